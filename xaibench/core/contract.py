@@ -1,0 +1,98 @@
+"""The vocabulary: what a plugin may ask for by naming its positional arguments.
+
+A plugin's signature is its contract. Positional arguments are words of the vocabulary below and are
+filled by the engine; keyword-only arguments are the plugin's options. To give plugins something new
+to ask for, add its word here and compute it where the kind's words are computed.
+"""
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from xaibench.core.errors import XaibenchError
+from xaibench.core.suggest import did_you_mean
+
+METHOD_WORDS = {
+    "images": "(B, C, H, W) in [0, 1], as the model takes them",
+    "targets": "(B,) classes to explain",
+    "activations": "(B, D, h, w) output of the CAM layer",
+    "gradients": "(B, D, h, w) derivative of the target's logit by the activations",
+    "class_weights": "(B, D) weights that lead from the pooled activations to the target's logit",
+    "saliency": "(B, h, w) in [0, 1], the model's own saliency map",
+    "predict": "callable: images -> confidences (B, K)",
+    "differentiate": "callable: images -> gradient of the target's logit by the images",
+    "generator": "random numbers, seeded for each (run, sample, method)",
+    "masks": "(B, H, W) int8 relevance grades, the truth: for controls only",
+    "mean_mask": "(H, W) in [0, 1], average of the training masks that may be seen: for controls",
+}
+METRIC_WORDS = {
+    "maps": "(B, H, W) in [0, 1], higher is more relevant",
+    "masks": "(B, H, W) int8 relevance grades",
+    "images": "(B, C, H, W) in [0, 1]",
+    "targets": "(B,) classes explained",
+    "predict": "callable: images -> confidences (B, K)",
+    "confidence": "(B,) confidence of the target on the untouched images",
+    "covered_confidence": "callable: (covered, by, baseline) -> (B,) confidence of the target on "
+    "images covered under the map; passes are shared by all metrics",
+}
+VOCABULARY: Mapping[str, Mapping[str, str]] = {
+    "dataset": {"root": "folder that holds all data"},
+    "model": {
+        "classes": "number of classes K",
+        "weights": "'none', 'imagenet' or the path of a state dict",
+    },
+    "method": METHOD_WORDS,
+    "metric": METRIC_WORDS,
+}
+KINDS = tuple(VOCABULARY)
+
+
+@dataclass(frozen=True)
+class Option:
+    """A keyword-only argument: its type and its default."""
+
+    type: Any
+    default: Any
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a plugin asks for (words) and what a user may set (options)."""
+
+    words: tuple[str, ...]
+    options: Mapping[str, Option]
+
+
+def read_signature(kind: str, function: Callable[..., Any]) -> Signature:
+    """Read a plugin's contract from its signature.
+
+    Raises:
+        XaibenchError: an argument is not in the vocabulary, or an option has no default or no type.
+    """
+    name = function.__name__
+    vocabulary = VOCABULARY[kind]
+    types = typing.get_type_hints(function)
+    words: list[str] = []
+    options: dict[str, Option] = {}
+    for argument in inspect.signature(function).parameters.values():
+        if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
+            raise XaibenchError(
+                f"{kind} {name}: '{argument}' hides what the plugin needs; name each argument."
+            )
+        if argument.kind is argument.KEYWORD_ONLY:
+            if argument.default is argument.empty or argument.name not in types:
+                raise XaibenchError(
+                    f"{kind} {name}: option '{argument.name}' needs a type and a default."
+                )
+            options[argument.name] = Option(types[argument.name], argument.default)
+        elif argument.name in vocabulary:
+            words.append(argument.name)
+        else:
+            raise XaibenchError(
+                f"{kind} {name}: '{argument.name}' is not a word of the {kind} vocabulary"
+                f"{did_you_mean(argument.name, vocabulary)}. The words are "
+                f"{', '.join(vocabulary)}; options stand after a '*'."
+            )
+    return Signature(tuple(words), options)

@@ -1,0 +1,113 @@
+"""Samples, and the datasets that hold them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xaibench.core.images import read_image, read_mask
+from xaibench.core.errors import XaibenchError
+
+
+class Box(NamedTuple):
+    """A bounding box in pixels of the original image, right and bottom exclusive."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+class MaskLayer(NamedTuple):
+    """One annotation file and the relevance grade of its foreground."""
+
+    path: Path
+    grade: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One image and what is known about it.
+
+    ``id`` is the path below the dataset's root without its ending. ``group`` names the patient or
+    the group of near-duplicates; samples of one group never part in a split. An empty group means
+    that the sample stands alone.
+    """
+
+    id: str
+    path: Path
+    label: int
+    masks: tuple[MaskLayer, ...] = ()
+    boxes: tuple[Box, ...] = ()
+    group: str = ""
+
+    @property
+    def annotated(self) -> bool:
+        """Whether anything says where the evidence lies (an empty mask says so, too)."""
+        return bool(self.masks or self.boxes)
+
+
+class Picture(NamedTuple):
+    """A sample's pixels: image ``(H, W, 3)`` uint8, mask ``(H, W)`` int8 grades or None."""
+
+    image: NDArray[np.uint8]
+    mask: NDArray[np.int8] | None
+
+
+def read_files(sample: Sample) -> Picture:
+    """Read a sample's image and merge its masks and boxes: the highest grade wins.
+
+    Raises:
+        XaibenchError: a file is unreadable, or a mask does not fit its image.
+    """
+    image = read_image(sample.path)
+    if not sample.annotated:
+        return Picture(image, None)
+    mask = np.zeros(image.shape[:2], np.int8)
+    for layer in sample.masks:
+        foreground = read_mask(layer.path)
+        if foreground.shape != mask.shape:
+            raise XaibenchError(
+                f"{layer.path}: this mask is {_size(foreground)}, but its image {sample.path.name} "
+                f"is {_size(mask)}; give it the size of the image."
+            )
+        mask[foreground] = np.maximum(mask[foreground], layer.grade)
+    for left, top, right, bottom in sample.boxes:
+        mask[max(top, 0) : bottom, max(left, 0) : right] = 1
+    return Picture(image, mask)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Named classes and samples; ``read`` gives a sample's pixels, from files unless replaced."""
+
+    classes: tuple[str, ...]
+    samples: tuple[Sample, ...]
+    read: Callable[[Sample], Picture] = field(default=read_files)
+
+    def __post_init__(self) -> None:
+        """Refuse what would spoil a run later: no samples, repeated ids, unknown labels."""
+        if not self.samples:
+            raise XaibenchError("the dataset has no samples; check its folder and its options.")
+        seen: set[str] = set()
+        for sample in self.samples:
+            if sample.id in seen:
+                raise XaibenchError(f"two samples are called {sample.id!r}; rename one of them.")
+            seen.add(sample.id)
+            if not 0 <= sample.label < len(self.classes):
+                raise XaibenchError(
+                    f"sample {sample.id!r} has label {sample.label}, "
+                    f"but there are {len(self.classes)} classes."
+                )
+
+    @property
+    def annotated(self) -> bool:
+        """Whether at least one sample has a mask or a box."""
+        return any(sample.annotated for sample in self.samples)
+
+
+def _size(array: NDArray[np.generic]) -> str:
+    return f"{array.shape[1]}x{array.shape[0]}"

@@ -1,0 +1,48 @@
+"""Reading image and mask files."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from xaibench.core.errors import XaibenchError
+
+IMAGE_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+_FOREGROUND = 127
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Return the image as ``(H, W, 3)`` uint8, its EXIF rotation applied.
+
+    16-bit grey images are scaled down to 8 bits rather than clipped.
+    """
+    image = _open(path)
+    if image.mode.startswith("I;16") or image.mode == "I":
+        grey = np.asarray(image).astype(np.uint16) >> 8
+        return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
+    return np.asarray(image.convert("RGB"))
+
+
+def read_mask(path: Path) -> NDArray[np.bool_]:
+    """Return the foreground ``(H, W)``: luminance above 127.
+
+    Luminance and not a maximum over channels, because the alpha channel of an RGBA mask is opaque
+    everywhere and would mark the whole image.
+    """
+    return np.asarray(_open(path).convert("L")) > _FOREGROUND
+
+
+def _open(path: Path) -> Image.Image:
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return ImageOps.exif_transpose(image)
+    except FileNotFoundError:
+        raise XaibenchError(f"{path}: no such file.") from None
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise XaibenchError(
+            f"{path}: not a readable image ({error}); replace or remove it."
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise XaibenchError(f"{path}: refused, {error}") from error

@@ -1,0 +1,249 @@
+"""Plugins: how they are declared, found and looked up.
+
+A plugin is a function in a file of its own name below ``xaibench/<kind>s/``, in a file given with
+``--plugin``, or behind an entry point of the group ``xaibench.<kind>s``.
+"""
+
+import importlib
+import importlib.util
+import pkgutil
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from xaibench.core.contract import KINDS, Signature, read_signature
+from xaibench.core.errors import XaibenchError
+from xaibench.core.spec import coerce_options, format_spec, parse_spec
+from xaibench.core.suggest import did_you_mean
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class MethodTraits:
+    """How a raw map becomes a scored one, and to which row of the board it belongs."""
+
+    family: Literal["cam", "gradient", "perturbation", "learned", "control", "other"] = "other"
+    sign: Literal["relu", "abs", "none"] = "relu"
+    rescale: Literal["minmax", "none"] = "minmax"
+    blind: bool = False
+    """A control that looks neither at the image nor at its mask."""
+
+
+@dataclass(frozen=True)
+class MetricTraits:
+    """What a metric's value means."""
+
+    higher_is_better: bool
+    family: Literal["localization", "faithfulness", "complexity"] = "localization"
+    bounds: tuple[float, float] = (0.0, 1.0)
+    target: Literal["label", "predicted"] = "label"
+
+
+@dataclass(frozen=True)
+class DatasetTraits:
+    """Run options that suit the dataset, and how to get it."""
+
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    fetch: Callable[[Path], Path] | None = None
+
+
+@dataclass(frozen=True)
+class ModelTraits:
+    """Nothing beyond the signature, yet."""
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A registered function with its contract."""
+
+    kind: str
+    name: str
+    function: Callable[..., Any]
+    signature: Signature
+    paper: str | None
+    traits: Any
+
+    @property
+    def summary(self) -> str:
+        """First line of the docstring."""
+        return (self.function.__doc__ or "").strip().split("\n")[0]
+
+    @property
+    def file(self) -> Path:
+        """The file that defines the plugin."""
+        return Path(self.function.__code__.co_filename)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A plugin with its options set: what a spec on the command line stands for."""
+
+    plugin: Plugin
+    options: Mapping[str, Any]
+
+    @property
+    def spec(self) -> str:
+        """Canonical text, ``name[option=value]``: it names rows, cells and folders."""
+        return format_spec(self.plugin.name, self.options, self.plugin.signature.options)
+
+    def __call__(self, words: Mapping[str, Any] | Any) -> Any:
+        """Call the plugin with the words that it asks for, taken from an object's attributes."""
+        arguments = [getattr(words, word) for word in self.plugin.signature.words]
+        return self.plugin.function(*arguments, **self.options)
+
+
+_plugins: dict[str, dict[str, Plugin]] = {kind: {} for kind in KINDS}
+
+
+def method(
+    *,
+    paper: str | None = None,
+    family: Literal["cam", "gradient", "perturbation", "learned", "control", "other"] = "other",
+    sign: Literal["relu", "abs", "none"] = "relu",
+    rescale: Literal["minmax", "none"] = "minmax",
+    blind: bool = False,
+) -> Callable[[Function], Function]:
+    """Declare a saliency method: a function that returns raw maps ``(B, h, w)``.
+
+    Args:
+        paper: key in ``references.bib``.
+        family: ``learned`` marks maps that were trained on masks, ``control`` rows that only
+            bound the board.
+        sign: what becomes of negative relevance.
+        rescale: ``minmax`` for attributions, ``none`` for maps that are probabilities already.
+        blind: the method looks neither at the image nor at its mask.
+    """
+    return _declare("method", paper, MethodTraits(family, sign, rescale, blind))
+
+
+def metric(
+    *,
+    higher_is_better: bool,
+    paper: str | None = None,
+    family: Literal["localization", "faithfulness", "complexity"] = "localization",
+    bounds: tuple[float, float] = (0.0, 1.0),
+    target: Literal["label", "predicted"] = "label",
+) -> Callable[[Function], Function]:
+    """Declare a metric: a function that returns one value for each map, ``(B,)``; NaN: undefined.
+
+    Args:
+        higher_is_better: direction of the arrow on the board.
+        paper: key in ``references.bib``.
+        family: the board it stands on.
+        bounds: smallest and largest value possible.
+        target: explain the true class (localization) or the predicted one (faithfulness).
+    """
+    return _declare("metric", paper, MetricTraits(higher_is_better, family, bounds, target))
+
+
+def dataset(
+    *,
+    paper: str | None = None,
+    recipe: Mapping[str, Any] | None = None,
+    fetch: Callable[[Path], Path] | None = None,
+) -> Callable[[Function], Function]:
+    """Declare a dataset: a function that returns a `Dataset`.
+
+    Args:
+        paper: key in ``references.bib``.
+        recipe: run options that suit this dataset where the user gives none.
+        fetch: downloads the data below a folder and returns where it lies.
+    """
+    return _declare("dataset", paper, DatasetTraits(recipe or {}, fetch))
+
+
+def model(*, paper: str | None = None) -> Callable[[Function], Function]:
+    """Declare a model: a function that returns an untrained `Model`."""
+    return _declare("model", paper, ModelTraits())
+
+
+def _declare(kind: str, paper: str | None, traits: Any) -> Callable[[Function], Function]:
+    # The function itself is returned: wrapped in an object, its doctest would silently never run.
+    def register(function: Function) -> Function:
+        plugin = Plugin(
+            kind, function.__name__, function, read_signature(kind, function), paper, traits
+        )
+        known = _plugins[kind].get(plugin.name)
+        if known and known.file.resolve() != plugin.file.resolve():
+            raise XaibenchError(
+                f"{plugin.file}: there is a {kind} '{plugin.name}' already, in {known.file}; "
+                "rename one of them."
+            )
+        _plugins[kind][plugin.name] = plugin
+        return function
+
+    return register
+
+
+def plugins(kind: str) -> Mapping[str, Plugin]:
+    """Return all plugins of a kind by name, sorted."""
+    _discover(kind)
+    return dict(sorted(_plugins[kind].items()))
+
+
+def bind(kind: str, spec: str) -> Bound:
+    """Look up ``name[option=value]``.
+
+    Raises:
+        XaibenchError: no such plugin or option, or a value that doesn't suit its option.
+    """
+    name, given = parse_spec(spec)
+    known = plugins(kind)
+    if name not in known:
+        raise XaibenchError(
+            f"there is no {kind} '{name}'{did_you_mean(name, known)}; "
+            f"`xaibench list {kind}s` shows all."
+        )
+    plugin = known[name]
+    return Bound(plugin, coerce_options(name, given, plugin.signature.options))
+
+
+def load_plugin_file(path: Path) -> None:
+    """Import a user's plugin file; its decorators register what it holds.
+
+    Raises:
+        XaibenchError: the file is missing, fails to import, or registers nothing.
+    """
+    if not path.is_file():
+        raise XaibenchError(f"--plugin {path}: no such file.")
+    before = {kind: dict(known) for kind, known in _plugins.items()}
+    name = f"xaibench_plugin_{path.stem}"
+    specification = importlib.util.spec_from_file_location(name, path)
+    if specification is None or specification.loader is None:
+        raise XaibenchError(f"--plugin {path}: not a Python file; its name must end in .py.")
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[name] = module
+    try:
+        specification.loader.exec_module(module)
+    except XaibenchError as error:
+        raise XaibenchError(f"--plugin {path}: {error}") from error
+    except Exception as error:
+        raise XaibenchError(
+            f"--plugin {path}: it fails to import ({type(error).__name__}: {error})."
+        ) from error
+    if before == _plugins:
+        raise XaibenchError(
+            f"--plugin {path}: it declares nothing; decorate a function with @xaibench.method, "
+            "@xaibench.metric, @xaibench.dataset or @xaibench.model."
+        )
+
+
+@cache
+def _discover(kind: str) -> None:
+    package = importlib.import_module(f"xaibench.{kind}s")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
+    for entry in entry_points(group=f"xaibench.{kind}s"):
+        try:
+            entry.load()
+        except Exception as error:
+            raise XaibenchError(
+                f"the {kind} plugin '{entry.name}' of package "
+                f"'{entry.dist.name if entry.dist else entry.value}' fails to import "
+                f"({type(error).__name__}: {error}); mend or uninstall it."
+            ) from error

@@ -1,0 +1,131 @@
+"""Plugins on the command line: ``name[option=value,option=value]``."""
+
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal
+
+from xaibench.core.contract import Option
+from xaibench.core.errors import XaibenchError
+from xaibench.core.suggest import did_you_mean
+
+
+def split_list(text: str) -> list[str]:
+    """Split at commas that stand outside brackets.
+
+    >>> split_list("resnet50, saliency_net[backbone=resnet18,loss=dice]")
+    ['resnet50', 'saliency_net[backbone=resnet18,loss=dice]']
+    """
+    parts, depth = [""], 0
+    for character in text:
+        depth += (character == "[") - (character == "]")
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part.strip() for part in parts if part.strip()]
+
+
+def parse_spec(text: str) -> tuple[str, dict[str, str]]:
+    """Split a spec into its name and its options, still text.
+
+    >>> parse_spec("saliency_net[backbone=resnet18,loss=dice]")
+    ('saliency_net', {'backbone': 'resnet18', 'loss': 'dice'})
+
+    Raises:
+        XaibenchError: brackets don't match, or an option is not ``name=value``.
+    """
+    name, bracket, rest = text.strip().partition("[")
+    if not bracket:
+        return name, {}
+    if not rest.endswith("]") or not name:
+        raise XaibenchError(f"'{text}': write it as name[option=value,option=value].")
+    options: dict[str, str] = {}
+    for part in split_list(rest[:-1]):
+        key, equals, value = part.partition("=")
+        if not equals:
+            raise XaibenchError(f"'{text}': '{part}' is not option=value.")
+        if key.strip() in options:
+            raise XaibenchError(f"'{text}': option '{key.strip()}' is given twice.")
+        options[key.strip()] = value.strip()
+    return name, options
+
+
+def coerce_options(
+    owner: str, given: Mapping[str, Any], declared: Mapping[str, Option]
+) -> dict[str, Any]:
+    """Turn option texts into the declared types; values of the right type pass unchanged.
+
+    Raises:
+        XaibenchError: an option is unknown, or its value does not suit its type.
+    """
+    values = {}
+    for key, value in given.items():
+        if key not in declared:
+            known = f"its options are {', '.join(declared)}" if declared else "it has no options"
+            raise XaibenchError(
+                f"{owner} has no option '{key}'{did_you_mean(key, declared)}; {known}."
+            )
+        try:
+            values[key] = _coerce(value, declared[key].type)
+        except ValueError as error:
+            raise XaibenchError(f"{owner}[{key}={value}]: {error}.") from None
+    return values
+
+
+def format_spec(name: str, options: Mapping[str, Any], declared: Mapping[str, Option]) -> str:
+    """Return the canonical spec: options sorted, defaults left out."""
+    parts = [
+        f"{key}={_text(options[key])}"
+        for key in sorted(options)
+        if options[key] != declared[key].default
+    ]
+    return f"{name}[{','.join(parts)}]" if parts else name
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "+".join(map(_text, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _coerce(value: Any, kind: Any) -> Any:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Literal:
+        for choice in arguments:
+            if value == choice or value == str(choice):
+                return choice
+        raise ValueError(f"choose one of {', '.join(map(str, arguments))}")
+    if origin in (typing.Union, types.UnionType):
+        return _coerce_union(value, arguments)
+    if origin is tuple:
+        parts: Iterable[Any] = value.split("+") if isinstance(value, str) else value
+        return tuple(_coerce(part, arguments[0]) for part in parts)
+    if kind is bool:
+        return _coerce_bool(value)
+    return value if isinstance(value, kind) else _convert(value, kind)
+
+
+def _coerce_union(value: Any, choices: tuple[Any, ...]) -> Any:
+    if type(None) in choices and value in (None, "none", ""):
+        return None
+    return _coerce(value, next(choice for choice in choices if choice is not type(None)))
+
+
+def _coerce_bool(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if str(value).lower() in ("true", "yes", "1", "on"):
+        return True
+    if str(value).lower() in ("false", "no", "0", "off"):
+        return False
+    raise ValueError("choose true or false")
+
+
+def _convert(value: Any, kind: Callable[[Any], Any]) -> Any:
+    name = getattr(kind, "__name__", str(kind))
+    try:
+        return kind(value)
+    except (TypeError, ValueError):
+        wanted = {"int": "a whole number", "float": "a number"}.get(name, f"a {name}")
+        raise ValueError(f"needs {wanted}") from None

@@ -1,0 +1,1 @@
+"""One file, one architecture or one family of them."""

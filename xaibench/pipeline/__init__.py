@@ -1,0 +1,1 @@
+"""plan → train → explain → score, job by job."""
