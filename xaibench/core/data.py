@@ -8,8 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from xaibench.core.images import read_image, read_mask
 from xaibench.core.errors import XaibenchError
+from xaibench.core.images import read_image, read_mask
+
+_UNMARKED = np.iinfo(np.int8).min
 
 
 class Box(NamedTuple):
@@ -66,7 +68,8 @@ def read_files(sample: Sample) -> Picture:
     image = read_image(sample.path)
     if not sample.annotated:
         return Picture(image, None)
-    mask = np.zeros(image.shape[:2], np.int8)
+    # Below all grades, so that a layer of grade -1 shows on the background, whose grade is 0.
+    mask = np.full(image.shape[:2], _UNMARKED, np.int8)
     for layer in sample.masks:
         foreground = read_mask(layer.path)
         if foreground.shape != mask.shape:
@@ -76,7 +79,9 @@ def read_files(sample: Sample) -> Picture:
             )
         mask[foreground] = np.maximum(mask[foreground], layer.grade)
     for left, top, right, bottom in sample.boxes:
-        mask[max(top, 0) : bottom, max(left, 0) : right] = 1
+        inside = mask[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+        np.maximum(inside, 1, out=inside)
+    mask[mask == _UNMARKED] = 0
     return Picture(image, mask)
 
 

@@ -18,9 +18,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     16-bit grey images are scaled down to 8 bits rather than clipped.
     """
     image = _open(path)
-    if image.mode.startswith("I;16") or image.mode == "I":
-        grey = np.asarray(image).astype(np.uint16) >> 8
-        return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
+    if _deep(image):
+        return np.repeat(_scale_down(image)[..., None], 3, axis=2)
     return np.asarray(image.convert("RGB"))
 
 
@@ -30,7 +29,18 @@ def read_mask(path: Path) -> NDArray[np.bool_]:
     Luminance and not a maximum over channels, because the alpha channel of an RGBA mask is opaque
     everywhere and would mark the whole image.
     """
-    return np.asarray(_open(path).convert("L")) > _FOREGROUND
+    image = _open(path)
+    grey = _scale_down(image) if _deep(image) else np.asarray(image.convert("L"))
+    return grey > _FOREGROUND
+
+
+def _deep(image: Image.Image) -> bool:
+    return image.mode.startswith("I;16") or image.mode == "I"
+
+
+def _scale_down(image: Image.Image) -> NDArray[np.uint8]:
+    # Pillow's own conversion clips: all but the darkest 1/256 would come out white.
+    return (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
 
 
 def _open(path: Path) -> Image.Image:

@@ -42,6 +42,8 @@ class MetricTraits:
     family: Literal["localization", "faithfulness", "complexity"] = "localization"
     bounds: tuple[float, float] = (0.0, 1.0)
     target: Literal["label", "predicted"] = "label"
+    turned_by: Mapping[str, Any] = field(default_factory=dict)
+    """Option values under which the direction turns round."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,14 @@ class Bound:
         """Canonical text, ``name[option=value]``: it names rows, cells and folders."""
         return format_spec(self.plugin.name, self.options, self.plugin.signature.options)
 
-    def __call__(self, words: Mapping[str, Any] | Any) -> Any:
+    @property
+    def higher_is_better(self) -> bool:
+        """A metric's direction under these options."""
+        traits: MetricTraits = self.plugin.traits
+        turned = any(self.options.get(key) == value for key, value in traits.turned_by.items())
+        return traits.higher_is_better != turned
+
+    def __call__(self, words: object) -> Any:
         """Call the plugin with the words that it asks for, taken from an object's attributes."""
         arguments = [getattr(words, word) for word in self.plugin.signature.words]
         return self.plugin.function(*arguments, **self.options)
@@ -128,6 +137,7 @@ def metric(
     family: Literal["localization", "faithfulness", "complexity"] = "localization",
     bounds: tuple[float, float] = (0.0, 1.0),
     target: Literal["label", "predicted"] = "label",
+    turned_by: Mapping[str, Any] | None = None,
 ) -> Callable[[Function], Function]:
     """Declare a metric: a function that returns one value for each map, ``(B,)``; NaN: undefined.
 
@@ -137,8 +147,10 @@ def metric(
         family: the board it stands on.
         bounds: smallest and largest value possible.
         target: explain the true class (localization) or the predicted one (faithfulness).
+        turned_by: option values under which the direction turns round.
     """
-    return _declare("metric", paper, MetricTraits(higher_is_better, family, bounds, target))
+    traits = MetricTraits(higher_is_better, family, bounds, target, turned_by or {})
+    return _declare("metric", paper, traits)
 
 
 def dataset(

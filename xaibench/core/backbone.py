@@ -1,0 +1,147 @@
+"""Classification networks of torchvision: built, loaded with weights, cut into trunk and head."""
+
+import logging
+from collections import OrderedDict
+from pathlib import Path
+from urllib.error import URLError
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from xaibench.core.errors import XaibenchError
+from xaibench.core.model import Classifier
+from xaibench.core.suggest import did_you_mean
+
+_log = logging.getLogger(__name__)
+
+# The last spatial layer, by the first letters of the network's name.
+_CAM_LAYERS = {
+    "resnet": "layer4",
+    "resnext": "layer4",
+    "wide_resnet": "layer4",
+    "mobilenet": "features",
+    "squeezenet": "features",
+    "densenet": "features",
+    "efficientnet": "features",
+    "vgg": "features",
+    "alexnet": "features",
+    "mnasnet": "layers",
+    "regnet": "trunk_output",
+    "shufflenet": "conv5",
+    "convnext": "features",
+}
+
+
+def build_classifier(name: str, classes: int, weights: str) -> Classifier:
+    """Return a torchvision network with a fresh last layer for ``classes``.
+
+    Args:
+        name: torchvision's name, such as ``resnet50``.
+        classes: number of classes K.
+        weights: ``none``, ``imagenet`` or the path of a state dict.
+
+    Raises:
+        XaibenchError: the network is unknown, or its weights can't be had.
+    """
+    return Classifier(build_network(name, classes, weights), cam_layer=cam_layer_of(name))
+
+
+def cam_layer_of(name: str) -> str:
+    """Return the name of a torchvision network's last spatial layer.
+
+    Raises:
+        XaibenchError: the network's family is not known.
+    """
+    known = torchvision.models.list_models(module=torchvision.models)
+    for family, layer in _CAM_LAYERS.items():
+        if name in known and name.startswith(family):
+            return layer
+    raise XaibenchError(
+        f"'{name}' is not a backbone{did_you_mean(name, known)}; take a torchvision network of "
+        f"the families {', '.join(_CAM_LAYERS)}."
+    )
+
+
+def build_network(name: str, classes: int, weights: str) -> nn.Module:
+    """Return the whole torchvision network, its last layer replaced, weights loaded."""
+    cam_layer_of(name)
+    network: nn.Module = torchvision.models.get_model(name, weights=None)
+    _replace_last_layer(network, classes)
+    if weights == "imagenet":
+        _load(network, _imagenet_weights(name), f"ImageNet weights of {name}")
+    elif weights != "none":
+        _load(network, _weights_file(Path(weights)), weights)
+    return network
+
+
+def cut_trunk(network: nn.Module, cam_layer: str) -> nn.Sequential:
+    """Return the part of a sequential network up to and with its last spatial layer."""
+    parts: OrderedDict[str, nn.Module] = OrderedDict()
+    for name, part in network.named_children():
+        parts[name] = part
+        if name == cam_layer:
+            break
+    return nn.Sequential(parts)
+
+
+def _replace_last_layer(network: nn.Module, classes: int) -> None:
+    name, last = [
+        (name, part)
+        for name, part in network.named_modules()
+        if isinstance(part, (nn.Linear, nn.Conv2d))
+    ][-1]
+    fresh: nn.Module
+    if isinstance(last, nn.Linear):
+        fresh = nn.Linear(last.in_features, classes)
+    else:
+        fresh = nn.Conv2d(last.in_channels, classes, kernel_size=1)
+    parent, _, child = name.rpartition(".")
+    setattr(network.get_submodule(parent), child, fresh)
+
+
+def _imagenet_weights(name: str) -> dict[str, Tensor]:
+    choice = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
+    try:
+        state: dict[str, Tensor] = choice.get_state_dict(progress=False, check_hash=True)
+    except (URLError, OSError, RuntimeError) as error:
+        raise XaibenchError(
+            f"ImageNet weights of {name} could not be fetched ({error}); train from scratch with "
+            "--weights none, or give a state dict with --weights FILE."
+        ) from error
+    return state
+
+
+def _weights_file(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise XaibenchError(f"--weights {path}: no such file (or choose 'imagenet' or 'none').")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise XaibenchError(
+            f"--weights {path}: not a state dict that is safe to load "
+            f"({str(error).splitlines()[0]}); save it with torch.save(model.state_dict(), FILE)."
+        ) from error
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise XaibenchError(f"--weights {path}: holds no state dict (a dictionary of tensors).")
+    return {str(key).removeprefix("module."): value for key, value in state.items()}
+
+
+def _load(network: nn.Module, state: dict[str, Tensor], origin: str) -> None:
+    """Load the tensors that fit; name the others."""
+    own = network.state_dict()
+    fitting = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
+    if not fitting:
+        raise XaibenchError(
+            f"{origin}: none of its {len(state)} tensors fits {type(network).__name__}; "
+            "is it another architecture's?"
+        )
+    network.load_state_dict(fitting, strict=False)
+    left_out = sorted(set(state) - set(fitting))
+    if left_out:
+        _log.warning("%s: left out, as they don't fit: %s", origin, ", ".join(left_out))
+    missing = [k for k in own if k not in fitting and not k.endswith("num_batches_tracked")]
+    if missing:
+        _log.info("%s: start from random numbers: %s", origin, ", ".join(sorted(missing)))

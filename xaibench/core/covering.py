@@ -1,0 +1,72 @@
+"""Covering images under a map, and the model's confidence on what is left."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torchvision.transforms.functional import gaussian_blur
+
+Covered = Literal["unimportant", "important"]
+By = Literal["darken", "zero"]
+Baseline = Literal["black", "mean", "blur"]
+_HALF = 0.5
+
+
+def cover(images: Tensor, maps: Tensor, covered: Covered, by: By, baseline: Baseline) -> Tensor:
+    """Return ``images * keep + baseline * (1 - keep)`` in pixel space, ``(B, C, H, W)``.
+
+    ``keep`` is the map itself (``darken``), or 1 where the map reaches half of its maximum and 0
+    elsewhere (``zero``); with ``covered="important"`` it is the complement of that.
+
+    Args:
+        images: ``(B, C, H, W)`` in [0, 1].
+        maps: ``(B, H, W)`` in [0, 1].
+        covered: the part that is covered.
+        by: darken by the heat map, or cover a binary region.
+        baseline: what stands in the covered place.
+    """
+    keep = maps if by == "darken" else binarise(maps, _HALF).to(maps.dtype)
+    keep = (keep if covered == "unimportant" else 1 - keep)[:, None].to(images.dtype)
+    if baseline == "black":
+        return images * keep
+    return images * keep + _background(images, baseline) * (1 - keep)
+
+
+def binarise(maps: Tensor, threshold: float) -> Tensor:
+    """Return ``map >= threshold * max(map)``; a map of zeros marks nothing, ``(B, H, W)`` bool."""
+    highest = maps.flatten(1).amax(dim=1)[:, None, None]
+    return (maps >= threshold * highest) & (highest > 0)
+
+
+def _background(images: Tensor, baseline: Baseline) -> Tensor:
+    if baseline == "mean":
+        return images.mean(dim=(2, 3), keepdim=True)
+    # A tenth of the shorter side blurs away what a lesion looks like and keeps the illumination.
+    sigma = min(images.shape[2:]) / 10
+    reach = min(int(2 * sigma), (min(images.shape[2:]) - 1) // 2)
+    return torch.as_tensor(gaussian_blur(images, kernel_size=2 * reach + 1, sigma=sigma))
+
+
+class CoveredConfidence:
+    """The target's confidence on covered images; each way of covering costs one pass, once."""
+
+    def __init__(
+        self, images: Tensor, maps: Tensor, targets: Tensor, predict: Callable[[Tensor], Tensor]
+    ) -> None:
+        self._images, self._maps, self._targets = images, maps, targets
+        self._predict = predict
+        self._known: dict[tuple[str, str, str], Tensor] = {}
+
+    def __call__(
+        self,
+        covered: Covered = "unimportant",
+        by: By = "darken",
+        baseline: Baseline = "black",
+    ) -> Tensor:
+        """Return the confidences ``(B,)``."""
+        way = (covered, by, baseline)
+        if way not in self._known:
+            confidences = self._predict(cover(self._images, self._maps, *way))
+            self._known[way] = confidences.gather(1, self._targets[:, None])[:, 0]
+        return self._known[way]

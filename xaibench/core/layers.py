@@ -1,0 +1,131 @@
+"""Which layer CAM methods read, and how its output becomes activations ``(B, D, h, w)``."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from xaibench.core.errors import XaibenchError
+from xaibench.core.model import evaluating, logits_of
+
+Reshape = Callable[[Tensor], Tensor]
+_IMAGE_LIKE, _TOKENS = 4, 3
+
+
+def find_cam_layer(network: nn.Module, images: Tensor) -> str:
+    """Return the name of the last layer whose output is spatial and on which the logits depend.
+
+    The network runs once; every layer that gives ``(B, D, h, w)`` or tokens ``(B, N, D)`` is a
+    candidate. From the last one backwards, the first is taken whose positions receive a gradient:
+    after the last attention of a transformer only the class token does, so the search ends before
+    it. Class score maps (as many channels as classes) are passed over.
+
+    Raises:
+        XaibenchError: no layer qualifies.
+    """
+    outputs: list[tuple[str, Tensor]] = []
+    hooks = [
+        module.register_forward_hook(_keeper(name, outputs))
+        for name, module in network.named_modules()
+        if name
+    ]
+    try:
+        with evaluating(network), torch.enable_grad():
+            logits = logits_of(network(images.detach().clone().requires_grad_()))
+            classes = logits.shape[1]
+            target = logits.max(dim=1).values.sum()
+            for name, output in reversed(outputs):
+                if _spatial(output, images, classes) and _reached(target, output, images):
+                    return name
+    finally:
+        for hook in hooks:
+            hook.remove()
+    raise XaibenchError("no layer with a spatial output was found; name one with layer=.")
+
+
+def named_layer(network: nn.Module, name: str) -> nn.Module:
+    """Return the submodule of that name.
+
+    Raises:
+        XaibenchError: there is none.
+    """
+    try:
+        return network.get_submodule(name)
+    except AttributeError:
+        last = [key for key, _ in network.named_modules() if key][-5:]
+        raise XaibenchError(
+            f"the network has no layer '{name}'; its last layers are {', '.join(last)}."
+        ) from None
+
+
+def as_activations(output: Tensor, images: Tensor, module: nn.Module | None = None) -> Tensor:
+    """Bring a layer's output to ``(B, D, h, w)``.
+
+    Image-like outputs pass unchanged, channels-last ones (of a plain LayerNorm or a Swin block)
+    are permuted. Tokens ``(B, N, D)`` lose their class tokens, which stand first, and are laid out
+    on the grid whose aspect ratio is the image's.
+
+    Raises:
+        XaibenchError: the output has another form.
+    """
+    if output.ndim == _IMAGE_LIKE:
+        last = _channels_last(output, images, module)
+        return output.permute(0, 3, 1, 2) if last else output
+    if output.ndim == _TOKENS and (grid := _grid(output.shape[1], images)):
+        height, width = grid
+        tokens = output[:, output.shape[1] - height * width :]
+        return tokens.unflatten(1, (height, width)).permute(0, 3, 1, 2)
+    raise XaibenchError(
+        f"the CAM layer's output has shape {tuple(output.shape)}, which is neither (B, D, h, w) "
+        "nor tokens (B, N, D) on the image's grid; choose another layer with layer=."
+    )
+
+
+def _keeper(name: str, outputs: list[tuple[str, Tensor]]) -> Callable[..., None]:
+    def keep(_module: nn.Module, _inputs: object, output: object) -> None:
+        if isinstance(output, Tensor) and output.requires_grad:
+            outputs.append((name, output))
+
+    return keep
+
+
+def _spatial(output: Tensor, images: Tensor, classes: int) -> bool:
+    if output.ndim == _IMAGE_LIKE:
+        channels = output.shape[1]
+        return channels != classes and min(output.shape[2:]) > 1
+    return output.ndim == _TOKENS and _grid(output.shape[1], images) is not None
+
+
+def _reached(target: Tensor, output: Tensor, images: Tensor) -> bool:
+    (gradient,) = torch.autograd.grad(target, output, retain_graph=True, allow_unused=True)
+    if gradient is None:
+        return False
+    positions = as_activations(gradient, images).abs().sum(dim=1).flatten(1)
+    return bool(((positions > 0).sum(dim=1) > 1).all())
+
+
+def _channels_last(output: Tensor, images: Tensor, module: nn.Module | None) -> bool:
+    # torchvision's LayerNorm2d derives from LayerNorm but keeps channels first.
+    if module is not None and type(module) is nn.LayerNorm:
+        return True
+    first, last = output.shape[1:3], output.shape[2:4]
+    return not _fits(last, images) and _fits(first, images)
+
+
+def _fits(grid: torch.Size, images: Tensor) -> bool:
+    """Whether every cell of the grid covers a square of the image, within one cell's rounding."""
+    steps = [size / cells for size, cells in zip(images.shape[2:], grid, strict=True)]
+    return max(steps) / min(steps) < 1 + 1 / min(grid)
+
+
+def _grid(tokens: int, images: Tensor) -> tuple[int, int] | None:
+    height, width = images.shape[2:]
+    for extra in range(6):
+        patches = tokens - extra
+        rows = round(math.sqrt(patches * height / width)) if patches > 1 else 0
+        if rows > 1 and patches % rows == 0:
+            columns = patches // rows
+            if columns > 1 and math.isclose(rows / columns, height / width, rel_tol=0.02):
+                return rows, columns
+    return None

@@ -1,0 +1,67 @@
+"""From raw maps to scored maps: sign rule, resizing and rescaling, once and for all methods."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+OK, CONSTANT, NON_FINITE = "ok", "constant map", "non-finite map"
+# A map that varies by less than this share of its size varies by rounding alone.
+_FLAT = 1e-6
+
+
+def finish(
+    raw: Tensor,
+    size: tuple[int, int],
+    *,
+    sign: Literal["relu", "abs", "none"] = "relu",
+    rescale: Literal["minmax", "none"] = "minmax",
+) -> tuple[Tensor, list[str]]:
+    """Turn raw maps ``(B, h, w)`` into saliency maps ``(B, H, W)`` float32 in [0, 1].
+
+    In this order: sign rule, bilinear resize to ``size`` (``align_corners=False``), rescaling
+    (min-max per image, or none: clamped to [0, 1]). Maps with a non-finite value, and under
+    min-max constant ones, become zeros: they score as chance when pointing and as an empty
+    prediction elsewhere.
+
+    Returns:
+        The maps, and for each the status ``ok``, ``constant map`` or ``non-finite map``.
+    """
+    finite = torch.isfinite(raw).flatten(1).all(dim=1)
+    signed = apply_sign(torch.where(finite[:, None, None], raw.float(), 0.0), sign)
+    flat = _span(signed) <= _FLAT * signed.abs().flatten(1).amax(dim=1)
+    maps = resize(signed, size)
+    if rescale == "minmax":
+        maps = torch.where(flat[:, None, None], 0.0, min_max(maps))
+    else:
+        flat = torch.zeros_like(flat)
+        maps = maps.clamp(0, 1)
+    statuses = [
+        NON_FINITE if not is_finite else CONSTANT if is_flat else OK
+        for is_finite, is_flat in zip(finite.tolist(), flat.tolist(), strict=True)
+    ]
+    return maps, statuses
+
+
+def apply_sign(raw: Tensor, sign: Literal["relu", "abs", "none"]) -> Tensor:
+    """Keep positive relevance (``relu``), its size (``abs``) or everything (``none``)."""
+    return {"relu": torch.relu, "abs": torch.abs, "none": torch.Tensor.clone}[sign](raw)
+
+
+def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize ``(B, h, w)`` bilinearly, ``align_corners=False``; unchanged where it fits."""
+    if maps.shape[1:] == size:
+        return maps
+    return functional.interpolate(maps[:, None], size, mode="bilinear", align_corners=False)[:, 0]
+
+
+def min_max(maps: Tensor) -> Tensor:
+    """Stretch each map ``(B, H, W)`` to [0, 1]; a constant map becomes NaN or zeros."""
+    lowest = maps.flatten(1).amin(dim=1)[:, None, None]
+    return (maps - lowest) / _span(maps)[:, None, None]
+
+
+def _span(maps: Tensor) -> Tensor:
+    flat = maps.flatten(1)
+    return flat.amax(dim=1) - flat.amin(dim=1)

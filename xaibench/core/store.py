@@ -1,0 +1,105 @@
+"""Files that are either whole or absent, and fingerprints of what made them."""
+
+import ast
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import IO, Any
+
+import xaibench
+from xaibench.core.errors import XaibenchError
+
+_PACKAGE = Path(xaibench.__file__).parent
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path``; what is written there appears all at once, or never.
+
+    Raises:
+        XaibenchError: the folder can't be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except (PermissionError, FileExistsError, NotADirectoryError) as error:
+        raise XaibenchError(f"{path} can't be written ({error.strerror}); choose --out.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON, all or nothing."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object; a missing or damaged file reads as empty, so that it is made again."""
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def write_with(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Let a function write to a binary file, all or nothing."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        write(file)
+
+
+def checksum(path: Path) -> str:
+    """Return the file's sha256, or an empty string if there is no such file."""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fingerprint(*parts: Any) -> str:
+    """Return a short sha256 of JSON-like values."""
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def code_of(*places: str | Path) -> str:
+    """Return a fingerprint of source files: paths, or names below the package (``core/maps``).
+
+    Docstrings, comments and layout don't count, so that tidying up costs nobody a rerun.
+    """
+    return fingerprint([_code(_PACKAGE / f"{p}.py" if isinstance(p, str) else p) for p in places])
+
+
+@cache
+def _code(path: Path) -> str:
+    tree = ast.parse(path.read_text("utf-8"))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            first = body[0].value
+            if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                body[0].value = ast.Constant("")
+    return fingerprint(ast.dump(tree))
+
+
+def folder_name(spec: str) -> str:
+    """Turn a spec into a name that every file system takes.
+
+    >>> folder_name("kfold:5"), folder_name("saliency_net[backbone=resnet18,loss=dice]")
+    ('kfold-5', 'saliency_net-backbone=resnet18,loss=dice')
+    """
+    plain = spec.replace("[", "-").replace("]", "").replace(":", "-")
+    safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_=,.+") else "_" for c in plain)
+    longest = 80
+    if safe == plain and len(safe) <= longest:
+        return safe
+    return f"{safe[:longest]}-{fingerprint(spec)[:8]}"

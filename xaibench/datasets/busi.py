@@ -1,0 +1,206 @@
+"""BUSI: breast ultrasound images, benign, malignant and normal, with masks of the lesions."""
+
+import csv
+import os
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from xaibench.core.data import Dataset, MaskLayer, Sample
+from xaibench.core.errors import XaibenchError
+from xaibench.core.fetch import fetch_zip
+from xaibench.core.registry import dataset
+from xaibench.core.suggest import did_you_mean
+
+_ADDRESS = "https://scholar.cu.edu.eg/Dataset_BUSI.zip"
+_FOLDER = "Dataset_BUSI_with_GT"
+_EXAMPLE = "benign/benign (1).png"
+_DEPTH = 3
+_LEAST_CLASSES = 2
+
+
+class _Count(NamedTuple):
+    images: int
+    masks: int
+
+
+_OFFICIAL = {
+    "benign": _Count(437, 454),
+    "malignant": _Count(210, 211),
+    "normal": _Count(133, 133),
+}
+
+
+class _Files(NamedTuple):
+    """The numbers of the images, and the masks of each number."""
+
+    images: list[int]
+    masks: dict[int, list[Path]]
+
+
+def fetch_busi(root: Path) -> Path:
+    """Download BUSI from its authors unless all of it lies below ``root``; return its folder.
+
+    Raises:
+        XaibenchError: no connection, no space, or an archive that is not complete.
+    """
+    folder = _find(root, tuple(_OFFICIAL))
+    if folder is None or _lacks(folder, tuple(_OFFICIAL)):
+        folder = fetch_zip(_ADDRESS, root, _FOLDER, _EXAMPLE)
+    if lacks := _lacks(folder, tuple(_OFFICIAL)):
+        raise XaibenchError(
+            f"{folder}: the archive of {_ADDRESS} is not the BUSI of 780 images ({lacks}); "
+            "get a complete copy by hand, or use busi[partial=true] to work with what is there."
+        )
+    return folder
+
+
+@dataset(paper="aldhabyani2020busi", fetch=fetch_busi)
+def busi(
+    root: Path,
+    *,
+    classes: tuple[str, ...] = ("benign", "malignant"),
+    per_class: int = 0,
+    partial: bool = False,
+) -> Dataset:
+    """Read BUSI in its official layout, anywhere below ``root``.
+
+    Nearly half of its images have near-duplicates; they share a group, so that no split parts them.
+
+    Args:
+        root: folder that holds all data, or that of BUSI itself.
+        classes: of benign, malignant and normal; labels count in this order.
+        per_class: keep at most so many images of each class, by number; 0 keeps all.
+        partial: use what is there where files are missing.
+
+    Raises:
+        XaibenchError: it is not there or not complete, or an option is wrong.
+    """
+    _check(classes, per_class)
+    folder = _find(root, classes)
+    if folder is None:
+        raise XaibenchError(
+            f"busi: no folder {_FOLDER} (with {_EXAMPLE} and so on) in {root} or up to {_DEPTH} "
+            "folders below; run `xaibench fetch busi`, or name the folder that holds it with "
+            "--data-root DIR or XAIBENCH_DATA."
+        )
+    lacks = _lacks(folder, classes)
+    if lacks and not partial:
+        raise XaibenchError(
+            f"{folder}: not complete ({lacks}); run `xaibench fetch busi` to get all of it, or use "
+            "busi[partial=true] to work with what is there."
+        )
+    samples = []
+    for label, name in enumerate(classes):
+        files = _list_files(folder, name)
+        if not files.images:
+            raise XaibenchError(
+                f"{folder / name}: no images like '{name} (1).png'; run `xaibench fetch busi`, or "
+                "leave this class out with busi[classes=...]."
+            )
+        kept = files.images[: per_class or None]
+        samples += [_describe(folder, name, label, number, files.masks) for number in kept]
+    return Dataset(classes, tuple(samples))
+
+
+def _check(classes: tuple[str, ...], per_class: int) -> None:
+    for name in classes:
+        if name not in _OFFICIAL:
+            raise XaibenchError(
+                f"busi[classes={'+'.join(classes)}]: there is no class '{name}'"
+                f"{did_you_mean(name, _OFFICIAL)}; choose among {', '.join(_OFFICIAL)}."
+            )
+    if len(set(classes)) < max(_LEAST_CLASSES, len(classes)):
+        raise XaibenchError(
+            f"busi[classes={'+'.join(classes)}]: name at least two classes, each once, "
+            "for example classes=benign+malignant."
+        )
+    if per_class < 0:
+        raise XaibenchError(f"busi[per_class={per_class}]: choose 0 (all) or a number above it.")
+
+
+def _describe(
+    folder: Path, name: str, label: int, number: int, masks: dict[int, list[Path]]
+) -> Sample:
+    stem = f"{name} ({number})"
+    key = f"{name}/{stem}"
+    layers = tuple(MaskLayer(path) for path in masks.get(number, []))
+    return Sample(key, folder / name / f"{stem}.png", label, layers, group=_groups().get(key, ""))
+
+
+@cache
+def _groups() -> dict[str, str]:
+    table = Path(__file__).with_name("busi_groups.csv")
+    with table.open(newline="", encoding="utf-8") as file:
+        return {row["sample"]: row["group"] for row in csv.DictReader(file)}
+
+
+def _find(root: Path, classes: Sequence[str]) -> Path | None:
+    """Return the first folder that is complete, else the first that looks like BUSI."""
+    first = None
+    for folder in _candidates(root):
+        if not _lacks(folder, classes):
+            return folder
+        first = first or folder
+    return first
+
+
+def _candidates(root: Path) -> Iterator[Path]:
+    """Search level by level, so that what lies nearer comes first."""
+    level = [root]
+    for _ in range(_DEPTH + 1):
+        below: list[Path] = []
+        for folder in level:
+            children = _subfolders(folder)
+            if any(_list_files(folder, name).images for name in _OFFICIAL if name in children):
+                yield folder
+            below += [folder / name for name in children if not name.startswith(".")]
+        level = below
+
+
+def _subfolders(folder: Path) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entry.name for entry in entries if entry.is_dir())
+    except OSError:  # A folder that we may not read is none that we search for.
+        return []
+
+
+def _list_files(folder: Path, name: str) -> _Files:
+    pattern = re.compile(rf"{name} \((\d+)\)(_mask(?:_(\d+))?)?\.png")
+    images, masks = [], []
+    for file in (folder / name).iterdir() if (folder / name).is_dir() else ():
+        if match := pattern.fullmatch(file.name):
+            number, mask, layer = match.groups()
+            if mask:
+                masks.append((int(number), int(layer or 0), file))
+            else:
+                images.append(int(number))
+    layers: dict[int, list[Path]] = {}
+    for image, _, file in sorted(masks):
+        layers.setdefault(image, []).append(file)
+    return _Files(sorted(images), layers)
+
+
+def _lacks(folder: Path, classes: Sequence[str]) -> str:
+    """Return what differs from the official numbers, empty where nothing does."""
+    return "; ".join(filter(None, (_class_lacks(folder, name) for name in classes)))
+
+
+def _class_lacks(folder: Path, name: str) -> str:
+    files, official = _list_files(folder, name), _OFFICIAL[name]
+    wanted, there = set(range(1, official.images + 1)), set(files.images)
+    if missing := wanted - there:
+        count = official.images - len(missing)
+        first = f"first missing: {name} ({min(missing)}).png"
+        return f"{name}: {count} of {official.images} images, {first}"
+    if strange := there - wanted:
+        return f"{name}: {name} ({min(strange)}).png is none of the {official.images} images"
+    masks = sum(map(len, files.masks.values()))
+    if masks != official.masks:
+        bare = min(wanted - set(files.masks), default=0)
+        first = f", first missing: {name} ({bare})_mask.png" if bare else ""
+        return f"{name}: {masks} of {official.masks} masks{first}"
+    return ""

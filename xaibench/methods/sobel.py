@@ -1,0 +1,16 @@
+"""Control: edges, which look like evidence without asking the model."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from xaibench.core.registry import method
+
+
+@method(family="control")
+def sobel(images: Tensor) -> Tensor:
+    """Return the size of the grey image's Sobel gradient, shape (B, H, W)."""
+    grey = functional.pad(images.mean(dim=1, keepdim=True), (1, 1, 1, 1), mode="replicate")
+    across = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]], device=images.device)
+    kernels = torch.stack([across, across.T])[:, None]
+    return functional.conv2d(grey, kernels).norm(dim=1)

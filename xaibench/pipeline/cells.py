@@ -1,0 +1,152 @@
+"""Jobs and cells, and the fingerprints that tell whether a stored result still holds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from xaibench.core.registry import Bound, bind
+from xaibench.core.store import checksum, code_of, fingerprint, read_json
+from xaibench.pipeline.selection import Selection
+
+# What each stage's results depend on beside the plugin itself.
+_DATA_CODE = ("core/data", "core/images", "core/splits", "core/seeds")
+_TRAIN_CODE = ("core/model", "core/backbone", "core/losses", "core/mask_heads", "core/augment",
+               "core/loading", "core/device", "pipeline/train")  # fmt: skip
+_EXPLAIN_CODE = ("core/tape", "core/layers", "core/maps", "core/seeds", "pipeline/explain")
+_SCORE_CODE = ("core/covering", "core/overlap", "core/maps", "pipeline/score")
+
+
+@dataclass(frozen=True)
+class Job:
+    """All missing cells that share a trained model. Strings and numbers only, so it travels."""
+
+    fold: int
+    model: str
+    seed: int
+    methods: tuple[str, ...]
+
+
+class Ledger:
+    """Knows for one trained model what every stored result must have been made from."""
+
+    def __init__(self, selection: Selection, fold: int, model: Bound, seed: int) -> None:
+        self.selection, self.fold, self.model, self.seed = selection, fold, model, seed
+        options = selection.options
+        place = (selection.dataset_spec, options.split, fold, model.spec, seed)
+        self.folder = selection.layout.model_folder(*place)
+        self._place = place
+
+    def cell_folder(self, method: Bound) -> Path:
+        """Where a method's cell lies."""
+        return self.selection.layout.cell_folder(*self._place, method.spec)
+
+    @cached_property
+    def model_fingerprint(self) -> str:
+        """Dataset, split, training options and all code that training runs on."""
+        selection, options = self.selection, self.selection.options
+        weights = options.weights
+        return fingerprint(
+            data_fingerprint(selection, self.fold),
+            self.model.spec,
+            self.seed,
+            [options.epochs, options.learning_rate, options.train_batch_size, options.image_size],
+            options.replicas,
+            weights if weights in ("none", "imagenet") else checksum(Path(weights)),
+            [checksum(Path(v)) for v in self.model.options.values() if _is_file(v)],
+            code_of(self.model.plugin.file, *_TRAIN_CODE),
+        )
+
+    def maps_fingerprint(self, method: Bound) -> str:
+        """The model, the method and the engine that records for it."""
+        options = self.selection.options
+        code = code_of(method.plugin.file, *_EXPLAIN_CODE)
+        return fingerprint(self.model_fingerprint, method.spec, options.target, code)
+
+    def score_fingerprint(self, method: Bound, metric: Bound) -> str:
+        """The maps, the metric and the engine that covers images for it."""
+        code = code_of(metric.plugin.file, *_SCORE_CODE)
+        target = self.selection.target_of(metric)
+        return fingerprint(self.maps_fingerprint(method), metric.spec, target, code)
+
+    def model_is_trained(self) -> bool:
+        """Whether the stored model is whole and made from the same."""
+        known = read_json(self.folder / "model.json")
+        return (
+            known.get("fingerprint") == self.model_fingerprint
+            and known.get("sha256") == checksum(self.folder / "model.pt")
+            and known.get("predictions_sha256") == checksum(self.folder / "predictions.csv")
+        )
+
+    def cell_state(self, method: Bound) -> "CellState":
+        """Return what of a cell is there already."""
+        known = read_json(self.cell_folder(method) / "cell.json")
+        return CellState(self, method, known)
+
+
+@dataclass(frozen=True)
+class CellState:
+    """What of a cell still holds."""
+
+    ledger: Ledger
+    method: Bound
+    known: Mapping[str, Any]
+
+    @cached_property
+    def has_maps(self) -> bool:
+        """Whether the stored maps are whole and made from the same."""
+        maps = self.ledger.cell_folder(self.method) / "maps.npz"
+        return (
+            self.known.get("maps") == self.ledger.maps_fingerprint(self.method)
+            and self.known.get("maps_sha256") == checksum(maps)
+        )
+
+    @cached_property
+    def scored(self) -> frozenset[str]:
+        """The metrics whose stored scores are whole and made from the same."""
+        scores = self.ledger.cell_folder(self.method) / "scores.csv"
+        if not self.has_maps or self.known.get("scores_sha256") != checksum(scores):
+            return frozenset()
+        stored = self.known.get("metrics", {})
+        metrics = self.ledger.selection.metrics
+        held = {m.spec for m in metrics
+                if stored.get(m.spec) == self.ledger.score_fingerprint(self.method, m)}  # fmt: skip
+        return frozenset(held)
+
+    @property
+    def error(self) -> str:
+        """Why the last try failed, or an empty string."""
+        return str(self.known.get("error", ""))
+
+    def missing_metrics(self, wanted: list[Bound]) -> list[Bound]:
+        """Return the metrics still to be computed."""
+        return [metric for metric in wanted if metric.spec not in self.scored]
+
+
+def data_fingerprint(selection: Selection, fold: int) -> str:
+    """The samples, their division, and the code that reads them."""
+    options, split = selection.options, selection.split(fold)
+    parts = [[s.id for s in part] for part in (split.train, split.validation, split.test)]
+    about = [
+        (s.id, s.label, s.group, [(p.name, g) for p, g in s.masks], s.boxes)
+        for s in selection.dataset.samples
+    ]
+    code = code_of(selection.dataset_plugin.plugin.file, *_DATA_CODE)
+    return fingerprint(
+        selection.dataset_spec, about, parts, sorted(split.seen), options.image_size, code
+    )
+
+
+def find_model(selection: Selection, spec: str) -> Bound:
+    """Return the run's model of that name."""
+    return next(model for model in selection.models if model.spec == spec)
+
+
+def find_method(spec: str) -> Bound:
+    """Return the method of that name."""
+    return bind("method", spec)
+
+
+def _is_file(value: object) -> bool:
+    return isinstance(value, (str, Path)) and bool(str(value)) and Path(value).is_file()

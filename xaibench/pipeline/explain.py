@@ -1,0 +1,147 @@
+"""The maps of one batch: one recorded pass, then every method in turn."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xaibench.core.archive import MapReader, MapWriter, map_key
+from xaibench.core.errors import XaibenchError
+from xaibench.core.maps import finish, resize
+from xaibench.core.model import Model
+from xaibench.core.registry import Bound
+from xaibench.core.seeds import seed_of
+from xaibench.core.tape import Question, Tape
+
+
+@dataclass
+class TestBatch:
+    """What is explained and scored together.
+
+    Attributes:
+        ids: sample ids.
+        images: ``(B, C, H, W)`` in [0, 1].
+        masks: ``(B, H, W)`` int8 grades.
+        annotated: which samples have a mask at all.
+        targets: classes explained ``(B,)`` by kind, ``label`` or ``predicted``.
+        confidences: ``(B, K)`` on the untouched images.
+    """
+
+    ids: Sequence[str]
+    images: Tensor
+    masks: Tensor
+    annotated: Sequence[bool]
+    targets: Mapping[str, Tensor]
+    confidences: Tensor
+
+    def rows(self, kind: str) -> Tensor:
+        """Return the rows for which a kind of target asks for maps of its own.
+
+        Where prediction and label agree one map serves both.
+        """
+        first = next(iter(self.targets))
+        targets = self.targets[kind]
+        if kind == first:
+            return torch.arange(len(targets), device=targets.device)
+        return (targets != self.targets[first]).nonzero()[:, 0]
+
+
+@dataclass
+class Maps:
+    """Finished maps ``(B, H, W)`` of one method, and what became of each."""
+
+    values: Tensor
+    statuses: list[str]
+
+
+def ask(
+    method: Bound, tape: Tape, batch: TestBatch, kind: str, *, seed: int, mean_mask: Tensor | None
+) -> Tensor:
+    """Return one method's raw maps ``(len(rows), h, w)`` for one kind of target.
+
+    Raises:
+        XaibenchError: the method returned something else.
+    """
+    rows = batch.rows(kind)
+    seeds = [seed_of(seed, batch.ids[row], method.spec) for row in rows.tolist()]
+    question = Question(
+        tape, rows, batch.targets[kind][rows], seeds, all_masks=batch.masks, mean_mask=mean_mask
+    )
+    raw = method(question)
+    if not isinstance(raw, Tensor) or raw.ndim != 3 or len(raw) != len(rows):  # noqa: PLR2004
+        shape = tuple(raw.shape) if isinstance(raw, Tensor) else type(raw).__name__
+        raise XaibenchError(
+            f"method {method.spec} returned {shape} for {len(rows)} images; it must return "
+            f"({len(rows)}, h, w)."
+        )
+    return raw.detach().float()
+
+
+def record(model: Model, methods: Sequence[Bound], images: Tensor) -> Tape:
+    """Run the model once for all methods of a batch."""
+    return Tape(model, images, {w for method in methods for w in method.plugin.signature.words})
+
+
+def finish_maps(
+    method: Bound, raw: Mapping[str, Tensor], batch: TestBatch
+) -> dict[str, Maps]:
+    """Finish raw maps and fill in, for each kind of target, the rows that share a map."""
+    size = (batch.images.shape[2], batch.images.shape[3])
+    traits = method.plugin.traits
+    finished: dict[str, Maps] = {}
+    for kind in batch.targets:
+        values, statuses = finish(raw[kind], size, sign=traits.sign, rescale=traits.rescale)
+        rows = batch.rows(kind).tolist()
+        if finished:
+            first = next(iter(finished.values()))
+            merged, merged_statuses = first.values.clone(), list(first.statuses)
+            merged[rows] = values
+            for row, status in zip(rows, statuses, strict=True):
+                merged_statuses[row] = status
+            values, statuses = merged, merged_statuses
+        finished[kind] = Maps(values, statuses)
+    return finished
+
+
+def store(writer: MapWriter, raw: Mapping[str, Tensor], batch: TestBatch) -> None:
+    """Append a batch's raw maps to a cell's archive."""
+    for kind, maps in raw.items():
+        for row, values in zip(batch.rows(kind).tolist(), maps.cpu().numpy(), strict=True):
+            writer.add(map_key(kind, batch.ids[row]), values)
+
+
+def restore(reader: MapReader, batch: TestBatch) -> dict[str, Tensor]:
+    """Read a batch's raw maps back."""
+    raw: dict[str, Tensor] = {}
+    for kind in batch.targets:
+        rows = batch.rows(kind).tolist()
+        stored = [reader[map_key(kind, batch.ids[row])] for row in rows]
+        empty = np.zeros((0, 1, 1), np.float32)
+        raw[kind] = torch.from_numpy(np.stack(stored) if stored else empty).to(batch.images.device)
+    return raw
+
+
+class Stopwatch:
+    """Adds up the time spent on a method."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.seconds = 0.0
+        self._cuda = device.type == "cuda"
+        self._started = 0.0
+
+    def __enter__(self) -> None:
+        self._started = self._now()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds += self._now() - self._started
+
+    def _now(self) -> float:
+        if self._cuda:
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+

@@ -1,0 +1,147 @@
+"""Everything a run can be told, once: the command line, suites and Python all read it here."""
+
+import tomllib
+import typing
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from xaibench.core.errors import XaibenchError
+from xaibench.core.spec import split_list
+from xaibench.core.suggest import did_you_mean
+
+
+def _option(default: Any, text: str) -> Any:
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """A run's options. Where nothing is given the dataset's recipe speaks, then these defaults."""
+
+    dataset: str = _option("phantom", "what to run on; `xaibench list datasets` shows all")
+    methods: tuple[str, ...] = _option(("gradcam", "spn"), "saliency methods to compare")
+    models: tuple[str, ...] = _option(
+        ("resnet50", "saliency_net"), "networks: the baseline and the saliency-aware one"
+    )
+    metrics: tuple[str, ...] = _option(
+        (
+            "iou",
+            "iou_area",
+            "hit_rate",
+            "mass_in_mask",
+            "drop_in_confidence",
+            "increase_in_confidence",
+        ),
+        "scores to compute",
+    )
+    controls: bool = _option(True, "score the control methods, too")
+    split: str = _option("holdout", "holdout (80/10/10) or kfold:K")
+    split_seed: int = _option(0, "seed of the split; training seeds share it")
+    seeds: tuple[int, ...] = _option((0,), "training seeds")
+    mask_fraction: float = _option(0.25, "share of the training masks that may be seen")
+    epochs: int = _option(40, "training epochs")
+    learning_rate: float = _option(1e-4, "Adam's learning rate")
+    train_batch_size: int = _option(16, "images in a training step")
+    image_size: int = _option(224, "side of the square that images are resized to")
+    batch_size: int = _option(16, "images explained and scored at once; changes no score")
+    limit: int = _option(0, "keep this many images of each class; 0 keeps all")
+    weights: str = _option("imagenet", "first weights: imagenet, none or a state dict's file")
+    device: Literal["auto", "cpu", "cuda"] = _option("auto", "where to compute")
+    replicas: int = _option(1, "train on this many GPUs (on the CPU: processes) at once")
+    target: Literal["auto", "label", "predicted"] = _option(
+        "auto", "class explained; auto: the label for localization, else the prediction"
+    )
+    data_root: str = _option("", "folder that holds all data; default $XAIBENCH_DATA")
+    out: str = _option("", "folder for what the run leaves; default results/<dataset>")
+    plugin: tuple[str, ...] = _option((), "Python file with plugins")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, fit for JSON and for other processes."""
+        return asdict(self)
+
+
+_KINDS = typing.get_type_hints(RunOptions)
+_LOWEST = {
+    "mask_fraction": 0,
+    "epochs": 1,
+    "train_batch_size": 2,
+    "image_size": 32,
+    "batch_size": 1,
+    "limit": 0,
+    "replicas": 1,
+}
+
+
+def make_options(given: Mapping[str, Any], recipe: Mapping[str, Any]) -> RunOptions:
+    """Complete what was given by the dataset's recipe and the defaults, and check it.
+
+    Raises:
+        XaibenchError: an option is unknown or out of range.
+    """
+    known = [item.name for item in fields(RunOptions)]
+    for name in given:
+        if name not in known:
+            raise XaibenchError(f"there is no option '{name}'{did_you_mean(name, known)}.")
+    merged = {**recipe, **{name: value for name, value in given.items() if value is not None}}
+    options = RunOptions(**{name: _convert(name, value) for name, value in merged.items()})
+    _check(options)
+    return options
+
+
+def read_suite(path: Path) -> dict[str, Any]:
+    """Read options from a TOML file.
+
+    Raises:
+        XaibenchError: the file is missing or not TOML.
+    """
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise XaibenchError(f"--suite {path}: no such file.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise XaibenchError(f"--suite {path}: not a TOML file ({error}).") from error
+    return {key.replace("-", "_"): value for key, value in content.items()}
+
+
+def _convert(name: str, value: Any) -> Any:
+    kind = _KINDS[name]
+    if typing.get_origin(kind) is tuple:
+        inner = typing.get_args(kind)[0]
+        parts = split_list(value) if isinstance(value, str) else value
+        parts = [parts] if isinstance(parts, int) else parts
+        return tuple(_plain(name, part, inner) for part in parts)
+    return _plain(name, value, kind)
+
+
+def _plain(name: str, value: Any, kind: Any) -> Any:
+    if typing.get_origin(kind) is Literal:
+        choices = typing.get_args(kind)
+        if value not in choices:
+            raise XaibenchError(f"{_flag(name)} {value}: choose one of {', '.join(choices)}.")
+        return value
+    try:
+        return kind(value)
+    except (TypeError, ValueError):
+        raise XaibenchError(f"{_flag(name)} {value}: not a {kind.__name__}.") from None
+
+
+def _check(options: RunOptions) -> None:
+    for name, lowest in _LOWEST.items():
+        if getattr(options, name) < lowest:
+            raise XaibenchError(f"{_flag(name)} {getattr(options, name)}: at least {lowest}.")
+    if options.mask_fraction > 1:
+        raise XaibenchError(f"--mask-fraction {options.mask_fraction}: at most 1.")
+    if not options.learning_rate > 0:
+        raise XaibenchError(f"--learning-rate {options.learning_rate}: must be positive.")
+    for name in ("methods", "models", "metrics", "seeds"):
+        chosen = getattr(options, name)
+        if not chosen:
+            raise XaibenchError(f"{_flag(name)}: name at least one.")
+        if len(set(chosen)) < len(chosen):
+            raise XaibenchError(f"{_flag(name)}: {', '.join(map(str, chosen))} repeats a name.")
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")

@@ -1,0 +1,179 @@
+"""From a selection to jobs: what is to be done, what is done, what can't be done and why."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from xaibench.core.device import choose_device, mixed_precision
+from xaibench.core.errors import XaibenchError
+from xaibench.core.model import Batch, Model
+from xaibench.core.registry import Bound
+from xaibench.pipeline.cells import Job, Ledger
+from xaibench.pipeline.selection import Selection
+
+_NEEDS_MASKS = frozenset({"masks", "mean_mask"})
+
+
+@dataclass(frozen=True)
+class Skip:
+    """A cell or a metric that can't be, and the reason."""
+
+    what: str
+    reason: str
+
+
+@dataclass
+class Plan:
+    """Everything a run is going to do."""
+
+    metrics: list[Bound]
+    jobs: list[Job] = field(default_factory=list)
+    skips: list[Skip] = field(default_factory=list)
+    cells: int = 0
+    done: int = 0
+    trainings: list[tuple[int, str, int]] = field(default_factory=list)
+
+
+def make_plan(selection: Selection) -> Plan:
+    """List all cells, and group the missing ones into jobs.
+
+    Raises:
+        XaibenchError: nothing at all is left to compute with this selection.
+    """
+    plan = Plan(metrics=[])
+    for metric in selection.metrics:
+        if "masks" in metric.plugin.signature.words and not selection.dataset.annotated:
+            plan.skips.append(Skip(metric.spec, f"{selection.dataset_spec} has no masks"))
+        else:
+            plan.metrics.append(metric)
+    for model in selection.models:
+        _plan_model(selection, model, plan)
+    if not plan.cells or not plan.metrics:
+        reasons = "; ".join(f"{skip.what}: {skip.reason}" for skip in plan.skips)
+        raise XaibenchError(f"nothing is left to compute ({reasons}).")
+    _check_learned(selection, plan)
+    return plan
+
+
+def _plan_model(selection: Selection, model: Bound, plan: Plan) -> None:
+    prototype = selection.build(model, seed=0, weights="none")
+    methods: list[Bound] = []
+    for method in selection.methods:
+        reason = _why_not(selection, method, model, prototype)
+        if reason:
+            plan.skips.append(Skip(f"{method.spec} on {model.spec}", reason))
+        else:
+            methods.append(method)
+    for fold in selection.folds:
+        for seed in selection.options.seeds:
+            ledger = Ledger(selection, fold, model, seed)
+            trained = ledger.model_is_trained()
+            states = [ledger.cell_state(method) for method in methods]
+            missing = [s.method for s in states if not trained or s.missing_metrics(plan.metrics)]
+            plan.cells += len(methods)
+            plan.done += len(methods) - len(missing)
+            if not trained:
+                plan.trainings.append((fold, model.spec, seed))
+            if missing or not trained:
+                specs = tuple(method.spec for method in missing)
+                plan.jobs.append(Job(fold, model.spec, seed, specs))
+
+
+def _why_not(
+    selection: Selection, method: Bound, model: Bound, prototype: Model
+) -> str | None:
+    words = set(method.plugin.signature.words)
+    if words & _NEEDS_MASKS and not selection.dataset.annotated:
+        return f"{selection.dataset_spec} has no masks"
+    if "mean_mask" in words and not any(selection.split(f).seen for f in selection.folds):
+        return "no training mask may be seen under this --mask-fraction"
+    word = selection.missing_word(method, prototype)
+    return f"{model.plugin.name} has no {word}" if word else None
+
+
+def _check_learned(selection: Selection, plan: Plan) -> None:
+    """Refuse to run a method that none of the models can serve."""
+    for method in selection.methods:
+        mine = [skip for skip in plan.skips if skip.what.startswith(f"{method.spec} on ")]
+        control = method.plugin.traits.family == "control"
+        if len(mine) == len(selection.models) and not control:
+            raise XaibenchError(
+                f"method {method.spec} runs on none of the models "
+                f"({'; '.join(skip.reason for skip in mine)}); add a model that serves it, "
+                "such as saliency_net for spn."
+            )
+
+
+def estimate_seconds(selection: Selection, plan: Plan) -> float:
+    """Estimate the run's time from one training step and one pass of each model, measured now."""
+    device = choose_device(selection.options.device)
+    total = 0.0
+    for model in selection.models:
+        mine = [job for job in plan.jobs if job.model == model.spec]
+        if not mine:
+            continue
+        step, forward = _time_model(selection, selection.build(model, 0, weights="none"), device)
+        for job in mine:
+            split = selection.split(job.fold)
+            if (job.fold, job.model, job.seed) in plan.trainings:
+                per_epoch = len(split.train) * step + 2 * len(split.validation) * forward
+                total += selection.options.epochs * per_epoch
+            # A pass to record, and one to score, for each method.
+            total += len(split.test) * forward * (2 + len(job.methods))
+    return total
+
+
+def _time_model(
+    selection: Selection, model: Model, device: torch.device
+) -> tuple[float, float]:
+    """Return seconds per image of a training step and of a forward pass."""
+    size, count = selection.options.image_size, selection.options.train_batch_size
+    model = model.to(device)
+    images = torch.rand(count, 3, size, size, device=device)
+    labels = torch.zeros(count, dtype=torch.long, device=device)
+    masks = torch.ones(count, size, size, dtype=torch.int8, device=device)
+    batch = Batch(images, labels, masks, labels == 0, count, count)
+
+    def step() -> None:
+        with mixed_precision(device):
+            model.loss(batch)["loss"].backward()
+
+    def forward() -> None:
+        with torch.inference_mode():
+            model(images)
+
+    return _seconds(step, device) / count, _seconds(forward, device) / count
+
+
+def _seconds(work: "object", device: torch.device) -> float:
+    assert callable(work)
+    times: list[float] = []
+    for _ in range(2):  # the first call warms up
+        started = time.perf_counter()
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - started)
+    return times[-1]
+
+
+def describe_plan(selection: Selection, plan: Plan) -> Sequence[str]:
+    """Return the plan in lines for people."""
+    options = selection.options
+    counts = selection.dataset.samples
+    split = selection.split(0)
+    parts = f"{len(split.train)} train, {len(split.validation)} validation, {len(split.test)} test"
+    grouped = len({s.group for s in counts if s.group})
+    lines = [
+        f"dataset {selection.dataset_spec}: {len(counts)} images of "
+        f"{len(selection.dataset.classes)} classes ({', '.join(selection.dataset.classes)})",
+        f"split {options.split}: {parts}; {grouped} groups kept together; masks seen of "
+        f"{len(split.seen)} training and validation images",
+        f"cells: {plan.cells}, of which {plan.done} done; models to train: {len(plan.trainings)}",
+    ]
+    for job in plan.jobs:
+        lines.append(f"  {job.model}, fold {job.fold}, seed {job.seed}: {', '.join(job.methods)}")
+    lines += [f"  skipped: {skip.what}: {skip.reason}" for skip in plan.skips]
+    return lines

@@ -1,0 +1,84 @@
+"""The scores of one batch: every metric on one method's maps."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from torch import Tensor
+
+from xaibench.core.covering import CoveredConfidence
+from xaibench.core.errors import XaibenchError
+from xaibench.core.maps import OK
+from xaibench.core.registry import Bound
+from xaibench.pipeline.explain import Maps, TestBatch
+
+NO_MASK, EMPTY_MASK, UNDEFINED = "no mask", "empty mask", "undefined"
+
+
+class Score(NamedTuple):
+    """One value. NaN means undefined; the status tells why, or what was wrong with the map."""
+
+    sample: str
+    metric: str
+    value: float
+    status: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The metric vocabulary for one batch of maps: each word is an attribute."""
+
+    maps: Tensor
+    masks: Tensor
+    images: Tensor
+    targets: Tensor
+    predict: Callable[[Tensor], Tensor]
+    confidence: Tensor
+    covered_confidence: CoveredConfidence
+
+
+def score_batch(
+    metrics: Sequence[Bound],
+    maps: Mapping[str, Maps],
+    batch: TestBatch,
+    target_of: Callable[[Bound], str],
+    predict: Callable[[Tensor], Tensor],
+) -> list[Score]:
+    """Return one score for each sample and metric."""
+    evidence = {kind: _gather(maps[kind], batch, kind, predict) for kind in maps}
+    rows: list[Score] = []
+    for metric in metrics:
+        kind = target_of(metric)
+        values = metric(evidence[kind])
+        if not isinstance(values, Tensor) or values.shape != (len(batch.ids),):
+            shape = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+            raise XaibenchError(
+                f"metric {metric.spec} returned {shape} for {len(batch.ids)} maps; it must return "
+                f"({len(batch.ids)},)."
+            )
+        uses_masks = "masks" in metric.plugin.signature.words
+        for row, value in enumerate(values.tolist()):
+            status = maps[kind].statuses[row]
+            if uses_masks and not batch.annotated[row]:
+                value, status = math.nan, NO_MASK  # noqa: PLW2901
+            elif math.isnan(value) and status == OK:
+                empty = uses_masks and not bool((batch.masks[row] > 0).any())
+                status = EMPTY_MASK if empty else UNDEFINED
+            rows.append(Score(batch.ids[row], metric.spec, value, status))
+    return rows
+
+
+def _gather(
+    maps: Maps, batch: TestBatch, kind: str, predict: Callable[[Tensor], Tensor]
+) -> Evidence:
+    targets = batch.targets[kind]
+    return Evidence(
+        maps=maps.values,
+        masks=batch.masks,
+        images=batch.images,
+        targets=targets,
+        predict=predict,
+        confidence=batch.confidences.gather(1, targets[:, None])[:, 0],
+        covered_confidence=CoveredConfidence(batch.images, maps.values, targets, predict),
+    )

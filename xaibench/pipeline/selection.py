@@ -1,0 +1,131 @@
+"""What a run is about: its plugins looked up, its dataset read, its splits made."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from xaibench.core.contract import METHOD_WORDS
+from xaibench.core.data import Dataset, Sample
+from xaibench.core.errors import XaibenchError
+from xaibench.core.layout import Layout
+from xaibench.core.loading import Loader
+from xaibench.core.model import Model
+from xaibench.core.registry import Bound, MethodTraits, bind, load_plugin_file, plugins
+from xaibench.core.roots import data_root
+from xaibench.core.seeds import seed_of
+from xaibench.core.splits import Split, count_folds, make_split
+from xaibench.core.store import folder_name
+from xaibench.pipeline.options import RunOptions, make_options
+
+# What a dataset asks for is known before any model is built.
+_ALWAYS_THERE = frozenset(METHOD_WORDS) - {"activations", "gradients", "class_weights", "saliency"}
+
+
+@dataclass(frozen=True)
+class _DatasetWords:
+    root: Path
+
+
+@dataclass(frozen=True)
+class _ModelWords:
+    classes: int
+    weights: str
+
+
+class Selection:
+    """A run's options with everything that they name."""
+
+    def __init__(self, options: RunOptions) -> None:
+        """Look up all plugins, so that a wrong name is told before any work is done."""
+        for file in options.plugin:
+            load_plugin_file(Path(file))
+        self.options = options
+        self.dataset_plugin = bind("dataset", options.dataset)
+        self.models = [bind("model", spec) for spec in options.models]
+        self.metrics = [bind("metric", spec) for spec in options.metrics]
+        self.methods = [bind("method", spec) for spec in options.methods]
+        if options.controls:
+            chosen = {method.plugin.name for method in self.methods}
+            self.methods += [Bound(p, {}) for p in control_plugins() if p.name not in chosen]
+        self.layout = Layout(Path(options.out or f"results/{folder_name(self.dataset_spec)}"))
+
+    @property
+    def dataset_spec(self) -> str:
+        """The dataset's canonical name."""
+        return self.dataset_plugin.spec
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """All samples of the run, after ``--limit``."""
+        found: Dataset = self.dataset_plugin(_DatasetWords(data_root(self.options.data_root)))
+        return replace(found, samples=_limit(found.samples, self.options.limit))
+
+    @cached_property
+    def loader(self) -> Loader:
+        """Reads pictures at the run's image size."""
+        return Loader(self.dataset, self.options.image_size)
+
+    @property
+    def folds(self) -> range:
+        """Fold numbers of the split."""
+        return range(count_folds(self.options.split))
+
+    def split(self, fold: int) -> Split:
+        """Divide the samples; the same for every model, seed and method."""
+        return make_split(
+            self.dataset.samples,
+            self.options.split,
+            fold,
+            mask_fraction=self.options.mask_fraction,
+            seed=self.options.split_seed,
+        )
+
+    def build(self, model: Bound, seed: int, weights: str | None = None) -> Model:
+        """Return an untrained network; its random weights depend on the seed alone."""
+        torch.manual_seed(seed_of(seed, model.spec))
+        chosen = self.options.weights if weights is None else weights
+        built = model(_ModelWords(len(self.dataset.classes), chosen))
+        if not isinstance(built, Model):
+            raise XaibenchError(
+                f"model {model.spec} returned a {type(built).__name__}; it must return an "
+                "xaibench.Model, such as xaibench.Classifier(network, cam_layer=...)."
+            )
+        return built
+
+    def target_of(self, metric: Bound) -> str:
+        """Return which class a metric's maps explain, ``label`` or ``predicted``."""
+        chosen = self.options.target
+        return metric.plugin.traits.target if chosen == "auto" else chosen
+
+    def missing_word(self, method: Bound, model: Model) -> str | None:
+        """Return the first word that a method asks for and a model can't serve."""
+        served = _ALWAYS_THERE | model.abilities
+        return next((w for w in method.plugin.signature.words if w not in served), None)
+
+
+def select(given: dict[str, Any]) -> Selection:
+    """Complete options by the dataset's recipe and look everything up."""
+    for file in given.get("plugin") or ():
+        load_plugin_file(Path(file))
+    name = given.get("dataset") or RunOptions.dataset
+    recipe = bind("dataset", name).plugin.traits.recipe
+    return Selection(make_options(given, recipe))
+
+
+def control_plugins() -> list[Any]:
+    """Return the methods that only bound the board."""
+    known = plugins("method").values()
+    return [p for p in known if isinstance(p.traits, MethodTraits) and p.traits.family == "control"]
+
+
+def _limit(samples: tuple[Sample, ...], count: int) -> tuple[Sample, ...]:
+    if not count:
+        return samples
+    kept: dict[int, list[Sample]] = {}
+    for sample in samples:
+        kept.setdefault(sample.label, []).append(sample)
+    chosen = {sample.id for group in kept.values() for sample in group[:count]}
+    return tuple(sample for sample in samples if sample.id in chosen)

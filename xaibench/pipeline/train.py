@@ -1,0 +1,222 @@
+"""Training: the recipe of the study, for any model that has a loss."""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam
+
+from xaibench.core.augment import augment
+from xaibench.core.data import Sample
+from xaibench.core.device import mixed_precision
+from xaibench.core.loading import Loaded, Loader, as_floats
+from xaibench.core.model import Batch, Model
+from xaibench.core.progress import progress_bar
+from xaibench.core.seeds import seed_of
+from xaibench.core.splits import Split
+from xaibench.core.store import write_with
+from xaibench.pipeline.options import RunOptions
+
+# Fresh layers start from random numbers and have further to go than pretrained ones.
+_FRESH_LAYERS_PACE = 10
+_SMALLEST_SHARE = 2
+
+
+@dataclass
+class _State:
+    """What training needs to go on from the end of an epoch."""
+
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_loss: float = float("inf")
+    best_model: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Trainer:
+    """Trains one model; with several replicas each process trains on its share of every batch."""
+
+    def __init__(
+        self,
+        model: Model,
+        loader: Loader,
+        split: Split,
+        options: RunOptions,
+        *,
+        seed: int,
+        device: torch.device,
+        rank: int = 0,
+    ) -> None:
+        self.model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.loader, self.split, self.options = loader, split, options
+        self.seed, self.device, self.rank = seed, device, rank
+        self.step_model: nn.Module = _Loss(model)
+        if options.replicas > 1:
+            self.step_model = nn.parallel.DistributedDataParallel(self.step_model)
+        fresh = model.new_parameters()
+        known = {id(parameter) for parameter in fresh}
+        rate = options.learning_rate
+        pretrained = options.weights != "none"
+        self.optimizer = Adam(
+            [
+                {"params": [p for p in model.parameters() if id(p) not in known], "lr": rate},
+                {"params": fresh, "lr": rate * (_FRESH_LAYERS_PACE if pretrained else 1)},
+            ]
+        )
+        self.state = _State()
+
+    def train(self, folder: Path, fingerprint: str, title: str) -> list[dict[str, float]]:
+        """Train to the last epoch, going on from a checkpoint of the same fingerprint.
+
+        The model ends with the weights of the epoch whose validation loss is lowest.
+        """
+        checkpoint = folder / "checkpoint.pt"
+        self._resume(checkpoint, fingerprint)
+        epochs, done = self.options.epochs, len(self.state.history)
+        with progress_bar(f"train {title}", epochs, done) as bar:
+            for epoch in range(done, epochs):
+                row = self._epoch(epoch)
+                if self.rank == 0:
+                    self._save(checkpoint, fingerprint)
+                    write_history(folder / "history.csv", self.state.history)
+                bar.advance(note=_summary(title, row, epochs))
+        self.model.load_state_dict(self.state.best_model)
+        return self.state.history
+
+    def _epoch(self, epoch: int) -> dict[str, float]:
+        started = time.perf_counter()
+        torch.manual_seed(seed_of(self.seed, "epoch", epoch))
+        self.model.train()
+        trained = _Mean()
+        for batch in self._batches(epoch):
+            self.optimizer.zero_grad(set_to_none=True)
+            with mixed_precision(self.device):
+                losses = self.step_model(batch)
+            losses["loss"].backward()
+            self.optimizer.step()
+            trained.add(losses, len(batch.labels))
+        row = {"epoch": epoch + 1, **trained.result("train_"), **self._validate()}
+        row["seconds"] = round(time.perf_counter() - started, 3)
+        self.state.history.append(row)
+        if row["validation_loss"] < self.state.best_loss:
+            self.state.best_loss = row["validation_loss"]
+            weights = self.model.state_dict()
+            self.state.best_model = {k: v.detach().cpu().clone() for k, v in weights.items()}
+        return row
+
+    def _batches(self, epoch: int) -> Iterator[Batch]:
+        samples = sorted(self.split.train, key=lambda s: seed_of(self.seed, epoch, s.id))
+        size, replicas = self.options.train_batch_size, self.options.replicas
+        chunks = [samples[i : i + size] for i in range(0, len(samples), size)]
+        # Batch norm can't learn from a last batch of one image a process.
+        if len(chunks) > 1 and len(chunks[-1]) < _SMALLEST_SHARE * replicas:
+            chunks.pop()
+        shares = (chunk[self.rank :: replicas] for chunk in chunks)
+        for chunk, loaded in zip(chunks, self.loader.stream(shares), strict=True):
+            images, masks = as_floats(loaded.images, self.device), loaded.masks.to(self.device)
+            seeds = [seed_of(self.seed, epoch, "augment", s.id) for s in loaded.samples]
+            yield self._batch(loaded, *augment(images, masks, seeds), whole=chunk)
+
+    def _batch(
+        self, loaded: Loaded, images: Tensor, masks: Tensor, whole: Sequence[Sample]
+    ) -> Batch:
+        seen = [sample.id in self.split.seen for sample in loaded.samples]
+        in_whole = sum(sample.id in self.split.seen for sample in whole)
+        replicas = len(whole) / len(loaded.samples) if self.options.replicas == 1 else (
+            self.options.replicas
+        )  # fmt: skip
+        return Batch(
+            images=images,
+            labels=torch.tensor([s.label for s in loaded.samples], device=self.device),
+            masks=masks,
+            masked=torch.tensor(seen, device=self.device),
+            images_counted=len(whole) / replicas,
+            masks_counted=max(in_whole, 1) / replicas,
+        )
+
+    def _validate(self) -> dict[str, float]:
+        """Return loss and accuracy on all validation samples; every replica computes the same."""
+        self.model.eval()
+        total, right, count = _Mean(), 0, 0
+        with torch.inference_mode():
+            for loaded in self.loader.batches(self.split.validation, self.options.train_batch_size):
+                images, masks = as_floats(loaded.images, self.device), loaded.masks.to(self.device)
+                batch = self._batch(loaded, images, masks, whole=loaded.samples)
+                batch.images_counted = len(loaded.samples)
+                batch.masks_counted = max(int(batch.masked.sum()), 1)
+                total.add(self.model.loss(batch), len(batch.labels))
+                right += int((self.model(images).argmax(dim=1) == batch.labels).sum())
+                count += len(batch.labels)
+        return {**total.result("validation_"), "validation_accuracy": right / count}
+
+    def _save(self, path: Path, fingerprint: str) -> None:
+        content = {
+            "fingerprint": fingerprint,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "history": json.dumps(self.state.history),
+            "best_loss": self.state.best_loss,
+            "best_model": self.state.best_model,
+        }
+        write_with(path, lambda file: torch.save(content, file))
+
+    def _resume(self, path: Path, fingerprint: str) -> None:
+        content = _read_checkpoint(path)
+        if content.get("fingerprint") != fingerprint:
+            return
+        self.model.load_state_dict(content["model"])
+        self.optimizer.load_state_dict(content["optimizer"])
+        self.state = _State(
+            json.loads(content["history"]), content["best_loss"], content["best_model"]
+        )
+
+
+class _Loss(nn.Module):
+    """A module whose forward is the loss, as distributed training wants it."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        return self.model.loss(batch)
+
+
+class _Mean:
+    """Averages losses over images."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._count = 0
+
+    def add(self, losses: dict[str, Tensor], count: int) -> None:
+        for name, value in losses.items():
+            self._sums[name] = self._sums.get(name, torch.zeros(())) + value.detach().cpu() * count
+        self._count += count
+
+    def result(self, prefix: str) -> dict[str, float]:
+        return {f"{prefix}{name}": float(value) / self._count for name, value in self._sums.items()}
+
+
+def write_history(path: Path, history: list[dict[str, float]]) -> None:
+    """Write one row for each epoch."""
+    write_with(path, lambda file: pd.DataFrame(history).to_csv(file, index=False))
+
+
+def _read_checkpoint(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # absent or damaged: training starts anew
+        return {}
+    return content
+
+
+def _summary(title: str, row: dict[str, float], epochs: int) -> str:
+    return (
+        f"{title}: epoch {row['epoch']}/{epochs}, loss {row['train_loss']:.3f}, validation loss "
+        f"{row['validation_loss']:.3f}, accuracy {row['validation_accuracy']:.3f}"
+    )

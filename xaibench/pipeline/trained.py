@@ -1,0 +1,95 @@
+"""A trained model on disk: train it, or take the stored one; and what it predicts."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from xaibench.core.data import Sample
+from xaibench.core.device import choose_device
+from xaibench.core.loading import as_floats
+from xaibench.core.model import Model, evaluating
+from xaibench.core.store import checksum, write_json, write_with
+from xaibench.core.tape import predict
+from xaibench.pipeline.cells import Ledger
+from xaibench.pipeline.replicas import train_on_replicas
+from xaibench.pipeline.train import Trainer
+
+_log = logging.getLogger(__name__)
+
+
+def obtain_model(ledger: Ledger) -> Model:
+    """Return the trained model in evaluation mode, and leave it with its predictions on disk."""
+    selection = ledger.selection
+    device = choose_device(selection.options.device)
+    stored = ledger.folder / "model.pt"
+    # A stored model needs no first weights, which may not even be there any more.
+    ready = ledger.model_is_trained()
+    model = selection.build(ledger.model, ledger.seed, weights="none" if ready else None)
+    if ready:
+        model.load_state_dict(torch.load(stored, map_location="cpu", weights_only=True))
+    model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if not ready:
+        if not model.trained:
+            _train(ledger, model, device)
+        write_with(stored, lambda file: torch.save(model.state_dict(), file))
+        write_predictions(ledger, model.eval(), device)
+        write_json(ledger.folder / "model.json", {
+            "model": ledger.model.spec,
+            "fingerprint": ledger.model_fingerprint,
+            "sha256": checksum(stored),
+            "predictions_sha256": checksum(ledger.folder / "predictions.csv"),
+        })  # fmt: skip
+        (ledger.folder / "checkpoint.pt").unlink(missing_ok=True)
+    return model.eval().requires_grad_(requires_grad=False)
+
+
+def _train(ledger: Ledger, model: Model, device: torch.device) -> None:
+    selection = ledger.selection
+    title = f"{ledger.model.spec}, fold {ledger.fold}, seed {ledger.seed}"
+    if selection.options.replicas > 1:
+        train_on_replicas(ledger, model, title)
+        return
+    trainer = Trainer(
+        model,
+        selection.loader,
+        selection.split(ledger.fold),
+        selection.options,
+        seed=ledger.seed,
+        device=device,
+    )
+    trainer.train(ledger.folder, ledger.model_fingerprint, title)
+
+
+def write_predictions(ledger: Ledger, model: Model, device: torch.device) -> None:
+    """Classify the test images: label, prediction and all confidences, in full precision."""
+    selection = ledger.selection
+    rows: list[list[object]] = []
+    with evaluating(model):
+        samples = selection.split(ledger.fold).test
+        for loaded in selection.loader.batches(samples, selection.options.batch_size):
+            confidences = predict(model, as_floats(loaded.images, device)).cpu()
+            for sample, values in zip(loaded.samples, confidences, strict=True):
+                row = [sample.id, sample.label, int(values.argmax()), *map(float, values)]
+                rows.append(row)
+    columns = ["sample", "label", "prediction"]
+    columns += [f"confidence_{k}" for k in range(len(selection.dataset.classes))]
+    frame = pd.DataFrame(rows, columns=columns)
+    write_with(ledger.folder / "predictions.csv", lambda file: frame.to_csv(file, index=False))
+
+
+class Predictions:
+    """A model's stored predictions."""
+
+    def __init__(self, path: Path) -> None:
+        self._frame = pd.read_csv(path, dtype={"sample": str}).set_index("sample")
+        self._confidences = [c for c in self._frame if str(c).startswith("confidence_")]
+
+    def of(self, samples: Sequence[Sample], device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return predicted classes ``(B,)`` and confidences ``(B, K)``."""
+        rows = self._frame.loc[[sample.id for sample in samples]]
+        confidences = torch.tensor(rows[self._confidences].to_numpy("float32"), device=device)
+        return torch.tensor(rows["prediction"].to_numpy("int64"), device=device), confidences
