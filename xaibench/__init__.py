@@ -1,3 +1,58 @@
-"""Benchmark saliency methods: train, explain, score, compare."""
+"""Benchmark saliency methods: train, explain, score, compare.
+
+The names below are imported when first used, so that ``import xaibench`` and the command line's
+help are instant.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xaibench.api import Results, explain, run, score
+    from xaibench.core.data import Box, Dataset, MaskLayer, Picture, Sample
+    from xaibench.core.errors import XaibenchError
+    from xaibench.core.model import Batch, Classifier, Model, Outputs
+    from xaibench.core.registry import dataset, method, metric, model
+    from xaibench.pipeline.run import load_scores
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "api": ("Results", "explain", "run", "score"),
+    "core.data": ("Box", "Dataset", "MaskLayer", "Picture", "Sample"),
+    "core.errors": ("XaibenchError",),
+    "core.model": ("Batch", "Classifier", "Model", "Outputs"),
+    "core.registry": ("dataset", "method", "metric", "model"),
+    "pipeline.run": ("load_scores",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Batch",
+    "Box",
+    "Classifier",
+    "Dataset",
+    "MaskLayer",
+    "Model",
+    "Outputs",
+    "Picture",
+    "Results",
+    "Sample",
+    "XaibenchError",
+    "__version__",
+    "dataset",
+    "explain",
+    "load_scores",
+    "method",
+    "metric",
+    "model",
+    "run",
+    "score",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from where it lives."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'xaibench' has no attribute '{name}'")
+    return getattr(import_module(f"xaibench.{_HOME_OF[name]}"), name)

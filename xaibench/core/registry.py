@@ -107,6 +107,7 @@ class Bound:
 
 
 _plugins: dict[str, dict[str, Plugin]] = {kind: {} for kind in KINDS}
+_loaded_files: set[Path] = set()
 
 
 def method(
@@ -223,6 +224,8 @@ def load_plugin_file(path: Path) -> None:
     """
     if not path.is_file():
         raise XaibenchError(f"--plugin {path}: no such file.")
+    if path.resolve() in _loaded_files:
+        return
     before = {kind: dict(known) for kind, known in _plugins.items()}
     name = f"xaibench_plugin_{path.stem}"
     specification = importlib.util.spec_from_file_location(name, path)
@@ -243,6 +246,7 @@ def load_plugin_file(path: Path) -> None:
             f"--plugin {path}: it declares nothing; decorate a function with @xaibench.method, "
             "@xaibench.metric, @xaibench.dataset or @xaibench.model."
         )
+    _loaded_files.add(path.resolve())
 
 
 @cache

@@ -192,6 +192,6 @@ def _choose(place: Path, found: list[str], classes: tuple[str, ...]) -> tuple[st
         raise XaibenchError(f"folder[classes={'+'.join(classes)}]: name each class once.")
     if len(chosen) < _LEAST_CLASSES:
         raise XaibenchError(
-            f"{place}: only one class ({chosen[0]}); a classifier needs at least two, {_USAGE}."
+            f"{place}: only one class ({chosen[0]}); a classifier needs at least two; {_USAGE}."
         )
     return chosen

@@ -67,6 +67,8 @@ def ask(
         XaibenchError: the method returned something else.
     """
     rows = batch.rows(kind)
+    if not len(rows):
+        return torch.zeros(0, 1, 1, device=batch.images.device)
     seeds = [seed_of(seed, batch.ids[row], method.spec) for row in rows.tolist()]
     question = Question(
         tape, rows, batch.targets[kind][rows], seeds, all_masks=batch.masks, mean_mask=mean_mask

@@ -13,14 +13,14 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.layout import Layout
 from xaibench.core.loading import Loader
 from xaibench.core.model import Model
-from xaibench.core.registry import Bound, MethodTraits, bind, load_plugin_file, plugins
+from xaibench.core.registry import Bound, MethodTraits, Plugin, bind, load_plugin_file, plugins
 from xaibench.core.roots import data_root
 from xaibench.core.seeds import seed_of
 from xaibench.core.splits import Split, count_folds, make_split
 from xaibench.core.store import folder_name
 from xaibench.pipeline.options import RunOptions, make_options
 
-# What a dataset asks for is known before any model is built.
+# These words are served for every model; whether there are masks is the dataset's affair.
 _ALWAYS_THERE = frozenset(METHOD_WORDS) - {"activations", "gradients", "class_weights", "saliency"}
 
 
@@ -100,11 +100,6 @@ class Selection:
         chosen = self.options.target
         return metric.plugin.traits.target if chosen == "auto" else chosen
 
-    def missing_word(self, method: Bound, model: Model) -> str | None:
-        """Return the first word that a method asks for and a model can't serve."""
-        served = _ALWAYS_THERE | model.abilities
-        return next((w for w in method.plugin.signature.words if w not in served), None)
-
 
 def select(given: dict[str, Any]) -> Selection:
     """Complete options by the dataset's recipe and look everything up."""
@@ -115,7 +110,13 @@ def select(given: dict[str, Any]) -> Selection:
     return Selection(make_options(given, recipe))
 
 
-def control_plugins() -> list[Any]:
+def missing_word(method: Bound, model: Model) -> str | None:
+    """Return the first word that a method asks for and a model can't serve."""
+    served = _ALWAYS_THERE | model.abilities
+    return next((w for w in method.plugin.signature.words if w not in served), None)
+
+
+def control_plugins() -> list[Plugin]:
     """Return the methods that only bound the board."""
     known = plugins("method").values()
     return [p for p in known if isinstance(p.traits, MethodTraits) and p.traits.family == "control"]

@@ -1,0 +1,218 @@
+"""The public functions: a whole run, or one step of it on one's own tensors."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from xaibench.core.errors import XaibenchError
+from xaibench.core.layers import find_cam_layer, named_layer
+from xaibench.core.maps import NON_FINITE, OK
+from xaibench.core.model import Classifier, Model, evaluating
+from xaibench.core.registry import Bound, bind
+from xaibench.core.tape import predict
+from xaibench.pipeline.explain import Maps, TestBatch, ask, finish_maps, record
+from xaibench.pipeline.plan import make_plan
+from xaibench.pipeline.run import load_scores, run_plan
+from xaibench.pipeline.score import score_batch
+from xaibench.pipeline.selection import missing_word, select
+from xaibench.report.write import write_report
+
+_IMAGE_DIMENSIONS, _MAP_DIMENSIONS = 4, 3
+
+
+@dataclass
+class Results:
+    """What a run left: ``scores`` and ``leaderboard`` as frames, ``failures`` by cell."""
+
+    out: Path
+    scores: pd.DataFrame
+    leaderboard: pd.DataFrame
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+def run(**options: Any) -> Results:
+    """Train, explain, score and report, as ``xaibench run`` does; finished cells are kept.
+
+    Args:
+        **options: the command line's options with underscores, such as ``dataset="busi"``,
+            ``methods=["gradcam", "spn"]``, ``mask_fraction=0.25``, ``out="results/busi"``.
+
+    Raises:
+        XaibenchError: an option, a file or a plugin is at fault.
+    """
+    selection = select(options)
+    plan = make_plan(selection)
+    outcome = run_plan(selection, plan, " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]))
+    board = write_report(outcome.out)
+    return Results(outcome.out, load_scores(outcome.out), board, outcome.failures)
+
+
+def explain(
+    model: nn.Module,
+    images: Tensor,
+    targets: Tensor | Sequence[int] | int | None = None,
+    methods: Sequence[str] = ("gradcam",),
+    *,
+    layer: str | None = None,
+    seed: int = 0,
+) -> dict[str, Tensor]:
+    """Explain any torch classifier.
+
+    Args:
+        model: returns logits ``(B, K)``; left as it was, no hooks, gradients or modes changed.
+        images: ``(B, C, H, W)`` as the model takes them.
+        targets: class of each image, one class for all, or None for the predicted ones.
+        methods: names with options, ``name[option=value]``.
+        layer: the CAM layer's name; without it the last spatial one is found, for token outputs
+            of transformers, too.
+        seed: of methods that draw random numbers.
+
+    Returns:
+        For each method its saliency maps ``(B, H, W)`` float32 in [0, 1], constant and non-finite
+        ones as zeros.
+
+    Raises:
+        XaibenchError: no layer suits, or a method asks for what this model has not.
+    """
+    if images.ndim != _IMAGE_DIMENSIONS or not len(images):
+        raise XaibenchError(f"images must be (B, C, H, W), not {tuple(images.shape)}.")
+    bound = [bind("method", spec) for spec in methods]
+    wrapped = _wrap(model, images, layer)
+    _check_words(bound, wrapped)
+    with evaluating(wrapped):
+        confidences = predict(wrapped, images)
+        chosen = _targets(targets, confidences)
+        ids = [str(row) for row in range(len(images))]
+        masks = torch.zeros_like(images[:, 0], dtype=torch.int8)
+        batch = TestBatch(ids, images, masks, [False] * len(ids), {"label": chosen}, confidences)
+        tape = record(wrapped, bound, images)
+        return {
+            method.spec: finish_maps(
+                method,
+                {"label": ask(method, tape, batch, "label", seed=seed, mean_mask=None)},
+                batch,
+            )["label"].values
+            for method in bound
+        }
+
+
+def score(
+    maps: Tensor | np.ndarray,
+    masks: Tensor | np.ndarray,
+    metrics: Sequence[str] = ("iou", "iou_area", "hit_rate", "mass_in_mask"),
+    *,
+    model: nn.Module | None = None,
+    images: Tensor | None = None,
+    targets: Tensor | Sequence[int] | int | None = None,
+) -> pd.DataFrame:
+    """Score any saliency maps.
+
+    Args:
+        maps: ``(B, H, W)`` in [0, 1].
+        masks: ``(B, H, W)``: boolean, or relevance grades with 0 for the background.
+        metrics: names with options; faithfulness metrics need ``model`` and ``images``.
+        model: returns logits ``(B, K)``.
+        images: ``(B, C, H, W)`` as the model takes them, covered by multiplication with the map.
+        targets: classes explained; None for the predicted ones.
+
+    Returns:
+        One row for each map and metric: ``map`` (its number), ``metric``, ``value``, ``status``.
+
+    Raises:
+        XaibenchError: shapes don't fit, maps leave [0, 1], or a metric lacks what it needs.
+    """
+    maps, masks = torch.as_tensor(maps).float(), torch.as_tensor(masks)
+    if maps.ndim != _MAP_DIMENSIONS or maps.shape != masks.shape:
+        raise XaibenchError(
+            f"maps and masks must both be (B, H, W), not {tuple(maps.shape)} and "
+            f"{tuple(masks.shape)}."
+        )
+    bound = [bind("metric", spec) for spec in metrics]
+    for metric in bound:
+        if (model is None or images is None) and metric.plugin.traits.family == "faithfulness":
+            raise XaibenchError(f"metric {metric.spec} needs model= and images=.")
+    given = images if images is not None else maps[:, None]
+    wrapped = None if model is None else _wrap(model, given, None, optional=True)
+    return _score(maps, masks.to(torch.int8), bound, wrapped, given, targets)
+
+
+def _score(
+    maps: Tensor,
+    masks: Tensor,
+    metrics: Sequence[Bound],
+    model: Model | None,
+    images: Tensor,
+    targets: Tensor | Sequence[int] | int | None,
+) -> pd.DataFrame:
+    finite = torch.isfinite(maps).flatten(1).all(dim=1)
+    maps = torch.where(finite[:, None, None], maps, 0.0)
+    if maps.min() < 0 or maps.max() > 1:
+        raise XaibenchError(
+            f"maps must lie in [0, 1], but reach from {maps.min():.3g} to {maps.max():.3g}; "
+            "rescale them first."
+        )
+    ids = [str(row) for row in range(len(maps))]
+    confidences = torch.zeros(len(maps), 1)
+    if model is not None:
+        with evaluating(model):
+            confidences = predict(model, images)
+    chosen = _targets(targets, confidences) if model is not None else torch.zeros(len(maps)).long()
+    batch = TestBatch(ids, images, masks, [True] * len(ids), {"label": chosen}, confidences)
+    statuses = [OK if is_finite else NON_FINITE for is_finite in finite.tolist()]
+
+    def confidence_of(covered: Tensor) -> Tensor:
+        assert model is not None
+        with evaluating(model):
+            return predict(model, covered)
+
+    rows = score_batch(
+        metrics, {"label": Maps(maps, statuses)}, batch, lambda _: "label", confidence_of
+    )
+    frame = pd.DataFrame(rows).rename(columns={"sample": "map"})
+    return frame.astype({"map": int})
+
+
+def _wrap(
+    model: nn.Module, images: Tensor, layer: str | None, *, optional: bool = False
+) -> Model:
+    if isinstance(model, Model):
+        return model
+    if layer is not None:
+        named_layer(model, layer)
+    elif not optional:
+        layer = find_cam_layer(model, images[:1])
+    # The user's images are what the user's network takes: nothing is normalised here.
+    channels = images.shape[1]
+    return Classifier(model, cam_layer=layer, mean=[0.0] * channels, std=[1.0] * channels).to(
+        images.device
+    )
+
+
+def _check_words(methods: Sequence[Bound], model: Model) -> None:
+    for method in methods:
+        word = missing_word(method, model)
+        if word or {"masks", "mean_mask"} & set(method.plugin.signature.words):
+            raise XaibenchError(
+                f"method {method.spec} needs {word or 'masks'}, which this model has not."
+            )
+
+
+def _targets(targets: Any, confidences: Tensor) -> Tensor:
+    if targets is None:
+        return confidences.argmax(dim=1)
+    classes = confidences.shape[1]
+    chosen = torch.as_tensor(targets, device=confidences.device).long()
+    chosen = chosen.expand(len(confidences)) if chosen.ndim == 0 else chosen
+    if chosen.shape != (len(confidences),) or chosen.min() < 0 or chosen.max() >= classes:
+        raise XaibenchError(
+            f"targets must be {len(confidences)} classes from 0 to {classes - 1}, not {targets}."
+        )
+    return chosen
+

@@ -1,0 +1,155 @@
+"""The command line: it parses, calls, prints; what happens lies elsewhere."""
+
+import logging
+import os
+import shlex
+import sys
+import typing
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from xaibench import __version__
+from xaibench.core.errors import XaibenchError
+from xaibench.pipeline.options import RunOptions, read_suite
+
+_USER_ERROR, _FAILED_CELLS = 2, 3
+_KINDS = ("datasets", "models", "methods", "metrics")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__)
+def cli() -> None:
+    """Benchmark saliency methods: train, explain, score, compare."""
+
+
+def _click_type(kind: Any) -> Any:
+    if typing.get_origin(kind) is Literal:
+        return click.Choice(typing.get_args(kind))
+    return str if typing.get_origin(kind) is tuple else kind
+
+
+def _metavar(name: str, kind: Any) -> str | None:
+    if typing.get_origin(kind) is Literal:
+        return None
+    if typing.get_origin(kind) is tuple:
+        return "A,B"
+    return "DIR" if name in ("out", "data_root") else None
+
+
+def run_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command one option for each field of `RunOptions`."""
+    types = typing.get_type_hints(RunOptions)
+    for item in reversed(fields(RunOptions)):
+        name = "--" + item.name.replace("_", "-")
+        kind, text = types[item.name], item.metadata["help"]
+        if kind is bool:
+            option = click.option(f"{name}/--no-{name[2:]}", default=None, help=text)
+        elif item.name == "plugin":
+            option = click.option(name, multiple=True, metavar="FILE", help=text)
+        else:
+            option = click.option(name, default=None, type=_click_type(kind),
+                                  metavar=_metavar(item.name, kind), help=text)  # fmt: skip
+        command = option(command)
+    return command
+
+
+@cli.command()
+@run_options
+@click.option("--suite", type=Path, metavar="FILE.toml", help="read options from a TOML file")
+@click.option("--dry-run", is_flag=True, help="print the plan and do nothing")
+def run(suite: Path | None, dry_run: bool, **given: Any) -> None:
+    """Train, explain and score; the same command again does only what is missing.
+
+    Without a dataset the embedded phantom runs, with small networks, in a few minutes.
+    """
+    from xaibench.pipeline.plan import describe_plan, estimate_seconds, make_plan
+    from xaibench.pipeline.run import run_plan
+    from xaibench.pipeline.selection import select
+    from xaibench.report.write import write_report
+
+    chosen = {name: value for name, value in given.items() if value not in (None, ())}
+    selection = select({**(read_suite(suite) if suite else {}), **chosen})
+    plan = make_plan(selection)
+    for line in describe_plan(selection, plan):
+        click.echo(line)
+    if dry_run:
+        click.echo(f"estimated time: {_duration(estimate_seconds(selection, plan))}")
+        return
+    outcome = run_plan(selection, plan, f"xaibench {shlex.join(sys.argv[1:])}")
+    write_report(outcome.out)
+    click.echo()
+    click.echo((outcome.out / "leaderboard.md").read_text("utf-8"))
+    click.echo(f"written to {outcome.out}: scores.csv, leaderboard.md, grid.png and more")
+    for cell, error in outcome.failures.items():
+        click.echo(f"failed: {cell}: {error}", err=True)
+    if outcome.failures:
+        raise SystemExit(_FAILED_CELLS)
+
+
+@cli.command(name="list")
+@click.argument("kind", type=click.Choice(_KINDS), required=False)
+@click.option("--plugin", multiple=True, type=Path, metavar="FILE", help="Python file with plugins")
+def list_plugins(kind: str | None, plugin: tuple[Path, ...]) -> None:
+    """Show all datasets, models, methods and metrics, with their options."""
+    from xaibench.core.registry import load_plugin_file, plugins
+
+    for file in plugin:
+        load_plugin_file(file)
+    for each in [kind] if kind else _KINDS:
+        click.secho(each, bold=True)
+        for known in plugins(each.removesuffix("s")).values():
+            defaults = {name: o.default for name, o in known.signature.options.items()}
+            options = ", ".join(f"{name}={value}" for name, value in defaults.items())
+            click.echo(f"  {known.name:24}{known.summary}")
+            if options:
+                click.echo(f"  {'':24}options: {options}")
+
+
+@cli.command()
+@click.argument("name")
+@click.option("--data-root", default="", metavar="DIR", help="where to put it")
+def fetch(name: str, data_root: str) -> None:
+    """Download a dataset from its authors, and verify it."""
+    from xaibench.core.registry import bind
+    from xaibench.core.roots import data_root as choose_root
+
+    plugin = bind("dataset", name).plugin
+    if plugin.traits.fetch is None:
+        raise XaibenchError(f"dataset {plugin.name} needs no download, or has no address for one.")
+    click.echo(f"{plugin.name} is complete in {plugin.traits.fetch(choose_root(data_root))}")
+
+
+@cli.command()
+@click.argument("directory", type=Path)
+def report(directory: Path) -> None:
+    """Write a run's tables and pictures again."""
+    from xaibench.report.write import write_report
+
+    write_report(directory)
+    click.echo((directory / "leaderboard.md").read_text("utf-8"))
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one message and exit code 2, never a traceback."""
+    level = os.environ.get("XAIBENCH_LOG", "INFO")
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("xaibench").setLevel(level)
+    try:
+        cli()
+    except XaibenchError as error:
+        click.echo(f"error: {error}", err=True)
+        raise SystemExit(_USER_ERROR) from None
+    except KeyboardInterrupt:
+        click.echo("stopped; the same command goes on from here.", err=True)
+        raise SystemExit(130) from None
+
+
+def _duration(seconds: float) -> str:
+    minutes, hour = seconds / 60, 60
+    if minutes < 1:
+        return "under a minute"
+    return f"{minutes:.0f} minutes" if minutes < 2 * hour else f"{minutes / hour:.1f} hours"

@@ -1,0 +1,104 @@
+"""The rows of the picture grid: a few test images with every method's finished map."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from xaibench.core.archive import MapReader, map_key
+from xaibench.core.data import Dataset, Sample
+from xaibench.core.layout import Layout
+from xaibench.core.loading import Loader
+from xaibench.core.maps import finish
+from xaibench.core.registry import bind, load_plugin_file
+from xaibench.core.roots import data_root
+from xaibench.report.grid import GridRow
+
+_PER_CLASS = 3
+_SHOWN_CONTROLS = ("average_mask", "sobel")
+
+
+class _Words(NamedTuple):
+    root: Path
+
+
+class _Column(NamedTuple):
+    """One model's maps of one method."""
+
+    title: str
+    archive: Path
+    sign: Any
+    rescale: Any
+
+
+def pick_rows(out: Path, run: dict[str, Any], predictions: pd.DataFrame) -> list[GridRow]:
+    """Return rows for the first few test images of each class, in the first fold and seed.
+
+    Each map explains the class that localization is scored for.
+
+    Raises:
+        XaibenchError: the dataset can't be read any more.
+    """
+    options = run["options"]
+    for file in options["plugin"]:
+        load_plugin_file(Path(file))
+    dataset: Dataset = bind("dataset", options["dataset"])(_Words(data_root(options["data_root"])))
+    loader = Loader(dataset, options["image_size"])
+    first = predictions[
+        (predictions["fold"] == predictions["fold"].min())
+        & (predictions["seed"] == predictions["seed"].iloc[0])
+    ]
+    columns = _columns(Layout(out), run, first)
+    by_id = {sample.id: sample for sample in dataset.samples}
+    shown = first.drop_duplicates("sample").groupby("label").head(_PER_CLASS)
+    samples = [by_id[name] for name in shown["sample"] if name in by_id]
+    return [_row(sample, loader, run, first, columns) for sample in samples]
+
+
+def _columns(layout: Layout, run: dict[str, Any], first: pd.DataFrame) -> list[_Column]:
+    found, controls = [], []
+    keys = ["dataset", "split", "fold", "model", "seed"]
+    places = first[keys].drop_duplicates().itertuples(index=False)
+    for number, place in enumerate(places):
+        for method, traits in run["methods"].items():
+            dataset, split, fold, model, seed = place
+            folder = layout.cell_folder(dataset, split, int(fold), model, int(seed), method)
+            column = _Column(
+                f"{method}\n{model}", folder / "maps.npz", traits["sign"], traits["rescale"]
+            )
+            if not column.archive.is_file():
+                continue
+            if traits["family"] != "control":
+                found.append(column)
+            elif number == 0 and method in _SHOWN_CONTROLS:  # the same for every model
+                controls.append(column._replace(title=method))
+    return found + controls
+
+
+def _row(
+    sample: Sample,
+    loader: Loader,
+    run: dict[str, Any],
+    first: pd.DataFrame,
+    columns: list[_Column],
+) -> GridRow:
+    picture = loader.load(sample)
+    target = "predicted" if run["options"]["target"] == "predicted" else "label"
+    size = picture.image.shape[:2]
+    maps = {c.title: _read(c, map_key(target, sample.id), size) for c in columns}
+    classes = run["classes"]
+    mine = first[first["sample"] == sample.id]
+    said = ", ".join(dict.fromkeys(classes[p] for p in mine["prediction"]))
+    caption = f"{sample.id}\ntruth: {classes[sample.label]}\npredicted: {said}"
+    return GridRow(caption, picture.image, picture.mask, maps)
+
+
+def _read(column: _Column, key: str, size: tuple[int, int]) -> NDArray[np.float32]:
+    with MapReader(column.archive) as reader:
+        raw = torch.from_numpy(reader[key])[None]
+    maps, _ = finish(raw, size, sign=column.sign, rescale=column.rescale)
+    finished: NDArray[np.float32] = maps[0].numpy()
+    return finished
