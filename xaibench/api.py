@@ -140,16 +140,25 @@ def score(
             raise XaibenchError(f"metric {metric.spec} needs model= and images=.")
     given = images if images is not None else maps[:, None]
     wrapped = None if model is None else _wrap(model, given, None, optional=True)
-    return _score(maps, masks.to(torch.int8), bound, wrapped, given, targets)
+    return _score(_gather(maps, masks, given, wrapped, targets), maps, bound, wrapped)
+
+
+def _gather(
+    maps: Tensor, masks: Tensor, images: Tensor, model: Model | None, targets: Any
+) -> TestBatch:
+    count = len(maps)
+    chosen, confidences = torch.zeros(count, dtype=torch.long), torch.zeros(count, 1)
+    if model is not None:
+        with evaluating(model):
+            confidences = predict(model, images)
+        chosen = _targets(targets, confidences)
+    ids = [str(row) for row in range(count)]
+    grades = masks.to(torch.int8)
+    return TestBatch(ids, images, grades, [True] * count, {"label": chosen}, confidences)
 
 
 def _score(
-    maps: Tensor,
-    masks: Tensor,
-    metrics: Sequence[Bound],
-    model: Model | None,
-    images: Tensor,
-    targets: Tensor | Sequence[int] | int | None,
+    batch: TestBatch, maps: Tensor, metrics: Sequence[Bound], model: Model | None
 ) -> pd.DataFrame:
     finite = torch.isfinite(maps).flatten(1).all(dim=1)
     maps = torch.where(finite[:, None, None], maps, 0.0)
@@ -158,30 +167,19 @@ def _score(
             f"maps must lie in [0, 1], but reach from {maps.min():.3g} to {maps.max():.3g}; "
             "rescale them first."
         )
-    ids = [str(row) for row in range(len(maps))]
-    confidences = torch.zeros(len(maps), 1)
-    if model is not None:
-        with evaluating(model):
-            confidences = predict(model, images)
-    chosen = _targets(targets, confidences) if model is not None else torch.zeros(len(maps)).long()
-    batch = TestBatch(ids, images, masks, [True] * len(ids), {"label": chosen}, confidences)
     statuses = [OK if is_finite else NON_FINITE for is_finite in finite.tolist()]
 
-    def confidence_of(covered: Tensor) -> Tensor:
-        assert model is not None
+    def looking(covered: Tensor) -> Tensor:
+        if model is None:
+            raise XaibenchError("a metric asks the model; give model= and images=.")
         with evaluating(model):
             return predict(model, covered)
 
-    rows = score_batch(
-        metrics, {"label": Maps(maps, statuses)}, batch, lambda _: "label", confidence_of
-    )
-    frame = pd.DataFrame(rows).rename(columns={"sample": "map"})
-    return frame.astype({"map": int})
+    rows = score_batch(metrics, {"label": Maps(maps, statuses)}, batch, lambda _: "label", looking)
+    return pd.DataFrame(rows).rename(columns={"sample": "map"}).astype({"map": int})
 
 
-def _wrap(
-    model: nn.Module, images: Tensor, layer: str | None, *, optional: bool = False
-) -> Model:
+def _wrap(model: nn.Module, images: Tensor, layer: str | None, *, optional: bool = False) -> Model:
     if isinstance(model, Model):
         return model
     if layer is not None:
@@ -215,4 +213,3 @@ def _targets(targets: Any, confidences: Tensor) -> Tensor:
             f"targets must be {len(confidences)} classes from 0 to {classes - 1}, not {targets}."
         )
     return chosen
-

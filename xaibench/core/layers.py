@@ -74,8 +74,8 @@ def as_activations(output: Tensor, images: Tensor, module: nn.Module | None = No
         return output.permute(0, 3, 1, 2) if last else output
     if output.ndim == _TOKENS and (grid := _grid(output.shape[1], images)):
         height, width = grid
-        tokens = output[:, output.shape[1] - height * width :]
-        return tokens.unflatten(1, (height, width)).permute(0, 3, 1, 2)
+        tokens = output[:, output.shape[1] - height * width :].transpose(1, 2)
+        return tokens.reshape(len(output), -1, height, width)
     raise XaibenchError(
         f"the CAM layer's output has shape {tuple(output.shape)}, which is neither (B, D, h, w) "
         "nor tokens (B, N, D) on the image's grid; choose another layer with layer=."

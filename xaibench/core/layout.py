@@ -2,36 +2,46 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from xaibench.core.store import folder_name
 
 
+class Place(NamedTuple):
+    """What one trained model belongs to; the first columns of every table."""
+
+    dataset: str
+    split: str
+    fold: int
+    model: str
+    seed: int
+
+    @property
+    def fold_name(self) -> str:
+        """``holdout``, or ``kfold-5-fold0``."""
+        return self.split if self.split == "holdout" else (
+            f"{folder_name(self.split)}-fold{self.fold}"
+        )  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Layout:
-    """Paths of one run. ``key`` is (dataset, split, fold, model, seed)."""
+    """Paths of one run."""
 
     out: Path
 
-    def split_file(self, split: str, fold: int) -> Path:
+    def split_file(self, place: Place) -> Path:
         """Which sample stands in which part, and whose masks may be seen."""
-        return self.out / "splits" / f"{_split_name(split, fold)}.csv"
+        return self.out / "splits" / f"{place.fold_name}.csv"
 
-    def model_folder(self, dataset: str, split: str, fold: int, model: str, seed: int) -> Path:
+    def model_folder(self, place: Place) -> Path:
         """Holds ``model.pt``, ``history.csv``, ``predictions.csv`` and ``model.json``."""
-        return self._place("models", dataset, split, fold, model, seed)
+        return self._folder("models", place)
 
-    def cell_folder(
-        self, dataset: str, split: str, fold: int, model: str, seed: int, method: str
-    ) -> Path:
+    def cell_folder(self, place: Place, method: str) -> Path:
         """Holds ``maps.npz``, ``scores.csv`` and, written last, ``cell.json``."""
-        return self._place("cells", dataset, split, fold, model, seed) / folder_name(method)
+        return self._folder("cells", place) / folder_name(method)
 
-    def _place(
-        self, kind: str, dataset: str, split: str, fold: int, model: str, seed: int
-    ) -> Path:
-        names = folder_name(dataset), _split_name(split, fold), folder_name(model), f"seed{seed}"
-        return self.out.joinpath(kind, *names)
-
-
-def _split_name(split: str, fold: int) -> str:
-    return split if split == "holdout" else f"{folder_name(split)}-fold{fold}"
+    def _folder(self, kind: str, place: Place) -> Path:
+        dataset, model = folder_name(place.dataset), folder_name(place.model)
+        return self.out / kind / dataset / place.fold_name / model / f"seed{place.seed}"

@@ -51,9 +51,7 @@ class Loader:
                 pending += [(later, self._submit(pool, later)) for later in islice(chunks, 1)]
                 yield _stack(chunk, [future.result() for future in futures], self._size)
 
-    def _submit(
-        self, pool: ThreadPoolExecutor, chunk: Sequence[Sample]
-    ) -> list[Future[Picture]]:
+    def _submit(self, pool: ThreadPoolExecutor, chunk: Sequence[Sample]) -> list[Future[Picture]]:
         return [pool.submit(self.load, sample) for sample in chunk]
 
     def load(self, sample: Sample) -> Picture:
@@ -75,12 +73,6 @@ def resize_picture(picture: Picture, size: int) -> Picture:
         nearest = grades.resize((size, size), Image.Resampling.NEAREST)
         mask = np.asarray(nearest).view(np.int8)
     return Picture(np.asarray(image), mask)
-
-
-def as_floats(images: Tensor, device: torch.device) -> Tensor:
-    """Move uint8 images to a device as floats in [0, 1], channels last."""
-    moved = images.to(device, non_blocking=True).float().div_(255)
-    return moved.contiguous(memory_format=torch.channels_last)
 
 
 def _stack(samples: Sequence[Sample], pictures: Sequence[Picture], size: int) -> Loaded:

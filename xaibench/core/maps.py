@@ -46,7 +46,9 @@ def finish(
 
 def apply_sign(raw: Tensor, sign: Literal["relu", "abs", "none"]) -> Tensor:
     """Keep positive relevance (``relu``), its size (``abs``) or everything (``none``)."""
-    return {"relu": torch.relu, "abs": torch.abs, "none": torch.Tensor.clone}[sign](raw)
+    if sign == "relu":
+        return raw.relu()
+    return raw.abs() if sign == "abs" else raw
 
 
 def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:

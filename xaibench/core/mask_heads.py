@@ -1,6 +1,7 @@
 """Saliency prediction networks: from the trunk's activations to a map ``(B, h, w)`` in [0, 1]."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -39,8 +40,9 @@ class SaliencyDecoder(nn.Sequential):
 
     def forward(self, activations: Tensor) -> Tensor:
         """Return the map ``(B, 2^n h, 2^n w)``."""
-        saliency: Tensor = super().forward(activations)
-        return saliency[:, 0]
+        for layer in self:
+            activations = layer(activations)
+        return activations[:, 0]
 
 
 class Attention(nn.Module):
@@ -61,7 +63,7 @@ class DeepAttention(nn.Sequential):
     def __init__(self, channels: int, blocks: int) -> None:
         widths = [max(channels >> step, 1) for step in range(blocks)] + [1]
         layers: list[nn.Module] = []
-        for before, after in zip(widths, widths[1:], strict=False):
+        for before, after in pairwise(widths):
             layers += [
                 nn.Conv2d(before, after, kernel_size=3, padding=1, bias=False),
                 nn.BatchNorm2d(after),
@@ -71,8 +73,9 @@ class DeepAttention(nn.Sequential):
 
     def forward(self, activations: Tensor) -> Tensor:
         """Return the map ``(B, h, w)``."""
-        saliency: Tensor = super().forward(activations)
-        return saliency[:, 0]
+        for layer in self:
+            activations = layer(activations)
+        return activations[:, 0]
 
 
 class Rasaee(nn.Module):
@@ -93,8 +96,7 @@ class Rasaee(nn.Module):
         widths = [max(width, 1) for width in widths]
         self.sizes: Sequence[int] = _RASAEE_SIZES[blocks]
         self.convs = nn.ModuleList(
-            nn.Conv2d(before, after, kernel_size=3, padding=1)
-            for before, after in zip(widths, widths[1:], strict=False)
+            nn.Conv2d(before, after, kernel_size=3, padding=1) for before, after in pairwise(widths)
         )
         self.norms = nn.ModuleList(nn.BatchNorm2d(after) for after in widths[1:])
 

@@ -18,7 +18,15 @@ _LEAST = 2
 _MARKER_GREY = 245
 
 
-@dataset(recipe={})
+@dataset(
+    recipe={
+        "models": ("resnet18", "saliency_net[backbone=resnet18,loss=dice]"),
+        "weights": "none",
+        "image_size": 96,
+        "epochs": 18,
+        "learning_rate": 5e-4,
+    }
+)
 def phantom(
     *,
     images: int = 300,

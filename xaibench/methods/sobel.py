@@ -13,4 +13,5 @@ def sobel(images: Tensor) -> Tensor:
     grey = functional.pad(images.mean(dim=1, keepdim=True), (1, 1, 1, 1), mode="replicate")
     across = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]], device=images.device)
     kernels = torch.stack([across, across.T])[:, None]
-    return functional.conv2d(grey, kernels).norm(dim=1)
+    across_and_down = functional.conv2d(grey, kernels)
+    return across_and_down.square().sum(dim=1).sqrt()

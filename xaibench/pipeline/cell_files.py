@@ -50,9 +50,9 @@ class CellFiles:
         assert self._reader is not None
         return restore(self._reader, batch)
 
-    def write(self, raw: Mapping[str, Tensor] | None, batch: TestBatch, scores: list[Score]) -> None:
+    def write(self, raw: Mapping[str, Tensor], batch: TestBatch, scores: list[Score]) -> None:
         """Append a batch."""
-        if raw is not None and self._writer is not None:
+        if self._writer is not None:
             store(self._writer, raw, batch)
             self.images += len(batch.ids)
         self._rows.writerows(scores)

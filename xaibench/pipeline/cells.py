@@ -1,12 +1,13 @@
 """Jobs and cells, and the fingerprints that tell whether a stored result still holds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from xaibench.core.registry import Bound, bind
+from xaibench.core.layout import Place
+from xaibench.core.registry import Bound
 from xaibench.core.store import checksum, code_of, fingerprint, read_json
 from xaibench.pipeline.selection import Selection
 
@@ -34,13 +35,17 @@ class Ledger:
     def __init__(self, selection: Selection, fold: int, model: Bound, seed: int) -> None:
         self.selection, self.fold, self.model, self.seed = selection, fold, model, seed
         options = selection.options
-        place = (selection.dataset_spec, options.split, fold, model.spec, seed)
-        self.folder = selection.layout.model_folder(*place)
-        self._place = place
+        self.place = Place(selection.dataset_spec, options.split, fold, model.spec, seed)
+        self.folder = selection.layout.model_folder(self.place)
+
+    @property
+    def title(self) -> str:
+        """The trained model, for people."""
+        return f"{self.model.spec}, fold {self.fold}, seed {self.seed}"
 
     def cell_folder(self, method: Bound) -> Path:
         """Where a method's cell lies."""
-        return self.selection.layout.cell_folder(*self._place, method.spec)
+        return self.selection.layout.cell_folder(self.place, method.spec)
 
     @cached_property
     def model_fingerprint(self) -> str:
@@ -97,10 +102,9 @@ class CellState:
     def has_maps(self) -> bool:
         """Whether the stored maps are whole and made from the same."""
         maps = self.ledger.cell_folder(self.method) / "maps.npz"
-        return (
-            self.known.get("maps") == self.ledger.maps_fingerprint(self.method)
-            and self.known.get("maps_sha256") == checksum(maps)
-        )
+        return self.known.get("maps") == self.ledger.maps_fingerprint(
+            self.method
+        ) and self.known.get("maps_sha256") == checksum(maps)
 
     @cached_property
     def scored(self) -> frozenset[str]:
@@ -119,7 +123,7 @@ class CellState:
         """Why the last try failed, or an empty string."""
         return str(self.known.get("error", ""))
 
-    def missing_metrics(self, wanted: list[Bound]) -> list[Bound]:
+    def missing_metrics(self, wanted: Sequence[Bound]) -> list[Bound]:
         """Return the metrics still to be computed."""
         return [metric for metric in wanted if metric.spec not in self.scored]
 
@@ -136,16 +140,6 @@ def data_fingerprint(selection: Selection, fold: int) -> str:
     return fingerprint(
         selection.dataset_spec, about, parts, sorted(split.seen), options.image_size, code
     )
-
-
-def find_model(selection: Selection, spec: str) -> Bound:
-    """Return the run's model of that name."""
-    return next(model for model in selection.models if model.spec == spec)
-
-
-def find_method(spec: str) -> Bound:
-    """Return the method of that name."""
-    return bind("method", spec)
 
 
 def _is_file(value: object) -> bool:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from xaibench.core.archive import MapReader, MapWriter, map_key
 from xaibench.core.errors import XaibenchError
-from xaibench.core.maps import finish, resize
+from xaibench.core.maps import finish
 from xaibench.core.model import Model
 from xaibench.core.registry import Bound
 from xaibench.core.seeds import seed_of
@@ -88,9 +87,7 @@ def record(model: Model, methods: Sequence[Bound], images: Tensor) -> Tape:
     return Tape(model, images, {w for method in methods for w in method.plugin.signature.words})
 
 
-def finish_maps(
-    method: Bound, raw: Mapping[str, Tensor], batch: TestBatch
-) -> dict[str, Maps]:
+def finish_maps(method: Bound, raw: Mapping[str, Tensor], batch: TestBatch) -> dict[str, Maps]:
     """Finish raw maps and fill in, for each kind of target, the rows that share a map."""
     size = (batch.images.shape[2], batch.images.shape[3])
     traits = method.plugin.traits
@@ -145,5 +142,3 @@ class Stopwatch:
         if self._cuda:
             torch.cuda.synchronize()
         return time.perf_counter()
-
-

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from xaibench.core.device import choose_device, mixed_precision
+from xaibench.core.device import choose_device, mixed_precision, place_images, place_model
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Batch, Model
 from xaibench.core.registry import Bound
@@ -81,9 +81,7 @@ def _plan_model(selection: Selection, model: Bound, plan: Plan) -> None:
                 plan.jobs.append(Job(fold, model.spec, seed, specs))
 
 
-def _why_not(
-    selection: Selection, method: Bound, model: Bound, prototype: Model
-) -> str | None:
+def _why_not(selection: Selection, method: Bound, model: Bound, prototype: Model) -> str | None:
     words = set(method.plugin.signature.words)
     if words & _NEEDS_MASKS and not selection.dataset.annotated:
         return f"{selection.dataset_spec} has no masks"
@@ -125,21 +123,18 @@ def estimate_seconds(selection: Selection, plan: Plan) -> float:
     return total
 
 
-def _time_model(
-    selection: Selection, model: Model, device: torch.device
-) -> tuple[float, float]:
+def _time_model(selection: Selection, model: Model, device: torch.device) -> tuple[float, float]:
     """Return seconds per image of a training step and of a forward pass."""
     size, count = selection.options.image_size, selection.options.train_batch_size
-    model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    images = torch.rand(count, 3, size, size, device=device)
-    images = images.contiguous(memory_format=torch.channels_last)
+    model = place_model(model, device)
+    images = place_images(torch.randint(256, (count, 3, size, size), dtype=torch.uint8), device)
     labels = torch.zeros(count, dtype=torch.long, device=device)
     masks = torch.ones(count, size, size, dtype=torch.int8, device=device)
     batch = Batch(images, labels, masks, labels == 0, count, count)
 
     def step() -> None:
         with mixed_precision(device):
-            model.loss(batch)["loss"].backward()
+            torch.autograd.backward(model.loss(batch)["loss"])
 
     def forward() -> None:
         with torch.inference_mode():

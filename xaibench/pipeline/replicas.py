@@ -4,16 +4,17 @@ import socket
 from typing import Any
 
 import torch
-from torch import distributed, multiprocessing
+import torch.multiprocessing.spawn as processes
+from torch import distributed
 
 from xaibench.core.model import Model
-from xaibench.pipeline.cells import Ledger, find_model
+from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.options import RunOptions
 from xaibench.pipeline.selection import Selection
 from xaibench.pipeline.train import Trainer
 
 
-def train_on_replicas(ledger: Ledger, model: Model, title: str) -> None:
+def train_on_replicas(ledger: Ledger, model: Model) -> None:
     """Train ``model`` in ``--replicas`` processes, one GPU each (on the CPU: gloo).
 
     Every process loads the data itself and takes its share of each batch; the loss is normalised
@@ -24,8 +25,8 @@ def train_on_replicas(ledger: Ledger, model: Model, title: str) -> None:
     result = ledger.folder / "replica.pt"
     result.parent.mkdir(parents=True, exist_ok=True)
     job = {"options": options.as_dict(), "fold": ledger.fold, "model": ledger.model.spec,
-           "seed": ledger.seed, "title": title, "port": _free_port()}  # fmt: skip
-    multiprocessing.spawn(_work, args=(job,), nprocs=options.replicas)
+           "seed": ledger.seed, "port": _free_port()}  # fmt: skip
+    processes.spawn(_work, args=(job,), nprocs=options.replicas)  # type: ignore[no-untyped-call]
     model.load_state_dict(torch.load(result, map_location="cpu", weights_only=True))
     result.unlink()
 
@@ -46,7 +47,7 @@ def _work(rank: int, job: dict[str, Any]) -> None:
         world_size=options.replicas,
     )
     try:
-        bound = find_model(selection, job["model"])
+        bound = selection.model(job["model"])
         ledger = Ledger(selection, job["fold"], bound, job["seed"])
         model = selection.build(bound, job["seed"])
         trainer = Trainer(
@@ -58,7 +59,7 @@ def _work(rank: int, job: dict[str, Any]) -> None:
             device=device,
             rank=rank,
         )
-        trainer.train(ledger.folder, ledger.model_fingerprint, job["title"])
+        trainer.train(ledger.folder, ledger.model_fingerprint, ledger.title)
         if rank == 0:
             torch.save(model.state_dict(), ledger.folder / "replica.pt")
     finally:

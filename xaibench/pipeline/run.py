@@ -11,6 +11,8 @@ from typing import Any
 import pandas as pd
 
 import xaibench
+from xaibench.core.errors import XaibenchError
+from xaibench.core.layout import Place
 from xaibench.core.splits import Split
 from xaibench.core.store import checksum, code_of, fingerprint, write_json, write_with
 from xaibench.pipeline.cells import Ledger
@@ -19,8 +21,7 @@ from xaibench.pipeline.selection import Selection
 from xaibench.pipeline.work import do_job
 
 _log = logging.getLogger(__name__)
-_KEYS = ["dataset", "split", "fold", "model", "seed"]
-SCORE_COLUMNS = [*_KEYS, "method", "sample", "metric", "value", "status"]
+SCORE_COLUMNS = [*Place._fields, "method", "sample", "metric", "value", "status"]
 _PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "scikit-image", "pillow")
 
 
@@ -103,7 +104,7 @@ def gather(selection: Selection, plan: Plan) -> None:
     """Write ``scores.csv`` and ``predictions.csv`` from all cells that hold, streaming."""
     out = selection.layout.out
     _write_frames(out / "scores.csv", _score_frames(selection, plan), SCORE_COLUMNS)
-    _write_frames(out / "predictions.csv", _prediction_frames(selection), _KEYS)
+    _write_frames(out / "predictions.csv", _prediction_frames(selection), list(Place._fields))
 
 
 def _score_frames(selection: Selection, plan: Plan) -> Iterator[pd.DataFrame]:
@@ -135,10 +136,7 @@ def _ledgers(selection: Selection) -> Iterator[Ledger]:
 
 
 def _with_keys(ledger: Ledger, frame: pd.DataFrame) -> pd.DataFrame:
-    selection = ledger.selection
-    place = (selection.dataset_spec, selection.options.split, ledger.fold, ledger.model.spec,
-             ledger.seed)  # fmt: skip
-    keys = pd.DataFrame([place] * len(frame), columns=_KEYS, index=frame.index)
+    keys = pd.DataFrame([ledger.place] * len(frame), index=frame.index)
     return pd.concat([keys, frame], axis=1)
 
 
@@ -155,7 +153,8 @@ def _write_frames(path: Path, frames: Iterator[pd.DataFrame], columns: list[str]
 
 
 def _save_split(selection: Selection, fold: int) -> tuple[str, str]:
-    path = selection.layout.split_file(selection.options.split, fold)
+    place = Ledger(selection, fold, selection.models[0], seed=0).place
+    path = selection.layout.split_file(place)
     split: Split = selection.split(fold)
     rows = [
         (s.id, selection.dataset.classes[s.label], s.group, part, s.id in split.seen)
@@ -175,3 +174,18 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def load_scores(out: str | Path) -> pd.DataFrame:
+    """Read a run's scores: one row for each cell, sample and metric.
+
+    Args:
+        out: the run's folder.
+
+    Raises:
+        XaibenchError: the folder holds no ``scores.csv``.
+    """
+    path = Path(out) / "scores.csv"
+    if not path.is_file():
+        raise XaibenchError(f"{path}: no such file; name the --out folder of a finished run.")
+    return pd.read_csv(path, dtype={"sample": str, "status": str})

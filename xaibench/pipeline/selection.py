@@ -57,6 +57,10 @@ class Selection:
         """The dataset's canonical name."""
         return self.dataset_plugin.spec
 
+    def model(self, spec: str) -> Bound:
+        """Return the run's model of that name."""
+        return next(model for model in self.models if model.spec == spec)
+
     @cached_property
     def dataset(self) -> Dataset:
         """All samples of the run, after ``--limit``."""

@@ -14,8 +14,8 @@ from torch.optim import Adam
 
 from xaibench.core.augment import augment
 from xaibench.core.data import Sample
-from xaibench.core.device import mixed_precision
-from xaibench.core.loading import Loaded, Loader, as_floats
+from xaibench.core.device import mixed_precision, place_images, place_model
+from xaibench.core.loading import Loaded, Loader
 from xaibench.core.model import Batch, Model
 from xaibench.core.progress import progress_bar
 from xaibench.core.seeds import seed_of
@@ -51,7 +51,7 @@ class Trainer:
         device: torch.device,
         rank: int = 0,
     ) -> None:
-        self.model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model = place_model(model, device)
         self.loader, self.split, self.options = loader, split, options
         self.seed, self.device, self.rank = seed, device, rank
         self.step_model: nn.Module = _Loss(model)
@@ -117,7 +117,7 @@ class Trainer:
             chunks.pop()
         shares = (chunk[self.rank :: replicas] for chunk in chunks)
         for chunk, loaded in zip(chunks, self.loader.stream(shares), strict=True):
-            images, masks = as_floats(loaded.images, self.device), loaded.masks.to(self.device)
+            images, masks = place_images(loaded.images, self.device), loaded.masks.to(self.device)
             seeds = [seed_of(self.seed, epoch, "augment", s.id) for s in loaded.samples]
             yield self._batch(loaded, *augment(images, masks, seeds), whole=chunk)
 
@@ -144,7 +144,10 @@ class Trainer:
         total, right, count = _Mean(), 0, 0
         with torch.inference_mode():
             for loaded in self.loader.batches(self.split.validation, self.options.train_batch_size):
-                images, masks = as_floats(loaded.images, self.device), loaded.masks.to(self.device)
+                images, masks = (
+                    place_images(loaded.images, self.device),
+                    loaded.masks.to(self.device),
+                )
                 batch = self._batch(loaded, images, masks, whole=loaded.samples)
                 batch.images_counted = len(loaded.samples)
                 batch.masks_counted = max(int(batch.masked.sum()), 1)

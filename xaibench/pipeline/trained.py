@@ -1,6 +1,5 @@
 """A trained model on disk: train it, or take the stored one; and what it predicts."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,16 +8,13 @@ import torch
 from torch import Tensor
 
 from xaibench.core.data import Sample
-from xaibench.core.device import choose_device
-from xaibench.core.loading import as_floats
+from xaibench.core.device import choose_device, place_images, place_model
 from xaibench.core.model import Model, evaluating
 from xaibench.core.store import checksum, write_json, write_with
 from xaibench.core.tape import predict
 from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.replicas import train_on_replicas
 from xaibench.pipeline.train import Trainer
-
-_log = logging.getLogger(__name__)
 
 
 def obtain_model(ledger: Ledger) -> Model:
@@ -31,7 +27,7 @@ def obtain_model(ledger: Ledger) -> Model:
     model = selection.build(ledger.model, ledger.seed, weights="none" if ready else None)
     if ready:
         model.load_state_dict(torch.load(stored, map_location="cpu", weights_only=True))
-    model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = place_model(model, device)
     if not ready:
         if not model.trained:
             _train(ledger, model, device)
@@ -44,14 +40,14 @@ def obtain_model(ledger: Ledger) -> Model:
             "predictions_sha256": checksum(ledger.folder / "predictions.csv"),
         })  # fmt: skip
         (ledger.folder / "checkpoint.pt").unlink(missing_ok=True)
-    return model.eval().requires_grad_(requires_grad=False)
+    model.eval().requires_grad_(requires_grad=False)
+    return model
 
 
 def _train(ledger: Ledger, model: Model, device: torch.device) -> None:
     selection = ledger.selection
-    title = f"{ledger.model.spec}, fold {ledger.fold}, seed {ledger.seed}"
     if selection.options.replicas > 1:
-        train_on_replicas(ledger, model, title)
+        train_on_replicas(ledger, model)
         return
     trainer = Trainer(
         model,
@@ -61,7 +57,7 @@ def _train(ledger: Ledger, model: Model, device: torch.device) -> None:
         seed=ledger.seed,
         device=device,
     )
-    trainer.train(ledger.folder, ledger.model_fingerprint, title)
+    trainer.train(ledger.folder, ledger.model_fingerprint, ledger.title)
 
 
 def write_predictions(ledger: Ledger, model: Model, device: torch.device) -> None:
@@ -71,7 +67,7 @@ def write_predictions(ledger: Ledger, model: Model, device: torch.device) -> Non
     with evaluating(model):
         samples = selection.split(ledger.fold).test
         for loaded in selection.loader.batches(samples, selection.options.batch_size):
-            confidences = predict(model, as_floats(loaded.images, device)).cpu()
+            confidences = predict(model, place_images(loaded.images, device)).cpu()
             for sample, values in zip(loaded.samples, confidences, strict=True):
                 row = [sample.id, sample.label, int(values.argmax()), *map(float, values)]
                 rows.append(row)

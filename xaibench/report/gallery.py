@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from xaibench.core.archive import MapReader, map_key
 from xaibench.core.data import Dataset, Sample
-from xaibench.core.layout import Layout
+from xaibench.core.layout import Layout, Place
 from xaibench.core.loading import Loader
 from xaibench.core.maps import finish
 from xaibench.core.registry import bind, load_plugin_file
@@ -58,17 +58,18 @@ def pick_rows(out: Path, run: dict[str, Any], predictions: pd.DataFrame) -> list
     return [_row(sample, loader, run, first, columns) for sample in samples]
 
 
+def places_of(predictions: pd.DataFrame) -> list[Place]:
+    """Return the trained models that a table speaks of."""
+    distinct = predictions[list(Place._fields)].drop_duplicates()
+    return [Place(*row) for row in distinct.itertuples(index=False)]
+
+
 def _columns(layout: Layout, run: dict[str, Any], first: pd.DataFrame) -> list[_Column]:
     found, controls = [], []
-    keys = ["dataset", "split", "fold", "model", "seed"]
-    places = first[keys].drop_duplicates().itertuples(index=False)
-    for number, place in enumerate(places):
+    for number, place in enumerate(places_of(first)):
         for method, traits in run["methods"].items():
-            dataset, split, fold, model, seed = place
-            folder = layout.cell_folder(dataset, split, int(fold), model, int(seed), method)
-            column = _Column(
-                f"{method}\n{model}", folder / "maps.npz", traits["sign"], traits["rescale"]
-            )
+            archive = layout.cell_folder(place, method) / "maps.npz"
+            column = _Column(f"{method}\n{place.model}", archive, traits["sign"], traits["rescale"])
             if not column.archive.is_file():
                 continue
             if traits["family"] != "control":

@@ -10,7 +10,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.layout import Layout
 from xaibench.core.store import read_json, replacing
 from xaibench.report.classification import classification_table
-from xaibench.report.gallery import pick_rows
+from xaibench.report.gallery import pick_rows, places_of
 from xaibench.report.grid import draw_grid, draw_history
 from xaibench.report.leaderboard import correct_only, leaderboard, to_markdown
 
@@ -59,12 +59,11 @@ def write_report(out: Path) -> pd.DataFrame:
 def _draw(out: Path, run: dict[str, Any], predictions: pd.DataFrame) -> None:
     layout = Layout(out)
     histories = {}
-    keys = ["dataset", "split", "fold", "model", "seed"]
-    for (dataset, split, fold, model, seed), _ in predictions.groupby(keys):
-        path = layout.model_folder(dataset, split, int(fold), model, int(seed)) / "history.csv"
+    for place in places_of(predictions):
+        path = layout.model_folder(place) / "history.csv"
         if path.is_file():
-            suffix = f", fold {fold}" if split != "holdout" else ""
-            histories[f"{model}{suffix}, seed {seed}"] = pd.read_csv(path)
+            name = f"{place.model}, {place.fold_name}, seed {place.seed}"
+            histories[name] = pd.read_csv(path)
     if histories:
         with replacing(out / "history.png") as path:
             draw_history(histories, path)
