@@ -1,7 +1,5 @@
 """The command line: it parses, calls, prints; what happens lies elsewhere."""
 
-import logging
-import os
 import shlex
 import sys
 import typing
@@ -66,11 +64,13 @@ def run(suite: Path | None, dry_run: bool, **given: Any) -> None:
 
     Without a dataset the embedded phantom runs, with small networks, in a few minutes.
     """
+    from xaibench.core.progress import log_to_terminal
     from xaibench.pipeline.plan import describe_plan, estimate_seconds, make_plan
     from xaibench.pipeline.run import run_plan
     from xaibench.pipeline.selection import select
     from xaibench.report.write import write_report
 
+    log_to_terminal()
     chosen = {name: value for name, value in given.items() if value not in (None, ())}
     selection = select({**(read_suite(suite) if suite else {}), **chosen})
     plan = make_plan(selection)
@@ -135,9 +135,6 @@ def report(directory: Path) -> None:
 
 def main() -> None:
     """Run the command line; a user's mistake is one message and exit code 2, never a traceback."""
-    level = os.environ.get("XAIBENCH_LOG", "INFO")
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("xaibench").setLevel(level)
     try:
         cli()
     except XaibenchError as error:

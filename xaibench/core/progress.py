@@ -1,6 +1,7 @@
 """Progress for people: a bar in a terminal, plain log lines elsewhere."""
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,12 @@ _log = logging.getLogger(__name__)
 console = Console(stderr=True)
 
 
+def log_to_terminal() -> None:
+    """Show what xaibench does on stderr, and of other packages only warnings."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("xaibench").setLevel(os.environ.get("XAIBENCH_LOG", "INFO"))
+
+
 class Bar:
     """One line of progress."""
 
@@ -35,9 +42,9 @@ class Bar:
 
 
 @contextmanager
-def progress_bar(title: str, total: int, done: int = 0) -> Iterator[Bar]:
+def progress_bar(title: str, total: int, done: int = 0, *, shown: bool = True) -> Iterator[Bar]:
     """Show a bar with counts, elapsed time and time left while the block runs."""
-    if not sys.stderr.isatty():
+    if not (shown and sys.stderr.isatty()):
         yield Bar(None, None)
         return
     columns = (

@@ -4,10 +4,11 @@ import socket
 from typing import Any
 
 import torch
-import torch.multiprocessing.spawn as processes
 from torch import distributed
+from torch.multiprocessing.spawn import spawn
 
 from xaibench.core.model import Model
+from xaibench.core.progress import log_to_terminal
 from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.options import RunOptions
 from xaibench.pipeline.selection import Selection
@@ -26,7 +27,7 @@ def train_on_replicas(ledger: Ledger, model: Model) -> None:
     result.parent.mkdir(parents=True, exist_ok=True)
     job = {"options": options.as_dict(), "fold": ledger.fold, "model": ledger.model.spec,
            "seed": ledger.seed, "port": _free_port()}  # fmt: skip
-    processes.spawn(_work, args=(job,), nprocs=options.replicas)  # type: ignore[no-untyped-call]
+    spawn(_work, args=(job,), nprocs=options.replicas)  # type: ignore[no-untyped-call]
     model.load_state_dict(torch.load(result, map_location="cpu", weights_only=True))
     result.unlink()
 
@@ -34,6 +35,8 @@ def train_on_replicas(ledger: Ledger, model: Model) -> None:
 def _work(rank: int, job: dict[str, Any]) -> None:
     selection = Selection(RunOptions(**job["options"]))
     options = selection.options
+    if rank == 0:
+        log_to_terminal()
     cuda = options.device != "cpu" and torch.cuda.is_available()
     device = torch.device("cuda", rank) if cuda else torch.device("cpu")
     if cuda:

@@ -15,7 +15,7 @@ from torch.optim import Adam
 from xaibench.core.augment import augment
 from xaibench.core.data import Sample
 from xaibench.core.device import mixed_precision, place_images, place_model
-from xaibench.core.loading import Loaded, Loader
+from xaibench.core.loading import Loader
 from xaibench.core.model import Batch, Model
 from xaibench.core.progress import progress_bar
 from xaibench.core.seeds import seed_of
@@ -77,7 +77,7 @@ class Trainer:
         checkpoint = folder / "checkpoint.pt"
         self._resume(checkpoint, fingerprint)
         epochs, done = self.options.epochs, len(self.state.history)
-        with progress_bar(f"train {title}", epochs, done) as bar:
+        with progress_bar(f"train {title}", epochs, done, shown=self.rank == 0) as bar:
             for epoch in range(done, epochs):
                 row = self._epoch(epoch)
                 if self.rank == 0:
@@ -119,42 +119,41 @@ class Trainer:
         for chunk, loaded in zip(chunks, self.loader.stream(shares), strict=True):
             images, masks = place_images(loaded.images, self.device), loaded.masks.to(self.device)
             seeds = [seed_of(self.seed, epoch, "augment", s.id) for s in loaded.samples]
-            yield self._batch(loaded, *augment(images, masks, seeds), whole=chunk)
+            images, masks = augment(images, masks, seeds)
+            yield self._batch(loaded.samples, images, masks, whole=chunk, replicas=replicas)
 
     def _batch(
-        self, loaded: Loaded, images: Tensor, masks: Tensor, whole: Sequence[Sample]
+        self,
+        samples: Sequence[Sample],
+        images: Tensor,
+        masks: Tensor,
+        *,
+        whole: Sequence[Sample],
+        replicas: int,
     ) -> Batch:
-        seen = [sample.id in self.split.seen for sample in loaded.samples]
-        in_whole = sum(sample.id in self.split.seen for sample in whole)
-        replicas = len(whole) / len(loaded.samples) if self.options.replicas == 1 else (
-            self.options.replicas
-        )  # fmt: skip
+        seen = self.split.seen
         return Batch(
             images=images,
-            labels=torch.tensor([s.label for s in loaded.samples], device=self.device),
+            labels=torch.tensor([s.label for s in samples], device=self.device),
             masks=masks,
-            masked=torch.tensor(seen, device=self.device),
+            masked=torch.tensor([s.id in seen for s in samples], device=self.device),
             images_counted=len(whole) / replicas,
-            masks_counted=max(in_whole, 1) / replicas,
+            masks_counted=max(sum(s.id in seen for s in whole), 1) / replicas,
         )
 
     def _validate(self) -> dict[str, float]:
         """Return loss and accuracy on all validation samples; every replica computes the same."""
         self.model.eval()
-        total, right, count = _Mean(), 0, 0
+        total, right, samples = _Mean(), 0, self.split.validation
         with torch.inference_mode():
-            for loaded in self.loader.batches(self.split.validation, self.options.train_batch_size):
-                images, masks = (
-                    place_images(loaded.images, self.device),
-                    loaded.masks.to(self.device),
-                )
-                batch = self._batch(loaded, images, masks, whole=loaded.samples)
-                batch.images_counted = len(loaded.samples)
-                batch.masks_counted = max(int(batch.masked.sum()), 1)
-                total.add(self.model.loss(batch), len(batch.labels))
+            for loaded in self.loader.batches(samples, self.options.train_batch_size):
+                images = place_images(loaded.images, self.device)
+                masks = loaded.masks.to(self.device)
+                mine = loaded.samples
+                batch = self._batch(mine, images, masks, whole=mine, replicas=1)
+                total.add(self.model.loss(batch), len(mine))
                 right += int((self.model(images).argmax(dim=1) == batch.labels).sum())
-                count += len(batch.labels)
-        return {**total.result("validation_"), "validation_accuracy": right / count}
+        return {**total.result("validation_"), "validation_accuracy": right / len(samples)}
 
     def _save(self, path: Path, fingerprint: str) -> None:
         content = {

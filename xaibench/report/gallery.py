@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from xaibench.core.archive import MapReader, map_key
 from xaibench.core.data import Dataset, Sample
 from xaibench.core.layout import Layout, Place
-from xaibench.core.loading import Loader
 from xaibench.core.maps import finish
 from xaibench.core.registry import bind, load_plugin_file
 from xaibench.core.roots import data_root
@@ -37,7 +36,8 @@ class _Column(NamedTuple):
 def pick_rows(out: Path, run: dict[str, Any], predictions: pd.DataFrame) -> list[GridRow]:
     """Return rows for the first few test images of each class, in the first fold and seed.
 
-    Each map explains the class that localization is scored for.
+    Pictures keep their own aspect ratio. Each map explains the class that localization is scored
+    for.
 
     Raises:
         XaibenchError: the dataset can't be read any more.
@@ -46,7 +46,6 @@ def pick_rows(out: Path, run: dict[str, Any], predictions: pd.DataFrame) -> list
     for file in options["plugin"]:
         load_plugin_file(Path(file))
     dataset: Dataset = bind("dataset", options["dataset"])(_Words(data_root(options["data_root"])))
-    loader = Loader(dataset, options["image_size"])
     first = predictions[
         (predictions["fold"] == predictions["fold"].min())
         & (predictions["seed"] == predictions["seed"].iloc[0])
@@ -55,7 +54,7 @@ def pick_rows(out: Path, run: dict[str, Any], predictions: pd.DataFrame) -> list
     by_id = {sample.id: sample for sample in dataset.samples}
     shown = first.drop_duplicates("sample").groupby("label").head(_PER_CLASS)
     samples = [by_id[name] for name in shown["sample"] if name in by_id]
-    return [_row(sample, loader, run, first, columns) for sample in samples]
+    return [_row(sample, dataset, run, first, columns) for sample in samples]
 
 
 def places_of(predictions: pd.DataFrame) -> list[Place]:
@@ -81,12 +80,12 @@ def _columns(layout: Layout, run: dict[str, Any], first: pd.DataFrame) -> list[_
 
 def _row(
     sample: Sample,
-    loader: Loader,
+    dataset: Dataset,
     run: dict[str, Any],
     first: pd.DataFrame,
     columns: list[_Column],
 ) -> GridRow:
-    picture = loader.load(sample)
+    picture = dataset.read(sample)
     target = "predicted" if run["options"]["target"] == "predicted" else "label"
     size = picture.image.shape[:2]
     maps = {c.title: _read(c, map_key(target, sample.id), size) for c in columns}
