@@ -15,7 +15,8 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.layers import find_cam_layer, named_layer
 from xaibench.core.maps import NON_FINITE, OK
 from xaibench.core.model import Classifier, Model, evaluating
-from xaibench.core.registry import Bound, bind
+from xaibench.core.plugin import Bound
+from xaibench.core.registry import bind
 from xaibench.core.tape import predict
 from xaibench.pipeline.explain import Maps, TestBatch, ask, finish_maps, record
 from xaibench.pipeline.plan import make_plan

@@ -102,11 +102,9 @@ def list_plugins(kind: str | None, plugin: tuple[Path, ...]) -> None:
     for each in [kind] if kind else _KINDS:
         click.secho(each, bold=True)
         for known in plugins(each.removesuffix("s")).values():
-            defaults = {name: o.default for name, o in known.signature.options.items()}
-            options = ", ".join(f"{name}={value}" for name, value in defaults.items())
             click.echo(f"  {known.name:24}{known.summary}")
-            if options:
-                click.echo(f"  {'':24}options: {options}")
+            if known.signature.options:
+                click.echo(f"  {'':24}{known.defaults}")
 
 
 @cli.command()
@@ -115,12 +113,12 @@ def list_plugins(kind: str | None, plugin: tuple[Path, ...]) -> None:
 def fetch(name: str, data_root: str) -> None:
     """Download a dataset from its authors, and verify it."""
     from xaibench.core.registry import bind
-    from xaibench.core.roots import data_root as choose_root
+    from xaibench.core.roots import data_roots
 
     plugin = bind("dataset", name).plugin
     if plugin.traits.fetch is None:
         raise XaibenchError(f"dataset {plugin.name} needs no download, or has no address for one.")
-    click.echo(f"{plugin.name} is complete in {plugin.traits.fetch(choose_root(data_root))}")
+    click.echo(f"{plugin.name} is complete in {plugin.traits.fetch(data_roots(data_root)[0])}")
 
 
 @cli.command()

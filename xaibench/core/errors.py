@@ -7,3 +7,11 @@ class XaibenchError(Exception):
     The message is one or two sentences: what is wrong, naming the file or the option, and what to
     do about it. The command line prints it without a traceback and exits with 2.
     """
+
+
+class DataNotFoundError(XaibenchError):
+    """A dataset does not lie below this root; another root may hold it."""
+
+    def __init__(self, missing: str, remedy: str) -> None:
+        super().__init__(f"{missing}; {remedy}")
+        self.missing, self.remedy = missing, remedy

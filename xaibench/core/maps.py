@@ -28,10 +28,10 @@ def finish(
     Returns:
         The maps, and for each the status ``ok``, ``constant map`` or ``non-finite map``.
     """
+    raw = raw.float()
     finite = torch.isfinite(raw).flatten(1).all(dim=1)
-    signed = apply_sign(torch.where(finite[:, None, None], raw.float(), 0.0), sign)
-    flat = _span(signed) <= _FLAT * signed.abs().flatten(1).amax(dim=1)
-    maps = resize(signed, size)
+    maps = resize(apply_sign(torch.where(finite[:, None, None], raw, 0.0), sign), size)
+    flat = _span(maps) <= _FLAT * maps.abs().flatten(1).amax(dim=1)
     if rescale == "minmax":
         maps = torch.where(flat[:, None, None], 0.0, min_max(maps))
     else:

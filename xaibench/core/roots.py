@@ -1,14 +1,60 @@
-"""Where data is looked for."""
+"""Where data is looked for, and opening a dataset that lies there."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pooch
+
+from xaibench.core.data import Dataset
+from xaibench.core.errors import DataNotFoundError, XaibenchError
+from xaibench.core.plugin import Bound
 
 ENVIRONMENT_VARIABLE = "XAIBENCH_DATA"
 
 
-def data_root(given: str | Path | None = None) -> Path:
-    """Return the folder that holds all data: the given one, else $XAIBENCH_DATA, else the cache."""
-    chosen = given or os.environ.get(ENVIRONMENT_VARIABLE) or pooch.os_cache("xaibench")
-    return Path(chosen).expanduser()
+class _Words(NamedTuple):
+    """The dataset vocabulary."""
+
+    root: Path
+
+
+def data_roots(given: str | Path | None = None) -> Sequence[Path]:
+    """Return the folders to look in: the given one alone, or $XAIBENCH_DATA and then the cache."""
+    if given:
+        return [Path(given).expanduser()]
+    named = os.environ.get(ENVIRONMENT_VARIABLE)
+    cache = Path(pooch.os_cache("xaibench"))
+    return [Path(named).expanduser(), cache] if named else [cache]
+
+
+def open_dataset(plugin: Bound, given_root: str | Path | None = None) -> Dataset:
+    """Return a dataset from the first root that holds it.
+
+    Raises:
+        XaibenchError: no root holds it, or its plugin fails.
+    """
+    roots = data_roots(given_root)
+    missing: DataNotFoundError | None = None
+    for root in roots:
+        try:
+            found = plugin(_Words(root))
+        except DataNotFoundError as error:
+            missing = missing or error
+        except XaibenchError:
+            raise
+        except Exception as error:
+            raise XaibenchError(
+                f"dataset {plugin.spec} could not be read ({type(error).__name__}: {error})."
+            ) from error
+        else:
+            if isinstance(found, Dataset):
+                return found
+            raise XaibenchError(
+                f"dataset {plugin.spec} returned a {type(found).__name__}; it must return an "
+                "xaibench.Dataset."
+            )
+    assert missing is not None
+    others = "".join(f", nor below {root}" for root in roots[1:])
+    raise XaibenchError(f"{missing.missing}{others}; {missing.remedy}")

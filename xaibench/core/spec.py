@@ -76,16 +76,17 @@ def coerce_options(
 def format_spec(name: str, options: Mapping[str, Any], declared: Mapping[str, Option]) -> str:
     """Return the canonical spec: options sorted, defaults left out."""
     parts = [
-        f"{key}={_text(options[key])}"
+        f"{key}={as_text(options[key])}"
         for key in sorted(options)
         if options[key] != declared[key].default
     ]
     return f"{name}[{','.join(parts)}]" if parts else name
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """Write an option's value as a spec does: tuples joined by ``+``."""
     if isinstance(value, tuple):
-        return "+".join(map(_text, value))
+        return "+".join(map(as_text, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from xaibench.core.data import Dataset, MaskLayer, Sample
-from xaibench.core.errors import XaibenchError
+from xaibench.core.errors import DataNotFoundError, XaibenchError
 from xaibench.core.fetch import fetch_zip
 from xaibench.core.registry import dataset
 from xaibench.core.suggest import did_you_mean
@@ -81,10 +81,11 @@ def busi(
     _check(classes, per_class)
     folder = _find(root, classes)
     if folder is None:
-        raise XaibenchError(
-            f"busi: no folder {_FOLDER} (with {_EXAMPLE} and so on) in {root} or up to {_DEPTH} "
-            "folders below; run `xaibench fetch busi`, or name the folder that holds it with "
-            "--data-root DIR or XAIBENCH_DATA."
+        raise DataNotFoundError(
+            f"busi: no folder {_FOLDER} (with {_EXAMPLE} and so on) up to {_DEPTH} folders below "
+            f"{root}",
+            "run `xaibench fetch busi`, or name the folder that holds it with --data-root DIR or "
+            "XAIBENCH_DATA.",
         )
     lacks = _lacks(folder, classes)
     if lacks and not partial:

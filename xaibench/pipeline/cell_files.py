@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from xaibench.core.archive import MapReader, MapWriter
-from xaibench.core.registry import Bound
+from xaibench.core.plugin import Bound
 from xaibench.core.store import checksum, write_json
 from xaibench.pipeline.cells import CellState, Ledger
 from xaibench.pipeline.explain import Stopwatch, TestBatch, restore, store

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from xaibench.core.layout import Place
-from xaibench.core.registry import Bound
+from xaibench.core.plugin import Bound
 from xaibench.core.store import checksum, code_of, fingerprint, read_json
 from xaibench.pipeline.selection import Selection
 

@@ -12,7 +12,7 @@ from xaibench.core.archive import MapReader, MapWriter, map_key
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import finish
 from xaibench.core.model import Model
-from xaibench.core.registry import Bound
+from xaibench.core.plugin import Bound
 from xaibench.core.seeds import seed_of
 from xaibench.core.tape import Question, Tape
 

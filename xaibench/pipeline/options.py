@@ -135,6 +135,10 @@ def _check(options: RunOptions) -> None:
         raise XaibenchError(f"--mask-fraction {options.mask_fraction}: at most 1.")
     if not options.learning_rate > 0:
         raise XaibenchError(f"--learning-rate {options.learning_rate}: must be positive.")
+    if options.weights not in ("imagenet", "none") and not Path(options.weights).is_file():
+        raise XaibenchError(
+            f"--weights {options.weights}: no such file (or choose 'imagenet' or 'none')."
+        )
     for name in ("methods", "models", "metrics", "seeds"):
         chosen = getattr(options, name)
         if not chosen:

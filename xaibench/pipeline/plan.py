@@ -9,7 +9,7 @@ import torch
 from xaibench.core.device import choose_device, mixed_precision, place_images, place_model
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Batch, Model
-from xaibench.core.registry import Bound
+from xaibench.core.plugin import Bound
 from xaibench.pipeline.cells import Job, Ledger
 from xaibench.pipeline.selection import Selection, missing_word
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from xaibench.core.covering import CoveredConfidence
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import OK
-from xaibench.core.registry import Bound
+from xaibench.core.plugin import Bound
 from xaibench.pipeline.explain import Maps, TestBatch
 
 NO_MASK, EMPTY_MASK, UNDEFINED = "no mask", "empty mask", "undefined"

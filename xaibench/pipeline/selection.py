@@ -13,8 +13,9 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.layout import Layout
 from xaibench.core.loading import Loader
 from xaibench.core.model import Model
-from xaibench.core.registry import Bound, MethodTraits, Plugin, bind, load_plugin_file, plugins
-from xaibench.core.roots import data_root
+from xaibench.core.plugin import Bound, MethodTraits, Plugin
+from xaibench.core.registry import bind, load_plugin_file, plugins
+from xaibench.core.roots import open_dataset
 from xaibench.core.seeds import seed_of
 from xaibench.core.splits import Split, count_folds, make_split
 from xaibench.core.store import folder_name
@@ -22,11 +23,6 @@ from xaibench.pipeline.options import RunOptions, make_options
 
 # These words are served for every model; whether there are masks is the dataset's affair.
 _ALWAYS_THERE = frozenset(METHOD_WORDS) - {"activations", "gradients", "class_weights", "saliency"}
-
-
-@dataclass(frozen=True)
-class _DatasetWords:
-    root: Path
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,7 @@ class Selection:
     @cached_property
     def dataset(self) -> Dataset:
         """All samples of the run, after ``--limit``."""
-        found: Dataset = self.dataset_plugin(_DatasetWords(data_root(self.options.data_root)))
+        found = open_dataset(self.dataset_plugin, self.options.data_root)
         return replace(found, samples=_limit(found.samples, self.options.limit))
 
     @cached_property
@@ -91,7 +87,14 @@ class Selection:
         """Return an untrained network; its random weights depend on the seed alone."""
         torch.manual_seed(seed_of(seed, model.spec))
         chosen = self.options.weights if weights is None else weights
-        built = model(_ModelWords(len(self.dataset.classes), chosen))
+        try:
+            built = model(_ModelWords(len(self.dataset.classes), chosen))
+        except XaibenchError:
+            raise
+        except Exception as error:
+            raise XaibenchError(
+                f"model {model.spec} could not be built ({type(error).__name__}: {error})."
+            ) from error
         if not isinstance(built, Model):
             raise XaibenchError(
                 f"model {model.spec} returned a {type(built).__name__}; it must return an "

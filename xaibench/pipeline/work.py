@@ -11,8 +11,9 @@ from torch import Tensor
 from xaibench.core.device import choose_device, place_images
 from xaibench.core.errors import XaibenchError
 from xaibench.core.loading import Loaded
+from xaibench.core.plugin import Bound
 from xaibench.core.progress import progress_bar
-from xaibench.core.registry import Bound, bind
+from xaibench.core.registry import bind
 from xaibench.core.tape import Tape, predict
 from xaibench.pipeline.cell_files import CellFiles
 from xaibench.pipeline.cells import Job, Ledger

@@ -13,15 +13,11 @@ from xaibench.core.data import Dataset, Sample
 from xaibench.core.layout import Layout, Place
 from xaibench.core.maps import finish
 from xaibench.core.registry import bind, load_plugin_file
-from xaibench.core.roots import data_root
+from xaibench.core.roots import open_dataset
 from xaibench.report.grid import GridRow
 
 _PER_CLASS = 3
 _SHOWN_CONTROLS = ("average_mask", "sobel")
-
-
-class _Words(NamedTuple):
-    root: Path
 
 
 class _Column(NamedTuple):
@@ -45,7 +41,7 @@ def pick_rows(out: Path, run: dict[str, Any], predictions: pd.DataFrame) -> list
     options = run["options"]
     for file in options["plugin"]:
         load_plugin_file(Path(file))
-    dataset: Dataset = bind("dataset", options["dataset"])(_Words(data_root(options["data_root"])))
+    dataset = open_dataset(bind("dataset", options["dataset"]), options["data_root"])
     first = predictions[
         (predictions["fold"] == predictions["fold"].min())
         & (predictions["seed"] == predictions["seed"].iloc[0])

@@ -1,0 +1,102 @@
+"""What a plugin is: a function, its contract, and the traits it was declared with."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from xaibench.core.contract import Signature
+from xaibench.core.spec import as_text, format_spec
+
+# Kinds of which every file holds one plugin.
+_ALONE = ("method", "metric")
+
+
+@dataclass(frozen=True)
+class MethodTraits:
+    """How a raw map becomes a scored one, and to which row of the board it belongs."""
+
+    family: Literal["cam", "gradient", "perturbation", "learned", "control", "other"] = "other"
+    sign: Literal["relu", "abs", "none"] = "relu"
+    rescale: Literal["minmax", "none"] = "minmax"
+    blind: bool = False
+    """A control that looks neither at the image nor at its mask."""
+
+
+@dataclass(frozen=True)
+class MetricTraits:
+    """What a metric's value means."""
+
+    higher_is_better: bool
+    family: Literal["localization", "faithfulness", "complexity"] = "localization"
+    bounds: tuple[float, float] = (0.0, 1.0)
+    target: Literal["label", "predicted"] = "label"
+    turned_by: Mapping[str, Any] = field(default_factory=dict)
+    """Option values under which the direction turns round."""
+
+
+@dataclass(frozen=True)
+class DatasetTraits:
+    """Run options that suit the dataset, and how to get it."""
+
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    fetch: Callable[[Path], Path] | None = None
+
+
+@dataclass(frozen=True)
+class ModelTraits:
+    """Nothing beyond the signature, yet."""
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A registered function with its contract."""
+
+    kind: str
+    name: str
+    function: Callable[..., Any]
+    signature: Signature
+    paper: str | None
+    traits: Any
+
+    @property
+    def summary(self) -> str:
+        """First line of the docstring; of a method's or metric's file, which says it in words."""
+        speaks = self.function.__globals__.get("__doc__") if self.kind in _ALONE else None
+        return (speaks or self.function.__doc__ or "").strip().split("\n")[0]
+
+    @property
+    def defaults(self) -> str:
+        """All options with their defaults, as they are written in a spec."""
+        options = self.signature.options
+        return f"[{','.join(f'{key}={as_text(options[key].default)}' for key in options)}]"
+
+    @property
+    def file(self) -> Path:
+        """The file that defines the plugin."""
+        return Path(self.function.__code__.co_filename)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A plugin with its options set: what a spec on the command line stands for."""
+
+    plugin: Plugin
+    options: Mapping[str, Any]
+
+    @property
+    def spec(self) -> str:
+        """Canonical text, ``name[option=value]``: it names rows, cells and folders."""
+        return format_spec(self.plugin.name, self.options, self.plugin.signature.options)
+
+    @property
+    def higher_is_better(self) -> bool:
+        """A metric's direction under these options."""
+        traits: MetricTraits = self.plugin.traits
+        turned = any(self.options.get(key) == value for key, value in traits.turned_by.items())
+        return traits.higher_is_better != turned
+
+    def __call__(self, words: object) -> Any:
+        """Call the plugin with the words that it asks for, taken from an object's attributes."""
+        arguments = [getattr(words, word) for word in self.plugin.signature.words]
+        return self.plugin.function(*arguments, **self.options)
