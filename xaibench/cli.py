@@ -68,7 +68,6 @@ def run(suite: Path | None, dry_run: bool, **given: Any) -> None:
     from xaibench.pipeline.plan import describe_plan, estimate_seconds, make_plan
     from xaibench.pipeline.run import run_plan
     from xaibench.pipeline.selection import select
-    from xaibench.report.write import write_report
 
     log_to_terminal()
     chosen = {name: value for name, value in given.items() if value not in (None, ())}
@@ -80,10 +79,7 @@ def run(suite: Path | None, dry_run: bool, **given: Any) -> None:
         click.echo(f"estimated time: {_duration(estimate_seconds(selection, plan))}")
         return
     outcome = run_plan(selection, plan, f"xaibench {shlex.join(sys.argv[1:])}")
-    write_report(outcome.out)
-    click.echo()
-    click.echo((outcome.out / "leaderboard.md").read_text("utf-8"))
-    click.echo(f"written to {outcome.out}: scores.csv, leaderboard.md, grid.png and more")
+    _show(outcome.out)
     for cell, error in outcome.failures.items():
         click.echo(f"failed: {cell}: {error}", err=True)
     if outcome.failures:
@@ -125,10 +121,16 @@ def fetch(name: str, data_root: str) -> None:
 @click.argument("directory", type=Path)
 def report(directory: Path) -> None:
     """Write a run's tables and pictures again."""
+    _show(directory)
+
+
+def _show(out: Path) -> None:
+    from xaibench.core.store import read_json
+    from xaibench.report.terminal import print_board
     from xaibench.report.write import write_report
 
-    write_report(directory)
-    click.echo((directory / "leaderboard.md").read_text("utf-8"))
+    print_board(write_report(out), read_json(out / "run.json"))
+    click.echo(f"written to {out}: leaderboard.md, scores.csv, classification.csv, grid.png, ...")
 
 
 def main() -> None:

@@ -61,7 +61,7 @@ def describe_run(
         "dataset": selection.dataset_spec,
         "classes": list(selection.dataset.classes),
         "seeds": list(options.seeds),
-        "mask_fraction": options.mask_fraction,
+        "mask_fraction": options.mask_fraction if selection.dataset.annotated else 0.0,
         "protocol": protocol,
         "protocol_hash": fingerprint(protocol),
         "splits": splits,
