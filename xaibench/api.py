@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from xaibench.core.contract import METRIC_WORDS
 from xaibench.core.errors import XaibenchError
 from xaibench.core.layers import find_cam_layer, named_layer
 from xaibench.core.maps import NON_FINITE, OK
@@ -26,6 +27,7 @@ from xaibench.pipeline.selection import missing_word, select
 from xaibench.report.write import write_report
 
 _IMAGE_DIMENSIONS, _MAP_DIMENSIONS = 4, 3
+_MODEL_WORDS = frozenset(METRIC_WORDS) - {"maps", "masks"}
 
 
 @dataclass
@@ -130,17 +132,25 @@ def score(
         XaibenchError: shapes don't fit, maps leave [0, 1], or a metric lacks what it needs.
     """
     maps, masks = torch.as_tensor(maps).float(), torch.as_tensor(masks)
-    if maps.ndim != _MAP_DIMENSIONS or maps.shape != masks.shape:
+    if maps.ndim != _MAP_DIMENSIONS or not len(maps) or maps.shape != masks.shape:
         raise XaibenchError(
             f"maps and masks must both be (B, H, W), not {tuple(maps.shape)} and "
             f"{tuple(masks.shape)}."
         )
     bound = [bind("metric", spec) for spec in metrics]
     for metric in bound:
-        if (model is None or images is None) and metric.plugin.traits.family == "faithfulness":
+        if (model is None or images is None) and _MODEL_WORDS & set(metric.plugin.signature.words):
             raise XaibenchError(f"metric {metric.spec} needs model= and images=.")
+    if images is not None and (len(images), *images.shape[2:]) != tuple(maps.shape):
+        raise XaibenchError(
+            f"images must be (B, C, H, W) of the maps' size {tuple(maps.shape)}, not "
+            f"{tuple(images.shape)}."
+        )
+    if not bool((masks.to(torch.int8) == masks).all()):
+        raise XaibenchError("masks must be boolean or small whole grades; pass masks > 0.")
+    known = model is not None and images is not None
     given = images if images is not None else maps[:, None]
-    wrapped = None if model is None else _wrap(model, given, None, optional=True)
+    wrapped = _wrap(model, given, None, optional=True) if model is not None and known else None
     return _score(_gather(maps, masks, given, wrapped, targets), maps, bound, wrapped)
 
 

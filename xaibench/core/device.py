@@ -1,5 +1,6 @@
 """Where and how precisely to compute."""
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
@@ -20,7 +21,21 @@ def choose_device(name: str) -> torch.device:
     there = torch.cuda.is_available()
     if name == "cuda" and not there:
         raise XaibenchError("--device cuda: no CUDA device was found; use --device cpu or auto.")
-    return torch.device("cuda" if name == "cuda" or (name == "auto" and there) else "cpu")
+    if name == "cpu" or not there:
+        return torch.device("cpu")
+    _compute_repeatably()
+    return torch.device("cuda")
+
+
+def _compute_repeatably() -> None:
+    """Choose CUDA kernels that give the same numbers again, in full float32 where no autocast is.
+
+    Where a kernel has no such variant torch warns, and results may differ in the last digits.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(mode=True, warn_only=True)
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.allow_tf32 = False
 
 
 def mixed_precision(device: torch.device) -> AbstractContextManager[object]:

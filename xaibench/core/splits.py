@@ -87,13 +87,14 @@ def see_masks(samples: Sequence[Sample], fraction: float, seed: int) -> frozense
 
 def _divide(samples: Sequence[Sample], parts: int, seed: int) -> list[list[Sample]]:
     labels = np.array([sample.label for sample in samples])
-    for label, count in zip(*np.unique(labels, return_counts=True), strict=True):
+    groups = np.array([sample.group or f"\0{sample.id}" for sample in samples])
+    for label in np.unique(labels):
+        count = len(np.unique(groups[labels == label]))
         if count < parts:
             raise XaibenchError(
-                f"class {label} has {count} images, but the split needs {parts} of each class; "
-                "take more images or fewer folds."
+                f"class {label} has {count} images (or groups of them, which never part), but the "
+                f"split needs {parts} of each class; take more images or fewer folds."
             )
-    groups = np.array([sample.group or f"\0{sample.id}" for sample in samples])
     splitter = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
     divided = [
         [samples[i] for i in chosen]

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.layers import as_activations, named_layer
-from xaibench.core.model import Model, evaluating
+from xaibench.core.model import Model, Outputs, evaluating
 from xaibench.core.seeds import BatchGenerator
 
 # Matrix kernels treat leftover rows otherwise than full blocks. With every pass filled up to a
@@ -35,7 +35,7 @@ class Tape:
     """What one pass left behind: the trunk ran without autograd, only the head has a graph."""
 
     def __init__(self, model: Model, images: Tensor, words: Collection[str]) -> None:
-        """Run the model once and record what ``words`` need.
+        """Run the model once and record what ``words`` need; if they need nothing, don't run it.
 
         Args:
             model: a model in evaluation mode.
@@ -48,15 +48,28 @@ class Tape:
         self.model, self.images = model, images
         self._output: Tensor | None = None
         self._layer: nn.Module | None = None
+        self._gradients: dict[tuple[int, ...], Tensor] = {}
+        self._outputs: Outputs | None = None
         wants_layer = bool({"activations", "gradients"} & set(words))
-        differentiable = "gradients" in words
-        with torch.no_grad(), self._tap(wants_layer, differentiable):
-            outputs = model.outputs(in_full_blocks(images), saliency="saliency" in words)
+        if not wants_layer and "saliency" not in words:
+            return
+        with torch.no_grad(), self._tap(wants_layer, "gradients" in words):
+            self._outputs = model.outputs(in_full_blocks(images), saliency="saliency" in words)
         if wants_layer and self._output is None:
             raise XaibenchError(f"the CAM layer '{model.cam_layer}' did not run; choose another.")
-        self.logits = outputs.logits
-        self._gradients: dict[tuple[int, ...], Tensor] = {}
-        self.saliency = None if outputs.saliency is None else outputs.saliency[: len(images)]
+
+    @property
+    def logits(self) -> Tensor:
+        """``(B, K)``, and what fills the batch up."""
+        assert self._outputs is not None
+        return self._outputs.logits
+
+    @property
+    def saliency(self) -> Tensor:
+        """``(B, h, w)``, the model's own map."""
+        assert self._outputs is not None
+        assert self._outputs.saliency is not None
+        return self._outputs.saliency[: len(self.images)]
 
     @contextmanager
     def _tap(self, wanted: bool, differentiable: bool) -> Iterator[None]:
@@ -96,7 +109,10 @@ class Tape:
         if question in self._gradients:
             return self._gradients[question]
         (gradient,) = torch.autograd.grad(
-            self.logits[rows, targets].sum(), self._output, retain_graph=True, allow_unused=True
+            self.logits[rows, targets].sum(),
+            self._output,
+            retain_graph=True,
+            allow_unused=True,
         )
         if gradient is None:
             raise XaibenchError(
@@ -146,7 +162,6 @@ class Question:
     @property
     def saliency(self) -> Tensor:
         """``(B, h, w)``."""
-        assert self.tape.saliency is not None
         return self.tape.saliency[self.rows]
 
     @property

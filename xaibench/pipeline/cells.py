@@ -67,7 +67,9 @@ class Ledger:
         """The model, the method and the engine that records for it."""
         options = self.selection.options
         code = code_of(method.plugin.file, *_EXPLAIN_CODE)
-        return fingerprint(self.model_fingerprint, method.spec, options.target, code)
+        # A lost model is trained again, and on a GPU its weights come out a little different.
+        weights = read_json(self.folder / "model.json").get("sha256")
+        return fingerprint(self.model_fingerprint, weights, method.spec, options.target, code)
 
     def score_fingerprint(self, method: Bound, metric: Bound) -> str:
         """The maps, the metric and the engine that covers images for it."""

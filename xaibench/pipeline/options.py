@@ -2,8 +2,9 @@
 
 import tomllib
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
@@ -63,7 +64,10 @@ class RunOptions:
 
 
 _KINDS = typing.get_type_hints(RunOptions)
+_TRUTHS = {"true": True, "false": False}
+_WANTED = {"int": "a whole number", "float": "a number"}
 _LOWEST = {
+    "split_seed": 0,
     "mask_fraction": 0,
     "epochs": 1,
     "train_batch_size": 2,
@@ -81,7 +85,7 @@ def make_options(given: Mapping[str, Any], recipe: Mapping[str, Any]) -> RunOpti
         XaibenchError: an option is unknown or out of range.
     """
     known = [item.name for item in fields(RunOptions)]
-    for name in given:
+    for name in (*given, *recipe):
         if name not in known:
             raise XaibenchError(f"there is no option '{name}'{did_you_mean(name, known)}.")
     merged = {**recipe, **{name: value for name, value in given.items() if value is not None}}
@@ -100,18 +104,25 @@ def read_suite(path: Path) -> dict[str, Any]:
         content = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise XaibenchError(f"--suite {path}: no such file.") from None
+    except OSError as error:
+        raise XaibenchError(f"--suite {path}: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise XaibenchError(f"--suite {path}: not a TOML file ({error}).") from error
     return {key.replace("-", "_"): value for key, value in content.items()}
+
+
+def listed(value: Any) -> list[Any]:
+    """Return the parts of a list option, however it was given: text, a list or a single value."""
+    if isinstance(value, str):
+        return split_list(value)
+    return list(value) if isinstance(value, Iterable) else [value]
 
 
 def _convert(name: str, value: Any) -> Any:
     kind = _KINDS[name]
     if typing.get_origin(kind) is tuple:
         inner = typing.get_args(kind)[0]
-        parts = split_list(value) if isinstance(value, str) else value
-        parts = [parts] if isinstance(parts, int) else parts
-        return tuple(_plain(name, part, inner) for part in parts)
+        return tuple(_plain(name, part, inner) for part in listed(value))
     return _plain(name, value, kind)
 
 
@@ -121,20 +132,37 @@ def _plain(name: str, value: Any, kind: Any) -> Any:
         if value not in choices:
             raise XaibenchError(f"{_flag(name)} {value}: choose one of {', '.join(choices)}.")
         return value
+    if kind is bool:
+        if str(value).lower() not in _TRUTHS:
+            raise XaibenchError(f"{_flag(name)} {value}: choose true or false.")
+        return _TRUTHS[str(value).lower()]
+    if kind is str:
+        return str(value)
     try:
-        return kind(value)
-    except (TypeError, ValueError):
-        raise XaibenchError(f"{_flag(name)} {value}: not a {kind.__name__}.") from None
+        converted = kind(value)
+    except (TypeError, ValueError, OverflowError):
+        converted = None
+    # int() would cut 2.5 to 2, and take true for 1.
+    rounded = not isinstance(value, str) and converted != value
+    if converted is None or rounded or isinstance(value, bool):
+        raise XaibenchError(f"{_flag(name)} {value}: not {_WANTED[kind.__name__]}.")
+    return converted
 
 
 def _check(options: RunOptions) -> None:
     for name, lowest in _LOWEST.items():
-        if getattr(options, name) < lowest:
+        if not getattr(options, name) >= lowest:  # nan is neither
             raise XaibenchError(f"{_flag(name)} {getattr(options, name)}: at least {lowest}.")
     if options.mask_fraction > 1:
         raise XaibenchError(f"--mask-fraction {options.mask_fraction}: at most 1.")
-    if not options.learning_rate > 0:
+    if not 0 < options.learning_rate < inf:
         raise XaibenchError(f"--learning-rate {options.learning_rate}: must be positive.")
+    # Batch norm can't learn from a single image.
+    if options.train_batch_size < 2 * options.replicas:
+        raise XaibenchError(
+            f"--train-batch-size {options.train_batch_size}: at least 2 for each of the "
+            f"{options.replicas} replicas."
+        )
     if options.weights not in ("imagenet", "none") and not Path(options.weights).is_file():
         raise XaibenchError(
             f"--weights {options.weights}: no such file (or choose 'imagenet' or 'none')."

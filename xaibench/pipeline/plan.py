@@ -42,6 +42,7 @@ def make_plan(selection: Selection) -> Plan:
     Raises:
         XaibenchError: nothing at all is left to compute with this selection.
     """
+    choose_device(selection.options.device)  # a device that isn't there is told at once
     plan = Plan(metrics=[])
     for metric in selection.metrics:
         if "masks" in metric.plugin.signature.words and not selection.dataset.annotated:
@@ -50,10 +51,10 @@ def make_plan(selection: Selection) -> Plan:
             plan.metrics.append(metric)
     for model in selection.models:
         _plan_model(selection, model, plan)
+    _check_learned(selection, plan)
     if not plan.cells or not plan.metrics:
         reasons = "; ".join(f"{skip.what}: {skip.reason}" for skip in plan.skips)
         raise XaibenchError(f"nothing is left to compute ({reasons}).")
-    _check_learned(selection, plan)
     return plan
 
 

@@ -4,6 +4,7 @@ import logging
 import platform
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,14 @@ import xaibench
 from xaibench.core.errors import XaibenchError
 from xaibench.core.layout import Place
 from xaibench.core.splits import Split
-from xaibench.core.store import checksum, code_of, fingerprint, write_json, write_with
+from xaibench.core.store import (
+    checksum,
+    code_of,
+    fingerprint,
+    remove_leftovers,
+    write_json,
+    write_with,
+)
 from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.plan import Plan
 from xaibench.pipeline.selection import Selection
@@ -37,6 +45,7 @@ def run_plan(selection: Selection, plan: Plan, command: str) -> Outcome:
     """Do all jobs and gather what they and earlier runs left."""
     out = selection.layout.out
     outcome = Outcome(out)
+    remove_leftovers(out)
     splits = dict(_save_split(selection, fold) for fold in selection.folds)
     write_json(out / "run.json", describe_run(selection, plan, command, splits))
     for number, job in enumerate(plan.jobs, 1):
@@ -57,6 +66,7 @@ def describe_run(
     return {
         "xaibench": xaibench.__version__,
         "command": command,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "options": options.as_dict(),
         "dataset": selection.dataset_spec,
         "classes": list(selection.dataset.classes),

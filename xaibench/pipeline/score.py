@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -50,7 +50,7 @@ def score_batch(
     rows: list[Score] = []
     for metric in metrics:
         kind = target_of(metric)
-        values = metric(evidence[kind])
+        values = _compute(metric, evidence[kind])
         if not isinstance(values, Tensor) or values.shape != (len(batch.ids),):
             shape = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
             raise XaibenchError(
@@ -67,6 +67,15 @@ def score_batch(
                 status = EMPTY_MASK if empty else UNDEFINED
             rows.append(Score(batch.ids[row], metric.spec, value, status))
     return rows
+
+
+def _compute(metric: Bound, evidence: Evidence) -> Any:
+    try:
+        return metric(evidence)
+    except XaibenchError:
+        raise
+    except Exception as error:
+        raise XaibenchError(f"metric {metric.spec} failed: {error!r}") from error
 
 
 def _gather(

@@ -19,7 +19,7 @@ from xaibench.core.roots import open_dataset
 from xaibench.core.seeds import seed_of
 from xaibench.core.splits import Split, count_folds, make_split
 from xaibench.core.store import folder_name
-from xaibench.pipeline.options import RunOptions, make_options
+from xaibench.pipeline.options import RunOptions, listed, make_options
 
 # These words are served for every model; whether there are masks is the dataset's affair.
 _ALWAYS_THERE = frozenset(METHOD_WORDS) - {"activations", "gradients", "class_weights", "saliency"}
@@ -43,6 +43,9 @@ class Selection:
         self.models = [bind("model", spec) for spec in options.models]
         self.metrics = [bind("metric", spec) for spec in options.metrics]
         self.methods = [bind("method", spec) for spec in options.methods]
+        for kind, bound in (("models", self.models), ("metrics", self.metrics),
+                            ("methods", self.methods)):  # fmt: skip
+            _refuse_repeats(kind, [each.spec for each in bound])
         if options.controls:
             chosen = {method.plugin.name for method in self.methods}
             self.methods += [Bound(p, {}) for p in control_plugins() if p.name not in chosen]
@@ -110,7 +113,7 @@ class Selection:
 
 def select(given: dict[str, Any]) -> Selection:
     """Complete options by the dataset's recipe and look everything up."""
-    for file in given.get("plugin") or ():
+    for file in listed(given.get("plugin") or ()):
         load_plugin_file(Path(file))
     name = given.get("dataset") or RunOptions.dataset
     recipe = bind("dataset", name).plugin.traits.recipe
@@ -127,6 +130,12 @@ def control_plugins() -> list[Plugin]:
     """Return the methods that only bound the board."""
     known = plugins("method").values()
     return [p for p in known if isinstance(p.traits, MethodTraits) and p.traits.family == "control"]
+
+
+def _refuse_repeats(kind: str, specs: list[str]) -> None:
+    repeated = sorted({spec for spec in specs if specs.count(spec) > 1})
+    if repeated:
+        raise XaibenchError(f"--{kind}: {', '.join(repeated)} is named twice (defaults spelt out).")
 
 
 def _limit(samples: tuple[Sample, ...], count: int) -> tuple[Sample, ...]:

@@ -15,6 +15,7 @@ from torch.optim import Adam
 from xaibench.core.augment import augment
 from xaibench.core.data import Sample
 from xaibench.core.device import mixed_precision, place_images, place_model
+from xaibench.core.errors import XaibenchError
 from xaibench.core.loading import Loader
 from xaibench.core.model import Batch, Model
 from xaibench.core.progress import progress_bar
@@ -84,6 +85,10 @@ class Trainer:
                     self._save(checkpoint, fingerprint)
                     write_history(folder / "history.csv", self.state.history)
                 bar.advance(note=_summary(title, row, epochs))
+        if not self.state.best_model:
+            raise XaibenchError(
+                f"{title}: the validation loss was never finite; lower --learning-rate."
+            )
         self.model.load_state_dict(self.state.best_model)
         return self.state.history
 
@@ -197,7 +202,8 @@ class _Mean:
 
     def add(self, losses: dict[str, Tensor], count: int) -> None:
         for name, value in losses.items():
-            self._sums[name] = self._sums.get(name, torch.zeros(())) + value.detach().cpu() * count
+            # On the device, so that no step waits for the one before.
+            self._sums[name] = value.detach() * count + self._sums.get(name, 0)
         self._count += count
 
     def result(self, prefix: str) -> dict[str, float]:
