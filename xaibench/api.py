@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from xaibench.pipeline.selection import missing_word, select
 from xaibench.report.write import write_report
 
 _IMAGE_DIMENSIONS, _MAP_DIMENSIONS = 4, 3
+_LAYER_WORDS = frozenset({"activations", "gradients", "class_weights"})
 _MODEL_WORDS = frozenset(METRIC_WORDS) - {"maps", "masks"}
 
 
@@ -87,6 +89,9 @@ def explain(
     if images.ndim != _IMAGE_DIMENSIONS or not len(images):
         raise XaibenchError(f"images must be (B, C, H, W), not {tuple(images.shape)}.")
     bound = [bind("method", spec) for spec in methods]
+    words = {word for method in bound for word in method.plugin.signature.words}
+    if layer is None and words & _LAYER_WORDS and not isinstance(model, Model):
+        layer = find_cam_layer(model, images[:1])
     wrapped = _wrap(model, images, layer)
     _check_words(bound, wrapped)
     with evaluating(wrapped):
@@ -148,9 +153,8 @@ def score(
         )
     if not bool((masks.to(torch.int8) == masks).all()):
         raise XaibenchError("masks must be boolean or small whole grades; pass masks > 0.")
-    known = model is not None and images is not None
-    given = images if images is not None else maps[:, None]
-    wrapped = _wrap(model, given, None, optional=True) if model is not None and known else None
+    given = maps[:, None] if images is None else images
+    wrapped = None if model is None or images is None else _wrap(model, images, None)
     return _score(_gather(maps, masks, given, wrapped, targets), maps, bound, wrapped)
 
 
@@ -190,18 +194,18 @@ def _score(
     return pd.DataFrame(rows).rename(columns={"sample": "map"}).astype({"map": int})
 
 
-def _wrap(model: nn.Module, images: Tensor, layer: str | None, *, optional: bool = False) -> Model:
-    if isinstance(model, Model):
-        return model
+def _wrap(model: nn.Module, images: Tensor, layer: str | None) -> Model:
     if layer is not None:
         named_layer(model, layer)
-    elif not optional:
-        layer = find_cam_layer(model, images[:1])
+    if isinstance(model, Model):
+        wrapped: Model = copy(model)
+        wrapped.cam_layer = layer or model.cam_layer
+        return wrapped
     # The user's images are what the user's network takes: nothing is normalised here.
     channels = images.shape[1]
-    return Classifier(model, cam_layer=layer, mean=[0.0] * channels, std=[1.0] * channels).to(
-        images.device
-    )
+    wrapped = Classifier(model, cam_layer=layer, mean=[0.0] * channels, std=[1.0] * channels)
+    wrapped.mean, wrapped.std = wrapped.mean.to(images), wrapped.std.to(images)
+    return wrapped
 
 
 def _check_words(methods: Sequence[Bound], model: Model) -> None:

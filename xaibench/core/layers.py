@@ -2,15 +2,26 @@
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torchvision.ops.misc import Permute
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import evaluating, logits_of
 
-Reshape = Callable[[Tensor], Tensor]
 _IMAGE_LIKE, _TOKENS = 4, 3
+# They pass on, or pool, what another layer made.
+_PASSIVE = (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.Dropout, nn.Identity, Permute)
+
+
+class _Run(NamedTuple):
+    """A layer's output in one pass, in the order in which the layers ended."""
+
+    name: str
+    module: nn.Module
+    output: Tensor
 
 
 def find_cam_layer(network: nn.Module, images: Tensor) -> str:
@@ -19,25 +30,26 @@ def find_cam_layer(network: nn.Module, images: Tensor) -> str:
     The network runs once; every layer that gives ``(B, D, h, w)`` or tokens ``(B, N, D)`` is a
     candidate. From the last one backwards, the first is taken whose positions receive a gradient:
     after the last attention of a transformer only the class token does, so the search ends before
-    it. Class score maps (as many channels as classes) are passed over.
+    it. Class score maps (as many channels as classes), pooling and dropout are passed over.
 
     Raises:
         XaibenchError: no layer qualifies.
     """
-    outputs: list[tuple[str, Tensor]] = []
+    runs: list[_Run] = []
+    embeddings: list[Tensor] = []
     hooks = [
-        module.register_forward_hook(_keeper(name, outputs))
+        module.register_forward_hook(_recorder(name, runs, embeddings))
         for name, module in network.named_modules()
         if name
     ]
     try:
         with evaluating(network), torch.enable_grad():
             logits = logits_of(network(images.detach().clone().requires_grad_()))
-            classes = logits.shape[1]
-            target = logits.max(dim=1).values.sum()
-            for name, output in reversed(outputs):
-                if _spatial(output, images, classes) and _reached(target, output, images):
-                    return name
+            # What enters the last linear layer, as fresh heads may be zero and pass no gradient.
+            probe = _weigh(embeddings[-1] if embeddings else logits)
+            for run in reversed(runs):
+                if _spatial(run, images, logits.shape[1]) and _reached(probe, run, images):
+                    return run.name
     finally:
         for hook in hooks:
             hook.remove()
@@ -82,26 +94,36 @@ def as_activations(output: Tensor, images: Tensor, module: nn.Module | None = No
     )
 
 
-def _keeper(name: str, outputs: list[tuple[str, Tensor]]) -> Callable[..., None]:
-    def keep(_module: nn.Module, _inputs: object, output: object) -> None:
+def _recorder(name: str, runs: list[_Run], embeddings: list[Tensor]) -> Callable[..., None]:
+    def record(module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
         if isinstance(output, Tensor) and output.requires_grad:
-            outputs.append((name, output))
+            runs.append(_Run(name, module, output))
+            if isinstance(module, nn.Linear) and isinstance(inputs[0], Tensor) and output.ndim == 2:  # noqa: PLR2004
+                embeddings.append(inputs[0])
 
-    return keep
-
-
-def _spatial(output: Tensor, images: Tensor, classes: int) -> bool:
-    if output.ndim == _IMAGE_LIKE:
-        channels = output.shape[1]
-        return channels != classes and min(output.shape[2:]) > 1
-    return output.ndim == _TOKENS and _grid(output.shape[1], images) is not None
+    return record
 
 
-def _reached(target: Tensor, output: Tensor, images: Tensor) -> bool:
-    (gradient,) = torch.autograd.grad(target, output, retain_graph=True, allow_unused=True)
+def _weigh(values: Tensor) -> Tensor:
+    """Return a weighted sum; a plain one has no gradient behind a layer norm."""
+    weights = torch.linspace(1, 2, values.numel(), device=values.device).sin()
+    return (values.flatten() * weights).sum()
+
+
+def _spatial(run: _Run, images: Tensor, classes: int) -> bool:
+    if isinstance(run.module, _PASSIVE):
+        return False
+    if run.output.ndim == _IMAGE_LIKE:
+        activations = as_activations(run.output, images, run.module)
+        return activations.shape[1] != classes and min(activations.shape[2:]) > 1
+    return run.output.ndim == _TOKENS and _grid(run.output.shape[1], images) is not None
+
+
+def _reached(probe: Tensor, run: _Run, images: Tensor) -> bool:
+    (gradient,) = torch.autograd.grad(probe, run.output, retain_graph=True, allow_unused=True)
     if gradient is None:
         return False
-    positions = as_activations(gradient, images).abs().sum(dim=1).flatten(1)
+    positions = as_activations(gradient, images, run.module).abs().sum(dim=1).flatten(1)
     return bool(((positions > 0).sum(dim=1) > 1).all())
 
 

@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
@@ -33,13 +33,14 @@ def replacing(path: Path) -> Iterator[Path]:
     except (PermissionError, FileExistsError, NotADirectoryError) as error:
         raise XaibenchError(f"{path} can't be written ({error.strerror}); choose --out.") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # what went wrong above is what counts
+            temporary.unlink(missing_ok=True)
 
 
 def remove_leftovers(folder: Path) -> None:
     """Delete temporary files below a folder whose process is gone: it was killed."""
     for path in folder.rglob(".*.tmp"):
-        process = path.suffixes[-2].removeprefix(".")
+        process = path.name.split(".")[-2]
         if process.isdecimal() and not _runs(int(process)):
             path.unlink(missing_ok=True)
 
@@ -117,7 +118,8 @@ def folder_name(spec: str) -> str:
     >>> folder_name("kfold:5"), folder_name("saliency_net[backbone=resnet18,loss=dice]")
     ('kfold-5', 'saliency_net-backbone=resnet18,loss=dice')
     """
-    plain = spec.replace("[", "-").replace("]", "").replace(":", "-")
+    name, bracket, options = spec.partition("[")
+    plain = name.replace(":", "-") + (f"-{options.removesuffix(']')}" if bracket else "")
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_=,.+") else "_" for c in plain)
     longest = 80
     if safe == plain and len(safe) <= longest:

@@ -84,7 +84,8 @@ def _row(
     picture = dataset.read(sample)
     target = "predicted" if run["options"]["target"] == "predicted" else "label"
     size = picture.image.shape[:2]
-    maps = {c.title: _read(c, map_key(target, sample.id), size) for c in columns}
+    found = {c.title: _read(c, map_key(target, sample.id), size) for c in columns}
+    maps = {title: heat for title, heat in found.items() if heat is not None}
     classes = run["classes"]
     mine = first[first["sample"] == sample.id]
     said = ", ".join(dict.fromkeys(classes[p] for p in mine["prediction"]))
@@ -92,8 +93,10 @@ def _row(
     return GridRow(caption, picture.image, picture.mask, maps)
 
 
-def _read(column: _Column, key: str, size: tuple[int, int]) -> NDArray[np.float32]:
+def _read(column: _Column, key: str, size: tuple[int, int]) -> NDArray[np.float32] | None:
     with MapReader(column.archive) as reader:
+        if key not in reader:  # a method that failed keeps the maps of an earlier split
+            return None
         raw = torch.from_numpy(reader[key])[None]
     maps, _ = finish(raw, size, sign=column.sign, rescale=column.rescale)
     finished: NDArray[np.float32] = maps[0].numpy()

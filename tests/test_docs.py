@@ -1,0 +1,53 @@
+"""What the README promises."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import xaibench
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", README, re.DOTALL))
+def test_python_in_the_readme_runs(block, tmp_path):
+    script = tmp_path / "block.py"
+    script.write_text(block, "utf-8")
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_readme_shows_the_example_plugin_as_it_is():
+    assert (ROOT / "examples" / "darkness.py").read_text("utf-8") in README
+
+
+def test_readme_has_exactly_the_two_setup_commands():
+    commands = [line for line in README.splitlines() if "venv .venv &&" in line]
+    assert [line.split("&& ")[-1] for line in commands] == [
+        ".venv/bin/xaibench run",
+        ".venv/bin/python -m pytest",
+    ]
+
+
+def test_readme_names_the_score_columns_that_runs_write():
+    from xaibench.pipeline.run import SCORE_COLUMNS  # noqa: PLC0415
+
+    assert f"`{', '.join(SCORE_COLUMNS)}`" in README
+
+
+def test_every_public_name_can_be_imported():
+    for name in xaibench.__all__:
+        assert getattr(xaibench, name) is not None
+
+
+def test_python_versions_agree():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["requires-python"] == ">=3.11"
+    assert "Python 3.11 to 3.13" in README
