@@ -1,7 +1,6 @@
 """Rules that every plugin keeps; a new plugin is tested here without a line being added."""
 
 import copy
-import math
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -115,8 +114,9 @@ def pairs():
             yield pytest.param(name, build, id=f"{name}-{kind}")
 
 
-every_method = pytest.mark.parametrize(("name", "build"), pairs())
+every_method = pytest.mark.parametrize(("name", "build"), list(pairs()))
 every_metric = pytest.mark.parametrize("name", plugins("metric"))
+LOCALIZATION = [n for n, p in plugins("metric").items() if p.traits.family == "localization"]
 
 
 def test_every_method_runs_on_one_of_the_models_here():
@@ -130,7 +130,8 @@ def test_one_finite_map_for_each_image(name, build):
     assert len(raw) == 3
     assert raw.isfinite().all()
     assert finished.shape == (3, HEIGHT, WIDTH)
-    assert 0 <= finished.min() < finished.max() <= 1
+    assert finished.min() >= 0
+    assert 0 < finished.max() <= 1
 
 
 @every_method
@@ -241,10 +242,6 @@ def metric_case(height=HEIGHT, width=WIDTH, count=16):
     return maps, masks
 
 
-def is_localization(name):
-    return plugins("metric")[name].traits.family == "localization"
-
-
 @every_metric
 def test_metric_gives_one_value_for_each_map_within_its_bounds(name):
     values = bind("metric", name)(words_of(*metric_case()))
@@ -292,24 +289,16 @@ def test_transposed_maps_change_the_scores(name):
     assert (straight != transposed).any()
 
 
-@pytest.mark.parametrize("name", filter(is_localization, plugins("metric")))
+@pytest.mark.parametrize("name", LOCALIZATION)
 def test_oracle_reaches_the_bound_and_beats_chance(name):
     noise, masks = metric_case()
     metric = bind("metric", name)
-    oracle = metric(words_of(masks.float(), masks))
+    oracle = metric(words_of(bind("method", "oracle").plugin.function(masks), masks))
     chance = metric(words_of(noise, masks))
     lowest, highest = plugins("metric")[name].traits.bounds
     best = highest if metric.higher_is_better else lowest
     assert oracle.tolist() == [best] * 16
     assert (oracle.mean() > chance.mean()) == metric.higher_is_better
-
-
-@pytest.mark.parametrize("name", filter(is_localization, plugins("metric")))
-def test_metric_is_the_same_for_stronger_grades(name):
-    maps, masks = metric_case()
-    metric = bind("metric", name)
-    graded = torch.where(masks > 0, 3, -1).to(torch.int8)
-    assert torch.equal(metric(words_of(maps, masks)), metric(words_of(maps, graded)))
 
 
 @pytest.mark.parametrize("name", plugins("model"))
@@ -323,7 +312,7 @@ def test_model_plugin_builds_a_trainable_classifier(name):
     assert (outputs.saliency is not None) == ("saliency" in model.abilities)
     fresh = sum(p.numel() for p in model.new_parameters())
     assert 0 < fresh < sum(p.numel() for p in model.parameters())
-    assert not math.isnan(float(outputs.logits.sum()))
+    assert outputs.logits.isfinite().all()
 
 
 def small_options(name):

@@ -52,7 +52,8 @@ def run_plan(selection: Selection, plan: Plan, command: str) -> Outcome:
         _log.info("job %d of %d: %s, fold %d, seed %d", number, len(plan.jobs), job.model,
                   job.fold, job.seed)  # fmt: skip
         for method, error in do_job(selection, job, plan.metrics).items():
-            outcome.failures[f"{method} on {job.model}"] = error
+            cell = f"{method} on {job.model}, fold {job.fold}, seed {job.seed}"
+            outcome.failures[cell] = error
     gather(selection, plan)
     return outcome
 

@@ -1,0 +1,155 @@
+import pytest
+import torch
+import torchvision
+from torch import nn
+from torchvision.models.swin_transformer import SwinTransformer
+
+import xaibench
+from xaibench.core.errors import XaibenchError
+from xaibench.core.layers import as_activations, find_cam_layer
+from xaibench.core.model import Classifier
+from xaibench.core.tape import Tape
+
+CLASSES = 3
+
+
+def small_vit():
+    network = torchvision.models.VisionTransformer(
+        image_size=64, patch_size=16, num_layers=2, num_heads=2, hidden_dim=32, mlp_dim=64,
+        num_classes=CLASSES,
+    )  # fmt: skip
+    nn.init.normal_(network.heads[-1].weight)
+    return network
+
+
+def small_swin():
+    return SwinTransformer(
+        patch_size=[4, 4], embed_dim=16, depths=[2, 2], num_heads=[2, 2], window_size=[4, 4],
+        num_classes=CLASSES,
+    )  # fmt: skip
+
+
+NETWORKS = {
+    "resnet18": (lambda: torchvision.models.resnet18(num_classes=CLASSES), (64, 96)),
+    "squeezenet1_1": (lambda: torchvision.models.squeezenet1_1(num_classes=CLASSES), (64, 96)),
+    "mobilenet_v3_small": (
+        lambda: torchvision.models.mobilenet_v3_small(num_classes=CLASSES), (64, 96),
+    ),
+    "vit": (small_vit, (64, 64)),
+    "swin": (small_swin, (32, 48)),
+}  # fmt: skip
+
+
+def build(kind):
+    torch.manual_seed(0)
+    make, size = NETWORKS[kind]
+    images = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(1))
+    return make().eval(), images
+
+
+def gradients(network, images, layer):
+    model = Classifier(network, cam_layer=layer).eval()
+    tape = Tape(model, images, {"activations", "gradients"})
+    return tape.activations, tape.gradients(torch.arange(2), torch.tensor([0, 2]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "layer"), [("resnet18", "layer4"), ("mobilenet_v3_small", "features")]
+)
+def test_the_last_spatial_layer_of_a_convolutional_network(kind, layer):
+    assert find_cam_layer(*build(kind)) == layer
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape"),
+    [
+        ("resnet18", (512, 2, 3)),
+        ("squeezenet1_1", (512, 3, 5)),
+        ("mobilenet_v3_small", (576, 2, 3)),
+        ("vit", (32, 4, 4)),
+        ("swin", (32, 4, 6)),
+    ],
+)
+def test_the_layer_found_is_spatial_and_its_positions_get_gradients(kind, shape):
+    network, images = build(kind)
+    activations, gradient = gradients(network, images, find_cam_layer(network, images))
+    assert activations.shape == gradient.shape == (2, *shape)
+    assert ((gradient.abs().sum(dim=1) > 0).sum(dim=(1, 2)) > 1).all()
+
+
+def test_a_transformer_is_read_before_its_last_attention():
+    network, images = build("vit")
+    assert find_cam_layer(network, images) == "encoder.layers.encoder_layer_1.ln_1"
+    _, gradient = gradients(network, images, "encoder.layers.encoder_layer_1.mlp")
+    assert not gradient.any()
+
+
+@pytest.mark.parametrize("layer", ["features", "norm", "permute"])
+def test_channels_last_and_channels_first_give_the_same_activations(layer):
+    network, images = build("swin")
+    activations, gradient = gradients(network, images, layer)
+    with torch.no_grad():
+        raw = network.features((images - Classifier(network, cam_layer=None).mean)
+                               / Classifier(network, cam_layer=None).std)  # fmt: skip
+        expected = raw if layer == "features" else network.norm(raw)
+    torch.testing.assert_close(activations, expected.permute(0, 3, 1, 2))
+    assert gradient.shape == (2, 32, 4, 6)
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_finding_a_layer_leaves_no_trace(kind):
+    network, images = build(kind)
+    network.train()
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    find_cam_layer(network, images)
+    assert all(part.training for part in network.modules())
+    assert not any(part._forward_hooks for part in network.modules())
+    assert all(parameter.grad is None for parameter in network.parameters())
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+    assert not images.requires_grad
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_any_network_is_explained_at_the_size_of_the_image(kind):
+    network, images = build(kind)
+    maps = xaibench.explain(network, images, targets=[0, 2], methods=["gradcam"])["gradcam"]
+    assert maps.shape == (2, *images.shape[2:])
+    assert maps.dtype == torch.float32
+    assert maps.min() == 0
+    assert maps.max() == 1
+
+
+def test_a_network_without_positions_is_refused():
+    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 12, 5), nn.Linear(5, CLASSES))
+    with pytest.raises(XaibenchError, match="no layer with a spatial output was found"):
+        find_cam_layer(network, torch.rand(2, 3, 8, 12))
+
+
+@pytest.mark.parametrize("extra", [0, 1, 2, 5])
+def test_tokens_are_laid_out_row_by_row_behind_the_class_tokens(extra):
+    images = torch.zeros(2, 3, 32, 48)
+    grid = torch.arange(2 * 6.0).view(2, 1, 2, 3) + torch.tensor([0.0, 100.0]).view(1, 2, 1, 1)
+    patches = grid.flatten(2).transpose(1, 2)
+    tokens = torch.cat([torch.full((2, extra, 2), -1.0), patches], dim=1)
+    assert torch.equal(as_activations(tokens, images), grid)
+
+
+def test_images_pass_unchanged_and_channels_last_is_permuted():
+    images = torch.zeros(2, 3, 32, 48)
+    first = torch.rand(2, 7, 4, 6)
+    assert as_activations(first, images) is first
+    assert torch.equal(as_activations(first.permute(0, 2, 3, 1), images), first)
+
+
+def test_a_layer_norm_is_channels_last_even_where_both_readings_fit():
+    output = torch.rand(2, 4, 4, 4)
+    images = torch.zeros(2, 3, 32, 32)
+    assert as_activations(output, images) is output
+    permuted = as_activations(output, images, nn.LayerNorm(4))
+    assert torch.equal(permuted, output.permute(0, 3, 1, 2))
+
+
+@pytest.mark.parametrize("shape", [(2, 5), (2, 3, 16), (2, 3, 4, 4, 4)])
+def test_other_outputs_are_refused_with_their_shape(shape):
+    with pytest.raises(XaibenchError, match=rf"shape \({', '.join(map(str, shape))}\)"):
+        as_activations(torch.zeros(shape), torch.zeros(2, 3, 32, 32))

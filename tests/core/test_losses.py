@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+import torch
+from skimage.metrics import structural_similarity
+
+from xaibench.core.losses import LOSSES
+
+COUNT, HEIGHT, WIDTH = 3, 17, 29
+
+
+def case():
+    random = np.random.default_rng(0)
+    saliency = random.uniform(0.01, 0.99, (COUNT, HEIGHT, WIDTH)).astype(np.float32)
+    masks = np.zeros((COUNT, HEIGHT, WIDTH), np.float32)
+    masks[0, 2:9, 4:20] = masks[1, 10:, :5] = 1
+    return saliency, masks
+
+
+def numpy_loss(name, s, m):
+    if name == "l1":
+        return np.abs(s - m).mean()
+    if name == "l2":
+        return ((s - m) ** 2).mean()
+    if name == "bce":
+        return -(m * np.log(s) + (1 - m) * np.log(1 - s)).mean()
+    if name == "dice":
+        return 1 - (2 * (s * m).sum() + 1) / (s.sum() + m.sum() + 1)
+    _, similarity = structural_similarity(
+        s, m, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1, full=True
+    )
+    return 1 - similarity[5:-5, 5:-5].mean()
+
+
+def compute(name, saliency, masks):
+    return LOSSES[name](torch.from_numpy(saliency), torch.from_numpy(masks))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_loss_of_each_image_equals_its_formula(name):
+    saliency, masks = case()
+    values = compute(name, saliency, masks)
+    expected = [
+        numpy_loss(name, s, m) for s, m in zip(np.float64(saliency), np.float64(masks), strict=True)
+    ]
+    np.testing.assert_allclose(values, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_perfect_map_costs_nothing_and_its_opposite_the_most(name):
+    saliency, masks = (array[:2] for array in case())
+    np.testing.assert_allclose(compute(name, masks, masks), 0, atol=1e-6)
+    assert (compute(name, 1 - masks, masks) > compute(name, saliency, masks)).all()
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_loss_is_differentiable_where_the_map_is_saturated(name):
+    _, masks = case()
+    saliency = torch.from_numpy(1 - masks).requires_grad_()
+    LOSSES[name](saliency, torch.from_numpy(masks)).sum().backward()
+    assert saliency.grad.isfinite().all()
+    assert saliency.grad.any()
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_step_down_the_gradient_lowers_the_loss(name):
+    saliency, masks = (array[:2] for array in case())
+    leaf, truth = torch.from_numpy(saliency).requires_grad_(), torch.from_numpy(masks)
+    before = LOSSES[name](leaf, truth)
+    (gradient,) = torch.autograd.grad(before.sum(), leaf)
+    step = 1e-2 * gradient / gradient.flatten(1).norm(dim=1)[:, None, None]
+    assert (LOSSES[name](leaf - step, truth) < before).all()

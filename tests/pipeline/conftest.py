@@ -1,0 +1,218 @@
+"""Tiny plugins, and one finished run that the pipeline's tests share."""
+
+import shutil
+
+import pytest
+import torch
+
+import xaibench
+from xaibench.core import registry
+from xaibench.core.contract import KINDS
+from xaibench.pipeline.plan import make_plan
+from xaibench.pipeline.run import run_plan
+from xaibench.pipeline.selection import select
+
+# What the environment asks for changes no fingerprint: a real fault comes and goes in the same
+# code, as a full disk or a killed process does.
+PLUGINS = '''
+"""Small networks, and methods that misbehave when the environment asks for it."""
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+import xaibench
+
+
+class Pocket(xaibench.Classifier):
+    def loss(self, batch):
+        if self.training:
+            time.sleep(float(os.environ.get("POCKET_SLEEP", 0)))
+        losses = super().loss(batch)
+        losses["loss"] = losses["loss"] * float(os.environ.get("POCKET_SCALE", 1))
+        return losses
+
+
+@xaibench.model()
+def pocket(classes: int, weights: str, *, width: int = 6) -> Pocket:
+    """Build three layers."""
+    return Pocket(
+        nn.Sequential(
+            nn.Conv2d(3, width, 3, stride=2, padding=1), nn.ReLU(),
+            nn.Conv2d(width, width, 3, stride=2, padding=1), nn.ReLU(),
+            nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(width * 16, classes),
+        ),
+        cam_layer="3",
+    )
+
+
+class PocketSaliency(xaibench.Model):
+    def __init__(self, classes):
+        super().__init__(cam_layer="trunk")
+        self.trunk = nn.Sequential(nn.Conv2d(3, 5, 3, stride=4, padding=1), nn.ReLU())
+        self.head, self.mask_head = nn.Linear(5, classes), nn.Conv2d(5, 1, 1)
+
+    @property
+    def abilities(self):
+        return super().abilities | {"saliency"}
+
+    def outputs(self, images, *, saliency=False):
+        activations = self.trunk(self.normalise(images))
+        predicted = self.mask_head(activations).sigmoid()[:, 0] if saliency else None
+        return xaibench.Outputs(self.head(activations.mean(dim=(2, 3))), predicted)
+
+    def loss(self, batch):
+        outputs = self.outputs(batch.images, saliency=True)
+        size = tuple(batch.masks.shape[1:])
+        predicted = nn.functional.interpolate(outputs.saliency[:, None], size)[:, 0]
+        off = ((predicted - (batch.masks > 0).float()) ** 2).mean(dim=(1, 2))
+        classification = nn.functional.cross_entropy(
+            outputs.logits, batch.labels, reduction="sum"
+        ) / batch.images_counted
+        localization = (off * batch.masked).sum() / batch.masks_counted
+        return {"loss": classification + localization, "localization": localization}
+
+
+@xaibench.model()
+def pocket_saliency(classes: int, weights: str) -> PocketSaliency:
+    """Build two heads on one convolution."""
+    return PocketSaliency(classes)
+
+
+@xaibench.method()
+def flaky(images: Tensor) -> Tensor:
+    """Return the grey image, or what FLAKY asks for, beyond the first full batch."""
+    fault = os.environ.get("FLAKY", "") if len(images) < 16 else ""
+    if fault == "raise":
+        raise RuntimeError("out of luck")
+    grey = images.mean(dim=1)
+    if fault == "nan":
+        grey[:, 3, 4] = torch.nan
+    return grey[:, 0] if fault == "shape" else grey
+
+
+@xaibench.method()
+def dawdling(images: Tensor) -> Tensor:
+    """Return the red channel; from the third batch on slowly, where DAWDLE names a file."""
+    if "DAWDLE" in os.environ:
+        seen = Path(os.environ["DAWDLE"])
+        with seen.open("a") as file:
+            file.write("x")
+        if seen.stat().st_size > 2:
+            time.sleep(60)
+    return images[:, 0]
+
+
+@xaibench.method()
+def needy(masks: Tensor) -> Tensor:
+    """Return the masks."""
+    return masks.float()
+
+
+@xaibench.metric(higher_is_better=True)
+def peak(maps: Tensor) -> Tensor:
+    """Return the maximum, unless BRITTLE."""
+    if "BRITTLE" in os.environ:
+        raise ValueError("snapped")
+    return maps.flatten(1).amax(dim=1)
+
+
+def _bare_picture(sample):
+    pixels = np.random.default_rng(int(sample.id[1:])).integers(0, 256, (9, 12, 3), np.uint8)
+    return xaibench.Picture(pixels, None)
+
+
+@xaibench.dataset()
+def bare() -> xaibench.Dataset:
+    """Return noise without masks."""
+    samples = tuple(xaibench.Sample(f"n{i:02}", Path(f"n{i:02}"), i % 2) for i in range(48))
+    return xaibench.Dataset(("even", "odd"), samples, _bare_picture)
+'''
+
+METRICS = ("iou", "hit_rate", "drop_in_confidence")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread():
+    # Everywhere the same, in subprocesses too: the number of threads may change the last bit.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _registry_left_without_plugin_files():
+    yield
+    for kind in KINDS:
+        for name, plugin in registry.plugins(kind).items():
+            if plugin.file.resolve() in registry._loaded_files:
+                del registry._plugins[kind][name]
+    registry._loaded_files.clear()
+
+
+@pytest.fixture(scope="session")
+def plugin_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("plugins") / "pocket_plugins.py"
+    path.write_text(PLUGINS, "utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def settings(plugin_file):
+    return {
+        "dataset": "phantom[images=48]",
+        "plugin": (str(plugin_file),),
+        "models": ("pocket", "pocket_saliency"),
+        "methods": ("gradcam", "spn"),
+        "metrics": METRICS,
+        "split": "kfold:2",
+        "seeds": (0, 1),
+        "epochs": 2,
+        "image_size": 32,
+        "weights": "none",
+        "device": "cpu",
+        "learning_rate": 0.002,
+    }
+
+
+@pytest.fixture(scope="session")
+def finished_run(settings, tmp_path_factory):
+    """A whole run with its report: two models, two folds, two seeds. Read only."""
+    return xaibench.run(**settings, out=str(tmp_path_factory.mktemp("finished") / "out"))
+
+
+@pytest.fixture(scope="session")
+def small(settings):
+    """One model, one split, one seed, no controls."""
+    one = {"models": ("pocket",), "methods": ("gradcam",), "split": "holdout", "seeds": (0,)}
+    return {**settings, **one, "controls": False}
+
+
+@pytest.fixture
+def finished_copy(finished_run, tmp_path):
+    """A copy that a test may damage."""
+    return shutil.copytree(finished_run.out, tmp_path / "copy")
+
+
+@pytest.fixture(scope="session")
+def plan_of():
+    def plan(given, out, **changed):
+        return make_plan(select({**given, "out": str(out), **changed}))
+
+    return plan
+
+
+@pytest.fixture(scope="session")
+def run_cells():
+    """Everything but the report."""
+
+    def run(given, out, **changed):
+        selection = select({**given, "out": str(out), **changed})
+        return run_plan(selection, make_plan(selection), "a test")
+
+    return run

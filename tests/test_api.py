@@ -1,0 +1,264 @@
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+from torchvision.models import mobilenet_v3_small
+
+import xaibench
+from xaibench import XaibenchError, explain, score
+from xaibench.core.registry import plugins
+
+HEIGHT, WIDTH, CLASSES = 40, 56, 3
+HALF = torch.tensor([[[1.0, 0.6, 0.2, 0.0], [0.5, 0.4, 0.0, 0.0]]])  # 3 of 8 pixels reach half
+LEFT = torch.tensor([[[1, 0, 0, 0], [1, 0, 0, 0]]])
+
+
+def plain_net():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 6, 3, stride=2, padding=1),
+        nn.BatchNorm2d(6),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(6, 8, 3, stride=2, padding=1),
+        nn.ReLU(inplace=True),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(8, CLASSES),
+    )
+
+
+@pytest.fixture
+def net():
+    model = plain_net()
+    with torch.no_grad():  # statistics of their own, so that train and eval mode differ
+        model(torch.rand(8, 3, HEIGHT, WIDTH))
+    return model
+
+
+@pytest.fixture
+def images():
+    return torch.rand(3, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(1))
+
+
+def gradcam_by_hand(model, images, targets, layer):
+    model.eval()
+    kept = []
+    hook = layer.register_forward_hook(lambda _m, _i, output: kept.append(output))
+    logits = model(images)
+    hook.remove()
+    chosen = logits[torch.arange(len(images)), targets].sum()
+    (gradient,) = torch.autograd.grad(chosen, kept[0])
+    raw = (gradient.mean(dim=(2, 3), keepdim=True) * kept[0]).sum(dim=1, keepdim=True).relu()
+    large = nn.functional.interpolate(raw, (HEIGHT, WIDTH), mode="bilinear", align_corners=False)
+    low, high = large.amin((1, 2, 3), keepdim=True), large.amax((1, 2, 3), keepdim=True)
+    return ((large - low) / (high - low)).nan_to_num(0)[:, 0].detach()
+
+
+def test_a_plain_network_is_explained_at_the_layer_given(net, images):
+    net[4] = nn.ReLU()
+    targets = torch.tensor([2, 0, 1])
+    maps = explain(net, images, targets, layer="3")
+    assert set(maps) == {"gradcam"}
+    expected = gradcam_by_hand(net, images, targets, net[3])
+    assert (expected.amax(dim=(1, 2)) == 1).sum() > 1, "constant maps show nothing"
+    torch.testing.assert_close(maps["gradcam"], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_last_spatial_layer_is_found(net, images):
+    found, given = explain(net, images), explain(net, images, layer="4")
+    assert torch.equal(found["gradcam"], given["gradcam"])
+    network = mobilenet_v3_small(weights=None)
+    torch.testing.assert_close(
+        explain(network, images)["gradcam"], explain(network, images, layer="features")["gradcam"]
+    )
+
+
+def test_an_unknown_layer_is_an_error_that_lists_layers(net, images):
+    with pytest.raises(XaibenchError, match="no layer 'layer4'.* 3, 4, 5, 6, 7"):
+        explain(net, images, layer="layer4")
+
+
+def test_a_network_without_spatial_layers_is_told(images):
+    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * HEIGHT * WIDTH, 2))
+    with pytest.raises(XaibenchError, match="no layer with a spatial output"):
+        explain(network, images)
+
+
+def test_one_class_for_all_equals_a_class_for_each(net, images):
+    for_all = explain(net, images, 1)["gradcam"]
+    for each in (torch.tensor([1, 1, 1]), [1, 1, 1], np.array([1, 1, 1])):
+        assert torch.equal(explain(net, images, each)["gradcam"], for_all)
+    assert not torch.equal(explain(net, images, 2)["gradcam"], for_all)
+
+
+def test_without_targets_the_prediction_is_explained(net, images):
+    predicted = net.eval()(images).argmax(dim=1)
+    maps = explain(net, images)["gradcam"]
+    assert torch.equal(maps, explain(net, images, predicted)["gradcam"])
+    assert not torch.equal(maps, explain(net, images, (predicted + 1) % CLASSES)["gradcam"])
+
+
+@pytest.mark.parametrize("targets", [3, -1, [0, 1], [0, 1, 3], [[0, 1, 2]]], ids=str)
+def test_targets_that_are_no_classes_are_refused(net, images, targets):
+    with pytest.raises(XaibenchError, match="targets must be 3 classes from 0 to 2"):
+        explain(net, images, targets)
+
+
+def test_images_of_another_form_are_refused(net, images):
+    for wrong in (images[0], images[:0]):
+        with pytest.raises(XaibenchError, match=r"images must be \(B, C, H, W\)"):
+            explain(net, wrong)
+
+
+@pytest.mark.parametrize("name", ["spn", "oracle", "average_mask"])
+def test_a_method_that_the_model_cannot_serve_is_refused(net, images, name):
+    with pytest.raises(XaibenchError, match=f"method {name} needs"):
+        explain(net, images, methods=[name])
+
+
+def test_maps_are_of_the_images_size_and_range_and_follow_the_seed(net, images):
+    maps = explain(net, images, methods=["gradcam", "random", "sobel"])
+    for values in maps.values():
+        assert (values.shape, values.dtype) == ((3, HEIGHT, WIDTH), torch.float32)
+        assert values.min() >= 0
+        assert values.max() <= 1
+    again = explain(net, images, methods=["random"])["random"]
+    assert torch.equal(maps["random"], again)
+    assert not torch.equal(again, explain(net, images, methods=["random"], seed=1)["random"])
+
+
+def test_the_model_is_left_as_it_was(net, images):
+    net[1].eval()
+    net[0].weight.requires_grad_(requires_grad=False)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    modes = [part.training for part in net.modules()]
+    names = [name for name, p in plugins("method").items() if p.traits.family != "control"]
+    explain(net, images, methods=[name for name in names if name != "spn"])
+    score(torch.rand(3, HEIGHT, WIDTH), torch.ones(3, HEIGHT, WIDTH), ["drop_in_confidence"],
+          model=net, images=images)  # fmt: skip
+    assert [part.training for part in net.modules()] == modes
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert all(parameter.grad is None for parameter in net.parameters())
+    assert [p.requires_grad for p in net.parameters()] == [False] + [True] * 7
+    assert not any(part._forward_hooks or part._backward_hooks for part in net.modules())
+    assert not images.requires_grad
+
+
+def test_score_gives_a_row_for_each_map_and_metric():
+    maps, masks = torch.cat([HALF, HALF.flip(2)]), LEFT.repeat(2, 1, 1)
+    frame = score(maps, masks, ["iou", "hit_rate"])
+    assert list(frame.columns) == ["map", "metric", "value", "status"]
+    found = frame.set_index(["map", "metric"])["value"]
+    assert len(frame) == 4
+    assert found[0, "iou"] == pytest.approx(2 / 3)
+    assert found[1, "iou"] == 0
+    assert (found[0, "hit_rate"], found[1, "hit_rate"]) == (1, 0)
+    assert set(frame["status"]) == {"ok"}
+
+
+def test_numpy_and_boolean_masks_score_the_same():
+    plain = score(HALF, LEFT)
+    pd.testing.assert_frame_equal(plain, score(HALF.numpy(), LEFT.numpy() > 0))
+    pd.testing.assert_frame_equal(plain, score(HALF, LEFT.float()))
+
+
+@pytest.mark.parametrize("masks", [LEFT * 255, LEFT * 0.5, LEFT * math.nan], ids=repr)
+def test_masks_that_are_no_grades_are_refused(masks):
+    with pytest.raises(XaibenchError, match="pass masks > 0"):
+        score(HALF, masks)
+
+
+def test_an_empty_mask_is_undefined_and_says_so():
+    frame = score(HALF, torch.zeros_like(LEFT), ["iou", "hit_rate"])
+    assert frame["value"].isna().all()
+    assert set(frame["status"]) == {"empty mask"}
+
+
+@pytest.mark.parametrize(
+    ("maps", "masks"),
+    [(HALF, LEFT[:, :, :3]), (HALF[0], LEFT[0]), (HALF, LEFT.transpose(1, 2)),
+     (HALF[:0], LEFT[:0])],
+)  # fmt: skip
+def test_shapes_that_do_not_fit_are_refused(maps, masks):
+    with pytest.raises(XaibenchError, match=r"both be \(B, H, W\)"):
+        score(maps, masks)
+
+
+@pytest.mark.parametrize("maps", [HALF * 2, HALF - 0.5])
+def test_maps_outside_0_to_1_are_refused(maps):
+    with pytest.raises(XaibenchError, match=r"must lie in \[0, 1\]"):
+        score(maps, LEFT)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_map_that_is_not_finite_is_marked_and_spoils_no_other(bad):
+    spoilt = HALF.clone()
+    spoilt[0, 0, 3] = bad
+    frame = score(torch.cat([spoilt, HALF]), LEFT.repeat(2, 1, 1), ["iou"])
+    assert list(frame["status"]) == ["non-finite map", "ok"]
+    assert frame["value"][0] == 0
+    assert frame["value"][1] == pytest.approx(2 / 3)
+
+
+def test_faithfulness_needs_model_and_images(net, images):
+    maps, masks = torch.rand(3, HEIGHT, WIDTH), torch.ones(3, HEIGHT, WIDTH)
+    for given in ({}, {"model": net}, {"images": images}):
+        with pytest.raises(XaibenchError, match="drop_in_confidence needs model= and images="):
+            score(maps, masks, ["iou", "drop_in_confidence"], **given)
+
+
+def test_localization_asks_no_model_for_anything(net):
+    pd.testing.assert_frame_equal(score(HALF, LEFT, ["iou"], model=net), score(HALF, LEFT, ["iou"]))
+
+
+def test_images_of_another_size_are_refused(net, images):
+    maps = torch.rand(3, WIDTH, HEIGHT)
+    with pytest.raises(XaibenchError, match="of the maps' size"):
+        score(maps, torch.ones_like(maps), ["drop_in_confidence"], model=net, images=images)
+
+
+@pytest.mark.parametrize("targets", [None, 1, [2, 0, 1]], ids=str)
+def test_faithfulness_equals_direct_computation(net, images, targets):
+    maps = explain(net, images, 0)["gradcam"]
+    frame = score(
+        maps,
+        torch.ones_like(maps),
+        ["drop_in_confidence", "increase_in_confidence[covered=important]"],
+        model=net.train(),
+        images=images,
+        targets=targets,
+    )
+    net.eval()
+    with torch.no_grad():
+        whole = net(images).softmax(dim=1)
+        kept = net(images * maps[:, None]).softmax(dim=1)
+        lost = net(images * (1 - maps[:, None])).softmax(dim=1)
+    chosen = whole.argmax(dim=1) if targets is None else torch.as_tensor(targets).expand(3)
+    rows = torch.arange(3)
+    before, after = whole[rows, chosen], kept[rows, chosen]
+    drop = ((before - after).clamp(min=0) / before).numpy()
+    by_metric = frame.groupby("metric")["value"]
+    np.testing.assert_allclose(by_metric.get_group("drop_in_confidence"), drop, atol=1e-5)
+    increase = by_metric.get_group("increase_in_confidence[covered=important]")
+    np.testing.assert_array_equal(increase, (lost[rows, chosen] > before).float())
+
+
+def test_a_run_from_python_returns_scores_and_board(tmp_path):
+    results = xaibench.run(
+        dataset="phantom[images=40]", models="squeezenet1_1", methods="gradcam", metrics=["iou"],
+        controls=False, epochs=1, image_size=64, weights="none", device="cpu", out=tmp_path,
+    )  # fmt: skip
+    assert results.out == tmp_path
+    assert results.failures == {}
+    assert list(results.leaderboard["method"]) == ["gradcam"]
+    mean = results.scores["value"].mean()
+    assert results.leaderboard["iou"].item() == pytest.approx(mean, nan_ok=True)
+    pd.testing.assert_frame_equal(xaibench.load_scores(tmp_path), results.scores)
+
+
+def test_scores_of_a_folder_without_a_run_are_an_error(tmp_path):
+    with pytest.raises(XaibenchError, match="no such file; name the --out folder"):
+        xaibench.load_scores(tmp_path)

@@ -1,0 +1,254 @@
+import re
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from xaibench import cli
+from xaibench.core import registry
+
+PLUGINS = '''
+"""Return what a broken method cannot."""
+
+from torch import Tensor, nn
+
+import xaibench
+
+
+@xaibench.model()
+def thimble(classes: int, weights: str) -> xaibench.Classifier:
+    """Build one convolution."""
+    layers = [nn.Conv2d(3, 4, 3, stride=4), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    return xaibench.Classifier(nn.Sequential(*layers, nn.Linear(4, classes)), cam_layer="0")
+
+
+@xaibench.method()
+def broken(images: Tensor, *, power: float = 2.0) -> Tensor:
+    """Raise."""
+    raise RuntimeError("no map today")
+
+
+@xaibench.metric(higher_is_better=True)
+def spread(maps: Tensor) -> Tensor:
+    """Return the mean."""
+    return maps.mean(dim=(1, 2))
+
+
+@xaibench.dataset()
+def void() -> xaibench.Dataset:
+    """Hold nothing."""
+    return xaibench.Dataset(("a", "b"), ())
+'''
+TINY = (
+    *("run", "--dataset", "phantom[images=40]", "--models", "thimble", "--metrics", "iou"),
+    *("--epochs", "1", "--image-size", "32", "--weights", "none", "--device", "cpu"),
+)
+
+
+@pytest.fixture
+def plugin_file(tmp_path):
+    path = tmp_path / "thimble_plugins.py"
+    path.write_text(PLUGINS, "utf-8")
+    yield path
+    registry._loaded_files.discard(path.resolve())
+    for known in registry._plugins.values():
+        for name in [name for name, plugin in known.items() if plugin.file == path]:
+            del known[name]
+
+
+@pytest.fixture
+def call(capsys, monkeypatch):
+    """The command line as a user calls it, in this process to spare torch's import."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["xaibench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        captured = capsys.readouterr()
+        return ended.value.code or 0, captured.out, captured.err
+
+    return run
+
+
+def in_a_shell(*arguments, cwd):
+    return subprocess.run(
+        [sys.executable, "-m", "xaibench", *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def assert_refused(result, *parts):
+    code, _, err = result
+    assert code == 2
+    lines = err.splitlines()
+    assert len(lines) == 1, err
+    assert lines[0].startswith("error: ")
+    for part in parts:
+        assert part in lines[0]
+
+
+def test_help_does_not_wait_for_torch():
+    code = (
+        "import sys; from xaibench.cli import cli; "
+        "[cli(words, standalone_mode=False) for words in (['--help'], ['run', '--help'])]; "
+        "assert 'Usage' and not {'torch', 'pandas', 'matplotlib'} & set(sys.modules)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    for option in ("--mask-fraction", "--train-batch-size", "--no-controls", "--dry-run"):
+        assert option in ended.stdout
+
+
+def test_every_command_has_help(call):
+    for name in cli.cli.commands:
+        code, out, _ = call(name, "--help")
+        assert code == 0
+        assert "Usage: xaibench" in out
+
+
+@pytest.mark.parametrize(
+    ("kind", "own", "ours"),
+    [("datasets", "void", "phantom"), ("models", "thimble", "saliency_net"),
+     ("methods", "broken", "gradcam"), ("metrics", "spread", "iou")],
+)  # fmt: skip
+def test_list_shows_what_is_built_in_and_what_a_file_adds(call, plugin_file, kind, own, ours):
+    code, out, _ = call("list", kind, "--plugin", plugin_file)
+    assert code == 0
+    names = re.findall(r"^  (\w+) ", out, re.MULTILINE)
+    assert {own, ours} <= set(names)
+    code, out, _ = call("list", "--plugin", plugin_file)
+    assert set(names) < set(re.findall(r"^  (\w+) ", out, re.MULTILINE))
+
+
+def test_list_shows_options_with_their_defaults(call, plugin_file):
+    assert "[power=2.0]" in call("list", "methods", "--plugin", plugin_file)[1]
+    assert "backbone=resnet50" in call("list", "models")[1]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "hint"),
+    [
+        ("--dataset", "fantom", "did you mean 'phantom'?"),
+        ("--methods", "gradcam,gradcan", "did you mean 'gradcam'?"),
+        ("--models", "resnet51", "did you mean 'resnet50'?"),
+        ("--metrics", "hitrate", "did you mean 'hit_rate'?"),
+        ("--models", "saliency_net[bakbone=resnet18]", "did you mean 'backbone'?"),
+        ("--models", "saliency_net[backbone=resnet19]", "did you mean 'resnet18'?"),
+        ("--models", "saliency_net[backbone=resnet18", "name[option=value"),
+        ("--metrics", "iou[threshold=high]", "needs a number"),
+        ("--dataset", "phantom[images=3]", "needs at least 4 images"),
+        ("--dataset", "folder", "folder"),
+        ("--split", "kfold:99", "more images or fewer folds"),
+        ("--limit", "-3", "--limit -3: at least 0"),
+        ("--methods", "", "--methods: name at least one"),
+        ("--weights", "absent.pth", "--weights absent.pth: no such file"),
+        ("--suite", "absent.toml", "--suite absent.toml: no such file"),
+        ("--plugin", "absent.py", "--plugin absent.py: no such file"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_exit_code_2(call, tmp_path, option, value, hint):
+    assert_refused(call("run", "--out", tmp_path / "out", option, value), hint)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_device_that_is_not_there_is_refused_before_any_work(call, tmp_path):
+    out = tmp_path / "out"
+    assert_refused(call("run", "--device", "cuda", "--out", out), "no CUDA device", "--device cpu")
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [("x = 1\n", "it declares nothing"), ("1 / 0\n", "ZeroDivisionError"),
+     ("import xaibench\n@xaibench.method()\ndef m(imges): ...\n", "did you mean 'images'?")],
+)  # fmt: skip
+def test_a_broken_plugin_file_is_refused(call, tmp_path, text, hint):
+    path = tmp_path / "own.py"
+    path.write_text(text, "utf-8")
+    assert_refused(call("run", "--plugin", path), str(path), hint)
+
+
+def test_a_weights_file_that_holds_no_weights_is_refused(call, tmp_path):
+    path = tmp_path / "weights.pth"
+    path.write_bytes(b"no weights")
+    out = tmp_path / "out"
+    result = call("run", "--models", "squeezenet1_1", "--methods", "gradcam", "--weights", path,
+                  "--device", "cpu", "--out", out)  # fmt: skip
+    code, _, err = result
+    assert code == 2
+    assert f"error: --weights {path}: not a state dict" in err
+    assert "Traceback" not in err
+
+
+def test_an_output_folder_that_is_a_file_is_refused(call, tmp_path, plugin_file):
+    path = tmp_path / "file"
+    path.touch()
+    code, _, err = call(*TINY, "--plugin", plugin_file, "--methods", "gradcam", "--out", path)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "choose --out" in err
+
+
+def test_a_dry_run_prints_the_plan_and_writes_nothing(call, tmp_path, plugin_file):
+    out = tmp_path / "out"
+    code, printed, _ = call(
+        *TINY, "--plugin", plugin_file, "--methods", "gradcam,broken", "--dry-run", "--out", out,
+        "--seeds", "0,1", "--mask-fraction", "0",
+    )  # fmt: skip
+    assert code == 0
+    assert not out.exists()
+    assert re.search(r"^cells: 14, of which 0 done; models to train: 2$", printed, re.MULTILINE)
+    for seed in (0, 1):
+        assert re.search(rf"thimble, fold 0, seed {seed}: gradcam, broken, ", printed)
+    assert "skipped: average_mask on thimble: no training mask may be seen" in printed
+    assert re.search(r"^estimated time: \S+", printed, re.MULTILINE)
+
+
+def test_report_on_another_folder_is_refused(call, tmp_path):
+    assert_refused(call("report", tmp_path), "no run.json")
+    assert_refused(call("report", tmp_path / "absent"), "no run.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_fetching_what_needs_no_download_is_refused(call):
+    assert_refused(call("fetch", "phantom"), "dataset phantom needs no download")
+    assert_refused(call("fetch", "fantom"), "did you mean 'phantom'?")
+
+
+def test_failed_cells_end_with_code_3_and_the_rest_is_reported(plugin_file, tmp_path):
+    arguments = (*TINY, "--plugin", plugin_file, "--methods", "gradcam,broken", "--out", "out")
+    ended = in_a_shell(*arguments, cwd=tmp_path)
+    assert ended.returncode == 3
+    failure = "failed: broken on thimble, fold 0, seed 0: RuntimeError('no map today')"
+    assert failure in ended.stderr.splitlines()
+    assert "Traceback" not in ended.stderr
+    out = tmp_path / "out"
+    assert "gradcam" in (out / "leaderboard.md").read_text("utf-8")
+    assert "broken" not in (out / "scores.csv").read_text("utf-8")
+
+
+def test_report_writes_a_runs_tables_again(call, plugin_file, tmp_path, capsys):
+    out = tmp_path / "out"
+    arguments = (*TINY, "--plugin", plugin_file, "--methods", "gradcam", "--out", out)
+    # A run without failures returns; only the other commands end with an exit code of their own.
+    code, printed, _ = call(*arguments)
+    assert code == 0
+    assert "gradcam" in printed
+    board = (out / "leaderboard.csv").read_bytes()
+    for name in ("leaderboard.csv", "leaderboard.md", "classification.csv", "grid.png"):
+        (out / name).unlink()
+    code, printed, _ = call("report", out)
+    assert code == 0
+    assert "thimble" in printed
+    assert (out / "leaderboard.csv").read_bytes() == board
+    assert (out / "grid.png").stat().st_size > 0
+
+
+def test_a_real_process_ends_with_code_2_and_no_traceback(tmp_path):
+    ended = in_a_shell("run", "--methods", "gradcan", cwd=tmp_path)
+    assert_refused((ended.returncode, ended.stdout, ended.stderr), "did you mean 'gradcam'?")
+    assert list(tmp_path.iterdir()) == []

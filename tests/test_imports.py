@@ -1,0 +1,101 @@
+import ast
+from pathlib import Path
+
+import pytest
+
+import xaibench
+
+PACKAGE = Path(xaibench.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+PLUGINS = ("datasets", "models", "methods", "metrics")
+LONGEST = 250
+# What a layer may import beside what stands outside the package.
+ALLOWED = {
+    "": {"", "api", "core", "pipeline"},
+    "__main__": {"cli"},
+    "cli": {"", "core", "pipeline", "report"},
+    "api": {"core", "pipeline", "report"},
+    "pipeline": {"", "core", "pipeline"},
+    "report": {"core", "report"},
+    "core": {"", "core"},
+    **{kind: {"core"} for kind in PLUGINS},
+}
+
+
+def layer_of(path):
+    """The first part of a module's name below the package; empty for the package itself."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return "" if parts == ("__init__",) else parts[0]
+
+
+def imported_layers(path):
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}: imports are absolute"
+            names = [node.module]
+            if node.module == "xaibench":
+                names = [
+                    f"xaibench.{a.name}" if is_module(a.name) else "xaibench" for a in node.names
+                ]
+        else:
+            continue
+        for name in names:
+            package, *rest = name.split(".")
+            if package == "xaibench":
+                yield rest[0] if rest else ""
+
+
+def is_module(name):
+    return (PACKAGE / name).is_dir() or (PACKAGE / f"{name}.py").is_file()
+
+
+every_file = pytest.mark.parametrize(
+    "path", FILES, ids=lambda path: str(path.relative_to(PACKAGE.parent))
+)
+
+
+@every_file
+def test_imports_point_down(path):
+    assert set(imported_layers(path)) <= ALLOWED[layer_of(path)]
+
+
+@pytest.mark.parametrize("kind", PLUGINS)
+def test_plugins_never_import_each_other(kind):
+    for path in (PACKAGE / kind).glob("*.py"):
+        assert f"xaibench.{kind}" not in path.read_text("utf-8"), path.name
+
+
+def test_every_layer_has_its_rule():
+    assert {layer_of(path) for path in FILES} == set(ALLOWED)
+
+
+def test_public_names_are_what_the_type_checker_sees():
+    tree = ast.parse((PACKAGE / "__init__.py").read_text("utf-8"))
+    seen = {
+        alias.name: node.module.removeprefix("xaibench.")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("xaibench.")
+        for alias in node.names
+    }
+    assert seen == xaibench._HOME_OF
+    assert sorted([*seen, "__version__"]) == xaibench.__all__ == sorted(xaibench.__all__)
+    for name in xaibench.__all__:
+        assert getattr(xaibench, name) is not None
+
+
+@every_file
+def test_a_file_can_be_read_in_one_sitting(path):
+    assert len(path.read_text("utf-8").splitlines()) <= LONGEST
+
+
+@every_file
+def test_nothing_prints(path):
+    calls = (n for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.Call))
+    assert not [c.lineno for c in calls if isinstance(c.func, ast.Name) and c.func.id == "print"]
+
+
+def test_an_unknown_public_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'explane'"):
+        _ = xaibench.explane
