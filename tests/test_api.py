@@ -77,7 +77,7 @@ def test_the_last_spatial_layer_is_found(net, images):
 
 
 def test_an_unknown_layer_is_an_error_that_lists_layers(net, images):
-    with pytest.raises(XaibenchError, match="no layer 'layer4'.* 3, 4, 5, 6, 7"):
+    with pytest.raises(XaibenchError, match=r"no layer 'layer4'.* 3, 4, 5, 6, 7"):
         explain(net, images, layer="layer4")
 
 

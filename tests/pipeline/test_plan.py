@@ -45,7 +45,7 @@ def test_without_masks_localization_and_mask_controls_are_skipped(settings, plan
 
 def test_nothing_left_to_compute_is_an_error_with_reasons(settings, plan_of):
     only = {"models": ("pocket",), "methods": ("gradcam",), "metrics": ("iou",)}
-    with pytest.raises(XaibenchError, match="nothing is left.*bare has no masks"):
+    with pytest.raises(XaibenchError, match=r"nothing is left.*bare has no masks"):
         plan_of(settings, "x", dataset="bare", **only)
 
 
@@ -82,7 +82,7 @@ def test_less_or_the_same_in_other_words_is_still_done(replan, changed):
 
 def test_a_new_method_is_missing_alone(replan):
     plan = replan(methods=("gradcam", "spn", "flaky"))
-    assert missing(plan) == dict.fromkeys(NEW_MODELS, {"flaky"})
+    assert missing(plan) == {key: {"flaky"} for key in NEW_MODELS}
     assert plan.trainings == []
 
 

@@ -20,11 +20,25 @@ def given(small):
 
 
 @pytest.fixture(scope="module")
-def whole(given, run_cells, tmp_path_factory):
+def resume(given, run_cells):
+    def run(out, **changed):
+        run_cells(given, out, **changed)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def whole(resume, tmp_path_factory):
     """The run that nothing disturbed."""
     out = tmp_path_factory.mktemp("whole") / "out"
-    run_cells(given, out)
+    resume(out)
     return out
+
+
+@pytest.fixture
+def out(whole, tmp_path):
+    """A copy of it, to be damaged."""
+    return shutil.copytree(whole, tmp_path / "out")
 
 
 def start(given, out, **environment):
@@ -87,52 +101,49 @@ def killed_in_training(given, tmp_path_factory):
     return out
 
 
+@pytest.fixture
+def interrupted(killed_in_training, tmp_path):
+    return shutil.copytree(killed_in_training, tmp_path / "interrupted")
+
+
 def test_a_run_killed_in_training_goes_on_to_the_same_result(
-    given, whole, killed_in_training, run_cells, tmp_path, caplog
+    given, whole, interrupted, resume, caplog
 ):
-    out = shutil.copytree(killed_in_training, tmp_path / "out")
-    done = len(pd.read_csv(folder(out, "pocket") / "history.csv"))
+    done = len(pd.read_csv(folder(interrupted, "pocket") / "history.csv"))
     with caplog.at_level("INFO", "xaibench"):
-        run_cells(given, out)
+        resume(interrupted)
     trained = [m for m in caplog.messages if m.startswith("pocket, ") and "epoch" in m]
     assert len(trained) == given["epochs"] - done
-    assert_same(out, whole)
+    assert_same(interrupted, whole)
 
 
-def test_a_truncated_checkpoint_starts_training_anew(
-    given, whole, killed_in_training, run_cells, tmp_path
-):
-    out = shutil.copytree(killed_in_training, tmp_path / "out")
-    cut(folder(out, "pocket") / "checkpoint.pt")
-    run_cells(given, out)
-    assert_same(out, whole)
+def test_a_truncated_checkpoint_starts_training_anew(whole, interrupted, resume):
+    cut(folder(interrupted, "pocket") / "checkpoint.pt")
+    resume(interrupted)
+    assert_same(interrupted, whole)
 
 
-def test_a_checkpoint_of_other_options_is_not_taken(
-    given, killed_in_training, run_cells, tmp_path
-):
-    out = shutil.copytree(killed_in_training, tmp_path / "out")
-    run_cells(given, out, learning_rate=0.01)
-    run_cells(given, tmp_path / "fresh", learning_rate=0.01)
-    assert_same(out, tmp_path / "fresh")
+def test_a_checkpoint_of_other_options_is_not_taken(interrupted, resume, tmp_path):
+    resume(interrupted, learning_rate=0.01)
+    resume(tmp_path / "fresh", learning_rate=0.01)
+    assert_same(interrupted, tmp_path / "fresh")
 
 
-def test_a_run_killed_in_explaining_goes_on_to_the_same_result(given, whole, run_cells, tmp_path):
+def test_a_run_killed_in_explaining_goes_on_to_the_same_result(given, whole, resume, tmp_path):
     mark = tmp_path / "mark"
     out = tmp_path / "out"
     process = start(given, out, DAWDLE=str(mark))
     kill_when(process, lambda: mark.is_file() and mark.stat().st_size > 2)
     cell = folder(out, "pocket_saliency", "cells") / "dawdling"
     assert [path.suffix for path in cell.iterdir()] == [".tmp", ".tmp"]
-    run_cells(given, out)
+    resume(out)
     assert_same(out, whole)
 
 
-def test_temporary_files_of_a_running_process_are_left_alone(given, whole, run_cells, tmp_path):
-    out = shutil.copytree(whole, tmp_path / "out")
+def test_temporary_files_of_a_running_process_are_left_alone(out, resume):
     theirs = folder(out, "pocket", "cells") / "gradcam" / f".maps.npz.{os.getppid()}.tmp"
     theirs.touch()
-    run_cells(given, out)
+    resume(out)
     assert theirs.exists()
 
 
@@ -167,22 +178,20 @@ def replace_by_a_list(path):
     "name", ["cells:gradcam/maps.npz", "cells:gradcam/scores.csv", "models:model.pt",
              "models:predictions.csv"]
 )  # fmt: skip
-def test_damaged_results_are_made_again(given, whole, run_cells, tmp_path, name, damage):
-    out = shutil.copytree(whole, tmp_path / "out")
+def test_damaged_results_are_made_again(whole, out, resume, name, damage):
     kind, _, path = name.partition(":")
     damage(folder(out, "pocket", kind) / path)
-    run_cells(given, out)
+    resume(out)
     assert_same(out, whole)
 
 
 @pytest.mark.parametrize("damage", [spoil, empty, remove, replace_by_a_list],
                          ids=lambda f: f.__name__)  # fmt: skip
 @pytest.mark.parametrize("name", ["cells:gradcam/cell.json", "models:model.json"])
-def test_a_damaged_record_is_made_again(given, whole, run_cells, tmp_path, name, damage):
-    out = shutil.copytree(whole, tmp_path / "out")
+def test_a_damaged_record_is_made_again(whole, out, resume, name, damage):
     kind, _, path = name.partition(":")
     damage(folder(out, "pocket", kind) / path)
-    run_cells(given, out)
+    resume(out)
     assert_same(out, whole)
     original, made_again = (
         json.loads((folder(o, "pocket", kind) / path).read_text("utf-8")) for o in (whole, out)
@@ -192,11 +201,10 @@ def test_a_damaged_record_is_made_again(given, whole, run_cells, tmp_path, name,
     assert made_again == original
 
 
-def test_damage_to_one_cell_leaves_the_others_alone(given, whole, run_cells, tmp_path):
-    out = shutil.copytree(whole, tmp_path / "out")
+def test_damage_to_one_cell_leaves_the_others_alone(out, resume):
     cells = folder(out, "pocket", "cells")
     flip(cells / "gradcam/maps.npz")
     before = (cells / "dawdling/cell.json").stat()
-    run_cells(given, out)
+    resume(out)
     after = (cells / "dawdling/cell.json").stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)

@@ -9,6 +9,7 @@ from PIL import Image
 from torch.nn.functional import interpolate
 
 import xaibench
+from xaibench.core import registry, store
 from xaibench.core.store import fingerprint
 from xaibench.pipeline.selection import control_plugins, select
 
@@ -138,24 +139,25 @@ def test_batch_size_and_order_of_methods_change_no_byte(settings, finished_copy,
     assert rows_of(finished_copy) == expected
 
 
-@pytest.fixture(params=[1, 2])
-def _threads(request):
-    torch.set_num_threads(request.param)
+@pytest.fixture
+def _threads_restored():
     yield
     torch.set_num_threads(1)
 
 
-@pytest.mark.usefixtures("_threads")
+@pytest.mark.usefixtures("_threads_restored")
 def test_batch_size_changes_no_byte_of_a_real_network(small, run_cells, tmp_path):
     real = {"models": ("saliency_net[backbone=mobilenet_v3_small]",), "epochs": 1,
             "methods": ("gradcam", "spn"), "image_size": 64}  # fmt: skip
-    tables = []
-    for size in (16, 3):
-        run_cells(small, tmp_path, **real, batch_size=size)
-        tables.append(rows_of(tmp_path))
-        shutil.rmtree(tmp_path / "cells")
-    assert len(tables[0]) == 2 * 5 * len(small["metrics"])
-    assert tables[0] == tables[1]
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        tables = []
+        for size in (16, 3):
+            run_cells(small, tmp_path, **real, batch_size=size)
+            tables.append(rows_of(tmp_path))
+            shutil.rmtree(tmp_path / "cells")
+        assert len(tables[0]) == 2 * 5 * len(small["metrics"])
+        assert tables[0] == tables[1]
 
 
 def test_the_same_seed_gives_the_same_bytes_in_another_folder(
@@ -283,7 +285,9 @@ def test_a_failing_new_metric_keeps_earlier_scores(settings, finished_copy, run_
     monkeypatch.setenv("BRITTLE", "1")
     with_peak = {"metrics": (*settings["metrics"], "peak")}
     failures = run_cells(settings, finished_copy, **with_peak).failures
-    assert failures["gradcam on pocket, fold 1, seed 0"] == "metric peak failed: ValueError('snapped')"
+    assert (
+        failures["gradcam on pocket, fold 1, seed 0"] == "metric peak failed: ValueError('snapped')"
+    )
     assert rows_of(finished_copy) == before
 
     monkeypatch.delenv("BRITTLE")
@@ -325,8 +329,6 @@ def test_training_that_diverges_is_told(small, run_cells, tmp_path, monkeypatch)
 def test_an_edit_of_a_methods_code_makes_its_cell_again_but_a_comment_does_not(
     small, plan_of, run_cells, tmp_path
 ):
-    from xaibench.core import registry, store
-
     path = tmp_path / "tint.py"
     code = "import xaibench\n\n@xaibench.method()\ndef tint(images):\n    {}return images[:, {}]\n"
     given = {**small, "plugin": (*small["plugin"], str(path)), "methods": ("gradcam", "tint")}
