@@ -37,7 +37,7 @@ def test_readme_has_exactly_the_two_setup_commands():
 
 
 def test_readme_names_the_score_columns_that_runs_write():
-    from xaibench.pipeline.run import SCORE_COLUMNS  # noqa: PLC0415
+    from xaibench.pipeline.gather import SCORE_COLUMNS  # noqa: PLC0415
 
     assert f"`{', '.join(SCORE_COLUMNS)}`" in README
 

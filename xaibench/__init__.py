@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from xaibench.core.errors import XaibenchError
     from xaibench.core.model import Batch, Classifier, Model, Outputs
     from xaibench.core.registry import dataset, method, metric, model
-    from xaibench.pipeline.run import load_scores
+    from xaibench.pipeline.gather import load_scores
 
 __version__ = "0.1.0"
 
@@ -23,7 +23,7 @@ _HOMES = {
     "core.errors": ("XaibenchError",),
     "core.model": ("Batch", "Classifier", "Model", "Outputs"),
     "core.registry": ("dataset", "method", "metric", "model"),
-    "pipeline.run": ("load_scores",),
+    "pipeline.gather": ("load_scores",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

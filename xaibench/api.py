@@ -21,8 +21,9 @@ from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
 from xaibench.core.tape import predict
 from xaibench.pipeline.explain import Maps, TestBatch, ask, finish_maps, record
+from xaibench.pipeline.gather import load_scores
 from xaibench.pipeline.plan import make_plan
-from xaibench.pipeline.run import load_scores, run_plan
+from xaibench.pipeline.run import run_plan
 from xaibench.pipeline.score import score_batch
 from xaibench.pipeline.selection import missing_word, select
 from xaibench.report.write import write_report

@@ -65,7 +65,8 @@ def make_split(
         parts = _divide(samples, folds, seed)
         test = parts[fold]
         rest = [s for i, part in enumerate(parts) if i != fold for s in part]
-        validation, *others = _divide(rest, _TENTHS, seed)
+        # A tenth of the rest, or of a small class the smallest part that it can spare.
+        validation, *others = _divide(rest, min(_TENTHS, max(_fewest(rest), 2)), seed)
         train = [sample for part in others for sample in part]
     seen = see_masks(train, mask_fraction, seed) | see_masks(validation, mask_fraction, seed)
     return Split(_ordered(samples, train), _ordered(samples, validation), _ordered(samples, test),
@@ -86,15 +87,13 @@ def see_masks(samples: Sequence[Sample], fraction: float, seed: int) -> frozense
 
 
 def _divide(samples: Sequence[Sample], parts: int, seed: int) -> list[list[Sample]]:
-    labels = np.array([sample.label for sample in samples])
-    groups = np.array([sample.group or f"\0{sample.id}" for sample in samples])
-    for label in np.unique(labels):
-        count = len(np.unique(groups[labels == label]))
-        if count < parts:
-            raise XaibenchError(
-                f"class {label} has {count} images (or groups of them, which never part), but the "
-                f"split needs {parts} of each class; take more images or fewer folds."
-            )
+    if (fewest := _fewest(samples)) < parts:
+        raise XaibenchError(
+            f"the smallest class has {fewest} images (or groups of them, which never part), but "
+            f"the split needs {parts} of each class; take more images or fewer folds."
+        )
+    labels = [sample.label for sample in samples]
+    groups = [_group(sample) for sample in samples]
     splitter = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
     divided = [
         [samples[i] for i in chosen]
@@ -105,6 +104,18 @@ def _divide(samples: Sequence[Sample], parts: int, seed: int) -> list[list[Sampl
             f"the groups are too large to fill {parts} parts; take more images or fewer folds."
         )
     return divided
+
+
+def _fewest(samples: Sequence[Sample]) -> int:
+    """Return the number of independent groups in the smallest class."""
+    groups: dict[int, set[str]] = {}
+    for sample in samples:
+        groups.setdefault(sample.label, set()).add(_group(sample))
+    return min(len(found) for found in groups.values())
+
+
+def _group(sample: Sample) -> str:
+    return sample.group or f"\0{sample.id}"
 
 
 def _ordered(all_samples: Sequence[Sample], chosen: Sequence[Sample]) -> tuple[Sample, ...]:

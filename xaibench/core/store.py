@@ -10,10 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
-import xaibench
 from xaibench.core.errors import XaibenchError
 
-_PACKAGE = Path(xaibench.__file__).parent
+_PACKAGE = Path(__file__).parent.parent
 
 
 @contextmanager

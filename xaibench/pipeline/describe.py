@@ -1,0 +1,95 @@
+"""``run.json`` and the split files: what a reader needs to repeat a run and to trust it."""
+
+import platform
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import pandas as pd
+
+from xaibench import __version__
+from xaibench.core.store import checksum, code_of, fingerprint, write_with
+from xaibench.pipeline.cells import Ledger
+from xaibench.pipeline.plan import Plan
+from xaibench.pipeline.selection import Selection
+
+_PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "scikit-image", "pillow")
+
+
+def describe_run(
+    selection: Selection, plan: Plan, command: str, splits: dict[str, str]
+) -> dict[str, Any]:
+    """Return what ``run.json`` says: enough to repeat the run and to read its tables."""
+    options = selection.options
+    protocol = describe_protocol(selection, plan)
+    return {
+        "xaibench": __version__,
+        "command": command,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "options": options.as_dict(),
+        "dataset": selection.dataset_spec,
+        "classes": list(selection.dataset.classes),
+        "seeds": list(options.seeds),
+        "mask_fraction": options.mask_fraction if selection.dataset.annotated else 0.0,
+        "protocol": protocol,
+        "protocol_hash": fingerprint(protocol),
+        "splits": splits,
+        "models": {m.spec: {"paper": m.plugin.paper} for m in selection.models},
+        "methods": {
+            m.spec: {**asdict(m.plugin.traits), "paper": m.plugin.paper} for m in selection.methods
+        },
+        "metrics": {
+            m.spec: {
+                "higher_is_better": m.higher_is_better,
+                "family": m.plugin.traits.family,
+                "bounds": list(m.plugin.traits.bounds),
+                "target": selection.target_of(m),
+                "paper": m.plugin.paper,
+            }
+            for m in plan.metrics
+        },
+        "skipped": [asdict(skip) for skip in plan.skips],
+        "versions": _versions(),
+    }
+
+
+def describe_protocol(selection: Selection, plan: Plan) -> dict[str, Any]:
+    """Return what decides about a number beside model and method; runs that differ don't mix."""
+    options = selection.options
+    return {
+        "split": options.split,
+        "split_seed": options.split_seed,
+        "mask_fraction": options.mask_fraction,
+        "image_size": options.image_size,
+        "limit": options.limit,
+        "resize": "bilinear, align_corners=False; masks nearest",
+        "targets": {metric.spec: selection.target_of(metric) for metric in plan.metrics},
+        "metrics": {metric.spec: code_of(metric.plugin.file) for metric in plan.metrics},
+        "engine": code_of("core/maps", "core/covering", "core/overlap", "core/splits"),
+    }
+
+
+def save_split(selection: Selection, fold: int) -> tuple[str, str]:
+    """Write who stands in which part; return the file's name and checksum."""
+    place = Ledger(selection, fold, selection.models[0], seed=0).place
+    path = selection.layout.split_file(place)
+    split = selection.split(fold)
+    rows = [
+        (s.id, selection.dataset.classes[s.label], s.group, part, s.id in split.seen)
+        for part in ("train", "validation", "test")
+        for s in getattr(split, part)
+    ]
+    frame = pd.DataFrame(rows, columns=["sample", "class", "group", "part", "mask_seen"])
+    write_with(path, lambda file: frame.to_csv(file, index=False))
+    return path.name, checksum(path)
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

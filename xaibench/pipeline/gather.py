@@ -1,0 +1,83 @@
+"""The tables of rows that the report is made from, gathered from all cells."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from xaibench.core.errors import XaibenchError
+from xaibench.core.layout import Place
+from xaibench.core.store import write_with
+from xaibench.pipeline.cells import Ledger
+from xaibench.pipeline.plan import Plan
+from xaibench.pipeline.selection import Selection
+
+SCORE_COLUMNS = [*Place._fields, "method", "sample", "metric", "value", "status"]
+
+
+def load_scores(out: str | Path) -> pd.DataFrame:
+    """Read a run's scores: one row for each cell, sample and metric.
+
+    Args:
+        out: the run's folder.
+
+    Raises:
+        XaibenchError: the folder holds no ``scores.csv``.
+    """
+    path = Path(out) / "scores.csv"
+    if not path.is_file():
+        raise XaibenchError(f"{path}: no such file; name the --out folder of a finished run.")
+    return pd.read_csv(path, dtype={"sample": str, "status": str})
+
+
+def gather(selection: Selection, plan: Plan) -> None:
+    """Write ``scores.csv`` and ``predictions.csv`` from all cells that hold, streaming."""
+    out = selection.layout.out
+    _write_frames(out / "scores.csv", _score_frames(selection, plan), SCORE_COLUMNS)
+    _write_frames(out / "predictions.csv", _prediction_frames(selection), list(Place._fields))
+
+
+def _score_frames(selection: Selection, plan: Plan) -> Iterator[pd.DataFrame]:
+    wanted = [metric.spec for metric in plan.metrics]
+    for ledger in _ledgers(selection):
+        for method in selection.methods:
+            state = ledger.cell_state(method)
+            if not state.scored:
+                continue
+            path = ledger.cell_folder(method) / "scores.csv"
+            frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+            held = [spec for spec in wanted if spec in state.scored]
+            frame = frame[frame["metric"].isin(held)]
+            yield _with_keys(ledger, frame.assign(method=method.spec))[SCORE_COLUMNS]
+
+
+def _prediction_frames(selection: Selection) -> Iterator[pd.DataFrame]:
+    for ledger in _ledgers(selection):
+        path = ledger.folder / "predictions.csv"
+        if path.is_file():
+            yield _with_keys(ledger, pd.read_csv(path, dtype=str, keep_default_na=False))
+
+
+def _ledgers(selection: Selection) -> Iterator[Ledger]:
+    for model in selection.models:
+        for fold in selection.folds:
+            for seed in selection.options.seeds:
+                yield Ledger(selection, fold, model, seed)
+
+
+def _with_keys(ledger: Ledger, frame: pd.DataFrame) -> pd.DataFrame:
+    keys = pd.DataFrame([ledger.place] * len(frame), index=frame.index)
+    return pd.concat([keys, frame], axis=1)
+
+
+def _write_frames(path: Path, frames: Iterator[pd.DataFrame], columns: list[str]) -> None:
+    def write(file: Any) -> None:
+        first = True
+        for frame in frames:
+            frame.to_csv(file, index=False, header=first, lineterminator="\n")
+            first = False
+        if first:
+            pd.DataFrame(columns=columns).to_csv(file, index=False)
+
+    write_with(path, write)
