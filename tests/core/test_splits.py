@@ -139,7 +139,9 @@ def test_masks_of_the_test_set_are_never_seen(fraction):
 
 @pytest.mark.parametrize(("name", "needed"), [("holdout", 10), ("kfold:12", 12)])
 def test_a_class_too_small_for_every_part_is_named(name, needed):
-    with pytest.raises(XaibenchError, match=f"the smallest class has 9 images .* split needs {needed} of"):
+    with pytest.raises(
+        XaibenchError, match=f"the smallest class has 9 images .* split needs {needed} of"
+    ):
         split(make_samples((40, 9)), name)
 
 

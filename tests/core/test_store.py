@@ -7,12 +7,11 @@ import zipfile
 import numpy as np
 import pytest
 
+from xaibench.core import fingerprints
 from xaibench.core.archive import MapReader, MapWriter, map_key
 from xaibench.core.errors import XaibenchError
+from xaibench.core.fingerprints import checksum, code_of, fingerprint
 from xaibench.core.store import (
-    checksum,
-    code_of,
-    fingerprint,
     folder_name,
     read_json,
     remove_leftovers,
@@ -251,3 +250,18 @@ def test_doubles_are_stored_as_float32(tmp_path):
     write_maps(tmp_path / "maps.npz", {"a": np.array([[0.1, 0.2]])})
     with MapReader(tmp_path / "maps.npz") as reader:
         np.testing.assert_array_equal(reader["label/a"], np.float32([[0.1, 0.2]]))
+
+
+def test_code_counts_what_it_imports_from_core_at_any_depth(tmp_path):
+    plugin = tmp_path / "plugin.py"
+    plugin.write_text("from xaibench.core.covering import cover\n", "utf-8")
+    alone = tmp_path / "alone.py"
+    alone.write_text("from elsewhere import cover\n", "utf-8")
+    found = {}
+    fingerprints._follow(plugin, found)
+    assert [path.stem for path in found] == ["plugin", "covering"]
+    fingerprints._follow(alone, found := {})
+    assert [path.stem for path in found] == ["alone"]
+    fingerprints._follow(fingerprints._PACKAGE / "pipeline" / "explain.py", found := {})
+    assert {"tape", "layers", "model", "seeds", "maps"} <= {path.stem for path in found}
+    assert not {"registry", "errors"} & {path.stem for path in found}

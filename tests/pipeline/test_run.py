@@ -10,7 +10,7 @@ from torch.nn.functional import interpolate
 
 import xaibench
 from xaibench.core import registry, store
-from xaibench.core.store import fingerprint
+from xaibench.core.fingerprints import fingerprint
 from xaibench.pipeline.selection import control_plugins, select
 
 COLUMNS = "dataset,split,fold,model,seed,method,sample,metric,value,status"

@@ -1,18 +1,14 @@
-"""Files that are either whole or absent, and fingerprints of what made them."""
+"""Files that are either whole or absent."""
 
-import ast
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
 from xaibench.core.errors import XaibenchError
-
-_PACKAGE = Path(__file__).parent.parent
+from xaibench.core.fingerprints import fingerprint
 
 
 @contextmanager
@@ -75,40 +71,6 @@ def write_with(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Let a function write to a binary file, all or nothing."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         write(file)
-
-
-def checksum(path: Path) -> str:
-    """Return the file's sha256, or an empty string if there is no such file."""
-    if not path.is_file():
-        return ""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def fingerprint(*parts: Any) -> str:
-    """Return a short sha256 of JSON-like values."""
-    text = json.dumps(parts, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def code_of(*places: str | Path) -> str:
-    """Return a fingerprint of source files: paths, or names below the package (``core/maps``).
-
-    Docstrings, comments and layout don't count, so that tidying up costs nobody a rerun.
-    """
-    return fingerprint([_code(_PACKAGE / f"{p}.py" if isinstance(p, str) else p) for p in places])
-
-
-@cache
-def _code(path: Path) -> str:
-    tree = ast.parse(path.read_text("utf-8"))
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
-            first = body[0].value
-            if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                body[0].value = ast.Constant("")
-    return fingerprint(ast.dump(tree))
 
 
 def folder_name(spec: str) -> str:

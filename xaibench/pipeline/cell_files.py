@@ -9,8 +9,9 @@ from pathlib import Path
 from torch import Tensor
 
 from xaibench.core.archive import MapReader, MapWriter
+from xaibench.core.fingerprints import checksum
 from xaibench.core.plugin import Bound
-from xaibench.core.store import checksum, write_json
+from xaibench.core.store import write_json
 from xaibench.pipeline.cells import CellState, Ledger
 from xaibench.pipeline.explain import Stopwatch, TestBatch, restore, store
 from xaibench.pipeline.score import Score

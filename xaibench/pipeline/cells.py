@@ -2,21 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from xaibench.core.fingerprints import checksum, code_of, fingerprint
 from xaibench.core.layout import Place
 from xaibench.core.plugin import Bound
-from xaibench.core.store import checksum, code_of, fingerprint, read_json
+from xaibench.core.store import read_json
 from xaibench.pipeline.selection import Selection
 
-# What each stage's results depend on beside the plugin itself.
-_DATA_CODE = ("core/data", "core/images", "core/splits", "core/seeds")
-_TRAIN_CODE = ("core/model", "core/backbone", "core/losses", "core/mask_heads", "core/augment",
-               "core/loading", "core/device", "pipeline/train")  # fmt: skip
-_EXPLAIN_CODE = ("core/tape", "core/layers", "core/maps", "core/seeds", "pipeline/explain")
-_SCORE_CODE = ("core/covering", "core/overlap", "core/maps", "pipeline/score")
+# The engine that each stage runs on, beside the plugin itself; what these import counts, too.
+_SPLIT_CODE, _TRAIN_CODE = "core/splits", "pipeline/train"
+_EXPLAIN_CODE, _SCORE_CODE = "pipeline/explain", "pipeline/score"
 
 
 @dataclass(frozen=True)
@@ -60,20 +58,20 @@ class Ledger:
             options.replicas,
             weights if weights in ("none", "imagenet") else checksum(Path(weights)),
             [checksum(Path(v)) for v in self.model.options.values() if _is_file(v)],
-            code_of(self.model.plugin.file, *_TRAIN_CODE),
+            code_of(self.model.plugin.file, _TRAIN_CODE),
         )
 
     def maps_fingerprint(self, method: Bound) -> str:
         """The model, the method and the engine that records for it."""
         options = self.selection.options
-        code = code_of(method.plugin.file, *_EXPLAIN_CODE)
+        code = code_of(method.plugin.file, _EXPLAIN_CODE)
         # A lost model is trained again, and on a GPU its weights come out a little different.
         weights = read_json(self.folder / "model.json").get("sha256")
         return fingerprint(self.model_fingerprint, weights, method.spec, options.target, code)
 
     def score_fingerprint(self, method: Bound, metric: Bound) -> str:
         """The maps, the metric and the engine that covers images for it."""
-        code = code_of(metric.plugin.file, *_SCORE_CODE)
+        code = code_of(metric.plugin.file, _SCORE_CODE)
         target = self.selection.target_of(metric)
         return fingerprint(self.maps_fingerprint(method), metric.spec, target, code)
 
@@ -130,18 +128,25 @@ class CellState:
         return [metric for metric in wanted if metric.spec not in self.scored]
 
 
+@cache
 def data_fingerprint(selection: Selection, fold: int) -> str:
-    """The samples, their division, and the code that reads them."""
+    """The samples with their files' sizes, their division, and the code that reads them."""
     options, split = selection.options, selection.split(fold)
     parts = [[s.id for s in part] for part in (split.train, split.validation, split.test)]
     about = [
-        (s.id, s.label, s.group, [(p.name, g) for p, g in s.masks], s.boxes)
+        (s.id, s.label, s.group, _size(s.path), [(p.name, g, _size(p)) for p, g in s.masks],
+         s.boxes)
         for s in selection.dataset.samples
-    ]
-    code = code_of(selection.dataset_plugin.plugin.file, *_DATA_CODE)
+    ]  # fmt: skip
+    code = code_of(selection.dataset_plugin.plugin.file, _SPLIT_CODE)
     return fingerprint(
         selection.dataset_spec, about, parts, sorted(split.seen), options.image_size, code
     )
+
+
+def _size(path: Path) -> int:
+    """Return a file's size: a changed image or mask shows in it almost always, and cheaply."""
+    return path.stat().st_size if path.is_file() else 0
 
 
 def _is_file(value: object) -> bool:

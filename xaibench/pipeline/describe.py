@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from xaibench import __version__
-from xaibench.core.store import checksum, code_of, fingerprint, write_with
+from xaibench.core.fingerprints import checksum, code_of, fingerprint
+from xaibench.core.store import write_with
 from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.plan import Plan
 from xaibench.pipeline.selection import Selection

@@ -49,6 +49,7 @@ class Selection:
         if options.controls:
             chosen = {method.plugin.name for method in self.methods}
             self.methods += [Bound(p, {}) for p in control_plugins() if p.name not in chosen]
+        self._splits: dict[int, Split] = {}
         self.layout = Layout(Path(options.out or f"results/{folder_name(self.dataset_spec)}"))
 
     @property
@@ -77,14 +78,16 @@ class Selection:
         return range(count_folds(self.options.split))
 
     def split(self, fold: int) -> Split:
-        """Divide the samples; the same for every model, seed and method."""
-        return make_split(
-            self.dataset.samples,
-            self.options.split,
-            fold,
-            mask_fraction=self.options.mask_fraction,
-            seed=self.options.split_seed,
-        )
+        """Divide the samples, once; the same for every model, seed and method."""
+        if fold not in self._splits:
+            self._splits[fold] = make_split(
+                self.dataset.samples,
+                self.options.split,
+                fold,
+                mask_fraction=self.options.mask_fraction,
+                seed=self.options.split_seed,
+            )
+        return self._splits[fold]
 
     def build(self, model: Bound, seed: int, weights: str | None = None) -> Model:
         """Return an untrained network; its random weights depend on the seed alone."""

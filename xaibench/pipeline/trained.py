@@ -9,8 +9,9 @@ from torch import Tensor
 
 from xaibench.core.data import Sample
 from xaibench.core.device import choose_device, place_images, place_model
+from xaibench.core.fingerprints import checksum
 from xaibench.core.model import Model, evaluating
-from xaibench.core.store import checksum, write_json, write_with
+from xaibench.core.store import write_json, write_with
 from xaibench.core.tape import predict
 from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.replicas import train_on_replicas
