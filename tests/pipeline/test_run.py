@@ -9,7 +9,7 @@ from PIL import Image
 from torch.nn.functional import interpolate
 
 import xaibench
-from xaibench.core import registry, store
+from xaibench.core import fingerprints, registry
 from xaibench.core.fingerprints import fingerprint
 from xaibench.pipeline.selection import control_plugins, select
 
@@ -336,7 +336,7 @@ def test_an_edit_of_a_methods_code_makes_its_cell_again_but_a_comment_does_not(
     def edit(*parts):
         path.write_text(code.format(*parts), "utf-8")
         registry._loaded_files.discard(path.resolve())
-        store._code.cache_clear()
+        fingerprints._read.cache_clear()
 
     edit("", 0)
     run_cells(given, tmp_path / "out")

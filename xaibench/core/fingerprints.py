@@ -37,7 +37,7 @@ def code_of(*places: str | Path) -> str:
     found: dict[Path, None] = {}
     for place in places:
         _follow(_PACKAGE / f"{place}.py" if isinstance(place, str) else place, found)
-    return fingerprint([(path.name, _read(path)[0]) for path in found])
+    return fingerprint([_read(path)[0] for path in found])
 
 
 def _follow(path: Path, found: dict[Path, None]) -> None:
