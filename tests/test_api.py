@@ -262,3 +262,14 @@ def test_a_run_from_python_returns_scores_and_board(tmp_path):
 def test_scores_of_a_folder_without_a_run_are_an_error(tmp_path):
     with pytest.raises(XaibenchError, match="no such file; name the --out folder"):
         xaibench.load_scores(tmp_path)
+
+
+def test_arrays_and_comma_lists_are_taken_as_tensors_and_lists_are(net, images):
+    maps = xaibench.explain(net, images.numpy(), 1, methods="gradcam,sobel")
+    again = xaibench.explain(net, images, [1, 1, 1], methods=["gradcam", "sobel"])
+    assert list(maps) == ["gradcam", "sobel"]
+    assert all(torch.equal(maps[name], again[name]) for name in maps)
+    masks = np.zeros((3, HEIGHT, WIDTH), bool)
+    masks[:, 3:9, 5:20] = True
+    frame = xaibench.score(maps["sobel"].numpy(), masks, metrics="iou,hit_rate")
+    assert list(frame["metric"].unique()) == ["iou", "hit_rate"]

@@ -22,6 +22,7 @@ from xaibench.core.registry import bind
 from xaibench.core.tape import predict
 from xaibench.pipeline.explain import Maps, TestBatch, ask, finish_maps, record
 from xaibench.pipeline.gather import load_scores
+from xaibench.pipeline.options import listed
 from xaibench.pipeline.plan import make_plan
 from xaibench.pipeline.run import run_plan
 from xaibench.pipeline.score import score_batch
@@ -62,9 +63,9 @@ def run(**options: Any) -> Results:
 
 def explain(
     model: nn.Module,
-    images: Tensor,
+    images: Tensor | np.ndarray,
     targets: Tensor | Sequence[int] | int | None = None,
-    methods: Sequence[str] = ("gradcam",),
+    methods: Sequence[str] | str = ("gradcam",),
     *,
     layer: str | None = None,
     seed: int = 0,
@@ -87,9 +88,10 @@ def explain(
     Raises:
         XaibenchError: no layer suits, or a method asks for what this model has not.
     """
+    images = torch.as_tensor(images)
     if images.ndim != _IMAGE_DIMENSIONS or not len(images):
         raise XaibenchError(f"images must be (B, C, H, W), not {tuple(images.shape)}.")
-    bound = [bind("method", spec) for spec in methods]
+    bound = [bind("method", spec) for spec in listed(methods)]
     words = {word for method in bound for word in method.plugin.signature.words}
     if layer is None and words & _LAYER_WORDS and not isinstance(model, Model):
         layer = find_cam_layer(model, images[:1])
@@ -115,10 +117,10 @@ def explain(
 def score(
     maps: Tensor | np.ndarray,
     masks: Tensor | np.ndarray,
-    metrics: Sequence[str] = ("iou", "iou_area", "hit_rate", "mass_in_mask"),
+    metrics: Sequence[str] | str = ("iou", "iou_area", "hit_rate", "mass_in_mask"),
     *,
     model: nn.Module | None = None,
-    images: Tensor | None = None,
+    images: Tensor | np.ndarray | None = None,
     targets: Tensor | Sequence[int] | int | None = None,
 ) -> pd.DataFrame:
     """Score any saliency maps.
@@ -138,12 +140,13 @@ def score(
         XaibenchError: shapes don't fit, maps leave [0, 1], or a metric lacks what it needs.
     """
     maps, masks = torch.as_tensor(maps).float(), torch.as_tensor(masks)
+    images = None if images is None else torch.as_tensor(images)
     if maps.ndim != _MAP_DIMENSIONS or not len(maps) or maps.shape != masks.shape:
         raise XaibenchError(
             f"maps and masks must both be (B, H, W), not {tuple(maps.shape)} and "
             f"{tuple(masks.shape)}."
         )
-    bound = [bind("metric", spec) for spec in metrics]
+    bound = [bind("metric", spec) for spec in listed(metrics)]
     for metric in bound:
         if (model is None or images is None) and _MODEL_WORDS & set(metric.plugin.signature.words):
             raise XaibenchError(f"metric {metric.spec} needs model= and images=.")
