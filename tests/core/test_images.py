@@ -116,3 +116,10 @@ def test_boxes_are_cut_at_the_border(tmp_path):
 def test_without_annotation_there_is_no_mask(tmp_path):
     image = save(tmp_path / "scan.png", np.zeros((HEIGHT, WIDTH)))
     assert read_files(Sample("scan", image, 0)).mask is None
+
+
+def test_a_mask_of_zeros_and_ones_is_refused_rather_than_read_as_empty(tmp_path):
+    path = tmp_path / "ones.png"
+    Image.fromarray(np.eye(3, 5, dtype=np.uint8)).save(path)
+    with pytest.raises(XaibenchError, match="ones.png: this mask holds 0 and 1"):
+        read_mask(path)

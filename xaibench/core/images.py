@@ -28,9 +28,14 @@ def read_mask(path: Path) -> NDArray[np.bool_]:
 
     Luminance and not a maximum over channels, because the alpha channel of an RGBA mask is opaque
     everywhere and would mark the whole image.
+
+    Raises:
+        XaibenchError: the mask is written in zeros and ones, and would silently read as empty.
     """
     image = _open(path)
     grey = _scale_down(image) if _deep(image) else np.asarray(image.convert("L"))
+    if grey.max() == 1:
+        raise XaibenchError(f"{path}: this mask holds 0 and 1; write it with 0 and 255.")
     return grey > _FOREGROUND
 
 
