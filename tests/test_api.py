@@ -273,3 +273,40 @@ def test_arrays_and_comma_lists_are_taken_as_tensors_and_lists_are(net, images):
     masks[:, 3:9, 5:20] = True
     frame = xaibench.score(maps["sobel"].numpy(), masks, metrics="iou,hit_rate")
     assert list(frame["metric"].unique()) == ["iou", "hit_rate"]
+
+
+def test_gradients_need_no_grad_mode_of_the_caller(net, images):
+    expected = explain(net, images, 1)["gradcam"]
+    with torch.no_grad():
+        assert torch.equal(explain(net, images, 1)["gradcam"], expected)
+    with torch.inference_mode():
+        assert torch.equal(explain(net, images, 1)["gradcam"], expected)
+
+
+def test_double_arrays_take_the_type_of_the_network(net, images):
+    maps = explain(net, images.double().numpy(), 1)["gradcam"]
+    assert torch.equal(maps, explain(net, images, 1)["gradcam"])
+
+
+@pytest.mark.parametrize("targets", ["cat", [0.5, 1.5, 0.0]])
+def test_targets_that_are_no_whole_numbers_are_refused(net, images, targets):
+    with pytest.raises(XaibenchError, match="targets must be"):
+        explain(net, images, targets)
+
+
+def test_whole_number_images_other_models_and_dictionaries_of_maps_are_refused(net, images):
+    with pytest.raises(XaibenchError, match="images must be floats"):
+        explain(net, (images * 255).to(torch.uint8), 1)
+    with pytest.raises(XaibenchError, match=r"must be a torch\.nn\.Module"):
+        explain(lambda x: x, images, 1)
+    with pytest.raises(XaibenchError, match=r"such as maps\['gradcam'\]"):
+        score(explain(net, images, 1), torch.zeros(3, HEIGHT, WIDTH))
+
+
+def test_a_run_leaves_the_callers_random_numbers_alone(tmp_path):
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    xaibench.run(dataset="phantom[images=40]", models="squeezenet1_1", methods="gradcam",
+                 image_size=32, epochs=1, controls=False, out=str(tmp_path))  # fmt: skip
+    assert torch.equal(torch.rand(2), expected)

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,22 +13,23 @@ from torch import Tensor, nn
 
 from xaibench.core.contract import METRIC_WORDS
 from xaibench.core.errors import XaibenchError
-from xaibench.core.layers import find_cam_layer, named_layer
+from xaibench.core.layers import find_cam_layer
 from xaibench.core.maps import NON_FINITE, OK
-from xaibench.core.model import Classifier, Model, evaluating
+from xaibench.core.model import Model, evaluating
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
 from xaibench.core.tape import predict
 from xaibench.pipeline.explain import Maps, TestBatch, ask, finish_maps, record
 from xaibench.pipeline.gather import load_scores
+from xaibench.pipeline.inputs import check_images, check_words, find_targets, wrap
 from xaibench.pipeline.options import listed
 from xaibench.pipeline.plan import make_plan
 from xaibench.pipeline.run import run_plan
 from xaibench.pipeline.score import score_batch
-from xaibench.pipeline.selection import missing_word, select
+from xaibench.pipeline.selection import select
 from xaibench.report.write import write_report
 
-_IMAGE_DIMENSIONS, _MAP_DIMENSIONS = 4, 3
+_MAP_DIMENSIONS = 3
 _LAYER_WORDS = frozenset({"activations", "gradients", "class_weights"})
 _MODEL_WORDS = frozenset(METRIC_WORDS) - {"maps", "masks"}
 
@@ -55,12 +55,14 @@ def run(**options: Any) -> Results:
         XaibenchError: an option, a file or a plugin is at fault.
     """
     selection = select(options)
-    plan = make_plan(selection)
-    outcome = run_plan(selection, plan, " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]))
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        plan = make_plan(selection)
+        outcome = run_plan(selection, plan, " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]))
     board = write_report(outcome.out)
     return Results(outcome.out, load_scores(outcome.out), board, outcome.failures)
 
 
+@torch.inference_mode(mode=False)  # whatever the caller's mode: gradients are needed
 def explain(
     model: nn.Module,
     images: Tensor | np.ndarray,
@@ -88,18 +90,16 @@ def explain(
     Raises:
         XaibenchError: no layer suits, or a method asks for what this model has not.
     """
-    images = torch.as_tensor(images)
-    if images.ndim != _IMAGE_DIMENSIONS or not len(images):
-        raise XaibenchError(f"images must be (B, C, H, W), not {tuple(images.shape)}.")
+    images = check_images(images, model)
     bound = [bind("method", spec) for spec in listed(methods)]
     words = {word for method in bound for word in method.plugin.signature.words}
     if layer is None and words & _LAYER_WORDS and not isinstance(model, Model):
         layer = find_cam_layer(model, images[:1])
-    wrapped = _wrap(model, images, layer)
-    _check_words(bound, wrapped)
+    wrapped = wrap(model, images, layer)
+    check_words(bound, wrapped)
     with evaluating(wrapped):
         confidences = predict(wrapped, images)
-        chosen = _targets(targets, confidences)
+        chosen = find_targets(targets, confidences)
         ids = [str(row) for row in range(len(images))]
         masks = torch.zeros_like(images[:, 0], dtype=torch.int8)
         batch = TestBatch(ids, images, masks, [False] * len(ids), {"label": chosen}, confidences)
@@ -139,8 +139,9 @@ def score(
     Raises:
         XaibenchError: shapes don't fit, maps leave [0, 1], or a metric lacks what it needs.
     """
+    if isinstance(maps, dict):
+        raise XaibenchError(f"give one method's maps, such as maps[{next(iter(maps), '')!r}].")
     maps, masks = torch.as_tensor(maps).float(), torch.as_tensor(masks)
-    images = None if images is None else torch.as_tensor(images)
     if maps.ndim != _MAP_DIMENSIONS or not len(maps) or maps.shape != masks.shape:
         raise XaibenchError(
             f"maps and masks must both be (B, H, W), not {tuple(maps.shape)} and "
@@ -150,6 +151,7 @@ def score(
     for metric in bound:
         if (model is None or images is None) and _MODEL_WORDS & set(metric.plugin.signature.words):
             raise XaibenchError(f"metric {metric.spec} needs model= and images=.")
+    given = maps[:, None] if images is None or model is None else check_images(images, model)
     if images is not None and (len(images), *images.shape[2:]) != tuple(maps.shape):
         raise XaibenchError(
             f"images must be (B, C, H, W) of the maps' size {tuple(maps.shape)}, not "
@@ -157,8 +159,7 @@ def score(
         )
     if not bool((masks.to(torch.int8) == masks).all()):
         raise XaibenchError("masks must be boolean or small whole grades; pass masks > 0.")
-    given = maps[:, None] if images is None else images
-    wrapped = None if model is None or images is None else _wrap(model, images, None)
+    wrapped = None if model is None or images is None else wrap(model, given, None)
     return _score(_gather(maps, masks, given, wrapped, targets), maps, bound, wrapped)
 
 
@@ -170,7 +171,7 @@ def _gather(
     if model is not None:
         with evaluating(model):
             confidences = predict(model, images)
-        chosen = _targets(targets, confidences)
+        chosen = find_targets(targets, confidences)
     ids = [str(row) for row in range(count)]
     grades = masks.to(torch.int8)
     return TestBatch(ids, images, grades, [True] * count, {"label": chosen}, confidences)
@@ -196,39 +197,3 @@ def _score(
 
     rows = score_batch(metrics, {"label": Maps(maps, statuses)}, batch, lambda _: "label", looking)
     return pd.DataFrame(rows).rename(columns={"sample": "map"}).astype({"map": int})
-
-
-def _wrap(model: nn.Module, images: Tensor, layer: str | None) -> Model:
-    if layer is not None:
-        named_layer(model, layer)
-    if isinstance(model, Model):
-        wrapped: Model = copy(model)
-        wrapped.cam_layer = layer or model.cam_layer
-        return wrapped
-    # The user's images are what the user's network takes: nothing is normalised here.
-    channels = images.shape[1]
-    wrapped = Classifier(model, cam_layer=layer, mean=[0.0] * channels, std=[1.0] * channels)
-    wrapped.mean, wrapped.std = wrapped.mean.to(images), wrapped.std.to(images)
-    return wrapped
-
-
-def _check_words(methods: Sequence[Bound], model: Model) -> None:
-    for method in methods:
-        word = missing_word(method, model)
-        if word or {"masks", "mean_mask"} & set(method.plugin.signature.words):
-            raise XaibenchError(
-                f"method {method.spec} needs {word or 'masks'}, which this model has not."
-            )
-
-
-def _targets(targets: Any, confidences: Tensor) -> Tensor:
-    if targets is None:
-        return confidences.argmax(dim=1)
-    classes = confidences.shape[1]
-    chosen = torch.as_tensor(targets, device=confidences.device).long()
-    chosen = chosen.expand(len(confidences)) if chosen.ndim == 0 else chosen
-    if chosen.shape != (len(confidences),) or chosen.min() < 0 or chosen.max() >= classes:
-        raise XaibenchError(
-            f"targets must be {len(confidences)} classes from 0 to {classes - 1}, not {targets}."
-        )
-    return chosen

@@ -14,7 +14,7 @@ from xaibench import __version__
 from xaibench.core.errors import XaibenchError
 from xaibench.pipeline.options import RunOptions, read_suite
 
-_USER_ERROR, _FAILED_CELLS = 2, 3
+_USER_ERROR, _FAILED_CELLS, _STOPPED = 2, 3, 130
 _KINDS = ("datasets", "models", "methods", "metrics")
 
 
@@ -136,13 +136,25 @@ def _show(out: Path) -> None:
 def main() -> None:
     """Run the command line; a user's mistake is one message and exit code 2, never a traceback."""
     try:
-        cli()
+        raise SystemExit(cli(standalone_mode=False))
     except XaibenchError as error:
         click.echo(f"error: {error}", err=True)
         raise SystemExit(_USER_ERROR) from None
-    except KeyboardInterrupt:
+    except click.ClickException as error:
+        error.show()
+        raise SystemExit(error.exit_code) from None
+    except (click.Abort, RuntimeError) as error:
+        # torch.save turns an interruption into an error of its own.
+        if not isinstance(error, click.Abort) and not _interrupted(error):
+            raise
         click.echo("stopped; the same command goes on from here.", err=True)
-        raise SystemExit(130) from None
+        raise SystemExit(_STOPPED) from None
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 def _duration(seconds: float) -> str:

@@ -121,5 +121,21 @@ def test_without_annotation_there_is_no_mask(tmp_path):
 def test_a_mask_of_zeros_and_ones_is_refused_rather_than_read_as_empty(tmp_path):
     path = tmp_path / "ones.png"
     Image.fromarray(np.eye(3, 5, dtype=np.uint8)).save(path)
-    with pytest.raises(XaibenchError, match="this mask holds 0 and 1"):
+    with pytest.raises(XaibenchError, match="brightest grey of this mask is 1"):
         read_mask(path)
+
+
+def test_a_palette_mask_in_dark_colours_is_refused(tmp_path):
+    path = tmp_path / "voc.png"
+    mask = Image.fromarray(np.eye(3, 5, dtype=np.uint8), "P")
+    mask.putpalette([0, 0, 0, 128, 0, 0])
+    mask.save(path)
+    with pytest.raises(XaibenchError, match="brightest grey of this mask is 38"):
+        read_mask(path)
+
+
+def test_a_deep_mask_of_eight_bit_values_keeps_its_foreground(tmp_path):
+    path = tmp_path / "deep.png"
+    truth = np.eye(3, 5, dtype=np.uint16)
+    Image.fromarray(truth * 255).save(path)
+    assert (read_mask(path) == truth.astype(bool)).all()

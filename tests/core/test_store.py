@@ -74,7 +74,7 @@ def test_writing_below_a_file_names_the_place(tmp_path):
 
 def test_writing_over_a_folder_leaves_no_temporary_file(tmp_path):
     (tmp_path / "cell.json").mkdir()
-    with pytest.raises(OSError, match="directory"):
+    with pytest.raises(XaibenchError, match="can't be written"):
         write_json(tmp_path / "cell.json", {})
     assert [path.name for path in tmp_path.iterdir()] == ["cell.json"]
 

@@ -44,7 +44,8 @@ def build_classifier(name: str, classes: int, weights: str) -> Classifier:
     Raises:
         XaibenchError: the network is unknown, or its weights can't be had.
     """
-    return Classifier(build_network(name, classes, weights), cam_layer=cam_layer_of(name))
+    network = build_network(name, classes, weights)
+    return Classifier(network, cam_layer=cam_layer_of(name), pretrained=weights != "none")
 
 
 def cam_layer_of(name: str) -> str:

@@ -9,7 +9,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from xaibench.core.errors import XaibenchError
 
 IMAGE_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
-_FOREGROUND = 127
+_FOREGROUND, _WHITE = 127, 255
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
@@ -30,12 +30,19 @@ def read_mask(path: Path) -> NDArray[np.bool_]:
     everywhere and would mark the whole image.
 
     Raises:
-        XaibenchError: the mask is written in zeros and ones, and would silently read as empty.
+        XaibenchError: the mask is not black, yet nothing in it is bright enough to count: written
+            in zeros and ones, say, or in the colours of a palette. It would read as empty.
     """
     image = _open(path)
-    grey = _scale_down(image) if _deep(image) else np.asarray(image.convert("L"))
-    if grey.max() == 1:
-        raise XaibenchError(f"{path}: this mask holds 0 and 1; write it with 0 and 255.")
+    grey = np.asarray(image.convert("L"))
+    if _deep(image):
+        values = np.asarray(image)
+        grey = values.astype(np.uint8) if values.max() <= _WHITE else _scale_down(image)
+    if 0 < grey.max() <= _FOREGROUND:
+        raise XaibenchError(
+            f"{path}: the brightest grey of this mask is {grey.max()}, and only greys above "
+            f"{_FOREGROUND} count; write it with 0 and 255."
+        )
     return grey > _FOREGROUND
 
 

@@ -37,6 +37,9 @@ def finish(
     else:
         flat = torch.zeros_like(flat)
         maps = maps.clamp(0, 1)
+    # Values near the largest float overflow only when they are stretched.
+    finite &= torch.isfinite(maps).flatten(1).all(dim=1)
+    maps = torch.where(finite[:, None, None], maps, 0.0)
     statuses = [
         NON_FINITE if not is_finite else CONSTANT if is_flat else OK
         for is_finite, is_flat in zip(finite.tolist(), flat.tolist(), strict=True)

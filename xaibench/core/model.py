@@ -49,6 +49,7 @@ class Model(nn.Module):
     Attributes:
         cam_layer: name of the submodule whose output CAM methods read; None where there is none.
         trained: a model that comes trained is used as it is.
+        pretrained: all but the `new_parameters` were learned before; these then learn faster.
     """
 
     mean: Tensor
@@ -61,10 +62,12 @@ class Model(nn.Module):
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
         trained: bool = False,
+        pretrained: bool = False,
     ) -> None:
         super().__init__()
         self.cam_layer = cam_layer
         self.trained = trained
+        self.pretrained = pretrained
         self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(-1, 1, 1), persistent=False)
 

@@ -25,7 +25,7 @@ def replacing(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
-    except (PermissionError, FileExistsError, NotADirectoryError) as error:
+    except OSError as error:
         raise XaibenchError(f"{path} can't be written ({error.strerror}); choose --out.") from error
     finally:
         with suppress(OSError):  # what went wrong above is what counts

@@ -111,11 +111,10 @@ class Tape:
         question = (*rows.tolist(), *targets.tolist())
         if question in self._gradients:
             return self._gradients[question]
+        with torch.enable_grad():  # the caller may have switched it off
+            chosen = self.logits[rows, targets].sum()
         (gradient,) = torch.autograd.grad(
-            self.logits[rows, targets].sum(),
-            self._output,
-            retain_graph=True,
-            allow_unused=True,
+            chosen, self._output, retain_graph=True, allow_unused=True
         )
         if gradient is None:
             raise XaibenchError(

@@ -22,9 +22,9 @@ class SaliencyNet(Model):
 
     def __init__(
         self, trunk: nn.Module, mask_head: nn.Module, *, channels: int, classes: int, loss: str,
-        weight: float,
+        weight: float, pretrained: bool = False,
     ) -> None:  # fmt: skip
-        super().__init__(cam_layer="trunk")
+        super().__init__(cam_layer="trunk", pretrained=pretrained)
         self.trunk, self.mask_head = trunk, mask_head
         self.head = nn.Sequential(
             nn.Linear(channels, _HIDDEN), nn.ReLU(inplace=True), nn.Linear(_HIDDEN, classes)
@@ -117,7 +117,8 @@ def saliency_net(
         head = DeepAttention(channels, depth)
     else:
         head = Rasaee(channels, depth)
-    return SaliencyNet(trunk, head, channels=channels, classes=classes, loss=loss, weight=weight)
+    return SaliencyNet(trunk, head, channels=channels, classes=classes, loss=loss, weight=weight,
+                       pretrained=weights != "none")  # fmt: skip
 
 
 def _count_channels(trunk: nn.Module) -> int:

@@ -16,7 +16,7 @@ from xaibench.pipeline.cells import CellState, Ledger
 from xaibench.pipeline.explain import Stopwatch, TestBatch, restore, store
 from xaibench.pipeline.score import Score
 
-SCORE_COLUMNS = list(Score._fields)
+_COLUMNS = list(Score._fields)
 
 
 class CellFiles:
@@ -38,7 +38,7 @@ class CellFiles:
         self._writer = None if state.has_maps else MapWriter(self._new_maps)
         self._table = self._new_scores.open("w", newline="", encoding="utf-8")
         self._rows = csv.writer(self._table)
-        self._rows.writerow(SCORE_COLUMNS)
+        self._rows.writerow(_COLUMNS)
         self._keep_known_scores()
 
     @property
@@ -107,7 +107,7 @@ class CellFiles:
         with self._scores.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
                 if row["metric"] in self._state.scored:
-                    self._rows.writerow([row[column] for column in SCORE_COLUMNS])
+                    self._rows.writerow([row[column] for column in _COLUMNS])
 
 
 def _temporary(path: Path) -> Path:

@@ -13,8 +13,8 @@ from xaibench.core.store import read_json
 from xaibench.pipeline.selection import Selection
 
 # The engine that each stage runs on, beside the plugin itself; what these import counts, too.
-_SPLIT_CODE, _TRAIN_CODE = "core/splits", "pipeline/train"
-_EXPLAIN_CODE, _SCORE_CODE = "pipeline/explain", "pipeline/score"
+_SPLIT_CODE, _TRAIN_CODE = ("core/splits",), ("pipeline/train", "pipeline/trained")
+_EXPLAIN_CODE, _SCORE_CODE = ("pipeline/explain", "pipeline/work"), ("pipeline/score",)
 
 
 @dataclass(frozen=True)
@@ -58,20 +58,20 @@ class Ledger:
             options.replicas,
             weights if weights in ("none", "imagenet") else checksum(Path(weights)),
             [checksum(Path(v)) for v in self.model.options.values() if _is_file(v)],
-            code_of(self.model.plugin.file, _TRAIN_CODE),
+            code_of(self.model.plugin.file, *_TRAIN_CODE),
         )
 
     def maps_fingerprint(self, method: Bound) -> str:
         """The model, the method and the engine that records for it."""
         options = self.selection.options
-        code = code_of(method.plugin.file, _EXPLAIN_CODE)
+        code = code_of(method.plugin.file, *_EXPLAIN_CODE)
         # A lost model is trained again, and on a GPU its weights come out a little different.
         weights = read_json(self.folder / "model.json").get("sha256")
         return fingerprint(self.model_fingerprint, weights, method.spec, options.target, code)
 
     def score_fingerprint(self, method: Bound, metric: Bound) -> str:
         """The maps, the metric and the engine that covers images for it."""
-        code = code_of(metric.plugin.file, _SCORE_CODE)
+        code = code_of(metric.plugin.file, *_SCORE_CODE)
         target = self.selection.target_of(metric)
         return fingerprint(self.maps_fingerprint(method), metric.spec, target, code)
 
@@ -118,11 +118,6 @@ class CellState:
                 if stored.get(m.spec) == self.ledger.score_fingerprint(self.method, m)}  # fmt: skip
         return frozenset(held)
 
-    @property
-    def error(self) -> str:
-        """Why the last try failed, or an empty string."""
-        return str(self.known.get("error", ""))
-
     def missing_metrics(self, wanted: Sequence[Bound]) -> list[Bound]:
         """Return the metrics still to be computed."""
         return [metric for metric in wanted if metric.spec not in self.scored]
@@ -138,7 +133,7 @@ def data_fingerprint(selection: Selection, fold: int) -> str:
          s.boxes)
         for s in selection.dataset.samples
     ]  # fmt: skip
-    code = code_of(selection.dataset_plugin.plugin.file, _SPLIT_CODE)
+    code = code_of(selection.dataset_plugin.plugin.file, *_SPLIT_CODE)
     return fingerprint(
         selection.dataset_spec, about, parts, sorted(split.seen), options.image_size, code
     )

@@ -9,6 +9,7 @@ import pandas as pd
 from xaibench.core.errors import XaibenchError
 from xaibench.core.layout import Place
 from xaibench.core.store import write_with
+from xaibench.core.tables import read_table
 from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.plan import Plan
 from xaibench.pipeline.selection import Selection
@@ -28,7 +29,7 @@ def load_scores(out: str | Path) -> pd.DataFrame:
     path = Path(out) / "scores.csv"
     if not path.is_file():
         raise XaibenchError(f"{path}: no such file; name the --out folder of a finished run.")
-    return pd.read_csv(path, dtype={"sample": str, "status": str})
+    return read_table(path)
 
 
 def gather(selection: Selection, plan: Plan) -> None:

@@ -51,7 +51,7 @@ def make_plan(selection: Selection) -> Plan:
             plan.metrics.append(metric)
     for model in selection.models:
         _plan_model(selection, model, plan)
-    _check_learned(selection, plan)
+    _refuse_if_none_is_served(selection, plan)
     if not plan.cells or not plan.metrics:
         reasons = "; ".join(f"{skip.what}: {skip.reason}" for skip in plan.skips)
         raise XaibenchError(f"nothing is left to compute ({reasons}).")
@@ -75,7 +75,7 @@ def _plan_model(selection: Selection, model: Bound, plan: Plan) -> None:
             missing = [s.method for s in states if not trained or s.missing_metrics(plan.metrics)]
             plan.cells += len(methods)
             plan.done += len(methods) - len(missing)
-            if not trained:
+            if not trained and not prototype.trained:
                 plan.trainings.append((fold, model.spec, seed))
             if missing or not trained:
                 specs = tuple(method.spec for method in missing)
@@ -92,17 +92,19 @@ def _why_not(selection: Selection, method: Bound, model: Bound, prototype: Model
     return f"{model.plugin.name} has no {word}" if word else None
 
 
-def _check_learned(selection: Selection, plan: Plan) -> None:
-    """Refuse to run a method that none of the models can serve."""
-    for method in selection.methods:
-        mine = [skip for skip in plan.skips if skip.what.startswith(f"{method.spec} on ")]
-        control = method.plugin.traits.family == "control"
-        if len(mine) == len(selection.models) and not control:
-            raise XaibenchError(
-                f"method {method.spec} runs on none of the models "
-                f"({'; '.join(skip.reason for skip in mine)}); add a model that serves it, "
-                "such as saliency_net for spn."
-            )
+def _refuse_if_none_is_served(selection: Selection, plan: Plan) -> None:
+    """Refuse a run none of whose named methods any of the models can serve."""
+    named = [m.spec for m in selection.methods if m.plugin.traits.family != "control"]
+    reasons = {
+        spec: [skip.reason for skip in plan.skips if skip.what.startswith(f"{spec} on ")]
+        for spec in named
+    }
+    if named and all(len(found) == len(selection.models) for found in reasons.values()):
+        said = "; ".join(reason for found in reasons.values() for reason in found)
+        raise XaibenchError(
+            f"method {', '.join(named)} runs on none of the models ({said}); add a model that "
+            "serves it, such as saliency_net for spn."
+        )
 
 
 def estimate_seconds(selection: Selection, plan: Plan) -> float:

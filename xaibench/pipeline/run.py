@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from xaibench.core.errors import XaibenchError
 from xaibench.core.store import remove_leftovers, write_json
 from xaibench.pipeline.describe import describe_run, save_split
 from xaibench.pipeline.gather import gather
@@ -32,8 +33,16 @@ def run_plan(selection: Selection, plan: Plan, command: str) -> Outcome:
     for number, job in enumerate(plan.jobs, 1):
         _log.info("job %d of %d: %s, fold %d, seed %d", number, len(plan.jobs), job.model,
                   job.fold, job.seed)  # fmt: skip
-        for method, error in do_job(selection, job, plan.metrics).items():
-            cell = f"{method} on {job.model}, fold {job.fold}, seed {job.seed}"
-            outcome.failures[cell] = error
+        place = f"{job.model}, fold {job.fold}, seed {job.seed}"
+        try:
+            failed = do_job(selection, job, plan.metrics)
+        except XaibenchError as error:
+            # One model that can't be trained must not cost the others' results.
+            if len(plan.jobs) == 1:
+                raise
+            _log.error("%s failed: %s", place, error)
+            outcome.failures[place] = str(error)
+        else:
+            outcome.failures |= {f"{method} on {place}": why for method, why in failed.items()}
     gather(selection, plan)
     return outcome

@@ -61,11 +61,10 @@ class Trainer:
         fresh = model.new_parameters()
         known = {id(parameter) for parameter in fresh}
         rate = options.learning_rate
-        pretrained = options.weights != "none"
         self.optimizer = Adam(
             [
                 {"params": [p for p in model.parameters() if id(p) not in known], "lr": rate},
-                {"params": fresh, "lr": rate * (_FRESH_LAYERS_PACE if pretrained else 1)},
+                {"params": fresh, "lr": rate * (_FRESH_LAYERS_PACE if model.pretrained else 1)},
             ]
         )
         self.state = _State()

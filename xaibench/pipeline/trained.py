@@ -12,6 +12,7 @@ from xaibench.core.device import choose_device, place_images, place_model
 from xaibench.core.fingerprints import checksum
 from xaibench.core.model import Model, evaluating
 from xaibench.core.store import write_json, write_with
+from xaibench.core.tables import read_table
 from xaibench.core.tape import predict
 from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.replicas import train_on_replicas
@@ -82,7 +83,7 @@ class Predictions:
     """A model's stored predictions."""
 
     def __init__(self, path: Path) -> None:
-        self._frame = pd.read_csv(path, dtype={"sample": str}).set_index("sample")
+        self._frame = read_table(path).set_index("sample")
         self._confidences = [c for c in self._frame if str(c).startswith("confidence_")]
 
     def of(self, samples: Sequence[Sample], device: torch.device) -> tuple[Tensor, Tensor]:

@@ -9,6 +9,7 @@ import pandas as pd
 from xaibench.core.errors import XaibenchError
 from xaibench.core.layout import Layout
 from xaibench.core.store import read_json, replacing
+from xaibench.core.tables import read_table
 from xaibench.report.classification import classification_table
 from xaibench.report.gallery import pick_rows, places_of
 from xaibench.report.grid import draw_grid, draw_history
@@ -24,12 +25,13 @@ def read_run(out: Path) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]:
         XaibenchError: the folder is no run's, or holds no scores yet.
     """
     run = read_json(out / "run.json")
-    if not run:
-        raise XaibenchError(f"{out}: no run.json; name the --out folder of an `xaibench run`.")
+    if not {"options", "classes", "methods", "metrics"} <= set(run):
+        raise XaibenchError(
+            f"{out}: no run.json, or not a whole one; name the --out folder of an `xaibench run`."
+        )
     try:
-        scores = pd.read_csv(out / "scores.csv", dtype={"sample": str, "status": str})
-        predictions = pd.read_csv(out / "predictions.csv", dtype={"sample": str})
-    except (FileNotFoundError, pd.errors.ParserError) as error:
+        scores, predictions = read_table(out / "scores.csv"), read_table(out / "predictions.csv")
+    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
         raise XaibenchError(f"{out}: {error}; finish the run first (the same command).") from error
     if scores.empty:
         raise XaibenchError(f"{out}: no method has any score; see the errors in its cells.")
@@ -45,6 +47,8 @@ def write_report(out: Path) -> pd.DataFrame:
     run, scores, predictions = read_run(out)
     board = leaderboard(scores, run)
     classification = classification_table(predictions, run["classes"])
+    for table in (board, classification):  # numbers of different protocols must never mix
+        table["protocol"] = run.get("protocol_hash", "")
     right = correct_only(scores, run, predictions)
     with replacing(out / "leaderboard.csv") as path:
         board.to_csv(path, index=False)

@@ -1,0 +1,76 @@
+"""What users hand to the public functions, checked and brought into form."""
+
+from collections.abc import Sequence
+from copy import copy
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from xaibench.core.errors import XaibenchError
+from xaibench.core.layers import named_layer
+from xaibench.core.model import Classifier, Model
+from xaibench.core.plugin import Bound
+from xaibench.pipeline.selection import missing_word
+
+_IMAGE_DIMENSIONS = 4
+
+
+def check_images(images: Tensor | np.ndarray, model: nn.Module) -> Tensor:
+    """Return images as the model's parameters are: their floating type and their device."""
+    if not isinstance(model, nn.Module):
+        raise XaibenchError(f"the model must be a torch.nn.Module, not a {type(model).__name__}.")
+    images = torch.as_tensor(images)
+    if images.ndim != _IMAGE_DIMENSIONS or not len(images):
+        raise XaibenchError(f"images must be (B, C, H, W), not {tuple(images.shape)}.")
+    if not images.is_floating_point():
+        raise XaibenchError(f"images must be floats, not {images.dtype}; scale them to [0, 1].")
+    parameter = next(model.parameters(), images)
+    # A clone, as a tensor made in inference mode takes part in no gradient.
+    return images.to(parameter).clone()
+
+
+def wrap(model: nn.Module, images: Tensor, layer: str | None) -> Model:
+    """Make a model of any network that takes these images; itself it stays as it was."""
+    if layer is not None:
+        named_layer(model, layer)
+    if isinstance(model, Model):
+        wrapped: Model = copy(model)
+        wrapped.cam_layer = layer or model.cam_layer
+        return wrapped
+    # The user's images are what the user's network takes: nothing is normalised here.
+    channels = images.shape[1]
+    wrapped = Classifier(model, cam_layer=layer, mean=[0.0] * channels, std=[1.0] * channels)
+    wrapped.mean, wrapped.std = wrapped.mean.to(images), wrapped.std.to(images)
+    return wrapped
+
+
+def check_words(methods: Sequence[Bound], model: Model) -> None:
+    """Refuse methods that ask for what this model, or a call without masks, has not."""
+    for method in methods:
+        word = missing_word(method, model)
+        if word or {"masks", "mean_mask"} & set(method.plugin.signature.words):
+            raise XaibenchError(
+                f"method {method.spec} needs {word or 'masks'}, which this model has not."
+            )
+
+
+def find_targets(targets: Any, confidences: Tensor) -> Tensor:
+    """Return one class for each image: the given ones, or those predicted."""
+    if targets is None:
+        return confidences.argmax(dim=1)
+    classes = confidences.shape[1]
+    try:
+        chosen = torch.as_tensor(targets, device=confidences.device)
+    except (TypeError, ValueError, RuntimeError):
+        chosen = torch.zeros(0)
+    if chosen.is_floating_point():
+        raise XaibenchError(f"targets must be whole numbers, one for each image, not {targets}.")
+    chosen = chosen.long()
+    chosen = chosen.expand(len(confidences)) if chosen.ndim == 0 else chosen
+    if chosen.shape != (len(confidences),) or chosen.min() < 0 or chosen.max() >= classes:
+        raise XaibenchError(
+            f"targets must be {len(confidences)} classes from 0 to {classes - 1}, not {targets}."
+        )
+    return chosen
