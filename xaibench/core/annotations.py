@@ -128,5 +128,4 @@ class Tree:
         return assigned
 
 
-IMAGES = IMAGE_ENDINGS
 BOXES = frozenset({".xml"})

@@ -11,6 +11,11 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import fingerprint
 
 
+def temporary_path(path: Path) -> Path:
+    """Return where a file is written before it takes its place; `remove_leftovers` knows it."""
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside ``path``; what is written there appears all at once, or never.
@@ -18,7 +23,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         XaibenchError: the folder can't be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from xaibench.core.annotations import (
     BOXES,
-    IMAGES,
     Tree,
     list_files,
     natural_order,
@@ -14,6 +13,7 @@ from xaibench.core.annotations import (
 )
 from xaibench.core.data import Dataset, MaskLayer, Sample
 from xaibench.core.errors import XaibenchError
+from xaibench.core.images import IMAGE_ENDINGS
 from xaibench.core.manifest import read_manifest
 from xaibench.core.registry import dataset
 from xaibench.core.suggest import did_you_mean
@@ -125,7 +125,10 @@ def _read_folder(place: Path, trees: Mapping[str, Path], classes: tuple[str, ...
     found = _Found()
     for label, name in enumerate(chosen):
         _list_class(place, name, label, skip, found)
-    for option, endings, into in (("masks", IMAGES, found.masks), ("boxes", BOXES, found.boxes)):
+    for option, endings, into in (
+        ("masks", IMAGE_ENDINGS, found.masks),
+        ("boxes", BOXES, found.boxes),
+    ):
         if option in trees:
             tree = Tree(trees[option], endings, option)
             for key, files in tree.assign(list(found.images)).items():
@@ -144,10 +147,10 @@ def _read_folder(place: Path, trees: Mapping[str, Path], classes: tuple[str, ...
 
 
 def _list_class(place: Path, name: str, label: int, skip: frozenset[Path], found: _Found) -> None:
-    images, masks = split_off_masks(list_files(place / name, IMAGES, skip))
+    images, masks = split_off_masks(list_files(place / name, IMAGE_ENDINGS, skip))
     if not images:
         raise XaibenchError(
-            f"{place / name}: no images ({', '.join(sorted(IMAGES))}); add some, "
+            f"{place / name}: no images ({', '.join(sorted(IMAGE_ENDINGS))}); add some, "
             "or name the class folders with classes=A+B."
         )
     for key, files in images.items():

@@ -1,17 +1,15 @@
 """Writing one cell: maps and scores as they come, ``cell.json`` last."""
 
 import csv
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from torch import Tensor
 
 from xaibench.core.archive import MapReader, MapWriter
 from xaibench.core.fingerprints import checksum
 from xaibench.core.plugin import Bound
-from xaibench.core.store import write_json
+from xaibench.core.store import temporary_path, write_json
 from xaibench.pipeline.cells import CellState, Ledger
 from xaibench.pipeline.explain import Stopwatch, TestBatch, restore, store
 from xaibench.pipeline.score import Score
@@ -33,7 +31,7 @@ class CellFiles:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._maps = self._folder / "maps.npz"
         self._scores = self._folder / "scores.csv"
-        self._new_maps, self._new_scores = _temporary(self._maps), _temporary(self._scores)
+        self._new_maps, self._new_scores = temporary_path(self._maps), temporary_path(self._scores)
         self._reader = MapReader(self._maps) if state.has_maps else None
         self._writer = None if state.has_maps else MapWriter(self._new_maps)
         self._table = self._new_scores.open("w", newline="", encoding="utf-8")
@@ -108,7 +106,3 @@ class CellFiles:
             for row in csv.DictReader(file):
                 if row["metric"] in self._state.scored:
                     self._rows.writerow([row[column] for column in _COLUMNS])
-
-
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
