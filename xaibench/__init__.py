@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from xaibench.core.errors import XaibenchError
     from xaibench.core.model import Batch, Classifier, Model, Outputs
     from xaibench.core.registry import dataset, method, metric, model
+    from xaibench.pipeline.explainer import Explainer
     from xaibench.pipeline.gather import load_scores
 
 __version__ = "0.1.0"
@@ -23,6 +24,7 @@ _HOMES = {
     "core.errors": ("XaibenchError",),
     "core.model": ("Batch", "Classifier", "Model", "Outputs"),
     "core.registry": ("dataset", "method", "metric", "model"),
+    "pipeline.explainer": ("Explainer",),
     "pipeline.gather": ("load_scores",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -32,6 +34,7 @@ __all__ = [
     "Box",
     "Classifier",
     "Dataset",
+    "Explainer",
     "MaskLayer",
     "Model",
     "Outputs",

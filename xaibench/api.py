@@ -12,16 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from xaibench.core.contract import METRIC_WORDS
+from xaibench.core.engine import Engine
 from xaibench.core.errors import XaibenchError
-from xaibench.core.layers import find_cam_layer
 from xaibench.core.maps import NON_FINITE, OK
 from xaibench.core.model import Model, evaluating
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
-from xaibench.core.tape import predict
-from xaibench.pipeline.explain import Maps, TestBatch, ask, finish_maps, record
+from xaibench.pipeline.explain import Maps, TestBatch
+from xaibench.pipeline.explainer import Explainer
 from xaibench.pipeline.gather import load_scores
-from xaibench.pipeline.inputs import check_images, check_words, find_targets, wrap
+from xaibench.pipeline.inputs import check_images, find_targets, wrap
 from xaibench.pipeline.options import listed
 from xaibench.pipeline.plan import make_plan
 from xaibench.pipeline.run import run_plan
@@ -30,7 +30,6 @@ from xaibench.pipeline.selection import select
 from xaibench.report.write import write_report
 
 _MAP_DIMENSIONS = 3
-_LAYER_WORDS = frozenset({"activations", "gradients", "class_weights"})
 _MODEL_WORDS = frozenset(METRIC_WORDS) - {"maps", "masks"}
 
 
@@ -62,7 +61,6 @@ def run(**options: Any) -> Results:
     return Results(outcome.out, load_scores(outcome.out), board, outcome.failures)
 
 
-@torch.inference_mode(mode=False)  # whatever the caller's mode: gradients are needed
 def explain(
     model: nn.Module,
     images: Tensor | np.ndarray,
@@ -75,7 +73,8 @@ def explain(
     """Explain any torch classifier.
 
     Args:
-        model: returns logits ``(B, K)``; left as it was, no hooks, gradients or modes changed.
+        model: returns logits ``(B, K)``; left as it was, no hooks, gradients or modes changed. To
+            explain it again and again, make an `Explainer`.
         images: ``(B, C, H, W)`` as the model takes them.
         targets: class of each image, one class for all, or None for the predicted ones.
         methods: names with options, ``name[option=value]``.
@@ -90,28 +89,8 @@ def explain(
     Raises:
         XaibenchError: no layer suits, or a method asks for what this model has not.
     """
-    images = check_images(images, model)
-    bound = [bind("method", spec) for spec in listed(methods)]
-    words = {word for method in bound for word in method.plugin.signature.words}
-    if layer is None and words & _LAYER_WORDS and not isinstance(model, Model):
-        layer = find_cam_layer(model, images[:1])
-    wrapped = wrap(model, images, layer)
-    check_words(bound, wrapped)
-    with evaluating(wrapped):
-        confidences = predict(wrapped, images)
-        chosen = find_targets(targets, confidences)
-        ids = [str(row) for row in range(len(images))]
-        masks = torch.zeros_like(images[:, 0], dtype=torch.int8)
-        batch = TestBatch(ids, images, masks, [False] * len(ids), {"label": chosen}, confidences)
-        tape = record(wrapped, bound, images)
-        return {
-            method.spec: finish_maps(
-                method,
-                {"label": ask(method, tape, batch, "label", seed=seed, mean_mask=None)},
-                batch,
-            )["label"].values
-            for method in bound
-        }
+    explainer = Explainer(model, layer=layer, fold=False)
+    return explainer(images, targets, methods, seed=seed)
 
 
 def score(
@@ -159,27 +138,30 @@ def score(
         )
     if not bool((masks.to(torch.int8) == masks).all()):
         raise XaibenchError("masks must be boolean or small whole grades; pass masks > 0.")
-    wrapped = None if model is None or images is None else wrap(model, given, None)
-    return _score(_gather(maps, masks, given, wrapped, targets), maps, bound, wrapped)
+    wrapped = None if model is None or images is None else wrap(model, None)
+    return _score(_gather(maps, masks, given, wrapped, targets), maps, bound)
 
 
 def _gather(
     maps: Tensor, masks: Tensor, images: Tensor, model: Model | None, targets: Any
 ) -> TestBatch:
     count = len(maps)
-    chosen, confidences = torch.zeros(count, dtype=torch.long), torch.zeros(count, 1)
-    if model is not None:
+
+    def looking(covered: Tensor) -> Tensor:
+        if model is None:
+            raise XaibenchError("a metric asks the model; give model= and images=.")
         with evaluating(model):
-            confidences = predict(model, images)
-        chosen = find_targets(targets, confidences)
+            return Engine(model, fold=False).predict(covered)
+
+    chosen = torch.zeros(count, dtype=torch.long)
+    if model is not None:
+        chosen = find_targets(targets, looking(images), slice(None), count)
     ids = [str(row) for row in range(count)]
     grades = masks.to(torch.int8)
-    return TestBatch(ids, images, grades, [True] * count, {"label": chosen}, confidences)
+    return TestBatch(ids, images, grades, [True] * count, {"label": chosen}, looking)
 
 
-def _score(
-    batch: TestBatch, maps: Tensor, metrics: Sequence[Bound], model: Model | None
-) -> pd.DataFrame:
+def _score(batch: TestBatch, maps: Tensor, metrics: Sequence[Bound]) -> pd.DataFrame:
     finite = torch.isfinite(maps).flatten(1).all(dim=1)
     maps = torch.where(finite[:, None, None], maps, 0.0)
     if maps.min() < 0 or maps.max() > 1:
@@ -189,11 +171,5 @@ def _score(
         )
     statuses = [OK if is_finite else NON_FINITE for is_finite in finite.tolist()]
 
-    def looking(covered: Tensor) -> Tensor:
-        if model is None:
-            raise XaibenchError("a metric asks the model; give model= and images=.")
-        with evaluating(model):
-            return predict(model, covered)
-
-    rows = score_batch(metrics, {"label": Maps(maps, statuses)}, batch, lambda _: "label", looking)
+    rows = score_batch(metrics, {"label": Maps(maps, statuses)}, batch, lambda _: "label")
     return pd.DataFrame(rows).rename(columns={"sample": "map"}).astype({"map": int})

@@ -17,16 +17,36 @@ from xaibench.core.suggest import did_you_mean
 METHOD_WORDS = {
     "images": "(B, C, H, W) in [0, 1], as the model takes them",
     "targets": "(B,) classes to explain",
+    "logits": "(B, K) on the untouched images",
     "activations": "(B, D, h, w) output of the CAM layer",
     "gradients": "(B, D, h, w) derivative of the target's logit by the activations",
+    "derive": "callable: weights (B, K) -> derivative (B, D, h, w) of the weighed logits by the "
+    "activations",
     "class_weights": "(B, D) weights that lead from the pooled activations to the target's logit",
+    "head": "what is known of the network behind the CAM layer: .pooled, .weights",
+    "try_head": "callable: (row, variants, count) -> (count,) the target's logit where "
+    "variants(first, last) (n, D, h, w) stand for one image's activations",
     "saliency": "(B, h, w) in [0, 1], the model's own saliency map",
     "predict": "callable: images -> confidences (B, K)",
-    "differentiate": "callable: images -> gradient of the target's logit by the images",
+    "respond": "callable: (row, copies, count, confidence=False) -> (count,) the target's logit on "
+    "changed copies of one image, made in parts by copies(first, last) (n, C, H, W)",
+    "differentiate": "callable: images (B * n, C, H, W), n for each target -> gradient of the "
+    "target's logit by the images",
+    "integrate": "callable: (row, copies, count) -> (C, H, W) weighed sum of the gradients on "
+    "changed copies of one image; copies(first, last) gives images and weights",
+    "record": "callable: (row, images) -> activations and gradients (n, D, h, w) of copies of one "
+    "image",
+    "sum_over_biases": "callable: (term) -> gradient by the images, and the sum (B, H, W) of "
+    "term(gradient, bias) over all layers",
+    "network": "the model as a torch module, images -> logits: for adapters of other libraries",
     "generator": "random numbers, seeded for each (run, sample, method)",
     "masks": "(B, H, W) int8 relevance grades, the truth: for controls only",
     "mean_mask": "(H, W) in [0, 1], average of the training masks that may be seen: for controls",
 }
+# These need a CAM layer; `class_weights` needs a linear head behind it, too.
+LAYER_WORDS = frozenset({
+    "activations", "gradients", "derive", "class_weights", "head", "try_head", "record",
+})  # fmt: skip
 METRIC_WORDS = {
     "maps": "(B, H, W) in [0, 1], higher is more relevant",
     "masks": "(B, H, W) int8 relevance grades",

@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from typing import Literal
 
-import torch
 from torch import Tensor
-from torchvision.transforms.functional import gaussian_blur
+
+from xaibench.core.baselines import Baseline, baseline_of
 
 Covered = Literal["unimportant", "important"]
 By = Literal["darken", "zero"]
-Baseline = Literal["black", "mean", "blur"]
 _HALF = 0.5
 
 
@@ -30,22 +29,13 @@ def cover(images: Tensor, maps: Tensor, covered: Covered, by: By, baseline: Base
     keep = (keep if covered == "unimportant" else 1 - keep)[:, None].to(images.dtype)
     if baseline == "black":
         return images * keep
-    return images * keep + _background(images, baseline) * (1 - keep)
+    return images * keep + baseline_of(images, baseline) * (1 - keep)
 
 
 def binarise(maps: Tensor, threshold: float) -> Tensor:
     """Return ``map >= threshold * max(map)``; a map of zeros marks nothing, ``(B, H, W)`` bool."""
     highest = maps.flatten(1).amax(dim=1)[:, None, None]
     return (maps >= threshold * highest) & (highest > 0)
-
-
-def _background(images: Tensor, baseline: Baseline) -> Tensor:
-    if baseline == "mean":
-        return images.mean(dim=(2, 3), keepdim=True)
-    # A tenth of the shorter side blurs away what a lesion looks like and keeps the illumination.
-    sigma = min(images.shape[2:]) / 10
-    reach = min(int(2 * sigma), (min(images.shape[2:]) - 1) // 2)
-    return torch.as_tensor(gaussian_blur(images, kernel_size=2 * reach + 1, sigma=sigma))
 
 
 class CoveredConfidence:

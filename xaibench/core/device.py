@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from xaibench.core.errors import XaibenchError
 
+_HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 Module = TypeVar("Module", bound=nn.Module)
 
 
@@ -38,10 +39,15 @@ def _compute_repeatably() -> None:
     torch.backends.cudnn.allow_tf32 = False
 
 
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
+    """Return the context in which networks compute in ``bf16`` or ``fp16``."""
+    return torch.autocast(device.type, dtype=_HALVES[precision])
+
+
 def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
     """Return bfloat16 autocast on CUDA; on the CPU it gained nothing for small networks."""
     if device.type == "cuda" and torch.cuda.is_bf16_supported():
-        return torch.autocast("cuda", dtype=torch.bfloat16)
+        return autocast(device, "bf16")
     return nullcontext()
 
 

@@ -94,6 +94,21 @@ def as_activations(output: Tensor, images: Tensor, module: nn.Module | None = No
     )
 
 
+def as_output(
+    activations: Tensor, output: Tensor, images: Tensor, module: nn.Module | None = None
+) -> Tensor:
+    """Bring activations ``(N, D, h, w)`` to the form of a layer's ``output`` for one image.
+
+    The inverse of `as_activations`; class tokens are the output's own.
+    """
+    if output.ndim == _IMAGE_LIKE:
+        last = _channels_last(output, images, module)
+        return activations.permute(0, 2, 3, 1) if last else activations
+    tokens = activations.flatten(2).transpose(1, 2)
+    extra = output[:1, : output.shape[1] - tokens.shape[1]].expand(len(tokens), -1, -1)
+    return torch.cat([extra, tokens], dim=1)
+
+
 def _recorder(name: str, runs: list[_Run], embeddings: list[Tensor]) -> Callable[..., None]:
     def record(module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
         if isinstance(output, Tensor) and output.requires_grad:

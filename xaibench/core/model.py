@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from xaibench.core.contract import LAYER_WORDS
 from xaibench.core.errors import XaibenchError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -73,18 +74,12 @@ class Model(nn.Module):
 
     @property
     def abilities(self) -> frozenset[str]:
-        """The vocabulary words that this model can serve."""
-        words = {"predict", "differentiate"}
-        if self.cam_layer is not None:
-            words |= {"activations", "gradients"}
-        if self.class_weights is not None:
-            words.add("class_weights")
-        return frozenset(words)
+        """The words of the vocabulary that only some models serve, and this one does.
 
-    @property
-    def class_weights(self) -> Tensor | None:
-        """``(K, D)``, where logits are a linear map of the pooled CAM activations, else None."""
-        return None
+        Whether there are `class_weights` behind the CAM layer only a trial can tell
+        (`core.head.find_head`).
+        """
+        return frozenset() if self.cam_layer is None else LAYER_WORDS
 
     def normalise(self, images: Tensor) -> Tensor:
         """Return ``(images - mean) / std``."""
@@ -114,18 +109,6 @@ class Classifier(Model):
     def __init__(self, network: nn.Module, *, cam_layer: str | None, **options: Any) -> None:
         super().__init__(cam_layer=cam_layer and f"network.{cam_layer}", **options)
         self.network = network
-
-    @property
-    def class_weights(self) -> Tensor | None:
-        """The last linear layer's weights, if only pooling stands between it and the CAM layer."""
-        if self.cam_layer is None:
-            return None
-        tail = _modules_after(self.network, self.cam_layer.removeprefix("network."))
-        *before, last = tail or [nn.Identity()]
-        passive = (nn.AdaptiveAvgPool2d, nn.Flatten, nn.Dropout, nn.Identity)
-        if isinstance(last, nn.Linear) and all(isinstance(module, passive) for module in before):
-            return last.weight
-        return None
 
     def outputs(self, images: Tensor, *, saliency: bool = False) -> Outputs:
         """Run the network; it has no saliency of its own."""
@@ -169,10 +152,3 @@ def evaluating(module: nn.Module) -> Iterator[None]:
     finally:
         for part, mode in modes.items():
             part.training = mode
-
-
-def _modules_after(network: nn.Module, name: str) -> list[nn.Module]:
-    """Return the leaf modules registered after the named one: the head of a sequential network."""
-    leaves = [(key, part) for key, part in network.named_modules() if not list(part.children())]
-    inside = [i for i, (key, _) in enumerate(leaves) if key == name or key.startswith(f"{name}.")]
-    return [part for _, part in leaves[inside[-1] + 1 :]] if inside else []

@@ -21,6 +21,7 @@ class BatchGenerator:
     """One stream of random numbers for each image, so that batches don't change what is drawn."""
 
     def __init__(self, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
+        self._seeds = seeds
         self._streams = [torch.Generator().manual_seed(seed) for seed in seeds]
         self._device = device
 
@@ -31,6 +32,17 @@ class BatchGenerator:
     def normal(self, *shape: int) -> Tensor:
         """Return ``(B, *shape)`` standard normal numbers."""
         return self._stack([torch.randn(shape, generator=stream) for stream in self._streams])
+
+    def normal_copies(self, row: int, first: int, last: int, *shape: int) -> Tensor:
+        """Return ``(last - first, *shape)`` standard normal numbers for copies of one image.
+
+        Each copy has a stream of its own, so that parts may be drawn in any order and again.
+        """
+        streams = [
+            torch.Generator().manual_seed(seed_of(self._seeds[row], copy))
+            for copy in range(first, last)
+        ]
+        return self._stack([torch.randn(shape, generator=stream) for stream in streams])
 
     def _stack(self, drawn: list[Tensor]) -> Tensor:
         return torch.stack(drawn).to(self._device)

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from xaibench.core.covering import Baseline, By, Covered
+from xaibench.core.baselines import Baseline
+from xaibench.core.covering import By, Covered
 from xaibench.core.registry import metric
 
 

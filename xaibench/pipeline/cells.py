@@ -67,7 +67,10 @@ class Ledger:
         code = code_of(method.plugin.file, *_EXPLAIN_CODE)
         # A lost model is trained again, and on a GPU its weights come out a little different.
         weights = read_json(self.folder / "model.json").get("sha256")
-        return fingerprint(self.model_fingerprint, weights, method.spec, options.target, code)
+        passes = [options.precision, options.fold, options.layer]
+        return fingerprint(
+            self.model_fingerprint, weights, method.spec, options.target, passes, code
+        )
 
     def score_fingerprint(self, method: Bound, metric: Bound) -> str:
         """The maps, the metric and the engine that covers images for it."""

@@ -1,20 +1,22 @@
 """The maps of one batch: one recorded pass, then every method in turn."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from xaibench.core.archive import MapReader, MapWriter, map_key
+from xaibench.core.engine import Engine
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import finish
-from xaibench.core.model import Model
 from xaibench.core.plugin import Bound
+from xaibench.core.question import Question
 from xaibench.core.seeds import seed_of
-from xaibench.core.tape import Question, Tape
+from xaibench.core.tape import Tape
 
 
 @dataclass
@@ -27,7 +29,7 @@ class TestBatch:
         masks: ``(B, H, W)`` int8 grades.
         annotated: which samples have a mask at all.
         targets: classes explained ``(B,)`` by kind, ``label`` or ``predicted``.
-        confidences: ``(B, K)`` on the untouched images.
+        predict: images -> confidences ``(B, K)``.
     """
 
     ids: Sequence[str]
@@ -35,7 +37,12 @@ class TestBatch:
     masks: Tensor
     annotated: Sequence[bool]
     targets: Mapping[str, Tensor]
-    confidences: Tensor
+    predict: Callable[[Tensor], Tensor]
+
+    @cached_property
+    def confidences(self) -> Tensor:
+        """``(B, K)`` on the untouched images: one pass, shared by all methods and metrics."""
+        return self.predict(self.images)
 
     def rows(self, kind: str) -> Tensor:
         """Return the rows for which a kind of target asks for maps of its own.
@@ -82,9 +89,14 @@ def ask(
     return raw.detach().float()
 
 
-def record(model: Model, methods: Sequence[Bound], images: Tensor) -> Tape:
+def record(engine: Engine, methods: Sequence[Bound], images: Tensor) -> Tape:
     """Run the model once for all methods of a batch."""
-    return Tape(model, images, {w for method in methods for w in method.plugin.signature.words})
+    return Tape(engine, images, words_of(methods))
+
+
+def words_of(methods: Sequence[Bound]) -> set[str]:
+    """Return all that some methods ask for."""
+    return {word for method in methods for word in method.plugin.signature.words}
 
 
 def finish_maps(method: Bound, raw: Mapping[str, Tensor], batch: TestBatch) -> dict[str, Maps]:

@@ -17,6 +17,14 @@ from xaibench.pipeline.selection import missing_word
 _IMAGE_DIMENSIONS = 4
 
 
+class _AsGiven(Classifier):
+    """A user's network: the user's images are what it takes."""
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Return them as they are."""
+        return images
+
+
 def check_images(images: Tensor | np.ndarray, model: nn.Module) -> Tensor:
     """Return images as the model's parameters are: their floating type and their device."""
     if not isinstance(model, nn.Module):
@@ -31,7 +39,7 @@ def check_images(images: Tensor | np.ndarray, model: nn.Module) -> Tensor:
     return images.to(parameter).clone()
 
 
-def wrap(model: nn.Module, images: Tensor, layer: str | None) -> Model:
+def wrap(model: nn.Module, layer: str | None) -> Model:
     """Make a model of any network that takes these images; itself it stays as it was."""
     if layer is not None:
         named_layer(model, layer)
@@ -39,38 +47,38 @@ def wrap(model: nn.Module, images: Tensor, layer: str | None) -> Model:
         wrapped: Model = copy(model)
         wrapped.cam_layer = layer or model.cam_layer
         return wrapped
-    # The user's images are what the user's network takes: nothing is normalised here.
-    channels = images.shape[1]
-    wrapped = Classifier(model, cam_layer=layer, mean=[0.0] * channels, std=[1.0] * channels)
-    wrapped.mean, wrapped.std = wrapped.mean.to(images), wrapped.std.to(images)
-    return wrapped
+    return _AsGiven(model, cam_layer=layer)
 
 
-def check_words(methods: Sequence[Bound], model: Model) -> None:
+def check_words(methods: Sequence[Bound], model: Model, images: Tensor) -> None:
     """Refuse methods that ask for what this model, or a call without masks, has not."""
     for method in methods:
-        word = missing_word(method, model)
+        word = missing_word(method, model, images)
         if word or {"masks", "mean_mask"} & set(method.plugin.signature.words):
             raise XaibenchError(
                 f"method {method.spec} needs {word or 'masks'}, which this model has not."
             )
 
 
-def find_targets(targets: Any, confidences: Tensor) -> Tensor:
-    """Return one class for each image: the given ones, or those predicted."""
+def find_targets(targets: Any, logits: Tensor, rows: slice, count: int) -> Tensor:
+    """Return the classes of some rows of ``count`` images: the given ones, or those predicted.
+
+    Raises:
+        XaibenchError: they are no classes, or not one for each image.
+    """
     if targets is None:
-        return confidences.argmax(dim=1)
-    classes = confidences.shape[1]
+        return logits.argmax(dim=1)
+    classes = logits.shape[1]
     try:
-        chosen = torch.as_tensor(targets, device=confidences.device)
+        chosen = torch.as_tensor(targets, device=logits.device)
     except (TypeError, ValueError, RuntimeError):
         chosen = torch.zeros(0)
     if chosen.is_floating_point():
         raise XaibenchError(f"targets must be whole numbers, one for each image, not {targets}.")
     chosen = chosen.long()
-    chosen = chosen.expand(len(confidences)) if chosen.ndim == 0 else chosen
-    if chosen.shape != (len(confidences),) or chosen.min() < 0 or chosen.max() >= classes:
+    chosen = chosen.expand(count) if chosen.ndim == 0 else chosen
+    if chosen.shape != (count,) or chosen.min() < 0 or chosen.max() >= classes:
         raise XaibenchError(
-            f"targets must be {len(confidences)} classes from 0 to {classes - 1}, not {targets}."
+            f"targets must be {count} classes from 0 to {classes - 1}, not {targets}."
         )
-    return chosen
+    return chosen[rows]

@@ -50,6 +50,11 @@ class RunOptions:
     limit: int = _option(0, "keep this many images of each class; 0 keeps all")
     weights: str = _option("imagenet", "first weights: imagenet, none or a state dict's file")
     device: Literal["auto", "cpu", "cuda"] = _option("auto", "where to compute")
+    precision: Literal["fp32", "bf16", "fp16"] = _option(
+        "fp32", "of the passes that explain and score; bf16 and fp16 change maps"
+    )
+    fold: bool = _option(True, "fold batch norms into convolutions to explain and score")
+    layer: str = _option("", "CAM layer of all models; `xaibench layers MODEL` shows them")
     replicas: int = _option(1, "train on this many GPUs (on the CPU: processes) at once")
     target: Literal["auto", "label", "predicted"] = _option(
         "auto", "class explained; auto: the label for localization, else the prediction"

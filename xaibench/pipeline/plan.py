@@ -88,7 +88,7 @@ def _why_not(selection: Selection, method: Bound, model: Bound, prototype: Model
         return f"{selection.dataset_spec} has no masks"
     if "mean_mask" in words and not any(selection.split(f).seen for f in selection.folds):
         return "no training mask may be seen under this --mask-fraction"
-    word = missing_word(method, prototype)
+    word = missing_word(method, prototype, selection.blank)
     return f"{model.plugin.name} has no {word}" if word else None
 
 

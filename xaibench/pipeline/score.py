@@ -33,9 +33,18 @@ class Evidence:
     masks: Tensor
     images: Tensor
     targets: Tensor
-    predict: Callable[[Tensor], Tensor]
-    confidence: Tensor
+    batch: TestBatch
     covered_confidence: CoveredConfidence
+
+    @property
+    def predict(self) -> Callable[[Tensor], Tensor]:
+        """Images -> confidences ``(B, K)``."""
+        return self.batch.predict
+
+    @property
+    def confidence(self) -> Tensor:
+        """``(B,)`` of the target on the untouched images."""
+        return self.batch.confidences.gather(1, self.targets[:, None])[:, 0]
 
 
 def score_batch(
@@ -43,10 +52,9 @@ def score_batch(
     maps: Mapping[str, Maps],
     batch: TestBatch,
     target_of: Callable[[Bound], str],
-    predict: Callable[[Tensor], Tensor],
 ) -> list[Score]:
     """Return one score for each sample and metric."""
-    evidence = {kind: _gather(maps[kind], batch, kind, predict) for kind in maps}
+    evidence = {kind: _gather(maps[kind], batch, kind) for kind in maps}
     rows: list[Score] = []
     for metric in metrics:
         kind = target_of(metric)
@@ -78,16 +86,13 @@ def _compute(metric: Bound, evidence: Evidence) -> Any:
         raise XaibenchError(f"metric {metric.spec} failed: {error!r}") from error
 
 
-def _gather(
-    maps: Maps, batch: TestBatch, kind: str, predict: Callable[[Tensor], Tensor]
-) -> Evidence:
+def _gather(maps: Maps, batch: TestBatch, kind: str) -> Evidence:
     targets = batch.targets[kind]
     return Evidence(
         maps=maps.values,
         masks=batch.masks,
         images=batch.images,
         targets=targets,
-        predict=predict,
-        confidence=batch.confidences.gather(1, targets[:, None])[:, 0],
-        covered_confidence=CoveredConfidence(batch.images, maps.values, targets, predict),
+        batch=batch,
+        covered_confidence=CoveredConfidence(batch.images, maps.values, targets, batch.predict),
     )

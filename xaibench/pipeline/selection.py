@@ -6,13 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from xaibench.core.contract import METHOD_WORDS
+from xaibench.core.contract import LAYER_WORDS, METHOD_WORDS
 from xaibench.core.data import Dataset, Sample
+from xaibench.core.engine import Engine
 from xaibench.core.errors import XaibenchError
+from xaibench.core.head import find_head
+from xaibench.core.layers import named_layer
 from xaibench.core.layout import Layout
 from xaibench.core.loading import Loader
-from xaibench.core.model import Model
+from xaibench.core.model import Model, evaluating
 from xaibench.core.plugin import Bound, MethodTraits, Plugin
 from xaibench.core.registry import bind, load_plugin_file, plugins
 from xaibench.core.roots import open_dataset
@@ -22,7 +26,7 @@ from xaibench.core.store import folder_name
 from xaibench.pipeline.options import RunOptions, listed, make_options
 
 # These words are served for every model; whether there are masks is the dataset's affair.
-_ALWAYS_THERE = frozenset(METHOD_WORDS) - {"activations", "gradients", "class_weights", "saliency"}
+_ALWAYS_THERE = frozenset(METHOD_WORDS) - LAYER_WORDS - {"saliency"}
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,19 @@ class Selection:
                 f"model {model.spec} returned a {type(built).__name__}; it must return an "
                 "xaibench.Model, such as xaibench.Classifier(network, cam_layer=...)."
             )
+        if self.options.layer:
+            named_layer(built, self.options.layer)
+            built.cam_layer = self.options.layer
         return built
+
+    @cached_property
+    def blank(self) -> Tensor:
+        """An empty image ``(1, 3, H, W)`` of the run's size."""
+        return torch.zeros(1, 3, self.options.image_size, self.options.image_size)
+
+    def engine(self, model: Model) -> Engine:
+        """Return what runs a trained model's passes, as the options say."""
+        return Engine(model, precision=self.options.precision, fold=self.options.fold)
 
     def target_of(self, metric: Bound) -> str:
         """Return which class a metric's maps explain, ``label`` or ``predicted``."""
@@ -123,10 +139,15 @@ def select(given: dict[str, Any]) -> Selection:
     return Selection(make_options(given, recipe))
 
 
-def missing_word(method: Bound, model: Model) -> str | None:
-    """Return the first word that a method asks for and a model can't serve."""
+def missing_word(method: Bound, model: Model, images: Tensor) -> str | None:
+    """Return the first word that a method asks for and a model of such images can't serve."""
+    words = method.plugin.signature.words
     served = _ALWAYS_THERE | model.abilities
-    return next((w for w in method.plugin.signature.words if w not in served), None)
+    if "class_weights" in words and "class_weights" in served:
+        with evaluating(model):
+            if find_head(model, images).weights is None:
+                return "class_weights"
+    return next((word for word in words if word not in served), None)
 
 
 def control_plugins() -> list[Plugin]:

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from xaibench.core.data import Sample
 from xaibench.core.device import choose_device, place_images, place_model
+from xaibench.core.engine import Engine
 from xaibench.core.fingerprints import checksum
 from xaibench.core.model import Model, evaluating
 from xaibench.core.store import write_json, write_with
 from xaibench.core.tables import read_table
-from xaibench.core.tape import predict
 from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.replicas import train_on_replicas
 from xaibench.pipeline.train import Trainer
@@ -66,10 +66,11 @@ def write_predictions(ledger: Ledger, model: Model, device: torch.device) -> Non
     """Classify the test images: label, prediction and all confidences, in full precision."""
     selection = ledger.selection
     rows: list[list[object]] = []
+    engine = Engine(model)
     with evaluating(model):
         samples = selection.split(ledger.fold).test
         for loaded in selection.loader.batches(samples, selection.options.batch_size):
-            confidences = predict(model, place_images(loaded.images, device)).cpu()
+            confidences = engine.predict(place_images(loaded.images, device)).cpu()
             for sample, values in zip(loaded.samples, confidences, strict=True):
                 row = [sample.id, sample.label, int(values.argmax()), *map(float, values)]
                 rows.append(row)
@@ -84,10 +85,8 @@ class Predictions:
 
     def __init__(self, path: Path) -> None:
         self._frame = read_table(path).set_index("sample")
-        self._confidences = [c for c in self._frame if str(c).startswith("confidence_")]
 
-    def of(self, samples: Sequence[Sample], device: torch.device) -> tuple[Tensor, Tensor]:
-        """Return predicted classes ``(B,)`` and confidences ``(B, K)``."""
+    def of(self, samples: Sequence[Sample], device: torch.device) -> Tensor:
+        """Return predicted classes ``(B,)``."""
         rows = self._frame.loc[[sample.id for sample in samples]]
-        confidences = torch.tensor(rows[self._confidences].to_numpy("float32"), device=device)
-        return torch.tensor(rows["prediction"].to_numpy("int64"), device=device), confidences
+        return torch.tensor(rows["prediction"].to_numpy("int64"), device=device)

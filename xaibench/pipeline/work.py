@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from xaibench.core.loading import Loaded
 from xaibench.core.plugin import Bound
 from xaibench.core.progress import progress_bar
 from xaibench.core.registry import bind
-from xaibench.core.tape import Tape, predict
+from xaibench.core.tape import Tape
 from xaibench.pipeline.cell_files import CellFiles
 from xaibench.pipeline.cells import Job, Ledger
 from xaibench.pipeline.explain import Stopwatch, TestBatch, ask, finish_maps, record
@@ -53,7 +52,7 @@ class _Worker:
     def __init__(self, ledger: Ledger) -> None:
         self.ledger, self.selection = ledger, ledger.selection
         self.device = choose_device(ledger.selection.options.device)
-        self.model = obtain_model(ledger)
+        self.engine = self.selection.engine(obtain_model(ledger))
         self.predictions = Predictions(ledger.folder / "predictions.csv")
         self.mean_mask: Tensor | None = None
 
@@ -66,7 +65,7 @@ class _Worker:
             for loaded in self.selection.loader.batches(samples, self.selection.options.batch_size):
                 batch = self._prepare(loaded)
                 asking = [cell.method for cell in cells if cell.needs_maps and not cell.error]
-                tape = record(self.model, asking, batch.images) if asking else None
+                tape = record(self.engine, asking, batch.images) if asking else None
                 for cell in cells:
                     if not cell.error:
                         self._fill(cell, batch, tape)
@@ -77,8 +76,7 @@ class _Worker:
         try:
             raw = self._explain(cell, batch, tape) if cell.needs_maps else cell.read(batch)
             maps = finish_maps(cell.method, raw, batch)
-            looking = partial(predict, self.model)
-            scores = score_batch(cell.metrics, maps, batch, self.selection.target_of, looking)
+            scores = score_batch(cell.metrics, maps, batch, self.selection.target_of)
             cell.write(raw, batch, scores)
         except Exception as error:  # any plugin may raise anything
             reason = str(error) if isinstance(error, XaibenchError) else repr(error)
@@ -97,7 +95,7 @@ class _Worker:
 
     def _prepare(self, loaded: Loaded) -> TestBatch:
         labels = torch.tensor([sample.label for sample in loaded.samples], device=self.device)
-        predicted, confidences = self.predictions.of(loaded.samples, self.device)
+        predicted = self.predictions.of(loaded.samples, self.device)
         targets = {"label": labels, "predicted": predicted}
         chosen = self.selection.options.target
         return TestBatch(
@@ -106,7 +104,7 @@ class _Worker:
             masks=loaded.masks.to(self.device),
             annotated=[sample.annotated for sample in loaded.samples],
             targets=targets if chosen == "auto" else {chosen: targets[chosen]},
-            confidences=confidences,
+            predict=self.engine.predict,
         )
 
     def _average_masks(self) -> Tensor:

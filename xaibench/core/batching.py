@@ -1,0 +1,92 @@
+"""How many images one pass takes: found by itself, halved when memory runs out."""
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from xaibench.core.errors import XaibenchError
+
+Result = TypeVar("Result")
+_log = logging.getLogger(__name__)
+
+# Matrix kernels treat leftover rows otherwise than full blocks. With every pass filled up to a
+# multiple of four images an image's outputs are the same bits in any batch (measured on the CPU).
+_BLOCK = 4
+# With a single thread torch takes another kernel for 1x1 convolutions of fewer than 16 images.
+_BLOCK_OF_ONE_THREAD = 16
+_SMALLEST, _LARGEST = 4, 256
+
+
+def in_full_blocks(images: Tensor) -> Tensor:
+    """Repeat the last image until the batch is a multiple of four, with one thread of sixteen."""
+    one_thread = images.device.type == "cpu" and torch.get_num_threads() == 1
+    missing = -len(images) % (_BLOCK_OF_ONE_THREAD if one_thread else _BLOCK)
+    return torch.cat([images, images[-1:].expand(missing, -1, -1, -1)]) if missing else images
+
+
+class BatchSize:
+    """The number of rows that one kind of pass takes at once.
+
+    On the CPU it starts where more gain nothing; on a GPU it doubles while half of the memory is
+    free. Where memory runs out it is halved, and the pass is made again.
+    """
+
+    def __init__(self, device: torch.device, fitting: int, largest: int = _LARGEST) -> None:
+        """Start at the power of two below ``fitting``, from 4 to ``largest``."""
+        self._device, self._largest = device, largest
+        self.size = max(_SMALLEST, min(largest, 1 << max(fitting, 1).bit_length() - 1))
+
+    def over(self, count: int, work: Callable[[int, int], Result]) -> Iterator[Result]:
+        """Yield ``work(first, last)`` for consecutive parts of ``range(count)``.
+
+        Raises:
+            XaibenchError: not even a single image fits into memory.
+        """
+        first = 0
+        while first < count:
+            last = min(first + self.size, count)
+            result = self._try(work, first, last)
+            if result is None:
+                self._halve()
+                continue
+            yield result
+            first = last
+            self._grow()
+
+    @staticmethod
+    def _try(work: Callable[[int, int], Result], first: int, last: int) -> Result | None:
+        # Returned and not raised: an exception in flight would keep the pass's tensors alive.
+        try:
+            return work(first, last)
+        except (RuntimeError, MemoryError) as error:
+            if not _ran_out_of_memory(error):
+                raise
+            return None
+
+    def _halve(self) -> None:
+        if self.size == 1:
+            raise XaibenchError(
+                "out of memory with a single image; choose a smaller --image-size or a machine "
+                "with more memory."
+            )
+        self.size //= 2
+        _log.warning("out of memory: passes now take %d rows at once", self.size)
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _grow(self) -> None:
+        if self._device.type == "cuda" and self.size < self._largest:
+            free, total = torch.cuda.mem_get_info(self._device)
+            if free > total // 2:
+                self.size *= 2
+
+
+def _ran_out_of_memory(error: Exception) -> bool:
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    # The CPU's allocator and oneDNN say it in words only.
+    text = str(error)
+    return "can't allocate memory" in text or "could not create a memory" in text

@@ -1,0 +1,39 @@
+"""What several CAM methods share."""
+
+import torch
+from torch import Tensor
+
+
+def plus_plus_weights(first: Tensor, second: Tensor, third: Tensor, activations: Tensor) -> Tensor:
+    """Return Grad-CAM++'s channel weights ``(B, D)`` from derivatives ``(B, D, h, w)``.
+
+    sum_hw alpha * ReLU(first), alpha = second / (2 second + third * sum_hw A), and 0 where the
+    gradient is 0. No small number is added to the denominator: squared gradients are often smaller
+    than any that one would choose, and the map would depend on the scale of the logits.
+    """
+    total = activations.sum(dim=(2, 3), keepdim=True)
+    denominator = 2 * second + third * total
+    # Powers of small gradients underflow in float32; scaled by the largest they don't.
+    alpha = torch.where(denominator != 0, second / denominator, 0.0)
+    return (alpha * first.relu()).sum(dim=(2, 3))
+
+
+def principal_map(features: Tensor) -> Tensor:
+    """Return the projection ``(B, h, w)`` of ``(B, D, h, w)`` on its first principal component.
+
+    Channels are centred over the positions. The projection comes from the smaller of both Gram
+    matrices, not from a singular value decomposition of ``hw x D``. Its sign, which is arbitrary,
+    makes the largest absolute value positive.
+    """
+    height, width = features.shape[2:]
+    rows = features.flatten(2).double()  # (B, D, hw)
+    rows = rows - rows.mean(dim=2, keepdim=True)
+    if rows.shape[1] < rows.shape[2]:
+        _, vectors = torch.linalg.eigh(rows @ rows.mT)
+        projection = (vectors[:, None, :, -1] @ rows)[:, 0]
+    else:
+        values, vectors = torch.linalg.eigh(rows.mT @ rows)
+        projection = vectors[:, :, -1] * values[:, -1:].clamp(min=0).sqrt()
+    peak = projection.gather(1, projection.abs().argmax(dim=1, keepdim=True))
+    projection = torch.where(peak < 0, -projection, projection)
+    return projection.view(-1, height, width).float()

@@ -1,0 +1,110 @@
+"""Every pass of explaining and scoring: batched, in bounded memory, at the chosen precision."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from xaibench.core.batching import BatchSize, in_full_blocks
+from xaibench.core.device import autocast
+from xaibench.core.folding import fold_batch_norms
+from xaibench.core.model import Model
+
+Precision = Literal["fp32", "bf16", "fp16"]
+# 16 images of 224 x 224: on the CPU more gain nothing. Smaller images get proportionally more.
+_PIXELS = 16 * 224 * 224
+# A pass that keeps its graph holds every layer's output.
+_PIXELS_WITH_GRAPH = _PIXELS // 2
+
+
+class Engine:
+    """A trained model, ready for many passes. The model itself is never changed.
+
+    Passes without a graph, and the trunk of every CAM, run on a copy with folded batch norms,
+    which rounds otherwise in the last digits; gradients by the image run on the plain model.
+    """
+
+    def __init__(self, model: Model, *, precision: Precision = "fp32", fold: bool = True) -> None:
+        """Take a model in evaluation mode.
+
+        Args:
+            model: left as it is.
+            precision: of the networks' passes; maps and confidences come out in float32.
+            fold: fold batch norms into convolutions for passes without a graph.
+        """
+        self.model, self.precision = model, precision
+        self.device = next((t.device for t in model.parameters()), torch.device("cpu"))
+        self._fast: Model | None = None if fold else model
+        self._batch_sizes: dict[tuple[int, bool], BatchSize] = {}
+
+    def fast(self, images: Tensor) -> Model:
+        """Return the network for passes without a graph, made at the first call."""
+        if self._fast is None:
+            # Not the images themselves: the decision must not depend on who comes first.
+            noise = torch.rand(images.shape[1:], generator=torch.Generator().manual_seed(0))
+            with torch.inference_mode(mode=False):
+                self._fast = fold_batch_norms(self.model, in_full_blocks(noise[None].to(images)))
+        return self._fast
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Return logits ``(B, K)`` float32, the same bits whatever the batch on the CPU."""
+        return self.stream(lambda first, last: images[first:last], len(images), images)
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Return confidences ``(B, K)``."""
+        return functional.softmax(self.logits(images), dim=1)
+
+    def stream(self, make: Callable[[int, int], Tensor], count: int, like: Tensor) -> Tensor:
+        """Return the logits ``(count, K)`` of images that are made, seen and dropped in parts.
+
+        Args:
+            make: ``make(first, last)`` gives the images ``(last - first, C, H, W)`` of those
+                numbers; where memory runs out it is asked again for fewer.
+            count: number of images.
+            like: images of the same size.
+        """
+        network = self.fast(like)
+
+        def look(first: int, last: int) -> Tensor:
+            with torch.inference_mode(), self.casting():
+                logits: Tensor = network(in_full_blocks(_channels_last(make(first, last))))
+            return logits[: last - first].float()
+
+        return torch.cat(list(self.batch_size(like).over(count, look)))
+
+    def gradients(self, images: Tensor, targets: Tensor) -> Tensor:
+        """Return d logit[target] / d images, ``(B, C, H, W)`` float32."""
+
+        def derive(first: int, last: int) -> Tensor:
+            leaves, chosen = self.graph(images[first:last], targets[first:last])
+            (gradient,) = torch.autograd.grad(chosen, leaves)
+            return gradient[: last - first]
+
+        return torch.cat(list(self.batch_size(images, graph=True).over(len(images), derive)))
+
+    def graph(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Run the plain model with a graph: the leaves, and the sum of the targets' logits."""
+        with torch.inference_mode(mode=False), torch.enable_grad():
+            leaves = in_full_blocks(_channels_last(images.detach())).clone().requires_grad_()
+            with self.casting():
+                logits = self.model(leaves)
+            return leaves, logits[: len(images)].float().gather(1, targets[:, None]).sum()
+
+    def casting(self) -> AbstractContextManager[object]:
+        """Return the context in which the network runs."""
+        return nullcontext() if self.precision == "fp32" else autocast(self.device, self.precision)
+
+    def batch_size(self, images: Tensor, *, graph: bool = False) -> BatchSize:
+        """Return the size of a pass over such images, with a graph or without, found and kept."""
+        pixels = images.shape[2] * images.shape[3]
+        if (pixels, graph) not in self._batch_sizes:
+            fitting = (_PIXELS_WITH_GRAPH if graph else _PIXELS) // pixels
+            self._batch_sizes[pixels, graph] = BatchSize(self.device, fitting)
+        return self._batch_sizes[pixels, graph]
+
+
+def _channels_last(images: Tensor) -> Tensor:
+    return images.contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,97 @@
+"""Batch norms folded into the convolutions before them: the same function in fewer passes."""
+
+import copy
+import logging
+from itertools import chain
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from xaibench.core.layers import named_layer
+from xaibench.core.model import Model
+
+_log = logging.getLogger(__name__)
+Network = TypeVar("Network", bound=Model)
+# Folding rounds otherwise; what differs by more than this share of the largest value is a fault.
+_TOLERANCE = 1e-3
+
+
+def fold_batch_norms(model: Network, images: Tensor) -> Network:
+    """Return a copy of a model in evaluation mode, batch norms folded, convolutions channels last.
+
+    Which convolution feeds which norm is seen in a pass over ``images``, not guessed from names;
+    the copy is used only if its logits and its CAM activations equal the model's. Everything that
+    isn't folded is shared with the model, which stays as it was.
+    """
+    with torch.no_grad():
+        pairs = _find_pairs(model, images)
+        shared = {id(t): t for t in chain(model.parameters(), model.buffers())}
+        folded = copy.deepcopy(model, shared)
+        for convolution, norm in pairs:
+            before, after = named_layer(folded, convolution), named_layer(folded, norm)
+            assert isinstance(before, nn.Conv2d)
+            assert isinstance(after, nn.BatchNorm2d)
+            _replace(folded, convolution, fuse_conv_bn_eval(before, after))
+            _replace(folded, norm, nn.Identity())
+        for part in folded.modules():
+            if isinstance(part, nn.Conv2d):
+                weight = part.weight.detach().contiguous(memory_format=torch.channels_last)
+                part.weight = nn.Parameter(weight, requires_grad=False)
+        if _agree(_look(model, images), _look(folded, images)):
+            return folded
+    _log.info("batch norms of %s stay as they are: folded, it is another function", type(model))
+    return model
+
+
+def _find_pairs(model: Model, images: Tensor) -> list[tuple[str, str]]:
+    made: dict[int, tuple[str, Tensor]] = {}  # the tensors are kept, so that no id comes twice
+    pairs: list[tuple[str, str]] = []
+    calls: dict[str, int] = {}
+    hooks = []
+
+    def watch(name: str, part: nn.Module) -> None:
+        def hook(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            calls[name] = calls.get(name, 0) + 1
+            if isinstance(part, nn.Conv2d):
+                made[id(output)] = (name, output)
+            elif id(inputs[0]) in made:
+                pairs.append((made[id(inputs[0])][0], name))
+
+        hooks.append(part.register_forward_hook(hook))
+
+    for name, part in model.named_modules():
+        if type(part) in (nn.Conv2d, nn.BatchNorm2d):
+            watch(name, part)
+    try:
+        model.outputs(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return [pair for pair in pairs if calls[pair[0]] == calls[pair[1]] == 1]
+
+
+def _replace(model: nn.Module, name: str, part: nn.Module) -> None:
+    parent, _, child = name.rpartition(".")
+    setattr(model.get_submodule(parent), child, part)
+
+
+def _look(model: Model, images: Tensor) -> list[Tensor]:
+    """Return the logits and, where there is one, the output of the CAM layer."""
+    seen: list[Tensor] = []
+    if model.cam_layer is None:
+        return [model(images)]
+    layer = named_layer(model, model.cam_layer)
+    handle = layer.register_forward_hook(lambda _, __, output: seen.append(output.clone()))
+    try:
+        return [model(images), *seen]
+    finally:
+        handle.remove()
+
+
+def _agree(ours: list[Tensor], theirs: list[Tensor]) -> bool:
+    return all(
+        bool((a - b).abs().max() <= _TOLERANCE * b.abs().max())
+        for a, b in zip(ours, theirs, strict=True)
+    )

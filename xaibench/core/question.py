@@ -1,0 +1,142 @@
+"""The method vocabulary for some rows of a tape: each word is an attribute."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from xaibench.core.biases import sum_over_biases
+from xaibench.core.engine import Engine
+from xaibench.core.errors import XaibenchError
+from xaibench.core.head import Head, find_head, run_head
+from xaibench.core.seeds import BatchGenerator
+from xaibench.core.tape import Tape
+
+Copies = Callable[[int, int], Tensor]
+WeighedCopies = Callable[[int, int], tuple[Tensor, Tensor]]
+
+
+@dataclass
+class Question:
+    """What one method may ask about some rows of a tape."""
+
+    tape: Tape
+    rows: Tensor
+    targets: Tensor
+    seeds: Sequence[int]
+    all_masks: Tensor | None = None
+    mean_mask: Tensor | None = None
+
+    @property
+    def _engine(self) -> Engine:
+        return self.tape.engine
+
+    @property
+    def images(self) -> Tensor:
+        """``(B, C, H, W)``."""
+        return self.tape.images[self.rows]
+
+    @property
+    def logits(self) -> Tensor:
+        """``(B, K)``."""
+        return self.tape.logits.detach()[self.rows]
+
+    @property
+    def activations(self) -> Tensor:
+        """``(B, D, h, w)``."""
+        return self.tape.activations[self.rows]
+
+    @property
+    def gradients(self) -> Tensor:
+        """``(B, D, h, w)``, computed once for all methods that ask."""
+        return self.tape.gradients(self.rows, self.targets)
+
+    @property
+    def class_weights(self) -> Tensor:
+        """``(B, D)``."""
+        weights = self.head.weights
+        if weights is None:
+            raise XaibenchError("the logits are no linear map of the pooled activations.")
+        return weights[self.targets]
+
+    @property
+    def saliency(self) -> Tensor:
+        """``(B, h, w)``."""
+        return self.tape.saliency[self.rows]
+
+    @property
+    def masks(self) -> Tensor:
+        """``(B, H, W)`` int8."""
+        assert self.all_masks is not None
+        return self.all_masks[self.rows]
+
+    @property
+    def generator(self) -> BatchGenerator:
+        """A fresh stream for each row."""
+        return BatchGenerator(self.seeds, self.tape.images.device)
+
+    @property
+    def head(self) -> Head:
+        """What is known of the head."""
+        return find_head(self._engine.model, self.tape.images)
+
+    @property
+    def network(self) -> nn.Module:
+        """The model itself, for other libraries."""
+        return self._engine.model
+
+    @property
+    def predict(self) -> Callable[[Tensor], Tensor]:
+        """Images -> confidences ``(B, K)``."""
+        return self._engine.predict
+
+    def derive(self, weights: Tensor) -> Tensor:
+        """Return the derivative ``(B, D, h, w)`` of the logits weighed by ``(B, K)``."""
+        return self.tape.derive(self.rows, weights)
+
+    def differentiate(self, images: Tensor) -> Tensor:
+        """Return the gradients of the target's logit, ``(n, C, H, W)``.
+
+        There may be several images for each target, one behind the other.
+        """
+        copies = len(images) // len(self.targets)
+        return self._engine.gradients(images, self.targets.repeat_interleave(copies))
+
+    def respond(self, row: int, copies: Copies, count: int, *, confidence: bool = False) -> Tensor:
+        """Return the target's logit, or its confidence, on ``count`` copies of an image."""
+        logits = self._engine.stream(copies, count, self.tape.images)
+        return (logits.softmax(dim=1) if confidence else logits)[:, self.targets[row]]
+
+    def integrate(self, row: int, copies: WeighedCopies, count: int) -> Tensor:
+        """Return the weighed sum ``(C, H, W)`` of the target's gradients on copies of an image."""
+
+        def derive(first: int, last: int) -> Tensor:
+            images, weights = copies(first, last)
+            gradients = self._engine.gradients(images, self.targets[row].expand(len(images)))
+            return (gradients * weights).sum(dim=0)
+
+        size = self._engine.batch_size(self.tape.images, graph=True)
+        return torch.stack(list(size.over(count, derive))).sum(dim=0)
+
+    def try_head(self, row: int, variants: Copies, count: int) -> Tensor:
+        """Return the target's logit ``(count,)`` on variants of an image's activations."""
+        image = self.images[row : row + 1]
+        return run_head(self._engine, image, variants, count)[:, self.targets[row]]
+
+    def record(self, row: int, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return activations and the target's gradients ``(n, D, h, w)`` of copies of an image."""
+        size = self._engine.batch_size(self.tape.images)
+
+        def look(first: int, last: int) -> tuple[Tensor, Tensor]:
+            tape = Tape(self._engine, images[first:last], {"activations", "gradients"})
+            targets = self.targets[row].expand(last - first)
+            rows = torch.arange(last - first, device=images.device)
+            return tape.activations, tape.gradients(rows, targets)
+
+        parts = list(size.over(len(images), look))
+        return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
+
+    def sum_over_biases(self, term: Callable[[Tensor, Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+        """Return input gradients, and ``term(gradient, bias)`` summed over all biased layers."""
+        return sum_over_biases(self._engine, self.images, self.targets, term)

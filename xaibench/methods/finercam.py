@@ -1,0 +1,38 @@
+"""Finer-CAM: Grad-CAM of what tells the target from the classes most like it."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, einsum
+from torch.nn import functional
+
+from xaibench.core.errors import XaibenchError
+from xaibench.core.registry import method
+
+
+@method(paper="zhang2025finercam", family="cam")
+def finercam(
+    activations: Tensor,
+    logits: Tensor,
+    targets: Tensor,
+    derive: Callable[[Tensor], Tensor],
+    *,
+    alpha: float = 1.0,
+    classes: int = 3,
+) -> Tensor:
+    """Return Grad-CAM of y_target - alpha * sum_c p_c y_c / sum_c p_c, shape (B, h, w).
+
+    Options:
+        alpha: how much of the similar classes' logits is subtracted.
+        classes: how many similar classes c, those with the logits nearest to the target's.
+    """
+    if classes < 1:
+        raise XaibenchError(f"finercam[classes={classes}]: at least 1.")
+    own = logits.gather(1, targets[:, None])
+    distance = (logits - own).abs().scatter(1, targets[:, None], torch.inf)
+    similar = distance.argsort(dim=1, stable=True)[:, : min(classes, logits.shape[1] - 1)]
+    # Softmax over the similar classes alone is their confidences' share.
+    shares = functional.softmax(logits.gather(1, similar), dim=1)
+    weights = torch.zeros_like(logits).scatter(1, similar, -alpha * shares)
+    gradients = derive(weights.scatter(1, targets[:, None], 1.0))
+    return einsum("bd,bdhw->bhw", gradients.mean(dim=(2, 3)), activations).relu()

@@ -1,0 +1,19 @@
+"""Guided backpropagation: the gradient along ways that only add evidence."""
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from xaibench.core.registry import method
+from xaibench.core.rules import guided
+
+
+@method(paper="springenberg2015guided", family="gradient", sign="none")
+def guided_backprop(images: Tensor, differentiate: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return max over channels of |guided dy/dx|, shape (B, H, W).
+
+    Every ReLU passes on only positive gradients; other nonlinearities keep their derivative.
+    """
+    with guided():
+        found = differentiate(images)
+    return found.abs().amax(dim=1)

@@ -1,0 +1,102 @@
+"""Explaining any classifier from Python, again and again."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from xaibench.core.allocator import keep_freed_memory
+from xaibench.core.contract import LAYER_WORDS
+from xaibench.core.engine import Engine, Precision
+from xaibench.core.layers import find_cam_layer
+from xaibench.core.model import Model, evaluating
+from xaibench.core.plugin import Bound
+from xaibench.core.registry import bind
+from xaibench.core.tape import Tape
+from xaibench.pipeline.explain import TestBatch, ask, finish_maps, words_of
+from xaibench.pipeline.inputs import check_images, check_words, find_targets, wrap
+from xaibench.pipeline.options import listed
+
+
+class Explainer:
+    """Explains one classifier, and keeps what it found out about it.
+
+    The first call looks for the CAM layer and folds batch norms into convolutions (in a copy); the
+    following ones only run passes. Weights that change later go unnoticed: make a new explainer.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        layer: str | None = None,
+        precision: Precision = "fp32",
+        fold: bool = True,
+    ) -> None:
+        """Take any torch classifier; it is left as it was, no hooks, gradients or modes changed.
+
+        Args:
+            model: returns logits ``(B, K)``.
+            layer: the CAM layer's name; without it the last spatial one is found, for token outputs
+                of transformers, too.
+            precision: ``fp32``, or ``bf16`` or ``fp16``, which change maps.
+            fold: fold batch norms into convolutions for passes without a graph.
+        """
+        self.model, self._layer = model, layer
+        self._precision: Precision = precision
+        self._fold = fold
+        self._engine: Engine | None = None
+
+    @torch.inference_mode(mode=False)  # whatever the caller's mode: gradients are needed
+    def __call__(
+        self,
+        images: Tensor | np.ndarray,
+        targets: Tensor | Sequence[int] | int | None = None,
+        methods: Sequence[str] | str = ("gradcam",),
+        *,
+        seed: int = 0,
+    ) -> dict[str, Tensor]:
+        """Return each method's saliency maps, as `xaibench.explain` does."""
+        images = check_images(images, self.model)
+        bound = [bind("method", spec) for spec in listed(methods)]
+        engine = self._ready(images, bound)
+        check_words(bound, engine.model, images)
+        parts: list[dict[str, Tensor]] = []
+        with evaluating(engine.model):
+            size = engine.batch_size(images).size
+            for first in range(0, len(images), size):
+                rows = slice(first, first + size)
+                tape = Tape(engine, images[rows], words_of(bound) | {"logits"})
+                parts.append(
+                    self._explain(tape, targets, bound, rows, count=len(images), seed=seed)
+                )
+        return {spec: torch.cat([part[spec] for part in parts]) for spec in parts[0]}
+
+    def _ready(self, images: Tensor, methods: Sequence[Bound]) -> Engine:
+        needs_layer = bool(words_of(methods) & LAYER_WORDS) and not isinstance(self.model, Model)
+        if needs_layer and self._layer is None:
+            self._layer, self._engine = find_cam_layer(self.model, images[:1]), None
+        if self._engine is None:
+            keep_freed_memory()
+            wrapped = wrap(self.model, self._layer)
+            self._engine = Engine(wrapped, precision=self._precision, fold=self._fold)
+        return self._engine
+
+    @staticmethod
+    def _explain(
+        tape: Tape, targets: object, methods: Sequence[Bound], rows: slice, *, count: int, seed: int
+    ) -> dict[str, Tensor]:
+        images = tape.images
+        logits = tape.logits[: len(images)].detach()
+        chosen = find_targets(targets, logits, rows, count)
+        ids = [str(rows.start + row) for row in range(len(images))]
+        masks = torch.zeros_like(images[:, 0], dtype=torch.int8)
+        batch = TestBatch(
+            ids, images, masks, [False] * len(ids), {"label": chosen}, tape.engine.predict
+        )
+        maps: dict[str, Tensor] = {}
+        for method in methods:
+            raw = {"label": ask(method, tape, batch, "label", seed=seed, mean_mask=None)}
+            maps[method.spec] = finish_maps(method, raw, batch)["label"].values
+        return maps
