@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import torch
 from skimage.segmentation import slic
 from torch import Tensor
 
@@ -16,4 +17,6 @@ def find_superpixels(image: Tensor, count: int) -> Tensor:
         side = max(math.isqrt(height * width // count), 1)
         rows, columns = np.ogrid[:height, :width]
         labels = rows // side * -(-width // side) + columns // side
-    return torch.from_numpy(np.unique(labels, return_inverse=True)[1]).to(image.device)
+    dense = np.unique(labels, return_inverse=True)[1].reshape(labels.shape)
+    found: Tensor = torch.from_numpy(dense).to(image.device)
+    return found
