@@ -7,6 +7,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from xaibench.core.allocator import keep_freed_memory
 from xaibench.core.errors import XaibenchError
 
 _HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -23,6 +24,7 @@ def choose_device(name: str) -> torch.device:
     if name == "cuda" and not there:
         raise XaibenchError("--device cuda: no CUDA device was found; use --device cpu or auto.")
     if name == "cpu" or not there:
+        keep_freed_memory()
         return torch.device("cpu")
     _compute_repeatably()
     return torch.device("cuda")

@@ -5,10 +5,11 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from xaibench.core.batching import BatchSize, in_full_blocks
+from xaibench.core.compiling import compile_network
 from xaibench.core.device import autocast
 from xaibench.core.folding import fold_batch_norms
 from xaibench.core.model import Model
@@ -27,15 +28,28 @@ class Engine:
     which rounds otherwise in the last digits; gradients by the image run on the plain model.
     """
 
-    def __init__(self, model: Model, *, precision: Precision = "fp32", fold: bool = True) -> None:
+    def __init__(
+        self,
+        model: Model,
+        *,
+        precision: Precision = "fp32",
+        fold: bool = True,
+        full_blocks: bool = True,
+        compiled: bool = False,
+    ) -> None:
         """Take a model in evaluation mode.
 
         Args:
             model: left as it is.
             precision: of the networks' passes; maps and confidences come out in float32.
             fold: fold batch norms into convolutions for passes without a graph.
+            full_blocks: fill every pass up, so that an image's results are the same bits in any
+                batch; without it they are equal but for rounding, and a single image costs one.
+            compiled: run passes without a graph through ``torch.compile``; it pays for long work.
         """
         self.model, self.precision = model, precision
+        self._full_blocks, self._compile = full_blocks, compiled
+        self._compiled: dict[torch.Size, nn.Module] = {}
         self.device = next((t.device for t in model.parameters()), torch.device("cpu"))
         self._fast: Model | None = None if fold else model
         self._batch_sizes: dict[tuple[int, bool], BatchSize] = {}
@@ -46,7 +60,7 @@ class Engine:
             # Not the images themselves: the decision must not depend on who comes first.
             noise = torch.rand(images.shape[1:], generator=torch.Generator().manual_seed(0))
             with torch.inference_mode(mode=False):
-                self._fast = fold_batch_norms(self.model, in_full_blocks(noise[None].to(images)))
+                self._fast = fold_batch_norms(self.model, noise[None].to(images))
         return self._fast
 
     def logits(self, images: Tensor) -> Tensor:
@@ -67,13 +81,26 @@ class Engine:
             like: images of the same size.
         """
         network = self.fast(like)
+        size = self.batch_size(like)
 
         def look(first: int, last: int) -> Tensor:
             with torch.inference_mode(), self.casting():
-                logits: Tensor = network(in_full_blocks(_channels_last(make(first, last))))
+                images = self.fill(_channels_last(make(first, last)))
+                if self._compile:
+                    return self._look_compiled(network, images, size.size)[: last - first].float()
+                logits: Tensor = network(images)
             return logits[: last - first].float()
 
-        return torch.cat(list(self.batch_size(like).over(count, look)))
+        return torch.cat(list(size.over(count, look)))
+
+    def _look_compiled(self, network: nn.Module, images: Tensor, size: int) -> Tensor:
+        """Run what was compiled for one size of batch: the last one is filled up to it."""
+        images = torch.cat([images, images[-1:].expand(size - len(images), -1, -1, -1)])
+        if images.shape not in self._compiled:
+            self._compiled[images.shape] = compile_network(network, images)
+        with torch.inference_mode(mode=False), torch.no_grad():
+            logits: Tensor = self._compiled[images.shape](images.clone())
+        return logits
 
     def gradients(self, images: Tensor, targets: Tensor) -> Tensor:
         """Return d logit[target] / d images, ``(B, C, H, W)`` float32."""
@@ -88,10 +115,14 @@ class Engine:
     def graph(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Run the plain model with a graph: the leaves, and the sum of the targets' logits."""
         with torch.inference_mode(mode=False), torch.enable_grad():
-            leaves = in_full_blocks(_channels_last(images.detach())).clone().requires_grad_()
+            leaves = self.fill(_channels_last(images.detach())).clone().requires_grad_()
             with self.casting():
                 logits = self.model(leaves)
             return leaves, logits[: len(images)].float().gather(1, targets[:, None]).sum()
+
+    def fill(self, rows: Tensor) -> Tensor:
+        """Return what a pass over these rows takes."""
+        return in_full_blocks(rows) if self._full_blocks else rows
 
     def casting(self) -> AbstractContextManager[object]:
         """Return the context in which the network runs."""

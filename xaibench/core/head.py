@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from xaibench.core.batching import BatchSize, in_full_blocks
+from xaibench.core.batching import BatchSize
 from xaibench.core.engine import Engine
 from xaibench.core.layers import as_activations, as_output, named_layer
 from xaibench.core.model import Model
@@ -54,7 +54,7 @@ def run_head(
     elements = make(0, 1).numel()
 
     def look(first: int, last: int) -> Tensor:
-        variants = in_full_blocks(make(first, last))
+        variants = engine.fill(make(first, last))
 
         def put(module: nn.Module, _: object, output: Tensor) -> Tensor:
             return as_output(variants.to(output.dtype), output, image, module)

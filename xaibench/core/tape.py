@@ -7,7 +7,6 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from xaibench.core.batching import in_full_blocks
 from xaibench.core.engine import Engine
 from xaibench.core.errors import XaibenchError
 from xaibench.core.layers import as_activations, named_layer
@@ -45,7 +44,7 @@ class Tape:
         wants_layer = bool(asked & _NEED_LAYER)
         graph, saliency = bool(asked & _NEED_GRAPH), "saliency" in asked
         with torch.no_grad(), self._tap(network, wants_layer, graph), engine.casting():
-            self._outputs = network.outputs(in_full_blocks(images), saliency=saliency)
+            self._outputs = network.outputs(engine.fill(images), saliency=saliency)
         if wants_layer and self._output is None:
             raise XaibenchError(f"the CAM layer '{network.cam_layer}' did not run; choose another.")
 

@@ -67,7 +67,7 @@ class Ledger:
         code = code_of(method.plugin.file, *_EXPLAIN_CODE)
         # A lost model is trained again, and on a GPU its weights come out a little different.
         weights = read_json(self.folder / "model.json").get("sha256")
-        passes = [options.precision, options.fold, options.layer]
+        passes = [options.precision, options.fold, options.compile, options.layer]
         return fingerprint(
             self.model_fingerprint, weights, method.spec, options.target, passes, code
         )

@@ -80,7 +80,9 @@ class Explainer:
         if self._engine is None:
             keep_freed_memory()
             wrapped = wrap(self.model, self._layer)
-            self._engine = Engine(wrapped, precision=self._precision, fold=self._fold)
+            self._engine = Engine(
+                wrapped, precision=self._precision, fold=self._fold, full_blocks=False
+            )
         return self._engine
 
     @staticmethod

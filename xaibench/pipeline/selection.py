@@ -122,7 +122,10 @@ class Selection:
 
     def engine(self, model: Model) -> Engine:
         """Return what runs a trained model's passes, as the options say."""
-        return Engine(model, precision=self.options.precision, fold=self.options.fold)
+        options = self.options
+        return Engine(
+            model, precision=options.precision, fold=options.fold, compiled=options.compile
+        )
 
     def target_of(self, metric: Bound) -> str:
         """Return which class a metric's maps explain, ``label`` or ``predicted``."""

@@ -1,0 +1,176 @@
+"""Contenders take turns at one work; the medians, the ratios and the differences go to a table."""
+
+import csv
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+from machine import flops_of, matmul_rate, peak_memory
+from torch import Tensor
+
+import xaibench
+from xaibench.core.allocator import keep_freed_memory
+from xaibench.core.registry import bind
+from xaibench.core.roots import open_dataset
+
+
+@dataclass
+class Setting:
+    """What every contender gets."""
+
+    network: str
+    weights: str
+    image_size: int
+    batch: int
+    rounds: int
+    data_root: str
+    quantus: str
+    model: Any = None
+    images: Tensor = field(default_factory=lambda: torch.zeros(0))
+    masks: Tensor = field(default_factory=lambda: torch.zeros(0))
+    flops: float = 0.0
+    rate: float = 0.0
+    explainer: Any = None
+
+    @property
+    def layer(self) -> torch.nn.Module:
+        """The CAM layer."""
+        return self.model.get_submodule(self.model.cam_layer)
+
+
+def prepare(setting: Setting) -> Setting:
+    """Build the model, read the images, and find the machine's limit."""
+    keep_freed_memory()
+    torch.manual_seed(0)
+    plugin = bind("model", setting.network).plugin
+    setting.model = plugin.function(2, setting.weights)
+    setting.images, setting.masks = _images(setting)
+    if setting.weights == "none":
+        setting.model.train()
+        with torch.no_grad():
+            for _ in range(3):
+                setting.model(setting.images)
+    setting.model.eval()
+    setting.explainer = xaibench.Explainer(setting.model)
+    setting.flops = flops_of(setting.model, setting.images[:1])
+    setting.rate = matmul_rate()
+    return setting
+
+
+def _images(setting: Setting) -> tuple[Tensor, Tensor]:
+    from xaibench.core.loading import Loader
+
+    try:
+        data = open_dataset(bind("dataset", "busi"), setting.data_root)
+    except xaibench.XaibenchError:
+        data = open_dataset(bind("dataset", f"phantom[images={max(setting.batch, 30)}]"), "")
+    loader = Loader(data, setting.image_size)
+    chosen = [s for s in data.samples if s.label == 0 and s.masks][: setting.batch]
+    loaded = next(iter(loader.batches(chosen, setting.batch)))
+    return loaded.images.float() / 255, loaded.masks
+
+
+@dataclass
+class Contest:
+    """One work: ours and the peers' ways to do it.
+
+    Attributes:
+        name: of the work.
+        goal: what was aimed at, in words.
+        images: handled in one call.
+        ours: does it, and returns what `difference` compares.
+        peers: do it.
+        passes: of the network by image, a backward pass counting two; 0: not the network's work.
+        difference: between ours and a peer's results, for peers that it fits.
+        rounds: if others than the setting's.
+        alone: source that does ours in a fresh process, for its peak memory.
+    """
+
+    name: str
+    goal: str
+    images: int
+    ours: Callable[[], Any]
+    peers: Mapping[str, Callable[[], Any]]
+    passes: float = 0.0
+    difference: Callable[[Any, Any], float] | None = None
+    rounds: int = 0
+    alone: str = ""
+
+    def run(self, setting: Setting) -> list[dict[str, Any]]:
+        """Let all take turns, and return a row for each peer."""
+        contenders = {"ours": self.ours, **self.peers}
+        seconds: dict[str, list[float]] = {name: [] for name in contenders}
+        results: dict[str, Any] = {}
+        rounds = self.rounds or setting.rounds
+        for turn in range(rounds + (rounds > 1)):  # the first warms up, where it costs little
+            for name, work in contenders.items():
+                started = time.perf_counter()
+                results[name] = work()
+                if turn or rounds == 1:
+                    seconds[name].append(time.perf_counter() - started)
+        each = {name: statistics.median(times) / self.images for name, times in seconds.items()}
+        limit = self.passes * setting.flops / setting.rate
+        memory = peak_memory(setting, self.alone) if self.alone else None
+        rows = []
+        for peer in self.peers or {"-": None}:
+            differs = None
+            if self.difference and peer in results:
+                differs = self.difference(results["ours"], results[peer])
+            rows.append({
+                "work": self.name, "peer": peer, "images": self.images, "rounds": rounds,
+                "ours_s": each["ours"], "peer_s": each.get(peer),
+                "ratio": each[peer] / each["ours"] if peer in each else None,
+                "of_limit": limit / each["ours"] if limit else None,
+                "difference": differs, "peak_gb": memory, "goal": self.goal,
+            })  # fmt: skip
+        return rows
+
+
+class Table:
+    """Rows as they come: shown, and written again after each work."""
+
+    def __init__(self, setting: Setting, out: Path) -> None:
+        self._setting, self._out = setting, out
+        self._rows: list[dict[str, Any]] = []
+        out.mkdir(parents=True, exist_ok=True)
+
+    def add(self, rows: list[dict[str, Any]]) -> None:
+        """Append a work's rows."""
+        self._rows += rows
+        for row in rows:
+            click.echo(" | ".join(f"{key} {_text(value)}" for key, value in row.items()))
+        with (self._out / "speed.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, self._rows[0])
+            writer.writeheader()
+            writer.writerows(self._rows)
+        (self._out / "speed.md").write_text(self._markdown(), "utf-8")
+
+    def _markdown(self) -> str:
+        s = self._setting
+        lines = [
+            f"{s.network} (weights: {Path(s.weights).name}), {s.image_size} x {s.image_size}, "
+            f"float32, {torch.get_num_threads()} threads, torch {torch.__version__}, "
+            f"{platform.machine()}; matrix products {s.rate / 1e9:.0f} GFLOP/s, one pass "
+            f"{s.flops / 1e9:.2f} GFLOP.",
+            "",
+            "| work | against | images | ours, s/image | peer, s/image | ratio | of the limit "
+            "| largest difference | peak memory, GB | goal |",
+            "|---|---|---|---|---|---|---|---|---|---|",
+        ]
+        keys = ("work", "peer", "images", "ours_s", "peer_s", "ratio", "of_limit", "difference",
+                "peak_gb", "goal")  # fmt: skip
+        for row in self._rows:
+            lines.append("| " + " | ".join(_text(row[key]) for key in keys) + " |")
+        return "\n".join(lines) + "\n"
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

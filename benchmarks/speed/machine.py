@@ -1,0 +1,59 @@
+"""The machine's own limit, and what a process needs at most."""
+
+import json
+import subprocess
+import sys
+import time
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+
+def flops_of(network: nn.Module, image: Tensor) -> float:
+    """Return the floating point operations of one forward pass of one image."""
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        network(image)
+    return float(counter.get_total_flops())
+
+
+def matmul_rate() -> float:
+    """Return the fastest rate found for a large float32 matrix product, in operations a second.
+
+    As a plain product and as the 1x1 convolution that it is in a network: which library does them
+    differs, and so does what it makes of the processor.
+    """
+    left, right = torch.rand(4096, 2048), torch.rand(2048, 2048)
+    pixels = left.T.reshape(1, 2048, 64, 64).contiguous(memory_format=torch.channels_last)
+    kernel = right.T.reshape(2048, 2048, 1, 1).contiguous(memory_format=torch.channels_last)
+    seconds = []
+    with torch.inference_mode():
+        for _ in range(5):
+            for product in (lambda: left @ right, lambda: functional.conv2d(pixels, kernel)):
+                started = time.perf_counter()
+                product()
+                seconds.append(time.perf_counter() - started)
+    return 2 * 4096 * 2048 * 2048 / min(seconds)
+
+
+def peak_memory(setting: Any, source: str) -> float:
+    """Return the most memory (GB) of a fresh process that does this work with this setting."""
+    given = {key: getattr(setting, key) for key in
+             ("network", "weights", "image_size", "batch", "rounds", "data_root", "quantus")}
+    given["rounds"] = 1
+    script = (
+        "import json, resource, sys\n"
+        "sys.path.insert(0, sys.argv[2])\n"
+        "from contest import Setting, prepare\n"
+        "setting = prepare(Setting(**json.loads(sys.argv[1])))\n"
+        f"{source}\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", script, json.dumps(given), sys.path[0]],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return int(done.stdout.split()[-1]) / 1e6
