@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from xaibench.core.batching import BatchSize, in_full_blocks
@@ -49,7 +49,7 @@ class Engine:
         """
         self.model, self.precision = model, precision
         self._full_blocks, self._compile = full_blocks, compiled
-        self._compiled: dict[torch.Size, nn.Module] = {}
+        self._compiled: dict[torch.Size, Callable[[Tensor], Tensor]] = {}
         self.device = next((t.device for t in model.parameters()), torch.device("cpu"))
         self._fast: Model | None = None if fold else model
         self._batch_sizes: dict[tuple[int, bool], BatchSize] = {}
@@ -93,14 +93,13 @@ class Engine:
 
         return torch.cat(list(size.over(count, look)))
 
-    def _look_compiled(self, network: nn.Module, images: Tensor, size: int) -> Tensor:
+    def _look_compiled(self, network: Model, images: Tensor, size: int) -> Tensor:
         """Run what was compiled for one size of batch: the last one is filled up to it."""
         images = torch.cat([images, images[-1:].expand(size - len(images), -1, -1, -1)])
         if images.shape not in self._compiled:
             self._compiled[images.shape] = compile_network(network, images)
         with torch.inference_mode(mode=False), torch.no_grad():
-            logits: Tensor = self._compiled[images.shape](images.clone())
-        return logits
+            return self._compiled[images.shape](images.clone())
 
     def gradients(self, images: Tensor, targets: Tensor) -> Tensor:
         """Return d logit[target] / d images, ``(B, C, H, W)`` float32."""
