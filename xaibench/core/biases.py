@@ -22,6 +22,7 @@ def sum_over_biases(
         targets: ``(B,)``.
         term: (gradient ``(B, D, h, w)`` by the layer's output, bias ``(D,)``) -> ``(B, H, W)``.
     """
+    # Of the plain model: a folded norm has no bias of its own.
     biases = {part: bias for part in engine.model.modules() if (bias := bias_of(part)) is not None}
 
     def derive(first: int, last: int) -> tuple[Tensor, Tensor]:
@@ -35,7 +36,7 @@ def sum_over_biases(
 
         hooks = [part.register_forward_hook(watch) for part in biases]
         try:
-            leaves, chosen = engine.graph(images[first:last], targets[first:last])
+            leaves, chosen = engine.graph(engine.model, images[first:last], targets[first:last])
         finally:
             for hook in hooks:
                 hook.remove()

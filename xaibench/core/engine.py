@@ -24,8 +24,8 @@ _PIXELS_WITH_GRAPH = _PIXELS // 2
 class Engine:
     """A trained model, ready for many passes. The model itself is never changed.
 
-    Passes without a graph, and the trunk of every CAM, run on a copy with folded batch norms,
-    which rounds otherwise in the last digits; gradients by the image run on the plain model.
+    Passes run on a copy with folded batch norms, which rounds otherwise: gradients by the image
+    differ by what float32 differs from float64 anyway (docs/speed.md).
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Engine:
         Args:
             model: left as it is.
             precision: of the networks' passes; maps and confidences come out in float32.
-            fold: fold batch norms into convolutions for passes without a graph.
+            fold: fold batch norms into convolutions.
             full_blocks: fill every pass up, so that an image's results are the same bits in any
                 batch; without it they are equal but for rounding, and a single image costs one.
             compiled: run passes without a graph through ``torch.compile``; it pays for long work.
@@ -55,7 +55,7 @@ class Engine:
         self._batch_sizes: dict[tuple[int, bool], BatchSize] = {}
 
     def fast(self, images: Tensor) -> Model:
-        """Return the network for passes without a graph, made at the first call."""
+        """Return the network that passes run on, made at the first call."""
         if self._fast is None:
             # Not the images themselves: the decision must not depend on who comes first.
             noise = torch.rand(images.shape[1:], generator=torch.Generator().manual_seed(0))
@@ -105,18 +105,19 @@ class Engine:
         """Return d logit[target] / d images, ``(B, C, H, W)`` float32."""
 
         def derive(first: int, last: int) -> Tensor:
-            leaves, chosen = self.graph(images[first:last], targets[first:last])
+            network = self.fast(images)
+            leaves, chosen = self.graph(network, images[first:last], targets[first:last])
             (gradient,) = torch.autograd.grad(chosen, leaves)
             return gradient[: last - first]
 
         return torch.cat(list(self.batch_size(images, graph=True).over(len(images), derive)))
 
-    def graph(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Run the plain model with a graph: the leaves, and the sum of the targets' logits."""
+    def graph(self, network: Model, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Run a network with a graph: the leaves, and the sum of the targets' logits."""
         with torch.inference_mode(mode=False), torch.enable_grad():
             leaves = self.fill(_channels_last(images.detach())).clone().requires_grad_()
             with self.casting():
-                logits = self.model(leaves)
+                logits = network(leaves)
             return leaves, logits[: len(images)].float().gather(1, targets[:, None]).sum()
 
     def fill(self, rows: Tensor) -> Tensor:

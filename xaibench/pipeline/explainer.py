@@ -41,7 +41,7 @@ class Explainer:
             layer: the CAM layer's name; without it the last spatial one is found, for token outputs
                 of transformers, too.
             precision: ``fp32``, or ``bf16`` or ``fp16``, which change maps.
-            fold: fold batch norms into convolutions for passes without a graph.
+            fold: fold batch norms into convolutions, in a copy.
         """
         self.model, self._layer = model, layer
         self._precision: Precision = precision
