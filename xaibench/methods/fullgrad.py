@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
-from xaibench.core.maps import min_max, resize
+from xaibench.core.maps import resize
 from xaibench.core.registry import method
 
 
@@ -18,12 +19,18 @@ def fullgrad(images: Tensor, sum_over_biases: Callable[..., tuple[Tensor, Tensor
     size = (images.shape[2], images.shape[3])
 
     def term(gradient: Tensor, bias: Tensor) -> Tensor:
-        return resize(_stretched((gradient * bias[:, None, None]).abs()), size)
+        # Stretching cancels a factor of the channel: of the bias counts only whether there is one.
+        return resize(_stretched(gradient.abs(), bias != 0), size)
 
     gradients, total = sum_over_biases(term)
-    return _stretched((gradients * images).abs()) + total
+    every = torch.ones(images.shape[1], dtype=torch.bool, device=images.device)
+    return _stretched((gradients * images).abs(), every) + total
 
 
-def _stretched(values: Tensor) -> Tensor:
-    """Stretch each channel of ``(B, D, h, w)`` to [0, 1], constant ones to 0, and add them up."""
-    return min_max(values.flatten(0, 1)).nan_to_num(0).view_as(values).sum(dim=1)
+def _stretched(values: Tensor, channels: Tensor) -> Tensor:
+    """Stretch each of some channels of ``(B, D, h, w)`` to [0, 1], constant ones to 0; add up."""
+    lowest, highest = values.amin(dim=(2, 3)), values.amax(dim=(2, 3))
+    span = highest - lowest
+    scale = torch.where((span > 0) & channels, 1 / span, 0.0)
+    shift = (lowest * scale).sum(dim=1)[:, None, None]
+    return torch.einsum("bd,bdhw->bhw", scale, values) - shift
