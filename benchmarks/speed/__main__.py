@@ -15,6 +15,7 @@ another OpenCV, and is asked with `--quantus PYTHON`.
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import click
 from contest import Setting, Table, prepare
@@ -31,7 +32,7 @@ from works import WORKS
 @click.option("--data-root", default="", help="where BUSI lies; without it images are noise")
 @click.option("--quantus", default="", metavar="PYTHON", help="interpreter that has Quantus")
 @click.option("--out", type=Path, default=Path("results/speed"))
-def main(works: str, out: Path, **given: object) -> None:
+def main(works: str, out: Path, **given: Any) -> None:
     """Run the contest and write its table."""
     logging.getLogger("xaibench").setLevel("ERROR")
     setting = prepare(Setting(**given))

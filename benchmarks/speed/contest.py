@@ -16,6 +16,7 @@ from torch import Tensor
 
 import xaibench
 from xaibench.core.allocator import keep_freed_memory
+from xaibench.core.loading import Loader
 from xaibench.core.registry import bind
 from xaibench.core.roots import open_dataset
 
@@ -64,8 +65,6 @@ def prepare(setting: Setting) -> Setting:
 
 
 def _images(setting: Setting) -> tuple[Tensor, Tensor]:
-    from xaibench.core.loading import Loader
-
     try:
         data = open_dataset(bind("dataset", "busi"), setting.data_root)
     except xaibench.XaibenchError:

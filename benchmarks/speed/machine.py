@@ -41,8 +41,10 @@ def matmul_rate() -> float:
 
 def peak_memory(setting: Any, source: str) -> float:
     """Return the most memory (GB) of a fresh process that does this work with this setting."""
-    given = {key: getattr(setting, key) for key in
-             ("network", "weights", "image_size", "batch", "rounds", "data_root", "quantus")}
+    given = {
+        key: getattr(setting, key)
+        for key in ("network", "weights", "image_size", "batch", "rounds", "data_root", "quantus")
+    }
     given["rounds"] = 1
     script = (
         "import json, resource, sys\n"

@@ -39,7 +39,9 @@ def main(run: Path, methods: str, images: int) -> None:
         model.eval()
         reference = xaibench.Explainer(model, fold=False)(pixels, methods=methods)
         for name, (precision, fold) in VARIANTS.items():
-            maps = xaibench.Explainer(model, precision=precision, fold=fold)(pixels, methods=methods)
+            maps = xaibench.Explainer(model, precision=precision, fold=fold)(
+                pixels, methods=methods
+            )
             for method, theirs in reference.items():
                 click.echo(f"{bound.spec} | {method} | {name} | {_compare(maps[method], theirs)}")
 

@@ -1,6 +1,6 @@
 """Run in an environment that has Quantus: seconds per image of its four localization metrics.
 
-    python quantus_peer.py MAPS.npz ROUNDS
+python quantus_peer.py MAPS.npz ROUNDS
 """
 
 import json

@@ -9,12 +9,20 @@ import torch
 from captum.attr import InputXGradient, IntegratedGradients, Saliency
 from contest import Contest, Setting
 from pytorch_grad_cam import (
-    AblationCAM, EigenCAM, EigenGradCAM, FullGrad, GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM,
+    AblationCAM,
+    EigenCAM,
+    EigenGradCAM,
+    FullGrad,
+    GradCAM,
+    GradCAMPlusPlus,
+    HiResCAM,
+    LayerCAM,
     XGradCAM,
 )  # fmt: skip
 from pytorch_grad_cam.metrics.cam_mult_image import DropInConfidence, IncreaseInConfidence
 from pytorch_grad_cam.utils.model_targets import (
-    ClassifierOutputSoftmaxTarget, ClassifierOutputTarget,
+    ClassifierOutputSoftmaxTarget,
+    ClassifierOutputTarget,
 )  # fmt: skip
 from scoring import TARGET, score
 

@@ -1,6 +1,7 @@
 """What is measured: each work with its goal, ours and the peers'."""
 
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -8,13 +9,20 @@ import torch
 from captum.attr import IntegratedGradients, LayerGradCam
 from contest import Contest, Setting
 from pytorch_grad_cam import (
-    AblationCAM, EigenCAM, EigenGradCAM, FullGrad, GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM,
-    ScoreCAM, XGradCAM,
+    AblationCAM,
+    EigenCAM,
+    EigenGradCAM,
+    FullGrad,
+    GradCAM,
+    GradCAMPlusPlus,
+    HiResCAM,
+    LayerCAM,
+    ScoreCAM,
+    XGradCAM,
 )  # fmt: skip
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from scoring import confidence, localization, road
 from torch import Tensor
-from torchcam.methods import ScoreCAM as TorchcamScoreCAM
 from whole import whole
 
 from xaibench.core.maps import finish
@@ -108,16 +116,16 @@ def scorecam(setting: Setting) -> Iterator[Contest]:
     """Score-CAM, at equal maps."""
     images = setting.images[:1]
     spec = "scorecam[align_corners=true]"
-    _, channels = setting.explainer.model, _channels(setting)
+    peers = {
+        "grad-cam, batch 16 (default)": lambda: library(setting, ScoreCAM, images, 16),
+        "grad-cam, batch 4": lambda: library(setting, ScoreCAM, images, 4),
+    }
+    if find_spec("torchcam"):
+        peers["torchcam"] = lambda: _torchcam(setting, images)
     yield Contest(
         "Score-CAM", ">= 1.4x the peer's best batch, >= 2x its default, >= 0.85 of the limit", 1,
         lambda: setting.explainer(images, TARGET, [spec])[spec],
-        {
-            "grad-cam, batch 16 (default)": lambda: library(setting, ScoreCAM, images, 16),
-            "grad-cam, batch 4": lambda: library(setting, ScoreCAM, images, 4),
-            "torchcam": lambda: _torchcam(setting, images),
-        },
-        passes=channels, rounds=1, difference=largest,
+        peers, passes=_channels(setting), rounds=1, difference=largest,
         alone=f"setting.explainer(setting.images[:1], {TARGET}, ['{spec}'])",
     )  # fmt: skip
 
@@ -132,6 +140,8 @@ def _channels(setting: Setting) -> int:
 
 
 def _torchcam(setting: Setting, images: Tensor) -> np.ndarray:
+    from torchcam.methods import ScoreCAM as TorchcamScoreCAM
+
     with TorchcamScoreCAM(setting.model, setting.model.cam_layer) as cam:
         with torch.no_grad():
             setting.model(images)
