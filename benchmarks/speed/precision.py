@@ -15,10 +15,15 @@ import torch
 from torch import Tensor
 
 import xaibench
+from xaibench.core.engine import Precision
 from xaibench.core.store import read_json
 from xaibench.pipeline.selection import select
 
-VARIANTS = {"folded fp32": ("fp32", True), "bf16": ("bf16", True), "fp16": ("fp16", True)}
+VARIANTS: dict[str, tuple[Precision, bool]] = {
+    "folded fp32": ("fp32", True),
+    "bf16": ("bf16", True),
+    "fp16": ("fp16", True),
+}
 METHODS = "gradcam,gradcam_pp,layercam,eigencam,ablationcam,fullgrad,gradient,input_x_gradient"
 
 
