@@ -25,7 +25,7 @@ from xaibench.pipeline.inputs import check_images, find_targets, wrap
 from xaibench.pipeline.options import listed
 from xaibench.pipeline.plan import make_plan
 from xaibench.pipeline.run import run_plan
-from xaibench.pipeline.score import score_batch
+from xaibench.pipeline.score import gather, score_batch
 from xaibench.pipeline.selection import select
 from xaibench.report.write import write_report
 
@@ -171,5 +171,6 @@ def _score(batch: TestBatch, maps: Tensor, metrics: Sequence[Bound]) -> pd.DataF
         )
     statuses = [OK if is_finite else NON_FINITE for is_finite in finite.tolist()]
 
-    rows = score_batch(metrics, {"label": Maps(maps, statuses)}, batch, lambda _: "label")
+    evidence = gather({"label": Maps(maps, statuses)}, batch)
+    rows = score_batch(metrics, evidence, batch, lambda _: "label")
     return pd.DataFrame(rows).rename(columns={"sample": "map"}).astype({"map": int})

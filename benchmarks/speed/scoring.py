@@ -18,7 +18,7 @@ from torch import Tensor
 from xaibench.core.engine import Engine
 from xaibench.core.registry import bind
 from xaibench.pipeline.explain import Maps, TestBatch
-from xaibench.pipeline.score import score_batch
+from xaibench.pipeline.score import gather, score_batch
 
 TARGET = 1
 METHODS = ["gradcam", "gradcam_pp", "hirescam", "xgradcam", "layercam", "eigencam", "eigengradcam"]
@@ -34,9 +34,9 @@ def score(setting: Setting, maps: list[Tensor], metrics: list[str]) -> dict[str,
     batch = TestBatch(ids, images, masks, [True] * len(ids), targets, engine.predict)
     bound = [bind("metric", spec) for spec in metrics]
     values: dict[str, list[float]] = {spec: [] for spec in metrics}
-    for each in maps:
-        made = {"label": Maps(each, ["ok"] * len(ids))}
-        for row in score_batch(bound, made, batch, lambda _: "label"):
+    made = [gather({"label": Maps(each, ["ok"] * len(ids))}, batch) for each in maps]
+    for evidence in made:
+        for row in score_batch(bound, evidence, batch, lambda _: "label"):
             values[row.metric].append(row.value)
     return values
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from xaibench.core.baselines import Baseline, baseline_of
@@ -10,6 +11,7 @@ from xaibench.core.baselines import Baseline, baseline_of
 Covered = Literal["unimportant", "important"]
 By = Literal["darken", "zero"]
 _HALF = 0.5
+_IMAGES_AT_ONCE = 64
 
 
 def cover(images: Tensor, maps: Tensor, covered: Covered, by: By, baseline: Baseline) -> Tensor:
@@ -39,14 +41,26 @@ def binarise(maps: Tensor, threshold: float) -> Tensor:
 
 
 class CoveredConfidence:
-    """The target's confidence on covered images; each way of covering costs one pass, once."""
+    """The target's confidence on covered images; each way of covering costs one pass, once.
+
+    Several methods' maps of the same images go together: whoever asks first has all of them seen
+    in one stream.
+    """
 
     def __init__(
-        self, images: Tensor, maps: Tensor, targets: Tensor, predict: Callable[[Tensor], Tensor]
+        self,
+        images: Tensor,
+        maps: Tensor,
+        targets: Tensor,
+        predict: Callable[[Tensor], Tensor],
+        together: "list[CoveredConfidence] | None" = None,
     ) -> None:
+        """Join those that go ``together``: they share images, targets and model."""
         self._images, self._maps, self._targets = images, maps, targets
         self._predict = predict
         self._known: dict[tuple[str, str, str], Tensor] = {}
+        self._together = [] if together is None else together
+        self._together.append(self)
 
     def __call__(
         self,
@@ -57,6 +71,18 @@ class CoveredConfidence:
         """Return the confidences ``(B,)``."""
         way = (covered, by, baseline)
         if way not in self._known:
-            confidences = self._predict(cover(self._images, self._maps, *way))
-            self._known[way] = confidences.gather(1, self._targets[:, None])[:, 0]
+            waiting = [each for each in self._together if way not in each._known]
+            at_once = max(_IMAGES_AT_ONCE // len(self._images), 1)
+            for first in range(0, len(waiting), at_once):
+                self._look(waiting[first : first + at_once], covered, by, baseline)
         return self._known[way]
+
+    def _look(
+        self, group: "list[CoveredConfidence]", covered: Covered, by: By, baseline: Baseline
+    ) -> None:
+        images = [cover(self._images, each._maps, covered, by, baseline) for each in group]
+        confidences = self._predict(torch.cat(images))
+        targets = self._targets.repeat(len(group))[:, None]
+        parts = confidences.gather(1, targets).view(len(group), len(self._images))
+        for each, part in zip(group, parts, strict=True):
+            each._known[covered, by, baseline] = part

@@ -1,8 +1,9 @@
 """The maps of one batch: one recorded pass, then every method in turn."""
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from xaibench.core.archive import MapReader, MapWriter, map_key
+from xaibench.core.covering import CoveredConfidence
 from xaibench.core.engine import Engine
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import finish
@@ -30,6 +32,7 @@ class TestBatch:
         annotated: which samples have a mask at all.
         targets: classes explained ``(B,)`` by kind, ``label`` or ``predicted``.
         predict: images -> confidences ``(B, K)``.
+        together: by kind of target, what is covered in one stream.
     """
 
     ids: Sequence[str]
@@ -38,6 +41,9 @@ class TestBatch:
     annotated: Sequence[bool]
     targets: Mapping[str, Tensor]
     predict: Callable[[Tensor], Tensor]
+    together: defaultdict[str, list[CoveredConfidence]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
 
     @cached_property
     def confidences(self) -> Tensor:

@@ -30,6 +30,7 @@ class Evidence:
     """The metric vocabulary for one batch of maps: each word is an attribute."""
 
     maps: Tensor
+    statuses: Sequence[str]
     masks: Tensor
     images: Tensor
     targets: Tensor
@@ -49,12 +50,11 @@ class Evidence:
 
 def score_batch(
     metrics: Sequence[Bound],
-    maps: Mapping[str, Maps],
+    evidence: Mapping[str, Evidence],
     batch: TestBatch,
     target_of: Callable[[Bound], str],
 ) -> list[Score]:
-    """Return one score for each sample and metric."""
-    evidence = {kind: _gather(maps[kind], batch, kind) for kind in maps}
+    """Return one score for each sample and metric, from what `gather` gave."""
     rows: list[Score] = []
     for metric in metrics:
         kind = target_of(metric)
@@ -67,7 +67,7 @@ def score_batch(
             )
         uses_masks = "masks" in metric.plugin.signature.words
         for row, value in enumerate(values.tolist()):
-            status = maps[kind].statuses[row]
+            status = evidence[kind].statuses[row]
             if uses_masks and not batch.annotated[row]:
                 value, status = math.nan, NO_MASK  # noqa: PLW2901
             elif math.isnan(value) and status == OK:
@@ -86,13 +86,24 @@ def _compute(metric: Bound, evidence: Evidence) -> Any:
         raise XaibenchError(f"metric {metric.spec} failed: {error!r}") from error
 
 
+def gather(maps: Mapping[str, Maps], batch: TestBatch) -> dict[str, Evidence]:
+    """Lay one method's maps out for scoring, by kind of target.
+
+    Methods that are gathered before the first of them is scored share passes over covered images.
+    """
+    return {kind: _gather(maps[kind], batch, kind) for kind in maps}
+
+
 def _gather(maps: Maps, batch: TestBatch, kind: str) -> Evidence:
     targets = batch.targets[kind]
     return Evidence(
         maps=maps.values,
+        statuses=maps.statuses,
         masks=batch.masks,
         images=batch.images,
         targets=targets,
         batch=batch,
-        covered_confidence=CoveredConfidence(batch.images, maps.values, targets, batch.predict),
+        covered_confidence=CoveredConfidence(
+            batch.images, maps.values, targets, batch.predict, batch.together[kind]
+        ),
     )

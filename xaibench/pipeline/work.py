@@ -1,7 +1,8 @@
 """One job: a trained model, and all its missing cells in one walk over the test images."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -17,11 +18,13 @@ from xaibench.core.tape import Tape
 from xaibench.pipeline.cell_files import CellFiles
 from xaibench.pipeline.cells import Job, Ledger
 from xaibench.pipeline.explain import Stopwatch, TestBatch, ask, finish_maps, record
-from xaibench.pipeline.score import score_batch
+from xaibench.pipeline.score import Evidence, gather, score_batch
 from xaibench.pipeline.selection import Selection
 from xaibench.pipeline.trained import Predictions, obtain_model
 
 _log = logging.getLogger(__name__)
+Evidences = dict[str, Evidence]
+_Made = tuple[dict[str, Tensor], Evidences]
 
 
 def do_job(selection: Selection, job: Job, metrics: Sequence[Bound]) -> dict[str, str]:
@@ -66,18 +69,32 @@ class _Worker:
                 batch = self._prepare(loaded)
                 asking = [cell.method for cell in cells if cell.needs_maps and not cell.error]
                 tape = record(self.engine, asking, batch.images) if asking else None
-                for cell in cells:
-                    if not cell.error:
-                        self._fill(cell, batch, tape)
+                # All are explained before the first is scored, as they share passes then.
+                found = [(cell, self._look(cell, batch, tape)) for cell in cells if not cell.error]
+                for cell, made in found:
+                    if made is not None:
+                        self._score(cell, batch, *made)
                 bar.advance(len(batch.ids))
 
-    def _fill(self, cell: CellFiles, batch: TestBatch, tape: Tape | None) -> None:
-        """Add one batch to a cell. A method's failure is its cell's own; the others go on."""
-        try:
+    def _look(self, cell: CellFiles, batch: TestBatch, tape: Tape | None) -> _Made | None:
+        """Return a cell's raw maps and what they are scored by, None if its method failed."""
+        with self._failing_alone(cell):
             raw = self._explain(cell, batch, tape) if cell.needs_maps else cell.read(batch)
-            maps = finish_maps(cell.method, raw, batch)
-            scores = score_batch(cell.metrics, maps, batch, self.selection.target_of)
+            return raw, gather(finish_maps(cell.method, raw, batch), batch)
+        return None
+
+    def _score(
+        self, cell: CellFiles, batch: TestBatch, raw: dict[str, Tensor], evidence: Evidences
+    ) -> None:
+        with self._failing_alone(cell):
+            scores = score_batch(cell.metrics, evidence, batch, self.selection.target_of)
             cell.write(raw, batch, scores)
+
+    @contextmanager
+    def _failing_alone(self, cell: CellFiles) -> Iterator[None]:
+        """Keep a method's failure its cell's own; the others go on."""
+        try:
+            yield
         except Exception as error:  # any plugin may raise anything
             reason = str(error) if isinstance(error, XaibenchError) else repr(error)
             cell.fail(reason)
