@@ -72,7 +72,8 @@ def _images(setting: Setting) -> tuple[Tensor, Tensor]:
     loader = Loader(data, setting.image_size)
     chosen = [s for s in data.samples if s.label == 0 and s.masks][: setting.batch]
     loaded = next(iter(loader.batches(chosen, setting.batch)))
-    return loaded.images.float() / 255, loaded.masks
+    # Laid out as torchvision's ToTensor leaves them: the peers' users do not choose otherwise.
+    return (loaded.images.float() / 255).contiguous(), loaded.masks
 
 
 @dataclass
