@@ -3,10 +3,10 @@
     python benchmarks/speed --out results/speed
 
 Everything runs on the same model, images and threads: the contenders of one work take turns, the
-median of several rounds counts, and the same run checks that their maps agree. Written are `speed.md` and `speed.csv`
-with seconds per image, the ratio to each peer, peak memory, and the share of the machine's own
-limit: the passes' floating point operations over the rate of the fastest matrix product found in
-the same run.
+median of several rounds counts, and the same run checks that their maps agree. Written are
+`speed.md` and `speed.csv` with seconds per image, the ratio to each peer, peak memory, and the
+share of the machine's own limit: the passes' floating point operations over the rate of the fastest
+matrix product found in the same run.
 
 Needs `pip install 'xaibench[benchmark]'`; Quantus lives in an environment of its own, as it brings
 another OpenCV, and is asked with `--quantus PYTHON`.

@@ -160,9 +160,9 @@ class Table:
         s = self._setting
         lines = [
             f"{s.network} (weights: {Path(s.weights).name}), {s.image_size} x {s.image_size}, "
-            f"float32, peers with {s.allocator} allocator setting, {torch.get_num_threads()} threads, torch {torch.__version__}, "
-            f"{platform.machine()}; matrix products {s.rate / 1e9:.0f} GFLOP/s, one pass "
-            f"{s.flops / 1e9:.2f} GFLOP.",
+            f"float32, {torch.get_num_threads()} threads, torch {torch.__version__}, "
+            f"{platform.machine()}, peers with {s.allocator} allocator setting; "
+            f"matrix products {s.rate / 1e9:.0f} GFLOP/s, one pass {s.flops / 1e9:.2f} GFLOP.",
             "",
             "| work | against | images | ours, s/image | peer, s/image | ratio | of the limit "
             "| largest difference | peak memory, GB | goal |",
