@@ -13,8 +13,9 @@ LONGEST = 250
 ALLOWED = {
     "": {"", "api", "core", "pipeline"},
     "__main__": {"cli"},
-    "cli": {"", "core", "pipeline", "report"},
+    "cli": {"", "checks", "core", "pipeline", "report"},
     "api": {"core", "pipeline", "report"},
+    "checks": {"checks", "core", "pipeline"},
     "pipeline": {"", "core", "pipeline"},
     "report": {"core", "report"},
     "core": {"", "core"},

@@ -14,7 +14,7 @@ from xaibench import __version__
 from xaibench.core.errors import XaibenchError
 from xaibench.pipeline.options import RunOptions, read_suite
 
-_USER_ERROR, _FAILED_CELLS, _STOPPED = 2, 3, 130
+_BROKEN_RULES, _USER_ERROR, _FAILED_CELLS, _STOPPED = 1, 2, 3, 130
 _KINDS = ("datasets", "models", "methods", "metrics")
 
 
@@ -101,6 +101,31 @@ def list_plugins(kind: str | None, plugin: tuple[Path, ...]) -> None:
             click.echo(f"  {known.name:24}{known.summary}")
             if known.signature.options:
                 click.echo(f"  {'':24}{known.defaults}")
+
+
+@cli.command()
+@click.argument("target", metavar="PLUGIN")
+@click.option("--kind", type=click.Choice([kind.removesuffix("s") for kind in _KINDS]),
+              help="where several have that name, or only these plugins of a file")  # fmt: skip
+@click.option("--plugin", multiple=True, type=Path, metavar="FILE", help="Python file with plugins")
+def check(target: str, kind: str | None, plugin: tuple[Path, ...]) -> None:
+    """Try a plugin against every rule of the contract, and measure what it costs.
+
+    PLUGIN is a Python file, whose plugins are all tried, or a name with options, such as
+    'occlusion[window=15]'. Where a rule is broken the exit code is 1.
+    """
+    from xaibench.checks.run import check_plugin, find
+    from xaibench.core.registry import load_plugin_file
+
+    for file in plugin:
+        load_plugin_file(file)
+    broken = 0
+    for each in find(target, kind):
+        outcome = check_plugin(each)
+        click.echo("\n".join(outcome.lines()))
+        broken += outcome.broken
+    click.echo(f"{broken or 'no'} rule{'' if broken == 1 else 's'} broken")
+    raise SystemExit(_BROKEN_RULES if broken else 0)
 
 
 @cli.command()

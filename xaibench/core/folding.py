@@ -82,8 +82,12 @@ def _look(model: Model, images: Tensor) -> list[Tensor]:
     seen: list[Tensor] = []
     if model.cam_layer is None:
         return [model(images)]
-    layer = named_layer(model, model.cam_layer)
-    handle = layer.register_forward_hook(lambda _, __, output: seen.append(output.clone()))
+
+    def keep(_part: nn.Module, _inputs: object, output: object) -> None:
+        if isinstance(output, Tensor):  # else the tape is going to refuse it
+            seen.append(output.clone())
+
+    handle = named_layer(model, model.cam_layer).register_forward_hook(keep)
     try:
         return [model(images), *seen]
     finally:

@@ -25,6 +25,10 @@ class BatchGenerator:
         self._streams = [torch.Generator().manual_seed(seed) for seed in seeds]
         self._device = device
 
+    def seed(self, row: int) -> int:
+        """Return one image's seed, for random numbers that are drawn elsewhere."""
+        return self._seeds[row]
+
     def uniform(self, *shape: int) -> Tensor:
         """Return ``(B, *shape)`` numbers in [0, 1)."""
         return self._stack([torch.rand(shape, generator=stream) for stream in self._streams])

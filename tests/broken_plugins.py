@@ -1,0 +1,240 @@
+"""Plugins that break the contract's rules, one each: what `xaibench check` must find."""
+
+from typing import NamedTuple
+
+HEAD = '''"""A trial."""
+
+import math
+import random
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+import xaibench
+
+HERE, KEPT = Path(__file__).parent, []
+
+
+def grey(images):
+    return images.mean(dim=1)
+
+
+def share(maps, masks):
+    truth, total = masks > 0, maps.sum(dim=(1, 2))
+    found = ((maps * truth).sum(dim=(1, 2)) / total).where(total > 0, 0.0)
+    return found.where(truth.flatten(1).any(dim=1), math.nan)
+
+
+class Net(xaibench.Model):
+    def __init__(self, classes, cam_layer="features"):
+        super().__init__(cam_layer=cam_layer)
+        self.features = nn.Conv2d(3, 8, 4, stride=4)
+        self.head = nn.Linear(8, classes)
+
+    def outputs(self, images, *, saliency=False):
+        features = self.features(self.normalise(images)).relu()
+        return xaibench.Outputs(self.head(features.mean(dim=(2, 3))))
+
+    def new_parameters(self):
+        return [*self.head.parameters()]
+
+
+def named(count=8):
+    return [xaibench.Sample(f"s{i}", Path(f"s{i}"), i % 2) for i in range(count)]
+
+
+def noise(sample):
+    pixels = np.random.default_rng(int(sample.id[1:])).integers(0, 256, (9, 12, 3), np.uint8)
+    return xaibench.Picture(pixels, None)
+
+
+'''
+
+
+class Case(NamedTuple):
+    """A plugin that breaks one rule: what is found, and what is said about it."""
+
+    kind: str
+    rule: str
+    says: str
+    source: str
+    status: str = "fails"
+
+
+def method(rule, says, body, words="images", status="fails", **traits):
+    return Case("method", rule, says, _declare("method", words, body, traits), status)
+
+
+def metric(rule, says, body, words="maps, masks", **traits):
+    source = _declare("metric", words, body, {"higher_is_better": True} | traits)
+    return Case("metric", rule, says, source)
+
+
+def _declare(kind, words, body, traits):
+    listed = ", ".join(f"{key}={value!r}" for key, value in traits.items())
+    lines = "\n    ".join(body.strip().split("\n"))
+    return f"@xaibench.{kind}({listed})\ndef trial({words}):\n    {lines}\n"
+
+
+def model(rule, says, members="", build="return Mine(classes)", status="fails"):
+    lines = "\n    ".join(members.strip().split("\n"))
+    return Case("model", rule, says, (
+        f"class Mine(Net):\n    extra = 0\n    {lines}\n\n\n@xaibench.model()\n"
+        f'def trial(classes: int, weights: str):\n    """Build."""\n    {build}\n'
+    ), status)  # fmt: skip
+
+
+def dataset(rule, says, *, samples="named()", classes="('a', 'b')", read="noise", traits=""):
+    return Case("dataset", rule, says, (
+        f'@xaibench.dataset({traits})\ndef trial():\n    """List."""\n'
+        f"    return xaibench.Dataset({classes}, tuple({samples}), {read})\n"
+    ))  # fmt: skip
+
+
+GREY = "return grey(images)"
+SHARE = "return share(maps, masks)"
+MASK = "xaibench.MaskLayer(HERE / '{}.png')"
+
+METHODS = (
+    Case("method", "says what it does", "end it with a full stop",
+         f"__doc__ = 'A trial'\n\n\n@xaibench.method()\ndef trial(images):\n    {GREY}\n"),
+    method("paper in the bibliography", r"paper='who2000' is no key in .*; add the entry", GREY,
+           paper="who2000"),
+    method("the truth is for controls", "asks for masks, .* declare family='control'",
+           "return masks.float()", words="masks"),
+    method("runs", r"raises ValueError: no map today \(trial.py:\d+\); mend that. It asked for "
+           r"images \(3, 3, 40, 56\)", "grey(images)\nraise ValueError('no map today')"),
+    method("one map for each image", r"returned \(3, 3\); return \(3, h, w\)",
+           "return images.mean(dim=(2, 3))"),
+    method("floating numbers, where the images lie", "are torch.int32; return floats",
+           "return (255 * grey(images)).int()"),
+    method("upright maps", "40 x 56 .* maps are 56 x 40: they lie on their side",
+           "return grey(images).mT"),
+    method("finite maps", "nan in 3 places, the first in map 0 at row 3, column 4; guard",
+           "maps = grey(images)\nmaps[:, 3, 4] = torch.nan\nreturn maps"),
+    method("no NaN on constant images", "black image .* gives nan; .* divide by it only where",
+           "maps = grey(images)\nspan = maps.amax(dim=(1, 2)) - maps.amin(dim=(1, 2))\n"
+           "return maps / span[:, None, None]"),
+    method("maps that vary", "all maps are constant: .* blind=True",
+           "return images.mean(dim=(1, 2, 3))[:, None, None].expand(-1, 4, 6)",
+           status="doubtful"),
+    method("values in [0, 1] where nothing rescales them", "clamped .* declare rescale='minmax'",
+           "return 3 * grey(images)", rescale="none"),
+    method("blind controls see nothing", "other images .* drop blind=True", GREY, blind=True,
+           family="control"),
+    method("same seed, same map", "same seed .* different maps; draw .* `generator`",
+           "stream = torch.Generator().manual_seed(torch.initial_seed())\n"
+           "return grey(images) + torch.rand(40, 56, generator=stream)"),
+    method("another seed, another map", "no seed changes its maps; use it, or drop it", GREY,
+           words="images, generator"),
+    method("independence of the batch", "another map alone than among 3 .* over each image",
+           "return grey(images) / (1 + grey(images).max())"),
+    method("lets go of memory", "each call leaves 1 tensors of 6720 numbers behind",
+           f"KEPT.append(grey(images))\n{GREY}"),
+    method("global random states untouched", "draws from numpy's random state, or seeds it",
+           f"np.random.seed(0)\n{GREY}"),
+    method("torch's settings untouched", "leaves torch's grad mode changed; .* `with` block",
+           f"torch.set_grad_enabled(False)\n{GREY}"),
+    method("arguments untouched", "changes images in place, .* work on a copy",
+           "return images.mul_(0.5).mean(dim=1)"),
+    method("layers and weights untouched", "changes the model: .*weight; work on copy.deepcopy",
+           f"with torch.no_grad():\n    next(network.parameters()).mul_(1.1)\n{GREY}",
+           words="images, network"),
+    method("training modes untouched", "another mode .* in the model itself, .* call train",
+           f"network.train()\n{GREY}", words="images, network"),
+    method("requires_grad untouched", "leaves requires_grad changed in .*; put it back",
+           f"network.requires_grad_(False)\n{GREY}", words="images, network"),
+    method("no gradients left behind", r"leaves .grad in .*; use torch.autograd.grad",
+           "leaves = images.clone().requires_grad_()\n"
+           "network(leaves)[:, 0].sum().backward()\nreturn leaves.grad.abs().sum(dim=1)",
+           words="images, network"),
+    method("no hooks left behind", "leaves hooks in the model itself; .* handle.remove",
+           f"network.register_forward_hook(lambda *_: None)\n{GREY}", words="images, network"),
+)  # fmt: skip
+
+METRICS = (
+    metric("turned by its own options", "turned_by names sign, .* drop it", SHARE,
+           turned_by={"sign": 1}),
+    metric("runs", r"KeyError: 'gone' \(trial.py:\d+\); mend .* maps \(16, 40, 56\)",
+           "raise KeyError('gone')"),
+    metric("one value for each map", r"returned \(\); return \(16,\)", "return maps.mean()"),
+    metric("defined where there is a mask", "an ordinary map with a mask scores nan .* guard",
+           "first = maps[:, 0, 0]\n"
+           "return share(maps, masks).where((first < 0.2) | (first > 0.5), math.nan)"),
+    metric("values within the declared bounds", "gives 1.*, outside of its bounds 0.0 to 1.0",
+           "return share(maps, masks) + 4 * maps.std(dim=(1, 2))", family="faithfulness"),
+    metric("bears constant maps", "gives inf for maps that are 1 everywhere",
+           "span = maps.amax(dim=(1, 2)) - maps.amin(dim=(1, 2))\n"
+           "return share(maps, masks) / span"),
+    metric("undefined where the mask is empty", "it gives 0, whatever the map; return NaN",
+           "return share(maps, masks).nan_to_num()"),
+    metric("independence of the batch", "alone and .* in its batch; .* not over the batch",
+           "values = share(maps, masks)\nreturn values / values.nan_to_num().max()"),
+    metric("same maps, same values", "twice gives different values",
+           "return share(maps, masks) ** (1 + torch.initial_seed() % 5)"),
+    metric("tells a map from its transpose", "on its side would go unnoticed; compare",
+           "return 1 - maps.mean(dim=(1, 2))", words="maps", family="faithfulness"),
+    metric("truth is best, and beats chance", "higher_is_better=True; turn it round",
+           "return 1 - share(maps, masks)"),
+    metric("arguments and surroundings untouched", "changes maps in place; work on a copy",
+           "return share(maps.clamp_(max=0.9), masks)"),
+)  # fmt: skip
+
+MODELS = (
+    model("builds a Model", "returned a Linear; return an xaibench.Model",
+          build="return nn.Linear(3, classes)"),
+    model("a logit for each class", r"gives logits \(3, 4\); the last layer",
+          build="return Mine(classes + 1)"),
+    model("takes images of any size", "takes 224 x 224, but not 64 x 96 .*; pool adaptively",
+          "def normalise(self, images):\n    assert images.shape[2] == 224, 'too small'\n"
+          "    return super().normalise(images)", status="doubtful"),
+    model("finite logits", "constant images give NaN or infinite logits; guard",
+          "def normalise(self, images):\n"
+          "    return images / images.std(dim=(1, 2, 3), keepdim=True)"),
+    model("same logits in any batch", "other logits alone than in a batch",
+          "def normalise(self, images):\n    return images - 2 * images.mean(dim=0)"),
+    model("images untouched", "changes its images in place; work on a copy",
+          "def normalise(self, images):\n    return images.mul_(0.5)"),
+    model("abilities are words", "abilities name clairvoyance; the words are in",
+          "@property\ndef abilities(self):\n    return super().abilities | {'clairvoyance'}"),
+    model("saliency where it is promised", "leaves .* end it with a sigmoid",
+          "@property\ndef abilities(self):\n    return super().abilities | {'saliency'}\n"
+          "def outputs(self, images, *, saliency=False):\n"
+          "    return super().outputs(images)._replace(saliency=5 + images[:, 0])"),
+    model("a CAM layer", "no layer 'nowhere'; its last layers are features, head",
+          build="return Mine(classes, cam_layer='nowhere')"),
+    model("learns", "nan.* under 'loss', with masks that may be seen: False; return one finite",
+          "def loss(self, batch):\n    found = super().loss(batch)['loss']\n"
+          "    return {'loss': found + 0 / batch.masked.sum()}"),
+    model("new parameters are its own", "names what isn't among parameters",
+          "def new_parameters(self):\n    return [nn.Parameter(torch.zeros(3))]"),
+    model("weights can be stored and read back", "state dict loaded, it gives other logits",
+          "def __init__(self, classes):\n    super().__init__(classes)\n"
+          "    self.secret = torch.randn(1, 3, 1, 1)\n"
+          "def normalise(self, images):\n    return images * self.secret"),
+)  # fmt: skip
+
+DATASETS = (
+    dataset("recipe of run options", "there is no option 'epoch'", traits="recipe={'epoch': 3}"),
+    dataset("opens", "two samples are called 's0'; rename", samples="named() + named(1)"),
+    dataset("two classes or more, each with samples", "classes are a, a; name at least two, once",
+            classes="('a', 'a')"),
+    dataset("same samples each time", "opened twice .* sort what the file system gives",
+            samples="random.SystemRandom().sample(named(64), 64)"),
+    dataset("files are there", "sample 's6': .*gone.png is no file; list only what is there",
+            samples="[xaibench.Sample(f's{i}', HERE / 'image.png', i % 2, "
+            f"({MASK.format('mask')},) if i != 6 else ({MASK.format('gone')},)) for i in range(9)]",
+            read="xaibench.core.data.read_files"),
+    dataset("images are (H, W, 3) bytes", r"'s0' has an image \(9, 12\) of uint8; return",
+            read="lambda sample: noise(sample)._replace(image=noise(sample).image[..., 0])"),
+    dataset("masks fit their images", "'s0' has a mask, but its sample says annotated=False",
+            read="lambda sample: noise(sample)._replace(mask=np.ones((9, 12), np.int8))"),
+    dataset("same picture each time", "'s0' read twice gives two pictures; .* seeded by",
+            read="lambda _: xaibench.Picture("
+            "np.random.default_rng().integers(0, 256, (9, 12, 3), np.uint8), None)"),
+)  # fmt: skip
+
+CASES = (*METHODS, *METRICS, *MODELS, *DATASETS)

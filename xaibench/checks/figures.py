@@ -1,0 +1,183 @@
+"""What a plugin costs: seconds and memory, on a few images of the usual size."""
+
+import copy
+import ctypes
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from xaibench.checks.networks import CLASSES, make_network
+from xaibench.core.data import Dataset
+from xaibench.core.engine import Engine
+from xaibench.core.model import Model, evaluating
+from xaibench.core.plugin import Bound
+from xaibench.core.question import Question
+from xaibench.core.tape import Tape
+from xaibench.pipeline.explain import Maps, TestBatch, words_of
+from xaibench.pipeline.score import gather
+
+SIDE, MOST = 224, 8
+# One image that took longer is enough.
+_PATIENCE = 1.0
+_MEGABYTE, _HUNDRED = 1 << 20, 100
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What some images cost; ``peak`` bytes beyond what there was before, None if unknown."""
+
+    images: int
+    seconds: float
+    peak: int | None
+    passes: float | None = None
+
+    what: str = f"{SIDE} x {SIDE}"
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        peak = (
+            "memory unknown" if self.peak is None else f"{self.peak / _MEGABYTE:.0f} MB of memory"
+        )
+        passes = (
+            "" if self.passes is None else f", {_rounded(self.passes)} passes through the network"
+        )
+        count = "1 image" if self.images == 1 else f"{self.images} images"
+        return (
+            f"{_rounded(self.seconds / self.images)} s an image{passes}, {peak} at the peak "
+            f"({count} of {self.what}, {_place()})"
+        )
+
+
+def measure(work: Callable[[int], object]) -> Figures:
+    """Measure ``work(count)`` on one image and then, unless that took long, on several at once."""
+    alone = _once(work, 1)
+    return alone if alone.seconds > _PATIENCE else _once(work, MOST)
+
+
+def method_figures(method: Bound, network: str) -> Figures:
+    """Measure a method on a small network; it counts the images that this network sees."""
+    device = _device()
+    model = make_network(network).to(device)
+    scene = _images(device)
+    masks = torch.zeros(MOST, SIDE, SIDE, dtype=torch.int8, device=device)
+    masks[:, 60:120, 80:180] = 1
+    seen: list[int] = []
+
+    def explain(count: int) -> None:
+        seen.clear()
+        tape = Tape(engine, scene[:count], words_of([method]))
+        rows = torch.arange(count, device=device)
+        mean = masks.float().mean(dim=0)
+        method(Question(tape, rows, rows % CLASSES, range(count), masks[:count], mean))
+
+    with evaluating(model):
+        # Passes that are filled up would count for more than a method asks for.
+        engine = Engine(model, full_blocks=False)
+        for part in {_first_convolution(model), _first_convolution(engine.fast(scene))}:
+            part.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+        found = measure(explain)
+    return Figures(found.images, found.seconds, found.peak, sum(seen) / found.images)
+
+
+def metric_figures(metric: Bound) -> Figures:
+    """Measure a metric on noise, with a small network for those that ask it again."""
+    device = _device()
+    model = make_network("conv").to(device)
+    images = _images(device)
+    maps, masks = images.mean(dim=1), (images[:, 0] > images[:, 1]).to(torch.int8)
+
+    def score(count: int) -> None:
+        batch = TestBatch(
+            [str(row) for row in range(count)], images[:count], masks[:count], [True] * count,
+            {"label": torch.arange(count, device=device) % CLASSES}, predict,
+        )  # fmt: skip
+        metric(gather({"label": Maps(maps[:count], ["ok"] * count)}, batch)["label"])
+
+    with evaluating(model):
+        predict = Engine(model).predict
+        predict(images)
+        return measure(score)
+
+
+def model_figures(model: Model) -> Figures:
+    """Measure forward passes."""
+    device = _device()
+    model, images = copy.deepcopy(model).to(device), _images(device)
+    with evaluating(model), torch.no_grad():
+        return measure(lambda count: model(images[:count]))
+
+
+def dataset_figures(dataset: Dataset) -> Figures:
+    """Measure the reading of its first images."""
+    samples = dataset.samples[:MOST]
+    found = measure(lambda count: [dataset.read(sample) for sample in samples[:count]])
+    return replace(found, images=min(found.images, len(samples)), what="their own size")
+
+
+def _once(work: Callable[[int], object], count: int) -> Figures:
+    peak = _Peak()
+    started = time.perf_counter()
+    work(count)
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return Figures(count, time.perf_counter() - started, peak.read())
+
+
+class _Peak:
+    """How far memory rises from here on: the GPU's, or what the process holds (on Linux)."""
+
+    def __init__(self) -> None:
+        self._before: int | None = None
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+            self._before = torch.cuda.memory_allocated()
+            return
+        try:
+            ctypes.CDLL(None).malloc_trim(0)  # what is free but held would hide what is taken
+            Path("/proc/self/clear_refs").write_text("5")  # "5" resets the peak
+            self._before = self._held("VmRSS")
+        except (OSError, AttributeError, TypeError):  # another system
+            return
+
+    def read(self) -> int | None:
+        """Return bytes beyond those held at first."""
+        if self._before is None:
+            return None
+        gpu = torch.cuda.is_available()
+        peak = torch.cuda.max_memory_allocated() if gpu else self._held("VmHWM")
+        return max(peak - self._before, 0)
+
+    @staticmethod
+    def _held(name: str) -> int:
+        found = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text("utf-8"))
+        assert found is not None
+        return int(found[1]) << 10
+
+
+def _rounded(value: float) -> str:
+    return f"{value:,.0f}" if value >= _HUNDRED else f"{value:.2g}"
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _place() -> str:
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    threads = torch.get_num_threads()
+    return f"cpu, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def _images(device: torch.device) -> Tensor:
+    drawn = torch.rand(MOST, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(7))
+    return drawn.to(device)
+
+
+def _first_convolution(model: Model) -> nn.Module:
+    return next(part for part in model.modules() if isinstance(part, nn.Conv2d))

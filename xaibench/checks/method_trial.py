@@ -1,0 +1,155 @@
+"""One method on one network: what the rules for methods look at."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xaibench.checks.networks import CLASSES, SIZE, make_network
+from xaibench.checks.rule import Broken
+from xaibench.checks.state import Given, differences, isolated, look_at
+from xaibench.core.engine import Engine
+from xaibench.core.maps import finish
+from xaibench.core.model import evaluating
+from xaibench.core.plugin import Bound, Plugin
+from xaibench.core.question import Question
+from xaibench.core.seeds import seed_of
+from xaibench.core.tape import Tape
+from xaibench.pipeline.explain import words_of
+
+COUNT = 3
+# Rounding of sums in another order, as a share of the largest value.
+_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a method returned, and what it left changed, by name."""
+
+    raw: Any
+    given: Given
+    model: dict[str, list[str]]
+    surroundings: list[str]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a method is asked about."""
+
+    images: Tensor
+    masks: Tensor
+    rows: Sequence[int] = range(COUNT)
+    seed: int = 0
+
+    @classmethod
+    def ordinary(cls) -> "Scene":
+        """Noise with a bright region, another one in each image; no two sides are alike."""
+        masks = torch.zeros(COUNT, *SIZE, dtype=torch.int8)
+        for row, mask in enumerate(masks):
+            mask[4 + row : 12 + 2 * row, 20:50] = 1
+            mask[12 : 20 + row, 20:26] = 1
+        noise = torch.rand(COUNT, 3, *SIZE, generator=torch.Generator().manual_seed(1))
+        return cls(0.5 * noise + 0.4 * masks[:, None], masks)
+
+
+class MethodTrial:
+    """One method on one network."""
+
+    def __init__(self, method: Bound, network: str) -> None:
+        self.method, self.network = method, network
+
+    @property
+    def label(self) -> str:
+        """What it is tried on."""
+        return f"the {self.network} network"
+
+    @property
+    def plugin(self) -> Plugin:
+        """The method's."""
+        return self.method.plugin
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What the method asks for."""
+        return self.plugin.signature.words
+
+    @cached_property
+    def first(self) -> Observation:
+        """Its answer about ordinary images."""
+        return self.observe(Scene.ordinary(), noise=1)
+
+    @property
+    def maps(self) -> Tensor:
+        """Raw maps of the ordinary images, float32."""
+        return as_maps(self.first.raw, COUNT)
+
+    def finish(self) -> Tensor:
+        """Return the maps of the ordinary images as they would be scored."""
+        traits = self.plugin.traits
+        return finish(self.maps, SIZE, sign=traits.sign, rescale=traits.rescale)[0]
+
+    def ask(self, scene: Scene, *, noise: int = 1, device: str = "cpu") -> Tensor:
+        """Return raw maps of other images, or of the same ones in another way."""
+        return as_maps(self.observe(scene, noise=noise, device=device).raw, len(scene.rows))
+
+    def observe(self, scene: Scene, *, noise: int, device: str = "cpu") -> Observation:
+        """Ask the method as a run would, and look at all that it must leave alone.
+
+        Args:
+            scene: the images, and which of them.
+            noise: seed of the global random states, on which nothing may depend.
+            device: where.
+        """
+        rows = list(scene.rows)
+        model = make_network(self.network).to(device)
+        images, masks = scene.images.to(device), scene.masks.to(device)
+        targets = (torch.arange(len(images), device=device) % CLASSES)[rows]
+        with evaluating(model), isolated(noise) as surroundings:
+            tape = Tape(Engine(model), images[rows], words_of([self.method]))
+            question = Question(
+                tape,
+                torch.arange(len(rows), device=device),
+                targets,
+                [seed_of(scene.seed, row, self.method.spec) for row in rows],
+                all_masks=masks[rows],
+                mean_mask=masks.float().mean(dim=0),
+            )
+            given = Given(question)
+            before = look_at(model)
+            try:
+                raw = self.method(given)
+            except Exception as error:
+                error.add_note(given.shapes())
+                raise
+            changed = differences(before, look_at(model))
+        return Observation(raw, given, changed, surroundings)
+
+
+def as_maps(raw: Any, count: int) -> Tensor:
+    """Return raw maps as a run takes them.
+
+    Raises:
+        Broken: they aren't ``(count, h, w)``.
+    """
+    images = "1 image" if count == 1 else f"{count} images"
+    if not isinstance(raw, Tensor):
+        raise Broken(
+            f"for {images} it returned a {type(raw).__name__}; return a tensor ({count}, h, w)."
+        )
+    if raw.ndim != 3 or len(raw) != count or not raw.numel():  # noqa: PLR2004
+        raise Broken(
+            f"for {images} it returned {tuple(raw.shape)}; return ({count}, h, w), one map for "
+            "each image: add up or average what is too many, and mind squeeze() where B is 1."
+        )
+    return raw.detach().float()
+
+
+def alike(ours: Tensor, theirs: Tensor) -> bool:
+    """Whether maps are equal but for rounding."""
+    if ours.shape != theirs.shape:
+        return False
+    scale = theirs.nan_to_num(0, 0, 0).abs().max().item()
+    return torch.allclose(ours, theirs, rtol=0, atol=_TOLERANCE * scale, equal_nan=True)

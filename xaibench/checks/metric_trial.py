@@ -1,0 +1,134 @@
+"""One metric and made-up maps: what the rules for metrics look at."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xaibench.checks.networks import CLASSES, SIZE
+from xaibench.checks.rule import Broken
+from xaibench.checks.state import Given, isolated
+from xaibench.core.maps import OK
+from xaibench.core.plugin import Bound, Plugin
+from xaibench.pipeline.explain import Maps, TestBatch
+from xaibench.pipeline.score import gather
+
+COUNT = 16
+
+
+@dataclass(frozen=True)
+class Case:
+    """Maps ``(B, H, W)`` and the truth about them."""
+
+    maps: Tensor
+    masks: Tensor
+
+    @classmethod
+    def ordinary(cls, height: int = SIZE[0], width: int = SIZE[1]) -> "Case":
+        """Noise, and masks of one region or of two."""
+        masks = torch.zeros(COUNT, height, width, dtype=torch.int8)
+        masks[:, 4:12, 10:38] = 1
+        masks[::2, 20:30, 5:9] = 1
+        return cls(_noise(5, COUNT, height, width), masks)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a metric returned, and what it left changed, by name."""
+
+    values: Any
+    given: Given
+    surroundings: list[str]
+
+
+class MetricTrial:
+    """One metric."""
+
+    label = "made-up maps"
+
+    def __init__(self, metric: Bound) -> None:
+        self.metric = metric
+
+    @property
+    def plugin(self) -> Plugin:
+        """The metric's."""
+        return self.metric.plugin
+
+    @property
+    def uses_masks(self) -> bool:
+        """Whether it asks for the truth."""
+        return "masks" in self.plugin.signature.words
+
+    @cached_property
+    def first(self) -> Result:
+        """Its answer about ordinary maps."""
+        return self.observe(Case.ordinary())
+
+    @property
+    def values(self) -> Tensor:
+        """The ordinary maps' values, float32."""
+        return as_values(self.first.values, COUNT)
+
+    def score(self, case: Case, rows: Sequence[int] = range(COUNT), noise: int = 1) -> Tensor:
+        """Return the values of some of a case's maps."""
+        return as_values(self.observe(case, rows, noise).values, len(rows))
+
+    def observe(self, case: Case, rows: Sequence[int] = range(COUNT), noise: int = 1) -> Result:
+        """Ask the metric as a run would, and look at all that it must leave alone.
+
+        Args:
+            case: maps and masks.
+            rows: those that make up the batch.
+            noise: seed of the global random states, on which nothing may depend.
+        """
+        chosen = list(rows)
+        count, *size = case.maps.shape
+        batch = TestBatch(
+            ids=[str(row) for row in chosen],
+            images=_noise(4, count, 3, *size)[chosen],
+            masks=case.masks[chosen],
+            annotated=[True] * len(chosen),
+            targets={"label": (torch.arange(count) % CLASSES)[chosen]},
+            predict=_predict,
+        )
+        maps = Maps(case.maps[chosen], [OK] * len(chosen))
+        with isolated(noise) as surroundings:
+            given = Given(gather({"label": maps}, batch)["label"])
+            try:
+                values = self.metric(given)
+            except Exception as error:
+                error.add_note(given.shapes())
+                raise
+        return Result(values, given, surroundings)
+
+
+def as_values(values: Any, count: int) -> Tensor:
+    """Return values as a run takes them.
+
+    Raises:
+        Broken: they aren't ``(count,)``.
+    """
+    if not isinstance(values, Tensor):
+        raise Broken(
+            f"for {count} maps it returned a {type(values).__name__}; return a tensor ({count},)."
+        )
+    if values.shape != (count,):
+        raise Broken(
+            f"for {count} maps it returned {tuple(values.shape)}; return ({count},), one value for "
+            "each map: take means and sums over dim=(1, 2) alone."
+        )
+    return values.detach().float()
+
+
+def _predict(images: Tensor) -> Tensor:
+    """Return confidences that know where things lie: another place, another confidence."""
+    generator = torch.Generator().manual_seed(3)
+    weights = torch.randn(CLASSES, images[0].numel(), generator=generator) / 20
+    return (images.flatten(1) @ weights.T).softmax(dim=1)
+
+
+def _noise(seed: int, *shape: int) -> Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))

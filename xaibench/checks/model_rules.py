@@ -1,0 +1,198 @@
+"""Rules for models."""
+
+import copy
+
+import torch
+from torch import Tensor
+
+from xaibench.checks.model_trial import COUNT, ModelTrial
+from xaibench.checks.networks import CLASSES
+from xaibench.checks.rule import Broken, Doubtful, Rule, Skipped, rule
+from xaibench.checks.state import isolated
+from xaibench.core.contract import METHOD_WORDS
+from xaibench.core.engine import Engine
+from xaibench.core.model import evaluating
+from xaibench.core.tape import Tape
+
+RULES: list[Rule] = []
+# Sums in another order; logits of untrained networks are near 1.
+_TOLERANCE = 1e-4
+_MAP_DIMENSIONS = 3
+_SHOWN = 3
+
+
+@rule(RULES, "builds a Model", gate=True)
+def builds(trial: ModelTrial) -> None:
+    """From a number of classes, without any weights."""
+    assert trial.model is not None
+
+
+@rule(RULES, "a logit for each class", gate=True)
+def gives_logits(trial: ModelTrial) -> None:
+    """``(B, K)``."""
+    logits = trial.outputs.logits
+    if logits.shape != (COUNT, CLASSES):
+        raise Broken(
+            f"for {COUNT} images and {CLASSES} classes it gives logits {tuple(logits.shape)}; the "
+            "last layer must have `classes` outputs, and no image may be lost."
+        )
+
+
+@rule(RULES, "takes images of any size")
+def takes_any_size(trial: ModelTrial) -> None:
+    """Also such that aren't square."""
+    if trial.refusal:
+        raise Doubtful(
+            f"it takes 224 x 224, but not 64 x 96 ({trial.refusal}); pool adaptively before the "
+            "head, or say in the docstring which --image-size it needs."
+        )
+
+
+@rule(RULES, "finite logits")
+def gives_finite_logits(trial: ModelTrial) -> None:
+    """Also for images of a single grey."""
+    greys = torch.stack([torch.full_like(trial.images[0], grey) for grey in (0.0, 0.5, 1.0)])
+    constant = trial.look(trial.model, greys)
+    for name, logits in (("ordinary", trial.outputs.logits), ("constant", constant)):
+        if not logits.isfinite().all():
+            raise Broken(f"{name} images give NaN or infinite logits; guard norms and divisions.")
+
+
+@rule(RULES, "same logits in any batch")
+def sees_each_image_alone(trial: ModelTrial) -> None:
+    """In evaluation mode nothing is drawn and nothing mixes images."""
+    logits = trial.outputs.logits
+    with isolated(2):
+        again = trial.look(trial.model, trial.images)
+        alone = trial.look(trial.model, trial.images[:1])
+    if not _close(again, logits):
+        raise Broken(
+            "in evaluation mode the same images give different logits; make dropout follow "
+            "self.training, as nn.Dropout does."
+        )
+    if not _close(alone[0], logits[0]):
+        raise Broken(
+            "an image has other logits alone than in a batch; normalise with running statistics "
+            "in evaluation mode, and never over the batch."
+        )
+
+
+@rule(RULES, "images untouched")
+def leaves_images(trial: ModelTrial) -> None:
+    """Images are shared."""
+    images = trial.images.clone()
+    with evaluating(trial.model), torch.no_grad(), isolated(0):
+        trial.model(images)
+    if not torch.equal(images, trial.images):
+        raise Broken("it changes its images in place; work on a copy, such as normalise() makes.")
+
+
+@rule(RULES, "abilities are words")
+def has_known_abilities(trial: ModelTrial) -> None:
+    """What the planner doesn't know no method can ask for."""
+    unknown = trial.model.abilities - set(METHOD_WORDS)
+    if unknown:
+        raise Broken(
+            f"abilities name {', '.join(sorted(unknown))}; the words are in core/contract.py: "
+            "{...} | super().abilities."
+        )
+
+
+@rule(RULES, "saliency where it is promised")
+def gives_saliency(trial: ModelTrial) -> None:
+    """``(B, h, w)`` in [0, 1]."""
+    saliency = trial.outputs.saliency
+    if "saliency" not in trial.model.abilities:
+        raise Skipped("it has no saliency map of its own")
+    if saliency is None or saliency.ndim != _MAP_DIMENSIONS or len(saliency) != COUNT:
+        shape = "None" if saliency is None else tuple(saliency.shape)
+        raise Broken(
+            f"outputs(images, saliency=True) gives the saliency {shape}; return ({COUNT}, h, w), "
+            "or drop 'saliency' from abilities."
+        )
+    if not ((saliency >= 0) & (saliency <= 1)).all():
+        raise Broken("its saliency map leaves [0, 1]; end it with a sigmoid.")
+
+
+@rule(RULES, "a CAM layer")
+def has_a_cam_layer(trial: ModelTrial) -> None:
+    """A spatial layer on which the logits depend."""
+    model = trial.model
+    if model.cam_layer is None:
+        raise Doubtful("cam_layer is None: all CAM methods will be skipped; name a spatial layer.")
+    with evaluating(model), isolated(0):
+        words = {"activations", "gradients"}
+        tape = Tape(Engine(model, fold=False), trial.images.clone(), words)
+        rows = torch.arange(COUNT)
+        gradients = tape.gradients(rows, torch.zeros_like(rows))
+    if min(tape.activations.shape[2:]) < 2 or not gradients.isfinite().all():  # noqa: PLR2004
+        raise Broken(
+            f"the CAM layer '{model.cam_layer}' gives activations {tuple(tape.activations.shape)}; "
+            "choose one before the pooling (`cam_layer=`)."
+        )
+
+
+@rule(RULES, "learns")
+def learns(trial: ModelTrial) -> None:
+    """``loss`` gives a finite number under "loss", whose gradients reach the parameters."""
+    if trial.model.trained:
+        raise Skipped("it comes trained and is used as it is")
+    for masked in (False, True):
+        model = copy.deepcopy(trial.model).train()
+        with isolated(0):
+            losses = model.loss(trial.batch(masked=masked))
+            total = losses.get("loss")
+            if not isinstance(total, Tensor) or total.ndim or not total.isfinite():
+                raise Broken(
+                    f"loss(batch) gives {total!r} under 'loss', with masks that may be seen: "
+                    f"{masked}; return one finite number there, whatever is masked."
+                )
+            if not total.requires_grad:
+                raise Broken("loss(batch)['loss'] hangs on no parameter; don't detach it.")
+            total.backward()  # type: ignore[no-untyped-call]
+        free = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        idle = [name for name, p in free.items() if p.grad is None]
+        if any(p.grad is not None and not p.grad.isfinite().all() for p in free.values()):
+            raise Broken("after one backward pass gradients are NaN or infinite; guard the loss.")
+    if idle:
+        more = f" and {len(idle) - _SHOWN} more" if len(idle) > _SHOWN else ""
+        raise Doubtful(
+            f"the loss never reaches {', '.join(idle[:_SHOWN])}{more}; leave them out, or freeze "
+            "them: several processes wait for each parameter's gradient."
+        )
+
+
+@rule(RULES, "new parameters are its own")
+def knows_its_new_parameters(trial: ModelTrial) -> None:
+    """What no pretrained weights reach is part of the model, and not all of it."""
+    fresh = trial.model.new_parameters()
+    own = {id(p): p.numel() for p in trial.model.parameters()}
+    if any(id(p) not in own for p in fresh) or len({id(p) for p in fresh}) < len(fresh):
+        raise Broken(
+            "new_parameters() names what isn't among parameters(), or one twice; return "
+            "[*self.head.parameters()] and the like."
+        )
+    if "weights" not in trial.plugin.signature.words:
+        return
+    share = sum(p.numel() for p in fresh) / max(sum(own.values()), 1)
+    if not 0 < share < 1:
+        raise Doubtful(
+            f"{'none' if not share else 'all'} of its parameters count as new, so that pretrained "
+            "and fresh layers learn at one pace; let new_parameters() return the head's."
+        )
+
+
+@rule(RULES, "weights can be stored and read back")
+def can_be_stored(trial: ModelTrial) -> None:
+    """All that was learned is in the state dict."""
+    other = trial.build(noise=1)
+    other.load_state_dict(trial.model.state_dict())
+    if not _close(trial.look(other, trial.images), trial.outputs.logits):
+        raise Broken(
+            "built again, with its state dict loaded, it gives other logits: what it learns or "
+            "draws isn't all in the state dict; hold it in nn.Parameter or register_buffer."
+        )
+
+
+def _close(ours: Tensor, theirs: Tensor) -> bool:
+    return torch.allclose(ours, theirs, rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True)

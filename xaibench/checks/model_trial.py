@@ -1,0 +1,93 @@
+"""One model: what the rules for models look at."""
+
+from functools import cached_property
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xaibench.checks.networks import CLASSES
+from xaibench.checks.rule import Broken
+from xaibench.checks.state import isolated
+from xaibench.core.model import Batch, Model, Outputs, evaluating
+from xaibench.core.plugin import Bound, Plugin
+
+COUNT = 3
+_SIZES = ((64, 96), (224, 224))
+
+
+class ModelTrial:
+    """One model plugin, built without weights."""
+
+    label = "made-up images"
+
+    def __init__(self, bound: Bound) -> None:
+        self.bound = bound
+
+    @property
+    def plugin(self) -> Plugin:
+        """The model's."""
+        return self.bound.plugin
+
+    def build(self, noise: int = 0) -> Any:
+        """Return what the plugin builds, at random."""
+        with isolated(noise):
+            return self.bound(SimpleNamespace(classes=CLASSES, weights="none"))
+
+    @cached_property
+    def model(self) -> Model:
+        """What it builds; the rules leave it as it is.
+
+        Raises:
+            Broken: it is no model.
+        """
+        built = self.build()
+        if not isinstance(built, Model):
+            raise Broken(
+                f"it returned a {type(built).__name__}; return an xaibench.Model, such as "
+                "xaibench.Classifier(network, cam_layer=...)."
+            )
+        return built
+
+    @cached_property
+    def refusal(self) -> str:
+        """Why it doesn't take images that aren't square; empty where it does."""
+        try:
+            self._look(_images(*_SIZES[0]))
+        except Exception as error:  # networks raise anything
+            return f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
+        return ""
+
+    @cached_property
+    def images(self) -> Tensor:
+        """Images ``(B, 3, H, W)`` that it takes; not square if possible."""
+        return _images(*_SIZES[1 if self.refusal else 0])
+
+    @cached_property
+    def outputs(self) -> Outputs:
+        """What it says in evaluation mode, with its saliency if it has any."""
+        return self._look(self.images)
+
+    def batch(self, *, masked: bool) -> Batch:
+        """Return training data; without masks that may be seen, or with some."""
+        masks = torch.zeros(COUNT, *self.images.shape[2:], dtype=torch.int8)
+        masks[:, 8:24, 16:40] = 1
+        seen = torch.tensor([masked, False, masked])
+        labels = torch.arange(COUNT) % CLASSES
+        return Batch(self.images.clone(), labels, masks, seen, COUNT, max(int(seen.sum()), 1))
+
+    def look(self, model: Model, images: Tensor) -> Tensor:
+        """Return logits in evaluation mode."""
+        with evaluating(model), torch.no_grad():
+            logits: Tensor = model(images.clone())
+        return logits
+
+    def _look(self, images: Tensor) -> Outputs:
+        with evaluating(self.model), torch.no_grad(), isolated(0):
+            return self.model.outputs(images.clone(), saliency="saliency" in self.model.abilities)
+
+
+def _images(height: int, width: int) -> Tensor:
+    shape = (COUNT, 3, height, width)
+    return torch.rand(shape, generator=torch.Generator().manual_seed(6))
