@@ -54,6 +54,7 @@ METRIC_WORDS = {
     "targets": "(B,) classes explained",
     "predict": "callable: images -> confidences (B, K)",
     "confidence": "(B,) confidence of the target on the untouched images",
+    "generator": "random numbers, seeded for each sample, the same for all methods",
     "covered_confidence": "callable: (covered, by, baseline) -> (B,) confidence of the target on "
     "images covered under the map; passes are shared by all metrics",
 }

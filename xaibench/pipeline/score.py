@@ -11,6 +11,7 @@ from xaibench.core.covering import CoveredConfidence
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import OK
 from xaibench.core.plugin import Bound
+from xaibench.core.seeds import BatchGenerator, seed_of
 from xaibench.pipeline.explain import Maps, TestBatch
 
 NO_MASK, EMPTY_MASK, UNDEFINED = "no mask", "empty mask", "undefined"
@@ -41,6 +42,12 @@ class Evidence:
     def predict(self) -> Callable[[Tensor], Tensor]:
         """Images -> confidences ``(B, K)``."""
         return self.batch.predict
+
+    @property
+    def generator(self) -> BatchGenerator:
+        """A fresh stream for each sample: all methods are scored under the same noise."""
+        return BatchGenerator([seed_of("score", each) for each in self.batch.ids],
+                              self.images.device)  # fmt: skip
 
     @property
     def confidence(self) -> Tensor:
