@@ -129,6 +129,26 @@ def check(target: str, kind: str | None, plugin: tuple[Path, ...]) -> None:
 
 
 @cli.command()
+@click.argument("model")
+@click.option("--image-size", default=224, help="side of the images")
+@click.option("--layer", default="", help="look at this one")
+@click.option("--plugin", multiple=True, type=Path, metavar="FILE", help="Python file with plugins")
+def layers(model: str, image_size: int, layer: str, plugin: tuple[Path, ...]) -> None:
+    """Show which layer CAMs read in a model, and which others --layer could name.
+
+    MODEL is one of `xaibench list models`, with options, or any classification network of
+    torchvision.
+    """
+    from xaibench.core.registry import load_plugin_file
+    from xaibench.pipeline.layers import describe_layers
+
+    for file in plugin:
+        load_plugin_file(file)
+    for line in describe_layers(model, image_size, layer):
+        click.echo(line)
+
+
+@cli.command()
 @click.argument("name")
 @click.option("--data-root", default="", metavar="DIR", help="where to put it")
 def fetch(name: str, data_root: str) -> None:

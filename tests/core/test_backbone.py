@@ -8,8 +8,10 @@ import pytest
 import torch
 import torchvision
 
-from xaibench.core.backbone import build_classifier, build_network, cam_layer_of, cut_trunk
+from xaibench.core.backbone import build_classifier, build_network, cut_trunk
 from xaibench.core.errors import XaibenchError
+from xaibench.core.head import find_head
+from xaibench.core.layers import known_layer
 
 CLASSES = 3
 
@@ -143,10 +145,10 @@ def test_without_a_network_the_message_names_the_other_choices(tmp_path, monkeyp
 )
 def test_a_trunk_ends_with_the_last_spatial_layer(name, stride, channels):
     network = build_network(name, CLASSES, "none").eval()
-    trunk = cut_trunk(network, cam_layer_of(name)).eval()
+    trunk = cut_trunk(network).eval()
     images = torch.rand(1, 3, 64, 160)
     seen = []
-    hook = network.get_submodule(cam_layer_of(name)).register_forward_hook(
+    hook = network.get_submodule(known_layer(network)).register_forward_hook(
         lambda _, __, output: seen.append(output.clone())
     )
     with torch.no_grad():
@@ -158,16 +160,21 @@ def test_a_trunk_ends_with_the_last_spatial_layer(name, stride, channels):
     assert abs(seen[0].shape[3] - 160 / stride) <= 1
 
 
-@pytest.mark.parametrize("name", ["vit_b_16", "resnet", "no_such_net", "fcn_resnet50"])
+@pytest.mark.parametrize("name", ["resnet", "no_such_net", "fcn_resnet50"])
 def test_other_names_are_no_backbones(name):
     with pytest.raises(XaibenchError, match=f"'{name}' is not a backbone"):
-        cam_layer_of(name)
+        build_network(name, CLASSES, "none")
+
+
+def test_a_transformer_is_not_cut():
+    with pytest.raises(XaibenchError, match="VisionTransformer can't be cut"):
+        cut_trunk(build_network("vit_b_32", CLASSES, "none"))
 
 
 @pytest.mark.parametrize(("name", "linear"), [("resnet18", True), ("squeezenet1_1", False)])
 def test_class_weights_exist_where_only_pooling_stands_before_the_last_layer(name, linear):
-    model = build_classifier(name, CLASSES, "none")
-    assert ("class_weights" in model.abilities) == linear
+    model = build_classifier(name, CLASSES, "none").eval()
+    assert (find_head(model, torch.rand(1, 3, 64, 96)).weights is not None) == linear
 
 
 def test_class_weights_and_pooled_activations_give_the_logits():
@@ -175,13 +182,15 @@ def test_class_weights_and_pooled_activations_give_the_logits():
     images = torch.rand(2, 3, 64, 96)
     seen = []
     model.network.layer4.register_forward_hook(lambda _, __, output: seen.append(output.clone()))
+    weights = find_head(model, images).weights
+    seen.clear()
     with torch.no_grad():
         logits = model(images)
-        by_hand = seen[0].mean(dim=(2, 3)) @ model.class_weights.T + model.network.fc.bias
+        by_hand = seen[0].mean(dim=(2, 3)) @ weights.T + model.network.fc.bias
     torch.testing.assert_close(logits, by_hand)
 
 
 def test_mobilenets_hidden_layer_leaves_no_class_weights():
-    model = build_classifier("mobilenet_v3_small", CLASSES, "none")
-    assert model.class_weights is None
+    model = build_classifier("mobilenet_v3_small", CLASSES, "none").eval()
+    assert find_head(model, torch.rand(1, 3, 64, 96)).weights is None
     assert [tuple(p.shape) for p in model.new_parameters()] == [(CLASSES, 1024), (CLASSES,)]

@@ -5,8 +5,16 @@ from torch import nn
 from torchvision.models.swin_transformer import SwinTransformer
 
 import xaibench
+from xaibench.core.engine import Engine
 from xaibench.core.errors import XaibenchError
-from xaibench.core.layers import as_activations, find_cam_layer
+from xaibench.core.layers import (
+    as_activations,
+    as_output,
+    find_cam_layer,
+    full_name,
+    known_layer,
+    spatial_layers,
+)
 from xaibench.core.model import Classifier
 from xaibench.core.tape import Tape
 
@@ -49,7 +57,7 @@ def build(kind):
 
 def gradients(network, images, layer):
     model = Classifier(network, cam_layer=layer).eval()
-    tape = Tape(model, images, {"activations", "gradients"})
+    tape = Tape(Engine(model), images, {"activations", "gradients"})
     return tape.activations, tape.gradients(torch.arange(2), torch.tensor([0, 2]))
 
 
@@ -153,3 +161,90 @@ def test_a_layer_norm_is_channels_last_even_where_both_readings_fit():
 def test_other_outputs_are_refused_with_their_shape(shape):
     with pytest.raises(XaibenchError, match=rf"shape \({', '.join(map(str, shape))}\)"):
         as_activations(torch.zeros(shape), torch.zeros(2, 3, 32, 32))
+
+
+def with_classes(name):
+    second = {"aux_logits": False} if name in ("googlenet", "inception_v3") else {}
+    return torchvision.models.get_model(name, num_classes=CLASSES, **second)
+
+
+@pytest.mark.parametrize("name", torchvision.models.list_models(module=torchvision.models))
+def test_every_classification_network_of_torchvision_has_its_layer(name):
+    with torch.device("meta"):
+        network = with_classes(name)
+    network.get_submodule(known_layer(network))
+
+
+SMALLEST = {
+    "alexnet": (64, 96),
+    "convnext_tiny": (64, 96),
+    "densenet121": (64, 96),
+    "efficientnet_b0": (64, 96),
+    "efficientnet_v2_s": (64, 96),
+    "googlenet": (64, 96),
+    "inception_v3": (96, 128),
+    "maxvit_t": (224, 224),
+    "mnasnet0_5": (64, 96),
+    "mobilenet_v2": (64, 96),
+    "mobilenet_v3_small": (64, 96),
+    "regnet_y_400mf": (64, 96),
+    "resnext50_32x4d": (64, 96),
+    "shufflenet_v2_x0_5": (64, 96),
+    "squeezenet1_1": (64, 96),
+    "swin_t": (64, 96),
+    "swin_v2_t": (64, 96),
+    "vgg11": (64, 96),
+    "vit_b_32": (224, 224),
+}
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+def test_the_layer_of_each_family_is_spatial_and_its_positions_count(name):
+    torch.manual_seed(0)
+    network = with_classes(name).eval()
+    last = [p for p in network.modules() if isinstance(p, nn.Linear | nn.Conv2d)][-1]
+    nn.init.normal_(last.weight, std=0.1)  # a fresh head may be zero
+    images = torch.rand(2, 3, *SMALLEST[name], generator=torch.Generator().manual_seed(1))
+    activations, gradient = gradients(network, images, known_layer(network))
+    assert min(activations.shape[2:]) > 1
+    assert ((gradient.abs().sum(dim=1) > 0).sum(dim=(1, 2)) > 1).all()
+
+
+def test_swin_is_read_behind_its_last_attention_and_v2_at_its_last_block():
+    assert known_layer(small_swin()) == "features.2.1.norm2"
+    with torch.device("meta"):
+        assert known_layer(torchvision.models.swin_v2_t()) == "features.7.1"
+
+
+def test_a_rebuilt_or_foreign_network_is_searched():
+    network = torchvision.models.resnet18(num_classes=CLASSES)
+    del network.layer4
+    assert known_layer(network) is None
+    assert known_layer(nn.Sequential(nn.Conv2d(3, 4, 3))) is None
+    renamed = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+                            nn.Linear(4, CLASSES)).eval()  # fmt: skip
+    assert find_cam_layer(renamed, torch.rand(2, 3, 16, 24)) == "1"
+    found = [layer.name for layer in spatial_layers(renamed, torch.rand(2, 3, 16, 24))]
+    assert found == ["1", "0"]
+
+
+def test_users_may_leave_out_the_wrappers_name():
+    model = Classifier(torchvision.models.resnet18(num_classes=CLASSES), cam_layer=None)
+    assert (
+        full_name(model, "layer3.1") == full_name(model, "network.layer3.1") == "network.layer3.1"
+    )
+    with pytest.raises(XaibenchError, match="no layer 'layer9'"):
+        full_name(model, "layer9")
+
+
+@pytest.mark.parametrize("kind", ["vit", "swin", "resnet18"])
+def test_activations_go_back_into_the_layers_own_form(kind):
+    network, images = build(kind)
+    layer = network.get_submodule(find_cam_layer(network, images))
+    seen = []
+    hook = layer.register_forward_hook(lambda _, __, output: seen.append(output))
+    network(images)
+    hook.remove()
+    activations = as_activations(seen[0], images, layer)
+    back = as_output(activations[:1], seen[0][:1], images, layer)
+    torch.testing.assert_close(back, seen[0][:1])

@@ -10,27 +10,15 @@ import torchvision
 from torch import Tensor, nn
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.layers import known_layer
 from xaibench.core.model import Classifier
 from xaibench.core.suggest import did_you_mean
 
 _log = logging.getLogger(__name__)
 
-# The last spatial layer, by the first letters of the network's name.
-_CAM_LAYERS = {
-    "resnet": "layer4",
-    "resnext": "layer4",
-    "wide_resnet": "layer4",
-    "mobilenet": "features",
-    "squeezenet": "features",
-    "densenet": "features",
-    "efficientnet": "features",
-    "vgg": "features",
-    "alexnet": "features",
-    "mnasnet": "layers",
-    "regnet": "trunk_output",
-    "shufflenet": "conv5",
-    "convnext": "features",
-}
+# They hand out two kinds of logits in training, unless told not to.
+_WITHOUT_SECOND_HEAD = {"aux_logits": False, "init_weights": True}
+_TWO_HEADED = ("googlenet", "inception_v3")
 
 
 def build_classifier(name: str, classes: int, weights: str) -> Classifier:
@@ -45,29 +33,23 @@ def build_classifier(name: str, classes: int, weights: str) -> Classifier:
         XaibenchError: the network is unknown, or its weights can't be had.
     """
     network = build_network(name, classes, weights)
-    return Classifier(network, cam_layer=cam_layer_of(name), pretrained=weights != "none")
-
-
-def cam_layer_of(name: str) -> str:
-    """Return the name of a torchvision network's last spatial layer.
-
-    Raises:
-        XaibenchError: the network's family is not known.
-    """
-    known = torchvision.models.list_models(module=torchvision.models)
-    for family, layer in _CAM_LAYERS.items():
-        if name in known and name.startswith(family):
-            return layer
-    raise XaibenchError(
-        f"'{name}' is not a backbone{did_you_mean(name, known)}; take a torchvision network of "
-        f"the families {', '.join(_CAM_LAYERS)}."
-    )
+    return Classifier(network, cam_layer=known_layer(network), pretrained=weights != "none")
 
 
 def build_network(name: str, classes: int, weights: str) -> nn.Module:
-    """Return the whole torchvision network, its last layer replaced, weights loaded."""
-    cam_layer_of(name)
-    network: nn.Module = torchvision.models.get_model(name, weights=None)
+    """Return the whole torchvision network, its last layer replaced, weights loaded.
+
+    Raises:
+        XaibenchError: there is no such network, or its weights can't be had.
+    """
+    known = torchvision.models.list_models(module=torchvision.models)
+    if name not in known:
+        raise XaibenchError(
+            f"'{name}' is not a backbone{did_you_mean(name, known)}; take a classification network "
+            "of torchvision, such as resnet50, densenet121 or mobilenet_v3_small."
+        )
+    options = _WITHOUT_SECOND_HEAD if name in _TWO_HEADED else {}
+    network: nn.Module = torchvision.models.get_model(name, weights=None, **options)
     _replace_last_layer(network, classes)
     if weights == "imagenet":
         _load(network, _imagenet_weights(name), f"ImageNet weights of {name}")
@@ -76,14 +58,22 @@ def build_network(name: str, classes: int, weights: str) -> nn.Module:
     return network
 
 
-def cut_trunk(network: nn.Module, cam_layer: str) -> nn.Sequential:
-    """Return the part of a sequential network up to and with its last spatial layer."""
+def cut_trunk(network: nn.Module) -> nn.Sequential:
+    """Return the part of a sequential network up to and with its CAM layer.
+
+    Raises:
+        XaibenchError: the network is none of torchvision, or not a sequence up to there.
+    """
+    layer = known_layer(network) or ""
     parts: OrderedDict[str, nn.Module] = OrderedDict()
     for name, part in network.named_children():
         parts[name] = part
-        if name == cam_layer:
-            break
-    return nn.Sequential(parts)
+        if name == layer:
+            return nn.Sequential(parts)
+    raise XaibenchError(
+        f"{type(network).__name__} can't be cut into a trunk and a head; take a convolutional "
+        "network as backbone, such as resnet50, densenet121 or mobilenet_v3_small."
+    )
 
 
 def _replace_last_layer(network: nn.Module, classes: int) -> None:

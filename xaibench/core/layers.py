@@ -1,11 +1,12 @@
 """Which layer CAM methods read, and how its output becomes activations ``(B, D, h, w)``."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torchvision.models.swin_transformer import SwinTransformer, SwinTransformerBlockV2
 from torchvision.ops.misc import Permute
 
 from xaibench.core.errors import XaibenchError
@@ -16,8 +17,36 @@ _IMAGE_LIKE, _TOKENS = 4, 3
 _PASSIVE = (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.Dropout, nn.Identity, Permute)
 
 
-class _Run(NamedTuple):
-    """A layer's output in one pass, in the order in which the layers ended."""
+# The layers that CAMs read in torchvision's networks, by their class; -1 is the last child.
+_KNOWN = {
+    "AlexNet": "features",
+    "ConvNeXt": "features",
+    "DenseNet": "features",
+    "EfficientNet": "features",
+    "GoogLeNet": "inception5b",
+    "Inception3": "Mixed_7c",
+    "MNASNet": "layers",
+    "MaxVit": "blocks.-1",
+    "MobileNetV2": "features",
+    "MobileNetV3": "features",
+    "RegNet": "trunk_output",
+    "ResNet": "layer4",
+    "ShuffleNetV2": "conv5",
+    "SqueezeNet": "features",
+    # What stands before the last attention marks the background (norm1 in each block); behind it
+    # every position still has a gradient of its own, as the logits pool over all.
+    "SwinTransformer": "features.-1.-1.norm2",
+    "VGG": "features",
+    # Only the class token is read at the end: the last layer at which positions count is the norm
+    # before the last attention.
+    "VisionTransformer": "encoder.layers.-1.ln_1",
+}
+# Swin v2 has its norms behind attention and MLP, so that norm2 sees one branch alone.
+_SWIN_V2 = "features.-1.-1"
+
+
+class SpatialLayer(NamedTuple):
+    """A layer that a CAM could read: its name, and its output for one batch."""
 
     name: str
     module: nn.Module
@@ -25,17 +54,50 @@ class _Run(NamedTuple):
 
 
 def find_cam_layer(network: nn.Module, images: Tensor) -> str:
-    """Return the name of the last layer whose output is spatial and on which the logits depend.
+    """Return the name of the layer that CAMs read.
 
-    The network runs once; every layer that gives ``(B, D, h, w)`` or tokens ``(B, N, D)`` is a
-    candidate. From the last one backwards, the first is taken whose positions receive a gradient:
-    after the last attention of a transformer only the class token does, so the search ends before
-    it. Class score maps (as many channels as classes), pooling and dropout are passed over.
+    For torchvision's networks it stands in a table; of others it is the last of `spatial_layers`.
 
     Raises:
         XaibenchError: no layer qualifies.
     """
-    runs: list[_Run] = []
+    name = known_layer(network)
+    if name is None:
+        name = next((layer.name for layer in spatial_layers(network, images)), None)
+    if name is None:
+        raise XaibenchError("no layer with a spatial output was found; name one with layer=.")
+    return name
+
+
+def known_layer(network: nn.Module) -> str | None:
+    """Return the CAM layer's name of a network of torchvision, None for others."""
+    kind = type(network)
+    if not kind.__module__.startswith("torchvision.models.") or kind.__name__ not in _KNOWN:
+        return None
+    pattern = _KNOWN[kind.__name__]
+    if kind is SwinTransformer and any(isinstance(p, SwinTransformerBlockV2)
+                                       for p in network.modules()):  # fmt: skip
+        pattern = _SWIN_V2
+    part, names = network, []
+    for step in pattern.split("."):
+        children = dict(part.named_children())
+        name = list(children)[-1] if step == "-1" and children else step
+        if name not in children:  # somebody has rebuilt it
+            return None
+        part = children[name]
+        names.append(name)
+    return ".".join(names)
+
+
+def spatial_layers(network: nn.Module, images: Tensor) -> Iterator[SpatialLayer]:
+    """Yield the layers whose output is spatial and on which the logits depend, the last first.
+
+    The network runs once; every layer that gives ``(B, D, h, w)`` or tokens ``(B, N, D)`` is a
+    candidate, if its positions receive a gradient: after the last attention of a transformer only
+    the class token does. Class score maps (as many channels as classes), pooling and dropout are
+    passed over.
+    """
+    runs: list[SpatialLayer] = []
     embeddings: list[Tensor] = []
     hooks = [
         module.register_forward_hook(_recorder(name, runs, embeddings))
@@ -47,13 +109,27 @@ def find_cam_layer(network: nn.Module, images: Tensor) -> str:
             logits = logits_of(network(images.detach().clone().requires_grad_()))
             # What enters the last linear layer, as fresh heads may be zero and pass no gradient.
             probe = _weigh(embeddings[-1] if embeddings else logits)
-            for run in reversed(runs):
-                if _spatial(run, images, logits.shape[1]) and _reached(probe, run, images):
-                    return run.name
+            found = [
+                run for run in reversed(runs)
+                if _spatial(run, images, logits.shape[1]) and _reached(probe, run, images)
+            ]  # fmt: skip
     finally:
         for hook in hooks:
             hook.remove()
-    raise XaibenchError("no layer with a spatial output was found; name one with layer=.")
+    yield from found
+
+
+def full_name(network: nn.Module, name: str) -> str:
+    """Return a layer's name as the network knows it: users may leave out that of its wrapper.
+
+    Raises:
+        XaibenchError: there is no such layer.
+    """
+    for candidate in (name, f"network.{name}"):
+        if candidate in dict(network.named_modules()):
+            return candidate
+    named_layer(network, name)
+    return name
 
 
 def named_layer(network: nn.Module, name: str) -> nn.Module:
@@ -109,10 +185,10 @@ def as_output(
     return torch.cat([extra, tokens], dim=1)
 
 
-def _recorder(name: str, runs: list[_Run], embeddings: list[Tensor]) -> Callable[..., None]:
+def _recorder(name: str, runs: list[SpatialLayer], embeddings: list[Tensor]) -> Callable[..., None]:
     def record(module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
         if isinstance(output, Tensor) and output.requires_grad:
-            runs.append(_Run(name, module, output))
+            runs.append(SpatialLayer(name, module, output))
             if isinstance(module, nn.Linear) and isinstance(inputs[0], Tensor) and output.ndim == 2:  # noqa: PLR2004
                 embeddings.append(inputs[0])
 
@@ -125,7 +201,7 @@ def _weigh(values: Tensor) -> Tensor:
     return (values.flatten() * weights).sum()
 
 
-def _spatial(run: _Run, images: Tensor, classes: int) -> bool:
+def _spatial(run: SpatialLayer, images: Tensor, classes: int) -> bool:
     if isinstance(run.module, _PASSIVE):
         return False
     if run.output.ndim == _IMAGE_LIKE:
@@ -134,7 +210,7 @@ def _spatial(run: _Run, images: Tensor, classes: int) -> bool:
     return run.output.ndim == _TOKENS and _grid(run.output.shape[1], images) is not None
 
 
-def _reached(probe: Tensor, run: _Run, images: Tensor) -> bool:
+def _reached(probe: Tensor, run: SpatialLayer, images: Tensor) -> bool:
     (gradient,) = torch.autograd.grad(probe, run.output, retain_graph=True, allow_unused=True)
     if gradient is None:
         return False

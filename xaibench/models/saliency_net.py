@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from xaibench.core.backbone import build_network, cam_layer_of, cut_trunk
+from xaibench.core.backbone import build_network, cut_trunk
 from xaibench.core.errors import XaibenchError
 from xaibench.core.losses import LOSSES
 from xaibench.core.maps import resize
@@ -104,8 +104,7 @@ def saliency_net(
     """
     if blocks < 0 or weight < 0:
         raise XaibenchError("saliency_net: 'blocks' and 'weight' can't be negative.")
-    layer = cam_layer_of(backbone)
-    trunk = cut_trunk(build_network(backbone, classes, weights), layer)
+    trunk = cut_trunk(build_network(backbone, classes, weights))
     channels = _count_channels(trunk)
     depth = blocks or _DEFAULT_BLOCKS[mask_head]
     head: nn.Module

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.layers import named_layer
+from xaibench.core.layers import full_name
 from xaibench.core.model import Classifier, Model
 from xaibench.core.plugin import Bound
 from xaibench.pipeline.selection import missing_word
@@ -41,13 +41,12 @@ def check_images(images: Tensor | np.ndarray, model: nn.Module) -> Tensor:
 
 def wrap(model: nn.Module, layer: str | None) -> Model:
     """Make a model of any network that takes these images; itself it stays as it was."""
-    if layer is not None:
-        named_layer(model, layer)
+    name = None if layer is None else full_name(model, layer)
     if isinstance(model, Model):
         wrapped: Model = copy(model)
-        wrapped.cam_layer = layer or model.cam_layer
+        wrapped.cam_layer = name or model.cam_layer
         return wrapped
-    return _AsGiven(model, cam_layer=layer)
+    return _AsGiven(model, cam_layer=name)
 
 
 def check_words(methods: Sequence[Bound], model: Model, images: Tensor) -> None:

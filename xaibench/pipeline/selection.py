@@ -13,7 +13,7 @@ from xaibench.core.data import Dataset, Sample
 from xaibench.core.engine import Engine
 from xaibench.core.errors import XaibenchError
 from xaibench.core.head import find_head
-from xaibench.core.layers import named_layer
+from xaibench.core.layers import full_name
 from xaibench.core.layout import Layout
 from xaibench.core.loading import Loader
 from xaibench.core.model import Model, evaluating
@@ -30,7 +30,9 @@ _ALWAYS_THERE = frozenset(METHOD_WORDS) - LAYER_WORDS - {"saliency"}
 
 
 @dataclass(frozen=True)
-class _ModelWords:
+class ModelWords:
+    """What a model plugin may ask for."""
+
     classes: int
     weights: str
 
@@ -98,7 +100,7 @@ class Selection:
         torch.manual_seed(seed_of(seed, model.spec))
         chosen = self.options.weights if weights is None else weights
         try:
-            built = model(_ModelWords(len(self.dataset.classes), chosen))
+            built = model(ModelWords(len(self.dataset.classes), chosen))
         except XaibenchError:
             raise
         except Exception as error:
@@ -111,8 +113,7 @@ class Selection:
                 "xaibench.Model, such as xaibench.Classifier(network, cam_layer=...)."
             )
         if self.options.layer:
-            named_layer(built, self.options.layer)
-            built.cam_layer = self.options.layer
+            built.cam_layer = full_name(built, self.options.layer)
         return built
 
     @cached_property

@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from xaibench.cli import cli
+from xaibench.core.errors import XaibenchError
+from xaibench.pipeline.layers import describe_layers
+from xaibench.pipeline.plan import make_plan
+from xaibench.pipeline.selection import select
+
+
+def told(*arguments):
+    result = CliRunner().invoke(cli, ["layers", *arguments, "--image-size", "64"])
+    assert result.exit_code == 0, result.output
+    return result.output.splitlines()
+
+
+def test_the_layer_its_form_and_the_head_are_told():
+    lines = told("resnet18")
+    assert lines[1] == "CAM layer: layer4 (torchvision's table)"
+    assert lines[2].split() == ["Sequential,", "512", "x", "2", "x", "2", "activations"]
+    assert "one linear layer; `cam` works" in lines[3]
+    names = [line.split()[0] for line in lines[5:]]
+    assert names[:2] == ["layer4", "layer4.1"]
+    assert len(names) == 12
+
+
+@pytest.mark.parametrize(
+    ("model", "layer", "head"),
+    [
+        ("mobilenet_v3_small", "features", "pooling, then more"),
+        ("squeezenet1_1", "features", "layers that see positions"),
+        ("saliency_net[backbone=squeezenet1_1]", "trunk", "pooling, then more"),
+        ("densenet121", "features", "layers that see positions"),
+        ("swin_t", "features.7.1.norm2", "layers that see positions"),
+    ],
+)
+def test_plugins_and_networks_of_torchvision_alike(model, layer, head):
+    lines = told(model)
+    assert lines[1].startswith(f"CAM layer: {layer} (")
+    assert head in lines[3]
+
+
+def test_another_layer_can_be_looked_at_and_every_shown_name_is_taken():
+    for line in told("resnet18")[5:8]:
+        name = line.split()[0]
+        assert told("resnet18", "--layer", name)[1] == f"CAM layer: {name} (set by --layer)"
+
+
+@pytest.mark.parametrize(
+    ("model", "layer", "said"),
+    [
+        ("resnet81", "", "did you mean 'resnet18'"),
+        ("resnet18", "layer9", "no layer 'layer9'"),
+        ("vit_b_32", "", "takes no images of 64 x 64"),
+    ],
+)
+def test_mistakes_are_told_in_one_sentence(model, layer, said):
+    with pytest.raises(XaibenchError, match=said) as error:
+        list(describe_layers(model, 64, layer))
+    assert "\n" not in str(error.value)
+
+
+def test_a_run_takes_the_layer_and_refuses_one_that_is_not_there(tmp_path):
+    given = {
+        "dataset": "phantom[images=30]", "models": ["resnet18"], "methods": ["gradcam"],
+        "out": str(Path(tmp_path)),
+    }  # fmt: skip
+    selection = select({**given, "layer": "layer3"})
+    assert selection.build(selection.models[0], 0).cam_layer == "network.layer3"
+    with pytest.raises(XaibenchError, match="no layer 'layer7'"):
+        make_plan(select({**given, "layer": "layer7"}))
