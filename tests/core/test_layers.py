@@ -168,7 +168,11 @@ def with_classes(name):
     return torchvision.models.get_model(name, num_classes=CLASSES, **second)
 
 
-@pytest.mark.parametrize("name", torchvision.models.list_models(module=torchvision.models))
+@pytest.mark.parametrize(
+    "name",
+    # RegNets compute their widths with tensors, which are empty on the meta device.
+    [n for n in torchvision.models.list_models(module=torchvision.models) if "regnet" not in n],
+)
 def test_every_classification_network_of_torchvision_has_its_layer(name):
     with torch.device("meta"):
         network = with_classes(name)
@@ -176,13 +180,13 @@ def test_every_classification_network_of_torchvision_has_its_layer(name):
 
 
 SMALLEST = {
-    "alexnet": (64, 96),
+    "alexnet": (128, 160),
     "convnext_tiny": (64, 96),
     "densenet121": (64, 96),
     "efficientnet_b0": (64, 96),
     "efficientnet_v2_s": (64, 96),
     "googlenet": (64, 96),
-    "inception_v3": (96, 128),
+    "inception_v3": (160, 192),
     "maxvit_t": (224, 224),
     "mnasnet0_5": (64, 96),
     "mobilenet_v2": (64, 96),
@@ -211,7 +215,7 @@ def test_the_layer_of_each_family_is_spatial_and_its_positions_count(name):
 
 
 def test_swin_is_read_behind_its_last_attention_and_v2_at_its_last_block():
-    assert known_layer(small_swin()) == "features.2.1.norm2"
+    assert known_layer(small_swin()) == "features.3.1.norm2"
     with torch.device("meta"):
         assert known_layer(torchvision.models.swin_v2_t()) == "features.7.1"
 
@@ -230,9 +234,8 @@ def test_a_rebuilt_or_foreign_network_is_searched():
 
 def test_users_may_leave_out_the_wrappers_name():
     model = Classifier(torchvision.models.resnet18(num_classes=CLASSES), cam_layer=None)
-    assert (
-        full_name(model, "layer3.1") == full_name(model, "network.layer3.1") == "network.layer3.1"
-    )
+    for name in ("layer3.1", "network.layer3.1"):
+        assert full_name(model, name) == "network.layer3.1"
     with pytest.raises(XaibenchError, match="no layer 'layer9'"):
         full_name(model, "layer9")
 

@@ -9,9 +9,10 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputSoftmaxTarget
 from scipy import ndimage
 from torch import nn
 
-from xaibench.core.covering import Baseline, By, Covered, CoveredConfidence, cover
+from xaibench.core.baselines import Baseline
+from xaibench.core.covering import By, Covered, CoveredConfidence, cover
+from xaibench.core.engine import Engine
 from xaibench.core.model import Classifier
-from xaibench.core.tape import predict
 from xaibench.metrics.drop_in_confidence import drop_in_confidence
 from xaibench.metrics.increase_in_confidence import increase_in_confidence
 
@@ -37,7 +38,7 @@ def case():
     return images, maps, torch.arange(COUNT) % CLASSES
 
 
-class Engine:
+class Case:
     """What the engine hands to the metrics, with the passes counted."""
 
     def __init__(self):
@@ -50,7 +51,7 @@ class Engine:
 
     def look(self, images):
         self.passes += 1
-        return predict(self.model, images)
+        return Engine(self.model).predict(images)
 
 
 def background(image, baseline):
@@ -88,46 +89,46 @@ def test_every_way_of_covering_equals_the_formula_pixel_by_pixel(way):
 
 @pytest.mark.parametrize("way", WAYS, ids="-".join)
 def test_drop_and_increase_equal_their_definitions(way):
-    engine = Engine()
+    evidence = Case()
     options = dict(zip(("covered", "by", "baseline"), way, strict=True))
     covered = np.stack([
         covered_by_hand(image, values, *way)
         for image, values in zip(
-            engine.images.double().numpy(), engine.maps.double().numpy(), strict=True
+            evidence.images.double().numpy(), evidence.maps.double().numpy(), strict=True
         )
     ])  # fmt: skip
-    before = confidences_by_hand(engine.model, engine.images.numpy(), engine.targets.numpy())
-    after = confidences_by_hand(engine.model, covered, engine.targets.numpy())
-    drops = drop_in_confidence(engine.confidence, engine.covered, **options)
-    rises = increase_in_confidence(engine.confidence, engine.covered, **options)
+    before = confidences_by_hand(evidence.model, evidence.images.numpy(), evidence.targets.numpy())
+    after = confidences_by_hand(evidence.model, covered, evidence.targets.numpy())
+    drops = drop_in_confidence(evidence.confidence, evidence.covered, **options)
+    rises = increase_in_confidence(evidence.confidence, evidence.covered, **options)
     np.testing.assert_allclose(drops, np.maximum(0, before - after) / before, atol=1e-4)
     np.testing.assert_array_equal(rises, after > before)
     assert 0 < rises.sum() < COUNT
 
 
 def test_the_drop_of_a_peer_is_ours_before_dividing_by_the_confidence():
-    engine = Engine()
-    model = nn.Sequential(engine.model)
-    targets = [ClassifierOutputSoftmaxTarget(int(target)) for target in engine.targets]
-    arguments = (engine.images, engine.maps.numpy()[:, None], targets, model)
+    evidence = Case()
+    model = nn.Sequential(evidence.model)
+    targets = [ClassifierOutputSoftmaxTarget(int(target)) for target in evidence.targets]
+    arguments = (evidence.images, evidence.maps.numpy()[:, None], targets, model)
     drops = cam_mult_image.DropInConfidence()(*arguments)
     rises = cam_mult_image.IncreaseInConfidence()(*arguments)
-    ours = drop_in_confidence(engine.confidence, engine.covered)
-    np.testing.assert_allclose(ours * engine.confidence, drops, atol=1e-6)
-    np.testing.assert_array_equal(increase_in_confidence(engine.confidence, engine.covered), rises)
+    ours = drop_in_confidence(evidence.confidence, evidence.covered)
+    np.testing.assert_allclose(ours * evidence.confidence, drops, atol=1e-6)
+    np.testing.assert_array_equal(increase_in_confidence(evidence.confidence, evidence.covered), rises)
 
 
 def test_each_way_of_covering_costs_one_pass_for_all_metrics():
-    engine = Engine()
+    evidence = Case()
     for _ in range(2):
-        drop_in_confidence(engine.confidence, engine.covered)
-        increase_in_confidence(engine.confidence, engine.covered)
-    assert engine.passes == 1
-    drop_in_confidence(engine.confidence, engine.covered, covered="important")
-    drop_in_confidence(engine.confidence, engine.covered, by="zero")
-    increase_in_confidence(engine.confidence, engine.covered, baseline="blur")
-    increase_in_confidence(engine.confidence, engine.covered, by="zero")
-    assert engine.passes == 4
+        drop_in_confidence(evidence.confidence, evidence.covered)
+        increase_in_confidence(evidence.confidence, evidence.covered)
+    assert evidence.passes == 1
+    drop_in_confidence(evidence.confidence, evidence.covered, covered="important")
+    drop_in_confidence(evidence.confidence, evidence.covered, by="zero")
+    increase_in_confidence(evidence.confidence, evidence.covered, baseline="blur")
+    increase_in_confidence(evidence.confidence, evidence.covered, by="zero")
+    assert evidence.passes == 4
 
 
 def test_covering_happens_in_pixels_before_normalisation():
@@ -137,15 +138,15 @@ def test_covering_happens_in_pixels_before_normalisation():
 
 
 def test_a_map_of_ones_covers_nothing_and_of_zeros_everything():
-    engine = Engine()
-    for level, expected in ((1.0, engine.images), (0.0, torch.zeros_like(engine.images))):
-        maps = torch.full_like(engine.maps, level)
+    evidence = Case()
+    for level, expected in ((1.0, evidence.images), (0.0, torch.zeros_like(evidence.images))):
+        maps = torch.full_like(evidence.maps, level)
         for by in get_args(By):
-            assert torch.equal(cover(engine.images, maps, "unimportant", by, "black"), expected)
-    covered = CoveredConfidence(engine.images, torch.ones_like(engine.maps), engine.targets,
-                                engine.look)  # fmt: skip
-    assert not drop_in_confidence(engine.confidence, covered).any()
-    assert not increase_in_confidence(engine.confidence, covered).any()
+            assert torch.equal(cover(evidence.images, maps, "unimportant", by, "black"), expected)
+    covered = CoveredConfidence(evidence.images, torch.ones_like(evidence.maps), evidence.targets,
+                                evidence.look)  # fmt: skip
+    assert not drop_in_confidence(evidence.confidence, covered).any()
+    assert not increase_in_confidence(evidence.confidence, covered).any()
 
 
 def test_a_constant_image_looks_alike_under_its_mean_and_its_blur():

@@ -20,13 +20,6 @@ _BLOCK_OF_ONE_THREAD = 16
 _SMALLEST, _LARGEST = 4, 256
 
 
-def in_full_blocks(images: Tensor) -> Tensor:
-    """Repeat the last image until the batch is a multiple of four, with one thread of sixteen."""
-    one_thread = images.device.type == "cpu" and torch.get_num_threads() == 1
-    missing = -len(images) % (_BLOCK_OF_ONE_THREAD if one_thread else _BLOCK)
-    return torch.cat([images, images[-1:].expand(missing, -1, -1, -1)]) if missing else images
-
-
 class BatchSize:
     """The number of rows that one kind of pass takes at once.
 
@@ -34,10 +27,25 @@ class BatchSize:
     free. Where memory runs out it is halved, and the pass is made again.
     """
 
-    def __init__(self, device: torch.device, fitting: int, largest: int = _LARGEST) -> None:
-        """Start at the power of two below ``fitting``, from 4 to ``largest``."""
+    def __init__(
+        self,
+        device: torch.device,
+        fitting: int,
+        largest: int = _LARGEST,
+        *,
+        full_blocks: bool = True,
+    ) -> None:
+        """Start at the power of two below ``fitting``, from 4, or a full block, to ``largest``."""
         self._device, self._largest = device, largest
-        self.size = max(_SMALLEST, min(largest, 1 << max(fitting, 1).bit_length() - 1))
+        self._block = _full_block(device) if full_blocks else 1
+        self.size = max(
+            _SMALLEST, self._block, min(largest, 1 << max(fitting, 1).bit_length() - 1)
+        )
+
+    def fill(self, rows: Tensor) -> Tensor:
+        """Repeat the last row until they are full blocks; where fewer fit, until they are those."""
+        missing = -len(rows) % min(self._block, self.size)
+        return torch.cat([rows, rows[-1:].expand(missing, -1, -1, -1)]) if missing else rows
 
     def over(self, count: int, work: Callable[[int, int], Result]) -> Iterator[Result]:
         """Yield ``work(first, last)`` for consecutive parts of ``range(count)``.
@@ -84,9 +92,18 @@ class BatchSize:
                 self.size *= 2
 
 
+def _full_block(device: torch.device) -> int:
+    one_thread = device.type == "cpu" and torch.get_num_threads() == 1
+    return _BLOCK_OF_ONE_THREAD if one_thread else _BLOCK
+
+
 def _ran_out_of_memory(error: Exception) -> bool:
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     # The CPU's allocator and oneDNN say it in words only.
     text = str(error)
-    return "can't allocate memory" in text or "could not create a memory" in text
+    return (
+        "can't allocate memory" in text
+        or "could not create a memory" in text
+        or text == "could not create a primitive"  # where it is more than memory they say what
+    )

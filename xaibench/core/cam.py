@@ -13,7 +13,6 @@ def plus_plus_weights(first: Tensor, second: Tensor, third: Tensor, activations:
     """
     total = activations.sum(dim=(2, 3), keepdim=True)
     denominator = 2 * second + third * total
-    # Powers of small gradients underflow in float32; scaled by the largest they don't.
     alpha = torch.where(denominator != 0, second / denominator, 0.0)
     return (alpha * first.relu()).sum(dim=(2, 3))
 

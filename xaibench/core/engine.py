@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from xaibench.core.batching import BatchSize, in_full_blocks
+from xaibench.core.batching import BatchSize
 from xaibench.core.compiling import compile_network
 from xaibench.core.device import autocast
 from xaibench.core.folding import fold_batch_norms
@@ -48,7 +48,7 @@ class Engine:
             compiled: run passes without a graph through ``torch.compile``; it pays for long work.
         """
         self.model, self.precision = model, precision
-        self._full_blocks, self._compile = full_blocks, compiled
+        self.full_blocks, self._compile = full_blocks, compiled
         self._compiled: dict[torch.Size, Callable[[Tensor], Tensor]] = {}
         self.device = next((t.device for t in model.parameters()), torch.device("cpu"))
         self._fast: Model | None = None if fold else model
@@ -85,7 +85,7 @@ class Engine:
 
         def look(first: int, last: int) -> Tensor:
             with torch.inference_mode(), self.casting():
-                images = self.fill(_channels_last(make(first, last)))
+                images = size.fill(_channels_last(make(first, last)))
                 if self._compile:
                     return self._look_compiled(network, images, size.size)[: last - first].float()
                 logits: Tensor = network(images)
@@ -115,14 +115,11 @@ class Engine:
     def graph(self, network: Model, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Run a network with a graph: the leaves, and the sum of the targets' logits."""
         with torch.inference_mode(mode=False), torch.enable_grad():
-            leaves = self.fill(_channels_last(images.detach())).clone().requires_grad_()
+            size = self.batch_size(images, graph=True)
+            leaves = size.fill(_channels_last(images.detach())).clone().requires_grad_()
             with self.casting():
                 logits = network(leaves)
             return leaves, logits[: len(images)].float().gather(1, targets[:, None]).sum()
-
-    def fill(self, rows: Tensor) -> Tensor:
-        """Return what a pass over these rows takes."""
-        return in_full_blocks(rows) if self._full_blocks else rows
 
     def casting(self) -> AbstractContextManager[object]:
         """Return the context in which the network runs."""
@@ -133,7 +130,9 @@ class Engine:
         pixels = images.shape[2] * images.shape[3]
         if (pixels, graph) not in self._batch_sizes:
             fitting = (_PIXELS_WITH_GRAPH if graph else _PIXELS) // pixels
-            self._batch_sizes[pixels, graph] = BatchSize(self.device, fitting)
+            self._batch_sizes[pixels, graph] = BatchSize(
+                self.device, fitting, full_blocks=self.full_blocks
+            )
         return self._batch_sizes[pixels, graph]
 
 

@@ -25,28 +25,21 @@ def fold_batch_norms(model: Network, images: Tensor) -> Network:
     the copy is used only if its logits and its CAM activations equal the model's. Everything that
     isn't folded is shared with the model, which stays as it was.
     """
-    with torch.no_grad():
-        pairs = _find_pairs(model, images)
-        shared = {id(t): t for t in chain(model.parameters(), model.buffers())}
-        folded = copy.deepcopy(model, shared)
-        for convolution, norm in pairs:
-            before, after = named_layer(folded, convolution), named_layer(folded, norm)
-            assert isinstance(before, nn.Conv2d)
-            assert isinstance(after, nn.BatchNorm2d)
-            _replace(folded, convolution, fuse_conv_bn_eval(before, after))
-            _replace(folded, norm, nn.Identity())
-        for part in folded.modules():
-            if isinstance(part, nn.Conv2d):
-                weight = part.weight.detach().contiguous(memory_format=torch.channels_last)
-                part.weight = nn.Parameter(weight, requires_grad=False)
-        if _agree(_look(model, images), _look(folded, images)):
-            return folded
-    _log.info("batch norms of %s stay as they are: folded, it is another function", type(model))
+    reason: object = "folded, it is another function"
+    try:
+        with torch.no_grad():
+            folded = _fold(model, _find_pairs(model, images))
+            if _agree(_look(model, images), _look(folded, images)):
+                return folded
+    except Exception as error:  # networks hold what can't be copied, or read what was replaced
+        reason = repr(error)
+    _log.info("batch norms of %s stay as they are: %s", type(model).__name__, reason)
     return model
 
 
 def _find_pairs(model: Model, images: Tensor) -> list[tuple[str, str]]:
-    made: dict[int, tuple[str, Tensor]] = {}  # the tensors are kept, so that no id comes twice
+    # The tensors are kept, so that no id comes twice; what wrote into one made another version.
+    made: dict[int, tuple[str, Tensor, int]] = {}
     pairs: list[tuple[str, str]] = []
     calls: dict[str, int] = {}
     hooks = []
@@ -55,14 +48,18 @@ def _find_pairs(model: Model, images: Tensor) -> list[tuple[str, str]]:
         def hook(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
             calls[name] = calls.get(name, 0) + 1
             if isinstance(part, nn.Conv2d):
-                made[id(output)] = (name, output)
+                made[id(output)] = (name, output, output._version)
             elif id(inputs[0]) in made:
-                pairs.append((made[id(inputs[0])][0], name))
+                convolution, _, version = made[id(inputs[0])]
+                if inputs[0]._version == version:
+                    pairs.append((convolution, name))
 
         hooks.append(part.register_forward_hook(hook))
 
     for name, part in model.named_modules():
-        if type(part) in (nn.Conv2d, nn.BatchNorm2d):
+        if (type(part) is nn.Conv2d and _is_plain(part)) or (
+            type(part) is nn.BatchNorm2d and part.running_mean is not None
+        ):
             watch(name, part)
     try:
         model.outputs(images)
@@ -72,9 +69,33 @@ def _find_pairs(model: Model, images: Tensor) -> list[tuple[str, str]]:
     return [pair for pair in pairs if calls[pair[0]] == calls[pair[1]] == 1]
 
 
-def _replace(model: nn.Module, name: str, part: nn.Module) -> None:
-    parent, _, child = name.rpartition(".")
-    setattr(model.get_submodule(parent), child, part)
+def _is_plain(convolution: nn.Conv2d) -> bool:
+    """Whether the weight is a parameter and not made of others, as by weight normalisation."""
+    return "weight" in convolution._parameters
+
+
+def _fold(model: Network, pairs: list[tuple[str, str]]) -> Network:
+    shared = {id(t): t for t in chain(model.parameters(), model.buffers())}
+    folded = copy.deepcopy(model, shared)
+    for convolution, norm in pairs:
+        before, after = named_layer(folded, convolution), named_layer(folded, norm)
+        assert isinstance(before, nn.Conv2d)
+        assert isinstance(after, nn.BatchNorm2d)
+        _replace(folded, before, fuse_conv_bn_eval(before, after))
+        _replace(folded, after, nn.Identity())
+    for part in folded.modules():
+        if isinstance(part, nn.Conv2d) and _is_plain(part):
+            weight = part.weight.detach().contiguous(memory_format=torch.channels_last)
+            part.weight = nn.Parameter(weight, requires_grad=False)
+    return folded
+
+
+def _replace(model: nn.Module, old: nn.Module, new: nn.Module) -> None:
+    """Put a part in another's place, under all names that it has."""
+    for part in list(model.modules()):
+        for name, child in part._modules.items():
+            if child is old:
+                part._modules[name] = new
 
 
 def _look(model: Model, images: Tensor) -> list[Tensor]:

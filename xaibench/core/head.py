@@ -51,10 +51,11 @@ def run_head(
     """
     network = engine.fast(image)
     layer = named_layer(network, network.cam_layer or "")
-    elements = make(0, 1).numel()
+    fitting = _ELEMENTS // make(0, 1).numel()
+    size = BatchSize(engine.device, fitting, _MOST_ROWS, full_blocks=engine.full_blocks)
 
     def look(first: int, last: int) -> Tensor:
-        variants = engine.fill(make(first, last))
+        variants = size.fill(make(first, last))
 
         def put(module: nn.Module, _: object, output: Tensor) -> Tensor:
             return as_output(variants.to(output.dtype), output, image, module)
@@ -67,7 +68,6 @@ def run_head(
         finally:
             hook.remove()
 
-    size = BatchSize(engine.device, _ELEMENTS // elements, _MOST_ROWS)
     return torch.cat(list(size.over(count, look)))
 
 

@@ -42,15 +42,13 @@ def solve_shapley(coalitions: Tensor, weights: Tensor, values: Tensor) -> Tensor
     """Return the players' values ``(players,)``; they add up to value(all) - value(none)."""
     nothing, everything = values[0].double(), values[-1].double()
     gain = everything - nothing
-    players = coalitions.shape[1]
     inner, share = coalitions[1:-1].double(), weights[1:-1].double().sqrt()[:, None]
-    if players == 1:
-        return gain[None].float()
-    # The last player takes what the others leave: that is the constraint, built in.
-    left = inner[:, :-1] - inner[:, -1:]
-    right = values[1:-1].double() - nothing - inner[:, -1] * gain
-    found = torch.linalg.lstsq(share * left, share * right[:, None], driver="gelsd").solution[:, 0]
-    return torch.cat([found, (gain - found.sum())[None]]).float()
+    # Differences to equal shares: with rows that add up to zero the shortest solution does, too,
+    # which is the constraint, and what too few coalitions leave open stays equally shared.
+    part = inner.mean(dim=1, keepdim=True)
+    right = (values[1:-1].double() - nothing)[:, None] - part * gain
+    found: Tensor = torch.linalg.pinv(share * (inner - part)) @ (share * right)
+    return (found[:, 0] + gain / coalitions.shape[1]).float()
 
 
 def _kernel(players: int, size: int) -> float:

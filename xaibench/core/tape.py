@@ -44,7 +44,8 @@ class Tape:
         wants_layer = bool(asked & _NEED_LAYER)
         graph, saliency = bool(asked & _NEED_GRAPH), "saliency" in asked
         with torch.no_grad(), self._tap(network, wants_layer, graph), engine.casting():
-            self._outputs = network.outputs(engine.fill(images), saliency=saliency)
+            filled = engine.batch_size(images).fill(images)
+            self._outputs = network.outputs(filled, saliency=saliency)
         if wants_layer and self._output is None:
             raise XaibenchError(f"the CAM layer '{network.cam_layer}' did not run; choose another.")
 
