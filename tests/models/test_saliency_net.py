@@ -207,7 +207,7 @@ def test_the_head_has_two_fully_connected_layers_of_1024_and_k():
     ("options", "reason"),
     [
         ({"backbone": "resnet19"}, r"'resnet19' is not a backbone \(did you mean 'resnet1[08]'"),
-        ({"backbone": "vit_b_16"}, "'vit_b_16' is not a backbone"),
+        ({"backbone": "vit_b_16"}, "VisionTransformer can't be cut"),
         ({"blocks": -1}, "can't be negative"),
         ({"weight": -0.5}, "can't be negative"),
         ({"backbone": "resnet18", "mask_head": "rasaee", "blocks": 2}, "3 or 4 blocks, not 2"),

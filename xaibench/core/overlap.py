@@ -1,7 +1,9 @@
 """Overlap of binary regions, with what is undefined kept undefined."""
 
 import math
+from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 
@@ -30,3 +32,29 @@ def expected_top(maps: Tensor, truth: Tensor, count: Tensor) -> Tensor:
     sure = (above & inside).sum(dim=1)
     shared = sure + room * (level & inside).sum(dim=1) / level.sum(dim=1)
     return shared.where(ranked[:, 0] > 0, 0.0)
+
+
+def jaccard_curve(maps: Tensor, truth: Tensor, thresholds: Sequence[float]) -> Tensor:
+    """Return the Jaccard index of (map >= threshold * max(map)) and the truth, ``(B, T)``.
+
+    All thresholds come from one histogram: each pixel counts once, at the highest threshold that it
+    reaches. NaN where the truth is empty; 0 for a map of zeros.
+
+    Args:
+        maps: ``(B, H, W)``.
+        truth: ``(B, H, W)`` bool.
+        thresholds: shares of the maximum, ascending.
+    """
+    values, inside = maps.flatten(1), truth.flatten(1)
+    highest = values.amax(dim=1, keepdim=True)
+    edges = torch.tensor(thresholds, device=maps.device) * highest
+    reached = torch.searchsorted(edges, values, right=True)
+    bins = len(thresholds) + 1
+    counts = torch.zeros(len(maps), 2 * bins, dtype=torch.long, device=maps.device)
+    counts.scatter_add_(1, reached + bins * inside, torch.ones_like(reached))
+    counts *= highest > 0
+    at_least = counts.view(-1, 2, bins).flip(2).cumsum(dim=2).flip(2)[:, :, 1:]
+    size = inside.sum(dim=1, keepdim=True)
+    shared = at_least[:, 1]
+    union = at_least.sum(dim=1) + size - shared
+    return intersection_over_union(shared, union, size)
