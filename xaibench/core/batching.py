@@ -42,10 +42,16 @@ class BatchSize:
             _SMALLEST, self._block, min(largest, 1 << max(fitting, 1).bit_length() - 1)
         )
 
-    def fill(self, rows: Tensor) -> Tensor:
-        """Repeat the last row until they are full blocks; where fewer fit, until they are those."""
-        missing = -len(rows) % min(self._block, self.size)
-        return torch.cat([rows, rows[-1:].expand(missing, -1, -1, -1)]) if missing else rows
+    def fill(self, rows: Tensor, *, whole: bool = False) -> Tensor:
+        """Repeat the last row until they are full blocks, or a whole pass; channels last.
+
+        Where no full block fits into memory blocks are smaller. In one layout in memory, or else
+        another kernel would be taken for what was filled up than for what was full.
+        """
+        missing = -len(rows) % (self.size if whole else min(self._block, self.size))
+        if missing:
+            rows = torch.cat([rows, rows[-1:].expand(missing, -1, -1, -1)])
+        return rows.contiguous(memory_format=torch.channels_last)
 
     def over(self, count: int, work: Callable[[int, int], Result]) -> Iterator[Result]:
         """Yield ``work(first, last)`` for consecutive parts of ``range(count)``.

@@ -85,17 +85,15 @@ class Engine:
 
         def look(first: int, last: int) -> Tensor:
             with torch.inference_mode(), self.casting():
-                images = size.fill(_channels_last(make(first, last)))
-                if self._compile:
-                    return self._look_compiled(network, images, size.size)[: last - first].float()
-                logits: Tensor = network(images)
+                images = size.fill(make(first, last), whole=self._compile)
+                run = self._run_compiled if self._compile else Model.__call__
+                logits: Tensor = run(network, images)
             return logits[: last - first].float()
 
         return torch.cat(list(size.over(count, look)))
 
-    def _look_compiled(self, network: Model, images: Tensor, size: int) -> Tensor:
+    def _run_compiled(self, network: Model, images: Tensor) -> Tensor:
         """Run what was compiled for one size of batch: the last one is filled up to it."""
-        images = torch.cat([images, images[-1:].expand(size - len(images), -1, -1, -1)])
         if images.shape not in self._compiled:
             self._compiled[images.shape] = compile_network(network, images)
         with torch.inference_mode(mode=False), torch.no_grad():
@@ -116,7 +114,7 @@ class Engine:
         """Run a network with a graph: the leaves, and the sum of the targets' logits."""
         with torch.inference_mode(mode=False), torch.enable_grad():
             size = self.batch_size(images, graph=True)
-            leaves = size.fill(_channels_last(images.detach())).clone().requires_grad_()
+            leaves = size.fill(images.detach()).clone().requires_grad_()
             with self.casting():
                 logits = network(leaves)
             return leaves, logits[: len(images)].float().gather(1, targets[:, None]).sum()
@@ -134,7 +132,3 @@ class Engine:
                 self.device, fitting, full_blocks=self.full_blocks
             )
         return self._batch_sizes[pixels, graph]
-
-
-def _channels_last(images: Tensor) -> Tensor:
-    return images.contiguous(memory_format=torch.channels_last)

@@ -45,7 +45,7 @@ def _find_pairs(model: Model, images: Tensor) -> list[tuple[str, str]]:
     hooks = []
 
     def watch(name: str, part: nn.Module) -> None:
-        def hook(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        def hook(_part: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
             calls[name] = calls.get(name, 0) + 1
             if isinstance(part, nn.Conv2d):
                 made[id(output)] = (name, output, output._version)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,13 +26,22 @@ def expected_top(maps: Tensor, truth: Tensor, count: Tensor) -> Tensor:
     Pixels tied at the last place share what room is left. A map of zeros has no highest pixels.
     """
     values, inside = maps.flatten(1), truth.flatten(1)
-    ranked = values.sort(dim=1, descending=True).values
-    last = ranked.gather(1, (count - 1).clamp(min=0)[:, None])
+    last = _kth_highest(values, count.clamp(min=1))[:, None]
     above, level = values > last, values == last
     room = count - above.sum(dim=1)
     sure = (above & inside).sum(dim=1)
     shared = sure + room * (level & inside).sum(dim=1) / level.sum(dim=1)
-    return shared.where(ranked[:, 0] > 0, 0.0)
+    return shared.where(values.amax(dim=1) > 0, 0.0)
+
+
+def _kth_highest(values: Tensor, count: Tensor) -> Tensor:
+    """Return each row's k-th highest value, ``(B,)``."""
+    if values.is_cuda:
+        return values.sort(dim=1, descending=True).values.gather(1, count[:, None] - 1)[:, 0]
+    # Torch sorts whole rows for it on the CPU, which takes a hundred times as long.
+    places = [values.shape[1] - k for k in count.tolist()]
+    rows = zip(values.numpy(), places, strict=True)
+    return torch.tensor([np.partition(row, place)[place] for row, place in rows])
 
 
 def jaccard_curve(maps: Tensor, truth: Tensor, thresholds: Sequence[float]) -> Tensor:

@@ -25,13 +25,13 @@ def hit_rate(maps: Tensor, masks: Tensor, *, tolerance: float = 0.0) -> Tensor:
     """
     if not 0 <= tolerance < 1:
         raise XaibenchError(f"hit_rate[tolerance={tolerance}]: choose a share of the diagonal.")
-    truth = (masks > 0).float()
+    truth = masks > 0
     radius = int(tolerance * math.hypot(*masks.shape[1:]))
     if radius:
-        truth = _widen(truth, radius)
-    peaks = (maps == maps.flatten(1).amax(dim=1)[:, None, None]).float()
-    hits = (peaks * truth).sum(dim=(1, 2)) / peaks.sum(dim=(1, 2))
-    return hits.where((masks > 0).flatten(1).any(dim=1), math.nan)
+        truth = _widen(truth.float(), radius) > 0
+    peaks = maps == maps.amax(dim=(1, 2), keepdim=True)
+    hits = (peaks & truth).sum(dim=(1, 2)) / peaks.sum(dim=(1, 2))
+    return hits.where(truth.flatten(1).any(dim=1), math.nan)
 
 
 def _widen(truth: Tensor, radius: int) -> Tensor:
