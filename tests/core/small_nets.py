@@ -27,9 +27,9 @@ class Dense(nn.Module):
             nn.Conv2d(3, 8, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(8),
             nn.ReLU(inplace=True), nn.Conv2d(8, 8, 3, stride=2, padding=1), nn.BatchNorm2d(8),
         )  # fmt: skip
-        self.inner_norm, self.inner = nn.BatchNorm2d(8), nn.Conv2d(8, 6, 3, padding=1)
-        self.features = nn.Sequential(nn.BatchNorm2d(14))
-        self.classifier = nn.Linear(14, num_classes)
+        self.inner_norm, self.inner = nn.BatchNorm2d(8), nn.Conv2d(8, 8, 3, padding=1)
+        self.features = nn.Sequential(nn.BatchNorm2d(16))
+        self.classifier = nn.Linear(16, num_classes)
 
     def forward(self, images):
         early = self.stem(images)

@@ -164,6 +164,13 @@ def test_what_is_no_plain_pair_is_left_alone(network, pairs, caplog):
     assert (ours is model) == given_up == ("stay as they are" in caplog.text)
 
 
+def test_a_part_with_two_names_is_replaced_under_both():
+    network = folded(made(TwoNames)).network
+    assert network.steps[0] is network.first
+    assert network.steps[1] is network.norm
+    assert isinstance(network.norm, nn.Identity)
+
+
 def test_a_network_that_keeps_a_graph_is_explained_all_the_same():
     model = made(Remembers)
     model(IMAGES)
