@@ -27,17 +27,15 @@ def test_a_suite_names_what_exists_and_opens_with_its_command(path):
 def test_the_speed_contest_runs_and_its_maps_agree(tmp_path):
     command = [
         sys.executable, str(FOLDER / "speed"), "--network", "squeezenet1_1", "--image-size", "64",
-        "--batch", "2", "--rounds", "1", "--works", "gradcam,confidence,road,localization",
-        "--out", str(tmp_path),
+        "--batch", "2", "--rounds", "1", "--works", "gradcam,localization", "--out", str(tmp_path),
     ]  # fmt: skip
-    subprocess.run(
-        command, check=True, capture_output=True, env={**os.environ, "XAIBENCH_DATA": ""}
-    )
+    surroundings = {**os.environ, "XAIBENCH_DATA": ""}
+    subprocess.run(command, check=True, capture_output=True, env=surroundings)
     with (tmp_path / "speed.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert {row["peer"] for row in rows} == {"grad-cam", "captum", "-"}
     assert all(float(row["ours_s"]) > 0 for row in rows)
     compared = [float(row["difference"]) for row in rows if row["difference"]]
-    assert len(compared) == 8
+    assert len(compared) == 4
     assert max(compared) < 1e-4
     assert (tmp_path / "speed.md").read_text("utf-8").count("\n| ") == len(rows) + 1
