@@ -115,7 +115,8 @@ def test_the_drop_of_a_peer_is_ours_before_dividing_by_the_confidence():
     rises = cam_mult_image.IncreaseInConfidence()(*arguments)
     ours = drop_in_confidence(evidence.confidence, evidence.covered)
     np.testing.assert_allclose(ours * evidence.confidence, drops, atol=1e-6)
-    np.testing.assert_array_equal(increase_in_confidence(evidence.confidence, evidence.covered), rises)
+    increases = increase_in_confidence(evidence.confidence, evidence.covered)
+    np.testing.assert_array_equal(increases, rises)
 
 
 def test_each_way_of_covering_costs_one_pass_for_all_metrics():
