@@ -83,8 +83,8 @@ def explain(
         seed: of methods that draw random numbers.
 
     Returns:
-        For each method its saliency maps ``(B, H, W)`` float32 in [0, 1], constant and non-finite
-        ones as zeros.
+        For each method its saliency maps ``(B, H, W)`` in [0, 1], constant and non-finite ones as
+        zeros; in float32, or as the model's in float64.
 
     Raises:
         XaibenchError: no layer suits, or a method asks for what this model has not.

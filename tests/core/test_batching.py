@@ -154,6 +154,16 @@ def test_passes_are_filled_up_with_the_last_row(rows, block):
     assert torch.equal(BatchSize(CPU, 64, full_blocks=False).fill(images), images)
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
+@pytest.mark.parametrize("rows", [1, 2, 3, 14, 15, 16])
+def test_filling_keeps_the_layout_in_memory_as_kernels_differ_by_it(rows, layout, block):
+    images = torch.rand(rows, 3, 5, 7).contiguous(memory_format=layout)
+    size = BatchSize(CPU, 16)
+    for filled in (size.fill(images), size.fill(images, whole=True)):
+        assert filled.is_contiguous(memory_format=layout)
+    assert len(filled) == 16
+
+
 def test_a_pass_starts_no_smaller_than_what_it_is_filled_up_to(block):
     assert BatchSize(CPU, 1).size == block
     assert BatchSize(CPU, 1, full_blocks=False).size == 4

@@ -15,34 +15,56 @@ every_kind = pytest.mark.parametrize("kind", LAYERS)
 folding = pytest.mark.parametrize("fold", [True, False], ids=["folded", "plain"])
 
 
-@pytest.fixture
-def threads(request):
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield
-    torch.set_num_threads(before)
-
-
 def autograd(model, images, targets):
     leaves = images.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(model(leaves).gather(1, targets[:, None]).sum(), leaves)
     return gradient
 
 
-@pytest.mark.parametrize("threads", [1, 2], indirect=True, ids=["1-thread", "2-threads"])
-@folding
-@every_kind
-def test_logits_and_confidences_are_the_same_bits_in_any_batch_and_order(kind, fold, threads):
+def assert_same_bits(kind, fold):
     images = noise(18, 3, *SIZE)
     engine = Engine(model_of(kind), fold=fold)
     logits, confidences = engine.logits(images), engine.predict(images)
     assert torch.equal(engine.logits(images.flip(0)).flip(0), logits)
-    for rows in (range(1), range(5, 7), range(2, 5), range(6, 11), range(1, 18)):
-        assert torch.equal(
-            engine.logits(images[rows.start : rows.stop]), logits[rows.start : rows.stop]
-        )
+    for rows in (slice(1), slice(5, 7), slice(2, 5), slice(6, 11), slice(1, 18)):
+        assert torch.equal(engine.logits(images[rows]), logits[rows])
     order = [3, 17, 0, 3]
     assert torch.equal(engine.predict(images[order]), confidences[order])
+
+
+@folding
+@every_kind
+def test_logits_and_confidences_are_the_same_bits_in_any_batch_and_order(kind, fold):
+    assert_same_bits(kind, fold)
+
+
+@folding
+@pytest.mark.parametrize("kind", ["squeezenet1_1", "dense"])
+def test_logits_are_the_same_bits_with_two_threads_too(kind, fold):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert_same_bits(kind, fold)
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
+@every_kind
+def test_records_are_the_same_bits_in_any_batch(kind, layout):
+    images, targets = noise(18, 3, *SIZE), torch.arange(18) % CLASSES
+    engine = Engine(model_of(kind))
+
+    def found(rows):
+        part = images[rows].contiguous(memory_format=layout)
+        tape = Tape(engine, part, {"activations", "gradients"})
+        gradients = tape.gradients(torch.arange(len(part)), targets[rows])
+        return tape.logits[: len(part)].detach(), tape.activations, gradients
+
+    whole = found(slice(18))
+    for rows in (slice(1), slice(5, 7), slice(6, 11)):
+        for ours, theirs in zip(found(rows), whole, strict=True):
+            assert torch.equal(ours, theirs[rows])
 
 
 @folding
@@ -170,7 +192,9 @@ def test_half_precision_gives_float32_that_differ_and_are_close(precision):
 
     for (name, ours), theirs in zip(found(half).items(), found(full).values(), strict=True):
         assert ours.dtype == torch.float32, name
-        assert 1e-6 < far(ours, theirs) < 0.1, name
+        # On average, as a ReLU that is switched by rounding changes single places altogether.
+        change = (ours - theirs).abs().mean() / theirs.abs().mean()
+        assert 1e-6 < change < 0.1, name
 
 
 def test_confidences_of_half_precision_are_softmaxed_in_full():

@@ -67,7 +67,7 @@ def test_sizes_are_drawn_by_the_shapley_kernel():
 
 def test_what_few_coalitions_leave_open_is_shared_equally():
     coalitions, weights = draw_coalitions(30, 12, torch.rand(12, 31))
-    found = solve_shapley(coalitions, weights, coalitions.sum(dim=1))
+    found = solve_shapley(coalitions, weights, coalitions.sum(dim=1).float())
     torch.testing.assert_close(found, torch.ones(30))
 
 

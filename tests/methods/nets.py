@@ -1,4 +1,7 @@
-"""Networks, images and comparisons that the tests of methods share."""
+"""Networks, images and comparisons that the tests of methods share, all in float64.
+
+In float32 two ways to compute one map differ by what the machine's kernels make of it.
+"""
 
 import torch
 import torchvision
@@ -18,7 +21,7 @@ CLASSES, SIZE, SEEDS = 4, (64, 96), [5, 6, 7]
 def pictures(count, seed):
     """Images with light and dark regions."""
     grid = torch.rand(count, 3, 5, 7, generator=torch.Generator().manual_seed(seed))
-    return functional.interpolate(grid, SIZE, mode="bicubic").clamp(0.1, 0.9)
+    return functional.interpolate(grid.double(), SIZE, mode="bicubic").clamp(0.1, 0.9)
 
 
 IMAGES, TARGETS = pictures(3, seed=1), torch.tensor([2, 0, 3])
@@ -54,7 +57,7 @@ def build(kind, *, inplace=True, classes=CLASSES):
 
 def calibrated(network, inplace=True):
     """Fill the running statistics, without which random networks are nearly constant."""
-    for part in network.modules():
+    for part in network.double().modules():
         if isinstance(part, nn.BatchNorm2d):
             part.momentum = None
             nn.init.normal_(part.bias, std=0.3)

@@ -99,8 +99,8 @@ def test_rise_weighs_each_mask_by_the_confidence_in_what_it_leaves():
         assert masks.min() >= 0
         assert masks.max() <= 1
         with torch.no_grad():
-            confidences = network((image * masks[:, None]).float()).softmax(dim=1)[:, TARGETS[row]]
-        expected.append(torch.einsum("n,nhw->hw", confidences.double(), masks) / (150 * keep))
+            confidences = network(image * masks[:, None]).softmax(dim=1)[:, TARGETS[row]]
+        expected.append(torch.einsum("n,nhw->hw", confidences, masks) / (150 * keep))
     close(raw_maps(network, f"rise[masks=150,cells=5,keep={keep}]"), torch.stack(expected))
 
 

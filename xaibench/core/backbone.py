@@ -1,6 +1,7 @@
 """Classification networks of torchvision: built, loaded with weights, cut into trunk and head."""
 
 import logging
+import re
 from collections import OrderedDict
 from pathlib import Path
 from urllib.error import URLError
@@ -10,8 +11,8 @@ import torchvision
 from torch import Tensor, nn
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.layers import known_layer
-from xaibench.core.model import Classifier
+from xaibench.core.known_layers import SEQUENTIAL, known_layer
+from xaibench.core.model import IMAGENET_MEAN, IMAGENET_STD, Classifier
 from xaibench.core.suggest import did_you_mean
 
 _log = logging.getLogger(__name__)
@@ -19,6 +20,12 @@ _log = logging.getLogger(__name__)
 # They hand out two kinds of logits in training, unless told not to.
 _WITHOUT_SECOND_HEAD = {"aux_logits": False, "init_weights": True}
 _TWO_HEADED = ("googlenet", "inception_v3")
+_SECOND_HEAD = ("AuxLogits.", "aux1.", "aux2.")
+# Their ImageNet weights expect pixels from -1 to 1 (torchvision: transform_input). The name decides
+# and not whether there are weights, as stored models are built without.
+_CENTRED = ("googlenet", "inception_v3", "efficientnet_v2_l")
+# DenseNet's weights were stored under names that torch no longer allows.
+_OLD_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.(?=[12]\.)")
 
 
 def build_classifier(name: str, classes: int, weights: str) -> Classifier:
@@ -33,7 +40,20 @@ def build_classifier(name: str, classes: int, weights: str) -> Classifier:
         XaibenchError: the network is unknown, or its weights can't be had.
     """
     network = build_network(name, classes, weights)
-    return Classifier(network, cam_layer=known_layer(network), pretrained=weights != "none")
+    return Classifier(
+        network, cam_layer=known_layer(network), pretrained=weights != "none", **normalisation(name)
+    )
+
+
+def normalisation(name: str) -> dict[str, tuple[float, ...]]:
+    """Return the ``mean`` and ``std`` of pixels that a network's ImageNet weights expect.
+
+    >>> normalisation("inception_v3")
+    {'mean': (0.5, 0.5, 0.5), 'std': (0.5, 0.5, 0.5)}
+    """
+    if name in _CENTRED:
+        return {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
+    return {"mean": IMAGENET_MEAN, "std": IMAGENET_STD}
 
 
 def build_network(name: str, classes: int, weights: str) -> nn.Module:
@@ -71,8 +91,8 @@ def cut_trunk(network: nn.Module) -> nn.Sequential:
         if name == layer:
             return nn.Sequential(parts)
     raise XaibenchError(
-        f"{type(network).__name__} can't be cut into a trunk and a head; take a convolutional "
-        "network as backbone, such as resnet50, densenet121 or mobilenet_v3_small."
+        f"{type(network).__name__} can't be cut into a trunk and a head; take a backbone of the "
+        f"families {', '.join(SEQUENTIAL)}, such as resnet50."
     )
 
 
@@ -92,7 +112,13 @@ def _replace_last_layer(network: nn.Module, classes: int) -> None:
 
 
 def _imagenet_weights(name: str) -> dict[str, Tensor]:
-    choice = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
+    choices = torchvision.models.get_model_weights(name).__members__
+    if "IMAGENET1K_V1" not in choices:
+        raise XaibenchError(
+            f"torchvision has no weights of {name} that were trained on ImageNet alone; train from "
+            "scratch with --weights none, or give a state dict with --weights FILE."
+        )
+    choice = choices["IMAGENET1K_V1"]
     try:
         state: dict[str, Tensor] = choice.get_state_dict(progress=False, check_hash=True)
     except (URLError, OSError, RuntimeError) as error:
@@ -123,6 +149,8 @@ def _weights_file(path: Path) -> dict[str, Tensor]:
 def _load(network: nn.Module, state: dict[str, Tensor], origin: str) -> None:
     """Load the tensors that fit; name the others."""
     own = network.state_dict()
+    state = {_OLD_NAME.sub(r"\1", key): value for key, value in state.items()
+             if key in own or not key.startswith(_SECOND_HEAD)}  # fmt: skip
     fitting = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
     if not fitting:
         raise XaibenchError(

@@ -38,20 +38,21 @@ class BatchSize:
         """Start at the power of two below ``fitting``, from 4, or a full block, to ``largest``."""
         self._device, self._largest = device, largest
         self._block = _full_block(device) if full_blocks else 1
-        self.size = max(
-            _SMALLEST, self._block, min(largest, 1 << max(fitting, 1).bit_length() - 1)
-        )
+        self.size = max(_SMALLEST, self._block, min(largest, 1 << max(fitting, 1).bit_length() - 1))
 
     def fill(self, rows: Tensor, *, whole: bool = False) -> Tensor:
-        """Repeat the last row until they are full blocks, or a whole pass; channels last.
+        """Repeat the last row until they are full blocks, or a whole pass, in the same layout.
 
-        Where no full block fits into memory blocks are smaller. In one layout in memory, or else
-        another kernel would be taken for what was filled up than for what was full.
+        Where no full block fits into memory blocks are smaller.
         """
         missing = -len(rows) % (self.size if whole else min(self._block, self.size))
-        if missing:
-            rows = torch.cat([rows, rows[-1:].expand(missing, -1, -1, -1)])
-        return rows.contiguous(memory_format=torch.channels_last)
+        if not missing:
+            return rows
+        # Joining would lay channels first again, for which there are other kernels.
+        last = rows.is_contiguous(memory_format=torch.channels_last)
+        layout = torch.channels_last if last else torch.contiguous_format
+        filled = torch.cat([rows, rows[-1:].expand(missing, -1, -1, -1)])
+        return filled.contiguous(memory_format=layout)
 
     def over(self, count: int, work: Callable[[int, int], Result]) -> Iterator[Result]:
         """Yield ``work(first, last)`` for consecutive parts of ``range(count)``.

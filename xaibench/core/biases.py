@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from xaibench.core.engine import Engine
+from xaibench.core.precision import at_least_single
 
 
 def sum_over_biases(
@@ -30,7 +31,7 @@ def sum_over_biases(
 
         def watch(part: nn.Module, _: object, output: Tensor) -> None:
             def add(gradient: Tensor) -> None:
-                total.add_(term(gradient[: last - first].float(), biases[part]))
+                total.add_(term(at_least_single(gradient[: last - first]), biases[part]))
 
             output.register_hook(add)  # type: ignore[no-untyped-call]
 

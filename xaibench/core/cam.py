@@ -35,4 +35,4 @@ def principal_map(features: Tensor) -> Tensor:
         projection = vectors[:, :, -1] * values[:, -1:].clamp(min=0).sqrt()
     peak = projection.gather(1, projection.abs().argmax(dim=1, keepdim=True))
     projection = torch.where(peak < 0, -projection, projection)
-    return projection.view(-1, height, width).float()
+    return projection.view(-1, height, width).to(features)

@@ -13,6 +13,7 @@ from xaibench.core.compiling import compile_network
 from xaibench.core.device import autocast
 from xaibench.core.folding import fold_batch_norms
 from xaibench.core.model import Model
+from xaibench.core.precision import at_least_single
 
 Precision = Literal["fp32", "bf16", "fp16"]
 # 16 images of 224 x 224: on the CPU more gain nothing. Smaller images get proportionally more.
@@ -41,7 +42,8 @@ class Engine:
 
         Args:
             model: left as it is.
-            precision: of the networks' passes; maps and confidences come out in float32.
+            precision: of the networks' passes; maps and confidences come out in float32, or as the
+                model's in float64.
             fold: fold batch norms into convolutions.
             full_blocks: fill every pass up, so that an image's results are the same bits in any
                 batch; without it they are equal but for rounding, and a single image costs one.
@@ -64,7 +66,7 @@ class Engine:
         return self._fast
 
     def logits(self, images: Tensor) -> Tensor:
-        """Return logits ``(B, K)`` float32, the same bits whatever the batch on the CPU."""
+        """Return logits ``(B, K)``, the same bits whatever the batch on the CPU."""
         return self.stream(lambda first, last: images[first:last], len(images), images)
 
     def predict(self, images: Tensor) -> Tensor:
@@ -85,10 +87,10 @@ class Engine:
 
         def look(first: int, last: int) -> Tensor:
             with torch.inference_mode(), self.casting():
-                images = size.fill(make(first, last), whole=self._compile)
+                images = size.fill(_channels_last(make(first, last)), whole=self._compile)
                 run = self._run_compiled if self._compile else Model.__call__
                 logits: Tensor = run(network, images)
-            return logits[: last - first].float()
+            return at_least_single(logits[: last - first])
 
         return torch.cat(list(size.over(count, look)))
 
@@ -100,7 +102,7 @@ class Engine:
             return self._compiled[images.shape](images.clone())
 
     def gradients(self, images: Tensor, targets: Tensor) -> Tensor:
-        """Return d logit[target] / d images, ``(B, C, H, W)`` float32."""
+        """Return d logit[target] / d images, ``(B, C, H, W)``."""
 
         def derive(first: int, last: int) -> Tensor:
             network = self.fast(images)
@@ -114,10 +116,11 @@ class Engine:
         """Run a network with a graph: the leaves, and the sum of the targets' logits."""
         with torch.inference_mode(mode=False), torch.enable_grad():
             size = self.batch_size(images, graph=True)
-            leaves = size.fill(images.detach()).clone().requires_grad_()
+            leaves = size.fill(_channels_last(images.detach())).clone().requires_grad_()
             with self.casting():
                 logits = network(leaves)
-            return leaves, logits[: len(images)].float().gather(1, targets[:, None]).sum()
+            chosen = at_least_single(logits[: len(images)]).gather(1, targets[:, None])
+            return leaves, chosen.sum()
 
     def casting(self) -> AbstractContextManager[object]:
         """Return the context in which the network runs."""
@@ -132,3 +135,7 @@ class Engine:
                 self.device, fitting, full_blocks=self.full_blocks
             )
         return self._batch_sizes[pixels, graph]
+
+
+def _channels_last(images: Tensor) -> Tensor:
+    return images.contiguous(memory_format=torch.channels_last)

@@ -1,7 +1,8 @@
 """The network behind the CAM layer, run alone on any number of variants of an image's activations.
 
 Networks can't be cut at a layer in general. They can be run on a single image while a hook at the
-layer puts thousands of variants in the place of its output: the trunk then costs one image.
+layer puts thousands of variants in the place of its output: the trunk then costs one image. What
+the network says of it is tried out before, as some count their images at the start.
 """
 
 from collections.abc import Callable
@@ -11,10 +12,12 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from xaibench.core.activations import as_activations, as_output
 from xaibench.core.batching import BatchSize
 from xaibench.core.engine import Engine
-from xaibench.core.layers import as_activations, as_output, named_layer
+from xaibench.core.layers import named_layer
 from xaibench.core.model import Model
+from xaibench.core.precision import at_least_single
 
 # 64 MB of activations in a pass.
 _ELEMENTS, _MOST_ROWS = 1 << 24, 1 << 14
@@ -27,10 +30,12 @@ class Head:
     """What was found out about a head.
 
     Attributes:
+        alone: a single image's pass serves any number of variants.
         pooled: it sees nothing but the spatial mean, so that ``(N, D, 1, 1)`` serve as well.
-        weights: ``(K, D)``, where it is a linear map of the mean, else None.
+        weights: ``(K, D)``, where it is a linear map of the mean, the same for all images.
     """
 
+    alone: bool
     pooled: bool
     weights: Tensor | None
 
@@ -49,26 +54,7 @@ def run_head(
         make: ``make(first, last)`` gives the activations ``(last - first, D, h, w)``.
         count: number of variants.
     """
-    network = engine.fast(image)
-    layer = named_layer(network, network.cam_layer or "")
-    fitting = _ELEMENTS // make(0, 1).numel()
-    size = BatchSize(engine.device, fitting, _MOST_ROWS, full_blocks=engine.full_blocks)
-
-    def look(first: int, last: int) -> Tensor:
-        variants = size.fill(make(first, last))
-
-        def put(module: nn.Module, _: object, output: Tensor) -> Tensor:
-            return as_output(variants.to(output.dtype), output, image, module)
-
-        hook = layer.register_forward_hook(put)
-        try:
-            with torch.inference_mode(), engine.casting():
-                logits: Tensor = network(image)
-            return logits[: last - first].float()
-        finally:
-            hook.remove()
-
-    return torch.cat(list(size.over(count, look)))
+    return _run(engine, image, make, count, alone=find_head(engine.model, image).alone)
 
 
 def find_head(model: Model, images: Tensor) -> Head:
@@ -80,41 +66,79 @@ def find_head(model: Model, images: Tensor) -> Head:
     size = tuple(images.shape[1:])
     known = _found.setdefault(model, {})
     if size not in known:
-        noise = torch.rand(1, *size, generator=torch.Generator().manual_seed(0))
+        noise = torch.rand(2, *size, generator=torch.Generator().manual_seed(0))
         known[size] = _try_out(Engine(model, fold=False), noise.to(images))
     return known[size]
 
 
-def _try_out(engine: Engine, image: Tensor) -> Head:
+def _run(
+    engine: Engine, image: Tensor, make: Callable[[int, int], Tensor], count: int, *, alone: bool
+) -> Tensor:
+    network = engine.fast(image)
+    layer = named_layer(network, network.cam_layer or "")
+    fitting = _ELEMENTS // make(0, 1).numel()
+    size = BatchSize(engine.device, fitting, _MOST_ROWS, full_blocks=engine.full_blocks)
+    if not alone:
+        size = engine.batch_size(image)
+
+    def look(first: int, last: int) -> Tensor:
+        variants = size.fill(make(first, last))
+        images = image if alone else image.expand(len(variants), -1, -1, -1)
+
+        def put(module: nn.Module, _: object, output: Tensor) -> Tensor:
+            return as_output(variants.to(output.dtype), output, image, module)
+
+        hook = layer.register_forward_hook(put)
+        try:
+            with torch.inference_mode(), engine.casting():
+                logits: Tensor = network(images)
+            return at_least_single(logits[: last - first])
+        finally:
+            hook.remove()
+
+    return torch.cat(list(size.over(count, look)))
+
+
+def _try_out(engine: Engine, images: Tensor) -> Head:
+    one, other = (_try_on(engine, image[None]) for image in images)
+    weights = one.weights
+    if weights is not None and (
+        # Where the image has a say in them, they are no image's but its own.
+        other.weights is None or not _close(weights, other.weights, weights.abs().amax())
+    ):
+        weights = None
+    return Head(one.alone and other.alone, one.pooled and other.pooled, weights)
+
+
+def _try_on(engine: Engine, image: Tensor) -> Head:
     seen = _activations(engine, image)
     drawn = torch.randn(3, *seen.shape[1:], generator=torch.Generator().manual_seed(1))
     # Noise alone has a mean near zero; a shift of each channel gives the pooling its part.
     drawn += torch.randn(3, seen.shape[1], 1, 1, generator=torch.Generator().manual_seed(2))
     scale = seen.abs().mean().clamp(min=1e-3)
     trials = torch.cat([seen, drawn.to(seen) * scale])
-    means = trials.mean(dim=(2, 3), keepdim=True)
-    whole = _logits(engine, image, trials)
+
+    def look(variants: Tensor, *, alone: bool) -> Tensor:
+        return _run(engine, image, lambda a, b: variants[a:b], len(variants), alone=alone)
+
+    whole = look(trials, alone=False)
     spread = whole.amax(dim=0) - whole.amin(dim=0)
     try:
-        pooled = bool((spread > 0).all()) and _close(_logits(engine, image, means), whole, spread)
+        alone = _close(look(trials, alone=True), whole, spread)
+    except Exception:  # each network says in its own way that numbers differ
+        alone = False
+    means = trials.mean(dim=(2, 3), keepdim=True)
+    try:
+        pooled = bool((spread > 0).all()) and _close(look(means, alone=alone), whole, spread)
     except RuntimeError:  # a kernel that is larger than one pixel
         pooled = False
-    weights = _linear(engine, image, means, whole, spread) if pooled else None
-    return Head(pooled, weights)
-
-
-def _linear(
-    engine: Engine, image: Tensor, means: Tensor, logits: Tensor, spread: Tensor
-) -> Tensor | None:
-    channels = means.shape[1]
-    units = torch.eye(channels, device=means.device)[:, :, None, None]
-    bias = _logits(engine, image, torch.zeros_like(means[:1]))
-    weights = (_logits(engine, image, units) - bias).T
-    return weights if _close(means[:, :, 0, 0] @ weights.T + bias, logits, spread) else None
-
-
-def _logits(engine: Engine, image: Tensor, activations: Tensor) -> Tensor:
-    return run_head(engine, image, lambda first, last: activations[first:last], len(activations))
+    if not pooled:
+        return Head(alone, pooled, None)
+    units = torch.eye(means.shape[1], device=means.device, dtype=means.dtype)[:, :, None, None]
+    bias = look(torch.zeros_like(means[:1]), alone=alone)
+    weights = (look(units, alone=alone) - bias).T
+    fits = _close(means[:, :, 0, 0] @ weights.T + bias, whole, spread)
+    return Head(alone, pooled, weights if fits else None)
 
 
 def _activations(engine: Engine, image: Tensor) -> Tensor:
@@ -127,8 +151,8 @@ def _activations(engine: Engine, image: Tensor) -> Tensor:
             network(image)
     finally:
         hook.remove()
-    return as_activations(seen[0].float(), image, layer)
+    return as_activations(at_least_single(seen[0]), image, layer)
 
 
 def _close(ours: Tensor, theirs: Tensor, spread: Tensor) -> bool:
-    return bool(((ours - theirs).abs() <= _TOLERANCE * spread).all())
+    return ours.shape == theirs.shape and bool(((ours - theirs).abs() <= _TOLERANCE * spread).all())

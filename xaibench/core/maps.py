@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from xaibench.core.precision import at_least_single
+
 OK, CONSTANT, NON_FINITE = "ok", "constant map", "non-finite map"
 # A map that varies by less than this share of its size varies by rounding alone.
 _FLAT = 1e-6
@@ -18,7 +20,7 @@ def finish(
     sign: Literal["relu", "abs", "none"] = "relu",
     rescale: Literal["minmax", "none"] = "minmax",
 ) -> tuple[Tensor, list[str]]:
-    """Turn raw maps ``(B, h, w)`` into saliency maps ``(B, H, W)`` float32 in [0, 1].
+    """Turn raw maps ``(B, h, w)`` into saliency maps ``(B, H, W)`` in [0, 1].
 
     In this order: sign rule, bilinear resize to ``size`` (``align_corners=False``), rescaling
     (min-max per image, or none: clamped to [0, 1]). Maps with a non-finite value, and under
@@ -28,8 +30,8 @@ def finish(
     Returns:
         The maps, and for each the status ``ok``, ``constant map`` or ``non-finite map``.
     """
-    raw = raw.float()
-    finite = torch.isfinite(raw).flatten(1).all(dim=1)
+    raw = at_least_single(raw)
+    finite = torch.isfinite(raw.float()).flatten(1).all(dim=1)  # as maps are stored
     maps = resize(apply_sign(torch.where(finite[:, None, None], raw, 0.0), sign), size)
     flat = torch.zeros_like(finite)
     if rescale == "minmax":

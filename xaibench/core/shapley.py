@@ -48,7 +48,7 @@ def solve_shapley(coalitions: Tensor, weights: Tensor, values: Tensor) -> Tensor
     part = inner.mean(dim=1, keepdim=True)
     right = (values[1:-1].double() - nothing)[:, None] - part * gain
     found: Tensor = torch.linalg.pinv(share * (inner - part)) @ (share * right)
-    return (found[:, 0] + gain / coalitions.shape[1]).float()
+    return (found[:, 0] + gain / coalitions.shape[1]).to(values)
 
 
 def _kernel(players: int, size: int) -> float:

@@ -7,10 +7,12 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
+from xaibench.core.activations import as_activations
 from xaibench.core.engine import Engine
 from xaibench.core.errors import XaibenchError
-from xaibench.core.layers import as_activations, named_layer
+from xaibench.core.layers import named_layer
 from xaibench.core.model import Outputs
+from xaibench.core.precision import at_least_single
 
 # What a method must name for a pass to be recorded, and what for its head to keep a graph.
 _NEED_LAYER = frozenset({"activations", "gradients", "derive"})
@@ -51,16 +53,16 @@ class Tape:
 
     @property
     def logits(self) -> Tensor:
-        """``(B, K)`` float32, and what fills the batch up."""
+        """``(B, K)``, and what fills the batch up."""
         assert self._outputs is not None
-        return self._outputs.logits.float()
+        return at_least_single(self._outputs.logits)
 
     @property
     def saliency(self) -> Tensor:
-        """``(B, h, w)`` float32, the model's own map."""
+        """``(B, h, w)``, the model's own map."""
         assert self._outputs is not None
         assert self._outputs.saliency is not None
-        return self._outputs.saliency[: len(self.images)].float()
+        return at_least_single(self._outputs.saliency[: len(self.images)])
 
     @contextmanager
     def _tap(self, network: nn.Module, wanted: bool, differentiable: bool) -> Iterator[None]:
@@ -90,7 +92,7 @@ class Tape:
 
     @cached_property
     def activations(self) -> Tensor:
-        """``(B, D, h, w)`` float32 of the CAM layer."""
+        """``(B, D, h, w)`` of the CAM layer."""
         assert self._output is not None
         return self._shaped(self._output.detach())
 
@@ -118,4 +120,5 @@ class Tape:
         return self._shaped(gradient)[rows]
 
     def _shaped(self, output: Tensor) -> Tensor:
-        return as_activations(output, self.images, self._layer)[: len(self.images)].float()
+        activations = as_activations(output, self.images, self._layer)
+        return at_least_single(activations[: len(self.images)])

@@ -37,13 +37,13 @@ def rise(
     if masks < 1 or cells < 1 or not 0 < keep < 1:
         raise XaibenchError("rise: 'masks' and 'cells' from 1, 'keep' between 0 and 1.")
     size = (images.shape[2], images.shape[3])
-    grids = (generator.uniform(masks, cells + 1, cells + 1) < keep).float()
+    grids = (generator.uniform(masks, cells + 1, cells + 1) < keep).to(images)
     shifts = generator.uniform(masks, 2).cpu()
     found = []
     for row, image in enumerate(images):
         made = partial(_enlarge, grids[row], shifts[row], size)
         confidences = respond(row, partial(_seen_through, image, made), masks, confidence=True)
-        total = torch.zeros(size, device=images.device)
+        total = images.new_zeros(size)
         for first in range(0, masks, _PART):
             last = min(first + _PART, masks)
             total += torch.einsum("n,nhw->hw", confidences[first:last], made(first, last))

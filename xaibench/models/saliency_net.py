@@ -1,16 +1,16 @@
 """The saliency-aware network: a backbone, a two-layer head and a saliency prediction network."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from xaibench.core.backbone import build_network, cut_trunk
+from xaibench.core.backbone import build_network, cut_trunk, normalisation
 from xaibench.core.errors import XaibenchError
 from xaibench.core.losses import LOSSES
 from xaibench.core.maps import resize
 from xaibench.core.mask_heads import Attention, DeepAttention, Rasaee, SaliencyDecoder, Upsampling
-from xaibench.core.model import Batch, Model, Outputs, cross_entropy
+from xaibench.core.model import Batch, Model, Outputs, cross_entropy, evaluating
 from xaibench.core.registry import model
 
 _HIDDEN = 1024
@@ -22,9 +22,9 @@ class SaliencyNet(Model):
 
     def __init__(
         self, trunk: nn.Module, mask_head: nn.Module, *, channels: int, classes: int, loss: str,
-        weight: float, pretrained: bool = False,
+        weight: float, **about: Any,
     ) -> None:  # fmt: skip
-        super().__init__(cam_layer="trunk", pretrained=pretrained)
+        super().__init__(cam_layer="trunk", **about)
         self.trunk, self.mask_head = trunk, mask_head
         self.head = nn.Sequential(
             nn.Linear(channels, _HIDDEN), nn.ReLU(inplace=True), nn.Linear(_HIDDEN, classes)
@@ -94,7 +94,7 @@ def saliency_net(
     """Build a backbone with a classification head (1024, K) and a saliency prediction network.
 
     Options:
-        backbone: a torchvision network (resnet18, resnet50, mobilenet_v3_small, ...).
+        backbone: a convolutional network of torchvision (resnet18, mobilenet_v3_small, ...).
         mask_head: ``spn`` decodes up to the image's size; ``attention`` (channel mean, 1x1 conv,
             activations * (1 + map)), ``attention2`` and ``rasaee`` are the published variants.
         blocks: depth of the mask head; 0 takes its published depth (5, -, 4, 4).
@@ -117,12 +117,9 @@ def saliency_net(
     else:
         head = Rasaee(channels, depth)
     return SaliencyNet(trunk, head, channels=channels, classes=classes, loss=loss, weight=weight,
-                       pretrained=weights != "none")  # fmt: skip
+                       pretrained=weights != "none", **normalisation(backbone))  # fmt: skip
 
 
 def _count_channels(trunk: nn.Module) -> int:
-    modes = trunk.training
-    with torch.no_grad():
-        channels = trunk.eval()(torch.zeros(1, 3, 64, 64)).shape[1]
-    trunk.train(modes)
-    return int(channels)
+    with torch.no_grad(), evaluating(trunk):
+        return int(trunk(torch.zeros(1, 3, 96, 96)).shape[1])

@@ -1,28 +1,32 @@
 """What `xaibench layers` tells of a network: the CAM layer, why that one, and which others."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 import torch
 import torchvision
 from torch import Tensor
 
+from xaibench.core.activations import as_activations
 from xaibench.core.backbone import build_classifier
 from xaibench.core.errors import XaibenchError
-from xaibench.core.head import find_head
+from xaibench.core.head import Head, find_head
+from xaibench.core.known_layers import known_layer
 from xaibench.core.layers import (
-    as_activations,
+    SpatialLayer,
+    check_layer,
     find_cam_layer,
     full_name,
-    known_layer,
-    named_layer,
+    short_name,
     spatial_layers,
 )
 from xaibench.core.model import Model, evaluating
 from xaibench.core.registry import bind, plugins
 from xaibench.core.spec import parse_spec
-from xaibench.pipeline.selection import ModelWords
+from xaibench.core.suggest import did_you_mean
+from xaibench.pipeline.selection import ModelWords, build_model, try_out
 
-_SHOWN = 12
+_SHOWN, _TOKENS, _CLASSES = 12, 3, 2
 
 
 def describe_layers(spec: str, size: int, layer: str = "") -> Iterator[str]:
@@ -36,61 +40,66 @@ def describe_layers(spec: str, size: int, layer: str = "") -> Iterator[str]:
     Raises:
         XaibenchError: there is no such model or layer, or it doesn't take such images.
     """
-    model = _build(spec)
+    if size < 1:
+        raise XaibenchError(f"--image-size {size}: at least 1.")
     images = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0))
+    model = _build(spec, images)
+    why = _choose(model, images, layer)
+    chosen = check_layer(model, images, model.cam_layer or "")
     with evaluating(model):
-        try:
-            others = list(spatial_layers(model, images))
-        except (RuntimeError, AssertionError) as error:
-            said = str(error).splitlines()[0].rstrip(".")
-            raise XaibenchError(f"{spec} takes no images of {size} x {size} ({said}).") from error
-        why = "set by --layer" if layer else "set by the model"
-        if not layer and model.cam_layer is None:
-            model.cam_layer, why = find_cam_layer(model, images), "the last spatial one"
-        elif not layer and known_layer(getattr(model, "network", model)):
-            why = "torchvision's table"
-        if layer:
-            model.cam_layer = full_name(model, layer)
         head = find_head(model, images)
-        yield f"{spec}, images of {size} x {size}"
-        yield f"CAM layer: {_shown(model.cam_layer or '')} ({why})"
-        yield f"  {_form(model, model.cam_layer or '', images)}"
-        if head.weights is not None:
-            yield "  behind it: pooling and one linear layer; `cam` works"
-        elif head.pooled:
-            yield "  behind it: pooling, then more than a linear layer; no `cam`"
-        else:
-            yield "  behind it: layers that see positions; no `cam`"
-        yield f"others for --layer, the last {_SHOWN} of {len(others)}:"
-        for other in others[:_SHOWN]:
-            shape = tuple(as_activations(other.output, images, other.module).shape[1:])
-            yield f"  {_shown(other.name):44} {type(other.module).__name__:24} {_by(shape)}"
+    yield f"{spec}, images of {size} x {size}"
+    yield f"CAM layer: {short_name(chosen.name)} ({why})"
+    yield f"  {type(chosen.module).__name__}, {_form(chosen, images)} activations{_origin(chosen)}"
+    yield f"  behind it: {_about(head)}"
+    yield f"layers that --layer could name, the last {_SHOWN}:"
+    for other in islice(spatial_layers(model, images), _SHOWN):
+        name, kind = short_name(other.name), type(other.module).__name__
+        yield f"  {name:44} {kind:24} {_form(other, images)}{_origin(other)}"
 
 
-def _build(spec: str) -> Model:
-    name, _ = parse_spec(spec)
+def _build(spec: str, images: Tensor) -> Model:
+    name, given = parse_spec(spec)
     networks = torchvision.models.list_models(module=torchvision.models)
-    if name not in plugins("model") and name in networks:
-        return build_classifier(name, 2, "none")
-    built: Model = bind("model", spec)(ModelWords(2, "none"))
-    return built
+    known = plugins("model")
+    if name in known:
+        return build_model(bind("model", spec), ModelWords(_CLASSES, "none"), images)
+    if name not in networks or given:
+        raise XaibenchError(
+            f"there is no model '{spec}'{did_you_mean(spec, [*known, *networks])}; name one of "
+            "`xaibench list models`, or a classification network of torchvision."
+        )
+    model = build_classifier(name, _CLASSES, "none")
+    try_out(model, spec, images)
+    return model
 
 
-def _form(model: Model, name: str, images: Tensor) -> str:
-    layer = named_layer(model, name)
-    seen: list[Tensor] = []
-    hook = layer.register_forward_hook(lambda _, __, output: seen.append(output))
-    with torch.no_grad():
-        model(images)
-    hook.remove()
-    activations = as_activations(seen[0], images, layer)
-    kind = {3: ", from tokens", 4: ""}[seen[0].ndim]
-    return f"{type(layer).__name__}, {_by(tuple(activations.shape[1:]))} activations{kind}"
+def _choose(model: Model, images: Tensor, layer: str) -> str:
+    """Set the CAM layer where it isn't, and say why it is this one."""
+    if layer:
+        model.cam_layer = full_name(model, layer)
+        return "set by --layer"
+    if model.cam_layer is None:
+        model.cam_layer = find_cam_layer(model, images)
+        return "found: the last spatial one"
+    known = known_layer(getattr(model, "network", model))
+    if known and model.cam_layer == full_name(model, known):
+        return "torchvision's table"
+    return "set by the model"
 
 
-def _by(shape: tuple[int, ...]) -> str:
+def _form(layer: SpatialLayer, images: Tensor) -> str:
+    shape = as_activations(layer.output, images, layer.module).shape[1:]
     return " x ".join(map(str, shape))
 
 
-def _shown(name: str) -> str:
-    return name.removeprefix("network.")
+def _origin(layer: SpatialLayer) -> str:
+    return ", from tokens" if layer.output.ndim == _TOKENS else ""
+
+
+def _about(head: Head) -> str:
+    if head.weights is not None:
+        return "pooling and one linear layer: `cam` works, `ablationcam` in closed form"
+    if head.pooled:
+        return "pooling, then more than a linear layer: no `cam`"
+    return "layers that see positions: no `cam`"

@@ -13,7 +13,7 @@ from xaibench.core.data import Dataset, Sample
 from xaibench.core.engine import Engine
 from xaibench.core.errors import XaibenchError
 from xaibench.core.head import find_head
-from xaibench.core.layers import full_name
+from xaibench.core.layers import check_layer, full_name
 from xaibench.core.layout import Layout
 from xaibench.core.loading import Loader
 from xaibench.core.model import Model, evaluating
@@ -99,22 +99,20 @@ class Selection:
         """Return an untrained network; its random weights depend on the seed alone."""
         torch.manual_seed(seed_of(seed, model.spec))
         chosen = self.options.weights if weights is None else weights
-        try:
-            built = model(ModelWords(len(self.dataset.classes), chosen))
-        except XaibenchError:
-            raise
-        except Exception as error:
-            raise XaibenchError(
-                f"model {model.spec} could not be built ({type(error).__name__}: {error})."
-            ) from error
-        if not isinstance(built, Model):
-            raise XaibenchError(
-                f"model {model.spec} returned a {type(built).__name__}; it must return an "
-                "xaibench.Model, such as xaibench.Classifier(network, cam_layer=...)."
-            )
+        built = build_model(model, ModelWords(len(self.dataset.classes), chosen), self.blank)
         if self.options.layer:
-            built.cam_layer = full_name(built, self.options.layer)
+            self._choose_layer(built, model.spec)
         return built
+
+    def _choose_layer(self, built: Model, spec: str) -> None:
+        noise = torch.rand(self.blank.shape, generator=torch.Generator().manual_seed(0))
+        try:
+            built.cam_layer = full_name(built, self.options.layer)
+            check_layer(built, noise, built.cam_layer)
+        except XaibenchError as error:
+            raise XaibenchError(
+                f"--layer {self.options.layer} on {spec}, one name for all models: {error}"
+            ) from error
 
     @cached_property
     def blank(self) -> Tensor:
@@ -141,6 +139,47 @@ def select(given: dict[str, Any]) -> Selection:
     name = given.get("dataset") or RunOptions.dataset
     recipe = bind("dataset", name).plugin.traits.recipe
     return Selection(make_options(given, recipe))
+
+
+def build_model(model: Bound, words: ModelWords, image: Tensor) -> Model:
+    """Call a model plugin, and try what it returns on one image ``(1, 3, H, W)``.
+
+    Raises:
+        XaibenchError: it fails, returns something else than a model, or one that doesn't take such
+            images: vision transformers are built for one size.
+    """
+    try:
+        built = model(words)
+    except XaibenchError:
+        raise
+    except Exception as error:
+        raise XaibenchError(
+            f"model {model.spec} could not be built ({type(error).__name__}: {error})."
+        ) from error
+    if not isinstance(built, Model):
+        raise XaibenchError(
+            f"model {model.spec} returned a {type(built).__name__}; it must return an "
+            "xaibench.Model, such as xaibench.Classifier(network, cam_layer=...)."
+        )
+    try_out(built, model.spec, image)
+    return built
+
+
+def try_out(model: Model, spec: str, image: Tensor) -> None:
+    """Refuse a model that can't classify an image.
+
+    Raises:
+        XaibenchError: it fails, or gives no logits.
+    """
+    try:
+        with torch.inference_mode(), evaluating(model):
+            model(image)
+    except XaibenchError as error:
+        raise XaibenchError(f"model {spec}: {error}") from error
+    except Exception as error:
+        size = f"{image.shape[2]} x {image.shape[3]}"
+        said = (str(error) or type(error).__name__).splitlines()[0].rstrip(".!")
+        raise XaibenchError(f"model {spec} takes no images of {size} ({said}).") from error
 
 
 def missing_word(method: Bound, model: Model, images: Tensor) -> str | None:
