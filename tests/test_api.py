@@ -81,6 +81,23 @@ def test_an_unknown_layer_is_an_error_that_lists_layers(net, images):
         explain(net, images, layer="layer4")
 
 
+def test_networks_that_normalise_in_place_are_explained_like_others(net, images):
+    class InPlace(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = net
+
+        def forward(self, images):
+            return self.net(images.sub_(0.5))
+
+    methods, before = ["gradcam", "gradient", "scorecam", "integrated_gradients"], images.clone()
+    ours = explain(InPlace(), images, 1, methods, layer="net.3")
+    assert torch.equal(images, before)
+    theirs = explain(net, images - 0.5, 1, ["gradcam", "gradient"], layer="3")
+    for method, maps in theirs.items():
+        torch.testing.assert_close(ours[method], maps)
+
+
 def test_a_network_without_spatial_layers_is_told(images):
     network = nn.Sequential(nn.Flatten(), nn.Linear(3 * HEIGHT * WIDTH, 2))
     with pytest.raises(XaibenchError, match="no layer with a spatial output"):

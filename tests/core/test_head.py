@@ -217,6 +217,18 @@ def test_a_head_is_found_out_by_what_it_does(kind, pooled, linear):
     assert (head.weights is not None) == linear
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_head_that_writes_into_its_input_is_found_out_with_any_number_of_threads(threads):
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)  # full blocks, which are filled up in a copy, depend on it
+    try:
+        head = find_head(net("a ReLU in place"), IMAGES)
+    finally:
+        torch.set_num_threads(before)
+    assert not head.pooled
+    assert head.weights is None
+
+
 @pytest.mark.parametrize(
     ("kind", "pooled", "linear"),
     [

@@ -25,13 +25,13 @@ def principal_map(features: Tensor) -> Tensor:
     makes the largest absolute value positive.
     """
     height, width = features.shape[2:]
-    rows = features.flatten(2).double()  # (B, D, hw)
-    rows = rows - rows.mean(dim=2, keepdim=True)
-    if rows.shape[1] < rows.shape[2]:
-        _, vectors = torch.linalg.eigh(rows @ rows.mT)
-        projection = (vectors[:, None, :, -1] @ rows)[:, 0]
+    rows = features.permute(0, 2, 3, 1).flatten(1, 2)  # (B, hw, D), no copy if channels are last
+    rows = rows - rows.mean(dim=1, keepdim=True)
+    if rows.shape[2] < rows.shape[1]:
+        _, vectors = torch.linalg.eigh((rows.mT @ rows).double())
+        projection = (rows @ vectors[:, :, -1:].to(rows))[:, :, 0]
     else:
-        values, vectors = torch.linalg.eigh(rows.mT @ rows)
+        values, vectors = torch.linalg.eigh((rows @ rows.mT).double())
         projection = vectors[:, :, -1] * values[:, -1:].clamp(min=0).sqrt()
     peak = projection.gather(1, projection.abs().argmax(dim=1, keepdim=True))
     projection = torch.where(peak < 0, -projection, projection)

@@ -51,7 +51,8 @@ def run_head(
     Args:
         engine: the model's.
         image: ``(1, C, H, W)``; what the head takes from elsewhere than the layer is this image's.
-        make: ``make(first, last)`` gives the activations ``(last - first, D, h, w)``.
+        make: ``make(first, last)`` gives the activations ``(last - first, D, h, w)``, each
+            time anew: a head may write into them.
         count: number of variants.
     """
     return _run(engine, image, make, count, alone=find_head(engine.model, image).alone)
@@ -119,7 +120,8 @@ def _try_on(engine: Engine, image: Tensor) -> Head:
     trials = torch.cat([seen, drawn.to(seen) * scale])
 
     def look(variants: Tensor, *, alone: bool) -> Tensor:
-        return _run(engine, image, lambda a, b: variants[a:b], len(variants), alone=alone)
+        # Copies, as a head may write into them (DenseNet's ReLU does).
+        return _run(engine, image, lambda a, b: variants[a:b].clone(), len(variants), alone=alone)
 
     whole = look(trials, alone=False)
     spread = whole.amax(dim=0) - whole.amin(dim=0)

@@ -21,8 +21,8 @@ class _AsGiven(Classifier):
     """A user's network: the user's images are what it takes."""
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Return them as they are."""
-        return images
+        """Return them as they are; a copy, as some networks normalise in place."""
+        return images.clone()
 
 
 def check_images(images: Tensor | np.ndarray, model: nn.Module) -> Tensor:
