@@ -90,7 +90,7 @@ class Contest:
         passes: of the network by image, a backward pass counting two; 0: not the network's work.
         difference: between ours and a peer's results, for peers that it fits.
         rounds: if others than the setting's.
-        alone: source that does ours in a fresh process, for its peak memory.
+        alone: for a contender's peak memory: source that does its work in a fresh process.
     """
 
     name: str
@@ -101,7 +101,7 @@ class Contest:
     passes: float = 0.0
     difference: Callable[[Any, Any], float] | None = None
     rounds: int = 0
-    alone: str = ""
+    alone: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, setting: Setting) -> list[dict[str, Any]]:
         """Let all take turns, and return a row for each peer."""
@@ -121,7 +121,7 @@ class Contest:
                     seconds[name].append(time.perf_counter() - started)
         each = {name: statistics.median(times) / self.images for name, times in seconds.items()}
         limit = self.passes * setting.flops / setting.rate
-        memory = peak_memory(setting, self.alone) if self.alone else None
+        memory = {name: peak_memory(setting, source) for name, source in self.alone.items()}
         rows = []
         for peer in self.peers or {"-": None}:
             differs = None
@@ -132,7 +132,8 @@ class Contest:
                 "ours_s": each["ours"], "peer_s": each.get(peer),
                 "ratio": each[peer] / each["ours"] if peer in each else None,
                 "of_limit": limit / each["ours"] if limit else None,
-                "difference": differs, "peak_gb": memory, "goal": self.goal,
+                "difference": differs, "ours_gb": memory.get("ours"),
+                "peer_gb": memory.get(peer), "goal": self.goal,
             })  # fmt: skip
         return rows
 
@@ -165,11 +166,11 @@ class Table:
             f"matrix products {s.rate / 1e9:.0f} GFLOP/s, one pass {s.flops / 1e9:.2f} GFLOP.",
             "",
             "| work | against | images | ours, s/image | peer, s/image | ratio | of the limit "
-            "| largest difference | peak memory, GB | goal |",
-            "|---|---|---|---|---|---|---|---|---|---|",
+            "| largest difference | our peak, GB | peer's peak, GB | goal |",
+            "|---|---|---|---|---|---|---|---|---|---|---|",
         ]
         keys = ("work", "peer", "images", "ours_s", "peer_s", "ratio", "of_limit", "difference",
-                "peak_gb", "goal")  # fmt: skip
+                "ours_gb", "peer_gb", "goal")  # fmt: skip
         for row in self._rows:
             lines.append("| " + " | ".join(_text(row[key]) for key in keys) + " |")
         return "\n".join(lines) + "\n"

@@ -2,10 +2,13 @@
 
 import ctypes
 import json
+import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import MISSING, fields
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -54,23 +57,42 @@ def matmul_rate() -> float:
     return 2 * 4096 * 2048 * 2048 / min(seconds)
 
 
+def most_memory_from_here() -> Callable[[], float]:
+    """Give back what is free, and return a reader of the most memory (GB) held since then."""
+    ctypes.CDLL(None).malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5", "ascii")  # resets VmHWM (man 5 proc)
+
+    def read() -> float:
+        status = Path("/proc/self/status").read_text("ascii")
+        return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1e6
+
+    return read
+
+
 def peak_memory(setting: Any, source: str) -> float:
-    """Return the most memory (GB) of a fresh process that does this work with this setting."""
+    """Return the most memory (GB) that a fresh process holds while it does this work.
+
+    Before it are torch, the libraries, the model and the images; what preparing them took on top is
+    given back.
+    """
     given = {
         item.name: getattr(setting, item.name)
         for item in fields(setting)
         if item.default is MISSING and item.default_factory is MISSING
     }
     script = (
-        "import json, resource, sys\n"
+        "import json, sys\n"
         "sys.path.insert(0, sys.argv[2])\n"
         "from contest import Setting, prepare\n"
+        "from machine import most_memory_from_here\n"
+        "from works import *\n"
         "setting = prepare(Setting(**json.loads(sys.argv[1])))\n"
+        "read = most_memory_from_here()\n"
         f"{source}\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+        "print(read())\n"
     )  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-c", script, json.dumps(given), sys.path[0]],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    return int(done.stdout.split()[-1]) / 1e6
+    return float(done.stdout.split()[-1])

@@ -25,6 +25,7 @@ from scoring import confidence, localization, road
 from torch import Tensor
 from whole import whole
 
+import xaibench
 from xaibench.core.maps import finish
 
 TARGET = 1
@@ -47,7 +48,7 @@ def library(setting: Setting, kind: Any, images: Tensor, batch_size: int = 0) ->
         return cam(images, [ClassifierOutputTarget(TARGET)] * len(images))
 
 
-def largest(ours: Tensor, theirs: np.ndarray) -> float:
+def largest(ours: Tensor, theirs: np.ndarray | Tensor) -> float:
     """Return the largest difference of maps, both stretched to [0, 1]."""
     stretched, _ = finish(torch.as_tensor(theirs), tuple(ours.shape[1:]), sign="none")
     return float((ours - stretched).abs().max())
@@ -127,7 +128,17 @@ def scorecam(setting: Setting) -> Iterator[Contest]:
         "Score-CAM", ">= 1.4x the peer's best batch, >= 2x its default, >= 0.85 of the limit", 1,
         lambda: setting.explainer(images, TARGET, [spec])[spec],
         peers, passes=_channels(setting), rounds=1, difference=largest,
-        alone=f"setting.explainer(setting.images[:1], {TARGET}, ['{spec}'])",
+        alone={
+            "ours": f"setting.explainer(setting.images[:1], {TARGET}, ['{spec}'])",
+            "grad-cam, batch 4": "library(setting, ScoreCAM, setting.images[:1], 4)",
+        },
+    )  # fmt: skip
+    half = xaibench.Explainer(setting.model, precision="bf16")
+    yield Contest(
+        "Score-CAM in bf16", ">= 6x the peer's best batch", 1,
+        lambda: half(images, TARGET, [spec])[spec],
+        {"xaibench, float32": lambda: setting.explainer(images, TARGET, [spec])[spec]},
+        rounds=1, difference=largest,
     )  # fmt: skip
 
 
