@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import torchvision
 from torch import nn
 from torchvision.models import mobilenet_v3_small
 
 import xaibench
-from xaibench import XaibenchError, explain, score
+from xaibench import Explainer, XaibenchError, explain, score
 from xaibench.core.registry import plugins
 
 HEIGHT, WIDTH, CLASSES = 40, 56, 3
@@ -91,11 +92,54 @@ def test_networks_that_normalise_in_place_are_explained_like_others(net, images)
             return self.net(images.sub_(0.5))
 
     methods, before = ["gradcam", "gradient", "scorecam", "integrated_gradients"], images.clone()
-    ours = explain(InPlace(), images, 1, methods, layer="net.3")
+    ours = explain(InPlace(), images, 1, methods)
     assert torch.equal(images, before)
-    theirs = explain(net, images - 0.5, 1, ["gradcam", "gradient"], layer="3")
+    theirs = explain(net, images - 0.5, 1, ["gradcam", "gradient"])
     for method, maps in theirs.items():
         torch.testing.assert_close(ours[method], maps)
+
+
+def test_a_model_in_float64_gets_its_maps_in_float64(net, images):
+    methods = ["gradcam", "gradient", "occlusion[window=5]", "rise[masks=8]", "sobel", "all_ones"]
+    double = explain(net.double(), images, 1, methods)
+    single = explain(net.float(), images, 1, methods)
+    assert {maps.dtype for maps in single.values()} == {torch.float32}
+    for method in methods[:-1]:
+        assert double[method].dtype == torch.float64, method
+        assert 0 < (double[method] - single[method]).abs().max() < 1e-3, method
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_model_in_halves_is_told_what_to_do(net, images, dtype):
+    with pytest.raises(XaibenchError, match=r"pass model.float\(\)"):
+        explain(net.to(dtype), images)
+    with pytest.raises(XaibenchError, match="choose one of fp32, bf16, fp16"):
+        Explainer(net.float(), precision="float16")(images)
+
+
+def test_adapters_read_the_same_layer_whatever_is_asked_beside_them():
+    torch.manual_seed(0)
+    network = torchvision.models.swin_transformer.SwinTransformer(
+        patch_size=[4, 4], embed_dim=16, depths=[2, 2], num_heads=[2, 2], window_size=[4, 4],
+        num_classes=3,
+    )  # fmt: skip
+    pictures = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    alone = explain(network, pictures, 1, "gradcam_lib")
+    beside = explain(network, pictures, 1, ["gradcam", "gradcam_lib"])
+    torch.testing.assert_close(alone["gradcam_lib"], beside["gradcam_lib"])
+    torch.testing.assert_close(beside["gradcam"], beside["gradcam_lib"], rtol=0, atol=1e-4)
+
+
+def test_tensors_that_belong_to_a_graph_are_taken_like_others(net, images):
+    leaves = images.clone().requires_grad_()
+    maps = explain(net, leaves, 1)["gradcam"]
+    masks = torch.zeros(maps.shape, dtype=torch.bool)
+    masks[:, 3:9, 4:15] = True
+    metrics = ["iou_area", "road[fractions=0.5]", "drop_in_confidence"]
+    ours = score((maps * leaves.sum()) / leaves.sum(), masks, metrics, model=net, images=leaves)
+    theirs = score(maps, masks, metrics, model=net, images=images)
+    assert (ours["status"] == "ok").all()
+    np.testing.assert_allclose(ours["value"], theirs["value"], atol=1e-5)
 
 
 def test_a_network_without_spatial_layers_is_told(images):
@@ -126,7 +170,7 @@ def test_targets_that_are_no_classes_are_refused(net, images, targets):
 
 def test_images_of_another_form_are_refused(net, images):
     for wrong in (images[0], images[:0]):
-        with pytest.raises(XaibenchError, match=r"images must be \(B, C, H, W\)"):
+        with pytest.raises(XaibenchError, match=r"images must be \(B, C, H, W\)|there is no image"):
             explain(net, wrong)
 
 

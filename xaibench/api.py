@@ -120,7 +120,7 @@ def score(
     """
     if isinstance(maps, dict):
         raise XaibenchError(f"give one method's maps, such as maps[{next(iter(maps), '')!r}].")
-    maps, masks = torch.as_tensor(maps).float(), torch.as_tensor(masks)
+    maps, masks = torch.as_tensor(maps).detach().float(), torch.as_tensor(masks)
     if maps.ndim != _MAP_DIMENSIONS or not len(maps) or maps.shape != masks.shape:
         raise XaibenchError(
             f"maps and masks must both be (B, H, W), not {tuple(maps.shape)} and "
@@ -131,6 +131,7 @@ def score(
         if (model is None or images is None) and _MODEL_WORDS & set(metric.plugin.signature.words):
             raise XaibenchError(f"metric {metric.spec} needs model= and images=.")
     given = maps[:, None] if images is None or model is None else check_images(images, model)
+    maps, masks = maps.to(given.device), masks.to(given.device)
     if images is not None and (len(images), *images.shape[2:]) != tuple(maps.shape):
         raise XaibenchError(
             f"images must be (B, C, H, W) of the maps' size {tuple(maps.shape)}, not "

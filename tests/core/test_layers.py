@@ -8,7 +8,7 @@ import xaibench
 from xaibench.core.activations import as_activations, as_output
 from xaibench.core.engine import Engine
 from xaibench.core.errors import XaibenchError
-from xaibench.core.layers import find_cam_layer, full_name, known_layer, spatial_layers
+from xaibench.core.layers import check_layer, find_cam_layer, full_name, known_layer, spatial_layers
 from xaibench.core.model import Classifier
 from xaibench.core.tape import Tape
 
@@ -232,6 +232,29 @@ def test_users_may_leave_out_the_wrappers_name():
         assert full_name(model, name) == "network.layer3.1"
     with pytest.raises(XaibenchError, match="no layer 'layer9'"):
         full_name(model, "layer9")
+
+
+class TwoHeads(nn.Module):
+    """A second head, for boxes, runs last; the logits never see its branch."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, stride=4)
+        self.a, self.b = nn.Conv2d(8, 8, 3), nn.Conv2d(8, 8, 3)
+        self.fc, self.box = nn.Linear(8, CLASSES), nn.Linear(8, 4)
+
+    def forward(self, images):
+        found = self.stem(images)
+        logits = self.fc(self.a(found).mean(dim=(2, 3)))
+        return logits, self.box(self.b(found).mean(dim=(2, 3)))
+
+
+def test_another_head_does_not_lead_to_its_own_branch():
+    network, images = TwoHeads(), torch.rand(1, 3, 48, 64)
+    assert find_cam_layer(network, images) == "a"
+    assert check_layer(network, images, "a").name == "a"
+    with pytest.raises(XaibenchError, match="fewer than two positions of layer 'b'"):
+        check_layer(network, images, "b")
 
 
 @pytest.mark.parametrize("kind", ["vit", "swin", "resnet18"])

@@ -94,6 +94,15 @@ def test_the_principal_map_is_the_librarys_up_to_its_sign_which_no_sign_of_the_f
     assert torch.equal(ours.amax(dim=(1, 2)), ours.abs().amax(dim=(1, 2)))
 
 
+def test_features_that_are_not_finite_spoil_their_own_image_only():
+    features = torch.randn(3, 12, 4, 6, generator=torch.Generator().manual_seed(0))
+    expected = principal_map(features)
+    features[1, 2, 3, 4] = torch.inf
+    found = principal_map(features)
+    assert found[1].isnan().all()
+    assert torch.equal(found[::2], expected[::2])
+
+
 @pytest.mark.parametrize("kind", LAYERS)
 def test_eigencams_equal_the_librarys_projection_with_the_sign_rule_that_both_have(kind):
     activations, gradients = (

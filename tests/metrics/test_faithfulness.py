@@ -9,7 +9,7 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputSoftmaxTarget
 from scipy import ndimage
 from torch import nn
 
-from xaibench.core.baselines import Baseline
+from xaibench.core.baselines import Baseline, baseline_of
 from xaibench.core.covering import By, Covered, CoveredConfidence, cover
 from xaibench.core.engine import Engine
 from xaibench.core.model import Classifier
@@ -84,7 +84,11 @@ def test_every_way_of_covering_equals_the_formula_pixel_by_pixel(way):
         covered_by_hand(image, values, *way)
         for image, values in zip(images.double().numpy(), maps.double().numpy(), strict=True)
     ]
-    np.testing.assert_allclose(cover(images, maps, *way), expected, atol=2e-6)
+    covered, by, baseline = way
+    found = cover(images, maps, covered, by, baseline_of(images, baseline))
+    np.testing.assert_allclose(found, expected, atol=2e-6)
+    if baseline == "black":
+        assert torch.equal(cover(images, maps, covered, by, None), found)
 
 
 @pytest.mark.parametrize("way", WAYS, ids="-".join)
@@ -134,7 +138,7 @@ def test_each_way_of_covering_costs_one_pass_for_all_metrics():
 
 def test_covering_happens_in_pixels_before_normalisation():
     images, _, _ = case()
-    black = cover(images, torch.zeros(COUNT, HEIGHT, WIDTH), "unimportant", "darken", "black")
+    black = cover(images, torch.zeros(COUNT, HEIGHT, WIDTH), "unimportant", "darken", None)
     assert not black.any()
 
 
@@ -143,7 +147,7 @@ def test_a_map_of_ones_covers_nothing_and_of_zeros_everything():
     for level, expected in ((1.0, evidence.images), (0.0, torch.zeros_like(evidence.images))):
         maps = torch.full_like(evidence.maps, level)
         for by in get_args(By):
-            assert torch.equal(cover(evidence.images, maps, "unimportant", by, "black"), expected)
+            assert torch.equal(cover(evidence.images, maps, "unimportant", by, None), expected)
     covered = CoveredConfidence(evidence.images, torch.ones_like(evidence.maps), evidence.targets,
                                 evidence.look)  # fmt: skip
     assert not drop_in_confidence(evidence.confidence, covered).any()
@@ -154,7 +158,8 @@ def test_a_constant_image_looks_alike_under_its_mean_and_its_blur():
     _, maps, _ = case()
     images = torch.full((COUNT, 3, HEIGHT, WIDTH), 0.4)
     for covered, by, baseline in product(get_args(Covered), get_args(By), ("mean", "blur")):
-        torch.testing.assert_close(cover(images, maps, covered, by, baseline), images)
+        beneath = baseline_of(images, baseline)
+        torch.testing.assert_close(cover(images, maps, covered, by, beneath), images)
 
 
 def test_no_confidence_to_lose_is_undefined():

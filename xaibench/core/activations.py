@@ -36,15 +36,18 @@ def as_activations(output: Tensor, images: Tensor, module: nn.Module | None = No
 def as_output(
     activations: Tensor, output: Tensor, images: Tensor, module: nn.Module | None = None
 ) -> Tensor:
-    """Bring activations ``(N, D, h, w)`` to the form of a layer's ``output`` for one image.
+    """Bring activations ``(N, D, h, w)`` to the form of a layer's ``output``.
 
-    The inverse of `as_activations`; class tokens are the output's own.
+    The inverse of `as_activations`; class tokens are the output's own, which may be of as many
+    images or of a single one.
     """
     if output.ndim == _IMAGE_LIKE:
         last = _channels_last(output, images, module)
         return activations.permute(0, 2, 3, 1) if last else activations
     tokens = activations.flatten(2).transpose(1, 2)
-    extra = output[:1, : output.shape[1] - tokens.shape[1]].expand(len(tokens), -1, -1)
+    extra = output[:, : output.shape[1] - tokens.shape[1]]
+    if len(extra) != len(tokens):
+        extra = extra[:1].expand(len(tokens), -1, -1)
     return torch.cat([extra, tokens], dim=1)
 
 

@@ -68,8 +68,9 @@ class BatchSize:
                 self._halve()
                 continue
             yield result
+            if last - first == self.size:
+                self._grow()
             first = last
-            self._grow()
 
     @staticmethod
     def _try(work: Callable[[int, int], Result], first: int, last: int) -> Result | None:
@@ -77,7 +78,7 @@ class BatchSize:
         try:
             return work(first, last)
         except (RuntimeError, MemoryError) as error:
-            if not _ran_out_of_memory(error):
+            if not ran_out_of_memory(error):
                 raise
             return None
 
@@ -104,7 +105,8 @@ def _full_block(device: torch.device) -> int:
     return _BLOCK_OF_ONE_THREAD if one_thread else _BLOCK
 
 
-def _ran_out_of_memory(error: Exception) -> bool:
+def ran_out_of_memory(error: Exception) -> bool:
+    """Whether an exception of torch or Python says so."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     # The CPU's allocator and oneDNN say it in words only.

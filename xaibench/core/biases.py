@@ -33,7 +33,8 @@ def sum_over_biases(
             def add(gradient: Tensor) -> None:
                 total.add_(term(at_least_single(gradient[: last - first]), biases[part]))
 
-            output.register_hook(add)  # type: ignore[no-untyped-call]
+            if output.requires_grad:  # else the network cuts the way from here to the image
+                output.register_hook(add)  # type: ignore[no-untyped-call]
 
         hooks = [part.register_forward_hook(watch) for part in biases]
         try:

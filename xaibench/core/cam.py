@@ -22,11 +22,12 @@ def principal_map(features: Tensor) -> Tensor:
 
     Channels are centred over the positions. The projection comes from the smaller of both Gram
     matrices, not from a singular value decomposition of ``hw x D``. Its sign, which is arbitrary,
-    makes the largest absolute value positive.
+    makes the largest absolute value positive. Of features that aren't finite the map is NaN.
     """
     height, width = features.shape[2:]
     rows = features.permute(0, 2, 3, 1).flatten(1, 2)  # (B, hw, D), no copy if channels are last
-    rows = rows - rows.mean(dim=1, keepdim=True)
+    finite = rows.isfinite().all(dim=(1, 2), keepdim=True)
+    rows = torch.where(finite, rows - rows.mean(dim=1, keepdim=True), 0.0)
     if rows.shape[2] < rows.shape[1]:
         _, vectors = torch.linalg.eigh((rows.mT @ rows).double())
         projection = (rows @ vectors[:, :, -1:].to(rows))[:, :, 0]
@@ -35,4 +36,5 @@ def principal_map(features: Tensor) -> Tensor:
         projection = vectors[:, :, -1] * values[:, -1:].clamp(min=0).sqrt()
     peak = projection.gather(1, projection.abs().argmax(dim=1, keepdim=True))
     projection = torch.where(peak < 0, -projection, projection)
+    projection = torch.where(finite[:, 0], projection, torch.nan)
     return projection.view(-1, height, width).to(features)

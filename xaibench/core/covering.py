@@ -14,8 +14,8 @@ _HALF = 0.5
 _IMAGES_AT_ONCE = 64
 
 
-def cover(images: Tensor, maps: Tensor, covered: Covered, by: By, baseline: Baseline) -> Tensor:
-    """Return ``images * keep + baseline * (1 - keep)`` in pixel space, ``(B, C, H, W)``.
+def cover(images: Tensor, maps: Tensor, covered: Covered, by: By, beneath: Tensor | None) -> Tensor:
+    """Return ``images * keep + beneath * (1 - keep)`` in pixel space, ``(B, C, H, W)``.
 
     ``keep`` is the map itself (``darken``), or 1 where the map reaches half of its maximum and 0
     elsewhere (``zero``); with ``covered="important"`` it is the complement of that.
@@ -25,13 +25,11 @@ def cover(images: Tensor, maps: Tensor, covered: Covered, by: By, baseline: Base
         maps: ``(B, H, W)`` in [0, 1].
         covered: the part that is covered.
         by: darken by the heat map, or cover a binary region.
-        baseline: what stands in the covered place.
+        beneath: the baseline that stands in the covered place, none for black.
     """
     keep = maps if by == "darken" else binarise(maps, _HALF).to(maps.dtype)
     keep = (keep if covered == "unimportant" else 1 - keep)[:, None].to(images.dtype)
-    if baseline == "black":
-        return images * keep
-    return images * keep + baseline_of(images, baseline) * (1 - keep)
+    return images * keep if beneath is None else images * keep + beneath * (1 - keep)
 
 
 def binarise(maps: Tensor, threshold: float) -> Tensor:
@@ -80,7 +78,8 @@ class CoveredConfidence:
     def _look(
         self, group: "list[CoveredConfidence]", covered: Covered, by: By, baseline: Baseline
     ) -> None:
-        images = [cover(self._images, each._maps, covered, by, baseline) for each in group]
+        beneath = None if baseline == "black" else baseline_of(self._images, baseline)
+        images = [cover(self._images, each._maps, covered, by, beneath) for each in group]
         confidences = self._predict(torch.cat(images))
         targets = self._targets.repeat(len(group))[:, None]
         parts = confidences.gather(1, targets).view(len(group), len(self._images))

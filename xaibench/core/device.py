@@ -46,6 +46,15 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
     return torch.autocast(device.type, dtype=_HALVES[precision])
 
 
+def full_precision() -> AbstractContextManager[object]:
+    """Return the context in which CUDA convolutions keep float32's digits, which TF32 drops."""
+    cudnn = torch.backends.cudnn
+    context: AbstractContextManager[object] = cudnn.flags(
+        enabled=cudnn.enabled, deterministic=cudnn.deterministic, allow_tf32=False
+    )
+    return context
+
+
 def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
     """Return bfloat16 autocast on CUDA; on the CPU it gained nothing for small networks."""
     if device.type == "cuda" and torch.cuda.is_bf16_supported():

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -10,7 +10,8 @@ from torch.nn import functional
 
 from xaibench.core.batching import BatchSize
 from xaibench.core.compiling import compile_network
-from xaibench.core.device import autocast
+from xaibench.core.device import autocast, full_precision
+from xaibench.core.errors import XaibenchError
 from xaibench.core.folding import fold_batch_norms
 from xaibench.core.model import Model
 from xaibench.core.precision import at_least_single
@@ -48,7 +49,14 @@ class Engine:
             full_blocks: fill every pass up, so that an image's results are the same bits in any
                 batch; without it they are equal but for rounding, and a single image costs one.
             compiled: run passes without a graph through ``torch.compile``; it pays for long work.
+
+        Raises:
+            XaibenchError: there is no such precision.
         """
+        if precision not in get_args(Precision):
+            raise XaibenchError(
+                f"precision {precision!r}: choose one of {', '.join(get_args(Precision))}."
+            )
         self.model, self.precision = model, precision
         self.full_blocks, self._compile = full_blocks, compiled
         self._compiled: dict[torch.Size, Callable[[Tensor], Tensor]] = {}
@@ -96,10 +104,12 @@ class Engine:
 
     def _run_compiled(self, network: Model, images: Tensor) -> Tensor:
         """Run what was compiled for one size of batch: the last one is filled up to it."""
-        if images.shape not in self._compiled:
-            self._compiled[images.shape] = compile_network(network, images)
+        # What is compiled for normal tensors would be compiled again for those of inference mode.
         with torch.inference_mode(mode=False), torch.no_grad():
-            return self._compiled[images.shape](images.clone())
+            images = images.clone()
+            if images.shape not in self._compiled:
+                self._compiled[images.shape] = compile_network(network, images)
+            return self._compiled[images.shape](images)
 
     def gradients(self, images: Tensor, targets: Tensor) -> Tensor:
         """Return d logit[target] / d images, ``(B, C, H, W)``."""
@@ -124,7 +134,9 @@ class Engine:
 
     def casting(self) -> AbstractContextManager[object]:
         """Return the context in which the network runs."""
-        return nullcontext() if self.precision == "fp32" else autocast(self.device, self.precision)
+        if self.precision != "fp32":
+            return autocast(self.device, self.precision)
+        return full_precision() if self.device.type == "cuda" else nullcontext()
 
     def batch_size(self, images: Tensor, *, graph: bool = False) -> BatchSize:
         """Return the size of a pass over such images, with a graph or without, found and kept."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from xaibench.core.activations import as_activations, as_output
 from xaibench.core.batching import BatchSize
 from xaibench.core.engine import Engine
+from xaibench.core.errors import XaibenchError
 from xaibench.core.layers import named_layer
 from xaibench.core.model import Model
 from xaibench.core.precision import at_least_single
@@ -147,12 +148,21 @@ def _activations(engine: Engine, image: Tensor) -> Tensor:
     network = engine.fast(image)
     layer = named_layer(network, network.cam_layer or "")
     seen: list[Tensor] = []
-    hook = layer.register_forward_hook(lambda _, __, output: seen.append(output.clone()))
+
+    def keep(_part: nn.Module, _inputs: object, output: object) -> None:
+        if isinstance(output, Tensor):
+            seen.append(output.clone())
+
+    hook = layer.register_forward_hook(keep)
     try:
         with torch.inference_mode(), engine.casting():
             network(image)
     finally:
         hook.remove()
+    if not seen:
+        raise XaibenchError(
+            f"the CAM layer '{network.cam_layer}' did not run, or gave no tensor; choose another."
+        )
     return as_activations(at_least_single(seen[0]), image, layer)
 
 

@@ -36,12 +36,12 @@ def find_cam_layer(network: nn.Module, images: Tensor) -> str:
     Raises:
         XaibenchError: no layer qualifies.
     """
-    name = known_layer(network)
-    if name is None:
-        name = next((layer.name for layer in spatial_layers(network, images)), None)
-    if name is None:
-        raise XaibenchError("no layer with a spatial output was found; name one with layer=.")
-    return name
+    known = known_layer(getattr(network, "network", network))
+    if known:
+        return full_name(network, known)
+    for layer in spatial_layers(network, images):
+        return layer.name
+    raise XaibenchError("no layer with a spatial output was found; name one with layer=.")
 
 
 def spatial_layers(network: nn.Module, images: Tensor) -> Iterator[SpatialLayer]:
@@ -133,30 +133,40 @@ def _names(network: nn.Module) -> list[str]:
 def _observe(network: nn.Module, images: Tensor) -> tuple[list[SpatialLayer], Tensor, int]:
     """Run a network once: what each layer gave, what to differentiate, the number of classes."""
     runs: list[SpatialLayer] = []
-    embeddings: list[Tensor] = []
+    linear: list[tuple[Tensor, Tensor]] = []
     hooks = [
-        module.register_forward_hook(_recorder(name, runs, embeddings))
+        module.register_forward_hook(_recorder(name, runs, linear))
         for name, module in network.named_modules()
         if name
     ]
     try:
         with evaluating(network), torch.enable_grad():
-            logits = logits_of(network(images.detach().clone().requires_grad_()))
-            # What enters the last linear layer, as fresh heads may be zero and pass no gradient.
-            return runs, _weigh(embeddings[-1] if embeddings else logits), logits.shape[1]
+            logits = logits_of(network(images.detach().clone().requires_grad_().clone()))
+            return runs, _weigh(logits) + _weigh(_embedding(logits, linear)), logits.shape[1]
     finally:
         for hook in hooks:
             hook.remove()
 
 
-def _recorder(name: str, runs: list[SpatialLayer], embeddings: list[Tensor]) -> Callable[..., None]:
+def _recorder(
+    name: str, runs: list[SpatialLayer], linear: list[tuple[Tensor, Tensor]]
+) -> Callable[..., None]:
     def record(module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
         if isinstance(output, Tensor) and output.requires_grad:
             runs.append(SpatialLayer(name, module, output))
             if isinstance(module, nn.Linear) and isinstance(inputs[0], Tensor) and output.ndim == 2:  # noqa: PLR2004
-                embeddings.append(inputs[0])
+                linear.append((inputs[0], output))
 
     return record
+
+
+def _embedding(logits: Tensor, linear: list[tuple[Tensor, Tensor]]) -> Tensor:
+    """Return what enters the last linear layer, as a fresh one may be zero and pass no gradient."""
+    for entering, leaving in reversed(linear):
+        (way,) = torch.autograd.grad(logits.sum(), leaving, retain_graph=True, allow_unused=True)
+        if way is not None:
+            return entering
+    return logits
 
 
 def _weigh(values: Tensor) -> Tensor:

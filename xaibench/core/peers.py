@@ -21,7 +21,6 @@ from xaibench.core.layers import find_cam_layer, named_layer
 from xaibench.core.model import Model, evaluating
 from xaibench.core.suggest import did_you_mean
 
-_IMAGE_LIKE = 4
 _PROBE = "probe_of_a_peer"
 # What a module keeps its hooks, parameters, buffers and submodules in.
 _TABLES = [key for key, value in vars(nn.Module()).items() if isinstance(value, dict)]
@@ -153,10 +152,7 @@ def insert_probe(network: Model, images: Tensor) -> Probe:
             activations.requires_grad_()  # with frozen weights nothing else may ask for gradients
         # By its name, as it may be exchanged; times one, for a copy of values and gradients alike.
         changed: Tensor = getattr(network, _PROBE)(activations) * 1
-        if output.ndim == _IMAGE_LIKE:
-            return as_output(changed, output, seen[0], part)
-        tokens = changed.flatten(2).transpose(1, 2)
-        return torch.cat([output[:, : output.shape[1] - tokens.shape[1]], tokens], dim=1)
+        return as_output(changed, output, seen[0], part)
 
     probe = Probe()
     network.add_module(_PROBE, probe)

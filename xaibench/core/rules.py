@@ -12,6 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from xaibench.core.errors import XaibenchError
+
 _RELUS = {
     functional.relu,
     functional.relu_,
@@ -20,7 +22,7 @@ _RELUS = {
     Tensor.relu,
     Tensor.relu_,
 }
-# Every nonlinearity that acts on single values.
+# The activation functions that act on single values.
 _ELEMENTWISE = _RELUS | {
     functional.relu6,
     functional.hardtanh,
@@ -40,6 +42,18 @@ _ELEMENTWISE = _RELUS | {
     functional.tanh,
     torch.tanh,
     Tensor.tanh,
+    functional.prelu,
+    functional.softsign,
+    functional.logsigmoid,
+    functional.leaky_relu_,
+    functional.elu_,
+    functional.celu_,
+    functional.selu_,
+    functional.hardtanh_,
+    torch.sigmoid_,
+    Tensor.sigmoid_,
+    torch.tanh_,
+    Tensor.tanh_,
 }
 _MAX_POOLS = {functional.max_pool2d, torch.max_pool2d}
 # Below this difference of the inputs the quotient is rounding, and the derivative is taken.
@@ -57,7 +71,10 @@ class _Rule(TorchFunctionMode):
         options = {key: value for key, value in (kwargs or {}).items() if key != "inplace"}
         for functions, rule in self.rules:
             if func in functions:
-                return rule(func, *args, **options)
+                if not (kwargs or {}).get("inplace") and not func.__name__.endswith("_"):
+                    return rule(func, *args, **options)
+                # The network may go on with what it wrote into and drop what came back.
+                return args[0].copy_(rule(func, args[0].clone(), *args[1:], **options))
         return func(*args, **(kwargs or {}))
 
 
@@ -141,6 +158,11 @@ def _by_pair(values: Tensor) -> Tensor:
 
 
 def _rescale(func: Any, values: Tensor, *args: Any, **options: Any) -> Tensor:
+    if len(values) % 2:
+        raise XaibenchError(
+            "DeepLIFT compares each image with a baseline behind it in the batch, which this "
+            "network rearranges or memory has no room for; use integrated_gradients."
+        )
     result: Tensor = _Rescale.apply(values, lambda v: _plainly(func, v, *args, **options))
     return result
 

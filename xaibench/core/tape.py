@@ -109,13 +109,15 @@ class Tape:
         assert self._output is not None
         with torch.enable_grad():  # the caller may have switched it off
             chosen = (self.logits[rows] * weights).sum()
-        (gradient,) = torch.autograd.grad(
-            chosen, self._output, retain_graph=True, allow_unused=True
-        )
+        gradient = None
+        if chosen.requires_grad:
+            (gradient,) = torch.autograd.grad(
+                chosen, self._output, retain_graph=True, allow_unused=True
+            )
         if gradient is None:
             raise XaibenchError(
-                f"the logits don't depend on the CAM layer '{self.engine.model.cam_layer}'; "
-                "choose another."
+                f"the logits don't depend on the CAM layer '{self.engine.model.cam_layer}', or the "
+                "network switches gradients off; choose another."
             )
         return self._shaped(gradient)[rows]
 

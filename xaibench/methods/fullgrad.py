@@ -8,6 +8,9 @@ from torch import Tensor
 from xaibench.core.maps import resize
 from xaibench.core.registry import method
 
+# A channel that varies by less than this share of its size varies by rounding alone.
+_FLAT = 1e-6
+
 
 @method(paper="srinivas2019fullgrad", family="gradient", sign="none")
 def fullgrad(images: Tensor, sum_over_biases: Callable[..., tuple[Tensor, Tensor]]) -> Tensor:
@@ -31,6 +34,6 @@ def _stretched(values: Tensor, channels: Tensor) -> Tensor:
     """Stretch each of some channels of ``(B, D, h, w)`` to [0, 1], constant ones to 0; add up."""
     lowest, highest = values.amin(dim=(2, 3)), values.amax(dim=(2, 3))
     span = highest - lowest
-    scale = torch.where((span > 0) & channels, 1 / span, 0.0)
+    scale = torch.where((span > _FLAT * highest) & channels, 1 / span, 0.0)
     shift = (lowest * scale).sum(dim=1)[:, None, None]
     return torch.einsum("bd,bdhw->bhw", scale, values) - shift

@@ -62,7 +62,7 @@ def _spread(
     values: Tensor, corners: list[tuple[int, int]], window: int, size: tuple[int, int]
 ) -> Tensor:
     """Add each value to its window, shape (H, W)."""
-    total = torch.zeros(size)
+    total = values.new_zeros(size)
     for value, (top, left) in zip(values.tolist(), corners, strict=False):
         total[top : top + window, left : left + window] += value
     return total

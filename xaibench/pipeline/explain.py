@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 
 from xaibench.core.archive import MapReader, MapWriter, map_key
+from xaibench.core.batching import ran_out_of_memory
 from xaibench.core.covering import CoveredConfidence
 from xaibench.core.engine import Engine
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import finish
 from xaibench.core.plugin import Bound
+from xaibench.core.precision import at_least_single
 from xaibench.core.question import Question
 from xaibench.core.seeds import seed_of
 from xaibench.core.tape import Tape
@@ -92,12 +94,23 @@ def ask(
             f"method {method.spec} returned {shape} for {len(rows)} images; it must return "
             f"({len(rows)}, h, w)."
         )
-    return raw.detach().float()
+    return at_least_single(raw.detach())
 
 
 def record(engine: Engine, methods: Sequence[Bound], images: Tensor) -> Tape:
-    """Run the model once for all methods of a batch."""
-    return Tape(engine, images, words_of(methods))
+    """Run the model once for all methods of a batch.
+
+    Raises:
+        XaibenchError: memory runs out.
+    """
+    try:
+        return Tape(engine, images, words_of(methods))
+    except (RuntimeError, MemoryError) as error:
+        if not ran_out_of_memory(error):
+            raise
+        raise XaibenchError(
+            f"out of memory with {len(images)} images at once; choose a smaller --batch-size."
+        ) from error
 
 
 def words_of(methods: Sequence[Bound]) -> set[str]:

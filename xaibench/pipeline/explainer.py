@@ -62,22 +62,22 @@ class Explainer:
         bound = [bind("method", spec) for spec in listed(methods)]
         engine = self._ready(images, bound)
         check_words(bound, engine.model, images)
-        parts: list[dict[str, Tensor]] = []
+
+        def explain(first: int, last: int) -> dict[str, Tensor]:
+            rows = slice(first, last)
+            tape = Tape(engine, images[rows], words_of(bound) | {"logits"})
+            return self._explain(tape, targets, bound, rows, count=len(images), seed=seed)
+
         with evaluating(engine.model):
-            size = engine.batch_size(images).size
-            for first in range(0, len(images), size):
-                rows = slice(first, first + size)
-                tape = Tape(engine, images[rows], words_of(bound) | {"logits"})
-                parts.append(
-                    self._explain(tape, targets, bound, rows, count=len(images), seed=seed)
-                )
+            parts = list(engine.batch_size(images).over(len(images), explain))
         return {spec: torch.cat([part[spec] for part in parts]) for spec in parts[0]}
 
     def _ready(self, images: Tensor, methods: Sequence[Bound]) -> Engine:
         needs_layer = bool(words_of(methods) & LAYER_WORDS) and not isinstance(self.model, Model)
         if needs_layer and self._layer is None:
             self._layer, self._engine = find_cam_layer(self.model, images[:1]), None
-        if self._engine is None:
+        moved = self._engine is not None and self._engine.device != images.device
+        if self._engine is None or moved:
             keep_freed_memory()
             wrapped = wrap(self.model, self._layer)
             self._engine = Engine(

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from xaibench.core.contract import LAYER_WORDS
 from xaibench.core.errors import XaibenchError
 from xaibench.core.layers import full_name
 from xaibench.core.model import Classifier, Model
@@ -30,13 +31,20 @@ def check_images(images: Tensor | np.ndarray, model: nn.Module) -> Tensor:
     if not isinstance(model, nn.Module):
         raise XaibenchError(f"the model must be a torch.nn.Module, not a {type(model).__name__}.")
     images = torch.as_tensor(images)
-    if images.ndim != _IMAGE_DIMENSIONS or not len(images):
+    if images.ndim == _IMAGE_DIMENSIONS and not len(images):
+        raise XaibenchError("there is no image to explain: images has length 0.")
+    if images.ndim != _IMAGE_DIMENSIONS:
         raise XaibenchError(f"images must be (B, C, H, W), not {tuple(images.shape)}.")
     if not images.is_floating_point():
         raise XaibenchError(f"images must be floats, not {images.dtype}; scale them to [0, 1].")
     parameter = next(model.parameters(), images)
+    if parameter.dtype not in (torch.float32, torch.float64):
+        raise XaibenchError(
+            f"the model's parameters are {parameter.dtype}; pass model.float(), and to compute in "
+            "halves an Explainer with precision='fp16' or 'bf16'."
+        )
     # A clone, as a tensor made in inference mode takes part in no gradient.
-    return images.to(parameter).clone()
+    return images.detach().to(parameter).clone()
 
 
 def wrap(model: nn.Module, layer: str | None) -> Model:
@@ -53,9 +61,14 @@ def check_words(methods: Sequence[Bound], model: Model, images: Tensor) -> None:
     """Refuse methods that ask for what this model, or a call without masks, has not."""
     for method in methods:
         word = missing_word(method, model, images)
-        if word or {"masks", "mean_mask"} & set(method.plugin.signature.words):
+        if {"masks", "mean_mask"} & set(method.plugin.signature.words):
             raise XaibenchError(
-                f"method {method.spec} needs {word or 'masks'}, which this model has not."
+                f"method {method.spec} needs masks, which only a run on a dataset has."
+            )
+        if word:
+            raise XaibenchError(
+                f"method {method.spec} needs {word}, which this model has not; choose another "
+                f"{'layer or ' if word in LAYER_WORDS else ''}method."
             )
 
 
