@@ -33,6 +33,7 @@ class Explainer:
         layer: str | None = None,
         precision: Precision = "fp32",
         fold: bool = True,
+        compiled: bool = False,
     ) -> None:
         """Take any torch classifier; it is left as it was, no hooks, gradients or modes changed.
 
@@ -42,10 +43,11 @@ class Explainer:
                 of transformers, too.
             precision: ``fp32``, or ``bf16`` or ``fp16``, which change maps.
             fold: fold batch norms into convolutions, in a copy.
+            compiled: run long work (Score-CAM, RISE, occlusion) through ``torch.compile``.
         """
         self.model, self._layer = model, layer
         self._precision: Precision = precision
-        self._fold = fold
+        self._fold, self._compiled = fold, compiled
         self._engine: Engine | None = None
 
     @torch.inference_mode(mode=False)  # whatever the caller's mode: gradients are needed
@@ -81,8 +83,9 @@ class Explainer:
             keep_freed_memory()
             wrapped = wrap(self.model, self._layer)
             self._engine = Engine(
-                wrapped, precision=self._precision, fold=self._fold, full_blocks=False
-            )
+                wrapped, precision=self._precision, fold=self._fold, full_blocks=False,
+                compiled=self._compiled,
+            )  # fmt: skip
         return self._engine
 
     @staticmethod
