@@ -78,8 +78,8 @@ def explain(
         images: ``(B, C, H, W)`` as the model takes them.
         targets: class of each image, one class for all, or None for the predicted ones.
         methods: names with options, ``name[option=value]``.
-        layer: the CAM layer's name; without it the last spatial one is found, for token outputs
-            of transformers, too.
+        layer: the CAM layer's name; without it torchvision's networks have theirs in a table
+            (`xaibench layers` shows it), others the last spatial one that the logits depend on.
         seed: of methods that draw random numbers.
 
     Returns:

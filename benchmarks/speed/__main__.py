@@ -8,7 +8,7 @@ median of several rounds counts, and the same run checks that their maps agree. 
 share of the machine's own limit: the passes' floating point operations over the rate of the fastest
 matrix product found in the same run.
 
-Needs `pip install 'xaibench[benchmark]'`; Quantus lives in an environment of its own, as it brings
+Needs `pip install '.[benchmark]'`; Quantus lives in an environment of its own, as it brings
 another OpenCV, and is asked with `--quantus PYTHON`.
 """
 

@@ -11,6 +11,8 @@ from torch.nn.functional import interpolate
 import xaibench
 from xaibench.core import fingerprints, registry
 from xaibench.core.fingerprints import fingerprint
+from xaibench.pipeline.describe import describe_protocol
+from xaibench.pipeline.plan import make_plan
 from xaibench.pipeline.selection import control_plugins, select
 
 COLUMNS = "dataset,split,fold,model,seed,method,sample,metric,value,status"
@@ -76,6 +78,10 @@ def test_run_json_says_how_to_repeat_the_run(finished_run, settings):
     assert {name: options[name] for name in settings} == settings
     assert run["seeds"] == [0, 1]
     assert run["protocol_hash"] == fingerprint(run["protocol"])
+    for change in ({"precision": "bf16"}, {"fold": False}, {"layer": "1"}, {"image_size": 64}):
+        changed = select(again | change)
+        protocol = describe_protocol(changed, make_plan(changed))
+        assert fingerprint(protocol) != run["protocol_hash"], change
     assert torch.__version__.startswith(run["versions"]["torch"])
     assert run["command"]
     assert set(run["splits"]) == {"kfold-2-fold0.csv", "kfold-2-fold1.csv"}

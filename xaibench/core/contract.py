@@ -30,6 +30,7 @@ METHOD_WORDS = {
     "predict": "callable: images -> confidences (B, K)",
     "respond": "callable: (row, copies, count, confidence=False) -> (count,) the target's logit on "
     "changed copies of one image, made in parts by copies(first, last) (n, C, H, W)",
+    "input_gradients": "(B, C, H, W) derivative of the target's logit by the image",
     "differentiate": "callable: images (B * n, C, H, W), n for each target -> gradient of the "
     "target's logit by the images",
     "integrate": "callable: (row, copies, count) -> (C, H, W) weighed sum of the gradients on "

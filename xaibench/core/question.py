@@ -53,6 +53,11 @@ class Question:
         return self.tape.gradients(self.rows, self.targets)
 
     @property
+    def input_gradients(self) -> Tensor:
+        """``(B, C, H, W)``, computed once for all methods that ask."""
+        return self.tape.input_gradients(self.rows, self.targets)
+
+    @property
     def class_weights(self) -> Tensor:
         """``(B, D)``."""
         weights = self.head.weights

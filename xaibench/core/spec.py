@@ -87,7 +87,7 @@ def as_text(value: Any) -> str:
     """Write an option's value as a spec does: tuples joined by ``+``."""
     if isinstance(value, tuple):
         return "+".join(map(as_text, value))
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return str(value).lower() if isinstance(value, bool) or value is None else str(value)
 
 
 def _coerce(value: Any, kind: Any) -> Any:
@@ -100,7 +100,7 @@ def _coerce(value: Any, kind: Any) -> Any:
     if origin in (typing.Union, types.UnionType):
         return _coerce_union(value, arguments)
     if origin is tuple:
-        parts: Iterable[Any] = value.split("+") if isinstance(value, str) else value
+        parts: Iterable[Any] = value.split("+") if isinstance(value, str) and value else value
         return tuple(_coerce(part, arguments[0]) for part in parts)
     if kind is bool:
         return _coerce_bool(value)

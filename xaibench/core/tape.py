@@ -1,6 +1,6 @@
 """One recorded pass over a batch, from which every method takes what it asks for."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 
@@ -37,7 +37,7 @@ class Tape:
         self.engine, self.images = engine, images
         self._output: Tensor | None = None
         self._layer: nn.Module | None = None
-        self._gradients: dict[tuple[float, ...], Tensor] = {}
+        self._gradients: dict[tuple[object, ...], Tensor] = {}
         self._outputs: Outputs | None = None
         asked = set(words)
         if not asked & (_NEED_LAYER | _NEED_OUTPUTS):
@@ -98,10 +98,27 @@ class Tape:
 
     def gradients(self, rows: Tensor, targets: Tensor) -> Tensor:
         """Return d logit[target] / d activations ``(len(rows), D, h, w)``, computed once."""
-        question = (*rows.tolist(), *targets.tolist())
-        if question not in self._gradients:
+
+        def compute() -> Tensor:
             weights = torch.zeros_like(self.logits[: len(rows)])
-            self._gradients[question] = self.derive(rows, weights.scatter(1, targets[:, None], 1))
+            return self.derive(rows, weights.scatter(1, targets[:, None], 1))
+
+        return self._once("layer", rows, targets, compute)
+
+    def input_gradients(self, rows: Tensor, targets: Tensor) -> Tensor:
+        """Return d logit[target] / d images ``(len(rows), C, H, W)``, computed once."""
+
+        def compute() -> Tensor:
+            return self.engine.gradients(self.images[rows], targets)
+
+        return self._once("images", rows, targets, compute)
+
+    def _once(
+        self, kind: str, rows: Tensor, targets: Tensor, compute: Callable[[], Tensor]
+    ) -> Tensor:
+        question = (kind, *rows.tolist(), *targets.tolist())
+        if question not in self._gradients:
+            self._gradients[question] = compute()
         return self._gradients[question]
 
     def derive(self, rows: Tensor, weights: Tensor) -> Tensor:

@@ -1,6 +1,5 @@
 """Gradient: how strongly the logit answers to each pixel; the field's "saliency"."""
 
-from collections.abc import Callable
 from typing import Literal
 
 from torch import Tensor
@@ -10,8 +9,7 @@ from xaibench.core.registry import method
 
 @method(paper="simonyan2013saliency", family="gradient", sign="none")
 def gradient(
-    images: Tensor,
-    differentiate: Callable[[Tensor], Tensor],
+    input_gradients: Tensor,
     *,
     part: Literal["absolute", "positive", "negative"] = "absolute",
 ) -> Tensor:
@@ -20,7 +18,6 @@ def gradient(
     Options:
         part: ``positive`` and ``negative`` keep only the gradients of that sign.
     """
-    found = differentiate(images)
     if part == "absolute":
-        return found.abs().amax(dim=1)
-    return (found if part == "positive" else -found).relu().amax(dim=1)
+        return input_gradients.abs().amax(dim=1)
+    return (input_gradients if part == "positive" else -input_gradients).relu().amax(dim=1)

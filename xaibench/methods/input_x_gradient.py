@@ -1,7 +1,5 @@
 """Input x gradient: each pixel's value times the logit's answer to it."""
 
-from collections.abc import Callable
-
 from torch import Tensor
 
 from xaibench.core.attribution import Part, fold_channels
@@ -9,12 +7,10 @@ from xaibench.core.registry import method
 
 
 @method(paper="shrikumar2016inputxgradient", family="gradient", sign="none")
-def input_x_gradient(
-    images: Tensor, differentiate: Callable[[Tensor], Tensor], *, part: Part = "absolute"
-) -> Tensor:
+def input_x_gradient(images: Tensor, input_gradients: Tensor, *, part: Part = "absolute") -> Tensor:
     """Return |sum_c x * dy/dx|, shape (B, H, W).
 
     Options:
         part: the part of the signed sum that is kept.
     """
-    return fold_channels(images * differentiate(images), part)
+    return fold_channels(images * input_gradients, part)

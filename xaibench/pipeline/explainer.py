@@ -39,8 +39,8 @@ class Explainer:
 
         Args:
             model: returns logits ``(B, K)``.
-            layer: the CAM layer's name; without it the last spatial one is found, for token outputs
-                of transformers, too.
+            layer: the CAM layer's name; without it torchvision's networks have theirs in a table,
+                others the last spatial one that the logits depend on.
             precision: ``fp32``, or ``bf16`` or ``fp16``, which change maps.
             fold: fold batch norms into convolutions, in a copy.
             compiled: run long work (Score-CAM, RISE, occlusion) through ``torch.compile``.

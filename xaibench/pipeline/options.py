@@ -54,7 +54,7 @@ class RunOptions:
         "fp32", "of the passes that explain and score; bf16 and fp16 change maps"
     )
     fold: bool = _option(True, "fold batch norms into convolutions to explain and score")
-    compile: bool = _option(False, "torch.compile the networks; pays for hours of Score-CAM")
+    compile: bool = _option(False, "torch.compile the networks; pays for minutes of Score-CAM")
     layer: str = _option("", "CAM layer of all models; `xaibench layers MODEL` shows them")
     replicas: int = _option(1, "train on this many GPUs (on the CPU: processes) at once")
     target: Literal["auto", "label", "predicted"] = _option(
