@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 _CELL, _GAP, _CAPTION, _LINE, _MARGIN = 1.5, 0.05, 1.5, 0.13, 0.08
 _TALLEST, _BAR = 1.5, 0.09
 _FONT, _DPI = 7.5, 200
+# Dozens of methods give a wide sheet, which viewers still have to open.
+_WIDEST = 8000
 # Inferno has no green and no blue: the outline can't be taken for heat.
 _COLOURS, _OUTLINE, _OPAQUE = "inferno", "#2ee6ff", 0.8
 _STYLES = {"validation": "-", "train": ":"}
@@ -44,7 +46,8 @@ class _Sheet:
 
     def __init__(self, width: float, height: float) -> None:
         self.width, self.height = width, height
-        self.figure = Figure(figsize=(width, height), dpi=_DPI, facecolor="white")
+        dpi = min(_DPI, _WIDEST / width)
+        self.figure = Figure(figsize=(width, height), dpi=dpi, facecolor="white")
         FigureCanvasAgg(self.figure)
 
     def axes(self, left: float, top: float, width: float, height: float) -> Axes:
