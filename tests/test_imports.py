@@ -13,11 +13,14 @@ LONGEST = 250
 ALLOWED = {
     "": {"", "api", "core", "pipeline"},
     "__main__": {"cli"},
-    "cli": {"", "checks", "core", "pipeline", "report"},
+    "cli": {"", "commands", "core"},
+    "commands": {"checks", "core", "diagnostics", "pipeline", "report"},
     "api": {"core", "pipeline", "report"},
     "checks": {"checks", "core", "pipeline"},
     "pipeline": {"", "core", "pipeline"},
-    "report": {"core", "report"},
+    "diagnostics": {"core", "diagnostics", "pipeline", "stats"},
+    "report": {"core", "report", "stats"},
+    "stats": {"stats"},
     "core": {"", "core"},
     **{kind: {"core"} for kind in PLUGINS},
 }

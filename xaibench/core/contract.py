@@ -51,9 +51,13 @@ LAYER_WORDS = frozenset({
 METRIC_WORDS = {
     "maps": "(B, H, W) in [0, 1], higher is more relevant",
     "masks": "(B, H, W) int8 relevance grades",
+    "tuned_threshold": "share of the maximum at which the method's mean IoU is best on validation "
+    "images whose masks may be seen",
     "images": "(B, C, H, W) in [0, 1]",
     "targets": "(B,) classes explained",
     "predict": "callable: images -> confidences (B, K)",
+    "explain": "callable: images (B, C, H, W) in the places of the batch's -> maps (B, H, W) of "
+    "the same method and targets",
     "confidence": "(B,) confidence of the target on the untouched images",
     "generator": "random numbers, seeded for each sample, the same for all methods",
     "covered_confidence": "callable: (covered, by, baseline) -> (B,) confidence of the target on "

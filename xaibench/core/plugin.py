@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from torch import Tensor
+
 from xaibench.core.contract import Signature
 from xaibench.core.spec import as_text, format_spec
 
@@ -33,6 +35,15 @@ class MetricTraits:
     target: Literal["label", "predicted"] = "label"
     turned_by: Mapping[str, Any] = field(default_factory=dict)
     """Option values under which the direction turns round."""
+    counted: Literal["filled", "empty", "any"] = "filled"
+    """The masks for which it is defined; of no account for metrics that ask for none."""
+    threshold: str = "none"
+    ties: str = "none"
+    baseline: str = "none"
+    pool: Callable[[Tensor], Tensor] | None = None
+    """Makes the one value of all images from the mean ``(S,)`` of their statistics ``(B, S)``."""
+    ranked: bool = True
+    """False for upper bounds, which saw the truth that they are judged by."""
 
 
 @dataclass(frozen=True)

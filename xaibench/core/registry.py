@@ -14,6 +14,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from torch import Tensor
+
 from xaibench.core.contract import KINDS, read_signature
 from xaibench.core.errors import XaibenchError
 from xaibench.core.plugin import (
@@ -63,8 +65,18 @@ def metric(
     bounds: tuple[float, float] = (0.0, 1.0),
     target: Literal["label", "predicted"] = "label",
     turned_by: Mapping[str, Any] | None = None,
+    counted: Literal["filled", "empty", "any"] = "filled",
+    threshold: str = "none",
+    ties: str = "none",
+    baseline: str = "none",
+    pool: Callable[[Tensor], Tensor] | None = None,
+    ranked: bool = True,
 ) -> Callable[[Function], Function]:
     """Declare a metric: a function that returns one value for each map, ``(B,)``; NaN: undefined.
+
+    With ``pool`` it returns statistics ``(B, S)`` instead, a row of NaN where undefined, and its
+    value is one for all images: ``pool`` of the statistics' mean. `xaibench metrics NAME` shows
+    what is declared here.
 
     Args:
         higher_is_better: direction of the arrow on the board.
@@ -73,8 +85,17 @@ def metric(
         bounds: smallest and largest value possible.
         target: explain the true class (localization) or the predicted one (faithfulness).
         turned_by: option values under which the direction turns round.
+        counted: whether it is defined for images whose mask is ``filled``, ``empty``, or any.
+        threshold: in words, where the threshold comes from.
+        ties: in words, what becomes of equal values.
+        baseline: in words, what stands in the place of what is covered or removed.
+        pool: differentiable, statistics' mean ``(S,)`` -> value; makes it a pooled estimand.
+        ranked: False where it chose something by the truth that it is judged by.
     """
-    traits = MetricTraits(higher_is_better, family, bounds, target, turned_by or {})
+    traits = MetricTraits(
+        higher_is_better, family, bounds, target, turned_by or {}, counted, threshold, ties,
+        baseline, pool, ranked,
+    )  # fmt: skip
     return _declare("metric", paper, traits)
 
 

@@ -1,0 +1,1 @@
+"""One file, one command, or a few that belong together."""

@@ -1,0 +1,70 @@
+"""``xaibench list``, ``check`` and ``layers``: what there is, and whether it is sound."""
+
+from pathlib import Path
+
+import click
+
+_BROKEN_RULES = 1
+_KINDS = ("datasets", "models", "methods", "metrics")
+
+
+@click.command(name="list")
+@click.argument("kind", type=click.Choice(_KINDS), required=False)
+@click.option("--plugin", multiple=True, type=Path, metavar="FILE", help="Python file with plugins")
+def list_plugins(kind: str | None, plugin: tuple[Path, ...]) -> None:
+    """Show all datasets, models, methods and metrics, with their options."""
+    from xaibench.core.registry import load_plugin_file, plugins
+
+    for file in plugin:
+        load_plugin_file(file)
+    for each in [kind] if kind else _KINDS:
+        click.secho(each, bold=True)
+        for known in plugins(each.removesuffix("s")).values():
+            click.echo(f"  {known.name:24}{known.summary}")
+            if known.signature.options:
+                click.echo(f"  {'':24}{known.defaults}")
+
+
+@click.command()
+@click.argument("target", metavar="PLUGIN")
+@click.option("--kind", type=click.Choice([kind.removesuffix("s") for kind in _KINDS]),
+              help="where several have that name, or only these plugins of a file")  # fmt: skip
+@click.option("--plugin", multiple=True, type=Path, metavar="FILE", help="Python file with plugins")
+def check(target: str, kind: str | None, plugin: tuple[Path, ...]) -> None:
+    """Try a plugin against every rule of the contract, and measure what it costs.
+
+    PLUGIN is a Python file, whose plugins are all tried, or a name with options, such as
+    'occlusion[window=15]'. Where a rule is broken the exit code is 1.
+    """
+    from xaibench.checks.run import check_plugin, find
+    from xaibench.core.registry import load_plugin_file
+
+    for file in plugin:
+        load_plugin_file(file)
+    broken = 0
+    for each in find(target, kind):
+        outcome = check_plugin(each)
+        click.echo("\n".join(outcome.lines()))
+        broken += outcome.broken
+    click.echo(f"{broken or 'no'} rule{'' if broken == 1 else 's'} broken")
+    raise SystemExit(_BROKEN_RULES if broken else 0)
+
+
+@click.command()
+@click.argument("model")
+@click.option("--image-size", default=224, help="side of the images")
+@click.option("--layer", default="", help="look at this one")
+@click.option("--plugin", multiple=True, type=Path, metavar="FILE", help="Python file with plugins")
+def layers(model: str, image_size: int, layer: str, plugin: tuple[Path, ...]) -> None:
+    """Show which layer CAMs read in a model, and which others --layer could name.
+
+    MODEL is one of `xaibench list models`, with options, or any classification network of
+    torchvision.
+    """
+    from xaibench.core.registry import load_plugin_file
+    from xaibench.pipeline.layers import describe_layers
+
+    for file in plugin:
+        load_plugin_file(file)
+    for line in describe_layers(model, image_size, layer):
+        click.echo(line)
