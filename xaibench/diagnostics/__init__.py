@@ -1,0 +1,1 @@
+"""Checks that a method passes or fails; never a ranking."""
