@@ -2,11 +2,10 @@
 
 import copy
 import ctypes
-import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from xaibench.checks.networks import CLASSES, make_network
 from xaibench.core.data import Dataset
 from xaibench.core.engine import Engine
+from xaibench.core.memory import forget_peak, held_memory, peak_memory
 from xaibench.core.model import Model, evaluating
 from xaibench.core.plugin import Bound
 from xaibench.core.question import Question
@@ -120,43 +120,24 @@ def dataset_figures(dataset: Dataset) -> Figures:
 
 
 def _once(work: Callable[[int], object], count: int) -> Figures:
-    peak = _Peak()
+    device = _device()
+    if device.type == "cpu":
+        _give_back_memory()
+    forget_peak(device)
+    before = held_memory(device)
     started = time.perf_counter()
     work(count)
-    if torch.cuda.is_available():
+    if device.type == "cuda":
         torch.cuda.synchronize()
-    return Figures(count, time.perf_counter() - started, peak.read())
+    seconds, peak = time.perf_counter() - started, peak_memory(device)
+    extra = None if before is None or peak is None else max(peak - before, 0)
+    return Figures(count, seconds, extra)
 
 
-class _Peak:
-    """How far memory rises from here on: the GPU's, or what the process holds (on Linux)."""
-
-    def __init__(self) -> None:
-        self._before: int | None = None
-        if torch.cuda.is_available():
-            torch.cuda.reset_peak_memory_stats()
-            self._before = torch.cuda.memory_allocated()
-            return
-        try:
-            ctypes.CDLL(None).malloc_trim(0)  # what is free but held would hide what is taken
-            Path("/proc/self/clear_refs").write_text("5")  # "5" resets the peak
-            self._before = self._held("VmRSS")
-        except (OSError, AttributeError, TypeError):  # another system
-            return
-
-    def read(self) -> int | None:
-        """Return bytes beyond those held at first."""
-        if self._before is None:
-            return None
-        gpu = torch.cuda.is_available()
-        peak = torch.cuda.max_memory_allocated() if gpu else self._held("VmHWM")
-        return max(peak - self._before, 0)
-
-    @staticmethod
-    def _held(name: str) -> int:
-        found = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text("utf-8"))
-        assert found is not None
-        return int(found[1]) << 10
+def _give_back_memory() -> None:
+    """Trim the allocator: what is free but held would hide what is taken."""
+    with suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _rounded(value: float) -> str:

@@ -63,6 +63,8 @@ class Engine:
         self.device = next((t.device for t in model.parameters()), torch.device("cpu"))
         self._fast: Model | None = None if fold else model
         self._batch_sizes: dict[tuple[int, bool], BatchSize] = {}
+        self.seen = 0
+        """Images that went through the network so far, those that fill a pass up not counted."""
 
     def fast(self, images: Tensor) -> Model:
         """Return the network that passes run on, made at the first call."""
@@ -98,6 +100,7 @@ class Engine:
                 images = size.fill(_channels_last(make(first, last)), whole=self._compile)
                 run = self._run_compiled if self._compile else Model.__call__
                 logits: Tensor = run(network, images)
+            self.seen += last - first
             return at_least_single(logits[: last - first])
 
         return torch.cat(list(size.over(count, look)))
@@ -129,6 +132,7 @@ class Engine:
             leaves = size.fill(_channels_last(images.detach())).clone().requires_grad_()
             with self.casting():
                 logits = network(leaves)
+            self.seen += len(images)
             chosen = at_least_single(logits[: len(images)]).gather(1, targets[:, None])
             return leaves, chosen.sum()
 

@@ -94,6 +94,7 @@ def _run(
         try:
             with torch.inference_mode(), engine.casting():
                 logits: Tensor = network(images)
+            engine.seen += 0 if alone else last - first
             return at_least_single(logits[: last - first])
         finally:
             hook.remove()

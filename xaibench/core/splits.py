@@ -26,6 +26,10 @@ class Split:
     test: tuple[Sample, ...]
     seen: frozenset[str]
 
+    def seen_in(self, part: Sequence[Sample]) -> list[Sample]:
+        """Return the samples of a part whose masks may be seen."""
+        return [sample for sample in part if sample.id in self.seen]
+
 
 def count_folds(name: str) -> int:
     """Return how many folds ``holdout`` (1) or ``kfold:K`` (K) has.

@@ -18,6 +18,7 @@ from xaibench.core.precision import at_least_single
 _NEED_LAYER = frozenset({"activations", "gradients", "derive"})
 _NEED_GRAPH = frozenset({"gradients", "derive"})
 _NEED_OUTPUTS = frozenset({"saliency", "logits"})
+RECORDED_WORDS = _NEED_LAYER | _NEED_OUTPUTS
 
 
 class Tape:
@@ -40,7 +41,7 @@ class Tape:
         self._gradients: dict[tuple[object, ...], Tensor] = {}
         self._outputs: Outputs | None = None
         asked = set(words)
-        if not asked & (_NEED_LAYER | _NEED_OUTPUTS):
+        if not asked & RECORDED_WORDS:
             return
         network = engine.fast(images)
         wants_layer = bool(asked & _NEED_LAYER)
@@ -48,6 +49,7 @@ class Tape:
         with torch.no_grad(), self._tap(network, wants_layer, graph), engine.casting():
             filled = engine.batch_size(images).fill(images)
             self._outputs = network.outputs(filled, saliency=saliency)
+        engine.seen += len(images)
         if wants_layer and self._output is None:
             raise XaibenchError(f"the CAM layer '{network.cam_layer}' did not run; choose another.")
 

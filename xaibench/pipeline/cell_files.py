@@ -10,21 +10,27 @@ from xaibench.core.archive import MapReader, MapWriter
 from xaibench.core.fingerprints import checksum
 from xaibench.core.plugin import Bound
 from xaibench.core.store import temporary_path, write_json
+from xaibench.core.tables import COSTS
 from xaibench.pipeline.cells import CellState, Ledger
-from xaibench.pipeline.explain import Stopwatch, TestBatch, restore, store
-from xaibench.pipeline.score import Score
+from xaibench.pipeline.explain import TestBatch, restore, store
+from xaibench.pipeline.meter import Meter
+from xaibench.pipeline.score import Score, Scorer
+from xaibench.pipeline.tuning import TUNED
 
 _COLUMNS = list(Score._fields)
+_MEGABYTE = 1e6
 
 
 class CellFiles:
     """One cell in work. Nothing counts before `commit`; a failure is recorded, never counted."""
 
     def __init__(
-        self, ledger: Ledger, state: CellState, metrics: Sequence[Bound], watch: Stopwatch
+        self, ledger: Ledger, state: CellState, metrics: Sequence[Bound], meter: Meter
     ) -> None:
-        self.method, self.metrics, self.watch = state.method, metrics, watch
+        self.method, self.metrics, self.meter = state.method, metrics, meter
+        self.scorer = Scorer(metrics, ledger.selection.target_of)
         self.error = ""
+        self.threshold: float | None = None
         self.images = 0
         self._ledger, self._state = ledger, state
         self._folder = ledger.cell_folder(state.method)
@@ -44,6 +50,11 @@ class CellFiles:
         """Whether the method itself must run."""
         return self._writer is not None
 
+    @property
+    def needs_threshold(self) -> bool:
+        """Whether a metric asks for a threshold tuned on validation images."""
+        return any(TUNED in metric.plugin.signature.words for metric in self.metrics)
+
     def read(self, batch: TestBatch) -> dict[str, Tensor]:
         """Return the stored raw maps of a batch."""
         assert self._reader is not None
@@ -58,6 +69,7 @@ class CellFiles:
 
     def commit(self) -> None:
         """Put maps and scores in place, then say so in ``cell.json``."""
+        self._rows.writerows(self.scorer.finish())
         self._close()
         if self._writer is not None:
             self._new_maps.replace(self._maps)
@@ -65,17 +77,23 @@ class CellFiles:
         known = {metric.spec: self._ledger.score_fingerprint(self.method, metric)
                  for metric in self._ledger.selection.metrics
                  if metric in self.metrics or metric.spec in self._state.scored}  # fmt: skip
-        cost = self._state.known.get("seconds_per_image")
-        if self.images:
-            cost = self.watch.seconds / self.images
         write_json(self._folder / "cell.json", {
             "method": self.method.spec,
             "maps": self._ledger.maps_fingerprint(self.method),
             "maps_sha256": checksum(self._maps),
             "scores_sha256": checksum(self._scores),
             "metrics": known,
-            "seconds_per_image": cost,
+            **self._costs(),
+            TUNED: self._state.known.get(TUNED) if self.threshold is None else self.threshold,
         })  # fmt: skip
+
+    def _costs(self) -> dict[str, float | None]:
+        """Return what the maps cost; of stored ones what they cost when they were made."""
+        if not self.images:
+            return {name: self._state.known.get(name) for name in COSTS}
+        peak = None if self.meter.peak is None else round(self.meter.peak / _MEGABYTE)
+        spent = (self.meter.seconds / self.images, self.meter.passes / self.images, peak)
+        return dict(zip(COSTS, spent, strict=True))
 
     def fail(self, error: str) -> None:
         """Drop what was written and record why."""
@@ -95,6 +113,7 @@ class CellFiles:
     def _close(self) -> None:
         with suppress(ValueError):  # closed already
             self._table.close()
+        self.scorer.close()
         for archive in (self._reader, self._writer):
             if archive is not None:
                 archive.close()

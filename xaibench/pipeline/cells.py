@@ -14,7 +14,8 @@ from xaibench.pipeline.selection import Selection
 
 # The engine that each stage runs on, beside the plugin itself; what these import counts, too.
 _SPLIT_CODE, _TRAIN_CODE = ("core/splits",), ("pipeline/train", "pipeline/trained")
-_EXPLAIN_CODE, _SCORE_CODE = ("pipeline/explain", "pipeline/work"), ("pipeline/score",)
+_EXPLAIN_CODE = ("pipeline/explain", "pipeline/work")
+_SCORE_CODE = ("pipeline/score", "pipeline/tuning")
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,8 @@ def describe_run(
                 "family": m.plugin.traits.family,
                 "bounds": list(m.plugin.traits.bounds),
                 "target": selection.target_of(m),
+                "estimand": "pooled" if m.plugin.traits.pool else "per image",
+                "ranked": m.plugin.traits.ranked,
                 "paper": m.plugin.paper,
             }
             for m in plan.metrics

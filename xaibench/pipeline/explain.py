@@ -1,9 +1,8 @@
 """The maps of one batch: one recorded pass, then every method in turn."""
 
-import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -137,6 +136,31 @@ def finish_maps(method: Bound, raw: Mapping[str, Tensor], batch: TestBatch) -> d
     return finished
 
 
+def explain_again(
+    method: Bound,
+    engine: Engine,
+    batch: TestBatch,
+    kind: str,
+    images: Tensor,
+    *,
+    seed: int,
+    mean_mask: Tensor | None,
+) -> Tensor:
+    """Return one method's maps ``(B, H, W)`` of other images in the places of a batch's.
+
+    Targets, masks and random numbers stay those of the batch.
+    """
+    again = replace(
+        batch,
+        images=images,
+        targets={kind: batch.targets[kind]},
+        together=defaultdict(list),
+    )
+    tape = record(engine, [method], images)
+    raw = {kind: ask(method, tape, again, kind, seed=seed, mean_mask=mean_mask)}
+    return finish_maps(method, raw, again)[kind].values
+
+
 def store(writer: MapWriter, raw: Mapping[str, Tensor], batch: TestBatch) -> None:
     """Append a batch's raw maps to a cell's archive."""
     for kind, maps in raw.items():
@@ -153,23 +177,3 @@ def restore(reader: MapReader, batch: TestBatch) -> dict[str, Tensor]:
         empty = np.zeros((0, 1, 1), np.float32)
         raw[kind] = torch.from_numpy(np.stack(stored) if stored else empty).to(batch.images.device)
     return raw
-
-
-class Stopwatch:
-    """Adds up the time spent on a method."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.seconds = 0.0
-        self._cuda = device.type == "cuda"
-        self._started = 0.0
-
-    def __enter__(self) -> None:
-        self._started = self._now()
-
-    def __exit__(self, *_: object) -> None:
-        self.seconds += self._now() - self._started
-
-    def _now(self) -> float:
-        if self._cuda:
-            torch.cuda.synchronize()
-        return time.perf_counter()

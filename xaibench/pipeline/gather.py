@@ -9,10 +9,11 @@ import pandas as pd
 from xaibench.core.errors import XaibenchError
 from xaibench.core.layout import Place
 from xaibench.core.store import write_with
-from xaibench.core.tables import read_table
+from xaibench.core.tables import COSTS, read_table
 from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.plan import Plan
 from xaibench.pipeline.selection import Selection
+from xaibench.pipeline.tuning import TUNED
 
 SCORE_COLUMNS = [*Place._fields, "method", "sample", "metric", "value", "status"]
 
@@ -33,10 +34,11 @@ def load_scores(out: str | Path) -> pd.DataFrame:
 
 
 def gather(selection: Selection, plan: Plan) -> None:
-    """Write ``scores.csv`` and ``predictions.csv`` from all cells that hold, streaming."""
+    """Write ``scores.csv``, ``predictions.csv`` and ``costs.csv`` from all cells that hold."""
     out = selection.layout.out
     _write_frames(out / "scores.csv", _score_frames(selection, plan), SCORE_COLUMNS)
     _write_frames(out / "predictions.csv", _prediction_frames(selection), list(Place._fields))
+    _write_frames(out / "costs.csv", _cost_frames(selection), [*Place._fields, "method"])
 
 
 def _score_frames(selection: Selection, plan: Plan) -> Iterator[pd.DataFrame]:
@@ -58,6 +60,17 @@ def _prediction_frames(selection: Selection) -> Iterator[pd.DataFrame]:
         path = ledger.folder / "predictions.csv"
         if path.is_file():
             yield _with_keys(ledger, pd.read_csv(path, dtype=str, keep_default_na=False))
+
+
+def _cost_frames(selection: Selection) -> Iterator[pd.DataFrame]:
+    for ledger in _ledgers(selection):
+        rows = [
+            {"method": method.spec} | {name: known.get(name) for name in (*COSTS, TUNED)}
+            for method in selection.methods
+            if (known := ledger.cell_state(method).known).get("maps")
+        ]
+        if rows:
+            yield _with_keys(ledger, pd.DataFrame(rows))
 
 
 def _ledgers(selection: Selection) -> Iterator[Ledger]:

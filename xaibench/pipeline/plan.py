@@ -12,6 +12,7 @@ from xaibench.core.model import Batch, Model
 from xaibench.core.plugin import Bound
 from xaibench.pipeline.cells import Job, Ledger
 from xaibench.pipeline.selection import Selection, missing_word
+from xaibench.pipeline.tuning import TUNED
 
 _NEEDS_MASKS = frozenset({"masks", "mean_mask"})
 
@@ -45,8 +46,9 @@ def make_plan(selection: Selection) -> Plan:
     choose_device(selection.options.device)  # a device that isn't there is told at once
     plan = Plan(metrics=[])
     for metric in selection.metrics:
-        if "masks" in metric.plugin.signature.words and not selection.dataset.annotated:
-            plan.skips.append(Skip(metric.spec, f"{selection.dataset_spec} has no masks"))
+        reason = _why_no_score(selection, metric)
+        if reason:
+            plan.skips.append(Skip(metric.spec, reason))
         else:
             plan.metrics.append(metric)
     for model in selection.models:
@@ -80,6 +82,16 @@ def _plan_model(selection: Selection, model: Bound, plan: Plan) -> None:
             if missing or not trained:
                 specs = tuple(method.spec for method in missing)
                 plan.jobs.append(Job(fold, model.spec, seed, specs))
+
+
+def _why_no_score(selection: Selection, metric: Bound) -> str | None:
+    words = metric.plugin.signature.words
+    if "masks" in words and not selection.dataset.annotated:
+        return f"{selection.dataset_spec} has no masks"
+    splits = [selection.split(fold) for fold in selection.folds]
+    if TUNED in words and not all(split.seen_in(split.validation) for split in splits):
+        return "no validation mask may be seen under this --mask-fraction"
+    return None
 
 
 def _why_not(selection: Selection, method: Bound, model: Bound, prototype: Model) -> str | None:

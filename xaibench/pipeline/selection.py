@@ -126,6 +126,11 @@ class Selection:
             model, precision=options.precision, fold=options.fold, compiled=options.compile
         )
 
+    @property
+    def tuning_target(self) -> str:
+        """Which class the maps explain that thresholds are tuned on."""
+        return "predicted" if self.options.target == "predicted" else "label"
+
     def target_of(self, metric: Bound) -> str:
         """Return which class a metric's maps explain, ``label`` or ``predicted``."""
         chosen = self.options.target

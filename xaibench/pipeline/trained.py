@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
+from scipy import ndimage
 from torch import Tensor
 
 from xaibench.core.data import Sample
@@ -63,7 +65,11 @@ def _train(ledger: Ledger, model: Model, device: torch.device) -> None:
 
 
 def write_predictions(ledger: Ledger, model: Model, device: torch.device) -> None:
-    """Classify the test images: label, prediction and all confidences, in full precision."""
+    """Classify the test images, in full precision.
+
+    A row holds the sample, its group, label, prediction, the share of its pixels that its mask
+    covers and the number of regions there (empty without a mask), and all confidences.
+    """
     selection = ledger.selection
     rows: list[list[object]] = []
     engine = Engine(model)
@@ -71,13 +77,21 @@ def write_predictions(ledger: Ledger, model: Model, device: torch.device) -> Non
         samples = selection.split(ledger.fold).test
         for loaded in selection.loader.batches(samples, selection.options.batch_size):
             confidences = engine.predict(place_images(loaded.images, device)).cpu()
-            for sample, values in zip(loaded.samples, confidences, strict=True):
-                row = [sample.id, sample.label, int(values.argmax()), *map(float, values)]
-                rows.append(row)
-    columns = ["sample", "label", "prediction"]
+            for sample, mask, values in zip(loaded.samples, loaded.masks, confidences, strict=True):
+                row = [sample.id, sample.group, sample.label, int(values.argmax())]
+                rows.append([*row, *_regions(sample, mask), *map(float, values)])
+    columns = ["sample", "group", "label", "prediction", "mask_share", "lesions"]
     columns += [f"confidence_{k}" for k in range(len(selection.dataset.classes))]
     frame = pd.DataFrame(rows, columns=columns)
     write_with(ledger.folder / "predictions.csv", lambda file: frame.to_csv(file, index=False))
+
+
+def _regions(sample: Sample, mask: Tensor) -> tuple[float | None, int | None]:
+    """Return the mask's share of the image, and its number of regions that touch nowhere."""
+    if not sample.annotated:
+        return None, None
+    marked = (mask > 0).numpy()
+    return float(marked.mean()), int(ndimage.label(marked, np.ones((3, 3)))[1])
 
 
 class Predictions:
@@ -86,7 +100,9 @@ class Predictions:
     def __init__(self, path: Path) -> None:
         self._frame = read_table(path).set_index("sample")
 
-    def of(self, samples: Sequence[Sample], device: torch.device) -> Tensor:
-        """Return predicted classes ``(B,)``."""
-        rows = self._frame.loc[[sample.id for sample in samples]]
-        return torch.tensor(rows["prediction"].to_numpy("int64"), device=device)
+    def of(self, samples: Sequence[Sample]) -> Tensor | None:
+        """Return predicted classes ``(B,)``; None unless all are test images."""
+        names = [sample.id for sample in samples]
+        if self._frame.index.isin(names).sum() < len(names):
+            return None
+        return torch.tensor(self._frame.loc[names, "prediction"].to_numpy("int64"))

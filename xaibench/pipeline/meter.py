@@ -1,0 +1,65 @@
+"""What a method costs: its time, the images that the network sees, the memory that is held."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from xaibench.core.engine import Engine
+from xaibench.core.memory import forget_peak, peak_memory
+
+
+class Meter:
+    """Adds up what is spent within its ``with`` blocks.
+
+    Attributes:
+        seconds: by the clock.
+        passes: images that went through the network.
+        peak: most bytes held, model and images included; None where the system doesn't tell. On the
+            CPU freed memory stays with the process, so that it is an upper bound there.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.seconds, self.passes = 0.0, 0
+        self.peak: int | None = None
+        self._engine = engine
+
+    @contextmanager
+    def measuring(self, *, whole_network: bool = False) -> Iterator[None]:
+        """Count what happens inside.
+
+        Args:
+            whole_network: other libraries run the model itself, past the engine.
+        """
+        engine, device = self._engine, self._engine.device
+        forget_peak(device)
+        hook = engine.model.register_forward_pre_hook(self._see) if whole_network else None
+        seen, started = engine.seen, self._now(device)
+        try:
+            yield
+        finally:
+            if hook is not None:
+                hook.remove()
+            self.seconds += self._now(device) - started
+            self.passes += engine.seen - seen
+            self._raise_peak(peak_memory(device))
+
+    def add(self, other: "Meter") -> None:
+        """Add what was spent for several methods: each is charged as if it stood alone."""
+        self.seconds += other.seconds
+        self.passes += other.passes
+        self._raise_peak(other.peak)
+
+    def _raise_peak(self, peak: int | None) -> None:
+        self.peak = max(filter(None, (self.peak, peak)), default=None)
+
+    def _see(self, _model: nn.Module, images: tuple[Tensor, ...]) -> None:
+        self.passes += len(images[0])
+
+    @staticmethod
+    def _now(device: torch.device) -> float:
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return time.perf_counter()
