@@ -30,7 +30,8 @@ from xaibench.pipeline.selection import select
 from xaibench.report.write import write_report
 
 _MAP_DIMENSIONS = 3
-_MODEL_WORDS = frozenset(METRIC_WORDS) - {"maps", "masks"}
+_RUN_WORDS = frozenset({"explain", "tuned_threshold"})
+_MODEL_WORDS = frozenset(METRIC_WORDS) - _RUN_WORDS - {"maps", "masks"}
 
 
 @dataclass
@@ -128,7 +129,10 @@ def score(
         )
     bound = [bind("metric", spec) for spec in listed(metrics)]
     for metric in bound:
-        if (model is None or images is None) and _MODEL_WORDS & set(metric.plugin.signature.words):
+        words = set(metric.plugin.signature.words)
+        if words & _RUN_WORDS:
+            raise XaibenchError(f"metric {metric.spec} asks the method itself: `xaibench run` it.")
+        if (model is None or images is None) and words & _MODEL_WORDS:
             raise XaibenchError(f"metric {metric.spec} needs model= and images=.")
     given = maps[:, None] if images is None or model is None else check_images(images, model)
     maps, masks = maps.to(given.device), masks.to(given.device)

@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Callable, Iterator
-from typing import Self
 
 import numpy as np
 import torch
@@ -48,13 +47,11 @@ class Spool:
     """Keeps the statistics of all batches on disk, so that memory stays flat."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 (closed by __exit__)
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close)
         self._width = 0
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Drop them."""
         self._file.close()
 
     def add(self, statistics: Tensor) -> None:

@@ -72,7 +72,9 @@ def describe_protocol(selection: Selection, plan: Plan) -> dict[str, Any]:
         "resize": "bilinear, align_corners=False; masks nearest",
         "targets": {metric.spec: selection.target_of(metric) for metric in plan.metrics},
         "metrics": {metric.spec: code_of(metric.plugin.file) for metric in plan.metrics},
-        "engine": code_of("core/maps", "core/covering", "core/overlap", "core/splits"),
+        "engine": code_of(
+            "core/maps", "core/covering", "core/overlap", "core/pooling", "core/splits"
+        ),
     }
 
 

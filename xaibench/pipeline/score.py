@@ -92,7 +92,7 @@ class Scorer:
         self.metrics, self._target_of = metrics, target_of
         self._files = ExitStack()
         self._spools = {
-            metric.spec: self._files.enter_context(Spool())
+            metric.spec: self._files.enter_context(closing(Spool()))
             for metric in metrics
             if metric.plugin.traits.pool
         }
