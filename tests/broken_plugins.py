@@ -1,101 +1,10 @@
 """Plugins that break the contract's rules, one each: what `xaibench check` must find."""
 
-from typing import NamedTuple
-
-HEAD = '''"""A trial."""
-
-import math
-import random
-from pathlib import Path
-
-import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
-
-import xaibench
-
-HERE, KEPT = Path(__file__).parent, []
-
-
-def grey(images):
-    return images.mean(dim=1)
-
-
-def share(maps, masks):
-    truth, total = masks > 0, maps.sum(dim=(1, 2))
-    found = ((maps * truth).sum(dim=(1, 2)) / total).where(total > 0, 0.0)
-    return found.where(truth.flatten(1).any(dim=1), math.nan)
-
-
-class Net(xaibench.Model):
-    def __init__(self, classes, cam_layer="features"):
-        super().__init__(cam_layer=cam_layer)
-        self.features = nn.Conv2d(3, 8, 4, stride=4)
-        self.head = nn.Linear(8, classes)
-
-    def outputs(self, images, *, saliency=False):
-        features = self.features(self.normalise(images)).relu()
-        return xaibench.Outputs(self.head(features.mean(dim=(2, 3))))
-
-    def new_parameters(self):
-        return [*self.head.parameters()]
-
-
-def named(count=8):
-    return [xaibench.Sample(f"s{i}", Path(f"s{i}"), i % 2) for i in range(count)]
-
-
-def noise(sample):
-    pixels = np.random.default_rng(int(sample.id[1:])).integers(0, 256, (9, 12, 3), np.uint8)
-    return xaibench.Picture(pixels, None)
-
-
-'''
-
-
-class Case(NamedTuple):
-    """A plugin that breaks one rule: what is found, and what is said about it."""
-
-    kind: str
-    rule: str
-    says: str
-    source: str
-    status: str = "fails"
-
-
-def method(rule, says, body, words="images", status="fails", **traits):
-    return Case("method", rule, says, _declare("method", words, body, traits), status)
-
-
-def metric(rule, says, body, words="maps, masks", **traits):
-    source = _declare("metric", words, body, {"higher_is_better": True} | traits)
-    return Case("metric", rule, says, source)
-
-
-def _declare(kind, words, body, traits):
-    listed = ", ".join(f"{key}={value!r}" for key, value in traits.items())
-    lines = "\n    ".join(body.strip().split("\n"))
-    return f"@xaibench.{kind}({listed})\ndef trial({words}):\n    {lines}\n"
-
-
-def model(rule, says, members="", build="return Mine(classes)", status="fails"):
-    lines = "\n    ".join(members.strip().split("\n"))
-    return Case("model", rule, says, (
-        f"class Mine(Net):\n    extra = 0\n    {lines}\n\n\n@xaibench.model()\n"
-        f'def trial(classes: int, weights: str):\n    """Build."""\n    {build}\n'
-    ), status)  # fmt: skip
-
-
-def dataset(rule, says, *, samples="named()", classes="('a', 'b')", read="noise", traits=""):
-    return Case("dataset", rule, says, (
-        f'@xaibench.dataset({traits})\ndef trial():\n    """List."""\n'
-        f"    return xaibench.Dataset({classes}, tuple({samples}), {read})\n"
-    ))  # fmt: skip
-
+from plugin_sources import Case, Source, dataset, method, metric, model
 
 GREY = "return grey(images)"
 SHARE = "return share(maps, masks)"
+SHARES = "return share(maps, masks)[:, None].expand(-1, 2)"
 MASK = "xaibench.MaskLayer(HERE / '{}.png')"
 
 METHODS = (
@@ -161,7 +70,20 @@ METRICS = (
     metric("runs", r"KeyError: 'gone' \(trial.py:\d+\); mend .* maps \(16, 40, 56\)",
            "raise KeyError('gone')"),
     metric("one value for each map", r"returned \(\); return \(16,\)", "return maps.mean()"),
-    metric("defined where there is a mask", "an ordinary map with a mask scores nan .* guard",
+    metric("one value for each map", r"returned \(16,\); with `pool` return \(16, S\)", SHARE,
+           pool=Source("lambda mean: mean.sum()")),
+    metric("pooled, if at all, into one number", r"pool returns \(2,\); return one number", SHARES,
+           pool=Source("lambda mean: 2 * mean")),
+    metric("pooled, if at all, into one number", "no gradient, .* without item", SHARES,
+           pool=Source("lambda mean: torch.tensor(mean.sum().item())")),
+    metric("pooled, if at all, into one number", "gradient is not finite; guard its roots", SHARES,
+           pool=Source("lambda mean: mean[0] + (mean[1] - mean[1]).sqrt()")),
+    metric("values within the declared bounds", r"gives \d, outside of its bounds", SHARES,
+           pool=Source("lambda mean: 5 * mean.mean()"), family="faithfulness"),
+    metric("independence of the batch", "alone and .* in its batch; .* not over the batch",
+           "values = share(maps, masks)\nreturn (values / values.nan_to_num().max())[:, None]",
+           pool=Source("lambda mean: mean.sum()")),
+    metric("defined for the masks that count", "an ordinary map with a mask scores nan .* guard",
            "first = maps[:, 0, 0]\n"
            "return share(maps, masks).where((first < 0.2) | (first > 0.5), math.nan)"),
     metric("values within the declared bounds", "gives 1.*, outside of its bounds 0.0 to 1.0",
@@ -169,8 +91,11 @@ METRICS = (
     metric("bears constant maps", "gives inf for maps that are 1 everywhere",
            "span = maps.amax(dim=(1, 2)) - maps.amin(dim=(1, 2))\n"
            "return share(maps, masks) / span"),
-    metric("undefined where the mask is empty", "it gives 0, whatever the map; return NaN",
+    metric("undefined for masks that don't count", "is empty it gives 0, whatever the map; return",
            "return share(maps, masks).nan_to_num()"),
+    metric("undefined for masks that don't count", "mask is not empty it gives 0, whatever the map",
+           "empty = ~(masks > 0).flatten(1).any(dim=1)\n"
+           "return maps.mean(dim=(1, 2)) * empty", counted="empty", higher_is_better=False),
     metric("independence of the batch", "alone and .* in its batch; .* not over the batch",
            "values = share(maps, masks)\nreturn values / values.nan_to_num().max()"),
     metric("same maps, same values", "twice gives different values",

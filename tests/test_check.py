@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from broken_plugins import CASES, HEAD
+from broken_plugins import CASES
 from PIL import Image
+from plugin_sources import HEAD
 
 from xaibench import cli
 from xaibench.checks.run import RULES, find, judge_plugin, trials_of
@@ -153,7 +154,7 @@ def test_a_metric_that_knows_empty_masks_is_only_asked_whether_it_means_it(findi
         "    return (maps * outside).sum(dim=(1, 2)) / outside.sum(dim=(1, 2))\n"
     )
     assert [(each.rule.title, each.status) for each in found.values()] == [
-        ("undefined where the mask is empty", "doubtful")
+        ("undefined for masks that don't count", "doubtful")
     ]
 
 

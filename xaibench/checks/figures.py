@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from xaibench.checks.metric_trial import ASKED
 from xaibench.checks.networks import CLASSES, make_network
 from xaibench.core.data import Dataset
 from xaibench.core.engine import Engine
@@ -64,8 +65,7 @@ def method_figures(method: Bound, network: str) -> Figures:
     device = _device()
     model = make_network(network).to(device)
     scene = _images(device)
-    masks = torch.zeros(MOST, SIDE, SIDE, dtype=torch.int8, device=device)
-    masks[:, 60:120, 80:180] = 1
+    masks = _masks(device)
     seen: list[int] = []
 
     def explain(count: int) -> None:
@@ -89,14 +89,15 @@ def metric_figures(metric: Bound) -> Figures:
     device = _device()
     model = make_network("conv").to(device)
     images = _images(device)
-    maps, masks = images.mean(dim=1), (images[:, 0] > images[:, 1]).to(torch.int8)
+    maps, masks = images.mean(dim=1), _masks(device)
 
     def score(count: int) -> None:
         batch = TestBatch(
             [str(row) for row in range(count)], images[:count], masks[:count], [True] * count,
             {"label": torch.arange(count, device=device) % CLASSES}, predict,
         )  # fmt: skip
-        metric(gather({"label": Maps(maps[:count], ["ok"] * count)}, batch)["label"])
+        given = {"label": Maps(maps[:count], ["ok"] * count)}
+        metric(gather(given, batch, lambda _: ASKED)["label"])
 
     with evaluating(model):
         predict = Engine(model).predict
@@ -158,6 +159,12 @@ def _place() -> str:
 def _images(device: torch.device) -> Tensor:
     drawn = torch.rand(MOST, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(7))
     return drawn.to(device)
+
+
+def _masks(device: torch.device) -> Tensor:
+    masks = torch.zeros(MOST, SIDE, SIDE, dtype=torch.int8, device=device)
+    masks[:, 60:120, 80:180] = 1
+    return masks
 
 
 def _first_convolution(model: Model) -> nn.Module:

@@ -1,7 +1,7 @@
 """One metric and made-up maps: what the rules for metrics look at."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,9 +14,10 @@ from xaibench.checks.state import Given, isolated
 from xaibench.core.maps import OK
 from xaibench.core.plugin import Bound, Plugin
 from xaibench.pipeline.explain import Maps, TestBatch
-from xaibench.pipeline.score import gather
+from xaibench.pipeline.score import Asked, gather
 
 COUNT = 16
+ASKED = Asked(explain=lambda images: images.mean(dim=1), tuned_threshold=0.4)
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,20 @@ class Case:
         masks[:, 4:12, 10:38] = 1
         masks[::2, 20:30, 5:9] = 1
         return cls(_noise(5, COUNT, height, width), masks)
+
+    @classmethod
+    def layered(cls) -> "Case":
+        """The same regions on top of a layered mask, with grades -1 to 3."""
+        case = cls.ordinary()
+        grades = torch.tensor([-1, 0, 1, 2]).repeat_interleave(10)[:, None].to(torch.int8)
+        return replace(case, masks=torch.where(case.masks > 0, 3, grades))
+
+    @property
+    def truth(self) -> "Case":
+        """The masks themselves as maps."""
+        grades = self.masks.float().relu()
+        highest = grades.amax(dim=(1, 2), keepdim=True).clamp(min=1)
+        return replace(self, maps=grades / highest)
 
 
 @dataclass(frozen=True)
@@ -62,19 +77,41 @@ class MetricTrial:
         """Whether it asks for the truth."""
         return "masks" in self.plugin.signature.words
 
+    @property
+    def pooled(self) -> bool:
+        """Whether it returns statistics, from which one value of all images is made."""
+        return self.plugin.traits.pool is not None
+
+    def case(self, height: int = SIZE[0], width: int = SIZE[1]) -> Case:
+        """Return ordinary maps, with masks of the kind that it counts."""
+        case = Case.ordinary(height, width)
+        if self.plugin.traits.counted == "empty":
+            case.masks[:] = 0
+            case.masks[1::2] = -1
+        return case
+
     @cached_property
     def first(self) -> Result:
         """Its answer about ordinary maps."""
-        return self.observe(Case.ordinary())
+        return self.observe(self.case())
 
     @property
     def values(self) -> Tensor:
-        """The ordinary maps' values, float32."""
-        return as_values(self.first.values, COUNT)
+        """The ordinary maps' values, or statistics, float32."""
+        return as_values(self.first.values, COUNT, self.pooled)
+
+    def worth(self, values: Tensor) -> Tensor:
+        """Return each map's value, ``(B,)``: of statistics, that of the image as its own set."""
+        if not self.pooled:
+            return values
+        known = ~values.isnan().any(dim=1)
+        sets = zip(values, known, strict=True)
+        pool = self.plugin.traits.pool
+        return torch.stack([pool(row).float() if whole else row.mean() for row, whole in sets])
 
     def score(self, case: Case, rows: Sequence[int] = range(COUNT), noise: int = 1) -> Tensor:
-        """Return the values of some of a case's maps."""
-        return as_values(self.observe(case, rows, noise).values, len(rows))
+        """Return the values, or statistics, of some of a case's maps."""
+        return as_values(self.observe(case, rows, noise).values, len(rows), self.pooled)
 
     def observe(self, case: Case, rows: Sequence[int] = range(COUNT), noise: int = 1) -> Result:
         """Ask the metric as a run would, and look at all that it must leave alone.
@@ -96,7 +133,7 @@ class MetricTrial:
         )
         maps = Maps(case.maps[chosen], [OK] * len(chosen))
         with isolated(noise) as surroundings:
-            given = Given(gather({"label": maps}, batch)["label"])
+            given = Given(gather({"label": maps}, batch, lambda _: ASKED)["label"])
             try:
                 values = self.metric(given)
             except Exception as error:
@@ -105,17 +142,23 @@ class MetricTrial:
         return Result(values, given, surroundings)
 
 
-def as_values(values: Any, count: int) -> Tensor:
-    """Return values as a run takes them.
+def as_values(values: Any, count: int, pooled: bool) -> Tensor:
+    """Return values, or statistics that are pooled, as a run takes them.
 
     Raises:
-        Broken: they aren't ``(count,)``.
+        Broken: they aren't ``(count,)``, or ``(count, S)``.
     """
+    shape = f"({count}, S)" if pooled else f"({count},)"
     if not isinstance(values, Tensor):
         raise Broken(
-            f"for {count} maps it returned a {type(values).__name__}; return a tensor ({count},)."
+            f"for {count} maps it returned a {type(values).__name__}; return a tensor {shape}."
         )
-    if values.shape != (count,):
+    if pooled and (values.ndim != 2 or len(values) != count):  # noqa: PLR2004
+        raise Broken(
+            f"for {count} maps it returned {tuple(values.shape)}; with `pool` return {shape}, a "
+            "row of statistics for each map."
+        )
+    if not pooled and values.shape != (count,):
         raise Broken(
             f"for {count} maps it returned {tuple(values.shape)}; return ({count},), one value for "
             "each map: take means and sums over dim=(1, 2) alone."

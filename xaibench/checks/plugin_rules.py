@@ -1,14 +1,13 @@
 """Rules that plugins of every kind keep."""
 
-import re
 from pathlib import Path
 from typing import Any
 
 from xaibench.checks.rule import Broken, Rule, Skipped, rule
+from xaibench.core.bibliography import BIBLIOGRAPHY, bibliography_of, keys_of
 from xaibench.core.plugin import Plugin
 
 RULES: list[Rule] = []
-_BIBLIOGRAPHY = "references.bib"
 
 
 @rule(RULES, "says what it does")
@@ -28,14 +27,13 @@ def says_what_it_does(trial: Any) -> None:
 def names_a_known_paper(trial: Any) -> None:
     """``paper=`` is a key of the references.bib that lies above the plugin's file."""
     plugin: Plugin = trial.plugin
-    found = [folder / _BIBLIOGRAPHY for folder in plugin.file.resolve().parents]
-    files = [file for file in found if file.is_file()]
+    file = bibliography_of(plugin)
     if not plugin.paper:
         raise Skipped("it names none")
-    if not files:
-        raise Skipped(f"there is no {_BIBLIOGRAPHY} above {plugin.file.name}")
-    if plugin.paper not in re.findall(r"^@\w+\{([^,\s]+),", files[0].read_text("utf-8"), re.M):
-        raise Broken(f"paper='{plugin.paper}' is no key in {_shown(files[0])}; add the entry.")
+    if not file:
+        raise Skipped(f"there is no {BIBLIOGRAPHY} above {plugin.file.name}")
+    if plugin.paper not in keys_of(file):
+        raise Broken(f"paper='{plugin.paper}' is no key in {_shown(file)}; add the entry.")
 
 
 def _shown(path: Path) -> str:

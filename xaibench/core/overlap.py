@@ -2,10 +2,32 @@
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from xaibench.core.covering import binarise
+from xaibench.core.errors import XaibenchError
+
+Of = Literal["maximum", "scale"]
+GRID = tuple(step / 100 for step in range(1, 101))
+"""Thresholds to choose among, as shares of the maximum."""
+
+
+def mark(metric: str, maps: Tensor, threshold: float, of: Of) -> Tensor:
+    """Return which pixels a metric's threshold marks, ``(B, H, W)`` bool.
+
+    The threshold is a share of each map's maximum (a map of zeros marks nothing), or the limit
+    itself: a share of the scale from 0 to 1.
+
+    Raises:
+        XaibenchError: a threshold that marks all or nothing, whatever the map.
+    """
+    if not 0 < threshold <= 1:
+        raise XaibenchError(f"{metric}[threshold={threshold}]: choose a number above 0, up to 1.")
+    return binarise(maps, threshold) if of == "maximum" else maps >= threshold
 
 
 def jaccard(predicted: Tensor, truth: Tensor) -> Tensor:
@@ -44,6 +66,14 @@ def _kth_highest(values: Tensor, count: Tensor) -> Tensor:
     return torch.tensor([np.partition(row, place)[place] for row, place in rows])
 
 
+def ascending(values: Tensor) -> Tensor:
+    """Sort along the last dimension."""
+    if values.is_cuda:
+        return values.sort(dim=-1).values
+    # Torch keeps track of places, too, which takes thirty times as long.
+    return torch.from_numpy(np.sort(values.numpy(), axis=-1))
+
+
 def jaccard_curve(maps: Tensor, truth: Tensor, thresholds: Sequence[float]) -> Tensor:
     """Return the Jaccard index of (map >= threshold * max(map)) and the truth, ``(B, T)``.
 
@@ -55,16 +85,23 @@ def jaccard_curve(maps: Tensor, truth: Tensor, thresholds: Sequence[float]) -> T
         truth: ``(B, H, W)`` bool.
         thresholds: shares of the maximum, ascending.
     """
-    values, inside = maps.flatten(1), truth.flatten(1)
-    highest = values.amax(dim=1, keepdim=True)
-    edges = torch.tensor(thresholds, device=maps.device) * highest
-    reached = torch.searchsorted(edges, values, right=True)
+    inside, reached = truth.flatten(1), thresholds_reached(maps, thresholds).flatten(1)
     bins = len(thresholds) + 1
     counts = torch.zeros(len(maps), 2 * bins, dtype=torch.long, device=maps.device)
     counts.scatter_add_(1, reached + bins * inside, torch.ones_like(reached))
-    counts *= highest > 0
     at_least = counts.view(-1, 2, bins).flip(2).cumsum(dim=2).flip(2)[:, :, 1:]
     size = inside.sum(dim=1, keepdim=True)
     shared = at_least[:, 1]
     union = at_least.sum(dim=1) + size - shared
     return intersection_over_union(shared, union, size)
+
+
+def thresholds_reached(maps: Tensor, thresholds: Sequence[float]) -> Tensor:
+    """Return at how many thresholds, ascending shares of the maximum, a pixel is marked.
+
+    ``(B, H, W)`` int64; a map of zeros reaches none.
+    """
+    highest = maps.amax(dim=(1, 2), keepdim=True)
+    edges = torch.tensor(thresholds, device=maps.device) * highest.flatten(1)
+    reached = torch.searchsorted(edges, maps.flatten(1), right=True)
+    return reached.view_as(maps) * (highest > 0)

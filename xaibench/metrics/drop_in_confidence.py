@@ -15,6 +15,8 @@ from xaibench.core.registry import metric
     family="faithfulness",
     target="predicted",
     turned_by={"covered": "important"},
+    threshold="by=zero: half of each map's maximum, fixed",
+    ties="by=zero: pixels at the threshold count as important",
 )
 def drop_in_confidence(
     confidence: Tensor,
@@ -27,7 +29,13 @@ def drop_in_confidence(
     """Return max(0, p(x) - p(covered x)) / p(x), shape (B,); its mean is the "average drop".
 
     p is the softmax confidence of the target. The unimportant part is covered (x * h), so that
-    lower is better; with ``covered=important`` (x * (1 - h)) higher is.
+    lower is better; with ``covered=important`` (x * (1 - h)) higher is. In [0, 1]; NaN where there
+    is no confidence to lose.
+
+    Options:
+        covered: the part that is covered.
+        by: darken by the map itself, or cover what lies below half of its maximum.
+        baseline: what stands where the map covers the image.
 
     >>> from torch import tensor
     >>> drop_in_confidence(tensor([0.8, 0.5]), lambda *way: tensor([0.6, 0.9]))

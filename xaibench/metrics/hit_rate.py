@@ -6,10 +6,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.regions import mean_over, peaks, where_filled
 from xaibench.core.registry import metric
 
 
-@metric(higher_is_better=True, paper="zhang2018excitation")
+@metric(
+    higher_is_better=True,
+    paper="zhang2018excitation",
+    ties="the chance that one drawn among the tied peaks hits",
+)
 def hit_rate(maps: Tensor, masks: Tensor, *, tolerance: float = 0.0) -> Tensor:
     """Return whether the map's peak lies inside the mask, shape (B,).
 
@@ -29,9 +34,7 @@ def hit_rate(maps: Tensor, masks: Tensor, *, tolerance: float = 0.0) -> Tensor:
     radius = int(tolerance * math.hypot(*masks.shape[1:]))
     if radius:
         truth = _widen(truth.float(), radius) > 0
-    peaks = maps == maps.amax(dim=(1, 2), keepdim=True)
-    hits = (peaks & truth).sum(dim=(1, 2)) / peaks.sum(dim=(1, 2))
-    return hits.where(truth.flatten(1).any(dim=1), math.nan)
+    return where_filled(mean_over(truth, peaks(maps)), masks)
 
 
 def _widen(truth: Tensor, radius: int) -> Tensor:

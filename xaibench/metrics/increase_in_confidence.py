@@ -8,6 +8,10 @@ from xaibench.core.baselines import Baseline
 from xaibench.core.covering import By, Covered
 from xaibench.core.registry import metric
 
+# A batch of another size may take other kernels: in trained networks they move the odds of the same
+# image by up to 1.1e-5 of themselves, and a confidence near 1 by the last two bits of float32.
+_ODDS, _LAST_BITS = 1e-4, 2.4e-7
+
 
 @metric(
     higher_is_better=True,
@@ -15,6 +19,8 @@ from xaibench.core.registry import metric
     family="faithfulness",
     target="predicted",
     turned_by={"covered": "important"},
+    threshold="by=zero: half of each map's maximum, fixed",
+    ties="by=zero: pixels at the threshold count as important",
 )
 def increase_in_confidence(
     confidence: Tensor,
@@ -27,10 +33,17 @@ def increase_in_confidence(
     """Return 1 where p(covered x) > p(x), else 0, shape (B,).
 
     p is the softmax confidence of the target. The unimportant part is covered (x * h), so that
-    higher is better; with ``covered=important`` (x * (1 - h)) it is a control, and lower is.
+    higher is better; with ``covered=important`` (x * (1 - h)) it is a control, and lower is. What
+    may be rounding is no increase: the odds p / (1 - p) must rise by more than a ten-thousandth.
+
+    Options:
+        covered: the part that is covered.
+        by: darken by the map itself, or cover what lies below half of its maximum.
+        baseline: what stands where the map covers the image.
 
     >>> from torch import tensor
     >>> increase_in_confidence(tensor([0.8, 0.5]), lambda *way: tensor([0.6, 0.9]))
     tensor([0., 1.])
     """
-    return (covered_confidence(covered, by, baseline) > confidence).float()
+    rounding = confidence * (_ODDS * (1 - confidence) + _LAST_BITS)
+    return (covered_confidence(covered, by, baseline) > confidence + rounding).float()

@@ -1,23 +1,17 @@
 """Overlap of the thresholded map with the mask."""
 
-from typing import Literal
-
 from torch import Tensor
 
-from xaibench.core.covering import binarise
-from xaibench.core.errors import XaibenchError
-from xaibench.core.overlap import jaccard
+from xaibench.core.overlap import Of, jaccard, mark
 from xaibench.core.registry import metric
 
 
-@metric(higher_is_better=True)
-def iou(
-    maps: Tensor,
-    masks: Tensor,
-    *,
-    threshold: float = 0.5,
-    of: Literal["maximum", "scale"] = "maximum",
-) -> Tensor:
+@metric(
+    higher_is_better=True,
+    threshold="fixed: the same share of each map's maximum for all methods",
+    ties="pixels at the threshold are marked",
+)
+def iou(maps: Tensor, masks: Tensor, *, threshold: float = 0.5, of: Of = "maximum") -> Tensor:
     """Return the Jaccard index of (map >= threshold * max(map)) and (mask > 0), shape (B,).
 
     In [0, 1]; NaN where the mask is empty; 0 for a map of zeros, which predicts nothing. With
@@ -30,7 +24,4 @@ def iou(
     >>> iou(maps, masks)  # marks 3 pixels, 2 of 3 true ones: 2 / 4
     tensor([0.5000])
     """
-    if not 0 < threshold <= 1:
-        raise XaibenchError(f"iou[threshold={threshold}]: choose a number above 0, up to 1.")
-    predicted = binarise(maps, threshold) if of == "maximum" else maps >= threshold
-    return jaccard(predicted, masks > 0)
+    return jaccard(mark("iou", maps, threshold, of), masks > 0)

@@ -6,7 +6,11 @@ from xaibench.core.overlap import expected_top, intersection_over_union
 from xaibench.core.registry import metric
 
 
-@metric(higher_is_better=True)
+@metric(
+    higher_is_better=True,
+    threshold="none: as many pixels as the mask has",
+    ties="pixels tied at the last place share the room that is left",
+)
 def iou_area(maps: Tensor, masks: Tensor) -> Tensor:
     """Return the Jaccard index of the map's k highest pixels and the mask of k pixels, (B,).
 

@@ -11,7 +11,11 @@ from xaibench.core.registry import metric
 _EVERY = tuple(step / 100 for step in range(50, 100, 5))
 
 
-@metric(higher_is_better=True)
+@metric(
+    higher_is_better=True,
+    threshold="fixed: mean over shares of each map's maximum, the same for all methods",
+    ties="pixels at a threshold are marked",
+)
 def jaccard_by_grade(
     maps: Tensor, masks: Tensor, *, grade: int = 1, thresholds: tuple[float, ...] = _EVERY
 ) -> Tensor:

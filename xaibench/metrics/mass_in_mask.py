@@ -1,9 +1,8 @@
 """The energy-based pointing game."""
 
-import math
-
 from torch import Tensor
 
+from xaibench.core.regions import where_filled
 from xaibench.core.registry import metric
 
 
@@ -19,8 +18,6 @@ def mass_in_mask(maps: Tensor, masks: Tensor) -> Tensor:
     >>> mass_in_mask(maps, masks)
     tensor([0.7500])
     """
-    truth = masks > 0
     total = maps.sum(dim=(1, 2))
-    inside = (maps * truth).sum(dim=(1, 2))
-    share = (inside / total).where(total > 0, 0.0)
-    return share.where(truth.flatten(1).any(dim=1), math.nan)
+    inside = (maps * (masks > 0)).sum(dim=(1, 2))
+    return where_filled((inside / total).where(total > 0, 0.0), masks)

@@ -4,6 +4,7 @@ import platform
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from math import isinf
 from typing import Any
 
 import pandas as pd
@@ -44,7 +45,7 @@ def describe_run(
             m.spec: {
                 "higher_is_better": m.higher_is_better,
                 "family": m.plugin.traits.family,
-                "bounds": list(m.plugin.traits.bounds),
+                "bounds": [None if isinf(bound) else bound for bound in m.plugin.traits.bounds],
                 "target": selection.target_of(m),
                 "estimand": "pooled" if m.plugin.traits.pool else "per image",
                 "ranked": m.plugin.traits.ranked,

@@ -6,11 +6,10 @@ import torch
 from torch import Tensor
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.overlap import jaccard_curve
+from xaibench.core.overlap import GRID, jaccard_curve
 from xaibench.core.plugin import Bound
 
 TUNED = "tuned_threshold"
-GRID = tuple(step / 100 for step in range(1, 101))
 
 
 class Tuning:

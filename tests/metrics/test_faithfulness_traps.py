@@ -1,0 +1,134 @@
+"""What every faithfulness metric must bear: constant, sparse, lying and missing maps; Fake-CAM."""
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import nn
+
+from xaibench.core.covering import CoveredConfidence
+from xaibench.core.engine import Engine
+from xaibench.core.model import Classifier
+from xaibench.core.registry import bind, plugins
+from xaibench.core.seeds import BatchGenerator
+from xaibench.metrics.drop_in_confidence import drop_in_confidence
+from xaibench.metrics.increase_in_confidence import increase_in_confidence
+
+COUNT, SIDE, CLASSES = 12, 24, 3
+SPECS = [
+    spec
+    for name, plugin in plugins("metric").items()
+    if plugin.traits.family == "faithfulness"
+    for spec in (
+        (f"{name}[by=zero]", f"{name}[covered=important]", name)
+        if "by" in plugin.signature.options
+        else (name,)
+    )
+]
+every_metric = pytest.mark.parametrize("spec", SPECS)
+
+
+@pytest.fixture(scope="module")
+def engine():
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(3, 6, 5, stride=3), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 7 * 7, CLASSES)
+    )
+    nn.init.normal_(network[-1].weight, std=0.5)
+    return Engine(Classifier(network, cam_layer=None).eval())
+
+
+@dataclass
+class Words:
+    """The metrics' words for some maps."""
+
+    engine: Engine
+    maps: torch.Tensor
+    rows: list[int]
+
+    def __post_init__(self):
+        drawn = torch.rand(COUNT, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
+        self.images = drawn[self.rows]
+        self.predict = self.engine.predict
+        self.confidence, self.targets = self.predict(self.images).max(dim=1)
+        self.covered_confidence = CoveredConfidence(
+            self.images, self.maps, self.targets, self.predict
+        )
+
+    @property
+    def generator(self):
+        return BatchGenerator(self.rows)
+
+    def explain(self, images):
+        """Return the map, moved by as much as the image."""
+        return self.maps + (images - self.images).mean(dim=1)
+
+
+def score(engine, spec, maps, rows=None):
+    rows = list(range(COUNT)) if rows is None else rows
+    return bind("metric", spec)(Words(engine, maps, rows))
+
+
+def random_maps():
+    return torch.rand(COUNT, SIDE, SIDE, generator=torch.Generator().manual_seed(2))
+
+
+@every_metric
+def test_a_map_that_failed_shifts_no_others(engine, spec):
+    maps, failed = random_maps(), random_maps()
+    failed[2] = 0.0
+    others = [row for row in range(COUNT) if row != 2]
+    whole = score(engine, spec, maps)
+    assert torch.equal(score(engine, spec, failed)[others], whole[others])
+    torch.testing.assert_close(score(engine, spec, maps[others], others), whole[others])
+
+
+@every_metric
+def test_a_map_on_its_side_scores_otherwise(engine, spec):
+    maps = 0.5 + random_maps() / 2
+    maps[:, : SIDE // 2] *= 0.7
+    upright, lying = score(engine, spec, maps), score(engine, spec, maps.mT)
+    # Sensitivity compares maps with maps: lying as they are, they change as much.
+    assert torch.allclose(upright, lying, atol=1e-5) == (spec == "sensitivity_max")
+
+
+@every_metric
+@pytest.mark.parametrize("level", [0.0, 0.4, 1.0])
+def test_constant_and_sparse_maps_stay_within_bounds(engine, spec, level):
+    sparse = random_maps()
+    sparse[sparse < 0.94] = 0.0
+    lowest, highest = bind("metric", spec).plugin.traits.bounds
+    for maps in (torch.full_like(sparse, level), sparse):
+        values = score(engine, spec, maps)
+        if spec == "sensitivity_max" and not maps.any():
+            assert values.isnan().all()
+        else:
+            assert ((values >= lowest) & (values <= highest)).all()
+
+
+def test_fake_cam_loses_nothing_and_all_ones_exactly_nothing(engine):
+    fake = torch.full((COUNT, SIDE, SIDE), 0.999)
+    assert 0 < score(engine, "drop_in_confidence", fake).mean() < 1e-3
+    ones = torch.ones_like(fake)
+    for name in ("drop_in_confidence", "increase_in_confidence"):
+        assert not score(engine, name, ones).any()
+        assert not score(engine, f"{name}[by=zero]", ones).any()
+
+
+@pytest.mark.parametrize("before", [1e-6, 0.3, 0.5, 0.9, 0.9999, 1.0])
+def test_rounding_is_no_increase_and_an_increase_is(before):
+    # The largest differences measured between kernels, in a trained network's odds.
+    odds = torch.tensor([-1.1e-5, 0.0, 1.1e-5])
+    confidence = torch.tensor(before, dtype=torch.float64)
+    rounded = (confidence + odds * confidence * (1 - confidence)).float()
+    rounded = torch.cat([rounded, rounded * (1 + 2.4e-7), rounded * (1 - 2.4e-7)])
+    rises = increase_in_confidence(torch.full((9,), before), lambda *_: rounded)
+    assert not rises.any()
+    more = before + 1e-3 * before * (1 - before)
+    rises = increase_in_confidence(torch.tensor([before]), lambda *_: torch.tensor([more]))
+    assert rises.item() == (before not in (0.9999, 1.0))
+
+
+def test_a_drop_is_a_share_of_what_there_was():
+    drops = drop_in_confidence(torch.tensor([0.1, 0.8]), lambda *_: torch.tensor([0.05, 0.75]))
+    torch.testing.assert_close(drops, torch.tensor([0.5, 0.0625]))

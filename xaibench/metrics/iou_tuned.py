@@ -1,0 +1,29 @@
+"""Overlap at the threshold that suits the method best on validation images."""
+
+from torch import Tensor
+
+from xaibench.core.covering import binarise
+from xaibench.core.overlap import jaccard
+from xaibench.core.registry import metric
+
+
+@metric(
+    higher_is_better=True,
+    paper="saporta2022benchmarking",
+    threshold="tuned for each method on validation images whose masks may be seen",
+    ties="pixels at the threshold are marked",
+)
+def iou_tuned(maps: Tensor, masks: Tensor, tuned_threshold: float) -> Tensor:
+    """Return the Jaccard index of (map >= tuned * max(map)) and (mask > 0), shape (B,).
+
+    In [0, 1]; NaN where the mask is empty; 0 for a map of zeros. The threshold is one for all
+    images of a method and model: the share of the maximum at which its mean Jaccard index on the
+    validation split is best, under the same mask budget for every method. Never tuned on test.
+
+    >>> from torch import tensor
+    >>> maps = tensor([[[1.0, 0.5, 0.2], [0.0, 0.6, 0.1]]])
+    >>> masks = tensor([[[1, 0, 0], [1, 1, 0]]])
+    >>> iou_tuned(maps, masks, 0.55)  # marks 2 pixels, both true: 2 / 3
+    tensor([0.6667])
+    """
+    return jaccard(binarise(maps, tuned_threshold), masks > 0)
