@@ -3,9 +3,12 @@
 import click
 
 from xaibench import __version__
+from xaibench.commands.audit import audit
 from xaibench.commands.data import fetch
-from xaibench.commands.plugins import check, layers, list_plugins
+from xaibench.commands.diagnose import diagnose
+from xaibench.commands.plugins import check, layers, list_plugins, metrics
 from xaibench.commands.run import report, run
+from xaibench.commands.score import score
 from xaibench.core.errors import XaibenchError
 
 _USER_ERROR, _STOPPED = 2, 130
@@ -17,7 +20,7 @@ def cli() -> None:
     """Benchmark saliency methods: train, explain, score, compare."""
 
 
-for _command in (run, report, list_plugins, check, layers, fetch):
+for _command in (run, report, score, diagnose, list_plugins, metrics, check, layers, audit, fetch):
     cli.add_command(_command)
 
 

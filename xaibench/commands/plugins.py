@@ -1,10 +1,12 @@
-"""``xaibench list``, ``check`` and ``layers``: what there is, and whether it is sound."""
+"""``xaibench list``, ``metrics``, ``check`` and ``layers``: what there is, and if it is sound."""
 
+import textwrap
 from pathlib import Path
 
 import click
 
 _BROKEN_RULES = 1
+_WIDTH = 100
 _KINDS = ("datasets", "models", "methods", "metrics")
 
 
@@ -23,6 +25,43 @@ def list_plugins(kind: str | None, plugin: tuple[Path, ...]) -> None:
             click.echo(f"  {known.name:24}{known.summary}")
             if known.signature.options:
                 click.echo(f"  {'':24}{known.defaults}")
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--plugin", multiple=True, type=Path, metavar="FILE", help="Python file with plugins")
+def metrics(name: str | None, plugin: tuple[Path, ...]) -> None:
+    """Show what each metric measures, or the whole definition of one.
+
+    NAME may have options, such as 'iou[threshold=0.3]'.
+    """
+    from xaibench.core.definition import define
+    from xaibench.core.registry import bind, load_plugin_file, plugins
+
+    for file in plugin:
+        load_plugin_file(file)
+    if name:
+        metric = bind("metric", name)
+        click.secho(metric.spec, bold=True)
+        _lay_out(define(metric))
+        return
+    known = [bind("metric", each) for each in plugins("metric")]
+    for family in dict.fromkeys(each.plugin.traits.family for each in known):
+        click.secho(family, bold=True)
+        for each in known:
+            if each.plugin.traits.family == family:
+                arrow = "↑" if each.higher_is_better else "↓"
+                click.echo(f"  {each.spec:24}{arrow} {each.plugin.summary}")
+
+
+def _lay_out(entries: dict[str, str]) -> None:
+    margin = max(map(len, entries)) + 4
+    for name, text in entries.items():
+        start = f"  {name}"
+        for line in text.split("\n"):
+            click.echo(textwrap.fill(line, _WIDTH, initial_indent=start.ljust(margin),
+                                     subsequent_indent=" " * margin))  # fmt: skip
+            start = ""
 
 
 @click.command()

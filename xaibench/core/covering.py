@@ -1,12 +1,12 @@
 """Covering images under a map, and the model's confidence on what is left."""
 
-from collections.abc import Callable
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from xaibench.core.baselines import Baseline, baseline_of
+from xaibench.core.confidence import Predict, confidence_of
 
 Covered = Literal["unimportant", "important"]
 By = Literal["darken", "zero"]
@@ -50,7 +50,7 @@ class CoveredConfidence:
         images: Tensor,
         maps: Tensor,
         targets: Tensor,
-        predict: Callable[[Tensor], Tensor],
+        predict: Predict,
         together: "list[CoveredConfidence] | None" = None,
     ) -> None:
         """Join those that go ``together``: they share images, targets and model."""
@@ -80,8 +80,6 @@ class CoveredConfidence:
     ) -> None:
         beneath = None if baseline == "black" else baseline_of(self._images, baseline)
         images = [cover(self._images, each._maps, covered, by, beneath) for each in group]
-        confidences = self._predict(torch.cat(images))
-        targets = self._targets.repeat(len(group))[:, None]
-        parts = confidences.gather(1, targets).view(len(group), len(self._images))
-        for each, part in zip(group, parts, strict=True):
+        confidences = confidence_of(self._targets, torch.cat(images), self._predict)
+        for each, part in zip(group, confidences.view(len(group), -1), strict=True):
             each._known[covered, by, baseline] = part

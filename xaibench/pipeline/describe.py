@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from xaibench import __version__
+from xaibench.core.definition import define
 from xaibench.core.fingerprints import checksum, code_of, fingerprint
 from xaibench.core.store import write_with
 from xaibench.pipeline.cells import Ledger
@@ -49,6 +50,7 @@ def describe_run(
                 "target": selection.target_of(m),
                 "estimand": "pooled" if m.plugin.traits.pool else "per image",
                 "ranked": m.plugin.traits.ranked,
+                "definition": define(m, selection.target_of(m)),
                 "paper": m.plugin.paper,
             }
             for m in plan.metrics
