@@ -1,0 +1,73 @@
+"""``xaibench diagnose``."""
+
+from pathlib import Path
+
+import click
+
+from xaibench.core.errors import XaibenchError
+
+
+@click.command()
+@click.argument("directory", type=Path, required=False)
+@click.option("--checks", default="", metavar="A,B", help="names of diagnostics; default: all")
+@click.option("--shortcut", is_flag=True, help="train twins on phantoms instead; needs no run")
+@click.option("--methods", default="", metavar="A,B", help="default: all of the run")
+@click.option("--models", default="", metavar="A,B", help="with --shortcut: networks to train")
+@click.option("--plugin", multiple=True, metavar="FILE", help="with --shortcut: file with plugins")
+@click.option("--images", default=32, help="number of images to look at")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="default: the run's")
+@click.option("--out", type=Path, metavar="DIR", help="with --shortcut: default results/shortcut")
+def diagnose(
+    directory: Path | None, checks: str, shortcut: bool, methods: str, models: str,
+    plugin: tuple[str, ...], images: int,
+    device: str | None, out: Path | None,
+) -> None:  # fmt: skip
+    """Try what methods show: pass or fail, never a rank.
+
+    DIRECTORY is a finished run's --out folder. Do maps change when the network's weights are
+    random (randomization); do they depend on the decision (classifier_dependence); does the
+    baseline decide who is most faithful (baseline_sensitivity)? With --shortcut: do methods point
+    at a marker when the classifier uses it?
+    """
+    from xaibench.core.progress import log_to_terminal
+    from xaibench.diagnostics.document import summarise
+    from xaibench.diagnostics.run import diagnose as diagnose_run
+    from xaibench.diagnostics.run import diagnose_shortcut
+
+    log_to_terminal()
+    _check_usage(
+        directory,
+        {"--checks": checks},
+        {"--models": models, "--plugin": plugin, "--out": out},
+        shortcut,
+    )
+    if directory is not None:
+        frame = diagnose_run(
+            directory, checks=checks, methods=methods, images=images, device=device or ""
+        )
+    else:
+        directory = out or Path("results/shortcut")
+        frame = diagnose_shortcut(
+            directory,
+            models=models,
+            methods=methods,
+            plugin=plugin,
+            images=images,
+            device=device or "",
+        )
+    for line in summarise(frame):
+        click.echo(line)
+    click.echo(f"written to {directory}: diagnostics.md, diagnostics.csv")
+
+
+def _check_usage(
+    directory: Path | None, of_runs: dict[str, object], of_twins: dict[str, object], shortcut: bool
+) -> None:
+    if shortcut == (directory is not None):
+        raise XaibenchError(
+            "name the folder of a finished run, or give --shortcut, which needs none."
+        )
+    for name, value in (of_runs if shortcut else of_twins).items():
+        if value:
+            where = "a finished run" if shortcut else "--shortcut"
+            raise XaibenchError(f"{name} goes with {where} only.")

@@ -1,0 +1,166 @@
+"""What is diagnosed: a trained model, some test images, and the maps of the run's methods."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from xaibench.core.archive import MapReader
+from xaibench.core.data import Sample
+from xaibench.core.device import choose_device, place_images
+from xaibench.core.engine import Engine
+from xaibench.core.errors import XaibenchError
+from xaibench.core.loading import Loaded
+from xaibench.core.model import Model
+from xaibench.core.plugin import Bound
+from xaibench.core.seeds import seed_of
+from xaibench.pipeline.cells import Ledger
+from xaibench.pipeline.explain import Maps, TestBatch, ask, finish_maps, record, restore
+from xaibench.pipeline.selection import Selection
+from xaibench.pipeline.trained import Predictions, obtain_model
+
+# These methods look at the truth instead of at a network.
+TRUTH = frozenset({"masks", "mean_mask"})
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A trained model with test images and what its methods say of them.
+
+    Attributes:
+        name: the model's canonical name.
+        model: in evaluation mode; diagnostics work on copies of it.
+        engine_of: makes the engine that explains with a model, as the run's options say.
+        kind: which class is explained, ``predicted`` or ``label``.
+        batches: test images with their targets of that kind.
+        groups: for each image what it is drawn with when intervals are made.
+        methods: those that have maps.
+        maps: of each method on all images, as the run made them, by canonical name.
+        seed: of methods that draw random numbers.
+    """
+
+    name: str
+    model: Model
+    engine_of: Callable[[Model], Engine]
+    kind: str
+    batches: Sequence[TestBatch]
+    groups: Sequence[str]
+    methods: Sequence[Bound]
+    maps: Mapping[str, Maps]
+    seed: int
+
+    @property
+    def images(self) -> Tensor:
+        """All images ``(B, C, H, W)``."""
+        return torch.cat([batch.images for batch in self.batches])
+
+    @property
+    def targets(self) -> Tensor:
+        """The classes that are explained, ``(B,)``."""
+        return torch.cat([batch.targets[self.kind] for batch in self.batches])
+
+    def explain(self, model: Model, targets: Tensor | None = None) -> dict[str, Maps | str]:
+        """Return each method's maps of another model, or of other classes; or why it failed."""
+        engine = self.engine_of(model)
+        sizes = [len(batch.ids) for batch in self.batches]
+        chosen = torch.split(self.targets if targets is None else targets, sizes)
+        batches = [
+            replace(batch, targets={self.kind: part}, predict=engine.predict,
+                    together=defaultdict(list))
+            for batch, part in zip(self.batches, chosen, strict=True)
+        ]  # fmt: skip
+        return explain(engine, self.methods, batches, seed=self.seed)
+
+
+def explain(
+    engine: Engine, methods: Sequence[Bound], batches: Sequence[TestBatch], *, seed: int
+) -> dict[str, Maps | str]:
+    """Return each method's finished maps of all images, or why it failed."""
+    found: dict[str, list[Maps]] = {method.spec: [] for method in methods}
+    failed: dict[str, Maps | str] = {}
+    for batch in batches:
+        tape = record(engine, methods, batch.images)
+        kind = next(iter(batch.targets))
+        for method in methods:
+            try:
+                raw = ask(method, tape, batch, kind, seed=seed, mean_mask=None)
+                found[method.spec].append(finish_maps(method, {kind: raw}, batch)[kind])
+            except Exception as error:  # any plugin may raise anything
+                failed[method.spec] = str(error) or repr(error)
+    return {**{spec: join(maps) for spec, maps in found.items() if spec not in failed}, **failed}
+
+
+def join(maps: Sequence[Maps]) -> Maps:
+    """Put batches of maps one behind the other."""
+    values = torch.cat([each.values for each in maps])
+    return Maps(values, [status for each in maps for status in each.statuses])
+
+
+def open_subject(
+    selection: Selection, model: Bound, methods: Sequence[Bound], images: int
+) -> Subject:
+    """Load a model of a finished run with the stored maps of some test images.
+
+    Of several folds and seeds the first is taken.
+
+    Raises:
+        XaibenchError: the stored model, or all maps, are missing or made from something else.
+    """
+    ledger = Ledger(selection, 0, model, selection.options.seeds[0])
+    methods = [m for m in methods if not TRUTH & set(m.plugin.signature.words)]
+    if ledger.model_is_trained():
+        methods = [method for method in methods if ledger.cell_state(method).has_maps]
+    if not ledger.model_is_trained() or not methods:
+        raise XaibenchError(
+            f"{selection.layout.out}: the run of {ledger.title} isn't finished, or was made by "
+            "other code or data; repeat the run's command first."
+        )
+    samples = choose_images(selection.split(0).test, images)
+    groups = [sample.group or sample.id for sample in samples]
+    kind = "label" if selection.options.target == "label" else "predicted"
+    trained = obtain_model(ledger)
+    engine = selection.engine(trained)
+    batches = [
+        _prepare(ledger, loaded, engine)
+        for loaded in selection.loader.batches(samples, selection.options.batch_size)
+    ]
+    maps = {method.spec: _stored(ledger, method, batches, kind) for method in methods}
+    alone = [replace(batch, targets={kind: batch.targets[kind]}) for batch in batches]
+    return Subject(model.spec, trained, selection.engine, kind, alone, groups, methods, maps,
+                   ledger.seed)  # fmt: skip
+
+
+def choose_images(samples: Sequence[Sample], count: int) -> list[Sample]:
+    """Choose images by chance, but always the same: one of each class in turn, in their order."""
+    turns: list[tuple[int, int, str]] = []
+    counted: Counter[int] = Counter()
+    for sample in sorted(samples, key=lambda sample: seed_of("diagnose", sample.id)):
+        turns.append((counted[sample.label], sample.label, sample.id))
+        counted[sample.label] += 1
+    chosen = {name for _, _, name in sorted(turns)[:count]}
+    return [sample for sample in samples if sample.id in chosen]
+
+
+def _prepare(ledger: Ledger, loaded: Loaded, engine: Engine) -> TestBatch:
+    """Lay images out with the targets that the run explained, in its order."""
+    chosen = ledger.selection.options.target
+    device = choose_device(ledger.selection.options.device)
+    predicted = Predictions(ledger.folder / "predictions.csv").of(loaded.samples)
+    assert predicted is not None  # test images
+    labels = torch.tensor([sample.label for sample in loaded.samples])
+    targets = {"label": labels.to(device), "predicted": predicted.to(device)}
+    return TestBatch(
+        ids=[sample.id for sample in loaded.samples],
+        images=place_images(loaded.images, device),
+        masks=loaded.masks.to(device),
+        annotated=[sample.annotated for sample in loaded.samples],
+        targets=targets if chosen == "auto" else {chosen: targets[chosen]},
+        predict=engine.predict,
+    )
+
+
+def _stored(ledger: Ledger, method: Bound, batches: Sequence[TestBatch], kind: str) -> Maps:
+    with MapReader(ledger.cell_folder(method) / "maps.npz") as reader:
+        return join([finish_maps(method, restore(reader, batch), batch)[kind] for batch in batches])
