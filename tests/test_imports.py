@@ -14,7 +14,7 @@ ALLOWED = {
     "": {"", "api", "core", "pipeline"},
     "__main__": {"cli"},
     "cli": {"", "commands", "core"},
-    "commands": {"checks", "core", "diagnostics", "pipeline", "report"},
+    "commands": {"checks", "commands", "core", "diagnostics", "pipeline", "report"},
     "api": {"core", "pipeline", "report"},
     "checks": {"checks", "core", "pipeline"},
     "pipeline": {"", "core", "pipeline"},

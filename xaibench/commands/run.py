@@ -4,7 +4,7 @@ import shlex
 import sys
 import typing
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ import click
 from xaibench.pipeline.options import RunOptions, read_suite
 
 _FAILED_CELLS = 3
+Command = Callable[..., None]
 
 
 def _click_type(kind: Any) -> Any:
@@ -26,28 +27,34 @@ def _metavar(name: str, kind: Any) -> str | None:
         return None
     if typing.get_origin(kind) is tuple:
         return "A,B"
-    return "DIR" if name in ("out", "data_root") else None
+    return {"out": "DIR", "data_root": "DIR", "groups": "FILE"}.get(name)
 
 
-def run_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command one option for each field of `RunOptions`."""
+def run_options(*names: str) -> Callable[[Command], Command]:
+    """Give a command an option for each field of `RunOptions`, or for those named."""
     types = typing.get_type_hints(RunOptions)
-    for item in reversed(fields(RunOptions)):
-        name = "--" + item.name.replace("_", "-")
-        kind, text = types[item.name], item.metadata["help"]
-        if kind is bool:
-            option = click.option(f"{name}/--no-{name[2:]}", default=None, help=text)
-        elif item.name == "plugin":
-            option = click.option(name, multiple=True, metavar="FILE", help=text)
-        else:
-            option = click.option(name, default=None, type=_click_type(kind),
-                                  metavar=_metavar(item.name, kind), help=text)  # fmt: skip
-        command = option(command)
-    return command
+
+    def decorate(command: Command) -> Command:
+        for item in reversed(fields(RunOptions)):
+            if not names or item.name in names:
+                command = _option(item, types[item.name])(command)
+        return command
+
+    return decorate
+
+
+def _option(item: Field[Any], kind: Any) -> Callable[[Command], Command]:
+    name, text = "--" + item.name.replace("_", "-"), item.metadata["help"]
+    if kind is bool:
+        return click.option(f"{name}/--no-{name[2:]}", default=None, help=text)
+    if item.name == "plugin":
+        return click.option(name, multiple=True, metavar="FILE", help=text)
+    metavar = _metavar(item.name, kind)
+    return click.option(name, default=None, type=_click_type(kind), metavar=metavar, help=text)
 
 
 @click.command()
-@run_options
+@run_options()
 @click.option("--suite", type=Path, metavar="FILE.toml", help="read options from a TOML file")
 @click.option("--dry-run", is_flag=True, help="print the plan and do nothing")
 def run(suite: Path | None, dry_run: bool, **given: Any) -> None:
@@ -70,7 +77,7 @@ def run(suite: Path | None, dry_run: bool, **given: Any) -> None:
         click.echo(f"estimated time: {_duration(estimate_seconds(selection, plan))}")
         return
     outcome = run_plan(selection, plan, f"xaibench {shlex.join(sys.argv[1:])}")
-    _show(outcome.out)
+    show(outcome.out)
     for cell, error in outcome.failures.items():
         click.echo(f"failed: {cell}: {error}", err=True)
     if outcome.failures:
@@ -81,10 +88,11 @@ def run(suite: Path | None, dry_run: bool, **given: Any) -> None:
 @click.argument("directory", type=Path)
 def report(directory: Path) -> None:
     """Write a run's tables and pictures again."""
-    _show(directory)
+    show(directory)
 
 
-def _show(out: Path) -> None:
+def show(out: Path) -> None:
+    """Write a folder's report and print its board."""
     from xaibench.core.store import read_json
     from xaibench.report.terminal import print_board
     from xaibench.report.write import write_report

@@ -7,7 +7,7 @@ import pandas as pd
 COSTS = ("seconds_per_image", "forwards_per_image", "peak_memory_mb")
 """What a cell's maps cost, as `cell.json` and ``costs.csv`` name it."""
 
-_NUMBERS = ("value", "mask_share", "lesions", "tuned_threshold", *COSTS)
+_NUMBERS = ("value", "prediction", "mask_share", "lesions", "tuned_threshold", *COSTS)
 
 
 def read_table(path: Path) -> pd.DataFrame:

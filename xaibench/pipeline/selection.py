@@ -12,6 +12,7 @@ from xaibench.core.contract import LAYER_WORDS, METHOD_WORDS
 from xaibench.core.data import Dataset, Sample
 from xaibench.core.engine import Engine
 from xaibench.core.errors import XaibenchError
+from xaibench.core.groups import join_groups
 from xaibench.core.head import find_head
 from xaibench.core.layers import check_layer, full_name
 from xaibench.core.layout import Layout
@@ -71,7 +72,10 @@ class Selection:
     def dataset(self) -> Dataset:
         """All samples of the run, after ``--limit``."""
         found = open_dataset(self.dataset_plugin, self.options.data_root)
-        return replace(found, samples=_limit(found.samples, self.options.limit))
+        samples, groups = found.samples, self.options.groups
+        if groups:
+            samples = join_groups(samples, Path(groups))
+        return replace(found, samples=_limit(samples, self.options.limit))
 
     @cached_property
     def loader(self) -> Loader:
@@ -139,11 +143,16 @@ class Selection:
 
 def select(given: dict[str, Any]) -> Selection:
     """Complete options by the dataset's recipe and look everything up."""
+    return Selection(complete(given))
+
+
+def complete(given: dict[str, Any]) -> RunOptions:
+    """Complete options by the dataset's recipe."""
     for file in listed(given.get("plugin") or ()):
         load_plugin_file(Path(file))
     name = given.get("dataset") or RunOptions.dataset
     recipe = bind("dataset", name).plugin.traits.recipe
-    return Selection(make_options(given, recipe))
+    return make_options(given, recipe)
 
 
 def build_model(model: Bound, words: ModelWords, image: Tensor) -> Model:

@@ -88,7 +88,8 @@ def _row(
     maps = {title: heat for title, heat in found.items() if heat is not None}
     classes = run["classes"]
     mine = first[first["sample"] == sample.id]
-    said = ", ".join(dict.fromkeys(classes[p] for p in mine["prediction"]))
+    known = mine["prediction"].dropna().astype(int)
+    said = ", ".join(dict.fromkeys(classes[p] for p in known)) or "unknown"
     caption = f"{sample.id}\ntruth: {classes[sample.label]}\npredicted: {said}"
     return GridRow(caption, picture.image, picture.mask, maps)
 

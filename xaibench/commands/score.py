@@ -1,0 +1,82 @@
+"""``xaibench score``."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from xaibench.commands.run import run_options, show
+from xaibench.core.errors import XaibenchError
+
+# A run's protocol comes with the run; these change no score.
+_WITH_RUN = frozenset({"batch_size", "device", "data_root", "out", "plugin"})
+
+
+@click.command()
+@click.argument("maps", type=Path, metavar="MAPS.npz")
+@click.option("--run", type=Path, metavar="DIR",
+              help="score under this finished run's protocol, to be compared with it")  # fmt: skip
+@click.option("--model", default="", metavar="NAME",
+              help="the network that the maps explain: one of the run's, or one that brings its "
+              "weights; faithfulness asks it")  # fmt: skip
+@click.option("--seed", type=int, help="training seed of the run's model; default its first")
+@click.option("--fold", type=int, help="score the test images of this fold alone")
+@click.option("--name", help="the method's name on the board; default the file's")
+@click.option("--sign", type=click.Choice(["relu", "abs", "none"]),
+              help="what becomes of negative values; default relu")  # fmt: skip
+@click.option("--rescale", type=click.Choice(["minmax", "none"]),
+              help="minmax for attributions, none for probabilities; default minmax")  # fmt: skip
+@click.option("--explains", type=click.Choice(["label", "predicted", "both"]),
+              help="the class explained, both where maps don't depend on it")  # fmt: skip
+@click.option("--learned", type=float, metavar="SHARE",
+              help="share of the training masks that the method has seen")  # fmt: skip
+@click.option("--allow-missing", is_flag=True, help="count images without a map as undefined")
+@run_options("dataset", "metrics", "controls", "split", "split_seed", "mask_fraction", "image_size",
+             "batch_size", "limit", "weights", "device", "target", "data_root", "out",
+             "plugin")  # fmt: skip
+def score(
+    maps: Path,
+    *,
+    run: Path | None,
+    model: str,
+    seed: int | None,
+    fold: int | None,
+    name: str | None,
+    sign: str | None,
+    rescale: str | None,
+    explains: str | None,
+    learned: float | None,
+    allow_missing: bool,
+    **given: Any,
+) -> None:
+    """Score saliency maps that someone else made, beside the controls.
+
+    MAPS.npz holds one array (h, w) for each test image, of any resolution, called as the sample
+    ('benign/benign (1)', as in splits/*.csv), or the arrays 'ids' and 'maps' (N, h, w).
+    '--split all' scores every sample of the dataset.
+    """
+    from xaibench.core.progress import log_to_terminal
+    from xaibench.pipeline.submission.score import score_submission
+    from xaibench.pipeline.submission.setting import setting_of_options, setting_of_run
+
+    log_to_terminal()
+    chosen = {option: value for option, value in given.items() if value not in (None, ())}
+    if run is None:
+        setting = setting_of_options(chosen, model, seed, fold)
+    else:
+        if fixed := sorted(set(chosen) - _WITH_RUN):
+            raise XaibenchError(
+                f"--{fixed[0].replace('_', '-')}: --run {run} settles it; drop one."
+            )
+        setting = setting_of_run(run, model, seed, fold, chosen)
+    said = {"method": name, "sign": sign, "rescale": rescale, "target": explains,
+            "mask_fraction": learned}  # fmt: skip
+    command = f"xaibench {shlex.join(sys.argv[1:])}"
+    done = score_submission(setting, maps, said, command, allow_missing=allow_missing)
+    for skip in done.skips:
+        click.echo(f"skipped: {skip.what}: {skip.reason}")
+    show(done.out)
+    for warning in done.warnings:
+        click.echo(f"warning: {done.method}: {warning}", err=True)

@@ -1,0 +1,1 @@
+"""Maps that someone else made: read with distrust, checked, scored as any method's are."""

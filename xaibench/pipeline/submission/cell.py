@@ -1,0 +1,160 @@
+"""One cell of submitted maps: one model's test images, scored as any method's maps are."""
+
+import csv
+import io
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from functools import cached_property
+from typing import NoReturn
+
+import torch
+from torch import Tensor
+
+from xaibench.core.archive import MapWriter, map_key
+from xaibench.core.data import Sample
+from xaibench.core.device import choose_device, place_images
+from xaibench.core.errors import XaibenchError
+from xaibench.core.fingerprints import checksum
+from xaibench.core.loading import Loaded
+from xaibench.core.plugin import Bound
+from xaibench.core.store import replacing, write_json, write_with
+from xaibench.pipeline.cells import Ledger
+from xaibench.pipeline.explain import Maps, TestBatch
+from xaibench.pipeline.score import Asked, Score, Scorer, gather
+from xaibench.pipeline.submission.entry import Submission
+from xaibench.pipeline.trained import Predictions, obtain_model
+from xaibench.pipeline.tuning import TUNED, Tuning
+
+MISSING = "no map"
+Keys = Mapping[str, str]
+
+
+class Cell:
+    """A trained model's images with the maps that were submitted for them."""
+
+    def __init__(self, ledger: Ledger, submission: Submission, method: Bound, known: bool) -> None:
+        """Take the maps of one fold; ``known`` tells whether the model is the one they explain."""
+        self.ledger, self._submission, self.method = ledger, submission, method
+        self._selection = ledger.selection
+        self._known = known
+        self._device = choose_device(self._selection.options.device)
+        self._engine = self._selection.engine(obtain_model(ledger))
+        self._predictions = Predictions(ledger.folder / "predictions.csv")
+        self.test = self._selection.split(ledger.fold).test
+
+    def keys(self, kind: str) -> dict[str, str | None]:
+        """Return for each test image the key of the map that explains its label or prediction."""
+        predicted = self._predicted(self.test).tolist()
+        return {
+            s.id: self._submission.key(kind, s.id, same=self._known and label == s.label)
+            for s, label in zip(self.test, predicted, strict=True)
+        }
+
+    @cached_property
+    def tuned_on(self) -> dict[str, str | None]:
+        """Keys of the maps of validation images whose masks may be seen."""
+        split, kind = self._selection.split(self.ledger.fold), self._selection.tuning_target
+        seen = split.seen_in(split.validation)
+        return {s.id: self._submission.key(kind, s.id, same=False) for s in seen}
+
+    def commit(self, metrics: Sequence[Bound]) -> float | None:
+        """Score all test images and write the cell; return the threshold where one was tuned."""
+        threshold = None
+        if any(TUNED in metric.plugin.signature.words for metric in metrics):
+            threshold = self._tune()
+        rows: list[Score] = []
+        used: dict[str, Keys] = {}
+        for kind in dict.fromkeys(map(self._selection.target_of, metrics)):
+            mine = [metric for metric in metrics if self._selection.target_of(metric) == kind]
+            keys = self.keys(kind)
+            used[kind] = {sample: key for sample, key in keys.items() if key is not None}
+            rows += self._score(mine, kind, used[kind], threshold)
+            lost = [sample for sample, key in keys.items() if key is None]
+            rows += [Score(name, m.spec, math.nan, MISSING) for name in lost for m in mine]
+        self._write(rows, used, metrics, threshold)
+        return threshold
+
+    def _tune(self) -> float:
+        samples = {sample.id: sample for sample in self._selection.dataset.samples}
+        tuning = Tuning()
+        keys = {name: key for name, key in self.tuned_on.items() if key is not None}
+        for loaded in self._batches([samples[name] for name in keys]):
+            maps = self._maps(loaded, keys)
+            tuning.add(self.method, maps.values, loaded.masks.to(self._device))
+        return tuning.thresholds()[self.method.spec]
+
+    def _score(
+        self, metrics: Sequence[Bound], kind: str, keys: Keys, threshold: float | None
+    ) -> list[Score]:
+        rows: list[Score] = []
+        asked = Asked(_refuse, threshold)
+        with closing(Scorer(metrics, self._selection.target_of)) as scorer:
+            for loaded in self._batches([sample for sample in self.test if sample.id in keys]):
+                batch = self._prepare(loaded, kind)
+                evidence = gather({kind: self._maps(loaded, keys)}, batch, lambda _: asked)
+                rows += scorer.add(evidence, batch)
+            return rows + scorer.finish()
+
+    def _batches(self, samples: Sequence[Sample]) -> Iterator[Loaded]:
+        return self._selection.loader.batches(samples, self._selection.options.batch_size)
+
+    def _maps(self, loaded: Loaded, keys: Keys) -> Maps:
+        size = (loaded.images.shape[2], loaded.images.shape[3])
+        found = [self._submission.finished(keys[sample.id], size) for sample in loaded.samples]
+        values = torch.stack([values for values, _ in found])
+        return Maps(values.to(self._device), [status for _, status in found])
+
+    def _prepare(self, loaded: Loaded, kind: str) -> TestBatch:
+        labels = torch.tensor([sample.label for sample in loaded.samples])
+        targets = labels if kind == "label" else self._predicted(loaded.samples)
+        return TestBatch(
+            ids=[sample.id for sample in loaded.samples],
+            images=place_images(loaded.images, self._device),
+            masks=loaded.masks.to(self._device),
+            annotated=[sample.annotated for sample in loaded.samples],
+            targets={kind: targets.to(self._device)},
+            predict=self._engine.predict,
+        )
+
+    def _predicted(self, samples: Sequence[Sample]) -> Tensor:
+        found = self._predictions.of(samples)
+        assert found is not None
+        return found
+
+    def _write(
+        self,
+        rows: Sequence[Score],
+        used: Mapping[str, Keys],
+        metrics: Sequence[Bound],
+        threshold: float | None,
+    ) -> None:
+        ledger, method = self.ledger, self.method
+        folder = ledger.cell_folder(method)
+        with replacing(folder / "maps.npz") as path, closing(MapWriter(path)) as writer:
+            for kind, sample, key in _distinct(used):
+                writer.add(map_key(kind, sample), self._submission.file.read(key))
+        table = io.StringIO(newline="")
+        csv.writer(table).writerows([Score._fields, *rows])
+        write_with(folder / "scores.csv", lambda file: file.write(table.getvalue().encode()))
+        write_json(folder / "cell.json", {
+            "method": method.spec,
+            "maps": ledger.maps_fingerprint(method),
+            "maps_sha256": checksum(folder / "maps.npz"),
+            "scores_sha256": checksum(folder / "scores.csv"),
+            "metrics": {each.spec: ledger.score_fingerprint(method, each) for each in metrics},
+            TUNED: threshold,
+        })  # fmt: skip
+
+
+def _distinct(used: Mapping[str, Keys]) -> Iterator[tuple[str, str, str]]:
+    """Yield kind, sample and key, once where one map serves both kinds."""
+    first: Keys = next(iter(used.values()), {})
+    for kind, keys in used.items():
+        for sample, key in keys.items():
+            if keys is first or first.get(sample) != key:
+                yield kind, sample, key
+
+
+def _refuse(_: Tensor) -> NoReturn:
+    raise XaibenchError("submitted maps can't explain other images.")
