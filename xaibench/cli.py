@@ -4,6 +4,7 @@ import click
 
 from xaibench import __version__
 from xaibench.commands.audit import audit
+from xaibench.commands.compare import compare
 from xaibench.commands.data import fetch
 from xaibench.commands.diagnose import diagnose
 from xaibench.commands.plugins import check, layers, list_plugins, metrics
@@ -20,7 +21,8 @@ def cli() -> None:
     """Benchmark saliency methods: train, explain, score, compare."""
 
 
-for _command in (run, report, score, diagnose, list_plugins, metrics, check, layers, audit, fetch):
+for _command in (run, report, score, compare, diagnose, list_plugins, metrics, check, layers, audit,
+                 fetch):  # fmt: skip
     cli.add_command(_command)
 
 

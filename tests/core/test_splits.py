@@ -7,7 +7,7 @@ import pytest
 
 from xaibench.core.data import MaskLayer, Sample
 from xaibench.core.errors import XaibenchError
-from xaibench.core.splits import count_folds, make_split, see_masks
+from xaibench.core.splits import Split, check_split, count_folds, make_split, see_masks
 
 COUNTS = (180, 70, 50)
 
@@ -171,3 +171,36 @@ def test_folds_are_counted(name, folds):
 def test_other_names_are_refused(name):
     with pytest.raises(XaibenchError, match="write 'holdout' or 'kfold:K'"):
         count_folds(name)
+
+
+def hand_made(train="abc", validation="de", test="fg", **groups):
+    parts = [
+        tuple(Sample(name, Path("x.png"), 0, group=groups.get(name, "")) for name in part)
+        for part in (train, validation, test)
+    ]
+    return Split(*parts, frozenset())
+
+
+@pytest.mark.parametrize("name", ["holdout", "kfold:5"])
+def test_our_own_splits_pass_the_check(name):
+    for fold in range(count_folds(name)):
+        check_split(split(make_samples(group_size=3), name, fold))
+    check_split(hand_made(a="patient", b="patient", d="other"))
+
+
+@pytest.mark.parametrize(
+    ("leaking", "told"),
+    [
+        (hand_made(test="fgb"), "sample 'b' stands in train and in test"),
+        (hand_made(validation="dea"), "sample 'a' stands in train and in validation"),
+        (hand_made(c="p 7", d="p 7"), "group 'p 7' stands in train and in validation"),
+        (hand_made(e="p 7", g="p 7"), "group 'p 7' stands in validation and in test"),
+    ],
+)
+def test_a_leaking_split_is_refused_and_says_what_leaks(leaking, told):
+    with pytest.raises(XaibenchError, match=told):
+        check_split(leaking)
+
+
+def test_a_group_may_be_called_as_a_sample():
+    check_split(hand_made(a="f"))

@@ -10,6 +10,7 @@ from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.seeds import seed_of
 
+PARTS = ("train", "validation", "test")
 _TENTHS = 10
 _FEWEST_FOLDS = 2
 
@@ -75,6 +76,23 @@ def make_split(
     seen = see_masks(train, mask_fraction, seed) | see_masks(validation, mask_fraction, seed)
     return Split(_ordered(samples, train), _ordered(samples, validation), _ordered(samples, test),
                  seen)  # fmt: skip
+
+
+def check_split(split: Split) -> None:
+    """Make sure that no sample and no group stands in two parts.
+
+    Raises:
+        XaibenchError: one does; it is named with its parts.
+    """
+    home: dict[tuple[str, str], str] = {}
+    for part in PARTS:
+        for sample in getattr(split, part):
+            for kind, name in (("sample", sample.id), ("group", sample.group)):
+                there = home.setdefault((kind, name), part) if name else part
+                if there != part:
+                    raise XaibenchError(
+                        f"the split leaks: {kind} '{name}' stands in {there} and in {part}."
+                    )
 
 
 def see_masks(samples: Sequence[Sample], fraction: float, seed: int) -> frozenset[str]:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from math import isinf
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,6 +13,7 @@ import pandas as pd
 from xaibench import __version__
 from xaibench.core.definition import define
 from xaibench.core.fingerprints import checksum, code_of, fingerprint
+from xaibench.core.splits import PARTS
 from xaibench.core.store import write_with
 from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.plan import Plan
@@ -56,6 +58,7 @@ def describe_run(
             for m in plan.metrics
         },
         "skipped": [asdict(skip) for skip in plan.skips],
+        "warnings": plan.warnings,
         "versions": _versions(),
     }
 
@@ -66,6 +69,7 @@ def describe_protocol(selection: Selection, plan: Plan) -> dict[str, Any]:
     return {
         "split": options.split,
         "split_seed": options.split_seed,
+        "groups": checksum(Path(options.groups)),
         "mask_fraction": options.mask_fraction,
         "image_size": options.image_size,
         "limit": options.limit,
@@ -88,7 +92,7 @@ def save_split(selection: Selection, fold: int) -> tuple[str, str]:
     split = selection.split(fold)
     rows = [
         (s.id, selection.dataset.classes[s.label], s.group, part, s.id in split.seen)
-        for part in ("train", "validation", "test")
+        for part in PARTS
         for s in getattr(split, part)
     ]
     frame = pd.DataFrame(rows, columns=["sample", "class", "group", "part", "mask_seen"])

@@ -39,6 +39,7 @@ class RunOptions:
     )
     controls: bool = _option(True, "score the control methods, too")
     split: str = _option("holdout", "holdout (80/10/10) or kfold:K")
+    groups: str = _option("", "CSV file (sample, group) of images that never part in a split")
     split_seed: int = _option(0, "seed of the split; training seeds share it")
     seeds: tuple[int, ...] = _option((0,), "training seeds")
     mask_fraction: float = _option(0.25, "share of the training masks that may be seen")

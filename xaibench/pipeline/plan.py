@@ -11,6 +11,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Batch, Model
 from xaibench.core.plugin import Bound
 from xaibench.pipeline.cells import Job, Ledger
+from xaibench.pipeline.leaks import find_leaks
 from xaibench.pipeline.selection import Selection, missing_word
 from xaibench.pipeline.tuning import TUNED
 
@@ -32,6 +33,7 @@ class Plan:
     metrics: list[Bound]
     jobs: list[Job] = field(default_factory=list)
     skips: list[Skip] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     cells: int = 0
     done: int = 0
     trainings: list[tuple[int, str, int]] = field(default_factory=list)
@@ -51,6 +53,8 @@ def make_plan(selection: Selection) -> Plan:
             plan.skips.append(Skip(metric.spec, reason))
         else:
             plan.metrics.append(metric)
+    splits = {fold: selection.split(fold) for fold in selection.folds}
+    plan.warnings += find_leaks(selection.dataset.samples, splits)
     for model in selection.models:
         _plan_model(selection, model, plan)
     _refuse_if_none_is_served(selection, plan)
@@ -186,4 +190,5 @@ def describe_plan(selection: Selection, plan: Plan) -> Sequence[str]:
     for job in plan.jobs:
         lines.append(f"  {job.model}, fold {job.fold}, seed {job.seed}: {', '.join(job.methods)}")
     lines += [f"  skipped: {skip.what}: {skip.reason}" for skip in plan.skips]
+    lines += [f"  warning: {warning}" for warning in plan.warnings]
     return lines

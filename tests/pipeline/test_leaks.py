@@ -1,0 +1,102 @@
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from xaibench.core.errors import XaibenchError
+from xaibench.core.store import read_json
+from xaibench.pipeline import plan as planning
+from xaibench.pipeline.leaks import find_leaks
+from xaibench.pipeline.plan import describe_plan, make_plan
+from xaibench.pipeline.selection import select
+
+
+@pytest.fixture
+def place(tmp_path):
+    """Two classes of noise; one image stands in both under another name."""
+    for number in range(24):
+        pixels = np.random.default_rng(number).integers(0, 256, (18, 26), np.uint8)
+        path = tmp_path / "scans" / "ab"[number % 2] / f"{number:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+    return tmp_path / "scans"
+
+
+@pytest.fixture
+def given(small, place, tmp_path):
+    return {**small, "dataset": f"folder[path={place}]", "out": str(tmp_path / "out"),
+            "metrics": ("drop_in_confidence",), "methods": ("gradcam",), "epochs": 1,
+            "split": "kfold:3"}  # fmt: skip
+
+
+def parted(selection):
+    """An image of each of two parts of the first fold."""
+    split = selection.split(0)
+    return split.train[0], split.test[0]
+
+
+def test_no_warning_without_copies(given):
+    assert make_plan(select(given)).warnings == []
+
+
+def test_a_file_in_two_parts_is_a_warning_in_plan_and_run(given, run_cells, tmp_path):
+    one, other = parted(select(given))
+    shutil.copy(one.path, other.path)
+    selection = select(given)
+    plan = make_plan(selection)
+    first = plan.warnings[0]
+    assert first.startswith(
+        "leak: fold 0: the same image file stands in two parts under two names, 1 times"
+    )
+    assert f"{one.id} (train)" in first
+    assert f"{other.id} (test)" in first
+    assert "xaibench audit" in first
+    assert "--groups" in first
+    assert f"  warning: {first}" in describe_plan(selection, plan)
+    run_cells(given, tmp_path / "out")
+    assert read_json(tmp_path / "out/run.json")["warnings"] == plan.warnings
+
+
+def test_groups_mend_it_and_change_what_is_stored(given, tmp_path):
+    one, other = parted(select(given))
+    shutil.copy(one.path, other.path)
+    table = tmp_path / "groups.csv"
+    table.write_text(f"sample,group\n{one.id},g\n{other.id},g\n", "utf-8")
+    before, after = select(given), select({**given, "groups": str(table)})
+    assert make_plan(after).warnings == []
+    for fold in after.folds:
+        split = after.split(fold)
+        for part in (split.train, split.validation, split.test):
+            assert len({one.id, other.id} & {each.id for each in part}) in (0, 2)
+    places = [planning.Ledger(s, 0, s.models[0], 0).model_fingerprint for s in (before, after)]
+    assert len(set(places)) == 2
+
+
+def test_groups_of_images_beyond_the_limit_still_join(given, tmp_path):
+    ids = [sample.id for sample in select(given).dataset.samples if sample.label == 0]
+    table = tmp_path / "groups.csv"
+    table.write_text(f"sample,group\n{ids[0]},g\n{ids[-1]},g\n{ids[-1]},g\n{ids[1]},g\n", "utf-8")
+    limited = select({**given, "groups": str(table), "limit": 9}).dataset
+    assert [sample.group for sample in limited.samples[:3]] == [ids[0], ids[0], ""]
+    assert ids[-1] not in {sample.id for sample in limited.samples}
+
+
+def test_a_missing_table_is_told_before_any_work(given):
+    with pytest.raises(XaibenchError, match=r"--groups nowhere\.csv"):
+        make_plan(select({**given, "groups": "nowhere.csv"}))
+
+
+def test_a_leaking_split_stops_the_plan(given):
+    selection = select(given)
+    split = selection.split(1)
+    object.__setattr__(split, "test", (*split.test, split.train[0]))
+    with pytest.raises(XaibenchError, match=f"sample '{split.train[0].id}' stands in train"):
+        make_plan(selection)
+
+
+def test_samples_of_one_file_are_not_compared(given):
+    selection = select(given)
+    samples = selection.dataset.samples
+    shared = [type(s)(s.id, samples[0].path, s.label) for s in samples]
+    assert find_leaks(shared, {0: selection.split(0)}) == []

@@ -1,0 +1,42 @@
+"""``xaibench audit``."""
+
+from pathlib import Path
+
+import click
+
+_FOUND_ERRORS = 1
+
+
+@click.command()
+@click.option("--dataset", required=True, help="what to look at, as in `xaibench run`")
+@click.option("--data-root", default="", metavar="DIR", help="folder that holds all data")
+@click.option("--out", default="", metavar="DIR", help="default results/audit-<dataset>")
+@click.option("--plugin", multiple=True, metavar="FILE", help="Python file with plugins")
+def audit(dataset: str, data_root: str, out: str, plugin: tuple[str, ...]) -> None:
+    """Look for what would spoil the numbers: duplicates, bad masks, unreadable files, overlays.
+
+    Writes audit.csv (sample, finding, severity, detail) and groups.csv (sample, group), the images
+    that show the same; `xaibench run --groups FILE` keeps those together in every split.
+
+    An error is a file at which a run would stop: unreadable, or a mask that doesn't fit. A warning
+    changes numbers; a note is good to know. The exit code is 1 where there are errors, else 0.
+    """
+    from xaibench.core.progress import log_to_terminal
+    from xaibench.core.registry import bind, load_plugin_file
+    from xaibench.core.roots import open_dataset
+    from xaibench.core.store import folder_name
+    from xaibench.pipeline.audit import audit as look
+    from xaibench.pipeline.audit import describe_audit, write_audit
+
+    log_to_terminal()
+    for file in plugin:
+        load_plugin_file(Path(file))
+    bound = bind("dataset", dataset)
+    found = look(open_dataset(bound, data_root))
+    folder = Path(out or f"results/audit-{folder_name(bound.spec)}")
+    write_audit(found, folder)
+    for line in describe_audit(found):
+        click.echo(line)
+    click.echo(f"written to {folder}: audit.csv, groups.csv")
+    if found.failed:
+        raise SystemExit(_FOUND_ERRORS)

@@ -1,0 +1,81 @@
+"""Groups of samples from a table: what must not part, beside what the dataset itself says."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from xaibench.core.data import Sample
+from xaibench.core.duplicates import join_pairs
+from xaibench.core.errors import XaibenchError
+from xaibench.core.suggest import did_you_mean
+
+_COLUMNS = ("sample", "group")
+
+
+def read_groups(path: Path) -> dict[str, str]:
+    """Return the group of each sample that a CSV file with the columns sample and group names.
+
+    Samples without a group are left out. Other columns are passed over.
+
+    Raises:
+        XaibenchError: the file is unreadable, lacks a column, or names a sample in two groups.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, strict=True, skipinitialspace=True)
+            _check_columns(path, list(reader.fieldnames or ()))
+            rows = [[(row[column] or "").strip() for column in _COLUMNS] for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise XaibenchError(
+            f"--groups {path}: not a readable CSV file in UTF-8 ({error}); write it with "
+            "`xaibench audit`."
+        ) from error
+    groups: dict[str, str] = {}
+    for sample, group in rows:
+        if groups.setdefault(sample, group) != group:
+            raise XaibenchError(
+                f"--groups {path}: sample '{sample}' is in the groups '{groups[sample]}' and "
+                f"'{group}'; give both one name."
+            )
+    return {sample: group for sample, group in groups.items() if group}
+
+
+def _check_columns(path: Path, columns: list[str]) -> None:
+    for name in _COLUMNS:
+        if name not in columns:
+            raise XaibenchError(
+                f"--groups {path}: no column '{name}', only {', '.join(columns) or 'nothing'}; "
+                "it needs the columns sample and group."
+            )
+
+
+def join_groups(samples: Sequence[Sample], path: Path) -> tuple[Sample, ...]:
+    """Return the samples in groups that break neither their own nor those of a table.
+
+    What hangs together by either stays together: patients whose images are near-duplicates become
+    one group. Groups take the name of their first sample; a sample that stands alone has none.
+
+    Raises:
+        XaibenchError: the table is unreadable, or names a sample that isn't there.
+    """
+    told = read_groups(path)
+    known = {sample.id for sample in samples}
+    if strange := [name for name in told if name not in known]:
+        raise XaibenchError(
+            f"--groups {path}: '{strange[0]}' is no sample of this dataset"
+            f"{did_you_mean(strange[0], known)}; write the table with `xaibench audit` on the same "
+            "dataset and options."
+        )
+    first: dict[tuple[str, str], int] = {}
+    pairs = []
+    for place, sample in enumerate(samples):
+        for source, group in (("dataset", sample.group), ("table", told.get(sample.id, ""))):
+            if group:
+                pairs.append((first.setdefault((source, group), place), place))
+    heads = join_pairs(len(samples), pairs)
+    shared = {head for place, head in enumerate(heads) if place != head}
+    return tuple(
+        replace(sample, group=samples[head].id if head in shared else "")
+        for sample, head in zip(samples, heads, strict=True)
+    )

@@ -1,0 +1,135 @@
+"""One look at each sample's files: what is wrong with them, and what the audit compares."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from xaibench.core.data import Dataset, Sample, read_files
+from xaibench.core.duplicates import Imprint, take_imprint
+from xaibench.core.errors import XaibenchError
+from xaibench.core.images import read_image, read_mask
+
+Severity = Literal["error", "warning", "note"]
+
+_TINT = 4
+"""Channels that differ by more are a colour; less is what JPEG leaves of a grey."""
+_DEEP_MODES = ("I", "F")
+_MOST_THREADS = 8
+
+
+class Finding(NamedTuple):
+    """Something about a sample that a person should know; the row of ``audit.csv``."""
+
+    sample: str
+    finding: str
+    severity: Severity
+    detail: str
+
+
+@dataclass
+class Facts:
+    """What a sample's files tell. Small, so that those of a whole dataset fit in memory.
+
+    ``size`` is (height, width), ``coloured`` counts pixels, ``marked`` is the share of the picture
+    that its masks and boxes mark (None without any, or where one can't be used), and ``pixels`` is
+    a checksum of size and pixels. An image that can't be read has no imprint, and only findings.
+    """
+
+    sample: Sample
+    findings: list[Finding] = field(default_factory=list)
+    imprint: Imprint | None = None
+    pixels: str = ""
+    size: tuple[int, int] = (0, 0)
+    coloured: int = 0
+    deep: bool = False
+    marked: float | None = None
+
+    def add(self, finding: str, severity: Severity, detail: str) -> None:
+        """Write down a finding of this sample."""
+        self.findings.append(Finding(self.sample.id, finding, severity, detail))
+
+
+def examine_all(dataset: Dataset) -> Iterator[Facts]:
+    """Read each sample once, by threads, and yield what was found in the dataset's order."""
+    with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) as pool:
+        yield from pool.map(lambda sample: examine(dataset, sample), dataset.samples)
+
+
+def examine(dataset: Dataset, sample: Sample) -> Facts:
+    """Read one sample. What can't be read is a finding, never an error."""
+    facts = Facts(sample)
+    # A reader of its own gives image and mask together; files tell more one by one.
+    in_files = dataset.read is read_files
+    try:
+        image, mask = (read_image(sample.path), None) if in_files else dataset.read(sample)
+        _describe(facts, image)
+        if in_files:
+            with Image.open(sample.path) as file:
+                facts.deep = file.mode.startswith(_DEEP_MODES)
+    except Exception as error:  # damaged files raise whatever they like
+        facts.add("unreadable_image", "error", _say(error))
+        return facts
+    if in_files and sample.annotated:
+        facts.marked = _merge_masks(facts)
+    elif mask is not None:
+        facts.marked = float((mask > 0).mean())
+    return facts
+
+
+def _describe(facts: Facts, image: NDArray[np.uint8]) -> None:
+    facts.size = (image.shape[0], image.shape[1])
+    facts.coloured = int((_spread(image) > _TINT).sum())
+    digest = hashlib.sha256(repr(image.shape).encode())
+    digest.update(image.tobytes())
+    facts.pixels = digest.hexdigest()
+    facts.imprint = take_imprint(image)
+
+
+def _spread(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return how far the channels lie apart, ``(H, W)``, channel by channel as that is fastest."""
+    red, green, blue = (image[..., channel] for channel in range(3))
+    highest = np.maximum(np.maximum(red, green), blue)
+    return highest - np.minimum(np.minimum(red, green), blue)
+
+
+def _merge_masks(facts: Facts) -> float | None:
+    """Return the share that masks and boxes mark as evidence, None where one can't be used."""
+    marked, usable = np.zeros(facts.size, np.bool_), True
+    for layer in facts.sample.masks:
+        try:
+            foreground = read_mask(layer.path)
+        except Exception as error:  # as above
+            facts.add("unreadable_mask", "error", _say(error))
+            usable = False
+            continue
+        if foreground.shape != facts.size:
+            detail = (
+                f"{layer.path.name} is {_size(foreground.shape)}, the image {_size(facts.size)}"
+            )
+            facts.add("misfitting_mask", "error", detail)
+            usable = False
+        elif layer.grade > 0:
+            marked |= foreground
+    height, width = facts.size
+    for left, top, right, bottom in facts.sample.boxes:
+        if left < 0 or top < 0 or right > width or bottom > height:
+            detail = f"box ({left}, {top}, {right}, {bottom}) leaves the image {_size(facts.size)}"
+            facts.add("misfitting_box", "warning", detail)
+        marked[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = True
+    return float(marked.mean()) if usable else None
+
+
+def _say(error: Exception) -> str:
+    said = " ".join(str(error).split())
+    return said if isinstance(error, XaibenchError) else f"{type(error).__name__}: {said}"
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]}x{shape[0]}"
