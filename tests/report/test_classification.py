@@ -6,7 +6,9 @@ import pytest
 from sklearn import metrics
 
 from xaibench.core.errors import XaibenchError
-from xaibench.report.classification import auroc, classification_table, figures
+from xaibench.report.classification import classification_table, compare_models
+from xaibench.report.classifier_figures import auroc, brier, calibration_error, figures
+from xaibench.stats.rates import fisher, wilson
 
 BASELINE = np.array([[13, 2], [1, 14]])
 SALIENCY_AWARE = np.array([[14, 1], [0, 15]])
@@ -118,3 +120,153 @@ def test_indices_without_a_class_are_refused(wrong):
     frame["prediction"] = [0, wrong]
     with pytest.raises(XaibenchError, match=f"prediction {wrong}"):
         classification_table(frame, ["benign", "malignant"])
+
+
+def test_rates_carry_wilson_s_interval():
+    found = figures(SALIENCY_AWARE, positive=0)
+    ends = {name: (found[f"{name}_low"], found[f"{name}_high"]) for name in found if
+            f"{name}_low" in found}  # fmt: skip
+    expected = {"accuracy": (29, 30), "precision": (14, 14), "recall": (14, 15)}
+    assert ends == {name: wilson(*counts) for name, counts in expected.items()} | {
+        "specificity": wilson(15, 15)
+    }
+    unknown = figures(SALIENCY_AWARE, positive=None)
+    assert np.isnan([unknown["recall_low"], unknown["specificity_high"]]).all()
+    assert unknown["accuracy_low"] == wilson(29, 30).low
+    frame = predictions_of([0, 1, 1], [[0.9, 0.1], [0.1, 0.9], [0.7, 0.3]])
+    (row,) = classification_table(frame, ["benign", "malignant"]).to_dict("records")
+    assert (row["accuracy_low"], row["accuracy_high"]) == wilson(2, 3)
+    assert (row["recall_low"], row["recall_high"]) == wilson(1, 2)
+
+
+def test_calibration_of_a_worked_case():
+    labels = np.array([0, 1, 2, 2, 1])
+    confidences = np.array(
+        [[0.92, 0.05, 0.03], [0.98, 0.01, 0.01], [0.2, 0.2, 0.6], [0.55, 0.4, 0.05], [0.7, 0.3, 0]]
+    )
+    # Bins (.9, 1]: 1 of 2 right at .95; (.5, .6]: 1 of 2 at .575; (.6, .7]: 0 of 1 at .7.
+    expected = (2 * 0.45 + 2 * 0.075 + 0.7) / 5
+    assert calibration_error(labels, confidences) == pytest.approx(expected)
+    sure = np.eye(3)[labels]
+    assert calibration_error(labels, sure) == brier(labels, sure) == 0
+    assert brier(labels, np.roll(sure, 1, axis=1)) == calibration_error(
+        labels, np.roll(sure, 1, axis=1)
+    )
+    assert brier(labels[:1], confidences[:1]) == pytest.approx((0.08**2 + 0.05**2 + 0.03**2) / 2)
+
+
+def test_brier_of_two_classes_is_scikit_learn_s():
+    confidences = np.random.default_rng(0).dirichlet([1, 2], size=40)
+    labels = np.random.default_rng(1).integers(0, 2, 40)
+    expected = metrics.brier_score_loss(labels, confidences[:, 1])
+    assert brier(labels, confidences) == pytest.approx(expected)
+    (row,) = classification_table(predictions_of(labels, confidences), "ab").to_dict("records")
+    assert row["brier"] == pytest.approx(expected)
+    assert row["calibration_error"] == calibration_error(labels, confidences)
+
+
+def answers(right, **keys):
+    """Predictions that are right where told, of alternating labels."""
+    labels = np.arange(len(right)) % 2
+    predicted = np.where(right, labels, 1 - labels)
+    return predictions_of(labels, np.eye(2)[predicted], **keys)
+
+
+def compared(*parts):
+    return compare_models(pd.concat(parts), ["benign", "malignant"]).to_dict("records")
+
+
+WRONG_3 = np.arange(30) >= 3
+WRONG_1 = np.arange(30) >= 1
+
+
+def test_29_against_27_of_30_is_no_evidence():
+    (row,) = compared(answers(WRONG_1, model="spn"), answers(WRONG_3, model="vanilla"))
+    assert (row["first"], row["second"], row["n"]) == ("spn", "vanilla", 30)
+    assert (row["accuracy_first"], row["accuracy_second"]) == (29 / 30, 27 / 30)
+    assert (row["only_first"], row["only_second"], row["p"]) == (2, 0, 0.5)
+    assert row["detectable"] == 6 / 30
+    assert row["verdict"] == (
+        "29 against 27 of 30: too few images to tell (p = 0.5); "
+        "it takes a difference of about 6 images"
+    )
+    assert fisher(29, 30, 27, 30) == pytest.approx(0.61, abs=0.005)
+
+
+def test_a_clear_difference_is_said_to_be_one():
+    ten = np.arange(30) >= 10
+    (row,) = compared(answers(ten, model="a"), answers(WRONG_1, model="b"))
+    assert row["p"] == pytest.approx(2 / 2**9)
+    # Nine of 30 differ by one; 2.045 and 0.854 are Student's quantiles of 29 degrees.
+    assert row["detectable"] == pytest.approx((2.045 + 0.854) * np.sqrt(0.3 * 0.7 / 29), rel=1e-3)
+    assert row["verdict"] == "20 against 29 of 30: they differ, b is right more often (p = 0.0039)"
+    (row,) = compared(answers(WRONG_3, model="a"), answers(WRONG_3, model="b"))
+    assert row["verdict"] == "27 against 27 of 30: both are right on the same images"
+
+
+def test_folds_count_together_and_holm_corrects_all_pairs():
+    parts = [
+        answers(right[fold * 15 :][:15], model=model, fold=fold)
+        for model, right in (("a", np.arange(30) >= 9), ("b", WRONG_1), ("c", WRONG_3))
+        for fold in (0, 1)
+    ]
+    table = compared(*parts)
+    assert [(row["first"], row["second"]) for row in table] == [("a", "b"), ("a", "c"), ("b", "c")]
+    assert [row["n"] for row in table] == [30] * 3
+    assert [row["p"] for row in table] == [2 / 2**8, 2 / 2**6, 0.5]
+    assert [row["p_holm"] for row in table] == [6 / 2**8, 4 / 2**6, 0.5]
+    assert [row["verdict"].split(" (")[0][-4:] for row in table] == ["ften", "tell", "tell"]
+
+
+def test_only_what_both_predicted_is_compared():
+    short = answers(WRONG_3, model="b").iloc[2:]
+    (row,) = compared(answers(WRONG_1, model="a"), short)
+    assert (row["n"], row["only_first"], row["accuracy_first"]) == (28, 1, 1.0)
+    other = answers(WRONG_3, model="b", fold=1)
+    assert not compared(answers(WRONG_1, model="a"), other)
+    assert not compared(answers(WRONG_1), answers(WRONG_1, dataset="phantom"))
+    empty = compare_models(other.iloc[:0], ["benign", "malignant"])
+    assert {"first", "verdict"} <= {*empty.columns}
+
+
+def test_near_duplicates_are_one_piece_of_evidence():
+    ten = np.arange(30) >= 10
+    parts = [answers(ten, model="a"), answers(np.full(30, True), model="b")]
+    groups = ["pair"] * 10 + [""] * 20
+    (row,) = compared(*(part.assign(group=groups) for part in parts))
+    assert row["test"] == "by group and seed"
+    assert row["p"] == 1.0
+    blank = [float("nan")] * 30
+    for names in (blank, [""] * 30, [f"p{i}" for i in range(30)]):
+        (row,) = compared(*(part.assign(group=names) for part in parts))
+        assert (row["test"], row["p"]) == ("McNemar", 2 / 2**10)
+    (row,) = compared(*(part.assign(group="one") for part in parts))
+    assert row["verdict"] == "20 against 30 of 30: all images are of one group, nothing can be told"
+
+
+def test_seeds_are_part_of_the_evidence():
+    def models(rights):
+        return [
+            answers(np.arange(30) >= wrong, model=model, seed=seed)
+            for model, wrongs in rights.items()
+            for seed, wrong in enumerate(wrongs)
+        ]
+
+    (row,) = compared(*models({"a": (0, 1, 0), "b": (12, 11, 12)}))
+    assert (row["n"], row["seeds"], row["only_first"]) == (30, 3, 34)
+    assert row["verdict"] == (
+        "98.9% against 61.1% of 30 images, mean of 3 seeds: "
+        f"they differ, a is right more often (p = {row['p']:.2g})"
+    )
+    # As many answers apart, but one seed's network failed: no evidence about the recipe.
+    (row,) = compared(*models({"a": (0, 0, 0), "b": (30, 2, 2)}))
+    assert row["only_first"] == 34
+    assert row["p"] > 0.2
+    assert "mean of 3 seeds: too few images to tell (p = " in row["verdict"]
+    assert row["verdict"].endswith(" points")
+
+
+@pytest.mark.parametrize("wrong", [-1, 2])
+def test_indices_without_a_class_can_not_be_compared(wrong):
+    with pytest.raises(XaibenchError, match=f"label {wrong}"):
+        compared(answers(WRONG_1).assign(label=wrong))

@@ -1,20 +1,37 @@
-"""How well the models classify: one row for each trained model and test fold."""
+"""How well the models classify, and whether two of them can be told apart."""
 
 import json
 from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from xaibench.core.errors import XaibenchError
+from xaibench.report.classifier_figures import auroc, brier, calibration_error, figures
+from xaibench.stats.paired import holm, paired_test
+from xaibench.stats.power import detectable_difference
+from xaibench.stats.rates import mcnemar
 
 KEYS = ["dataset", "split", "fold", "model", "seed"]
 _RATES = ["precision", "recall", "specificity", "f1"]
-_COLUMNS = ["n", "accuracy", "positive", *_RATES, *(f"macro_{rate}" for rate in _RATES), "auroc"]
+_ENDED = ["accuracy", "precision", "recall", "specificity"]
+_COLUMNS = [
+    *("n", "accuracy", "positive", *_RATES, *(f"macro_{rate}" for rate in _RATES), "auroc"),
+    *("calibration_error", "brier"),
+    *(f"{rate}_{end}" for rate in _ENDED for end in ("low", "high")),
+]
 _TEXTS = ["confusion", "warning"]
+_COMPARED = [
+    *("dataset", "split", "first", "second", "n", "seeds", "accuracy_first", "accuracy_second"),
+    *("only_first", "only_second", "test", "p", "p_holm", "detectable", "verdict"),
+]
 _BINARY = 2
+_LEVEL = 0.05
+# Five images more on one side may be five coins that fell alike: p = 2 / 2^5 = 0.06.
+_FEWEST_IMAGES = 6
 
 
 def classification_table(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
@@ -23,7 +40,8 @@ def classification_table(predictions: pd.DataFrame, classes: Sequence[str]) -> p
     The positive class of a binary problem is the last one; with more classes ``positive`` is
     empty, its figures are NaN, and the macro ones count. ``confusion`` is JSON, a row for each true
     class and a column for each predicted one. ``warning`` says ``below chance`` where always
-    answering the commonest class would be right more often.
+    answering the commonest class would be right more often. ``accuracy_low`` and its like are ends
+    of Wilson's 95 % intervals.
 
     Args:
         predictions: a row for each image: the keys, ``label``, ``prediction`` (class indices) and
@@ -40,55 +58,45 @@ def classification_table(predictions: pd.DataFrame, classes: Sequence[str]) -> p
     return pd.DataFrame(rows, columns=[*KEYS, *_COLUMNS, *_TEXTS])
 
 
-def figures(confusion: NDArray[np.integer], positive: int | None) -> dict[str, float]:
-    """Compute accuracy, and precision, recall, specificity and F1 of one class and macro.
+def compare_models(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """Return one row for each pair of models of a dataset and split, over what both predicted.
 
-    Macro is the plain mean over classes, so it is NaN where one class's figure is: a class that
-    is never predicted has no precision, one without images no recall.
+    One training seed and no near-duplicates: McNemar's exact test on the images that only one of
+    them gets right. Otherwise those images are neither independent nor alone in making the
+    difference, and `paired_test` compares right answers by group and seed. ``p_holm`` corrects for
+    all pairs of the dataset and split; ``verdict`` goes by it.
 
-    Args:
-        confusion: ``(K, K)`` counts, rows are true classes and columns predicted ones.
-        positive: index of the positive class; None leaves its figures NaN.
-
-    >>> found = figures(np.array([[13, 2], [1, 14]]), positive=0)
-    >>> [round(found[name], 4) for name in ("accuracy", "precision", "recall", "macro_f1")]
-    [0.9, 0.9286, 0.8667, 0.8999]
-    """
-    total, hits = confusion.sum(), np.diag(confusion)
-    actual, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
-    rates = {
-        "precision": _ratio(hits, predicted),
-        "recall": _ratio(hits, actual),
-        "specificity": _ratio(total - actual - predicted + hits, total - actual),
-        # From counts and not from precision: never predicting a class that exists is F1 = 0.
-        "f1": _ratio(2 * hits, actual + predicted),
-    }
-    found = {"accuracy": float(_ratio(hits.sum(), total))}
-    for name, rate in rates.items():
-        found[name] = float("nan") if positive is None else float(rate[positive])
-        found[f"macro_{name}"] = float(rate.mean())
-    return found
-
-
-def auroc(labels: NDArray[np.integer], confidences: NDArray[np.floating]) -> float:
-    """Return the area under the ROC curve; ties count half.
-
-    Two classes: of the last one. More: the mean over classes, each against the rest. NaN where a
-    class has no image or holds them all.
+    ``n`` counts images, ``only_first`` and ``only_second`` count answers: one for each image and
+    seed. ``detectable`` is the difference in accuracy that so many images would show in four of
+    five tests, given how often the models disagree; that of other seeds comes on top.
 
     Args:
-        labels: ``(N,)`` class indices.
-        confidences: ``(N, K)``.
+        predictions: as for `classification_table`, with ``sample`` and, where there is one,
+            ``group``; an empty group is the image's own.
+        classes: names in the order of the indices.
+
+    Raises:
+        XaibenchError: a label or a prediction is not the index of a class.
     """
-    count = confidences.shape[1]
-    chosen = [count - 1] if count == _BINARY else range(count)
-    return float(np.mean([_auroc(labels == index, confidences[:, index]) for index in chosen]))
+    _check(predictions, classes)
+    right = predictions["label"] == predictions["prediction"]
+    answers = predictions.assign(right=right, group=_groups(predictions))
+    table: list[dict[str, Any]] = []
+    for key, rows in answers.groupby(["dataset", "split"], dropna=False):
+        pairs = combinations(dict.fromkeys(rows["model"]), 2)
+        found = [row for pair in pairs if (row := _compare(rows, *pair))]
+        for row, p in zip(found, holm([row["p"] for row in found]), strict=True):
+            judged = row | {"dataset": key[0], "split": key[1], "p_holm": float(p)}
+            table.append(judged | {"verdict": _verdict(judged)})
+    return pd.DataFrame(table, columns=_COMPARED)
 
 
 def _row(group: pd.DataFrame, classes: Sequence[str]) -> dict[str, object]:
+    _check(group, classes)
     labels, predicted = group["label"].to_numpy(int), group["prediction"].to_numpy(int)
     confidences = group[[f"confidence_{index}" for index in range(len(classes))]].to_numpy(float)
-    confusion = _confusion(labels, predicted, len(classes))
+    confusion = np.zeros((len(classes), len(classes)), np.int64)
+    np.add.at(confusion, (labels, predicted), 1)
     positive = len(classes) - 1 if len(classes) == _BINARY else None
     below_chance = np.trace(confusion) < confusion.sum(axis=1).max()
     return {
@@ -96,35 +104,72 @@ def _row(group: pd.DataFrame, classes: Sequence[str]) -> dict[str, object]:
         "positive": "" if positive is None else classes[positive],
         **figures(confusion, positive),
         "auroc": auroc(labels, confidences),
+        "calibration_error": calibration_error(labels, confidences),
+        "brier": brier(labels, confidences),
         "confusion": json.dumps(confusion.tolist()),
         "warning": "below chance" if below_chance else "",
     }
 
 
-def _confusion(
-    labels: NDArray[np.integer], predicted: NDArray[np.integer], count: int
-) -> NDArray[np.int64]:
-    for what, indices in (("label", labels), ("prediction", predicted)):
-        wrong = indices[(indices < 0) | (indices >= count)]
+def _check(predictions: pd.DataFrame, classes: Sequence[str]) -> None:
+    for what in ("label", "prediction"):
+        indices = predictions[what].to_numpy(int)
+        wrong = indices[(indices < 0) | (indices >= len(classes))]
         if wrong.size:
             raise XaibenchError(
-                f"the predictions hold {what} {wrong[0]}, but there are {count} classes; "
+                f"the predictions hold {what} {wrong[0]}, but there are {len(classes)} classes; "
                 "predictions and run.json must come from one run."
             )
-    confusion = np.zeros((count, count), np.int64)
-    np.add.at(confusion, (labels, predicted), 1)
-    return confusion
 
 
-def _auroc(positive: NDArray[np.bool_], confidence: NDArray[np.floating]) -> float:
-    """Mann-Whitney's U over its largest possible value."""
-    ones, zeros = int(positive.sum()), int((~positive).sum())
-    if not ones or not zeros:
-        return float("nan")
-    ranks = float(rankdata(confidence)[positive].sum())
-    return (ranks - ones * (ones + 1) / 2) / (ones * zeros)
+def _groups(predictions: pd.DataFrame) -> NDArray[np.str_]:
+    """Return a name for each group of a fold; an image without one is its own."""
+    names = "image " + predictions["sample"].astype(str)
+    if "group" in predictions:
+        given = predictions["group"]
+        own = given.isna() | (given.astype(str) == "")
+        names = names.where(own, "group " + given.astype(str))
+    return (predictions["fold"].astype(str) + " " + names).to_numpy(str)
 
 
-def _ratio(part: NDArray[np.integer], whole: NDArray[np.integer]) -> NDArray[np.float64]:
-    known = np.where(whole > 0, whole, 1)
-    return np.where(whole > 0, part / known, np.nan)
+def _compare(rows: pd.DataFrame, first: str, second: str) -> dict[str, Any] | None:
+    sides = [rows[rows["model"] == model] for model in (first, second)]
+    both = sides[0].merge(sides[1], on=["fold", "seed", "sample"], suffixes=("", "_second"))
+    if both.empty:
+        return None
+    one, other = both["right"].to_numpy(float), both["right_second"].to_numpy(float)
+    by_image = both.assign(difference=one - other).groupby(["fold", "sample"])
+    images = by_image.agg({"difference": "mean", "group": "first"})
+    only_first, only_second, p = mcnemar(one == 1, other == 1)
+    seeds, test = both["seed"].nunique(), "McNemar"
+    if seeds > 1 or images["group"].duplicated().any():
+        test = "by group and seed"
+        p = paired_test(one, other, *(both[name] for name in ("group", "fold", "seed")))
+    found: dict[str, Any] = {"first": first, "second": second, "n": len(images), "seeds": seeds}
+    found |= {"accuracy_first": one.mean(), "accuracy_second": other.mean()}
+    found |= {"only_first": only_first, "only_second": only_second, "test": test, "p": p}
+    spread = detectable_difference(images["difference"], images["group"])
+    return found | {"detectable": float(np.fmax(spread, _FEWEST_IMAGES / len(images)))}
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    n, several = row["n"], row["seeds"] > 1
+    shares = row["accuracy_first"], row["accuracy_second"]
+    if several:
+        seen = (
+            f"{shares[0]:.1%} against {shares[1]:.1%} of {n} images, mean of {row['seeds']} seeds"
+        )
+    else:
+        seen = f"{round(shares[0] * n)} against {round(shares[1] * n)} of {n}"
+    p = row["p_holm"]
+    if np.isnan(p):
+        return f"{seen}: all images are of one group, nothing can be told"
+    said = "p < 0.001" if p < 0.001 else f"p = {p:.2g}"  # noqa: PLR2004
+    if p <= _LEVEL:
+        better = row["first"] if shares[0] > shares[1] else row["second"]
+        return f"{seen}: they differ, {better} is right more often ({said})"
+    if not row["only_first"] + row["only_second"]:
+        return f"{seen}: both are right on the same images"
+    reach = row["detectable"]
+    asked = f"{100 * reach:.1f} points" if several else f"{np.ceil(reach * n - 1e-9):.0f} images"
+    return f"{seen}: too few images to tell ({said}); it takes a difference of about {asked}"

@@ -1,0 +1,155 @@
+from itertools import product
+
+import numpy as np
+import pytest
+from scipy.stats import permutation_test, ttest_1samp, wilcoxon
+from simulated import at_most, clustered, folded, hits, independent, normal, seeded, skewed
+
+from xaibench.stats.paired import holm, paired_test
+
+NAN = float("nan")
+ZEROS = np.zeros(10, int)
+A = np.array([0.9, 0.4, 0.5, 0.7, 0.6, 0.8, 0.3, 0.75, 0.55, 0.95])
+B = np.array([0.7, 0.45, 0.3, 0.65, 0.4, 0.5, 0.35, 0.6, 0.5, 0.6])
+
+
+def p_of(a, b, groups=None, folds=None, seeds=None, **options):
+    count = len(a)
+    groups = np.arange(count) if groups is None else groups
+    rest = (np.zeros(count, int) if labels is None else labels for labels in (folds, seeds))
+    return paired_test(a, b, groups, *rest, **options)
+
+
+def test_signs_of_few_groups_are_all_tried():
+    sums = np.array([0.2 - 0.05, 0.2, 0.05, 0.2, 0.3, -0.05 + 0.15, 0.05 + 0.35])
+    groups = np.array([0, 0, 1, 2, 3, 4, 5, 5, 6, 6])
+    totals = [abs(np.dot(signs, sums)) for signs in product([-1, 1], repeat=7)]
+    expected = np.mean(np.array(totals) >= sums.sum() - 1e-12)
+    assert p_of(A, B, groups) == expected == p_of(B, A, groups) == 2 / 128
+
+
+def test_signs_of_many_groups_agree_with_scipy():
+    random = np.random.default_rng(2)
+    a, b = random.gamma(2, size=(2, 40))
+    a += 0.3
+    reference = permutation_test(
+        (a, b), lambda x, y: (x - y).mean(), permutation_type="samples", n_resamples=50_000, rng=0
+    )
+    assert p_of(a, b) == pytest.approx(reference.pvalue, abs=0.006)
+    assert 0.01 < p_of(a, b) < 0.2
+
+
+def test_very_small_p_values_are_told_apart_and_never_too_small():
+    random = np.random.default_rng(3)
+    noise = random.normal(size=130)
+    found = [p_of(noise + shift, 0 * noise) for shift in (0.5, 0.8, 1.2)]
+    exact = [ttest_1samp(noise + shift, 0).pvalue for shift in (0.5, 0.8, 1.2)]
+    assert 1e-4 > found[0] > found[1] > found[2]
+    assert (np.array(found) > exact).all()
+
+
+def test_more_groups_than_bundles():
+    random = np.random.default_rng(4)
+    noise = random.normal(size=3000)
+    expected = ttest_1samp(noise + 0.03, 0).pvalue
+    assert p_of(noise + 0.03, 0 * noise) == pytest.approx(expected, rel=0.5)
+    assert 0.001 < expected < 0.2
+
+
+def test_only_what_both_define_counts_and_equal_columns_never_differ():
+    holed = np.where(np.arange(10) < 3, NAN, A)
+    assert p_of(holed, B) == p_of(A[3:], B[3:])
+    assert p_of(A, A) == 1.0
+    assert p_of(np.ones(10), np.zeros(10), groups=ZEROS) != p_of(A, A)
+    for method in ("mean", "wilcoxon"):
+        turned = np.array([1.0, -1] * 5)
+        assert p_of(turned, 0 * turned, groups=np.arange(10) // 2, method=method) == 1.0
+
+
+def test_one_group_tells_nothing():
+    assert np.isnan(p_of(A, B, groups=ZEROS))
+    assert np.isnan(p_of(A, A * NAN))
+    assert not np.isnan(p_of(A, B, groups=ZEROS, folds=np.arange(10) // 5))
+
+
+def test_wilcoxon_ranks_the_groups_means():
+    random = np.random.default_rng(5)
+    a, b = random.normal(0.2, size=(2, 60)) + random.normal(size=60)
+    groups = np.repeat(np.arange(20), 3)
+    means = (a - b).reshape(20, 3).mean(axis=1)
+    assert p_of(a, b, groups, method="wilcoxon") == wilcoxon(means).pvalue
+
+
+def test_two_seeds_that_disagree_are_no_evidence_however_many_images():
+    images, seeds = np.indices((200, 2)).reshape(2, -1)
+    noise = np.random.default_rng(6).normal(size=400) * 0.1
+    apart = np.where(seeds == 0, 0.9, 0.1) + noise
+    assert p_of(apart, 0 * apart) < 1e-4
+    assert p_of(apart, 0 * apart, images, seeds=seeds) > 0.3
+    alike = 0.5 + noise
+    assert p_of(alike, 0 * alike, images, seeds=seeds) < 0.05
+
+
+def rejected(trials, level=0.05, shift=0.0):
+    scores = (trials.values - trials.true + shift).T
+    found = [paired_test(column, 0 * column, *trials.labels) for column in scores]
+    return int((np.array(found) <= level).sum())
+
+
+@pytest.mark.parametrize(
+    ("trials", "highest"),
+    [
+        pytest.param(lambda: independent(normal, 0.0), 0.05, id="130 images"),
+        pytest.param(lambda: independent(normal, 0.0, images=8), 0.05, id="8 images"),
+        pytest.param(clustered, 0.05, id="groups of 1 to 6"),
+        pytest.param(lambda: independent(skewed, 0.4), 0.07, id="as skewed as no difference is"),
+        pytest.param(lambda: folded(0.2), 0.05, id="5 folds with holes"),
+        pytest.param(lambda: seeded(0.0, repetitions=400), 0.05, id="3 seeds alike"),
+        pytest.param(lambda: seeded(0.1, repetitions=400), 0.05, id="3 seeds somewhat apart"),
+        pytest.param(lambda: seeded(0.4, repetitions=400), 0.05, id="3 seeds apart"),
+        pytest.param(lambda: seeded(0.2, seeds=2, repetitions=400), 0.07, id="2 seeds"),
+    ],
+)
+def test_no_difference_is_found_where_there_is_none(trials, highest):
+    made = trials()
+    count, repetitions = rejected(made), made.values.shape[1]
+    assert at_most(count, repetitions, highest), count / repetitions
+    assert count > 0.01 * repetitions, "so careful a test finds nothing"
+
+
+def test_no_difference_of_hits_is_found_where_there_is_none():
+    first, second = independent(hits(0.8), 0.8), independent(hits(0.8), 0.8, images=131)
+    made = first._replace(values=first.values - second.values[:130], true=0.0)
+    assert at_most(rejected(made), 1000, 0.05)
+
+
+def test_power_rises_with_the_difference():
+    made = independent(normal, 0.0, repetitions=400)
+    found = [rejected(made, shift=shift) / 400 for shift in (0, 0.15, 0.25, 0.5)]
+    # The normal test's power at n = 130 and sd 1.
+    np.testing.assert_allclose(found, [0.05, 0.4, 0.81, 1], atol=0.06)
+
+
+def test_ignoring_groups_finds_what_is_not_there():
+    made = clustered()
+    assert rejected(made._replace(groups=np.arange(len(made.groups)))) > 150
+
+
+def test_holm_agrees_with_the_worked_case():
+    # Sorted .005 .01 .03 .04: times 4, 3, 2, 1, and never falling.
+    found = holm([[0.01, 0.04, NAN], [0.03, 0.005, NAN]])
+    np.testing.assert_allclose(found, [[0.03, 0.06, NAN], [0.06, 0.02, NAN]])
+    assert holm([0.6, 0.9]).max() == 1.0
+    assert holm([]).shape == (0,)
+
+
+def test_holm_keeps_the_chance_of_any_false_finding():
+    random = np.random.default_rng(7)
+    from_nothing = random.random((4000, 8))
+    found = random.random((4000, 2)) * 1e-4  # two of ten hypotheses are false
+    adjusted = np.array([holm(row) for row in np.hstack([from_nothing, found])])
+    wrong = (adjusted[:, :8] <= 0.05).any(axis=1)
+    assert at_most(int(wrong.sum()), 4000, 0.05)
+    assert wrong.mean() > 0.035
+    assert (adjusted[:, 8:] <= 0.05).all()
+    assert (from_nothing <= 0.05).any(axis=1).mean() > 0.3

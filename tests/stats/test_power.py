@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+from scipy.stats import nct, t
+
+from xaibench.stats.power import detectable_difference, images_needed
+
+NOISE = np.random.default_rng(0).normal(size=130)
+NOISE = 0.2 * (NOISE - NOISE.mean()) / NOISE.std(ddof=1)
+
+
+def power_of(difference, images, sd=0.2, level=0.05):
+    """The t-test's power by the noncentral t-distribution."""
+    limit, shift = t.ppf(1 - level / 2, images - 1), difference / sd * np.sqrt(images)
+    return nct.sf(limit, images - 1, shift) + nct.cdf(-limit, images - 1, shift)
+
+
+@pytest.mark.parametrize(("power", "level"), [(0.8, 0.05), (0.9, 0.01)])
+def test_a_detectable_difference_is_found_with_this_power(power, level):
+    found = detectable_difference(NOISE, np.arange(130), power=power, level=level)
+    assert power_of(found, 130, level=level) == pytest.approx(power, abs=0.005)
+    assert detectable_difference(NOISE + 0.3, np.arange(130), power=power, level=level) == (
+        pytest.approx(found)
+    )
+
+
+@pytest.mark.parametrize("difference", [0.02, -0.1, 0.3])
+def test_the_images_needed_are_enough_and_one_less_is_not(difference):
+    found = images_needed(difference, NOISE, np.arange(130))
+    assert power_of(difference, found) == pytest.approx(0.8, abs=0.05 if found < 10 else 0.01)
+    assert power_of(difference, found - 1) < 0.8 + 0.005
+
+
+def test_the_detectable_difference_needs_as_many_images_as_there_are():
+    groups = np.arange(130) // 2
+    found = detectable_difference(NOISE, groups)
+    assert images_needed(found * 1.0001, NOISE, groups) == pytest.approx(130, abs=2)
+
+
+def test_copies_of_images_tell_nothing_more():
+    groups = np.arange(130)
+    alone = detectable_difference(NOISE, groups)
+    copied = detectable_difference(np.tile(NOISE, 3), np.tile(groups, 3))
+    assert copied == pytest.approx(alone)
+    assert images_needed(0.05, np.tile(NOISE, 3), np.tile(groups, 3)) == pytest.approx(
+        3 * images_needed(0.05, NOISE, groups), abs=2
+    )
+
+
+def test_what_is_undefined_does_not_count():
+    holed = np.append(NOISE, [float("nan")] * 5)
+    assert detectable_difference(holed, np.arange(135)) == detectable_difference(
+        NOISE, np.arange(130)
+    )
+    assert np.isnan(detectable_difference([0.1, 0.2], [0, 0]))
+    assert detectable_difference(np.full(4, 0.1), np.arange(4)) == pytest.approx(0, abs=1e-12)
+    for difference in (0, float("nan")):
+        with pytest.raises(ValueError, match="isn't 0"):
+            images_needed(difference, NOISE, np.arange(130))
+    with pytest.raises(ValueError, match="two groups"):
+        images_needed(0.1, [0.1, 0.2], ["a", "a"])

@@ -1,0 +1,51 @@
+"""The models' accuracy for people: the figures that matter, with Wilson's intervals."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from xaibench.report.boards import number, span
+from xaibench.report.markdown import markdown_table
+
+_KEYS = ("dataset", "split", "fold", "model", "seed", "n")
+_FIGURES = ("accuracy", "recall", "specificity", "f1", "macro_f1", "auroc", "calibration_error")
+_TEXTS = ("confusion", "warning")
+
+
+def classification_to_markdown(table: pd.DataFrame, tests: pd.DataFrame) -> Iterator[str]:
+    """Yield Markdown paragraphs.
+
+    Args:
+        table: from `classification_table`.
+        tests: from `compare_models`.
+    """
+    if table.empty:
+        return
+    keys = [key for key in _KEYS if key in ("model", "n") or table[key].nunique() > 1]
+    names = [*keys, *_FIGURES, *_TEXTS]
+    yield "## Classification"
+    yield (
+        "Recall, specificity and F1 are those of the positive class, "
+        f"{', '.join(sorted({str(name) for name in table['positive'] if name})) or 'if any'}; "
+        "brackets hold Wilson's 95 % interval. A confusion matrix has a row for each true class. "
+        "More figures stand in classification.csv."
+    )
+    yield markdown_table(names, [_line(row, names) for row in table.to_dict("records")])
+    if len(tests):
+        yield "Can the models' accuracies be told apart?"
+        lines = [[_plain(value) for value in row] for row in tests.to_numpy(object)]
+        yield markdown_table([*tests.columns], lines)
+
+
+def _line(row: Mapping[Any, Any], names: list[str]) -> list[str]:
+    cells = []
+    for name in names:
+        ends = (f"{name}_low", f"{name}_high")
+        text = _plain(row[name])
+        cells.append(f"{text} {span(*(row[end] for end in ends))}" if ends[0] in row else text)
+    return [cell.strip() for cell in cells]
+
+
+def _plain(value: object) -> str:
+    return number(value) if isinstance(value, float) else str(value)
