@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import xaibench
+from xaibench.core.registry import plugins
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -40,6 +41,12 @@ def test_readme_names_the_score_columns_that_runs_write():
     from xaibench.pipeline.gather import SCORE_COLUMNS  # noqa: PLC0415
 
     assert f"`{', '.join(SCORE_COLUMNS)}`" in README
+
+
+@pytest.mark.parametrize("kind", ["method", "metric"])
+def test_readme_names_every_plugin(kind):
+    missing = [name for name in plugins(kind) if not re.search(rf"`{name}[`\[]", README)]
+    assert not missing
 
 
 def test_every_public_name_can_be_imported():

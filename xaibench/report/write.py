@@ -1,66 +1,98 @@
-"""Tables and pictures of a run's folder, from what the run left there."""
+"""Tables and pictures of a folder, from what stands there: nothing else is asked."""
 
 import logging
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.layout import Layout
-from xaibench.core.store import read_json, replacing
-from xaibench.core.tables import read_table
-from xaibench.report.classification import classification_table
+from xaibench.core.store import replacing
+from xaibench.report.agreement import agreement
+from xaibench.report.classification import classification_table, compare_models
+from xaibench.report.document import Part, to_markdown
 from xaibench.report.gallery import pick_rows, places_of
 from xaibench.report.grid import draw_grid, draw_history
-from xaibench.report.leaderboard import correct_only, leaderboard, to_markdown
+from xaibench.report.judge import judge
+from xaibench.report.latex import to_latex
+from xaibench.report.leaderboard import leaderboard
+from xaibench.report.material import Material, read_material
+from xaibench.report.section import sections
+from xaibench.report.slices import slices
+from xaibench.report.traits import of_dataset
 
 _log = logging.getLogger(__name__)
 
 
-def read_run(out: Path) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]:
-    """Read ``run.json``, ``scores.csv`` and ``predictions.csv``.
+def write_report(out: Path) -> pd.DataFrame:
+    """Write all tables and pictures of a run's folder.
+
+    Returns:
+        The leaderboard.
 
     Raises:
         XaibenchError: the folder is no run's, or holds no scores yet.
     """
-    run = read_json(out / "run.json")
-    if not {"options", "classes", "methods", "metrics"} <= set(run):
-        raise XaibenchError(
-            f"{out}: no run.json, or not a whole one; name the --out folder of an `xaibench run`."
-        )
-    try:
-        scores, predictions = read_table(out / "scores.csv"), read_table(out / "predictions.csv")
-    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
-        raise XaibenchError(f"{out}: {error}; finish the run first (the same command).") from error
-    if scores.empty:
-        raise XaibenchError(f"{out}: no method has any score; see the errors in its cells.")
-    return run, scores, predictions
+    material = read_material(out)
+    board = write_tables(material, out)
+    if "options" in material.run:  # a merged folder has no models and no maps
+        _draw(out, material)
+    return board
 
 
-def write_report(out: Path) -> pd.DataFrame:
-    """Write ``classification.csv``, ``leaderboard.csv``, ``leaderboard.md`` and the pictures.
+def write_tables(material: Material, out: Path) -> pd.DataFrame:
+    """Write ``leaderboard.csv``, ``.md`` and ``.tex``, ``slices.csv`` and the other tables.
 
     Returns:
         The leaderboard.
     """
-    run, scores, predictions = read_run(out)
-    board = leaderboard(scores, run)
-    classification = classification_table(predictions, run["classes"])
-    for table in (board, classification):  # numbers of different protocols must never mix
-        table["protocol"] = run.get("protocol_hash", "")
-    right = correct_only(scores, run, predictions)
-    with replacing(out / "leaderboard.csv") as path:
-        board.to_csv(path, index=False)
-    with replacing(out / "classification.csv") as path:
-        classification.to_csv(path, index=False)
+    run = material.run
+    judged = [(section, judge(section, run)) for section in sections(material)]
+    board = leaderboard(material, judged)
+    parts = [
+        Part(
+            section,
+            found,
+            board[(board["dataset"] == section.dataset) & (board["split"] == section.split)],
+            slices(section, material),
+            agreement(section, run, found),
+        )
+        for section, found in judged
+    ]
+    classification, tests = _classification(material)
+    tables = {
+        "leaderboard": board,
+        "slices": pd.concat([part.slices for part in parts]),
+        "agreement": pd.concat([part.agreement for part in parts]),
+        "classification": classification,
+        "classification_tests": tests,
+    }
+    for name, table in tables.items():
+        with replacing(out / f"{name}.csv") as path:
+            # Numbers of different protocols must never mix.
+            table.assign(protocol=run.get("protocol_hash", "")).to_csv(path, index=False)
     with replacing(out / "leaderboard.md") as path:
-        path.write_text(to_markdown(board, run, right, classification), "utf-8")
-    _draw(out, run, predictions)
+        path.write_text(to_markdown(parts, run, classification, tests), "utf-8")
+    with replacing(out / "leaderboard.tex") as path:
+        path.write_text(to_latex(board, run), "utf-8")
     return board
 
 
-def _draw(out: Path, run: dict[str, Any], predictions: pd.DataFrame) -> None:
+def _classification(material: Material) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return how well the models classify, and whether they differ; datasets have own classes."""
+    # Submitted maps may explain a network that nobody named.
+    known = material.predictions.dropna(subset="prediction")
+    found = []
+    for dataset in sorted(set(known["dataset"])) or [""]:
+        rows = known[known["dataset"] == dataset]
+        classes = of_dataset(material.run, dataset, "classes")
+        found.append((classification_table(rows, classes), compare_models(rows, classes)))
+    tables, tests = zip(*found, strict=True)
+    return pd.concat(tables), pd.concat(tests)
+
+
+def _draw(out: Path, material: Material) -> None:
+    run, predictions = dict(material.run), material.predictions
     layout = Layout(out)
     histories = {}
     for place in places_of(predictions):
@@ -72,7 +104,7 @@ def _draw(out: Path, run: dict[str, Any], predictions: pd.DataFrame) -> None:
         with replacing(out / "history.png") as path:
             draw_history(histories, path)
     try:
-        rows = pick_rows(out, run, predictions)
+        rows = pick_rows(out, run, predictions) if len(predictions) else []
     except XaibenchError as error:
         _log.warning("no picture grid: %s", error)
         return

@@ -1,0 +1,107 @@
+"""Hand-made runs: frames as a run leaves them."""
+
+import json
+
+import numpy as np
+import pandas as pd
+
+from xaibench.core.fingerprints import fingerprint
+from xaibench.report.judge import judge
+from xaibench.report.leaderboard import leaderboard
+from xaibench.report.material import Material
+from xaibench.report.section import sections
+
+NAN = float("nan")
+NET = "resnet18"
+METHODS = {
+    "gradcam": ("cam", False),
+    "hirescam": ("cam", False),
+    "rise[a=x|y]": ("perturbation", False),
+    "spn": ("learned", False),
+    "centre": ("control", True),
+    "all_ones": ("control", True),
+    "oracle": ("control", False),
+}
+
+
+def metric(family="localization", *, higher=True, ranked=True, estimand="per image"):
+    return {
+        "higher_is_better": higher,
+        "family": family,
+        "bounds": [0, 1],
+        "ranked": ranked,
+        "estimand": estimand,
+    }
+
+
+def run_of(**changes):
+    run = {
+        "xaibench": "1.2.3",
+        "dataset": "busi",
+        "command": "xaibench run busi",
+        "classes": ["benign", "malignant"],
+        "mask_fraction": 0.25,
+        "seeds": [0],
+        "splits": {"holdout.csv": "c0ffee"},
+        "models": {NET: {"paper": None}},
+        "methods": {
+            name: {"family": family, "blind": blind, "sign": "relu", "paper": None}
+            for name, (family, blind) in METHODS.items()
+        },
+        "metrics": {
+            "drop": metric("faithfulness", higher=False),
+            "iou": metric(),
+            "outside": metric(higher=False),
+        },
+    } | changes
+    protocol = {
+        "split": "holdout",
+        "image_size": 160,
+        "metrics": {name: f"code of {name}" for name in run["metrics"]},
+        "targets": dict.fromkeys(run["metrics"], "label"),
+    }
+    run.setdefault("protocol", protocol)
+    run["protocol_hash"] = fingerprint(run["protocol"])
+    return run
+
+
+RUN = run_of()
+
+
+def rows_of(method, metric, values, *, seed=0, fold=0, model=NET, status="ok", dataset="busi"):
+    return [
+        {"dataset": dataset, "split": "holdout", "fold": fold, "model": model, "seed": seed}
+        | {"method": method, "sample": f"s{index}", "metric": metric, "value": value}
+        | {"status": status}
+        for index, value in enumerate(values)
+    ]
+
+
+def predicted(labels, said, *, seed=0, model=NET, dataset="busi", **columns):
+    count = len(labels)
+    sure = columns.pop("sure", np.full(count, 0.75))
+    said = np.asarray(said)
+    frame = pd.DataFrame(rows_of("", "", labels, seed=seed, model=model, dataset=dataset))
+    frame = frame.drop(columns=["method", "metric", "value", "status"])
+    return frame.assign(
+        group="", label=labels, prediction=said,
+        confidence_0=np.where(said == 0, sure, 1 - sure),
+        confidence_1=np.where(said == 1, sure, 1 - sure),
+        **columns,
+    )  # fmt: skip
+
+
+def board_of(scores, run=RUN, predictions=None, costs=None):
+    material = Material.of(run, pd.DataFrame(scores), predictions, costs)
+    judged = [(section, judge(section, run)) for section in sections(material)]
+    return leaderboard(material, judged)
+
+
+def save(folder, run, scores, predictions=None, costs=None):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "run.json").write_text(json.dumps(run))
+    pd.DataFrame(scores).to_csv(folder / "scores.csv", index=False)
+    for name, table in (("predictions", predictions), ("costs", costs)):
+        if table is not None:
+            table.to_csv(folder / f"{name}.csv", index=False)
+    return folder

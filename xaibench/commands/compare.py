@@ -1,0 +1,29 @@
+"""``xaibench compare``."""
+
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=Path, metavar="RUN RUN ...")
+@click.option("--out", type=Path, default=Path("results/comparison"), metavar="DIR",
+              show_default=True, help="where to put the common board")  # fmt: skip
+def compare(runs: tuple[Path, ...], out: Path) -> None:
+    """Put runs of one protocol on one board, or say what differs.
+
+    Each RUN is a folder of `xaibench run`, `score` or `compare`. Runs with different training seeds
+    count as more seeds; other datasets become other parts of the board.
+    """
+    from xaibench.report.merge import merge_runs, write_merged
+    from xaibench.report.terminal import print_board
+    from xaibench.report.write import write_tables
+
+    merged = merge_runs(runs, f"xaibench {shlex.join(sys.argv[1:])}")
+    write_merged(merged, out)
+    print_board(write_tables(merged, out), merged.run)
+    for warning in merged.run["warnings"]:
+        click.echo(f"note: {warning}", err=True)
+    click.echo(f"written to {out}: leaderboard.md, leaderboard.csv, slices.csv, ...")

@@ -1,0 +1,159 @@
+"""Several runs as one board, where their numbers mean the same."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from xaibench.core.errors import XaibenchError
+from xaibench.core.fingerprints import fingerprint
+from xaibench.core.store import read_json, replacing, write_json
+from xaibench.report.comparable import BY_METRIC, check_comparable, common_metrics, datasets_of
+from xaibench.report.material import PLACE, Material, read_material
+from xaibench.report.traits import Run
+
+_CELL = [*PLACE, "method"]
+
+
+def merge_runs(folders: Sequence[Path], command: str) -> Material:
+    """Read folders of one protocol, and put their rows together.
+
+    Metrics that only some of them have are left out, and said to be. A cell that two of them hold
+    is kept once where its scores are the same.
+
+    Args:
+        folders: of `xaibench run`, `score` or `compare`.
+        command: how to repeat this.
+
+    Raises:
+        XaibenchError: what differs, by its name, with both values.
+    """
+    if len(folders) < 2 or len({folder.resolve() for folder in folders}) < len(folders):  # noqa: PLR2004
+        raise XaibenchError("compare takes two folders or more, each once.")
+    found = {str(folder): read_material(folder) for folder in folders}
+    check_comparable(found)
+    run = _describe({name: material.run for name, material in found.items()}, command)
+    wanted = run["metrics"]
+    scores = {name: m.scores[m.scores["metric"].isin(wanted)] for name, m in found.items()}
+    return Material.of(
+        run,
+        _once(scores, [*_CELL, "sample", "metric"], "value"),
+        _once({name: m.predictions for name, m in found.items()}, [*PLACE, "sample"]),
+        _once({name: m.costs for name, m in found.items()}, _CELL),
+        {key: group for m in found.values() for key, group in m.groups.items()},
+    )
+
+
+def write_merged(material: Material, out: Path) -> None:
+    """Write ``run.json`` and the rows, so that the folder can be reported and compared again.
+
+    Raises:
+        XaibenchError: a run of its own lies there.
+    """
+    there = read_json(out / "run.json")
+    if there and "sources" not in there:
+        raise XaibenchError(f"--out {out}: a run lies there; choose another folder.")
+    write_json(out / "run.json", material.run)
+    predictions = material.predictions
+    named = [material.groups.get(key, "") for key in
+             zip(predictions["dataset"], predictions["sample"], strict=True)]  # fmt: skip
+    tables = {
+        "scores": material.scores,
+        "predictions": predictions.assign(group=named),
+        "costs": material.costs,
+    }
+    for name, table in tables.items():
+        with replacing(out / f"{name}.csv") as path:
+            table.to_csv(path, index=False)
+
+
+def _once(frames: Mapping[str, pd.DataFrame], keys: list[str], same: str = "") -> pd.DataFrame:
+    """Concatenate tables, one line for each key; the column ``same`` mustn't contradict itself.
+
+    Raises:
+        XaibenchError: two runs hold different values for a key.
+    """
+    told = [frame.assign(_run=name) for name, frame in frames.items() if len(frame)]
+    if not told:
+        return next(iter(frames.values()))
+    table = pd.concat(told, ignore_index=True)
+    first = table.drop_duplicates(keys)
+    again = table[table.duplicated(keys)]
+    if same and len(again):
+        both = again.merge(first, on=keys, suffixes=("", "_first"))
+        one, other = both[f"{same}_first"], both[same]
+        apart = both[(one != other) & ~(one.isna() & other.isna())]
+        if len(apart):
+            _refuse(apart.iloc[0], same, len(apart))
+    return first.drop(columns="_run")
+
+
+def _refuse(row: "pd.Series[Any]", column: str, count: int) -> None:
+    where = f"{row['dataset']}, {row['split']}, fold {row['fold']}, seed {row['seed']}"
+    raise XaibenchError(
+        f"{row['_run_first']} and {row['_run']} both hold {row['method']} on {row['model']} "
+        f"({where}), but {count} scores differ: {row['metric']} of {row['sample']} is "
+        f"{row[f'{column}_first']:.6g} against {row[column]:.6g}. The maps are others: train one "
+        "run with other --seeds, or leave the method out of one."
+    )
+
+
+def _describe(runs: Mapping[str, Run], command: str) -> dict[str, Any]:
+    """Return a ``run.json`` for all; ``sources`` says which runs they were."""
+    all_runs = list(runs.values())
+    metrics, first = common_metrics(all_runs), all_runs[0]
+    protocol = dict(first["protocol"])
+    for key in BY_METRIC:
+        protocol[key] = {metric: first["protocol"][key][metric] for metric in metrics}
+    datasets: dict[str, dict[str, Any]] = {}
+    for run in all_runs:
+        for name, about in datasets_of(run).items():
+            held = datasets.setdefault(name, {**about, "splits": {}, "recipes": {}})
+            held["splits"] |= about["splits"]
+            held["recipes"] |= about["recipes"]
+    return {
+        "xaibench": " and ".join(_versions(all_runs)),
+        "command": command,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "sources": [source for name, run in runs.items() for source in _sources(name, run)],
+        "dataset": ", ".join(datasets),
+        "datasets": datasets,
+        **next(iter(datasets.values())),
+        "seeds": sorted({seed for run in all_runs for seed in run["seeds"]}),
+        "protocol": protocol,
+        "protocol_hash": fingerprint(protocol),
+        "models": {name: about for run in all_runs for name, about in run["models"].items()},
+        "methods": {name: about for run in all_runs for name, about in run["methods"].items()},
+        "metrics": {metric: first["metrics"][metric] for metric in metrics},
+        "skipped": [skip for run in all_runs for skip in run.get("skipped", [])],
+        "warnings": [*_notes(runs, metrics), *_warnings(runs)],
+    }
+
+
+def _sources(name: str, run: Run) -> list[dict[str, Any]]:
+    if "sources" in run:
+        return list(run["sources"])
+    told = ("command", "date", "xaibench", "protocol_hash", "dataset", "seeds", "submission")
+    return [{"name": name, **{key: run[key] for key in told if key in run}}]
+
+
+def _notes(runs: Mapping[str, Run], metrics: Sequence[str]) -> Iterator[str]:
+    """Say what was left out, and what differs without harm."""
+    for name, run in runs.items():
+        if alone := [metric for metric in run["metrics"] if metric not in metrics]:
+            yield f"left out, as not all runs have them: {', '.join(alone)} (of {name})"
+    if len(versions := _versions(list(runs.values()))) > 1:
+        yield f"the runs were made by xaibench {' and '.join(versions)}"
+
+
+def _warnings(runs: Mapping[str, Run]) -> Iterator[str]:
+    for name, run in runs.items():
+        told = [*run.get("warnings", []), *run.get("submission", {}).get("warnings", [])]
+        for text in dict.fromkeys(told):
+            yield text if "sources" in run else f"{name}: {text}"
+
+
+def _versions(runs: Sequence[Run]) -> list[str]:
+    return sorted({str(run.get("xaibench", "unknown")) for run in runs})
