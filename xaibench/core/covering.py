@@ -1,5 +1,6 @@
 """Covering images under a map, and the model's confidence on what is left."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -42,7 +43,8 @@ class CoveredConfidence:
     """The target's confidence on covered images; each way of covering costs one pass, once.
 
     Several methods' maps of the same images go together: whoever asks first has all of them seen
-    in one stream.
+    in one stream. An image that is covered nowhere keeps its confidence to the last bit, which
+    another batch, on a GPU, might round otherwise.
     """
 
     def __init__(
@@ -52,10 +54,21 @@ class CoveredConfidence:
         targets: Tensor,
         predict: Predict,
         together: "list[CoveredConfidence] | None" = None,
+        untouched: Callable[[], Tensor] | None = None,
     ) -> None:
-        """Join those that go ``together``: they share images, targets and model."""
+        """Join those that go ``together``: they share images, targets and model.
+
+        Args:
+            images: ``(B, C, H, W)``.
+            maps: ``(B, H, W)``.
+            targets: ``(B,)``.
+            predict: images -> confidences ``(B, K)``.
+            together: other methods' maps of the same images.
+            untouched: gives the confidences ``(B, K)`` on the images themselves, if known.
+        """
         self._images, self._maps, self._targets = images, maps, targets
         self._predict = predict
+        self._untouched = untouched or (lambda: predict(images))
         self._known: dict[tuple[str, str, str], Tensor] = {}
         self._together = [] if together is None else together
         self._together.append(self)
@@ -81,5 +94,10 @@ class CoveredConfidence:
         beneath = None if baseline == "black" else baseline_of(self._images, baseline)
         images = [cover(self._images, each._maps, covered, by, beneath) for each in group]
         confidences = confidence_of(self._targets, torch.cat(images), self._predict)
-        for each, part in zip(group, confidences.view(len(group), -1), strict=True):
-            each._known[covered, by, baseline] = part
+        parts = confidences.view(len(group), -1)
+        for each, seen, part in zip(group, images, parts, strict=True):
+            same = (seen == self._images).flatten(1).all(dim=1)
+            known = (
+                self._untouched().gather(1, self._targets[:, None])[:, 0] if same.any() else part
+            )
+            each._known[covered, by, baseline] = part.where(~same, known)

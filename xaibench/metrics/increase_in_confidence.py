@@ -8,10 +8,6 @@ from xaibench.core.baselines import Baseline
 from xaibench.core.covering import By, Covered
 from xaibench.core.registry import metric
 
-# A batch of another size may take other kernels: in trained networks they move the odds of the same
-# image by up to 1.1e-5 of themselves, and a confidence near 1 by the last two bits of float32.
-_ODDS, _LAST_BITS = 1e-4, 2.4e-7
-
 
 @metric(
     higher_is_better=True,
@@ -33,8 +29,7 @@ def increase_in_confidence(
     """Return 1 where p(covered x) > p(x), else 0, shape (B,).
 
     p is the softmax confidence of the target. The unimportant part is covered (x * h), so that
-    higher is better; with ``covered=important`` (x * (1 - h)) it is a control, and lower is. What
-    may be rounding is no increase: the odds p / (1 - p) must rise by more than a ten-thousandth.
+    higher is better; with ``covered=important`` (x * (1 - h)) it is a control, and lower is.
 
     Options:
         covered: the part that is covered.
@@ -45,5 +40,4 @@ def increase_in_confidence(
     >>> increase_in_confidence(tensor([0.8, 0.5]), lambda *way: tensor([0.6, 0.9]))
     tensor([0., 1.])
     """
-    rounding = confidence * (_ODDS * (1 - confidence) + _LAST_BITS)
-    return (covered_confidence(covered, by, baseline) > confidence + rounding).float()
+    return (covered_confidence(covered, by, baseline) > confidence).float()

@@ -212,7 +212,12 @@ def _gather(maps: Maps, batch: TestBatch, kind: str, asked: Asked | None) -> Evi
         targets=targets,
         batch=batch,
         covered_confidence=CoveredConfidence(
-            batch.images, maps.values, targets, batch.predict, batch.together[kind]
-        ),
+            batch.images,
+            maps.values,
+            targets,
+            batch.predict,
+            batch.together[kind],
+            untouched=lambda: batch.confidences,
+        ),  # fmt: skip
         asked=asked,
     )
