@@ -218,6 +218,6 @@ def _gather(maps: Maps, batch: TestBatch, kind: str, asked: Asked | None) -> Evi
             batch.predict,
             batch.together[kind],
             untouched=lambda: batch.confidences,
-        ),  # fmt: skip
+        ),
         asked=asked,
     )
