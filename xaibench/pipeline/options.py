@@ -29,7 +29,9 @@ class RunOptions:
     metrics: tuple[str, ...] = _option(
         (
             "iou",
+            "iou_tuned",
             "iou_area",
+            "average_precision",
             "hit_rate",
             "mass_in_mask",
             "drop_in_confidence",

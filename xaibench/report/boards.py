@@ -12,7 +12,7 @@ from xaibench.report.traits import FAMILIES, Run, header, is_blind, metrics_of, 
 
 NONE = "—"
 _WIDEST = 4  # metrics side by side
-_ROUNDING, _TINY, _FINE, _NARROW = 1e-7, 1e-6, 0.01, 0.02
+_TINY, _FINE, _NARROW = 1e-6, 0.01, 0.02
 _LARGE = 1000
 _MOST_LETTERS = 4
 TIED = "="
@@ -139,13 +139,14 @@ def _column(rows: pd.DataFrame, run: Run, metric: str, *, compete: bool) -> list
     values = rows[metric].to_numpy(float)
     known = np.abs(values[~np.isnan(values)])
     fine = bool(known.size and _TINY < known.max() < _FINE)
-    best = sign(run, metric) * values
-    top = np.nanmax(best) if known.size else np.nan
-    ties = _ties(list(rows[f"{metric}_ties"]), int(np.nanargmax(best))) if known.size else []
+    best = int(np.nanargmax(sign(run, metric) * values)) if known.size else 0
+    top = number(values[best], fine)
+    ties = _ties(list(rows[f"{metric}_ties"]), best) if known.size else []
     return [
         Cell(
             number(row[metric], fine),
-            compete and bool(np.isclose(best[place], top, rtol=1e-9, atol=_ROUNDING)),
+            # As printed: of two equal numbers not one alone may look better.
+            compete and known.size > 0 and number(row[metric], fine) == top,
             span(row[f"{metric}_low"], row[f"{metric}_high"], fine),
             ties[place] if compete and ties else "",
             row[f"{metric}_undefined"],
