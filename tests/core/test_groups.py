@@ -100,3 +100,10 @@ def test_an_unreadable_table_is_refused(tmp_path, content):
         file.write_bytes(content)
     with pytest.raises(XaibenchError, match=r"--groups .*not a readable CSV file"):
         read_groups(file)
+
+
+def test_a_table_may_name_more_than_the_selection_holds(tmp_path, caplog):
+    rows = [("a", "1"), ("left out", "1"), ("scan 2", "1")]
+    joined = join_groups([sample("a"), sample("scan 2")], write(tmp_path / "g.csv", rows))
+    assert [each.group for each in joined] == ["a", "a"]
+    assert "1 of its 3 samples are not in this selection, such as 'left out'" in caplog.text

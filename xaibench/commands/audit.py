@@ -18,6 +18,8 @@ def audit(dataset: str, data_root: str, out: str, plugin: tuple[str, ...]) -> No
     Writes audit.csv (sample, finding, severity, detail) and groups.csv (sample, group), the images
     that show the same; `xaibench run --groups FILE` keeps those together in every split.
 
+    All of a dataset is looked at, such as the normal images of busi, unless its options say less.
+
     An error is a file at which a run would stop: unreadable, or a mask that doesn't fit. A warning
     changes numbers; a note is good to know. The exit code is 1 where there are errors, else 0.
     """
@@ -32,9 +34,10 @@ def audit(dataset: str, data_root: str, out: str, plugin: tuple[str, ...]) -> No
     for file in plugin:
         load_plugin_file(Path(file))
     bound = bind("dataset", dataset)
-    found = look(open_dataset(bound, data_root))
+    found = look(open_dataset(bound.whole, data_root))
     folder = Path(out or f"results/audit-{folder_name(bound.spec)}")
     write_audit(found, folder)
+    click.echo(f"{bound.whole.spec}:")
     for line in describe_audit(found):
         click.echo(line)
     click.echo(f"written to {folder}: audit.csv, groups.csv")

@@ -1,6 +1,7 @@
 """Groups of samples from a table: what must not part, beside what the dataset itself says."""
 
 import csv
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.suggest import did_you_mean
 
 _COLUMNS = ("sample", "group")
+_log = logging.getLogger(__name__)
 
 
 def read_groups(path: Path) -> dict[str, str]:
@@ -56,17 +58,23 @@ def join_groups(samples: Sequence[Sample], path: Path) -> tuple[Sample, ...]:
     What hangs together by either stays together: patients whose images are near-duplicates become
     one group. Groups take the name of their first sample; a sample that stands alone has none.
 
+    The table may name samples of the dataset that this selection leaves out, such as a class.
+
     Raises:
-        XaibenchError: the table is unreadable, or names a sample that isn't there.
+        XaibenchError: the table is unreadable, or names none of the samples.
     """
     told = read_groups(path)
     known = {sample.id for sample in samples}
-    if strange := [name for name in told if name not in known]:
+    strange = [name for name in told if name not in known]
+    if strange and len(strange) == len(told):
         raise XaibenchError(
             f"--groups {path}: '{strange[0]}' is no sample of this dataset"
-            f"{did_you_mean(strange[0], known)}; write the table with `xaibench audit` on the same "
-            "dataset and options."
+            f"{did_you_mean(strange[0], known)}, nor is any other; write the table with `xaibench "
+            "audit` on the same dataset."
         )
+    if strange:
+        _log.warning("--groups %s: %d of its %d samples are not in this selection, such as '%s'",
+                     path, len(strange), len(told), strange[0])  # fmt: skip
     first: dict[tuple[str, str], int] = {}
     pairs = []
     for place, sample in enumerate(samples):

@@ -52,6 +52,8 @@ class DatasetTraits:
 
     recipe: Mapping[str, Any] = field(default_factory=dict)
     fetch: Callable[[Path], Path] | None = None
+    whole: Mapping[str, Any] = field(default_factory=dict)
+    """Options under which all of its samples are there, which an audit looks at."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,11 @@ class Bound:
         traits: MetricTraits = self.plugin.traits
         turned = any(self.options.get(key) == value for key, value in traits.turned_by.items())
         return traits.higher_is_better != turned
+
+    @property
+    def whole(self) -> "Bound":
+        """A dataset with all samples that its options can give, but for those that were set."""
+        return Bound(self.plugin, {**self.plugin.traits.whole, **self.options})
 
     def __call__(self, words: object) -> Any:
         """Call the plugin with the words that it asks for, taken from an object's attributes."""

@@ -104,6 +104,7 @@ def dataset(
     paper: str | None = None,
     recipe: Mapping[str, Any] | None = None,
     fetch: Callable[[Path], Path] | None = None,
+    whole: Mapping[str, Any] | None = None,
 ) -> Callable[[Function], Function]:
     """Declare a dataset: a function that returns a `Dataset`.
 
@@ -111,8 +112,9 @@ def dataset(
         paper: key in ``references.bib``.
         recipe: run options that suit this dataset where the user gives none.
         fetch: downloads the data below a folder and returns where it lies.
+        whole: options under which all samples are there, for ``xaibench audit``.
     """
-    return _declare("dataset", paper, DatasetTraits(recipe or {}, fetch))
+    return _declare("dataset", paper, DatasetTraits(recipe or {}, fetch, whole or {}))
 
 
 def model(*, paper: str | None = None) -> Callable[[Function], Function]:

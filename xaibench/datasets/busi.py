@@ -57,7 +57,7 @@ def fetch_busi(root: Path) -> Path:
     return folder
 
 
-@dataset(paper="aldhabyani2020busi", fetch=fetch_busi)
+@dataset(paper="aldhabyani2020busi", fetch=fetch_busi, whole={"classes": tuple(_OFFICIAL)})
 def busi(
     root: Path,
     *,
