@@ -127,7 +127,7 @@ def score(
             f"maps and masks must both be (B, H, W), not {tuple(maps.shape)} and "
             f"{tuple(masks.shape)}."
         )
-    bound = [bind("metric", spec) for spec in listed(metrics)]
+    bound = list({(one := bind("metric", spec)).spec: one for spec in listed(metrics)}.values())
     for metric in bound:
         words = set(metric.plugin.signature.words)
         if words & _RUN_WORDS:

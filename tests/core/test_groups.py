@@ -93,11 +93,15 @@ def test_a_wrong_table_is_refused_in_one_line(tmp_path, header, rows, told):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("content", [None, b"sample,group\n\xff\xfe,1\n", b'sample,group\n"a,1\n'])
+def test_a_missing_table_is_called_so(tmp_path):
+    with pytest.raises(XaibenchError, match=r"--groups .*g\.csv: no such file"):
+        read_groups(tmp_path / "g.csv")
+
+
+@pytest.mark.parametrize("content", [b"sample,group\n\xff\xfe,1\n", b'sample,group\n"a,1\n'])
 def test_an_unreadable_table_is_refused(tmp_path, content):
     file = tmp_path / "g.csv"
-    if content is not None:
-        file.write_bytes(content)
+    file.write_bytes(content)
     with pytest.raises(XaibenchError, match=r"--groups .*not a readable CSV file"):
         read_groups(file)
 
@@ -107,3 +111,11 @@ def test_a_table_may_name_more_than_the_selection_holds(tmp_path, caplog):
     joined = join_groups([sample("a"), sample("scan 2")], write(tmp_path / "g.csv", rows))
     assert [each.group for each in joined] == ["a", "a"]
     assert "1 of its 3 samples are not in this selection, such as 'left out'" in caplog.text
+    assert "share a group" not in caplog.text
+
+
+@pytest.mark.parametrize("rows", [[], [("a", "1"), ("b", "2")], [("a", "1"), ("left out", "1")]])
+def test_a_table_that_joins_nothing_is_told(tmp_path, caplog, rows):
+    joined = join_groups([sample("a"), sample("b")], write(tmp_path / "g.csv", rows))
+    assert groups_of(joined) == {"a": "", "b": ""}
+    assert "no two images share a group" in caplog.text

@@ -1,7 +1,9 @@
 """From a finished run's folder to its diagnosis."""
 
 import copy
+import dataclasses
 import hashlib
+import json
 import shutil
 import sys
 
@@ -11,11 +13,13 @@ import torch
 
 from xaibench import cli
 from xaibench.core.errors import XaibenchError
+from xaibench.core.maps import CONSTANT
 from xaibench.core.registry import plugins
 from xaibench.core.store import read_json
 from xaibench.diagnostics import classifier_dependence, randomization, twins
 from xaibench.diagnostics.run import diagnose, diagnose_shortcut
 from xaibench.diagnostics.subject import open_subject
+from xaibench.pipeline.explain import Maps
 from xaibench.pipeline.selection import select
 
 
@@ -158,6 +162,26 @@ def test_the_model_in_memory_stays_and_explains_again_what_is_stored(finished):
     assert all(torch.equal(values, state[k]) for k, values in subject.model.state_dict().items())
     assert not any(part._forward_pre_hooks or part._forward_hooks or part.training
                    for part in subject.model.modules())  # fmt: skip
+
+
+def test_maps_of_zeros_leave_both_diagnostics_undecided(finished):
+    options = read_json(finished / "run.json")["options"]
+    selection = select({**options, "out": str(finished)})
+    methods = [method for method in selection.methods if method.spec == "gradcam"]
+    subject = open_subject(selection, selection.models[0], methods, 6)
+    zeros = Maps(torch.zeros_like(subject.maps["gradcam"].values), [CONSTANT] * 6)
+    subject = dataclasses.replace(subject, maps={"gradcam": zeros})
+    last = list(randomization.randomization(subject))[-1]
+    for found in (last, *classifier_dependence.classifier_dependence(subject)):
+        assert (found.verdict, found.n) == ("undecided", 0)
+
+
+def test_a_comparison_and_a_file_are_no_run(tmp_path):
+    (tmp_path / "run.json").write_text(json.dumps({"sources": [{"name": "a"}, {"name": "b"}]}))
+    with pytest.raises(XaibenchError, match=r"no networks; name one of its runs: a, b\.$"):
+        diagnose(tmp_path)
+    with pytest.raises(XaibenchError, match=f"is a file; name its folder, {tmp_path}"):
+        diagnose(tmp_path / "run.json")
 
 
 @pytest.mark.parametrize(

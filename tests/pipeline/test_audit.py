@@ -4,6 +4,7 @@ import csv
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def test_nothing_is_found_in_clean_images(place):
     assert found.findings == ()
     assert found.groups == {}
     assert not found.failed
-    assert describe_audit(found) == [
+    assert describe_audit(found, place) == [
         "12 images of 2 classes (a, b); no findings",
         "no two images show the same",
     ]
@@ -145,9 +146,9 @@ def test_copies_of_both_labels_hang_together(place):
         }
     )
     assert found.groups == dict.fromkeys(("a/08", "a/99", "b/98"), "a/08")
-    assert describe_audit(found)[-1] == (
+    assert describe_audit(found, Path("my audit"))[-1] == (
         "groups of images that show the same: 1, over 3 images, the largest of 3; mixing classes: "
-        "1; parted by the dataset's own groups: 1, so run with --groups groups.csv"
+        "1; parted by the dataset's own groups: 1, so run with --groups 'my audit/groups.csv'"
     )
 
 

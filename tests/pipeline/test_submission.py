@@ -216,6 +216,12 @@ def test_odd_values_are_counted(finished_run, save, score):
     assert "seen 50% of the training masks; the protocol's budget is 25%" in tall.warnings[1]
 
 
+def test_maps_without_any_finite_one_are_refused(finished_run, save, score):
+    maps = {name: np.full((8, 8), np.nan) for name in labels_only(finished_run)}
+    with pytest.raises(XaibenchError, match="all 48 maps hold NaN or infinite values"):
+        score(save(maps))
+
+
 class Trap:
     def __init__(self, path):
         self.path = path
@@ -279,6 +285,7 @@ GOOD = np.ones((3, 4), np.float32)
         ({"ids": np.array(["a"]), "maps": np.ones((2, 3, 4))}, r"each of the 2 maps, as text"),
         ({"ids": np.array(["a"]), "maps": np.ones((1, 3, 4)), "x": GOOD}, "'x' stands beside"),
         ({"about": np.array("{}")}, "holds no map"),
+        ({"arr_0": GOOD}, "name the arrays 'ids' and 'maps', or one array for each sample"),
         ({"benign/0001": GOOD, "about": np.array("{")}, "is no JSON"),
         ({"benign/0001": GOOD, "about": np.array("[]")}, "must be a JSON object"),
         ({"benign/0001": GOOD, "about": GOOD}, "must be JSON as text"),
@@ -346,10 +353,14 @@ def test_the_command_prints_the_board_and_what_is_odd(finished_run, save, tmp_pa
     said = CliRunner().invoke(cli, ["score", str(path), *run, *out, "--name", "My CAM"])
     assert said.exit_code == 0, said.output
     assert "My CAM" in said.stdout
+    last = f"`xaibench compare {finished_run.out} {out[1]}` sets it beside the run and its controls"
+    assert said.stdout.splitlines()[-1] == last
     assert "skipped: drop_in_confidence" in said.stdout
     assert "warning: My CAM: " in said.stderr
     said = CliRunner().invoke(cli, ["score", str(path), *run, "--image-size", "64"])
     assert "--image-size: --run" in str(said.exception)
+    said = CliRunner().invoke(cli, ["score", str(path), *run, "--learned", "7"])
+    assert str(said.exception) == "--learned 7.0; a share between 0 and 1."
 
 
 def test_a_runs_folder_is_not_written_over(finished_run, save):

@@ -126,8 +126,16 @@ def test_what_differs_is_said(run, about, message):
 def test_everything_that_differs_is_said_at_once(run):
     about = changed("protocol", "image_size", to=224)
     about["protocol"]["split"] = "kfold:5"
-    with pytest.raises(XaibenchError, match=r"split: holdout .*kfold:5; image_size: 160 .*224"):
+    about["splits"]["holdout.csv"] = "decaf"  # as it must be
+    ending = "split: holdout against kfold:5; image_size: 160 against 224; repeat one run with the"
+    with pytest.raises(XaibenchError, match=rf"compared: {ending} other's options\.$"):
         merged(run("one"), run("two", about=about))
+
+
+def test_checksums_are_shortened_to_what_tells_them_apart(run):
+    one, other = (changed("splits", "holdout.csv", to=digit * 64) for digit in "ab")
+    with pytest.raises(XaibenchError, match="of busi: aaaaaaaa against bbbbbbbb "):
+        merged(run("one", about=one), run("two", about=other))
 
 
 def test_networks_of_one_name_must_be_one_network(run):
@@ -178,6 +186,14 @@ def test_a_comparison_can_be_compared_again(run, tmp_path):
     assert set(again.scores["method"]) == {"gradcam", "hirescam", "spn"}
     with pytest.raises(XaibenchError, match="epochs of resnet18: 5 against 50"):
         merged(tmp_path / "both", run("four", about=changed("options", "epochs", to=50), seed=1))
+
+
+def test_a_failed_comparison_leaves_nothing(run, tmp_path, monkeypatch):
+    both = merged(run("one"), run("two", "hirescam"))
+    monkeypatch.setitem(both.run, "methods", {})
+    with pytest.raises(XaibenchError, match=r"run\.json doesn't list it"):
+        write_merged(both, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def call(monkeypatch, capsys, *arguments):

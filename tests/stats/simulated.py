@@ -34,6 +34,16 @@ def clustered(*, groups=60, within=0.8, repetitions=1000):
     return Trials(values + np.sqrt(1 - within) * own, 0.0, of, same, same)
 
 
+def uneven(within, *, repetitions=1000):
+    """A test set of BUSI: 30 images in 21 groups, the largest of 7."""
+    of = np.repeat(np.arange(21), [7, 3, 2, *[1] * 18])
+    random = np.random.default_rng(21)
+    own = random.normal(size=(len(of), repetitions))
+    values = np.sqrt(within) * random.normal(size=(21, repetitions))[of]
+    same = np.zeros_like(of)
+    return Trials(values + np.sqrt(1 - within) * own, 0.0, of, same, same)
+
+
 def seeded(effect, *, images=130, seeds=3, own=0.5, repetitions=1000):
     """Images of variance 1, crossed with seeds that move all scores by ``effect`` (sd)."""
     random = np.random.default_rng(seeds)

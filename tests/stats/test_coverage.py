@@ -12,6 +12,7 @@ from simulated import (
     normal,
     seeded,
     skewed,
+    uneven,
 )
 
 from xaibench.stats.resampling import Resampling, interval
@@ -36,6 +37,8 @@ def covered(trials, groups=None):
         pytest.param(lambda: independent(normal, 0.0), 0.945, 0.955, id="130 images"),
         pytest.param(lambda: independent(normal, 0.0, images=8), 0.94, 0.96, id="8 images"),
         pytest.param(clustered, 0.94, 0.955, id="groups of 1 to 6"),
+        pytest.param(lambda: uneven(0.4), 0.94, 0.97, id="30 images, a large group"),
+        pytest.param(lambda: uneven(0.8), 0.94, 0.975, id="30 images, a tight large group"),
         pytest.param(lambda: independent(skewed, 0.4), 0.935, 0.955, id="skewed"),
         pytest.param(lambda: independent(hits(0.9), 0.9), 0.94, 0.96, id="hits"),
         pytest.param(lambda: independent(hits(0.97), 0.97), 0.925, 0.96, id="nearly all hits"),

@@ -6,8 +6,9 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import kendalltau
 from simulated import at_least
 
+from xaibench.stats.paired import holm
+from xaibench.stats.pairwise import paired_tests
 from xaibench.stats.ranks import kendall_tau, rank_intervals, tie_groups
-from xaibench.stats.resampling import Resampling
 
 NAN = float("nan")
 
@@ -81,36 +82,34 @@ def test_no_letter_is_idle():
     assert found == ["ab", "ac", "bc", "a", "c", "b"]
 
 
-def test_rank_intervals_of_worked_draws():
-    clear = np.random.default_rng(0).normal([1, 5, 3], 0.1, (500, 3))
-    assert rank_intervals(clear, higher_is_better=True).tolist() == [[3, 3], [1, 1], [2, 2]]
-    assert rank_intervals(clear, higher_is_better=False).tolist() == [[1, 1], [3, 3], [2, 2]]
+def test_rank_intervals_count_what_is_clearly_better_and_worse():
+    apart = different(5, (0, 2), (1, 2), (2, 4))
+    scores = [0.1, 0.2, 0.5, NAN, 0.3]
+    found = rank_intervals(scores, apart, higher_is_better=True)
+    assert found.tolist() == [[2, 4], [2, 4], [1, 1], [0, 0], [2, 4]]
+    turned = rank_intervals(scores, apart, higher_is_better=False)
+    assert turned.tolist() == [[1, 3], [1, 3], [4, 4], [0, 0], [1, 3]]
 
 
-def test_equal_columns_share_their_ranks_and_undefined_ones_have_none():
-    draws = np.random.default_rng(0).normal(size=(500, 1)) * [1, 1, 1, NAN, 1]
-    draws = draws + np.array([0, 0.3, 0, 0, -1])  # paired: what lies above in every draw is better
-    found = rank_intervals(draws, higher_is_better=True)
-    assert found.tolist() == [[2, 3], [1, 1], [2, 3], [0, 0], [4, 4]]
-    assert rank_intervals(np.full((5, 2), NAN), higher_is_better=True).tolist() == [[0, 0]] * 2
-    assert rank_intervals(np.ones((5, 1)), higher_is_better=True).tolist() == [[1, 1]]
-
-
-@pytest.mark.parametrize("gap", [1e-6, 0.02, 0.1])
-def test_rank_intervals_hold_the_true_rank(gap):
+@pytest.mark.parametrize("gap", [0.0, 0.02, 0.1])
+def test_rank_intervals_hold_all_true_ranks_together(gap):
     random = np.random.default_rng(1)
     true, images, repetitions = 0.3 + gap * np.arange(6), 100, 200
-    ranks = np.arange(6, 0, -1)
-    held, width = np.zeros(6, int), 0.0
-    units = Resampling(np.arange(images), np.zeros(images), np.zeros(images), draws=600)
+    best = 1 + (true[None] > true[:, None]).sum(axis=1)
+    worst = 6 - (true[None] < true[:, None]).sum(axis=1)
+    same, pairs = np.zeros(images), np.triu_indices(6, 1)
+    held, width = 0, 0.0
     for _ in range(repetitions):
         easy = random.normal(size=(images, 1)) * 0.2
-        means = units.means(true + easy + random.normal(size=(images, 6)) * 0.15)
-        low, high = rank_intervals(means, higher_is_better=True).T
-        held += (low <= ranks) & (ranks <= high)
+        scores = true + easy + random.normal(size=(images, 6)) * 0.15
+        p = paired_tests(scores, np.arange(images), same, same)
+        apart = np.zeros((6, 6), bool)
+        apart[pairs] = holm(p[pairs]) < 0.05
+        low, high = rank_intervals(scores.mean(axis=0), apart, higher_is_better=True).T
+        held += bool(((low <= best) & (worst <= high)).all())
         width += float((high - low).mean()) / repetitions
-    assert all(at_least(count, repetitions, 0.95) for count in held), held / repetitions
-    expected = {1e-6: (4.7, 5), 0.02: (2, 4), 0.1: (0, 0.1)}[gap]
+    assert at_least(held, repetitions, 0.95), held / repetitions
+    expected = {0.0: (4.7, 5), 0.02: (2, 4.5), 0.1: (0, 0.3)}[gap]
     assert expected[0] <= width <= expected[1]
 
 

@@ -153,6 +153,6 @@ def test_spread_is_that_of_a_two_way_table():
 def test_spread_within_folds_leaves_their_levels_out():
     folds = np.array([0, 0, 0, 1, 1])
     found = spread(np.array([1.0, 2, 6, 100, 104]), clusters(np.arange(5), folds, np.zeros(5)))
-    inner = np.array([-2, -1, 3, -2, 2]) / 5
-    assert found.variance == pytest.approx(5 / 3 * inner @ inner)
+    # The mean is (3 a + 2 b) / 5 of the folds' means, whose variances are s^2 / 3 and s^2 / 2.
+    assert found.variance == pytest.approx((9 * 7 / 3 + 4 * 8 / 2) / 25)
     assert found.degrees == 3

@@ -38,7 +38,7 @@ def audit(dataset: str, data_root: str, out: str, plugin: tuple[str, ...]) -> No
     folder = Path(out or f"results/audit-{folder_name(bound.spec)}")
     write_audit(found, folder)
     click.echo(f"{bound.whole.spec}:")
-    for line in describe_audit(found):
+    for line in describe_audit(found, folder):
         click.echo(line)
     click.echo(f"written to {folder}: audit.csv, groups.csv")
     if found.failed:

@@ -19,11 +19,9 @@ def compare(runs: tuple[Path, ...], out: Path) -> None:
     """
     from xaibench.report.merge import merge_runs, write_merged
     from xaibench.report.terminal import print_board
-    from xaibench.report.write import write_tables
 
     merged = merge_runs(runs, f"xaibench {shlex.join(sys.argv[1:])}")
-    write_merged(merged, out)
-    print_board(write_tables(merged, out), merged.run)
+    print_board(write_merged(merged, out), merged.run)
     for warning in merged.run["warnings"]:
         click.echo(f"note: {warning}", err=True)
     click.echo(f"written to {out}: leaderboard.md, leaderboard.csv, slices.csv, ...")

@@ -80,3 +80,6 @@ def score(
     show(done.out)
     for warning in done.warnings:
         click.echo(f"warning: {done.method}: {warning}", err=True)
+    if run is not None:
+        both = shlex.join(["xaibench", "compare", str(run), str(done.out)])
+        click.echo(f"`{both}` sets it beside the run and its controls")

@@ -28,6 +28,10 @@ def read_groups(path: Path) -> dict[str, str]:
             reader = csv.DictReader(file, strict=True, skipinitialspace=True)
             _check_columns(path, list(reader.fieldnames or ()))
             rows = [[(row[column] or "").strip() for column in _COLUMNS] for row in reader]
+    except FileNotFoundError:
+        raise XaibenchError(
+            f"--groups {path}: no such file; write it with `xaibench audit`."
+        ) from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise XaibenchError(
             f"--groups {path}: not a readable CSV file in UTF-8 ({error}); write it with "
@@ -75,6 +79,8 @@ def join_groups(samples: Sequence[Sample], path: Path) -> tuple[Sample, ...]:
     if strange:
         _log.warning("--groups %s: %d of its %d samples are not in this selection, such as '%s'",
                      path, len(strange), len(told), strange[0])  # fmt: skip
+    if len({told[name] for name in told if name in known}) == len(known & told.keys()):
+        _log.warning("--groups %s: no two images share a group, so it changes nothing", path)
     first: dict[tuple[str, str], int] = {}
     pairs = []
     for place, sample in enumerate(samples):

@@ -24,11 +24,16 @@ def judge(ours: Floats, theirs: Floats) -> tuple[str, str, dict[str, float]]:
     """Return the verdict on maps ``(B, h, w)`` before and after, why, and the figures.
 
     They fail where both means over the images, of rank correlation and of SSIM, reach 0.95.
+    Originals that are constant are none to judge by, and are not given here.
     """
+    if not len(ours):
+        return UNDECIDED, "all original maps are constant or not finite", {}
     found = resemblance(ours, theirs)
     ranked = found.rank[~np.isnan(found.rank)]
     structure = float(found.structure.mean())
-    rank = float(ranked.mean()) if len(ranked) else float("nan")
+    if not len(ranked):
+        return PASS, "all maps after the change are constant (changed)", {"ssim": structure}
+    rank = float(ranked.mean())
     same = structure >= _SAME and rank >= _SAME
     why = (
         f"rank correlation {rank:.2f}, ssim {structure:.2f} ({'unchanged' if same else 'changed'})"
@@ -58,5 +63,7 @@ def _compare(subject: Subject, stage: str, found: dict[str, Maps | str]) -> Iter
         if isinstance(maps, str):
             yield Finding(*about, 0, verdict=UNDECIDED, why=f"failed: {maps}")
             continue
-        verdict, why, values = judge(shrink(subject.maps[spec].values), shrink(maps.values))
-        yield Finding(*about, len(maps.values), values, verdict, why)
+        rows = subject.usable(spec)
+        before = shrink(subject.maps[spec].values)[rows]
+        verdict, why, values = judge(before, shrink(maps.values)[rows])
+        yield Finding(*about, len(before), values, verdict, why)

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from xaibench.core.maps import OK
 from xaibench.diagnostics.finding import FAIL, PASS, UNDECIDED, Finding
 from xaibench.diagnostics.interval import interval
 from xaibench.diagnostics.resemblance import Floats, Resemblance, chance, resemblance, shrink
@@ -78,8 +77,6 @@ def stages(names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
 
 def randomization(subject: Subject) -> Iterator[Finding]:
     """Yield a row for each method and stage; the last stage, all layers random, has the verdict."""
-    usable = {method.spec: np.array([status == OK for status in subject.maps[method.spec].statuses])
-              for method in subject.methods}  # fmt: skip
     originals = {spec: shrink(maps.values) for spec, maps in subject.maps.items()}
     names = layers_in_order(subject.model, subject.images)
     for stage, chosen in stages(names):
@@ -90,7 +87,7 @@ def randomization(subject: Subject) -> Iterator[Finding]:
             if isinstance(maps, str):
                 yield Finding(*about, 0, verdict=UNDECIDED, why=f"failed: {maps}")
                 continue
-            rows = usable[spec]
+            rows = subject.usable(spec)
             yield _compare(about, originals[spec][rows], shrink(maps.values)[rows],
                            [g for g, row in zip(subject.groups, rows, strict=True) if row],
                            last=len(chosen) == len(names))  # fmt: skip

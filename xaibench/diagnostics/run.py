@@ -58,11 +58,7 @@ def diagnose(
     """
     _check_images(images)
     chosen = _choose_checks(checks)
-    options = read_json(out / "run.json").get("options")
-    if not isinstance(options, dict):
-        raise XaibenchError(
-            f"{out}: no run.json, or not a whole one; name the --out folder of an `xaibench run`."
-        )
+    options = _options_of(out)
     selection = select({**options, "out": str(out), **({"device": device} if device else {})})
     wanted = _choose_methods(selection, methods)
     findings: list[Finding] = []
@@ -119,6 +115,21 @@ def diagnose_shortcut(
         for model in selection.models:
             findings += shortcut.shortcut(selection, model, images)
     return _write(out, findings, [f"{images} marked malignant phantoms that no network has seen."])
+
+
+def _options_of(out: Path) -> dict[str, Any]:
+    if out.is_file():
+        raise XaibenchError(f"{out}: it is a file; name its folder, {out.parent}.")
+    run = read_json(out / "run.json")
+    if "sources" in run:
+        names = ", ".join(source["name"] for source in run["sources"])
+        raise XaibenchError(f"{out}: a comparison has no networks; name one of its runs: {names}.")
+    options = run.get("options")
+    if not isinstance(options, dict):
+        raise XaibenchError(
+            f"{out}: no run.json, or not a whole one; name the --out folder of an `xaibench run`."
+        )
+    return options
 
 
 def _run(check: str, subject: Subject, selection: Selection) -> Iterator[Finding]:

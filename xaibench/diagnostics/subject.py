@@ -4,7 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from xaibench.core.archive import MapReader
@@ -13,6 +15,7 @@ from xaibench.core.device import choose_device, place_images
 from xaibench.core.engine import Engine
 from xaibench.core.errors import XaibenchError
 from xaibench.core.loading import Loaded
+from xaibench.core.maps import OK
 from xaibench.core.model import Model
 from xaibench.core.plugin import Bound
 from xaibench.core.seeds import seed_of
@@ -60,6 +63,10 @@ class Subject:
     def targets(self) -> Tensor:
         """The classes that are explained, ``(B,)``."""
         return torch.cat([batch.targets[self.kind] for batch in self.batches])
+
+    def usable(self, spec: str) -> NDArray[np.bool_]:
+        """Return for which images a method's original map is neither constant nor not finite."""
+        return np.array([status == OK for status in self.maps[spec].statuses], np.bool_)
 
     def explain(self, model: Model, targets: Tensor | None = None) -> dict[str, Maps | str]:
         """Return each method's maps of another model, or of other classes; or why it failed."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 import pandas as pd
@@ -108,8 +109,11 @@ def _order(finding: Finding) -> tuple[int, str, list[tuple[int, str]], str]:
     return rank, finding.finding, natural_order(finding.sample), finding.detail
 
 
-def describe_audit(found: Audit) -> list[str]:
-    """Return the audit in lines for people: how often each finding is there, and the first few."""
+def describe_audit(found: Audit, out: Path) -> list[str]:
+    """Return the audit in lines for people: how often each finding is there, and the first few.
+
+    ``out`` is the folder that `write_audit` wrote to.
+    """
     dataset = found.dataset
     lines = [f"{len(dataset.samples)} images of {len(dataset.classes)} classes "
              f"({', '.join(dataset.classes)}); {len(found.findings) or 'no'} findings"]  # fmt: skip
@@ -117,10 +121,10 @@ def describe_audit(found: Audit) -> list[str]:
         lines.append(f"{alike[0].severity}: {alike[0].finding}: {len(alike)}")
         lines += [f"    {each.sample}: {each.detail}" for each in alike[:_SHOWN]]
         lines += [f"    ... and {len(alike) - _SHOWN} more"] if len(alike) > _SHOWN else []
-    return [*lines, _describe_groups(found)]
+    return [*lines, _describe_groups(found, out / "groups.csv")]
 
 
-def _describe_groups(found: Audit) -> str:
+def _describe_groups(found: Audit, table: Path) -> str:
     samples = {sample.id: sample for sample in found.dataset.samples}
     groups = gather(found.groups, lambda name: found.groups[name])
     mixed = sum(len({samples[name].label for name in group}) > 1 for group in groups)
@@ -133,7 +137,7 @@ def _describe_groups(found: Audit) -> str:
     return (
         f"groups of images that show the same: {len(groups)}, over {len(found.groups)} images, "
         f"the largest of {largest}; mixing classes: {mixed}; parted by the dataset's own groups: "
-        f"{apart}{', so run with --groups groups.csv' if apart else ''}"
+        f"{apart}{f', so run with --groups {quote(str(table))}' if apart else ''}"
     )
 
 

@@ -118,7 +118,8 @@ def _table(
         cells = [*_names(row, run), *(column[place] for column in columns)]
         if ranks:
             low, high = row[f"{first}_rank_low"], row[f"{first}_rank_high"]
-            cells.append(Cell(f"{low}" if low == high else f"{low} to {high}"))
+            cells.append(Cell(NONE if np.isnan(low) else f"{low:.0f}" if low == high
+                              else f"{low:.0f} to {high:.0f}"))  # fmt: skip
         if skills:
             cells.append(Cell(number(row[f"{first}_skill"])))
         lines.append([*cells, Cell(str(maps)), Cell(str(row["degenerate_maps"]))])
@@ -139,14 +140,18 @@ def _column(rows: pd.DataFrame, run: Run, metric: str, *, compete: bool) -> list
     values = rows[metric].to_numpy(float)
     known = np.abs(values[~np.isnan(values)])
     fine = bool(known.size and _TINY < known.max() < _FINE)
-    best = int(np.nanargmax(sign(run, metric) * values)) if known.size else 0
+    # A row that lacks images may look best without them.
+    whole = rows[f"{metric}_n"] == rows[f"{metric}_n"].max()
+    best = (
+        int(np.nanargmax(np.where(whole, sign(run, metric) * values, np.nan))) if known.size else 0
+    )
     top = number(values[best], fine)
     ties = _ties(list(rows[f"{metric}_ties"]), best) if known.size else []
     return [
         Cell(
             number(row[metric], fine),
             # As printed: of two equal numbers not one alone may look better.
-            compete and known.size > 0 and number(row[metric], fine) == top,
+            compete and known.size > 0 and whole.iloc[place] and number(row[metric], fine) == top,
             span(row[f"{metric}_low"], row[f"{metric}_high"], fine),
             ties[place] if compete and ties else "",
             row[f"{metric}_undefined"],

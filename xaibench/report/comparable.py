@@ -1,6 +1,7 @@
 """Whether numbers of several runs mean the same; if not, what differs."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any
@@ -15,6 +16,9 @@ BY_METRIC = ("metrics", "targets")
 _BY_DATASET = ("groups",)  # a file for each dataset
 _RECIPE = ("epochs", "learning_rate", "train_batch_size", "weights")
 _CODE = {"engine": "the code that finishes maps or divides samples has changed; score one again"}
+# Where one of these differs, so do the files of the splits.
+_DIVIDING = frozenset({"split", "split_seed", "mask_fraction", "limit", "groups"})
+_HASH = re.compile("[0-9a-f]{16,}")
 _ALL = 1e-12
 
 
@@ -56,9 +60,14 @@ def datasets_of(run: Run) -> dict[str, dict[str, Any]]:
 def _differences(first: Run, second: Run) -> Iterator[str]:
     one, other = first["protocol"], second["protocol"]
     mine, theirs = datasets_of(first), datasets_of(second)
-    for key in dict.fromkeys([*one, *other]):
-        if key not in BY_METRIC and (key not in _BY_DATASET or mine.keys() & theirs.keys()):
-            yield from _differ(key, one.get(key), other.get(key), _CODE.get(key))
+    differing = [
+        key
+        for key in dict.fromkeys([*one, *other])
+        if key not in BY_METRIC and (key not in _BY_DATASET or mine.keys() & theirs.keys())
+        and one.get(key) != other.get(key)
+    ]  # fmt: skip
+    for key in differing:
+        yield from _differ(key, one.get(key), other.get(key), _CODE.get(key))
     common = common_metrics([first, second])
     changed = [name for name in common if one["metrics"].get(name) != other["metrics"].get(name)]
     if changed:
@@ -73,11 +82,15 @@ def _differences(first: Run, second: Run) -> Iterator[str]:
     for dataset in mine.keys() & theirs.keys():
         about, its = mine[dataset], theirs[dataset]
         yield from _differ(f"classes of {dataset}", about["classes"], its["classes"])
+        if _DIVIDING & set(differing):
+            continue
         for name in about["splits"].keys() & its["splits"].keys():
             why = "other images, groups or masks stand in its parts"
             yield from _differ(
                 f"splits/{name} of {dataset}", about["splits"][name], its["splits"][name], why
             )
+    if set(differing) - set(_CODE):
+        yield "repeat one run with the other's options"
 
 
 def _networks(first: Material, second: Material) -> Iterator[str]:
@@ -121,4 +134,6 @@ def _differ(name: str, one: Any, other: Any, why: str | None = None) -> Iterator
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str) and value:
+        return value[:8] if _HASH.fullmatch(value) else value
+    return json.dumps(value, ensure_ascii=False)

@@ -33,8 +33,14 @@ def conclusions(section: Section, run: Run, judged: Mapping[str, Judged]) -> Ite
 
 
 def _ranked(section: Section, run: Run, found: Judged, metric: str) -> list[int]:
-    places = [place for place in section.ranked if not np.isnan(found.mean[place])]
-    return sorted(places, key=lambda place: -sign(run, metric) * found.mean[place])
+    """Order rows from the best, those that lack images behind those that have all."""
+    count = (~np.isnan(section.values[metric])).sum(axis=0)
+    places = [place for place in section.ranked if count[place]]
+    most = max((count[place] for place in places), default=0)
+    return sorted(
+        places,
+        key=lambda place: (count[place] < most, -sign(run, metric) * found.mean[place]),
+    )
 
 
 def _metric(
@@ -52,26 +58,37 @@ def _metric(
     if others and np.allclose(values, values[:, :1], rtol=0, atol=_ROUNDING, equal_nan=True):
         yield f"all {len(ranked)} rows have the same scores on all images, {_value(found, leader)}."
         return
-    yield f"{_name(section, leader)} leads with {_value(found, leader)}."
-    if others:
+    if not others:
+        yield f"the only row, {_name(section, leader)}, has {_value(found, leader)}."
+    else:
+        yield f"{_name(section, leader)} leads with {_value(found, leader)}."
         yield from _ties(section, found, leader, others)
         yield from _detectable(section, values)
     yield from _without_masks(section, run, found, ranked)
     yield from _blind(section, run, found, metric)
     if len(set(maps)) > 1:
-        yield "Rows were scored on different numbers of maps: tests compare only what both have."
+        yield (
+            "Rows were scored on different numbers of maps: tests compare only what both have, and "
+            "only rows that have all can lead."
+        )
 
 
 def _ties(section: Section, found: Judged, leader: int, others: list[int]) -> Iterator[str]:
     tied = [place for place in others if not found.p[leader, place] < LEVEL]
     if not tied:
-        yield f"It differs from all {len(others)} other rows (p < 0.05 after correction)."
+        every = f"all {len(others)} other rows" if len(others) > 1 else "the other row"
+        yield f"It differs from {every} (p < 0.05 after correction)."
     elif len(tied) == len(others):
-        yield f"None of the {len(others)} other rows can be told apart from it, so it has not won."
+        yield (
+            f"None of the {len(others)} other rows can be told apart from it, so it has not won."
+            if len(others) > 1
+            else "The other row can't be told apart from it, so it has not won."
+        )
     else:
+        worse = len(others) - len(tied)
         yield (
             f"Not told apart from it: {_names(section, tied)}; the other "
-            f"{len(others) - len(tied)} are worse (p < 0.05 after correction)."
+            f"{f'{worse} are' if worse > 1 else 'one is'} worse (p < 0.05 after correction)."
         )
 
 

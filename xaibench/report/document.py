@@ -24,8 +24,8 @@ too many letters to read, `=` marks those that can't be told apart from the best
 leaderboard.csv has the letters.
 - Intervals are bootstrapped over groups of images that belong together (near-duplicates, \
 patients), within folds, and over training seeds where there are several.
-- `rank by` is the 95 % interval of the row's rank. It is corrected for one row's comparisons, the \
-letters for those of all rows, so that ranks may be told apart where letters are shared.
+- `rank by` runs from the best rank to the worst that the same tests allow: one more than the rows \
+that are clearly better, to all but those that are clearly worse.
 - `maps` counts the scored maps of all folds and seeds. A value that is undefined (a hit needs a \
 mask that isn't empty) is left out of the mean and counted in its cell, never taken as 0.
 - `degenerate` counts constant and non-finite maps. They stay in: they score as chance when \

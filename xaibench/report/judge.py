@@ -29,8 +29,9 @@ class Judged:
     """One metric of a section; all ``(M,)`` follow the section's rows.
 
     ``low`` and ``high`` are cut to the metric's bounds. ``p`` ``(M, M)`` is adjusted by Holm over
-    all pairs of rows that compete, NaN elsewhere. ``ties`` and ``ranks`` ``(M, 2)`` are empty and 0
-    for controls, and for metrics that never rank.
+    all pairs of rows that compete, NaN elsewhere, and 1 where the images that both rows have order
+    them otherwise than their means do: a row that lacks hard images must not win. ``ties`` and
+    ``ranks`` ``(M, 2)`` are empty and 0 for controls, and for metrics that never rank.
     """
 
     mean: Floats
@@ -102,7 +103,12 @@ def worse_than_blind(section: Section, run: Run, metric: str) -> dict[int, tuple
         if (blind := blind_row(section, run, metric, section.rows[place].model)) is not None
         and not np.isnan(values[:, place]).all()
     }
-    tests = [paired_test(values[:, a], values[:, b], *section.clusters) for a, b in pairs.items()]
+    tests = [
+        np.nan
+        if _contradicted(values[:, [a, b]])[0, 1]
+        else paired_test(values[:, a], values[:, b], *section.clusters)
+        for a, b in pairs.items()
+    ]
     return {
         place: (blind, float(p))
         for (place, blind), p in zip(pairs.items(), holm(tests), strict=True)
@@ -123,12 +129,25 @@ def _judge(section: Section, run: Run, metric: str, drawn: Floats) -> Judged:
         adjusted = np.full(raw.shape, np.nan)
         adjusted[pairs] = holm(raw[pairs])
         adjusted.T[pairs] = adjusted[pairs]
+        adjusted[_contradicted(values[:, ranked])] = 1
         p[np.ix_(ranked, ranked)] = adjusted
-        letters = tie_groups(found[ranked], adjusted < LEVEL, higher_is_better=better)
-        ranks[ranked] = rank_intervals(drawn[:, ranked], higher_is_better=better)
+        differ = adjusted < LEVEL
+        letters = tie_groups(found[ranked], differ, higher_is_better=better)
+        ranks[ranked] = rank_intervals(found[ranked], differ, higher_is_better=better)
         for place, text in zip(ranked, letters, strict=True):
             ties[place] = text
     return Judged(found, low, high, p, ties, ranks, _skill(section, run, metric, found))
+
+
+def _contradicted(values: Floats) -> np.ndarray:
+    """Tell for each pair of columns whether common units order them otherwise than their means."""
+    defined = ~np.isnan(values)
+    if (defined == defined[:, :1]).all():
+        return np.zeros((values.shape[1],) * 2, bool)
+    filled, known = np.where(defined, values, 0), defined.astype(float)
+    sums = filled.T @ known
+    means = mean(values)
+    return np.asarray((sums - sums.T) * (means[:, None] - means[None]) < 0)
 
 
 def _skill(section: Section, run: Run, metric: str, found: Floats) -> Floats:

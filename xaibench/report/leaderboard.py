@@ -69,8 +69,8 @@ def _section(section: Section, judged: Mapping[str, Judged], material: Material)
             f"{metric}_low": found.low,
             f"{metric}_high": found.high,
             f"{metric}_ties": found.ties,
-            f"{metric}_rank_low": found.ranks[:, 0],
-            f"{metric}_rank_high": found.ranks[:, 1],
+            f"{metric}_rank_low": np.where(found.ranks[:, 0] > 0, found.ranks[:, 0], np.nan),
+            f"{metric}_rank_high": np.where(found.ranks[:, 1] > 0, found.ranks[:, 1], np.nan),
             f"{metric}_skill": found.skill,
         }
     return pd.DataFrame(columns)

@@ -1,7 +1,8 @@
 """What a run's folder holds for its report: ``run.json`` and the tables beside it."""
 
+import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.layout import Place
 from xaibench.core.store import read_json
 from xaibench.core.tables import COSTS, read_table
+from xaibench.report.soundness import check_numbers, check_together
 
+_log = logging.getLogger(__name__)
 PLACE = list(Place._fields)
 UNIT = ["fold", "seed", "sample"]
 _SCORES = [*PLACE, "method", "sample", "metric", "value", "status"]
@@ -68,7 +71,13 @@ def read_material(out: Path) -> Material:
     predictions = _read(out / "predictions.csv", _PREDICTIONS)
     costs = _read(out / "costs.csv", [*PLACE, "method"])
     groups = None if predictions is not None and "group" in predictions else _split_groups(out, run)
-    return Material.of(run, scores, predictions, costs, groups)
+    found = Material.of(run, scores, predictions, costs, groups)
+    warnings = [*run.get("warnings", []), *check_together(run, scores, found.predictions)]
+    for warning in warnings:
+        _log.warning("%s", warning)
+    if predictions is None:
+        _log.warning("%s: no predictions.csv: no slices, and nothing on classification", out)
+    return replace(found, run={**run, "warnings": warnings})
 
 
 def _read(path: Path, columns: list[str]) -> pd.DataFrame | None:
@@ -82,6 +91,7 @@ def _read(path: Path, columns: list[str]) -> pd.DataFrame | None:
         raise XaibenchError(
             f"{path}: column {missing[0]} is missing; finish the run first (the same command)."
         )
+    check_numbers(path.name, table)
     return table
 
 

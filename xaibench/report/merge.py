@@ -13,6 +13,7 @@ from xaibench.core.store import read_json, replacing, write_json
 from xaibench.report.comparable import BY_METRIC, check_comparable, common_metrics, datasets_of
 from xaibench.report.material import PLACE, Material, read_material
 from xaibench.report.traits import Run
+from xaibench.report.write import write_tables
 
 _CELL = [*PLACE, "method"]
 
@@ -46,8 +47,13 @@ def merge_runs(folders: Sequence[Path], command: str) -> Material:
     )
 
 
-def write_merged(material: Material, out: Path) -> None:
-    """Write ``run.json`` and the rows, so that the folder can be reported and compared again.
+def write_merged(material: Material, out: Path) -> pd.DataFrame:
+    """Write the tables, then the rows and ``run.json``, to be reported and compared again.
+
+    Nothing is written where the tables can't be made.
+
+    Returns:
+        The leaderboard.
 
     Raises:
         XaibenchError: a run of its own lies there.
@@ -55,7 +61,7 @@ def write_merged(material: Material, out: Path) -> None:
     there = read_json(out / "run.json")
     if there and "sources" not in there:
         raise XaibenchError(f"--out {out}: a run lies there; choose another folder.")
-    write_json(out / "run.json", material.run)
+    board = write_tables(material, out)
     predictions = material.predictions
     named = [material.groups.get(key, "") for key in
              zip(predictions["dataset"], predictions["sample"], strict=True)]  # fmt: skip
@@ -67,6 +73,8 @@ def write_merged(material: Material, out: Path) -> None:
     for name, table in tables.items():
         with replacing(out / f"{name}.csv") as path:
             table.to_csv(path, index=False)
+    write_json(out / "run.json", material.run)
+    return board
 
 
 def _once(frames: Mapping[str, pd.DataFrame], keys: list[str], same: str = "") -> pd.DataFrame:

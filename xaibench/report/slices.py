@@ -31,6 +31,8 @@ def slices(section: Section, material: Material) -> pd.DataFrame:
     """
     run = material.run
     metrics = [m for m in run["metrics"] if not is_pooled(run, m)]
+    if not metrics:
+        return pd.DataFrame(columns=COLUMNS)
     models = sorted({row.model for row in section.rows})
     of_row = [models.index(row.model) for row in section.rows]
     found = [

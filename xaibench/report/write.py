@@ -67,14 +67,18 @@ def write_tables(material: Material, out: Path) -> pd.DataFrame:
         "classification": classification,
         "classification_tests": tests,
     }
+    # All is made before anything is written, so that a failure leaves no half of a folder.
+    texts = {
+        "leaderboard.md": to_markdown(parts, run, classification, tests),
+        "leaderboard.tex": to_latex(board, run),
+    }
     for name, table in tables.items():
         with replacing(out / f"{name}.csv") as path:
             # Numbers of different protocols must never mix.
             table.assign(protocol=run.get("protocol_hash", "")).to_csv(path, index=False)
-    with replacing(out / "leaderboard.md") as path:
-        path.write_text(to_markdown(parts, run, classification, tests), "utf-8")
-    with replacing(out / "leaderboard.tex") as path:
-        path.write_text(to_latex(board, run), "utf-8")
+    for name, text in texts.items():
+        with replacing(out / name) as path:
+            path.write_text(text, "utf-8")
     return board
 
 

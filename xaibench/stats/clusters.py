@@ -53,8 +53,10 @@ def strata_of_groups(units: Clusters) -> Codes:
 
 
 def spread(values: Floats, units: Clusters) -> Spread:
-    """Estimate the mean's variance from sums of residuals over groups and over seeds.
+    """Estimate the mean's variance by leaving groups out in turn, and from sums over seeds.
 
+    The degrees of freedom are those of as many equal groups as there really are to count on: a few
+    large ones among many small ones leave few (bell2002bias).
     The seeds' share is what their means vary by beyond the interaction of seed and group; that
     interaction already stands in the groups' share.
 
@@ -64,11 +66,16 @@ def spread(values: Floats, units: Clusters) -> Spread:
     """
     mean = float(values.mean())
     residuals: Floats = (values - mean) / len(values)
-    strata = strata_of_groups(units)
-    sums = sum_by(units.group, residuals)
-    inner = sums - (sum_by(strata, sums) / np.bincount(strata).clip(1))[strata]
-    degrees = len(sums) - len(np.unique(strata))
-    variance = len(sums) / degrees * float(inner @ inner)
+    sums, degrees = sum_by(units.group, residuals), 0.0
+    variance, strata = 0.0, strata_of_groups(units)
+    sizes = np.bincount(units.group)
+    for stratum in np.unique(strata):
+        inside = strata == stratum
+        share = sizes[inside] / sizes[inside].sum()
+        # A large group draws the mean towards itself: without it, it would lie further off.
+        off = (sums[inside] - share * sums[inside].sum()) / (1 - share)
+        variance += (len(off) - 1) / len(off) * float(off @ off)
+        degrees += 1 / float(share @ share) - 1
     of_seed = sum_by(units.seed, residuals)
     if len(of_seed) == 1:
         return Spread(mean, variance, 0.0, degrees, 0)

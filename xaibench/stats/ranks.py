@@ -6,39 +6,38 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import kendalltau
 
-from xaibench.stats.clusters import Floats
-
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 def rank_intervals(
-    means: ArrayLike, *, higher_is_better: bool, level: float = 0.95
+    scores: ArrayLike, different: ArrayLike, *, higher_is_better: bool
 ) -> NDArray[np.int64]:
     """Return the interval of each column's rank, ``(M, 2)``, 1 being best.
 
-    A column's best rank is one more than the number of columns that are clearly better, its worst
-    one counts all that aren't clearly worse (mogstad2024ranks). Clearly is judged for all of a
-    column's differences together, by the largest of their studentised deviations in a draw, so that
-    the interval holds the true rank with the given confidence also where columns are equal.
-    It is too short where three seeds or fewer move the scores more than images do: the draws don't
-    know how little so few tell.
+    A column's best rank is one more than the number of columns that are significantly better, its
+    worst one counts all that aren't significantly worse (mogstad2024ranks). Where the differences
+    were found by tests under Holm's correction, all intervals hold the true ranks together.
 
     Args:
-        means: ``(draws, M)`` from `Resampling.means`.
+        scores: ``(M,)``; they say which of two that differ is better.
+        different: ``(M, M)`` whether two columns differ significantly; either triangle will do.
         higher_is_better: direction of the scores.
-        level: confidence, for each column by itself.
 
     Returns:
-        Whole numbers; (0, 0) for a column without any mean.
+        Whole numbers; (0, 0) where the score is NaN.
+
+    >>> differs = [[False, False, True], [False, False, False], [True, False, False]]
+    >>> rank_intervals([0.5, 0.4, 0.3], differs, higher_is_better=True).tolist()
+    [[1, 2], [1, 3], [2, 3]]
     """
-    table = np.asarray(means, float) * (1 if higher_is_better else -1)
-    known = np.flatnonzero(~np.isnan(table).all(axis=0))
-    found = np.zeros((table.shape[1], 2), np.int64)
-    for column in known:
-        gaps = table[:, known] - table[:, [column]]
-        better, worse = _clearly(gaps, level)
-        found[column] = 1 + better.sum(), len(known) - worse.sum()
-    return found
+    values = np.asarray(scores, float) * (1 if higher_is_better else -1)
+    apart = np.asarray(different, bool)
+    apart = apart | apart.T
+    known = ~np.isnan(values)
+    better = (apart & (values[None] > values[:, None])).sum(axis=1)
+    worse = (apart & (values[None] < values[:, None])).sum(axis=1)
+    ends = np.stack([1 + better, known.sum() - worse], axis=1)
+    return np.where(known[:, None], ends, 0).astype(np.int64)
 
 
 def tie_groups(scores: ArrayLike, different: ArrayLike, *, higher_is_better: bool) -> list[str]:
@@ -94,19 +93,6 @@ def kendall_tau(first: ArrayLike, second: ArrayLike) -> float:
     if both.sum() < 2:  # noqa: PLR2004
         return float("nan")
     return float(kendalltau(one[both], other[both]).statistic)
-
-
-def _clearly(gaps: Floats, level: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which columns lie above zero and which below, with one critical value for all."""
-    middle, width = np.nanmean(gaps, axis=0), np.nanstd(gaps, axis=0)
-    # Rounding alone makes equal columns vary in the last bits.
-    fixed = width <= 1e-12 * np.nanmax(np.abs(gaps), axis=0)
-    scale = np.where(fixed, np.inf, width)
-    deviations = np.abs(gaps - middle) / scale
-    told = deviations[~np.isnan(deviations).all(axis=1)]  # a draw may hold no defined score
-    critical = np.quantile(np.nanmax(told, axis=1), level)
-    reach = np.where(fixed, 0, critical * width)
-    return middle > reach, middle < -reach
 
 
 def _absorb(letters: list[frozenset[int]]) -> list[frozenset[int]]:

@@ -53,7 +53,7 @@ def check_maps(
         What is odd, with counts.
 
     Raises:
-        XaibenchError: a map lies across its image, height for width.
+        XaibenchError: a map lies across its image, height for width, or none is finite.
     """
     counts = _Counts()
     for key, sample in used.items():
@@ -62,6 +62,11 @@ def check_maps(
         if shape[0] != shape[1]:
             _check_shape(submission, key, selection.dataset.read(sample).image.shape[:2], counts)
         _look(submission, key, selection.options.image_size, counts)
+    if counts.degenerate[NON_FINITE] == counts.maps > 0:
+        raise XaibenchError(
+            f"{submission.file.path}: all {counts.maps} maps hold NaN or infinite values; make "
+            "them again."
+        )
     found = _warnings(submission, counts)
     budget, share = selection.options.mask_fraction, submission.about.mask_fraction or 0
     if share > budget:

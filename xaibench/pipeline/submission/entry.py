@@ -54,7 +54,9 @@ def read_about(file: MapsFile, given: Mapping[str, Any]) -> About:
             )
     share = about.mask_fraction
     if share is not None and not (type(share) in (int, float) and 0 <= share <= 1):
-        raise XaibenchError(f"{file.path}: mask_fraction {share!r}; a share between 0 and 1.")
+        by_file = given.get("mask_fraction") is None
+        where = f"{file.path}: mask_fraction" if by_file else "--learned"
+        raise XaibenchError(f"{where} {share!r}; a share between 0 and 1.")
     if not isinstance(about.protocol, str):
         raise XaibenchError(f"{file.path}: protocol {about.protocol!r}; give the hash as text.")
     _check_name(file, about.method)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from xaibench.core.errors import XaibenchError
 
 ABOUT, IDS, MAPS = "about", "ids", "maps"
+_UNNAMED = "arr_0"  # as numpy.savez calls it
 Shape = tuple[int, ...]
 # No saliency map is larger; a few bytes of a damaged or hostile file can claim to be.
 _MOST_PIXELS, _MOST_BYTES, _LONGEST_TEXT = 1 << 26, 1 << 32, 1 << 16
@@ -44,6 +45,11 @@ class MapsFile:
         self.path = path
         self._zip = self._open()
         self._headers = {key: self._header(key) for key in self._keys()}
+        if _UNNAMED in self._headers:
+            raise XaibenchError(
+                f"{path}: '{_UNNAMED}' has no name of yours; name the arrays '{IDS}' and '{MAPS}', "
+                "or one array for each sample."
+            )
         self.about: Mapping[str, Any] = {}
         if ABOUT in self._headers:
             self.about = self._read_about()
