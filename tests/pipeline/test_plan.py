@@ -1,7 +1,8 @@
 import pytest
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.registry import plugins
+from xaibench.core.registry import bind, plugins
+from xaibench.pipeline.rehearsal import rehearse
 from xaibench.pipeline.selection import control_plugins, select
 
 MODELS = {"pocket", "pocket_saliency"}
@@ -142,3 +143,18 @@ def test_a_limit_beyond_a_class_keeps_all_of_it(settings):
     kept = select({**settings, "dataset": "phantom[images=40,balance=0.3]", "limit": 20})
     labels = [sample.label for sample in kept.dataset.samples]
     assert (labels.count(0), labels.count(1)) == (20, 12)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    ["iou[threshold=2]", "hit_rate[tolerance=3]", "road[noise=-1]", "pxap[bins=0]",
+     "insertion[steps=0]", "sensitivity_max[samples=0]", "jaccard_by_grade[thresholds=0.9+0.5]"],
+)  # fmt: skip
+def test_a_wrong_option_of_a_metric_is_told_before_anything_is_trained(plan_of, small, spec):
+    with pytest.raises(XaibenchError, match=spec.partition("[")[0]):
+        plan_of({**small, "metrics": (spec,)}, "nowhere")
+
+
+@pytest.mark.parametrize("name", plugins("metric"))
+def test_every_metric_passes_its_rehearsal(name):
+    rehearse(bind("metric", name))

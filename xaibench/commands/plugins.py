@@ -37,11 +37,13 @@ def metrics(name: str | None, plugin: tuple[Path, ...]) -> None:
     """
     from xaibench.core.definition import define
     from xaibench.core.registry import bind, load_plugin_file, plugins
+    from xaibench.pipeline.rehearsal import rehearse
 
     for file in plugin:
         load_plugin_file(file)
     if name:
         metric = bind("metric", name)
+        rehearse(metric)
         click.secho(metric.spec, bold=True)
         _lay_out(define(metric))
         return

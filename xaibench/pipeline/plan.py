@@ -12,6 +12,7 @@ from xaibench.core.model import Batch, Model
 from xaibench.core.plugin import Bound
 from xaibench.pipeline.cells import Job, Ledger
 from xaibench.pipeline.leaks import find_leaks
+from xaibench.pipeline.rehearsal import rehearse
 from xaibench.pipeline.selection import Selection, missing_word
 from xaibench.pipeline.tuning import TUNED
 
@@ -48,6 +49,7 @@ def make_plan(selection: Selection) -> Plan:
     choose_device(selection.options.device)  # a device that isn't there is told at once
     plan = Plan(metrics=[])
     for metric in selection.metrics:
+        rehearse(metric)
         reason = _why_no_score(selection, metric)
         if reason:
             plan.skips.append(Skip(metric.spec, reason))

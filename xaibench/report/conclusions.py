@@ -62,7 +62,7 @@ def _metric(
         yield f"the only row, {_name(section, leader)}, has {_value(found, leader)}."
     else:
         yield f"{_name(section, leader)} leads with {_value(found, leader)}."
-        yield from _ties(section, found, leader, others)
+        yield from _ties(section, found, leader, others, sign(run, metric))
         yield from _detectable(section, values)
     yield from _without_masks(section, run, found, ranked)
     yield from _blind(section, run, found, metric)
@@ -73,8 +73,15 @@ def _metric(
         )
 
 
-def _ties(section: Section, found: Judged, leader: int, others: list[int]) -> Iterator[str]:
-    tied = [place for place in others if not found.p[leader, place] < LEVEL]
+def _ties(
+    section: Section, found: Judged, leader: int, others: list[int], way: int
+) -> Iterator[str]:
+    differ = [place for place in others if found.p[leader, place] < LEVEL]
+    ahead = [at for at in differ if way * (found.mean[at] - found.mean[leader]) > 0]
+    if ahead:
+        yield f"Better on the images that they have, not on all: {_names(section, ahead)}."
+        others = [place for place in others if place not in ahead]
+    tied = [place for place in others if place not in differ]
     if not tied:
         every = f"all {len(others)} other rows" if len(others) > 1 else "the other row"
         yield f"It differs from {every} (p < 0.05 after correction)."
