@@ -1,7 +1,25 @@
 """One thread for all: the tests' networks are too small to share out."""
 
 import os
+import sys
+
+import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A script for another interpreter, where Quantus is installed.
 collect_ignore = ["metrics/quantus_peer.py"]
+
+
+@pytest.fixture
+def call(capsys, monkeypatch):
+    """The command line as a user calls it, in this process to spare torch's import."""
+    from xaibench import cli  # noqa: PLC0415 (after the number of threads is set)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["xaibench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        captured = capsys.readouterr()
+        return ended.value.code or 0, captured.out, captured.err
+
+    return run

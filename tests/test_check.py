@@ -1,7 +1,6 @@
 """`xaibench check`: it finds what breaks each rule, and nothing else."""
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ from broken_plugins import CASES
 from PIL import Image
 from plugin_sources import HEAD
 
-from xaibench import cli
 from xaibench.checks.run import RULES, find, judge_plugin, trials_of
 from xaibench.core import registry
 from xaibench.core.contract import KINDS
@@ -59,17 +57,9 @@ def findings(written):
 
 
 @pytest.fixture
-def call(capsys, monkeypatch):
-    """The command line as a user calls it, in this process to spare torch's import."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["xaibench", "check", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        captured = capsys.readouterr()
-        return ended.value.code or 0, captured.out, captured.err
-
-    return run
+def call(call):
+    """`xaibench check` as a user calls it."""
+    return lambda *arguments: call("check", *arguments)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.kind}-{case.rule}")

@@ -57,20 +57,6 @@ def plugin_file(tmp_path):
             del known[name]
 
 
-@pytest.fixture
-def call(capsys, monkeypatch):
-    """The command line as a user calls it, in this process to spare torch's import."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["xaibench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        captured = capsys.readouterr()
-        return ended.value.code or 0, captured.out, captured.err
-
-    return run
-
-
 def in_a_shell(*arguments, cwd):
     return subprocess.run(
         [sys.executable, "-m", "xaibench", *map(str, arguments)],

@@ -1,12 +1,10 @@
 """``xaibench metrics``: every number carries its definition."""
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
-from xaibench import cli
 from xaibench.core.bibliography import keys_of, reference_of
 from xaibench.core.definition import define
 from xaibench.core.registry import _loaded_files, _plugins, bind, load_plugin_file, plugins
@@ -42,15 +40,9 @@ BIBTEX = """@article{mueller2001,
 
 
 @pytest.fixture
-def call(capsys, monkeypatch):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["xaibench", "metrics", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        captured = capsys.readouterr()
-        return ended.value.code or 0, captured.out, captured.err
-
-    return run
+def call(call):
+    """`xaibench metrics` as a user calls it."""
+    return lambda *arguments: call("metrics", *arguments)
 
 
 @pytest.fixture

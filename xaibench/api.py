@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from xaibench.core.contract import METRIC_WORDS
 from xaibench.core.engine import Engine
 from xaibench.core.errors import XaibenchError
-from xaibench.core.maps import CONSTANT, NON_FINITE, OK
+from xaibench.core.maps import statuses_of
 from xaibench.core.model import Model, evaluating
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
@@ -174,11 +174,7 @@ def _score(batch: TestBatch, maps: Tensor, metrics: Sequence[Bound]) -> pd.DataF
             f"maps must lie in [0, 1], but reach from {maps.min():.3g} to {maps.max():.3g}; "
             "rescale them first."
         )
-    flat = (maps.amax(dim=(1, 2)) == maps.amin(dim=(1, 2))).tolist()
-    statuses = [
-        NON_FINITE if not is_finite else CONSTANT if is_flat else OK
-        for is_finite, is_flat in zip(finite.tolist(), flat, strict=True)
-    ]
-    evidence = gather({"label": Maps(maps, statuses)}, batch)
+    flat = maps.amax(dim=(1, 2)) == maps.amin(dim=(1, 2))
+    evidence = gather({"label": Maps(maps, statuses_of(finite, flat))}, batch)
     rows = score_batch(metrics, evidence, batch, lambda _: "label")
     return pd.DataFrame(rows).rename(columns={"sample": "map"}).astype({"map": int})

@@ -1,9 +1,8 @@
 """A tiny network with a saliency head, and one finished run of it."""
 
 import pytest
+from plugin_files import forget_plugin_files
 
-from xaibench.core import registry
-from xaibench.core.contract import KINDS
 from xaibench.pipeline.plan import make_plan
 from xaibench.pipeline.run import run_plan
 from xaibench.pipeline.selection import select
@@ -69,11 +68,7 @@ fragile.broken = False
 @pytest.fixture(autouse=True, scope="package")
 def _registry_left_without_plugin_files():
     yield
-    for kind in KINDS:
-        for name, plugin in registry.plugins(kind).items():
-            if plugin.file.resolve() in registry._loaded_files:
-                del registry._plugins[kind][name]
-    registry._loaded_files.clear()
+    forget_plugin_files()
 
 
 @pytest.fixture(scope="package")

@@ -5,13 +5,11 @@ import dataclasses
 import hashlib
 import json
 import shutil
-import sys
 
 import pandas as pd
 import pytest
 import torch
 
-from xaibench import cli
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import CONSTANT
 from xaibench.core.registry import plugins
@@ -21,18 +19,6 @@ from xaibench.diagnostics.run import diagnose, diagnose_shortcut
 from xaibench.diagnostics.subject import open_subject
 from xaibench.pipeline.explain import Maps
 from xaibench.pipeline.selection import select
-
-
-@pytest.fixture
-def call(capsys, monkeypatch):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["xaibench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        captured = capsys.readouterr()
-        return ended.value.code or 0, captured.out, captured.err
-
-    return run
 
 
 def digest(folder):

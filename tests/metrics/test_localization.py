@@ -3,6 +3,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from lesions import COUNT, HEIGHT, WIDTH
+from lesions import binary as case
 from scipy import ndimage
 from sklearn.metrics import jaccard_score
 
@@ -14,19 +16,8 @@ from xaibench.metrics.iou import iou
 from xaibench.metrics.iou_area import iou_area
 from xaibench.metrics.mass_in_mask import mass_in_mask
 
-COUNT, HEIGHT, WIDTH = 12, 23, 37
 METRICS = {"iou": iou, "iou_area": iou_area, "hit_rate": hit_rate, "mass_in_mask": mass_in_mask}
 every_metric = pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
-
-
-def case():
-    random = np.random.default_rng(0)
-    masks = np.zeros((COUNT, HEIGHT, WIDTH), np.int8)
-    for row in range(COUNT):
-        masks[row, 2 : 6 + row, 20 : 30 + row % 5] = 1
-        masks[row, 15:19, 3 : 6 + row] = 1
-    maps = random.uniform(0, 1, masks.shape) * 0.7 + 0.3 * masks * random.uniform(size=masks.shape)
-    return torch.from_numpy(maps.astype(np.float32)), torch.from_numpy(masks)
 
 
 def tensors(maps, masks):

@@ -4,10 +4,9 @@ import shutil
 
 import pytest
 import torch
+from plugin_files import forget_plugin_files
 
 import xaibench
-from xaibench.core import registry
-from xaibench.core.contract import KINDS
 from xaibench.pipeline.plan import make_plan
 from xaibench.pipeline.run import run_plan
 from xaibench.pipeline.selection import select
@@ -148,11 +147,7 @@ def _one_thread():
 @pytest.fixture(autouse=True, scope="module")
 def _registry_left_without_plugin_files():
     yield
-    for kind in KINDS:
-        for name, plugin in registry.plugins(kind).items():
-            if plugin.file.resolve() in registry._loaded_files:
-                del registry._plugins[kind][name]
-    registry._loaded_files.clear()
+    forget_plugin_files()
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from xaibench.commands.options import plugin_option
+
 _FOUND_ERRORS = 1
 
 
@@ -11,8 +13,8 @@ _FOUND_ERRORS = 1
 @click.option("--dataset", required=True, help="what to look at, as in `xaibench run`")
 @click.option("--data-root", default="", metavar="DIR", help="folder that holds all data")
 @click.option("--out", default="", metavar="DIR", help="default results/audit-<dataset>")
-@click.option("--plugin", multiple=True, metavar="FILE", help="Python file with plugins")
-def audit(dataset: str, data_root: str, out: str, plugin: tuple[str, ...]) -> None:
+@plugin_option
+def audit(dataset: str, data_root: str, out: str) -> None:
     """Look for what would spoil the numbers: duplicates, bad masks, unreadable files, overlays.
 
     Writes audit.csv (sample, finding, severity, detail) and groups.csv (sample, group), the images
@@ -24,15 +26,13 @@ def audit(dataset: str, data_root: str, out: str, plugin: tuple[str, ...]) -> No
     changes numbers; a note is good to know. The exit code is 1 where there are errors, else 0.
     """
     from xaibench.core.progress import log_to_terminal
-    from xaibench.core.registry import bind, load_plugin_file
+    from xaibench.core.registry import bind
     from xaibench.core.roots import open_dataset
     from xaibench.core.store import folder_name
     from xaibench.pipeline.audit import audit as look
     from xaibench.pipeline.audit import describe_audit, write_audit
 
     log_to_terminal()
-    for file in plugin:
-        load_plugin_file(Path(file))
     bound = bind("dataset", dataset)
     found = look(open_dataset(bound.whole, data_root))
     folder = Path(out or f"results/audit-{folder_name(bound.spec)}")

@@ -1,9 +1,10 @@
 """``xaibench list``, ``metrics``, ``check`` and ``layers``: what there is, and if it is sound."""
 
 import textwrap
-from pathlib import Path
 
 import click
+
+from xaibench.commands.options import plugin_option
 
 _BROKEN_RULES = 1
 _WIDTH = 100
@@ -12,13 +13,11 @@ _KINDS = ("datasets", "models", "methods", "metrics")
 
 @click.command(name="list")
 @click.argument("kind", type=click.Choice(_KINDS), required=False)
-@click.option("--plugin", multiple=True, type=Path, metavar="FILE", help="Python file with plugins")
-def list_plugins(kind: str | None, plugin: tuple[Path, ...]) -> None:
+@plugin_option
+def list_plugins(kind: str | None) -> None:
     """Show all datasets, models, methods and metrics, with their options."""
-    from xaibench.core.registry import load_plugin_file, plugins
+    from xaibench.core.registry import plugins
 
-    for file in plugin:
-        load_plugin_file(file)
     for each in [kind] if kind else _KINDS:
         click.secho(each, bold=True)
         for known in plugins(each.removesuffix("s")).values():
@@ -29,18 +28,16 @@ def list_plugins(kind: str | None, plugin: tuple[Path, ...]) -> None:
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--plugin", multiple=True, type=Path, metavar="FILE", help="Python file with plugins")
-def metrics(name: str | None, plugin: tuple[Path, ...]) -> None:
+@plugin_option
+def metrics(name: str | None) -> None:
     """Show what each metric measures, or the whole definition of one.
 
     NAME may have options, such as 'iou[threshold=0.3]'.
     """
     from xaibench.core.definition import define
-    from xaibench.core.registry import bind, load_plugin_file, plugins
+    from xaibench.core.registry import bind, plugins
     from xaibench.pipeline.rehearsal import rehearse
 
-    for file in plugin:
-        load_plugin_file(file)
     if name:
         metric = bind("metric", name)
         rehearse(metric)
@@ -70,18 +67,15 @@ def _lay_out(entries: dict[str, str]) -> None:
 @click.argument("target", metavar="PLUGIN")
 @click.option("--kind", type=click.Choice([kind.removesuffix("s") for kind in _KINDS]),
               help="where several have that name, or only these plugins of a file")  # fmt: skip
-@click.option("--plugin", multiple=True, type=Path, metavar="FILE", help="Python file with plugins")
-def check(target: str, kind: str | None, plugin: tuple[Path, ...]) -> None:
+@plugin_option
+def check(target: str, kind: str | None) -> None:
     """Try a plugin against every rule of the contract, and measure what it costs.
 
     PLUGIN is a Python file, whose plugins are all tried, or a name with options, such as
     'occlusion[window=15]'. Where a rule is broken the exit code is 1.
     """
     from xaibench.checks.run import check_plugin, find
-    from xaibench.core.registry import load_plugin_file
 
-    for file in plugin:
-        load_plugin_file(file)
     broken = 0
     for each in find(target, kind):
         outcome = check_plugin(each)
@@ -95,17 +89,14 @@ def check(target: str, kind: str | None, plugin: tuple[Path, ...]) -> None:
 @click.argument("model")
 @click.option("--image-size", default=224, help="side of the images")
 @click.option("--layer", default="", help="look at this one")
-@click.option("--plugin", multiple=True, type=Path, metavar="FILE", help="Python file with plugins")
-def layers(model: str, image_size: int, layer: str, plugin: tuple[Path, ...]) -> None:
+@plugin_option
+def layers(model: str, image_size: int, layer: str) -> None:
     """Show which layer CAMs read in a model, and which others --layer could name.
 
     MODEL is one of `xaibench list models`, with options, or any classification network of
     torchvision.
     """
-    from xaibench.core.registry import load_plugin_file
     from xaibench.pipeline.layers import describe_layers
 
-    for file in plugin:
-        load_plugin_file(file)
     for line in describe_layers(model, image_size, layer):
         click.echo(line)

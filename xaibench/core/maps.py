@@ -43,11 +43,15 @@ def finish(
     else:
         maps = maps.clamp(0, 1)
     maps[flat | ~finite] = 0.0
-    statuses = [
+    return maps, statuses_of(finite, flat)
+
+
+def statuses_of(finite: Tensor, flat: Tensor) -> list[str]:
+    """Name what is wrong with maps, from which of them are finite and which constant, ``(B,)``."""
+    return [
         NON_FINITE if not is_finite else CONSTANT if is_flat else OK
         for is_finite, is_flat in zip(finite.tolist(), flat.tolist(), strict=True)
     ]
-    return maps, statuses
 
 
 def apply_sign(raw: Tensor, sign: Literal["relu", "abs", "none"]) -> Tensor:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
+from xaibench.core.markdown import markdown_table
 from xaibench.diagnostics import (
     baseline_sensitivity,
     classifier_dependence,
@@ -81,12 +82,11 @@ def summarise(frame: pd.DataFrame) -> Iterator[str]:
 
 
 def _table(frame: pd.DataFrame) -> str:
-    lines = [list(frame.columns), ["---"] * len(frame.columns)]
-    lines += [[_cell(value) for value in row] for row in frame.itertuples(index=False)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    rows = [[_cell(value) for value in row] for row in frame.itertuples(index=False)]
+    return markdown_table(list(frame.columns), rows)
 
 
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return "—" if pd.isna(value) else f"{value:.3g}"
-    return str(value).replace("|", r"\|")
+    return str(value)

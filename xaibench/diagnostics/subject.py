@@ -157,15 +157,10 @@ def _prepare(ledger: Ledger, loaded: Loaded, engine: Engine) -> TestBatch:
     predicted = Predictions(ledger.folder / "predictions.csv").of(loaded.samples)
     assert predicted is not None  # test images
     labels = torch.tensor([sample.label for sample in loaded.samples])
-    targets = {"label": labels.to(device), "predicted": predicted.to(device)}
-    return TestBatch(
-        ids=[sample.id for sample in loaded.samples],
-        images=place_images(loaded.images, device),
-        masks=loaded.masks.to(device),
-        annotated=[sample.annotated for sample in loaded.samples],
-        targets=targets if chosen == "auto" else {chosen: targets[chosen]},
-        predict=engine.predict,
-    )
+    targets = {"label": labels, "predicted": predicted}
+    if chosen != "auto":
+        targets = {chosen: targets[chosen]}
+    return TestBatch.of(loaded, place_images(loaded.images, device), targets, engine.predict)
 
 
 def _stored(ledger: Ledger, method: Bound, batches: Sequence[TestBatch], kind: str) -> Maps:

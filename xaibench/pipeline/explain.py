@@ -14,6 +14,7 @@ from xaibench.core.batching import ran_out_of_memory
 from xaibench.core.covering import CoveredConfidence
 from xaibench.core.engine import Engine
 from xaibench.core.errors import XaibenchError
+from xaibench.core.loading import Loaded
 from xaibench.core.maps import finish
 from xaibench.core.plugin import Bound
 from xaibench.core.precision import at_least_single
@@ -45,6 +46,24 @@ class TestBatch:
     together: defaultdict[str, list[CoveredConfidence]] = field(
         default_factory=lambda: defaultdict(list)
     )
+
+    @classmethod
+    def of(
+        cls,
+        loaded: Loaded,
+        images: Tensor,
+        targets: Mapping[str, Tensor],
+        predict: Callable[[Tensor], Tensor],
+    ) -> "TestBatch":
+        """Lay loaded samples out; their images are on the model's device already."""
+        return cls(
+            ids=[sample.id for sample in loaded.samples],
+            images=images,
+            masks=loaded.masks.to(images.device),
+            annotated=[sample.annotated for sample in loaded.samples],
+            targets={kind: classes.to(images.device) for kind, classes in targets.items()},
+            predict=predict,
+        )
 
     @cached_property
     def confidences(self) -> Tensor:

@@ -166,24 +166,17 @@ class _Worker:
 
     def _prepare(self, loaded: Loaded, target: str) -> TestBatch:
         images = place_images(loaded.images, self.device)
-        labels = torch.tensor([sample.label for sample in loaded.samples], device=self.device)
-        targets = {"label": labels}
+        targets = {"label": torch.tensor([sample.label for sample in loaded.samples])}
         if target != "label":
             targets["predicted"] = self._predicted(loaded, images)
-        return TestBatch(
-            ids=[sample.id for sample in loaded.samples],
-            images=images,
-            masks=loaded.masks.to(self.device),
-            annotated=[sample.annotated for sample in loaded.samples],
-            targets=targets if target == "auto" else {target: targets[target]},
-            predict=self.engine.predict,
-        )
+        chosen = targets if target == "auto" else {target: targets[target]}
+        return TestBatch.of(loaded, images, chosen, self.engine.predict)
 
     def _predicted(self, loaded: Loaded, images: Tensor) -> Tensor:
         stored = self.predictions.of(loaded.samples)
         if stored is None:  # validation images, to tune on
             return self.engine.predict(images).argmax(dim=1)
-        return stored.to(self.device)
+        return stored
 
     def _average_masks(self) -> Tensor:
         """Return the average ``(H, W)`` of the training masks that may be seen."""

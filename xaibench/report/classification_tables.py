@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from xaibench.core.markdown import markdown_table
 from xaibench.report.boards import number, span
-from xaibench.report.markdown import markdown_table
 
 _KEYS = ("dataset", "split", "fold", "model", "seed", "n")
 _FIGURES = ("accuracy", "recall", "specificity", "f1", "macro_f1", "auroc", "calibration_error")

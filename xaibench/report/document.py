@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from xaibench.core.markdown import markdown_table
 from xaibench.report.agreement import agreement_lines, identical_rows
 from xaibench.report.boards import boards, cost_board
 from xaibench.report.classification_tables import classification_to_markdown
 from xaibench.report.conclusions import conclusions
 from xaibench.report.definitions import definitions
 from xaibench.report.judge import Judged
-from xaibench.report.markdown import board_to_markdown, bullets, markdown_table
+from xaibench.report.markdown import board_to_markdown, bullets
 from xaibench.report.section import Section
 from xaibench.report.slice_tables import slices_to_markdown
 from xaibench.report.traits import Run

@@ -1,7 +1,8 @@
-"""Writing Markdown: tables whose cells can't break them."""
+"""Writing boards and lists as Markdown."""
 
 from collections.abc import Sequence
 
+from xaibench.core.markdown import markdown_table
 from xaibench.report.boards import Board, Cell
 
 
@@ -22,22 +23,6 @@ def cell_text(cell: Cell) -> str:
     return " ".join(part for part in parts if part)
 
 
-def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    r"""Write a table; ``|``, ``<`` and line breaks in cells are escaped.
-
-    >>> print(markdown_table(["a|b", "n"], [["x", "1"]]))
-    | a\|b | n |
-    | --- | --- |
-    | x | 1 |
-    """
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(map(_escape, line)) + " |" for line in lines)
-
-
 def bullets(lines: Sequence[str]) -> str:
     """Write a list."""
     return "\n".join(f"- {' '.join(line.split())}" for line in lines)
-
-
-def _escape(cell: str) -> str:
-    return " ".join(cell.split("\n")).replace("|", "\\|").replace("<", "&lt;")

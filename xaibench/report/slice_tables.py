@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from xaibench.core.markdown import markdown_table
 from xaibench.report.boards import number, span
-from xaibench.report.markdown import bullets, markdown_table
+from xaibench.report.markdown import bullets
 from xaibench.report.section import ROW
 from xaibench.report.slices import FEWEST_GROUPS
 from xaibench.report.traits import Run, header, headlines

@@ -108,14 +108,8 @@ class Cell:
     def _prepare(self, loaded: Loaded, kind: str) -> TestBatch:
         labels = torch.tensor([sample.label for sample in loaded.samples])
         targets = labels if kind == "label" else self._predicted(loaded.samples)
-        return TestBatch(
-            ids=[sample.id for sample in loaded.samples],
-            images=place_images(loaded.images, self._device),
-            masks=loaded.masks.to(self._device),
-            annotated=[sample.annotated for sample in loaded.samples],
-            targets={kind: targets.to(self._device)},
-            predict=self._engine.predict,
-        )
+        images = place_images(loaded.images, self._device)
+        return TestBatch.of(loaded, images, {kind: targets}, self._engine.predict)
 
     def _predicted(self, samples: Sequence[Sample]) -> Tensor:
         found = self._predictions.of(samples)
