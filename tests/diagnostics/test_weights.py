@@ -18,7 +18,7 @@ from xaibench.pipeline.selection import ModelWords
 def pond(plugin_file):
     load_plugin_file(plugin_file)
     torch.manual_seed(0)
-    return bind("model", "pond")(ModelWords(3, "none")).eval()
+    return bind("model", "pond")(ModelWords(("a", "b", "c"), 64)).eval()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """One model: what the rules for models look at."""
 
 from functools import cached_property
-from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -12,8 +11,10 @@ from xaibench.checks.rule import Broken
 from xaibench.checks.state import isolated
 from xaibench.core.model import Batch, Model, Outputs, evaluating
 from xaibench.core.plugin import Bound, Plugin
+from xaibench.pipeline.selection import ModelWords
 
 COUNT = 3
+_NAMES = tuple(f"class {number}" for number in range(CLASSES))
 _SIZES = ((64, 96), (224, 224))
 
 
@@ -33,7 +34,7 @@ class ModelTrial:
     def build(self, noise: int = 0) -> Any:
         """Return what the plugin builds, at random."""
         with isolated(noise):
-            return self.bound(SimpleNamespace(classes=CLASSES, weights="none"))
+            return self.bound(ModelWords(_NAMES, _SIZES[1][0]))
 
     @cached_property
     def model(self) -> Model:

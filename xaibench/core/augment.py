@@ -1,7 +1,7 @@
 """Augmentation of a whole batch; an image and its mask always move together."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import torch
@@ -12,9 +12,15 @@ _ROTATION = math.radians(45)
 _SMALLEST_CROP = 0.75
 _ASPECT = 4 / 3
 _JITTER = 0.2
+AUGMENTATIONS = ("rotation", "crop", "horizontal_flip", "vertical_flip", "colour")
 
 
-def augment(images: Tensor, masks: Tensor, seeds: Sequence[int]) -> tuple[Tensor, Tensor]:
+def augment(
+    images: Tensor,
+    masks: Tensor,
+    seeds: Sequence[int],
+    kinds: Collection[str] = AUGMENTATIONS,
+) -> tuple[Tensor, Tensor]:
     """Rotate, crop, flip and jitter, as the study did: +-45 degrees, 75-100 % of the area, flips.
 
     Rotation, crop and flips are one affine map, sampled once: bilinearly for images, to the nearest
@@ -24,8 +30,11 @@ def augment(images: Tensor, masks: Tensor, seeds: Sequence[int]) -> tuple[Tensor
         images: ``(B, C, H, W)`` in [0, 1].
         masks: ``(B, H, W)`` int8 grades.
         seeds: one for each image; the same seed gives the same change.
+        kinds: some of `AUGMENTATIONS`; what another kind draws doesn't depend on it.
     """
-    drawn = [_draw(np.random.default_rng(seed)) for seed in seeds]
+    if not set(kinds) & set(AUGMENTATIONS):
+        return images, masks
+    drawn = [_draw(np.random.default_rng(seed), kinds) for seed in seeds]
     geometry = torch.from_numpy(np.stack([matrix for matrix, _ in drawn])).to(images)
     grid = functional.affine_grid(geometry, list(images.shape), align_corners=False)
     images = functional.grid_sample(images, grid, mode="bilinear", align_corners=False)
@@ -36,18 +45,25 @@ def augment(images: Tensor, masks: Tensor, seeds: Sequence[int]) -> tuple[Tensor
     return _recolour(images, jitter), moved[:, 0].to(masks.dtype)
 
 
-def _draw(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Draw one affine map ``(2, 3)`` from output to input, and three colour factors."""
-    angle = random.uniform(-_ROTATION, _ROTATION)
+def _draw(random: np.random.Generator, kinds: Collection[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Draw one affine map ``(2, 3)`` from output to input, and three colour factors.
+
+    All is drawn, and what isn't wanted dropped, so that the kinds don't shift each other's numbers.
+    """
+    angle = random.uniform(-_ROTATION, _ROTATION) * ("rotation" in kinds)
     area = random.uniform(_SMALLEST_CROP, 1)
     aspect = math.exp(random.uniform(-math.log(_ASPECT), math.log(_ASPECT)))
+    if "crop" not in kinds:
+        area = aspect = 1
     width = min(math.sqrt(area * aspect), 1)
     height = min(math.sqrt(area / aspect), 1)
     centre = random.uniform(-1, 1, 2) * (1 - np.array([width, height]))
     flips = random.choice([-1.0, 1.0], 2)
+    wanted = ["horizontal_flip" in kinds, "vertical_flip" in kinds]
+    flips = np.where(wanted, flips, 1.0)
     rotation = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     linear = rotation @ np.diag(flips * [width, height])
-    factors = 1 + random.uniform(-_JITTER, _JITTER, 3)
+    factors = 1 + random.uniform(-_JITTER, _JITTER, 3) * ("colour" in kinds)
     return np.concatenate([linear, (rotation @ centre)[:, None]], axis=1), factors
 
 

@@ -27,6 +27,9 @@ METHOD_WORDS = {
     "try_head": "callable: (row, variants, count) -> (count,) the target's logit where "
     "variants(first, last) (n, D, h, w) stand for one image's activations",
     "saliency": "(B, h, w) in [0, 1], the model's own saliency map",
+    "class_maps": "(B, 1 + K, h, w) in [0, 1], a segmentation network's probabilities: of the "
+    "background, then of each class",
+    "reconstruction": "(B, C, H, W) in [0, 1], an autoencoder's picture of the images",
     "predict": "callable: images -> confidences (B, K)",
     "respond": "callable: (row, copies, count, confidence=False) -> (count,) the target's logit on "
     "changed copies of one image, made in parts by copies(first, last) (n, C, H, W)",
@@ -48,6 +51,13 @@ METHOD_WORDS = {
 LAYER_WORDS = frozenset({
     "activations", "gradients", "derive", "class_weights", "head", "try_head", "record",
 })  # fmt: skip
+# These only a network that classifies can serve.
+CLASSIFIER_WORDS = LAYER_WORDS | {
+    "logits", "predict", "respond", "input_gradients", "differentiate", "integrate",
+    "sum_over_biases", "network",
+}  # fmt: skip
+# These a model serves or not, whatever else it can.
+OWN_WORDS = frozenset({"saliency", "class_maps", "reconstruction"})
 METRIC_WORDS = {
     "maps": "(B, H, W) in [0, 1], higher is more relevant",
     "masks": "(B, H, W) int8 relevance grades",
@@ -68,6 +78,8 @@ VOCABULARY: Mapping[str, Mapping[str, str]] = {
     "model": {
         "classes": "number of classes K",
         "weights": "'none', 'imagenet' or the path of a state dict",
+        "class_names": "the classes' names, K of them",
+        "image_size": "side of the square images that it will get",
     },
     "method": METHOD_WORDS,
     "metric": METRIC_WORDS,

@@ -24,10 +24,16 @@ class Box(NamedTuple):
 
 
 class MaskLayer(NamedTuple):
-    """One annotation file and the relevance grade of its foreground."""
+    """One annotation and the relevance grade of its foreground.
+
+    Without ``value`` the foreground is what is brighter than mid-grey; with it, the pixels of
+    exactly that grey, or of that index where the file has a palette, so that one file can hold
+    several layers.
+    """
 
     path: Path
     grade: int = 1
+    value: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,8 @@ class Sample:
 
     ``id`` is the path below the dataset's root without its ending. ``group`` names the patient or
     the group of near-duplicates; samples of one group never part in a split. An empty group means
-    that the sample stands alone.
+    that the sample stands alone. ``part`` is where its publishers put it (train, validation or
+    test), for ``--split official``.
     """
 
     id: str
@@ -45,6 +52,7 @@ class Sample:
     masks: tuple[MaskLayer, ...] = ()
     boxes: tuple[Box, ...] = ()
     group: str = ""
+    part: str = ""
 
     @property
     def annotated(self) -> bool:
@@ -71,7 +79,7 @@ def read_files(sample: Sample) -> Picture:
     # Below all grades, so that a layer of grade -1 shows on the background, whose grade is 0.
     mask = np.full(image.shape[:2], _UNMARKED, np.int8)
     for layer in sample.masks:
-        foreground = read_mask(layer.path)
+        foreground = read_mask(layer.path, layer.value)
         if foreground.shape != mask.shape:
             raise XaibenchError(
                 f"{layer.path}: this mask is {_size(foreground)}, but its image {sample.path.name} "

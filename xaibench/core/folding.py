@@ -99,10 +99,10 @@ def _replace(model: nn.Module, old: nn.Module, new: nn.Module) -> None:
 
 
 def _look(model: Model, images: Tensor) -> list[Tensor]:
-    """Return the logits and, where there is one, the output of the CAM layer."""
+    """Return all that the model gives and, where there is one, the output of the CAM layer."""
     seen: list[Tensor] = []
     if model.cam_layer is None:
-        return [model(images)]
+        return _given(model, images)
 
     def keep(_part: nn.Module, _inputs: object, output: object) -> None:
         if isinstance(output, Tensor):  # else the tape is going to refuse it
@@ -110,9 +110,13 @@ def _look(model: Model, images: Tensor) -> list[Tensor]:
 
     handle = named_layer(model, model.cam_layer).register_forward_hook(keep)
     try:
-        return [model(images), *seen]
+        return [*_given(model, images), *seen]
     finally:
         handle.remove()
+
+
+def _given(model: Model, images: Tensor) -> list[Tensor]:
+    return [each for each in model.outputs(images) if each is not None and each.numel()]
 
 
 def _agree(ours: list[Tensor], theirs: list[Tensor]) -> bool:

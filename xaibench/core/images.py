@@ -23,17 +23,20 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     return np.asarray(image.convert("RGB"))
 
 
-def read_mask(path: Path) -> NDArray[np.bool_]:
-    """Return the foreground ``(H, W)``: luminance above 127.
+def read_mask(path: Path, value: int | None = None) -> NDArray[np.bool_]:
+    """Return the foreground ``(H, W)``: luminance above 127, or the pixels of one ``value``.
 
     Luminance and not a maximum over channels, because the alpha channel of an RGBA mask is opaque
-    everywhere and would mark the whole image.
+    everywhere and would mark the whole image. A value is a grey, or an index into a palette.
 
     Raises:
         XaibenchError: the mask is not black, yet nothing in it is bright enough to count: written
             in zeros and ones, say, or in the colours of a palette. It would read as empty.
     """
     image = _open(path)
+    if value is not None:
+        found: NDArray[np.bool_] = _values(image) == value
+        return found
     grey = np.asarray(image.convert("L"))
     if _deep(image):
         values = np.asarray(image)
@@ -44,6 +47,11 @@ def read_mask(path: Path) -> NDArray[np.bool_]:
             f"{_FOREGROUND} count; write it with 0 and 255."
         )
     return grey > _FOREGROUND
+
+
+def _values(image: Image.Image) -> NDArray[np.generic]:
+    kept = image if image.mode == "P" or _deep(image) else image.convert("L")
+    return np.asarray(kept)
 
 
 def _deep(image: Image.Image) -> bool:

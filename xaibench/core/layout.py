@@ -18,10 +18,9 @@ class Place(NamedTuple):
 
     @property
     def fold_name(self) -> str:
-        """``holdout``, or ``kfold-5-fold0``."""
-        return self.split if self.split == "holdout" else (
-            f"{folder_name(self.split)}-fold{self.fold}"
-        )  # fmt: skip
+        """``holdout``, ``official``, or ``kfold-5-fold0``."""
+        folds = ":" in self.split
+        return f"{folder_name(self.split)}-fold{self.fold}" if folds else self.split
 
 
 @dataclass(frozen=True)

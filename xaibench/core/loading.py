@@ -37,6 +37,11 @@ class Loader:
         self._cache: dict[str, Picture] = {}
         self._room = cache_bytes // (image_size * image_size * 4)
 
+    @property
+    def classes(self) -> int:
+        """K, of the dataset."""
+        return len(self._dataset.classes)
+
     def batches(self, samples: Sequence[Sample], batch_size: int) -> Iterator[Loaded]:
         """Yield batches in order; the next ones are read while the caller works."""
         chunks = (samples[i : i + batch_size] for i in range(0, len(samples), batch_size))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from xaibench.core.contract import LAYER_WORDS
+from xaibench.core.contract import CLASSIFIER_WORDS, LAYER_WORDS
 from xaibench.core.errors import XaibenchError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -17,10 +17,16 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Outputs(NamedTuple):
-    """What one forward pass gives: logits ``(B, K)`` and, if asked for, saliency ``(B, h, w)``."""
+    """What one forward pass gives.
+
+    ``logits`` are ``(B, K)``, of models that don't classify ``(B, 0)``; the others are words of
+    the vocabulary (`core.contract.OWN_WORDS`), None where a model has no such thing.
+    """
 
     logits: Tensor
     saliency: Tensor | None = None
+    class_maps: Tensor | None = None
+    reconstruction: Tensor | None = None
 
 
 @dataclass
@@ -30,7 +36,7 @@ class Batch:
     ``masked`` ``(B,)`` tells which masks may be seen. ``images_counted`` and ``masks_counted`` are
     the sums' denominators: the numbers of this batch, or, where a batch is shared out among
     processes, the whole batch's numbers divided by the number of processes, so that averaged
-    gradients equal those of the whole.
+    gradients equal those of the whole. ``class_weights`` ``(K,)`` weigh the images of each class.
     """
 
     images: Tensor
@@ -39,10 +45,11 @@ class Batch:
     masked: Tensor
     images_counted: float
     masks_counted: float
+    class_weights: Tensor | None = None
 
 
 class Model(nn.Module):
-    """A network that classifies, and may be able to do more.
+    """A network that may be able to classify, to show a map of its own, or to draw what it saw.
 
     Images go in as pixels in [0, 1]; normalisation happens inside, so that covering an image
     happens in pixel space. Subclasses implement `outputs`.
@@ -51,7 +58,12 @@ class Model(nn.Module):
         cam_layer: name of the submodule whose output CAM methods read; None where there is none.
         trained: a model that comes trained is used as it is.
         pretrained: all but the `new_parameters` were learned before; these then learn faster.
+        classifies: it has logits; other models are judged by one that has.
+        all_masks: it learns from all training masks, whatever the budget: an upper bound.
     """
+
+    classifies = True
+    all_masks = False
 
     mean: Tensor
     std: Tensor
@@ -79,7 +91,9 @@ class Model(nn.Module):
         Whether there are `class_weights` behind the CAM layer only a trial can tell
         (`core.head.find_head`).
         """
-        return frozenset() if self.cam_layer is None else LAYER_WORDS
+        if not self.classifies:
+            return frozenset()
+        return CLASSIFIER_WORDS if self.cam_layer else CLASSIFIER_WORDS - LAYER_WORDS
 
     def normalise(self, images: Tensor) -> Tensor:
         """Return ``(images - mean) / std``."""
@@ -92,6 +106,23 @@ class Model(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return logits ``(B, K)``."""
         return self.outputs(images).logits
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return embeddings ``(B, D)``: what the last linear layer sees, pooled where spatial.
+
+        Raises:
+            XaibenchError: there is no such layer, or it doesn't run.
+        """
+        seen: list[Tensor] = []
+        layer = last_layer(self)
+        handle = layer.register_forward_pre_hook(lambda _layer, inputs: seen.append(inputs[0]))
+        try:
+            self.outputs(images)
+        finally:
+            handle.remove()
+        if not seen:
+            raise XaibenchError("its last layer did not run; a model can define embed() itself.")
+        return seen[-1] if seen[-1].ndim == 2 else seen[-1].mean(dim=(2, 3))  # noqa: PLR2004
 
     def new_parameters(self) -> list[nn.Parameter]:
         """Return the parameters that no pretrained weights reach: they may learn faster."""
@@ -118,13 +149,27 @@ class Classifier(Model):
 
     def new_parameters(self) -> list[nn.Parameter]:
         """Return the last layer's parameters, which were made for this dataset's classes."""
-        layers = [m for m in self.network.modules() if isinstance(m, (nn.Linear, nn.Conv2d))]
-        return list(layers[-1].parameters()) if layers else []
+        return list(last_layer(self.network).parameters())
+
+
+def last_layer(network: nn.Module) -> nn.Module:
+    """Return the last linear layer or convolution, from which the logits come.
+
+    Raises:
+        XaibenchError: there is none.
+    """
+    layers = [part for part in network.modules() if isinstance(part, (nn.Linear, nn.Conv2d))]
+    if not layers:
+        raise XaibenchError("the network has neither a linear layer nor a convolution.")
+    return layers[-1]
 
 
 def cross_entropy(logits: Tensor, batch: Batch) -> Tensor:
-    """Return the mean cross-entropy over the counted images."""
-    return functional.cross_entropy(logits, batch.labels, reduction="sum") / batch.images_counted
+    """Return the mean cross-entropy over the counted images, each weighed by its class."""
+    total = functional.cross_entropy(
+        logits, batch.labels, weight=batch.class_weights, reduction="sum"
+    )
+    return total / batch.images_counted
 
 
 def logits_of(result: Any) -> Tensor:

@@ -68,7 +68,17 @@ class Question:
     @property
     def saliency(self) -> Tensor:
         """``(B, h, w)``."""
-        return self.tape.saliency[self.rows]
+        return self.tape.own("saliency")[self.rows]
+
+    @property
+    def class_maps(self) -> Tensor:
+        """``(B, 1 + K, h, w)``."""
+        return self.tape.own("class_maps")[self.rows]
+
+    @property
+    def reconstruction(self) -> Tensor:
+        """``(B, C, H, W)``."""
+        return self.tape.own("reconstruction")[self.rows]
 
     @property
     def masks(self) -> Tensor:

@@ -11,6 +11,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.seeds import seed_of
 
 PARTS = ("train", "validation", "test")
+OFFICIAL = "official"
 _TENTHS = 10
 _FEWEST_FOLDS = 2
 
@@ -33,36 +34,51 @@ class Split:
 
 
 def count_folds(name: str) -> int:
-    """Return how many folds ``holdout`` (1) or ``kfold:K`` (K) has.
+    """Return how many folds ``holdout`` and ``official`` (1) or ``kfold:K`` (K) have.
 
     Raises:
-        XaibenchError: the name is neither, or K is below 2.
+        XaibenchError: the name is none of these, or K is below 2.
     """
-    if name == "holdout":
+    if name in ("holdout", OFFICIAL):
         return 1
     kind, _, folds = name.partition(":")
     if kind == "kfold" and folds.isdigit() and int(folds) >= _FEWEST_FOLDS:
         return int(folds)
-    raise XaibenchError(f"--split {name}: write 'holdout' or 'kfold:K' with K of 2 or more.")
+    raise XaibenchError(
+        f"--split {name}: write 'holdout', 'official' or 'kfold:K' with K of 2 or more."
+    )
 
 
 def make_split(
-    samples: Sequence[Sample], name: str, fold: int, *, mask_fraction: float, seed: int = 0
+    samples: Sequence[Sample],
+    name: str,
+    fold: int,
+    *,
+    mask_fraction: float,
+    train_fraction: float = 1.0,
+    seed: int = 0,
 ) -> Split:
     """Divide samples 80/10/10 (``holdout``), or into test fold, validation tenth and the rest.
 
+    ``official`` keeps the parts that the dataset was published in; where these lack a validation
+    part, a tenth of the training part becomes one.
+
     Args:
         samples: all samples of the run.
-        name: ``holdout`` or ``kfold:K``.
+        name: ``holdout``, ``official`` or ``kfold:K``.
         fold: which fold is tested, from 0.
         mask_fraction: share of each class's training and validation masks that may be seen.
+        train_fraction: share of each class's training images that is kept; validation and test
+            stay as they are.
         seed: of the division; training seeds don't change it.
 
     Raises:
-        XaibenchError: a class is too small to stand in every part.
+        XaibenchError: a class is too small to stand in every part, or no parts were published.
     """
     folds = count_folds(name)
-    if folds == 1:
+    if name == OFFICIAL:
+        train, validation, test = _published(samples, seed)
+    elif folds == 1:
         parts = _divide(samples, _TENTHS, seed)
         test, validation = parts[0], parts[1]
         train = [sample for part in parts[2:] for sample in part]
@@ -73,9 +89,34 @@ def make_split(
         # A tenth of the rest, or of a small class the smallest part that it can spare.
         validation, *others = _divide(rest, min(_TENTHS, max(_fewest(rest), 2)), seed)
         train = [sample for part in others for sample in part]
+    train = _keep_share(train, train_fraction, seed)
     seen = see_masks(train, mask_fraction, seed) | see_masks(validation, mask_fraction, seed)
     return Split(_ordered(samples, train), _ordered(samples, validation), _ordered(samples, test),
                  seen)  # fmt: skip
+
+
+def _published(samples: Sequence[Sample], seed: int) -> tuple[list[Sample], ...]:
+    parts = {part: [sample for sample in samples if sample.part == part] for part in PARTS}
+    if not parts["train"] or not parts["test"]:
+        raise XaibenchError(
+            "--split official: this dataset, as it was read, names no training and test images; "
+            "use holdout or kfold:K."
+        )
+    train, validation = parts["train"], parts["validation"]
+    if not validation:
+        validation, *others = _divide(train, min(_TENTHS, max(_fewest(train), 2)), seed)
+        train = [sample for part in others for sample in part]
+    return train, validation, parts["test"]
+
+
+def _keep_share(samples: Sequence[Sample], fraction: float, seed: int) -> list[Sample]:
+    """Keep a share of each class, at least one image; a larger share contains every smaller one."""
+    kept: list[Sample] = []
+    for label in sorted({sample.label for sample in samples}):
+        mine = [sample for sample in samples if sample.label == label]
+        mine.sort(key=lambda sample: seed_of(seed, "keep", sample.id))
+        kept += mine[: max(round(fraction * len(mine)), 1)]
+    return kept
 
 
 def check_split(split: Split) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from xaibench.core.activations import as_activations
+from xaibench.core.contract import OWN_WORDS
 from xaibench.core.engine import Engine
 from xaibench.core.errors import XaibenchError
 from xaibench.core.layers import named_layer
@@ -17,7 +18,7 @@ from xaibench.core.precision import at_least_single
 # What a method must name for a pass to be recorded, and what for its head to keep a graph.
 _NEED_LAYER = frozenset({"activations", "gradients", "derive"})
 _NEED_GRAPH = frozenset({"gradients", "derive"})
-_NEED_OUTPUTS = frozenset({"saliency", "logits"})
+_NEED_OUTPUTS = OWN_WORDS | {"logits"}
 RECORDED_WORDS = _NEED_LAYER | _NEED_OUTPUTS
 
 
@@ -59,12 +60,10 @@ class Tape:
         assert self._outputs is not None
         return at_least_single(self._outputs.logits)
 
-    @property
-    def saliency(self) -> Tensor:
-        """``(B, h, w)``, the model's own map."""
-        assert self._outputs is not None
-        assert self._outputs.saliency is not None
-        return at_least_single(self._outputs.saliency[: len(self.images)])
+    def own(self, word: str) -> Tensor:
+        """Return what only some models have, ``(B, ...)``: their saliency, reconstruction, ..."""
+        found: Tensor = getattr(self._outputs, word)
+        return at_least_single(found[: len(self.images)])
 
     @contextmanager
     def _tap(self, network: nn.Module, wanted: bool, differentiable: bool) -> Iterator[None]:

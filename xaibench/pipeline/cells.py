@@ -55,7 +55,16 @@ class Ledger:
             data_fingerprint(selection, self.fold),
             self.model.spec,
             self.seed,
-            [options.epochs, options.learning_rate, options.train_batch_size, options.image_size],
+            [
+                options.epochs,
+                options.learning_rate,
+                options.train_batch_size,
+                options.image_size,
+                options.optimizer,
+                options.schedule,
+                options.class_weighting,
+                options.augmentation,
+            ],
             options.replicas,
             weights if weights in ("none", "imagenet") else checksum(Path(weights)),
             [checksum(Path(v)) for v in self.model.options.values() if _is_file(v)],
@@ -133,8 +142,8 @@ def data_fingerprint(selection: Selection, fold: int) -> str:
     options, split = selection.options, selection.split(fold)
     parts = [[s.id for s in part] for part in (split.train, split.validation, split.test)]
     about = [
-        (s.id, s.label, s.group, _size(s.path), [(p.name, g, _size(p)) for p, g in s.masks],
-         s.boxes)
+        (s.id, s.label, s.group, _size(s.path),
+         [(layer.path.name, *layer[1:], _size(layer.path)) for layer in s.masks], s.boxes)
         for s in selection.dataset.samples
     ]  # fmt: skip
     code = code_of(selection.dataset_plugin.plugin.file, *_SPLIT_CODE)

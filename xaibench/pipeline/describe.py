@@ -71,6 +71,7 @@ def describe_protocol(selection: Selection, plan: Plan) -> dict[str, Any]:
         "split_seed": options.split_seed,
         "groups": checksum(Path(options.groups)),
         "mask_fraction": options.mask_fraction,
+        "train_fraction": options.train_fraction,
         "image_size": options.image_size,
         "limit": options.limit,
         "layer": options.layer,

@@ -104,7 +104,7 @@ def _merge_masks(facts: Facts) -> float | None:
     marked, usable = np.zeros(facts.size, np.bool_), True
     for layer in facts.sample.masks:
         try:
-            foreground = read_mask(layer.path)
+            foreground = read_mask(layer.path, layer.value)
         except Exception as error:  # as above
             facts.add("unreadable_mask", "error", _say(error))
             usable = False

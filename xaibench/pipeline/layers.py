@@ -26,7 +26,7 @@ from xaibench.core.spec import parse_spec
 from xaibench.core.suggest import did_you_mean
 from xaibench.pipeline.selection import ModelWords, build_model, try_out
 
-_SHOWN, _TOKENS, _CLASSES = 12, 3, 2
+_SHOWN, _TOKENS, _CLASSES = 12, 3, ("a", "b")
 
 
 def describe_layers(spec: str, size: int, layer: str = "") -> Iterator[str]:
@@ -63,13 +63,13 @@ def _build(spec: str, images: Tensor) -> Model:
     networks = torchvision.models.list_models(module=torchvision.models)
     known = plugins("model")
     if name in known:
-        return build_model(bind("model", spec), ModelWords(_CLASSES, "none"), images)
+        return build_model(bind("model", spec), ModelWords(_CLASSES, images.shape[2]), images)
     if name not in networks or given:
         raise XaibenchError(
             f"there is no model '{spec}'{did_you_mean(spec, [*known, *networks])}; name one of "
             "`xaibench list models`, or a classification network of torchvision."
         )
-    model = build_classifier(name, _CLASSES, "none")
+    model = build_classifier(name, len(_CLASSES), "none")
     try_out(model, spec, images)
     return model
 

@@ -8,9 +8,11 @@ from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
+from xaibench.core.augment import AUGMENTATIONS
 from xaibench.core.errors import XaibenchError
 from xaibench.core.spec import split_list
 from xaibench.core.suggest import did_you_mean
+from xaibench.pipeline.optimise import check_schedule
 
 
 def _option(default: Any, text: str) -> Any:
@@ -40,14 +42,33 @@ class RunOptions:
         "scores to compute",
     )
     controls: bool = _option(True, "score the control methods, too")
-    split: str = _option("holdout", "holdout (80/10/10) or kfold:K")
+    split: str = _option("holdout", "holdout (80/10/10), official (as published) or kfold:K")
     groups: str = _option("", "CSV file (sample, group) of images that never part in a split")
     split_seed: int = _option(0, "seed of the split; training seeds share it")
     seeds: tuple[int, ...] = _option((0,), "training seeds")
+    train_fraction: float = _option(1.0, "share of the training images to learn from")
     mask_fraction: float = _option(0.25, "share of the training masks that may be seen")
     epochs: int = _option(40, "training epochs")
-    learning_rate: float = _option(1e-4, "Adam's learning rate")
+    learning_rate: float = _option(1e-4, "the optimiser's learning rate")
+    optimizer: Literal["adam", "sgd", "rmsprop"] = _option(
+        "adam", "what trains; sgd has momentum 0.9"
+    )
+    schedule: str = _option(
+        "constant", "of the learning rate: constant, step:EPOCHS:FACTOR or exponential:FACTOR"
+    )
+    class_weighting: Literal["none", "balanced"] = _option(
+        "none", "balanced: an image counts 1 - (its class's share of the training images)"
+    )
+    augmentation: tuple[str, ...] = _option(
+        AUGMENTATIONS, "changes of training images: some of these, or none"
+    )
     train_batch_size: int = _option(16, "images in a training step")
+    judge: str = _option(
+        "", "model that judges the maps of models that don't classify; default the first that does"
+    )
+    analyses: tuple[str, ...] = _option(
+        (), "of embeddings and reconstructions; `xaibench list analyses` shows all"
+    )
     image_size: int = _option(224, "side of the square that images are resized to")
     batch_size: int = _option(16, "images explained and scored at once; changes no score")
     limit: int = _option(0, "keep this many images of each class; 0 keeps all")
@@ -78,6 +99,7 @@ _WANTED = {"int": "a whole number", "float": "a number"}
 _LOWEST = {
     "split_seed": 0,
     "mask_fraction": 0,
+    "train_fraction": 0,
     "epochs": 1,
     "train_batch_size": 2,
     "image_size": 32,
@@ -162,8 +184,13 @@ def _check(options: RunOptions) -> None:
     for name, lowest in _LOWEST.items():
         if not getattr(options, name) >= lowest:  # nan is neither
             raise XaibenchError(f"{_flag(name)} {getattr(options, name)}: at least {lowest}.")
-    if options.mask_fraction > 1:
-        raise XaibenchError(f"--mask-fraction {options.mask_fraction}: at most 1.")
+    for name in ("mask_fraction", "train_fraction"):
+        if getattr(options, name) > 1:
+            raise XaibenchError(f"{_flag(name)} {getattr(options, name)}: at most 1.")
+    if options.train_fraction == 0:
+        raise XaibenchError("--train-fraction 0: something must be left to learn from.")
+    check_schedule(options.schedule)
+    _check_augmentation(options.augmentation)
     if not 0 < options.learning_rate < inf:
         raise XaibenchError(f"--learning-rate {options.learning_rate}: must be positive.")
     # Batch norm can't learn from a single image.
@@ -176,12 +203,22 @@ def _check(options: RunOptions) -> None:
         raise XaibenchError(
             f"--weights {options.weights}: no such file (or choose 'imagenet' or 'none')."
         )
-    for name in ("methods", "models", "metrics", "seeds"):
+    for name in ("methods", "models", "metrics", "seeds", "analyses"):
         chosen = getattr(options, name)
-        if not chosen:
+        if not chosen and name in ("models", "seeds"):
             raise XaibenchError(f"{_flag(name)}: name at least one.")
         if len(set(chosen)) < len(chosen):
             raise XaibenchError(f"{_flag(name)}: {', '.join(map(str, chosen))} repeats a name.")
+
+
+def _check_augmentation(chosen: tuple[str, ...]) -> None:
+    for name in chosen:
+        if name not in AUGMENTATIONS and chosen != ("none",):
+            raise XaibenchError(
+                f"--augmentation {','.join(chosen)}: there is no '{name}'"
+                f"{did_you_mean(name, AUGMENTATIONS)}; choose some of {', '.join(AUGMENTATIONS)}, "
+                "or none."
+            )
 
 
 def _flag(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xaibench.core.contract import LAYER_WORDS, METHOD_WORDS
+from xaibench.core.contract import CLASSIFIER_WORDS, METHOD_WORDS, OWN_WORDS
 from xaibench.core.data import Dataset, Sample
 from xaibench.core.engine import Engine
 from xaibench.core.errors import XaibenchError
@@ -27,15 +27,21 @@ from xaibench.core.store import folder_name
 from xaibench.pipeline.options import RunOptions, listed, make_options
 
 # These words are served for every model; whether there are masks is the dataset's affair.
-_ALWAYS_THERE = frozenset(METHOD_WORDS) - LAYER_WORDS - {"saliency"}
+_ALWAYS_THERE = frozenset(METHOD_WORDS) - CLASSIFIER_WORDS - OWN_WORDS
 
 
 @dataclass(frozen=True)
 class ModelWords:
     """What a model plugin may ask for."""
 
-    classes: int
-    weights: str
+    class_names: tuple[str, ...]
+    image_size: int
+    weights: str = "none"
+
+    @property
+    def classes(self) -> int:
+        """K."""
+        return len(self.class_names)
 
 
 class Selection:
@@ -95,6 +101,7 @@ class Selection:
                 self.options.split,
                 fold,
                 mask_fraction=self.options.mask_fraction,
+                train_fraction=self.options.train_fraction,
                 seed=self.options.split_seed,
             )
         return self._splits[fold]
@@ -103,7 +110,8 @@ class Selection:
         """Return an untrained network; its random weights depend on the seed alone."""
         torch.manual_seed(seed_of(seed, model.spec))
         chosen = self.options.weights if weights is None else weights
-        built = build_model(model, ModelWords(len(self.dataset.classes), chosen), self.blank)
+        words = ModelWords(self.dataset.classes, self.options.image_size, chosen)
+        built = build_model(model, words, self.blank)
         if self.options.layer:
             self._choose_layer(built, model.spec)
         return built
@@ -187,7 +195,7 @@ def try_out(model: Model, spec: str, image: Tensor) -> None:
     """
     try:
         with torch.inference_mode(), evaluating(model):
-            model(image)
+            model.outputs(image)
     except XaibenchError as error:
         raise XaibenchError(f"model {spec}: {error}") from error
     except Exception as error:

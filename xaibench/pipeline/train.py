@@ -10,7 +10,6 @@ from typing import Any
 import pandas as pd
 import torch
 from torch import Tensor, nn
-from torch.optim import Adam
 
 from xaibench.core.augment import augment
 from xaibench.core.data import Sample
@@ -22,10 +21,9 @@ from xaibench.core.progress import progress_bar
 from xaibench.core.seeds import seed_of
 from xaibench.core.splits import Split
 from xaibench.core.store import write_with
+from xaibench.pipeline.optimise import make_optimiser, make_schedule
 from xaibench.pipeline.options import RunOptions
 
-# Fresh layers start from random numbers and have further to go than pretrained ones.
-_FRESH_LAYERS_PACE = 10
 _SMALLEST_SHARE = 2
 
 
@@ -58,15 +56,12 @@ class Trainer:
         self.step_model: nn.Module = _Loss(model)
         if options.replicas > 1:
             self.step_model = nn.parallel.DistributedDataParallel(self.step_model)
-        fresh = model.new_parameters()
-        known = {id(parameter) for parameter in fresh}
-        rate = options.learning_rate
-        self.optimizer = Adam(
-            [
-                {"params": [p for p in model.parameters() if id(p) not in known], "lr": rate},
-                {"params": fresh, "lr": rate * (_FRESH_LAYERS_PACE if model.pretrained else 1)},
-            ]
-        )
+        self.optimizer = make_optimiser(options.optimizer, model, options.learning_rate)
+        self.schedule = make_schedule(options.schedule, self.optimizer)
+        self.class_weights = self._weigh_classes() if options.class_weighting != "none" else None
+        self.seen = split.seen
+        if model.all_masks:
+            self.seen = frozenset(s.id for s in (*split.train, *split.validation) if s.annotated)
         self.state = _State()
 
     def train(self, folder: Path, fingerprint: str, title: str) -> list[dict[str, float]]:
@@ -103,6 +98,7 @@ class Trainer:
             losses["loss"].backward()
             self.optimizer.step()
             trained.add(losses, len(batch.labels))
+        self.schedule.step()
         row = {"epoch": epoch + 1, **trained.result("train_"), **self._validate()}
         row["seconds"] = round(time.perf_counter() - started, 3)
         self.state.history.append(row)
@@ -123,7 +119,7 @@ class Trainer:
         for chunk, loaded in zip(chunks, self.loader.stream(shares), strict=True):
             images, masks = place_images(loaded.images, self.device), loaded.masks.to(self.device)
             seeds = [seed_of(self.seed, epoch, "augment", s.id) for s in loaded.samples]
-            images, masks = augment(images, masks, seeds)
+            images, masks = augment(images, masks, seeds, self.options.augmentation)
             yield self._batch(loaded.samples, images, masks, whole=chunk, replicas=replicas)
 
     def _batch(
@@ -135,7 +131,7 @@ class Trainer:
         whole: Sequence[Sample],
         replicas: int,
     ) -> Batch:
-        seen = self.split.seen
+        seen = self.seen
         return Batch(
             images=images,
             labels=torch.tensor([s.label for s in samples], device=self.device),
@@ -143,10 +139,20 @@ class Trainer:
             masked=torch.tensor([s.id in seen for s in samples], device=self.device),
             images_counted=len(whole) / replicas,
             masks_counted=max(sum(s.id in seen for s in whole), 1) / replicas,
+            class_weights=self.class_weights,
         )
 
+    def _weigh_classes(self) -> Tensor:
+        """Return ``(K,)``: of two classes each weighs as much as the other's share."""
+        labels = torch.tensor([sample.label for sample in self.split.train])
+        shares = labels.bincount(minlength=self.loader.classes) / len(labels)
+        return (1 - shares).to(self.device)
+
     def _validate(self) -> dict[str, float]:
-        """Return loss and accuracy on all validation samples; every replica computes the same."""
+        """Return loss and accuracy on all validation samples; every replica computes the same.
+
+        Models that don't classify have no accuracy.
+        """
         self.model.eval()
         total, right, samples = _Mean(), 0, self.split.validation
         with torch.inference_mode():
@@ -156,14 +162,17 @@ class Trainer:
                 mine = loaded.samples
                 batch = self._batch(mine, images, masks, whole=mine, replicas=1)
                 total.add(self.model.loss(batch), len(mine))
-                right += int((self.model(images).argmax(dim=1) == batch.labels).sum())
-        return {**total.result("validation_"), "validation_accuracy": right / len(samples)}
+                if self.model.classifies:
+                    right += int((self.model(images).argmax(dim=1) == batch.labels).sum())
+        accuracy = {"validation_accuracy": right / len(samples)} if self.model.classifies else {}
+        return {**total.result("validation_"), **accuracy}
 
     def _save(self, path: Path, fingerprint: str) -> None:
         content = {
             "fingerprint": fingerprint,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
             "history": json.dumps(self.state.history),
             "best_loss": self.state.best_loss,
             "best_model": self.state.best_model,
@@ -176,6 +185,7 @@ class Trainer:
             return
         self.model.load_state_dict(content["model"])
         self.optimizer.load_state_dict(content["optimizer"])
+        self.schedule.load_state_dict(content["schedule"])
         self.state = _State(
             json.loads(content["history"]), content["best_loss"], content["best_model"]
         )
@@ -223,7 +233,8 @@ def _read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _summary(title: str, row: dict[str, float], epochs: int) -> str:
+    accuracy = row.get("validation_accuracy")
     return (
         f"{title}: epoch {row['epoch']}/{epochs}, loss {row['train_loss']:.3f}, validation loss "
-        f"{row['validation_loss']:.3f}, accuracy {row['validation_accuracy']:.3f}"
-    )
+        f"{row['validation_loss']:.3f}"
+    ) + ("" if accuracy is None else f", accuracy {accuracy:.3f}")

@@ -188,13 +188,13 @@ def _check_protocol(directory: Path, theirs: Mapping[str, Any], ours: Mapping[st
 def _with_weights(model: Bound, file: str) -> Bound:
     """Return a model that takes all its weights from a state dict."""
 
-    def loaded(classes: int, **_: Any) -> Model:
-        built: Model = model(ModelWords(classes, "none"))
+    def loaded(class_names: tuple[str, ...], image_size: int, **_: Any) -> Model:
+        built: Model = model(ModelWords(class_names, image_size))
         _load(built, Path(file), model.spec)
         built.trained = True
         return built
 
-    signature = Signature(("classes",), model.plugin.signature.options)
+    signature = Signature(("class_names", "image_size"), model.plugin.signature.options)
     return replace(model, plugin=replace(model.plugin, function=loaded, signature=signature))
 
 
