@@ -11,7 +11,7 @@ from xaibench.checks.rule import Broken
 from xaibench.checks.state import isolated
 from xaibench.core.model import Batch, Model, Outputs, evaluating
 from xaibench.core.plugin import Bound, Plugin
-from xaibench.pipeline.selection import ModelWords
+from xaibench.pipeline.building import ModelWords
 
 COUNT = 3
 _NAMES = tuple(f"class {number}" for number in range(CLASSES))

@@ -73,6 +73,24 @@ METRIC_WORDS = {
     "covered_confidence": "callable: (covered, by, baseline) -> (B,) confidence of the target on "
     "images covered under the map; passes are shared by all metrics",
 }
+# These a classifier must serve: the model itself, or the one that judges it.
+JUDGED_WORDS = frozenset({"predict", "confidence", "covered_confidence"})
+ANALYSIS_WORDS = {
+    "embeddings": "(N, D) float32, what the last layer sees of each test image",
+    "labels": "(N,) classes of the test images",
+    "predictions": "(N,) classes that the model's own head predicts, None where it has none",
+    "confidences": "(N, K) of that head, None where it has none",
+    "samples": "(N,) names of the test images",
+    "groups": "(N,) what each belongs to; an image alone is its own",
+    "train_embeddings": "(M, D) float32, of the training images",
+    "train_labels": "(M,) classes of the training images",
+    "errors": "(N,) mean squared error of each test image's reconstruction",
+    "train_errors": "(M,) the same of the training images",
+    "pixel_confusion": "(N, 1 + K, 1 + K) pixels of each annotated test image by true class (rows) "
+    "and predicted class, the background first",
+    "class_names": "the classes' names, K of them",
+    "seed": "whole number for what is drawn at random, the same for the same model",
+}
 VOCABULARY: Mapping[str, Mapping[str, str]] = {
     "dataset": {"root": "folder that holds all data"},
     "model": {
@@ -83,8 +101,18 @@ VOCABULARY: Mapping[str, Mapping[str, str]] = {
     },
     "method": METHOD_WORDS,
     "metric": METRIC_WORDS,
+    "analysis": ANALYSIS_WORDS,
 }
 KINDS = tuple(VOCABULARY)
+
+
+def plural(kind: str) -> str:
+    """Return a kind's plural: the name of its package and of its group of entry points.
+
+    >>> plural("method"), plural("analysis")
+    ('methods', 'analyses')
+    """
+    return f"{kind.removesuffix('is')}es" if kind.endswith("is") else f"{kind}s"
 
 
 @dataclass(frozen=True)

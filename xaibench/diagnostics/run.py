@@ -61,9 +61,12 @@ def diagnose(
     options = _options_of(out)
     selection = select({**options, "out": str(out), **({"device": device} if device else {})})
     wanted = _choose_methods(selection, methods)
+    judging = [model for model in selection.models if selection.about(model).classifies]
+    if not judging:
+        raise XaibenchError(f"{out}: none of its models classifies; diagnostics ask a classifier.")
     findings: list[Finding] = []
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        for model in selection.models:
+        for model in judging:
             subject = open_subject(selection, model, wanted, images)
             for check in chosen:
                 _log.info("%s of %s", check, model.spec)

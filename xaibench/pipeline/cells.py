@@ -42,6 +42,16 @@ class Ledger:
         """The trained model, for people."""
         return f"{self.model.spec}, fold {self.fold}, seed {self.seed}"
 
+    @cached_property
+    def judge(self) -> "Ledger | None":
+        """The trained model whose predictions and confidences count for this one's maps."""
+        judge = self.selection.judge_of(self.model)
+        if judge is None:
+            return None
+        if judge.spec == self.model.spec:
+            return self
+        return Ledger(self.selection, self.fold, judge, self.seed)
+
     def cell_folder(self, method: Bound) -> Path:
         """Where a method's cell lies."""
         return self.selection.layout.cell_folder(self.place, method.spec)
@@ -76,7 +86,10 @@ class Ledger:
         options = self.selection.options
         code = code_of(method.plugin.file, *_EXPLAIN_CODE)
         # A lost model is trained again, and on a GPU its weights come out a little different.
-        weights = read_json(self.folder / "model.json").get("sha256")
+        weights = [
+            read_json(folder / "model.json").get("sha256")
+            for folder in dict.fromkeys([self.folder, *([self.judge.folder] if self.judge else [])])
+        ]
         passes = [options.precision, options.fold, options.compile, options.layer]
         return fingerprint(
             self.model_fingerprint, weights, method.spec, options.target, passes, code

@@ -40,7 +40,10 @@ def describe_run(
         "protocol": protocol,
         "protocol_hash": fingerprint(protocol),
         "splits": splits,
-        "models": {m.spec: {"paper": m.plugin.paper} for m in selection.models},
+        "models": {
+            m.spec: {"paper": m.plugin.paper, **selection.about(m)._asdict()}
+            for m in selection.models
+        },
         "methods": {
             m.spec: {**asdict(m.plugin.traits), "paper": m.plugin.paper} for m in selection.methods
         },
@@ -75,6 +78,7 @@ def describe_protocol(selection: Selection, plan: Plan) -> dict[str, Any]:
         "image_size": options.image_size,
         "limit": options.limit,
         "layer": options.layer,
+        "judge": _judge(selection),
         "precision": options.precision,
         "fold": options.fold,
         "resize": "bilinear, align_corners=False; masks nearest",
@@ -84,6 +88,12 @@ def describe_protocol(selection: Selection, plan: Plan) -> dict[str, Any]:
             "core/maps", "core/covering", "core/overlap", "core/pooling", "core/splits"
         ),
     }
+
+
+def _judge(selection: Selection) -> str:
+    """Return who judges the maps of models that don't classify; empty where none has to."""
+    needed = not all(selection.about(model).classifies for model in selection.models)
+    return selection.judge.spec if needed and selection.judge else ""
 
 
 def save_split(selection: Selection, fold: int) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.layers import full_name
 from xaibench.core.model import Classifier, Model
 from xaibench.core.plugin import Bound
-from xaibench.pipeline.selection import missing_word
+from xaibench.pipeline.building import missing_word
 
 _IMAGE_DIMENSIONS = 4
 

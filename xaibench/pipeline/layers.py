@@ -24,7 +24,7 @@ from xaibench.core.model import Model, evaluating
 from xaibench.core.registry import bind, plugins
 from xaibench.core.spec import parse_spec
 from xaibench.core.suggest import did_you_mean
-from xaibench.pipeline.selection import ModelWords, build_model, try_out
+from xaibench.pipeline.building import ModelWords, build_model, try_out
 
 _SHOWN, _TOKENS, _CLASSES = 12, 3, ("a", "b")
 

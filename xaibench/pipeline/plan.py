@@ -6,14 +6,16 @@ from dataclasses import dataclass, field
 
 import torch
 
+from xaibench.core.contract import CLASSIFIER_WORDS, JUDGED_WORDS
 from xaibench.core.device import choose_device, mixed_precision, place_images, place_model
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Batch, Model
 from xaibench.core.plugin import Bound
+from xaibench.pipeline.building import missing_word
 from xaibench.pipeline.cells import Job, Ledger
 from xaibench.pipeline.leaks import find_leaks
 from xaibench.pipeline.rehearsal import rehearse
-from xaibench.pipeline.selection import Selection, missing_word
+from xaibench.pipeline.selection import Selection
 from xaibench.pipeline.tuning import TUNED
 
 _NEEDS_MASKS = frozenset({"masks", "mean_mask"})
@@ -47,6 +49,10 @@ def make_plan(selection: Selection) -> Plan:
         XaibenchError: nothing at all is left to compute with this selection.
     """
     choose_device(selection.options.device)  # a device that isn't there is told at once
+    if selection.options.target == "predicted" and selection.judge is None:
+        raise XaibenchError(
+            "--target predicted: no model of the run classifies; add one, or name one with --judge."
+        )
     plan = Plan(metrics=[])
     for metric in selection.metrics:
         rehearse(metric)
@@ -94,6 +100,8 @@ def _why_no_score(selection: Selection, metric: Bound) -> str | None:
     words = metric.plugin.signature.words
     if "masks" in words and not selection.dataset.annotated:
         return f"{selection.dataset_spec} has no masks"
+    if JUDGED_WORDS & set(words) and selection.judge is None:
+        return "no model of the run classifies; name one that judges with --judge"
     splits = [selection.split(fold) for fold in selection.folds]
     if TUNED in words and not all(split.seen_in(split.validation) for split in splits):
         return "no validation mask may be seen under this --mask-fraction"
@@ -107,6 +115,8 @@ def _why_not(selection: Selection, method: Bound, model: Bound, prototype: Model
     if "mean_mask" in words and not any(selection.split(f).seen for f in selection.folds):
         return "no training mask may be seen under this --mask-fraction"
     word = missing_word(method, prototype, selection.blank)
+    if word in CLASSIFIER_WORDS and not prototype.classifies:
+        return f"{model.plugin.name} doesn't classify"
     return f"{model.plugin.name} has no {word}" if word else None
 
 
@@ -159,7 +169,7 @@ def _time_model(selection: Selection, model: Model, device: torch.device) -> tup
 
     def forward() -> None:
         with torch.inference_mode():
-            model(images)
+            model.outputs(images)
 
     return _seconds(step, device) / count, _seconds(forward, device) / count
 

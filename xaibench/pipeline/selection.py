@@ -1,6 +1,6 @@
 """What a run is about: its plugins looked up, its dataset read, its splits made."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -8,40 +8,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xaibench.core.contract import CLASSIFIER_WORDS, METHOD_WORDS, OWN_WORDS
 from xaibench.core.data import Dataset, Sample
 from xaibench.core.engine import Engine
 from xaibench.core.errors import XaibenchError
 from xaibench.core.groups import join_groups
-from xaibench.core.head import find_head
 from xaibench.core.layers import check_layer, full_name
 from xaibench.core.layout import Layout
 from xaibench.core.loading import Loader
-from xaibench.core.model import Model, evaluating
+from xaibench.core.model import Model
 from xaibench.core.plugin import Bound, MethodTraits, Plugin
 from xaibench.core.registry import bind, load_plugin_file, plugins
 from xaibench.core.roots import open_dataset
 from xaibench.core.seeds import seed_of
 from xaibench.core.splits import Split, count_folds, make_split
 from xaibench.core.store import folder_name
+from xaibench.pipeline.building import About, ModelWords, build_model
 from xaibench.pipeline.options import RunOptions, listed, make_options
-
-# These words are served for every model; whether there are masks is the dataset's affair.
-_ALWAYS_THERE = frozenset(METHOD_WORDS) - CLASSIFIER_WORDS - OWN_WORDS
-
-
-@dataclass(frozen=True)
-class ModelWords:
-    """What a model plugin may ask for."""
-
-    class_names: tuple[str, ...]
-    image_size: int
-    weights: str = "none"
-
-    @property
-    def classes(self) -> int:
-        """K."""
-        return len(self.class_names)
 
 
 class Selection:
@@ -63,6 +45,7 @@ class Selection:
             chosen = {method.plugin.name for method in self.methods}
             self.methods += [Bound(p, {}) for p in control_plugins() if p.name not in chosen]
         self._splits: dict[int, Split] = {}
+        self._about: dict[str, About] = {}
         self.layout = Layout(Path(options.out or f"results/{folder_name(self.dataset_spec)}"))
 
     @property
@@ -112,9 +95,36 @@ class Selection:
         chosen = self.options.weights if weights is None else weights
         words = ModelWords(self.dataset.classes, self.options.image_size, chosen)
         built = build_model(model, words, self.blank)
+        self._about[model.spec] = About(built.classifies, built.all_masks)
         if self.options.layer:
             self._choose_layer(built, model.spec)
         return built
+
+    def about(self, model: Bound) -> About:
+        """Return what a model is; it is built for that if it never was."""
+        if model.spec not in self._about:
+            self.build(model, seed=0, weights="none")
+        return self._about[model.spec]
+
+    @cached_property
+    def judge(self) -> Bound | None:
+        """The classifier that judges the maps of models that don't classify; None without any.
+
+        Raises:
+            XaibenchError: the one that was named doesn't classify.
+        """
+        if not self.options.judge:
+            return next((model for model in self.models if self.about(model).classifies), None)
+        named = bind("model", self.options.judge)
+        if not self.about(named).classifies:
+            raise XaibenchError(
+                f"--judge {named.spec}: it doesn't classify; name a model that does."
+            )
+        return named
+
+    def judge_of(self, model: Bound) -> Bound | None:
+        """Return whose confidences a model's maps are scored by: its own, if it has any."""
+        return model if self.about(model).classifies else self.judge
 
     def _choose_layer(self, built: Model, spec: str) -> None:
         noise = torch.rand(self.blank.shape, generator=torch.Generator().manual_seed(0))
@@ -146,6 +156,8 @@ class Selection:
     def target_of(self, metric: Bound) -> str:
         """Return which class a metric's maps explain, ``label`` or ``predicted``."""
         chosen = self.options.target
+        if self.judge is None:  # nobody predicts
+            return "label"
         return metric.plugin.traits.target if chosen == "auto" else chosen
 
 
@@ -161,58 +173,6 @@ def complete(given: dict[str, Any]) -> RunOptions:
     name = given.get("dataset") or RunOptions.dataset
     recipe = bind("dataset", name).plugin.traits.recipe
     return make_options(given, recipe)
-
-
-def build_model(model: Bound, words: ModelWords, image: Tensor) -> Model:
-    """Call a model plugin, and try what it returns on one image ``(1, 3, H, W)``.
-
-    Raises:
-        XaibenchError: it fails, returns something else than a model, or one that doesn't take such
-            images: vision transformers are built for one size.
-    """
-    try:
-        built = model(words)
-    except XaibenchError:
-        raise
-    except Exception as error:
-        raise XaibenchError(
-            f"model {model.spec} could not be built ({type(error).__name__}: {error})."
-        ) from error
-    if not isinstance(built, Model):
-        raise XaibenchError(
-            f"model {model.spec} returned a {type(built).__name__}; it must return an "
-            "xaibench.Model, such as xaibench.Classifier(network, cam_layer=...)."
-        )
-    try_out(built, model.spec, image)
-    return built
-
-
-def try_out(model: Model, spec: str, image: Tensor) -> None:
-    """Refuse a model that can't classify an image.
-
-    Raises:
-        XaibenchError: it fails, or gives no logits.
-    """
-    try:
-        with torch.inference_mode(), evaluating(model):
-            model.outputs(image)
-    except XaibenchError as error:
-        raise XaibenchError(f"model {spec}: {error}") from error
-    except Exception as error:
-        size = f"{image.shape[2]} x {image.shape[3]}"
-        said = (str(error) or type(error).__name__).splitlines()[0].rstrip(".!")
-        raise XaibenchError(f"model {spec} takes no images of {size} ({said}).") from error
-
-
-def missing_word(method: Bound, model: Model, images: Tensor) -> str | None:
-    """Return the first word that a method asks for and a model of such images can't serve."""
-    words = method.plugin.signature.words
-    served = _ALWAYS_THERE | model.abilities
-    if "class_weights" in words and "class_weights" in served:
-        with evaluating(model):
-            if find_head(model, images).weights is None:
-                return "class_weights"
-    return next((word for word in words if word not in served), None)
 
 
 def control_plugins() -> list[Plugin]:

@@ -68,20 +68,27 @@ def write_predictions(ledger: Ledger, model: Model, device: torch.device) -> Non
     """Classify the test images, in full precision.
 
     A row holds the sample, its group, label, prediction, the share of its pixels that its mask
-    covers and the number of regions there (empty without a mask), and all confidences.
+    covers and the number of regions there (empty without a mask), and all confidences. Models that
+    don't classify leave prediction and confidences empty.
     """
     selection = ledger.selection
     rows: list[list[object]] = []
-    engine = Engine(model)
+    engine, classes = Engine(model), len(selection.dataset.classes)
+    nothing: list[object] = [None] * (1 + classes)
     with evaluating(model):
         samples = selection.split(ledger.fold).test
         for loaded in selection.loader.batches(samples, selection.options.batch_size):
-            confidences = engine.predict(place_images(loaded.images, device)).cpu()
-            for sample, mask, values in zip(loaded.samples, loaded.masks, confidences, strict=True):
-                row = [sample.id, sample.group, sample.label, int(values.argmax())]
-                rows.append([*row, *_regions(sample, mask), *map(float, values)])
+            answers = [nothing] * len(loaded.samples)
+            if model.classifies:
+                confidences = engine.predict(place_images(loaded.images, device)).cpu()
+                answers = [[int(each.argmax()), *map(float, each)] for each in confidences]
+            for sample, mask, (prediction, *values) in zip(
+                loaded.samples, loaded.masks, answers, strict=True
+            ):
+                row = [sample.id, sample.group, sample.label, prediction]
+                rows.append([*row, *_regions(sample, mask), *values])
     columns = ["sample", "group", "label", "prediction", "mask_share", "lesions"]
-    columns += [f"confidence_{k}" for k in range(len(selection.dataset.classes))]
+    columns += [f"confidence_{k}" for k in range(classes)]
     frame = pd.DataFrame(rows, columns=columns)
     write_with(ledger.folder / "predictions.csv", lambda file: frame.to_csv(file, index=False))
 

@@ -60,8 +60,12 @@ class _Worker:
         self.ledger, self.selection = ledger, ledger.selection
         self.split = self.selection.split(ledger.fold)
         self.device = choose_device(self.selection.options.device)
-        self.engine = self.selection.engine(obtain_model(ledger))
-        self.predictions = Predictions(ledger.folder / "predictions.csv")
+        self.engine = self.judge = self.selection.engine(obtain_model(ledger))
+        self.predictions: Predictions | None = None
+        if ledger.judge is not None:
+            if ledger.judge is not ledger:
+                self.judge = self.selection.engine(obtain_model(ledger.judge))
+            self.predictions = Predictions(ledger.judge.folder / "predictions.csv")
         self.mean_mask: Tensor | None = None
 
     def open_cell(self, method: Bound, metrics: Sequence[Bound]) -> CellFiles:
@@ -167,15 +171,15 @@ class _Worker:
     def _prepare(self, loaded: Loaded, target: str) -> TestBatch:
         images = place_images(loaded.images, self.device)
         targets = {"label": torch.tensor([sample.label for sample in loaded.samples])}
-        if target != "label":
-            targets["predicted"] = self._predicted(loaded, images)
-        chosen = targets if target == "auto" else {target: targets[target]}
-        return TestBatch.of(loaded, images, chosen, self.engine.predict)
+        if target != "label" and self.predictions is not None:
+            targets["predicted"] = self._predicted(loaded, images, self.predictions)
+        chosen = {target: targets[target]} if target in targets else targets
+        return TestBatch.of(loaded, images, chosen, self.judge.predict)
 
-    def _predicted(self, loaded: Loaded, images: Tensor) -> Tensor:
-        stored = self.predictions.of(loaded.samples)
+    def _predicted(self, loaded: Loaded, images: Tensor, predictions: Predictions) -> Tensor:
+        stored = predictions.of(loaded.samples)
         if stored is None:  # validation images, to tune on
-            return self.engine.predict(images).argmax(dim=1)
+            return self.judge.predict(images).argmax(dim=1)
         return stored
 
     def _average_masks(self) -> Tensor:

@@ -81,7 +81,7 @@ def _budgets(section: Section, run: Run) -> list[float]:
     taught = trained_on_masks(run, pairs)
     budget = float(of_dataset(run, section.dataset, "mask_fraction"))
     return [
-        masks_seen(run, section.dataset, row.method)
+        masks_seen(run, section.dataset, row.model, row.method)
         if row.kind == "learned"
         else budget
         if row.competes and row.model in taught

@@ -87,8 +87,10 @@ def of_dataset(run: Run, dataset: str, name: str) -> Any:
     return run.get("datasets", {}).get(dataset, run)[name]
 
 
-def masks_seen(run: Run, dataset: str, method: str) -> float:
+def masks_seen(run: Run, dataset: str, model: str, method: str) -> float:
     """Return the share of training masks that a learned method has seen."""
+    if run.get("models", {}).get(model, {}).get("all_masks"):
+        return 1.0
     own = run["methods"][method].get("mask_fraction")
     return float(of_dataset(run, dataset, "mask_fraction") if own is None else own)
 

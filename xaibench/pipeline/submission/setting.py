@@ -18,11 +18,12 @@ from xaibench.core.registry import bind
 from xaibench.core.splits import Split, count_folds
 from xaibench.core.store import read_json
 from xaibench.core.suggest import did_you_mean
+from xaibench.pipeline.building import ModelWords
 from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.describe import describe_protocol
 from xaibench.pipeline.options import RunOptions
 from xaibench.pipeline.plan import Plan
-from xaibench.pipeline.selection import ModelWords, Selection, complete
+from xaibench.pipeline.selection import Selection, complete
 
 ALL = "all"
 _WHOLE_RUN = frozenset({"options", "models", "seeds", "metrics", "protocol", "splits"})

@@ -1,0 +1,89 @@
+"""Untrained networks: built, tried out, and what of the methods' vocabulary they serve."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from xaibench.core.contract import CLASSIFIER_WORDS, METHOD_WORDS, OWN_WORDS
+from xaibench.core.errors import XaibenchError
+from xaibench.core.head import find_head
+from xaibench.core.model import Model, evaluating
+from xaibench.core.plugin import Bound
+
+# These words are served for every model; whether there are masks is the dataset's affair.
+_ALWAYS_THERE = frozenset(METHOD_WORDS) - CLASSIFIER_WORDS - OWN_WORDS
+
+
+@dataclass(frozen=True)
+class ModelWords:
+    """What a model plugin may ask for."""
+
+    class_names: tuple[str, ...]
+    image_size: int
+    weights: str = "none"
+
+    @property
+    def classes(self) -> int:
+        """K."""
+        return len(self.class_names)
+
+
+class About(NamedTuple):
+    """What the plan and the tables have to know of a model (`core.model.Model`)."""
+
+    classifies: bool
+    all_masks: bool
+
+
+def build_model(model: Bound, words: ModelWords, image: Tensor) -> Model:
+    """Call a model plugin, and try what it returns on one image ``(1, 3, H, W)``.
+
+    Raises:
+        XaibenchError: it fails, returns something else than a model, or one that doesn't take such
+            images: vision transformers are built for one size.
+    """
+    try:
+        built = model(words)
+    except XaibenchError:
+        raise
+    except Exception as error:
+        raise XaibenchError(
+            f"model {model.spec} could not be built ({type(error).__name__}: {error})."
+        ) from error
+    if not isinstance(built, Model):
+        raise XaibenchError(
+            f"model {model.spec} returned a {type(built).__name__}; it must return an "
+            "xaibench.Model, such as xaibench.Classifier(network, cam_layer=...)."
+        )
+    try_out(built, model.spec, image)
+    return built
+
+
+def try_out(model: Model, spec: str, image: Tensor) -> None:
+    """Refuse a model that can't classify an image.
+
+    Raises:
+        XaibenchError: it fails, or gives no logits.
+    """
+    try:
+        with torch.inference_mode(), evaluating(model):
+            model.outputs(image)
+    except XaibenchError as error:
+        raise XaibenchError(f"model {spec}: {error}") from error
+    except Exception as error:
+        size = f"{image.shape[2]} x {image.shape[3]}"
+        said = (str(error) or type(error).__name__).splitlines()[0].rstrip(".!")
+        raise XaibenchError(f"model {spec} takes no images of {size} ({said}).") from error
+
+
+def missing_word(method: Bound, model: Model, images: Tensor) -> str | None:
+    """Return the first word that a method asks for and a model of such images can't serve."""
+    words = method.plugin.signature.words
+    served = _ALWAYS_THERE | model.abilities
+    if "class_weights" in words and "class_weights" in served:
+        with evaluating(model):
+            if find_head(model, images).weights is None:
+                return "class_weights"
+    return next((word for word in words if word not in served), None)
