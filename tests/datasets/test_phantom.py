@@ -199,3 +199,18 @@ def test_spec_on_the_command_line_sets_options():
 def test_options_out_of_range_are_named(options, named):
     with pytest.raises(XaibenchError, match=f"phantom\\[{named}\\]"):
         phantom(**options)
+
+
+def test_layers_grade_the_lesion_its_rims_and_the_deepest_tissue():
+    lesions, layers = pictures(images=6), pictures(images=6, mask="layers")
+    for name, picture in layers.items():
+        lesion, grades = lesions[name].mask, picture.mask
+        assert grades.shape == lesion.shape
+        assert grades.shape[0] != grades.shape[1]
+        assert ((grades == 3) == (lesion == 1)).all()
+        rows, columns = lesion.nonzero()
+        column = columns[rows.argmin()]
+        assert grades[rows.min() - 5, column] == 2
+        assert grades[rows.min() - 15, column] == 1
+        corner = grades[[0, 0, -1, -1], [0, -1, 0, -1]]
+        assert corner.tolist() == [0, 0, -1, -1]

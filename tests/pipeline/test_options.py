@@ -1,14 +1,8 @@
 import pytest
 
 from xaibench.core.errors import XaibenchError
-from xaibench.pipeline.options import RunOptions, make_options, read_suite
+from xaibench.pipeline.options import RunOptions, make_options
 from xaibench.pipeline.selection import select
-
-
-def suite_file(tmp_path, text):
-    path = tmp_path / "suite.toml"
-    path.write_text(text, "utf-8")
-    return path
 
 
 def test_what_is_given_beats_the_recipe_and_the_recipe_the_default():
@@ -23,12 +17,6 @@ def test_none_means_not_given():
 def test_a_dataset_brings_its_recipe():
     assert select({"dataset": "phantom"}).options.image_size == 96
     assert select({"dataset": "phantom", "image_size": 64}).options.image_size == 64
-
-
-def test_a_suite_spells_options_as_the_command_line_does(tmp_path):
-    path = suite_file(tmp_path, 'image-size = 64\nseeds = [3, 4]\nmethods = "gradcam"\n')
-    options = make_options(read_suite(path), {})
-    assert (options.image_size, options.seeds, options.methods) == (64, (3, 4), ("gradcam",))
 
 
 @pytest.mark.parametrize(
@@ -135,26 +123,3 @@ def test_one_plugin_under_two_spellings_is_refused(given):
 def test_an_unknown_split_is_refused_by_its_flag(split):
     with pytest.raises(XaibenchError, match=r"^--split"):
         _ = select({"dataset": "phantom", "split": split}).folds
-
-
-@pytest.mark.parametrize(
-    ("text", "match"),
-    [("epochs = = 3", "not a TOML file"), ("[run]\nepochs = 3", "no option 'run'")],
-)
-def test_a_broken_suite_is_refused(tmp_path, text, match):
-    with pytest.raises(XaibenchError, match=match):
-        make_options(read_suite(suite_file(tmp_path, text)), {})
-
-
-def test_a_suite_that_is_no_file_is_refused(tmp_path):
-    with pytest.raises(XaibenchError, match=r"^--suite .*absent\.toml: no such file"):
-        read_suite(tmp_path / "absent.toml")
-    with pytest.raises(XaibenchError, match=r"^--suite"):
-        read_suite(tmp_path)
-
-
-def test_bytes_that_are_no_text_are_no_suite(tmp_path):
-    path = tmp_path / "suite.toml"
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(XaibenchError, match="not a TOML file"):
-        read_suite(path)

@@ -3,14 +3,15 @@
 import shlex
 import sys
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, Literal
 
 import click
 
-from xaibench.pipeline.options import RunOptions, read_suite
+from xaibench.core.errors import XaibenchError
+from xaibench.pipeline.options import RunOptions
 
 _FAILED_CELLS = 3
 Command = Callable[..., None]
@@ -56,32 +57,58 @@ def _option(item: Field[Any], kind: Any) -> Callable[[Command], Command]:
 @click.command()
 @run_options()
 @click.option("--suite", type=Path, metavar="FILE.toml", help="read options from a TOML file")
+@click.option("--profile", default="", metavar="NAME", help="profile of the suite, such as quick")
+@click.option("--part", default="", metavar="NAME", help="part of the suite; default all")
 @click.option("--dry-run", is_flag=True, help="print the plan and do nothing")
-def run(suite: Path | None, dry_run: bool, **given: Any) -> None:
+def run(suite: Path | None, profile: str, part: str, dry_run: bool, **given: Any) -> None:
     """Train, explain and score; the same command again does only what is missing.
 
     Without a dataset the embedded phantom runs, with small networks, in a few minutes.
     """
     from xaibench.core.progress import log_to_terminal
+    from xaibench.pipeline.suite import SuitePart, read_suite
+
+    log_to_terminal()
+    chosen = {name: value for name, value in given.items() if value not in (None, ())}
+    if suite is None and (profile or part):
+        raise XaibenchError("--profile and --part choose from a suite; name it with --suite FILE.")
+    parts = read_suite(suite, profile, part) if suite else [SuitePart({}, {})]
+    failed: list[str] = []
+    for each in parts:
+        options = {**each.options, **chosen}
+        if "out" in chosen and len(parts) > 1:
+            options["out"] = str(Path(chosen["out"]) / each.origin["part"])
+        if len(parts) > 1:
+            click.secho(each.title, bold=True)
+        try:
+            failed += _run(options, each.origin, dry_run=dry_run)
+        except XaibenchError as error:
+            # Data that one part lacks must not cost the others.
+            if len(parts) == 1:
+                raise
+            failed.append(f"{each.title}: {error}")
+    for line in failed:
+        click.echo(f"failed: {line}", err=True)
+    if failed:
+        raise SystemExit(_FAILED_CELLS)
+
+
+def _run(options: dict[str, Any], origin: Mapping[str, str], *, dry_run: bool) -> list[str]:
+    """Plan, run and report; return what failed."""
     from xaibench.pipeline.plan import describe_plan, estimate_seconds, make_plan
     from xaibench.pipeline.run import run_plan
     from xaibench.pipeline.selection import select
 
-    log_to_terminal()
-    chosen = {name: value for name, value in given.items() if value not in (None, ())}
-    selection = select({**(read_suite(suite) if suite else {}), **chosen})
+    selection = select(options)
     plan = make_plan(selection)
     for line in describe_plan(selection, plan):
         click.echo(line)
     if dry_run:
         click.echo(f"estimated time: {_duration(estimate_seconds(selection, plan))}")
-        return
-    outcome = run_plan(selection, plan, f"xaibench {shlex.join(sys.argv[1:])}")
+        return []
+    outcome = run_plan(selection, plan, f"xaibench {shlex.join(sys.argv[1:])}", origin)
     show(outcome.out)
-    for cell, error in outcome.failures.items():
-        click.echo(f"failed: {cell}: {error}", err=True)
-    if outcome.failures:
-        raise SystemExit(_FAILED_CELLS)
+    return [f"{cell}: {error}" for cell, error in outcome.failures.items()]
 
 
 @click.command()

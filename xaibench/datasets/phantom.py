@@ -6,6 +6,8 @@ from typing import Literal
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
+from scipy import ndimage
 
 from xaibench.core.data import Dataset, MaskLayer, Picture, Sample
 from xaibench.core.errors import XaibenchError
@@ -16,6 +18,8 @@ _CLASSES = ("benign", "malignant")
 _MALIGNANT = 1
 _LEAST = 2
 _MARKER_GREY = 245
+# Pixels around the lesion; the deepest seventh of the picture.
+_RIMS, _DEEPEST = ((1, 18), (2, 8), (3, 0)), 7
 
 
 @dataset(
@@ -32,7 +36,7 @@ def phantom(
     images: int = 300,
     balance: float = 0.5,
     shortcut: float = 0.0,
-    mask: Literal["lesion", "marker"] = "lesion",
+    mask: Literal["lesion", "marker", "layers"] = "lesion",
     seed: int = 0,
 ) -> Dataset:
     """Draw one lesion per image: smooth (benign) or spiculated (malignant), the border decides.
@@ -47,7 +51,9 @@ def phantom(
             malignant images carry it with this probability p, benign ones with 1 - p. So 1 gives
             the class away, 0.5 says nothing about it, and values between 0 and 0.5 mark the
             benign. 0 stands apart: no marker anywhere.
-        mask: what is the truth: the lesion, or the marker (an empty mask where there is none).
+        mask: what is the truth: the lesion; the marker (an empty mask where there is none); or
+            layers of relevance: 3 in the lesion, 2 and 1 in two rims around it, -1 in the deepest
+            tissue, where nothing is to be seen, and 0 elsewhere.
         seed: another seed gives another dataset.
 
     Raises:
@@ -100,8 +106,18 @@ def _draw(sample: Sample, *, shortcut: float, mask: str, seed: int) -> Picture:
     if shortcut > 0 and (marking.random() < shortcut) == (sample.label == _MALIGNANT):
         marker = _draw_cross(lesion.region, marking)
         grey[marker] = _MARKER_GREY
-    truth = marker if mask == "marker" else lesion.region
-    return Picture(np.repeat(grey[..., None], 3, axis=2), truth.astype(np.int8))
+    truths = {"lesion": lesion.region, "marker": marker, "layers": _grade(lesion.region)}
+    return Picture(np.repeat(grey[..., None], 3, axis=2), truths[mask].astype(np.int8))
+
+
+def _grade(lesion: Region) -> NDArray[np.int8]:
+    """Return relevance grades ``(H, W)``: the nearer to the lesion, the higher."""
+    grades = np.zeros(lesion.shape, np.int8)
+    grades[-(lesion.shape[0] // _DEEPEST) :] = -1
+    distance = ndimage.distance_transform_edt(~lesion)
+    for grade, reach in _RIMS:
+        grades[distance <= reach] = grade
+    return grades
 
 
 def _draw_cross(occupied: Region, generator: Generator) -> Region:

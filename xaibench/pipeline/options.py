@@ -1,6 +1,5 @@
 """Everything a run can be told, once: the command line, suites and Python all read it here."""
 
-import tomllib
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -125,23 +124,6 @@ def make_options(given: Mapping[str, Any], recipe: Mapping[str, Any]) -> RunOpti
     return options
 
 
-def read_suite(path: Path) -> dict[str, Any]:
-    """Read options from a TOML file.
-
-    Raises:
-        XaibenchError: the file is missing or not TOML.
-    """
-    try:
-        content = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise XaibenchError(f"--suite {path}: no such file.") from None
-    except OSError as error:
-        raise XaibenchError(f"--suite {path}: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise XaibenchError(f"--suite {path}: not a TOML file ({error}).") from error
-    return {key.replace("-", "_"): value for key, value in content.items()}
-
-
 def listed(value: Any) -> list[Any]:
     """Return the parts of a list option, however it was given: text, a list or a single value."""
     if isinstance(value, str):
@@ -205,7 +187,9 @@ def _check(options: RunOptions) -> None:
         )
     for name in ("methods", "models", "metrics", "seeds", "analyses"):
         chosen = getattr(options, name)
-        if not chosen and name in ("models", "seeds"):
+        # Analyses can stand alone; they ask for no method and no metric.
+        needed = name in ("models", "seeds") or not options.analyses
+        if not chosen and needed and name != "analyses":
             raise XaibenchError(f"{_flag(name)}: name at least one.")
         if len(set(chosen)) < len(chosen):
             raise XaibenchError(f"{_flag(name)}: {', '.join(map(str, chosen))} repeats a name.")

@@ -1,6 +1,7 @@
 """The whole run: all jobs of a plan, then the tables."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,13 +24,23 @@ class Outcome:
     failures: dict[str, str] = field(default_factory=dict)
 
 
-def run_plan(selection: Selection, plan: Plan, command: str) -> Outcome:
-    """Do all jobs and gather what they and earlier runs left."""
+def run_plan(
+    selection: Selection, plan: Plan, command: str, suite: Mapping[str, str] | None = None
+) -> Outcome:
+    """Do all jobs and gather what they and earlier runs left.
+
+    Args:
+        selection: what the run is about.
+        plan: made for it.
+        command: what the user wrote, to repeat the run.
+        suite: name, profile and part of the suite that it belongs to.
+    """
     out = selection.layout.out
     outcome = Outcome(out)
     remove_leftovers(out)
     splits = dict(save_split(selection, fold) for fold in selection.folds)
-    write_json(out / "run.json", describe_run(selection, plan, command, splits))
+    about = describe_run(selection, plan, command, splits)
+    write_json(out / "run.json", about | ({"suite": dict(suite)} if suite else {}))
     for number, job in enumerate(plan.jobs, 1):
         _log.info("job %d of %d: %s, fold %d, seed %d", number, len(plan.jobs), job.model,
                   job.fold, job.seed)  # fmt: skip
