@@ -100,3 +100,37 @@ def test_samples_of_one_file_are_not_compared(given):
     samples = selection.dataset.samples
     shared = [type(s)(s.id, samples[0].path, s.label) for s in samples]
     assert find_leaks(shared, {0: selection.split(0)}) == []
+
+
+@pytest.fixture
+def patients(tmp_path, given):
+    """Published parts between which one patient stands; the others have two images each."""
+    names = ("NORMAL/IM-{:04}-{}", "PNEUMONIA/person{}_virus_{}")
+    for number in range(40):
+        patient, part = 1 + number // 4, ("train", "test")[number // 2 % 2]
+        stranger = patient + 100 if part == "test" and number > 3 else patient
+        name = names[number % 2].format(stranger, number)
+        pixels = np.random.default_rng(number).integers(0, 256, (18, 26), np.uint8)
+        path = tmp_path / "chest_xray" / part / f"{name}.jpeg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+    return {**given, "dataset": "chest_xray", "data_root": str(tmp_path)}
+
+
+def test_a_patient_in_two_published_parts_is_a_warning(patients):
+    selection = select({**patients, "split": "official"})
+    plan = make_plan(selection)
+    assert len(plan.warnings) == 1
+    assert plan.warnings[0].startswith("leak: the published parts share 2 groups")
+    assert "'IM-0001' in train and test" in plan.warnings[0]
+    assert "--split holdout" in plan.warnings[0]
+    assert f"  warning: {plan.warnings[0]}" in describe_plan(selection, plan)
+    assert make_plan(select({**patients, "split": "holdout"})).warnings == []
+
+
+def test_a_sample_in_two_published_parts_stops_the_plan(patients):
+    selection = select({**patients, "split": "official"})
+    split = selection.split(0)
+    object.__setattr__(split, "test", (*split.test, split.train[0]))
+    with pytest.raises(XaibenchError, match=f"sample '{split.train[0].id}' stands in train"):
+        make_plan(selection)

@@ -15,5 +15,8 @@ def fetch(name: str, data_root: str) -> None:
 
     plugin = bind("dataset", name).plugin
     if plugin.traits.fetch is None:
-        raise XaibenchError(f"dataset {plugin.name} needs no download, or has no address for one.")
+        raise XaibenchError(
+            f"dataset {plugin.name} needs no download, or has none without an account; `xaibench "
+            f"check {plugin.name}` says where to get it."
+        )
     click.echo(f"{plugin.name} is complete in {plugin.traits.fetch(data_roots(data_root)[0])}")

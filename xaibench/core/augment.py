@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from xaibench.core.recipe import AUGMENTATIONS
+
 _ROTATION = math.radians(45)
 _SMALLEST_CROP = 0.75
 _ASPECT = 4 / 3
 _JITTER = 0.2
-AUGMENTATIONS = ("rotation", "crop", "horizontal_flip", "vertical_flip", "colour")
 
 
 def augment(

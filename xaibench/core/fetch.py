@@ -1,12 +1,7 @@
 """Downloading archives, so that a broken connection or a kill costs nothing but time."""
 
-import os
-import shutil
-import stat
 import sys
-import zipfile
-import zlib
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 
 import pooch
 import requests
@@ -14,16 +9,17 @@ from rich.console import Console
 from rich.progress import Progress
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.unpack import unpack
 
-MAX_BYTES = 5 * 1024**3
-MAX_RATIO = 100
 _CHUNK = 64 * 1024
 _CONNECT_SECONDS, _READ_SECONDS = 15, 60
 _PARTIAL, _RANGE_REFUSED = 206, 416
 
 
-def fetch_zip(url: str, root: Path, folder: str, example: str) -> Path:
-    """Download a zip archive and unpack its ``folder`` below ``root``.
+def fetch_archive(
+    url: str, root: Path, folder: str, example: str, *, archive: str = "", flat: bool = False
+) -> Path:
+    """Download a zip or tar archive and unpack its ``folder`` below ``root``.
 
     An interrupted download is continued by the next call. An archive that lies in ``root`` already
     is unpacked without a download, and kept.
@@ -33,25 +29,27 @@ def fetch_zip(url: str, root: Path, folder: str, example: str) -> Path:
         root: where the archive and the folder go.
         folder: the folder inside the archive that is wanted.
         example: a file that the folder holds, to show the layout.
+        archive: name of the archive's file; by default the last part of its address.
+        flat: the archive holds the files of ``folder`` without the folder itself.
 
     Raises:
         XaibenchError: no connection, an unsafe archive, or no space.
     """
-    archive = root / url.rpartition("/")[2]
-    by_hand = archive.is_file()
+    file = root / (archive or url.rpartition("/")[2])
+    by_hand = file.is_file()
     try:
         root.mkdir(parents=True, exist_ok=True)
-        _download(url, archive)
-        unpacked = extract_zip(archive, root, folder)
+        _download(url, file)
+        unpacked = unpack(file, root, folder, flat=flat)
     except requests.RequestException as error:
         raise XaibenchError(
             f"{url}: {_reason(error)}; try again later (what has arrived is kept), put the archive "
-            f"at {archive} by hand, or unpack it so that {root / folder / example} exists."
+            f"at {file} by hand, or unpack it so that {root / folder / example} exists."
         ) from error
     except XaibenchError:
         # A bad archive would be found again by the next call, which should download instead.
         if not by_hand:
-            archive.unlink(missing_ok=True)
+            file.unlink(missing_ok=True)
         raise
     except OSError as error:
         raise XaibenchError(
@@ -59,67 +57,8 @@ def fetch_zip(url: str, root: Path, folder: str, example: str) -> Path:
             "or choose another folder with --data-root DIR."
         ) from error
     if not by_hand:
-        archive.unlink(missing_ok=True)
+        file.unlink(missing_ok=True)
     return unpacked
-
-
-def extract_zip(archive: Path, root: Path, folder: str) -> Path:
-    """Unpack ``folder`` of a zip archive to ``root / folder``, wholly or not at all.
-
-    Other members are left out. A folder of that name that is there already is kept under another.
-
-    Raises:
-        XaibenchError: the archive is damaged, lacks the folder, holds links or paths that lead
-            outside, or would grow beyond all measure.
-    """
-    scratch = root / f".{folder}.unpacking"
-    shutil.rmtree(scratch, ignore_errors=True)
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            members = opened.infolist()
-            _check(archive, members)
-            wanted = [member for member in members if member.filename.startswith(f"{folder}/")]
-            if not wanted:
-                raise XaibenchError(f"{archive}: it holds no folder {folder}; get another copy.")
-            opened.extractall(scratch, wanted)
-        _set_aside(root / folder)
-        (scratch / folder).replace(root / folder)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-        raise XaibenchError(
-            f"{archive}: not an intact zip archive ({error}); remove it and fetch it again."
-        ) from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    return root / folder
-
-
-def _check(archive: Path, members: list[zipfile.ZipInfo]) -> None:
-    for member in members:
-        name = member.filename
-        parts = PurePosixPath(name.replace("\\", "/")).parts
-        outside = ".." in parts or name.startswith(("/", "\\")) or PureWindowsPath(name).drive
-        if outside or stat.S_ISLNK(member.external_attr >> 16):
-            raise XaibenchError(
-                f"{archive}: refused, its member '{name}' is a link or leads outside; "
-                "remove it and get another copy."
-            )
-    # What a header understates is never written: zipfile stops reading at the stated size.
-    total = sum(member.file_size for member in members)
-    if total > MAX_BYTES or total > MAX_RATIO * max(archive.stat().st_size, 1):
-        raise XaibenchError(
-            f"{archive}: refused, unpacked it would take {total:,} bytes; "
-            "remove it and get another copy."
-        )
-
-
-def _set_aside(folder: Path) -> None:
-    """Rename what is in the way; it may be the user's only copy."""
-    aside, number = folder.with_name(f"{folder.name}.old"), 1
-    while os.path.lexists(aside):
-        number += 1
-        aside = folder.with_name(f"{folder.name}.old{number}")
-    if os.path.lexists(folder):
-        folder.rename(aside)
 
 
 def _download(url: str, archive: Path) -> None:

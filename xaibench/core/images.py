@@ -33,10 +33,10 @@ def read_mask(path: Path, value: int | None = None) -> NDArray[np.bool_]:
         XaibenchError: the mask is not black, yet nothing in it is bright enough to count: written
             in zeros and ones, say, or in the colours of a palette. It would read as empty.
     """
-    image = _open(path)
     if value is not None:
-        found: NDArray[np.bool_] = _values(image) == value
+        found: NDArray[np.bool_] = read_values(path) == value
         return found
+    image = _open(path)
     grey = np.asarray(image.convert("L"))
     if _deep(image):
         values = np.asarray(image)
@@ -49,7 +49,9 @@ def read_mask(path: Path, value: int | None = None) -> NDArray[np.bool_]:
     return grey > _FOREGROUND
 
 
-def _values(image: Image.Image) -> NDArray[np.generic]:
+def read_values(path: Path) -> NDArray[np.generic]:
+    """Return a mask's values ``(H, W)``: greys, or indices where the file has a palette."""
+    image = _open(path)
     kept = image if image.mode == "P" or _deep(image) else image.convert("L")
     return np.asarray(kept)
 

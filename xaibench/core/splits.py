@@ -119,21 +119,30 @@ def _keep_share(samples: Sequence[Sample], fraction: float, seed: int) -> list[S
     return kept
 
 
-def check_split(split: Split) -> None:
-    """Make sure that no sample and no group stands in two parts.
+def check_split(split: Split, *, published: bool = False) -> None:
+    """Make sure that no sample stands in two parts, and no group unless the parts were published.
 
     Raises:
         XaibenchError: one does; it is named with its parts.
     """
-    home: dict[tuple[str, str], str] = {}
+    parted = {f"sample '{name}'": parts for name, parts in _in_two_parts(split, "id").items()}
+    if not published:
+        parted |= {f"group '{name}'": parts for name, parts in parted_groups(split).items()}
+    for what, (here, there, *_) in parted.items():
+        raise XaibenchError(f"the split leaks: {what} stands in {here} and in {there}.")
+
+
+def parted_groups(split: Split) -> dict[str, list[str]]:
+    """Return the groups that stand in more than one part, with these parts."""
+    return _in_two_parts(split, "group")
+
+
+def _in_two_parts(split: Split, attribute: str) -> dict[str, list[str]]:
+    homes: dict[str, list[str]] = {}
     for part in PARTS:
-        for sample in getattr(split, part):
-            for kind, name in (("sample", sample.id), ("group", sample.group)):
-                there = home.setdefault((kind, name), part) if name else part
-                if there != part:
-                    raise XaibenchError(
-                        f"the split leaks: {kind} '{name}' stands in {there} and in {part}."
-                    )
+        for name in dict.fromkeys(getattr(sample, attribute) for sample in getattr(split, part)):
+            homes.setdefault(name, []).append(part)
+    return {name: parts for name, parts in homes.items() if name and len(parts) > 1}
 
 
 def see_masks(samples: Sequence[Sample], fraction: float, seed: int) -> frozenset[str]:

@@ -1,24 +1,22 @@
 """BUSI: breast ultrasound images, benign, malignant and normal, with masks of the lesions."""
 
 import csv
-import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from xaibench.core.choice import check_per_class, choose_classes
 from xaibench.core.data import Dataset, MaskLayer, Sample
 from xaibench.core.errors import DataNotFoundError, XaibenchError
-from xaibench.core.fetch import fetch_zip
+from xaibench.core.fetch import fetch_archive
 from xaibench.core.registry import dataset
-from xaibench.core.suggest import did_you_mean
+from xaibench.core.search import DEPTH, folders_below
 
 _ADDRESS = "https://scholar.cu.edu.eg/Dataset_BUSI.zip"
 _FOLDER = "Dataset_BUSI_with_GT"
 _EXAMPLE = "benign/benign (1).png"
-_DEPTH = 3
-_LEAST_CLASSES = 2
 
 
 class _Count(NamedTuple):
@@ -48,7 +46,7 @@ def fetch_busi(root: Path) -> Path:
     """
     folder = _find(root, tuple(_OFFICIAL))
     if folder is None or _lacks(folder, tuple(_OFFICIAL)):
-        folder = fetch_zip(_ADDRESS, root, _FOLDER, _EXAMPLE)
+        folder = fetch_archive(_ADDRESS, root, _FOLDER, _EXAMPLE)
     if lacks := _lacks(folder, tuple(_OFFICIAL)):
         raise XaibenchError(
             f"{folder}: the archive of {_ADDRESS} is not the BUSI of 780 images ({lacks}); "
@@ -78,11 +76,12 @@ def busi(
     Raises:
         XaibenchError: it is not there or not complete, or an option is wrong.
     """
-    _check(classes, per_class)
+    choose_classes("busi", tuple(_OFFICIAL), classes)
+    check_per_class("busi", per_class)
     folder = _find(root, classes)
     if folder is None:
         raise DataNotFoundError(
-            f"busi: no folder {_FOLDER} (with {_EXAMPLE} and so on) up to {_DEPTH} folders below "
+            f"busi: no folder {_FOLDER} (with {_EXAMPLE} and so on) up to {DEPTH} folders below "
             f"{root}",
             "run `xaibench fetch busi`, or name the folder that holds it with --data-root DIR or "
             "XAIBENCH_DATA.",
@@ -106,22 +105,6 @@ def busi(
     return Dataset(classes, tuple(samples))
 
 
-def _check(classes: tuple[str, ...], per_class: int) -> None:
-    for name in classes:
-        if name not in _OFFICIAL:
-            raise XaibenchError(
-                f"busi[classes={'+'.join(classes)}]: there is no class '{name}'"
-                f"{did_you_mean(name, _OFFICIAL)}; choose among {', '.join(_OFFICIAL)}."
-            )
-    if len(set(classes)) < max(_LEAST_CLASSES, len(classes)):
-        raise XaibenchError(
-            f"busi[classes={'+'.join(classes)}]: name at least two classes, each once, "
-            "for example classes=benign+malignant."
-        )
-    if per_class < 0:
-        raise XaibenchError(f"busi[per_class={per_class}]: choose 0 (all) or a number above it.")
-
-
 def _describe(
     folder: Path, name: str, label: int, number: int, masks: dict[int, list[Path]]
 ) -> Sample:
@@ -141,32 +124,12 @@ def _groups() -> dict[str, str]:
 def _find(root: Path, classes: Sequence[str]) -> Path | None:
     """Return the first folder that is complete, else the first that looks like BUSI."""
     first = None
-    for folder in _candidates(root):
-        if not _lacks(folder, classes):
-            return folder
-        first = first or folder
+    for folder in folders_below(root):
+        if any(_list_files(folder, name).images for name in _OFFICIAL):
+            if not _lacks(folder, classes):
+                return folder
+            first = first or folder
     return first
-
-
-def _candidates(root: Path) -> Iterator[Path]:
-    """Search level by level, so that what lies nearer comes first."""
-    level = [root]
-    for _ in range(_DEPTH + 1):
-        below: list[Path] = []
-        for folder in level:
-            children = _subfolders(folder)
-            if any(_list_files(folder, name).images for name in _OFFICIAL if name in children):
-                yield folder
-            below += [folder / name for name in children if not name.startswith(".")]
-        level = below
-
-
-def _subfolders(folder: Path) -> list[str]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entry.name for entry in entries if entry.is_dir())
-    except OSError:  # A folder that we may not read is none that we search for.
-        return []
 
 
 def _list_files(folder: Path, name: str) -> _Files:

@@ -58,7 +58,8 @@ def _score_frames(selection: Selection, plan: Plan) -> Iterator[pd.DataFrame]:
 def _prediction_frames(selection: Selection) -> Iterator[pd.DataFrame]:
     for ledger in _ledgers(selection):
         path = ledger.folder / "predictions.csv"
-        if path.is_file():
+        # Those of another recipe stay where a training failed; they tell nothing of this run.
+        if ledger.model_is_trained():
             yield _with_keys(ledger, pd.read_csv(path, dtype=str, keep_default_na=False))
 
 

@@ -7,11 +7,10 @@ from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
-from xaibench.core.augment import AUGMENTATIONS
 from xaibench.core.errors import XaibenchError
+from xaibench.core.recipe import AUGMENTATIONS, read_schedule
 from xaibench.core.spec import split_list
 from xaibench.core.suggest import did_you_mean
-from xaibench.pipeline.optimise import check_schedule
 
 
 def _option(default: Any, text: str) -> Any:
@@ -171,7 +170,7 @@ def _check(options: RunOptions) -> None:
             raise XaibenchError(f"{_flag(name)} {getattr(options, name)}: at most 1.")
     if options.train_fraction == 0:
         raise XaibenchError("--train-fraction 0: something must be left to learn from.")
-    check_schedule(options.schedule)
+    read_schedule(options.schedule)
     _check_augmentation(options.augmentation)
     if not 0 < options.learning_rate < inf:
         raise XaibenchError(f"--learning-rate {options.learning_rate}: must be positive.")

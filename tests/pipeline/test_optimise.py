@@ -1,0 +1,132 @@
+"""The recipes of the five systems: optimisers, schedules, class weights, chosen augmentations."""
+
+import pytest
+import torch
+from torch import nn
+
+from xaibench.core.augment import augment
+from xaibench.core.errors import XaibenchError
+from xaibench.core.model import Batch, Classifier, cross_entropy
+from xaibench.core.recipe import AUGMENTATIONS, read_schedule
+from xaibench.core.splits import make_split
+from xaibench.pipeline.optimise import make_optimiser, make_schedule
+from xaibench.pipeline.options import make_options
+from xaibench.pipeline.selection import Selection
+from xaibench.pipeline.train import Trainer
+
+CPU = torch.device("cpu")
+
+
+def network(*, pretrained=False):
+    layers = nn.Sequential(
+        nn.Conv2d(3, 2, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 2)
+    )
+    return Classifier(layers, cam_layer="0", pretrained=pretrained)
+
+
+@pytest.mark.parametrize(
+    ("text", "rates"),
+    [
+        ("constant", [8, 8, 8, 8, 8]),
+        ("step:2:0.5", [8, 8, 4, 4, 2]),
+        ("exponential:0.5", [8, 4, 2, 1, 0.5]),
+    ],
+)
+def test_the_rate_falls_as_the_schedule_says(text, rates):
+    optimiser = make_optimiser("sgd", network(), 8)
+    schedule = make_schedule(text, optimiser)
+    seen = []
+    for _ in rates:
+        seen.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        schedule.step()
+    assert seen == rates
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("step", "step:0:0.1", "step:7", "step:7:0", "step:7:0.1:3"),
+        *("exponential:x", "exponential", "constant:1", "cosine"),
+    ],
+)
+def test_a_schedule_that_can_not_be_read_is_told(text):
+    with pytest.raises(XaibenchError, match=rf"^--schedule {text}: write constant"):
+        read_schedule(text)
+
+
+def test_fresh_layers_of_pretrained_networks_learn_faster_and_frozen_ones_not_at_all():
+    model = network(pretrained=True)
+    model.network[0].requires_grad_(requires_grad=False)
+    groups = make_optimiser("rmsprop", model, 1e-3).param_groups
+    assert [(len(group["params"]), group["lr"]) for group in groups] == [(2, 1e-2)]
+    assert [g["lr"] for g in make_optimiser("adam", network(), 1e-3).param_groups] == [1e-3, 1e-3]
+
+
+def test_momentum_is_that_of_the_published_recipe():
+    assert make_optimiser("sgd", network(), 1).defaults["momentum"] == 0.9
+
+
+def test_balanced_weights_are_the_published_ones(tmp_path):
+    # 30 benign, 10 malignant of 40: w+ = N / (P + N) = 0.75.
+    given = {"dataset": "phantom[images=40,balance=0.25]", "class_weighting": "balanced",
+             "image_size": 32, "out": str(tmp_path)}  # fmt: skip
+    selection = Selection(make_options(given, {}))
+    model = network()
+    trainer = Trainer(
+        model, selection.loader, selection.split(0), selection.options, seed=0, device=CPU
+    )
+    weights = trainer.class_weights
+    assert weights.tolist() == pytest.approx([0.25, 0.75])
+    logits = torch.tensor([[0.3, -0.2], [1.0, 2.5], [0.0, -1.0]])
+    labels = torch.tensor([0, 1, 1])
+    batch = Batch(None, labels, None, None, 3, 1, weights)
+    # Binary cross-entropy of the difference of the logits, each term weighed.
+    z = logits[:, 1] - logits[:, 0]
+    y = labels.float()
+    by_hand = -(0.75 * y * z.sigmoid().log() + 0.25 * (1 - y) * (-z).sigmoid().log()).mean()
+    torch.testing.assert_close(cross_entropy(logits, batch), by_hand)
+
+
+def test_only_the_chosen_augmentations_happen():
+    torch.manual_seed(0)
+    images = torch.rand(6, 3, 8, 12)
+    masks = torch.randint(0, 2, (6, 8, 12), dtype=torch.int8)
+    seeds = range(6)
+    same, marked = augment(images, masks, seeds, ("none",))
+    assert same is images
+    assert marked is masks
+    flipped, turned = augment(images, masks, seeds, ("horizontal_flip",))
+    mirrored = [not torch.allclose(a, b, atol=1e-4) for a, b in zip(flipped, images, strict=True)]
+    assert 0 < sum(mirrored) < 6
+    for row, moved in enumerate(mirrored):
+        expected = images[row].flip(2) if moved else images[row]
+        torch.testing.assert_close(flipped[row], expected, atol=1e-4, rtol=0)
+        torch.testing.assert_close(turned[row], masks[row].flip(1) if moved else masks[row])
+
+
+def test_a_kind_draws_the_same_whatever_else_is_chosen():
+    images, masks = torch.rand(3, 3, 8, 12), torch.zeros(3, 8, 12, dtype=torch.int8)
+    whole, _ = augment(images, masks, range(3))
+    again, _ = augment(images, masks, range(3), AUGMENTATIONS)
+    torch.testing.assert_close(whole, again)
+    coloured, _ = augment(images, masks, range(3), ("colour",))
+    assert not torch.allclose(coloured, images)
+    grey_once = augment(images.mean(dim=1, keepdim=True).repeat(1, 3, 1, 1), masks, range(3))[0]
+    assert torch.allclose(grey_once[:, 0], grey_once[:, 1], atol=1e-5)
+
+
+def samples_of(dataset):
+    return Selection(make_options({"dataset": dataset}, {})).dataset.samples
+
+
+def test_a_smaller_share_of_the_training_images_is_part_of_every_larger_one():
+    samples = samples_of("phantom[images=80]")
+    whole = make_split(samples, "holdout", 0, mask_fraction=0.5)
+    some = make_split(samples, "holdout", 0, mask_fraction=0.5, train_fraction=0.5)
+    few = make_split(samples, "holdout", 0, mask_fraction=0.5, train_fraction=0.1)
+    assert {s.id for s in few.train} < {s.id for s in some.train} < {s.id for s in whole.train}
+    assert len(some.train) == len(whole.train) / 2
+    assert few.test == some.test == whole.test
+    assert few.validation == whole.validation
+    assert {s.label for s in few.train} == {0, 1}

@@ -1,0 +1,50 @@
+"""Checking what of a dataset was asked for: its classes, and how many images of each."""
+
+from collections.abc import Mapping, Sequence
+
+from xaibench.core.errors import XaibenchError
+from xaibench.core.suggest import did_you_mean
+
+_LEAST_CLASSES = 2
+_MOST_NAMED = 20
+
+
+def choose_classes(
+    owner: str,
+    known: Sequence[str],
+    chosen: Sequence[str],
+    aliases: Mapping[str, str] | None = None,
+) -> tuple[str, ...]:
+    """Return the classes chosen, in that order; all that are known where none is.
+
+    ``aliases`` are other names by which a class may be called.
+
+    Raises:
+        XaibenchError: one is unknown or named twice, or they are fewer than two.
+    """
+    given = f"{owner}[classes={'+'.join(chosen)}]"
+    called = {**(aliases or {}), **{name: name for name in known}}
+    for name in chosen:
+        if name not in called:
+            some = ", ".join(known[:_MOST_NAMED]) + (" ..." if len(known) > _MOST_NAMED else "")
+            raise XaibenchError(
+                f"{given}: there is no class '{name}'{did_you_mean(name, called)}; "
+                f"choose among {some}."
+            )
+    names = tuple(called[name] for name in chosen or known)
+    if len(set(names)) < max(_LEAST_CLASSES, len(names)):
+        raise XaibenchError(
+            f"{given}: name at least two classes, each once, "
+            f"for example classes={'+'.join(known[:_LEAST_CLASSES])}."
+        )
+    return names
+
+
+def check_per_class(owner: str, per_class: int) -> None:
+    """Make sure that a number of images is none below zero.
+
+    Raises:
+        XaibenchError: it is.
+    """
+    if per_class < 0:
+        raise XaibenchError(f"{owner}[per_class={per_class}]: choose 0 (all) or a number above it.")

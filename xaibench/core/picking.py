@@ -1,0 +1,43 @@
+"""Which samples are kept, and which of several objects a picture stands for."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Literal, TypeVar
+
+from xaibench.core.data import Sample
+
+Objects = Literal["single", "largest"]
+_Class = TypeVar("_Class")
+
+
+def keep_first(samples: Iterable[Sample], per_class: int) -> tuple[Sample, ...]:
+    """Return the first so many samples of each class in each published part; 0 keeps all."""
+    if not per_class:
+        return tuple(samples)
+    kept: list[Sample] = []
+    taken: Counter[tuple[int, str]] = Counter()
+    for sample in samples:
+        taken[sample.label, sample.part] += 1
+        if taken[sample.label, sample.part] <= per_class:
+            kept.append(sample)
+    return tuple(kept)
+
+
+def name_picture(areas: Mapping[_Class, float], objects: Objects) -> _Class | None:
+    """Return the one class that a picture of several objects stands for, or None.
+
+    Args:
+        areas: how much of the picture each class covers, those that cover some of it.
+        objects: ``largest`` takes the class that covers most (the first of equals), ``single``
+            none where there are several.
+
+    >>> name_picture({"cat": 0.2, "dog": 0.3}, "largest")
+    'dog'
+    >>> name_picture({"cat": 0.2, "dog": 0.2}, "largest")
+    'cat'
+    >>> name_picture({"cat": 0.2, "dog": 0.3}, "single") is None
+    True
+    """
+    if not areas or (objects == "single" and len(areas) > 1):
+        return None
+    return max(areas, key=lambda name: areas[name])

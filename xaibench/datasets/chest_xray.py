@@ -1,0 +1,121 @@
+"""Chest X-rays of children: normal, or pneumonia by bacteria or virus."""
+
+import re
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from xaibench.core.annotations import natural_order
+from xaibench.core.data import Dataset, Picture, Sample, read_files
+from xaibench.core.errors import DataNotFoundError, XaibenchError
+from xaibench.core.fetch import fetch_archive
+from xaibench.core.images import IMAGE_ENDINGS
+from xaibench.core.registry import dataset
+from xaibench.core.search import DEPTH, find_folder
+
+_ADDRESS = (
+    "https://data.mendeley.com/public-files/datasets/rscbjbr9sj/files/"
+    "f12eaf6d-6023-432f-acc9-80c9d7393433/file_downloaded"
+)
+_EXAMPLE = "test/PNEUMONIA/person1_virus_6.jpeg"
+_PARTS = {"train": "train", "val": "validation", "test": "test"}
+_MAIN = ("train", "test")
+_FOLDERS = ("NORMAL", "PNEUMONIA")
+_CLASSES = {2: ("normal", "pneumonia"), 3: ("normal", "bacteria", "virus")}
+_PATIENT = re.compile(r"(person\d+|(?:NORMAL2-)?IM-\d+|(?:NORMAL|BACTERIA|VIRUS)-\d+)[_-]")
+_AGENT = re.compile(r"bacteria|virus", re.IGNORECASE)
+
+
+def fetch_chest_xray(root: Path) -> Path:
+    """Download the X-rays from the authors unless they lie below ``root``; return their folder.
+
+    Raises:
+        XaibenchError: no connection, no space, or an archive that is not intact.
+    """
+    folder = _find(root)
+    # Some copies have no val: it is but a few images of train.
+    if folder and all((folder / part / kind).is_dir() for part in _MAIN for kind in _FOLDERS):
+        return folder
+    return fetch_archive(_ADDRESS, root, "chest_xray", _EXAMPLE, archive="ChestXRay2017.zip")
+
+
+@dataset(paper="kermany2018identifying", fetch=fetch_chest_xray)
+def chest_xray(root: Path, *, classes: Literal[2, 3] = 2, crop: float = 1.0) -> Dataset:
+    """Read the X-rays in their official layout, anywhere below ``root``, with what is there of it.
+
+    Images of one patient share a group, as far as file names tell. A number under both ``bacteria``
+    and ``virus`` counts as one patient. The published parts share such numbers, of which
+    ``--split official`` warns.
+
+    Args:
+        root: folder that holds all data, or ``chest_xray`` itself.
+        classes: 2 (normal, pneumonia) or 3 (normal, bacteria, virus), by the file names.
+        crop: share of height and of width that is kept, in the middle, in (0, 1].
+
+    Raises:
+        XaibenchError: they are not there, a file name doesn't tell its class, or ``crop`` is wrong.
+    """
+    if not 0 < crop <= 1:
+        raise XaibenchError(f"chest_xray[crop={crop}]: choose a share above 0, up to 1.")
+    folder = _find(root)
+    if folder is None:
+        raise DataNotFoundError(
+            f"chest_xray: no folder with train, val or test and in it NORMAL and PNEUMONIA (such "
+            f"as {_EXAMPLE}) up to {DEPTH} folders below {root}",
+            "run `xaibench fetch chest_xray`, or name the folder that holds it with --data-root "
+            "DIR or XAIBENCH_DATA.",
+        )
+    names = _CLASSES[classes]
+    samples = [
+        Sample(
+            file.relative_to(folder).with_suffix("").as_posix(),
+            file,
+            names.index(_name_class(file, names)),
+            group=match[1] if (match := _PATIENT.match(file.name)) else "",
+            part=part,
+        )
+        for place, part in _PARTS.items()
+        for kind in _FOLDERS
+        for file in _list_images(folder / place / kind)
+    ]
+    for label, name in enumerate(names):
+        if all(sample.label != label for sample in samples):
+            raise XaibenchError(f"{folder}: no image is {name}; run `xaibench fetch chest_xray`.")
+    return Dataset(names, tuple(samples), read_files if crop == 1 else partial(_read, crop=crop))
+
+
+def _find(root: Path) -> Path | None:
+    return find_folder(
+        root, lambda place: any((place / p / k).is_dir() for p in _PARTS for k in _FOLDERS)
+    )
+
+
+def _list_images(folder: Path) -> list[Path]:
+    files = folder.iterdir() if folder.is_dir() else ()
+    images = (f for f in files if f.suffix.lower() in IMAGE_ENDINGS and not f.name.startswith("."))
+    return sorted(images, key=lambda file: natural_order(file.name))
+
+
+def _name_class(file: Path, names: tuple[str, ...]) -> str:
+    kind = file.parent.name.lower()
+    if kind in names:
+        return kind
+    agent = _AGENT.search(file.name)
+    if agent is None:
+        raise XaibenchError(
+            f"{file}: its name says neither bacteria nor virus; rename it, or use "
+            "chest_xray[classes=2]."
+        )
+    return agent[0].lower()
+
+
+def _read(sample: Sample, *, crop: float) -> Picture:
+    image = read_files(sample).image
+    (top, height), (left, width) = (_middle(side, crop) for side in image.shape[:2])
+    return Picture(image[top : top + height, left : left + width], None)
+
+
+def _middle(side: int, share: float) -> tuple[int, int]:
+    """Return where the middle part of a side begins and how long it is, one pixel at least."""
+    length = max(round(share * side), 1)
+    return (side - length) // 2, length

@@ -1,0 +1,160 @@
+"""COCO in YOLO's format: photographs with polygons around objects of eighty kinds."""
+
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from xaibench.core.annotations import list_files
+from xaibench.core.categories import Members, check_apart, name_categories
+from xaibench.core.choice import choose_classes
+from xaibench.core.data import Dataset, MaskLayer, Picture, Sample
+from xaibench.core.errors import DataNotFoundError, XaibenchError
+from xaibench.core.fetch import fetch_archive
+from xaibench.core.images import IMAGE_ENDINGS, read_image
+from xaibench.core.picking import Objects, name_picture
+from xaibench.core.registry import dataset
+from xaibench.core.search import find_folder
+from xaibench.core.yolo import fill_polygons, read_polygons
+
+_ADDRESS = "https://github.com/ultralytics/assets/releases/download/v0.0.0/coco128-seg.zip"
+_FOLDER = "coco128-seg"
+_EXAMPLE = "labels/train2017/000000000009.txt"
+_LABELS = frozenset({".txt"})
+_LEAST_CLASSES = 2
+
+
+class _Picture(NamedTuple):
+    """An image, its labels, and the class that it stands for."""
+
+    key: str
+    image: Path
+    labels: Path
+    name: str
+
+
+def fetch_coco_yolo(root: Path) -> Path:
+    """Download the first 128 images of COCO unless some of COCO lies below ``root``.
+
+    Raises:
+        XaibenchError: no connection, no space, or an archive that isn't intact.
+    """
+    return _find(root) or fetch_archive(_ADDRESS, root, _FOLDER, _EXAMPLE)
+
+
+@dataset(paper="lin2014coco", fetch=fetch_coco_yolo)
+def coco_yolo(
+    root: Path,
+    *,
+    classes: tuple[str, ...] = (),
+    objects: Objects = "largest",
+    least: int = 10,
+) -> Dataset:
+    """Read images with polygons, one label each; the mask is all objects of that class.
+
+    ``images`` and ``labels`` repeat each other's folders; what has no partner is left out. Only the
+    chosen classes count: what else is in a picture is background. A ``data.yaml`` beside the two
+    folders brings other names than COCO's.
+
+    Args:
+        root: folder that holds all data, or the one that holds ``images`` and ``labels``.
+        classes: categories (``dog``) or COCO's groups of them (``animal``); labels count in this
+            order. By default all groups, or with a ``data.yaml`` all of its names.
+        objects: ``largest`` labels by the class whose polygons have the largest area together,
+            ``single`` keeps images with objects of one class.
+        least: leave out classes of fewer images, where ``classes`` names none.
+
+    Raises:
+        XaibenchError: it is not there, a label is malformed, or an option is wrong.
+    """
+    folder = _find(root)
+    if folder is None:
+        raise DataNotFoundError(
+            f"coco_yolo: no folder coco* with images/ and labels/ (as {_EXAMPLE}) below {root}",
+            f"run `xaibench fetch coco_yolo` or unpack {_ADDRESS}, and name the folder that holds "
+            "it with --data-root DIR or XAIBENCH_DATA.",
+        )
+    names, groups = name_categories(folder)
+    known = {**{name: frozenset({kind}) for kind, name in enumerate(names)}, **groups}
+    wanted = choose_classes("coco_yolo", tuple(known), classes or tuple(groups or known))
+    check_apart("coco_yolo", wanted, known)
+    if least < 1:
+        raise XaibenchError(f"coco_yolo[least={least}]: choose 1 or a number above it.")
+    members = {name: known[name] for name in wanted}
+    pictures = list(_name_pictures(folder, members, len(names), objects))
+    _check_filled(pictures, classes)
+    kept = wanted if classes else _keep_frequent(pictures, wanted, least)
+    samples = (
+        Sample(key, image, kept.index(name), (MaskLayer(labels),), part=_part(key, folder))
+        for key, image, labels, name in pictures
+        if name in kept
+    )
+    read = partial(_read, members=[known[name] for name in kept], kinds=len(names))
+    return Dataset(tuple(kept), tuple(samples), read)
+
+
+def _find(root: Path) -> Path | None:
+    def fits(folder: Path) -> bool:
+        named = folder == root or folder.name.lower().startswith("coco")
+        return named and (folder / "images").is_dir() and (folder / "labels").is_dir()
+
+    return find_folder(root, fits)
+
+
+def _name_pictures(
+    folder: Path, members: Members, kinds: int, objects: Objects
+) -> Iterator[_Picture]:
+    images = list_files(folder / "images", IMAGE_ENDINGS)
+    labels = list_files(folder / "labels", _LABELS)
+    if not images.keys() & labels.keys():
+        raise XaibenchError(
+            f"{folder}: no file of labels/ is named like one of images/; lay out both alike, "
+            f"such as {_EXAMPLE}."
+        )
+    for key in (key for key in labels if key in images):
+        areas: Counter[str] = Counter()
+        for polygon in read_polygons(labels[key][0], kinds):
+            areas.update({name: polygon.area for name in members if polygon.kind in members[name]})
+        if (name := name_picture(areas, objects)) is not None:
+            yield _Picture(key, images[key][0], labels[key][0], name)
+
+
+def _keep_frequent(pictures: list[_Picture], wanted: tuple[str, ...], least: int) -> list[str]:
+    counts = Counter(picture.name for picture in pictures)
+    kept = [name for name in wanted if counts[name] >= least]
+    if len(kept) < _LEAST_CLASSES:
+        raise XaibenchError(
+            f"coco_yolo[least={least}]: fewer than two classes have so many images "
+            f"({', '.join(f'{name} {counts[name]}' for name in wanted)}); choose a smaller number, "
+            "or name classes."
+        )
+    return kept
+
+
+def _check_filled(pictures: list[_Picture], classes: tuple[str, ...]) -> None:
+    found = {picture.name for picture in pictures}
+    for name in classes:
+        if name not in found:
+            raise XaibenchError(
+                f"coco_yolo[classes={'+'.join(classes)}]: no image stands for '{name}'; "
+                "leave it out."
+            )
+
+
+def _part(key: str, folder: Path) -> str:
+    """Return the part that the images' folder names; COCO's validation images are its test."""
+    first = key.partition("/")[0]
+    if first.startswith("val"):
+        return "validation" if any((folder / "labels").glob("test*/")) else "test"
+    return next((part for part in ("train", "test") if first.startswith(part)), "")
+
+
+def _read(sample: Sample, *, members: list[frozenset[int]], kinds: int) -> Picture:
+    image = read_image(sample.path)
+    polygons = read_polygons(sample.masks[0].path, kinds)
+    mine = (each for each in polygons if each.kind in members[sample.label])
+    mask = fill_polygons(mine, (image.shape[0], image.shape[1]))
+    return Picture(image, mask.astype(np.int8))

@@ -1,0 +1,122 @@
+"""Pascal VOC 2012: photographs with masks of twenty kinds of objects."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from torchvision.datasets import SBDataset, VOCSegmentation
+from torchvision.datasets.voc import DATASET_YEAR_DICT
+
+from xaibench.core.choice import choose_classes
+from xaibench.core.data import Dataset, MaskLayer, Picture, Sample, read_files
+from xaibench.core.errors import DataNotFoundError, XaibenchError
+from xaibench.core.images import read_image
+from xaibench.core.picking import Objects, name_picture
+from xaibench.core.registry import dataset
+from xaibench.core.search import find_folder
+from xaibench.core.vision_fetch import download
+from xaibench.core.voc_files import CLASSES, YEAR, Entry, list_sbd, list_voc, measure, read_truth
+
+_PLACE = "VOCdevkit/VOC2012"
+_EXAMPLE = "SegmentationClass/2007_000032.png"
+_SBD = ("cls", "img", "train.txt", "val.txt")
+
+
+def fetch_voc(root: Path) -> Path:
+    """Download VOC 2012 by torchvision unless all of it is there; return its folder.
+
+    Raises:
+        XaibenchError: no connection, no space, or an archive that isn't intact.
+    """
+    found = _find(root)
+    if found is not None:
+        with suppress(XaibenchError):  # Not complete: what is missing is unpacked once more.
+            list_voc(found)
+            return found / _PLACE
+    place = found or root
+    load = partial(VOCSegmentation, place, year=YEAR, image_set="train", download=True)
+    download(load, place, DATASET_YEAR_DICT[YEAR]["url"], place / _PLACE / _EXAMPLE)
+    return place / _PLACE
+
+
+@dataset(paper="everingham2010voc", fetch=fetch_voc, whole={"objects": "largest"})
+def voc(
+    root: Path,
+    *,
+    classes: tuple[str, ...] = CLASSES,
+    objects: Objects = "single",
+    sbd: bool = False,
+) -> Dataset:
+    """Read the images with segmentations, one label each; the mask is all objects of that class.
+
+    Only the chosen classes count: what else is in a picture is background. So are the borders that
+    VOC leaves void. VOC's validation images are the test part, for those of its test have no masks.
+
+    Args:
+        root: folder that holds all data.
+        classes: those to use; labels count in this order.
+        objects: ``single`` keeps images with objects of one class, ``largest`` takes all with any,
+            labelled by the class that covers most pixels.
+        sbd: add the images of the Semantic Boundaries Dataset (hariharan2011sbd) to the training
+            part, except those that VOC tests on. Reading them all takes a minute.
+
+    Raises:
+        XaibenchError: it is not there or not complete, or an option is wrong.
+    """
+    classes = choose_classes("voc", CLASSES, classes)
+    place = _find(root)
+    if place is None:
+        raise DataNotFoundError(
+            f"voc: no folder {_PLACE} (with {_EXAMPLE} and so on) below {root}",
+            "run `xaibench fetch voc`, or name the folder that holds VOCdevkit with --data-root "
+            "DIR or XAIBENCH_DATA.",
+        )
+    entries = list_voc(place)
+    if sbd:
+        known = {entry.name for entry in entries}
+        entries += [entry for entry in list_sbd(_find_sbd(root)) if entry.name not in known]
+    samples = tuple(_describe(entries, classes, objects))
+    return Dataset(classes, samples, _read if sbd else read_files)
+
+
+def _describe(entries: list[Entry], classes: tuple[str, ...], objects: Objects) -> Iterator[Sample]:
+    labels = {CLASSES.index(name) + 1: label for label, name in enumerate(classes)}
+    with ThreadPoolExecutor() as pool:
+        areas = pool.map(measure, [entry.truth for entry in entries])
+        for entry, covered in zip(entries, areas, strict=True):
+            chosen = {value: pixels for value, pixels in covered.items() if value in labels}
+            value = name_picture(chosen, objects)
+            if value is not None:
+                mask = MaskLayer(entry.truth, value=value)
+                yield Sample(entry.name, entry.image, labels[value], (mask,), part=entry.part)
+
+
+def _find(root: Path) -> Path | None:
+    """Return the folder that holds ``VOCdevkit``."""
+    folder = find_folder(root.absolute(), lambda folder: folder.match(_PLACE))
+    return folder and folder.parent.parent
+
+
+def _find_sbd(root: Path) -> Path:
+    folder = find_folder(root, lambda folder: all((folder / name).exists() for name in _SBD))
+    if folder is None:
+        raise DataNotFoundError(
+            f"voc[sbd=true]: no folder with {', '.join(_SBD)} below {root}",
+            f"unpack {SBDataset.url} there, or leave sbd out.",
+        )
+    return folder
+
+
+def _read(sample: Sample) -> Picture:
+    """Read also masks that stand in MATLAB's files."""
+    image, (layer,) = read_image(sample.path), sample.masks
+    mask = read_truth(layer.path) == layer.value
+    if mask.shape != image.shape[:2]:
+        raise XaibenchError(
+            f"{layer.path}: its mask is {mask.shape[1]}x{mask.shape[0]}, but the image is "
+            f"{image.shape[1]}x{image.shape[0]}; get both anew."
+        )
+    return Picture(image, mask.astype(np.int8))
