@@ -1,0 +1,52 @@
+"""``xaibench study``."""
+
+import shlex
+import sys
+from typing import Any
+
+import click
+
+from xaibench.commands.run import FAILED_CELLS, duration, run_options
+
+
+@click.command()
+@click.argument("name")
+@click.option("--values", default="", metavar="A,B", help="levels to compare; default all")
+@run_options()
+@click.option("--dry-run", is_flag=True, help="print the plans and do nothing")
+def study(name: str, values: str, *, dry_run: bool, **given: Any) -> None:
+    """Compare runs that differ in one thing, and say what that thing brings.
+
+    mask-fraction: the share of training masks that a saliency-aware network sees, against a
+    baseline that sees none.
+
+    dataset-size: the share of the training images that all models learn from.
+
+    loss: localization loss x upsampling mode x depth of a saliency-aware network, and the
+    artefacts in its maps; --values takes levels of any of the three, the first is the reference.
+
+    filters: the filters in the layers of a small network.
+
+    All options of `xaibench run` hold for every run. The same command again does only what is
+    missing. Leaves study.md, study.csv, study.png and study.svg; each run has its own folder.
+    """
+    from xaibench.core.progress import log_to_terminal
+    from xaibench.core.spec import split_list
+    from xaibench.studies.run import describe_study, estimate, plan_study, run_study
+
+    log_to_terminal()
+    chosen = {option: value for option, value in given.items() if value not in (None, ())}
+    planned = plan_study(name, split_list(values), chosen)
+    for line in describe_study(planned):
+        click.echo(line)
+    if dry_run:
+        click.echo(f"estimated time: {duration(estimate(planned))}")
+        return
+    outcome = run_study(planned, f"xaibench {shlex.join(sys.argv[1:])}")
+    for answer in outcome.answers:
+        click.echo(f"- {answer}")
+    click.echo(f"written to {outcome.out}: study.md, study.csv, study.png, study.svg")
+    for what, error in outcome.failures.items():
+        click.echo(f"failed: {what}: {error}", err=True)
+    if outcome.failures:
+        raise SystemExit(FAILED_CELLS)

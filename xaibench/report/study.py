@@ -1,0 +1,105 @@
+"""A study's folder: answers, tables and a picture, from what its runs left."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from xaibench.core.markdown import markdown_table
+from xaibench.core.store import replacing
+from xaibench.report.answers import answers, change, p_text
+from xaibench.report.arms import Arm, gather_arms
+from xaibench.report.boards import number, span
+from xaibench.report.comparisons import compare_arms
+from xaibench.report.markdown import bullets
+from xaibench.report.study_figure import draw_study
+from xaibench.report.traits import Run, header
+
+_HEADINGS = {"arm": "", "factor": "Means over all other factors", "trend": "Trends"}
+_NOTES = """\
+- A value is the mean over test images, seeds and folds with its 95 % interval, clustered by \
+groups of near-duplicates and by seed as on a run's leaderboard.
+- A difference is paired by image. p is corrected by Holm's method for all rows of its table; \
+`detectable` is the difference that such a study would find four times in five under this \
+correction. Where nothing differs at all, the interval says what other images could still show.
+- A factor's level is the mean of all networks that have it.
+- A trend is the change from the first level to the last on a straight line through the levels, \
+which count as equally far apart, fitted to each image.
+- The runs lie beside this file, each with tables of its own; study.csv has all figures."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What a study is about."""
+
+    name: str
+    question: str
+    command: str
+    ordered: bool
+    failures: Mapping[str, str] = field(default_factory=dict)
+
+
+def write_study(out: Path, arms: Sequence[Arm], about: About) -> list[str]:
+    """Write ``study.md``, ``study.csv``, ``study.png`` and ``study.svg``.
+
+    Args:
+        out: the study's folder, which holds its runs.
+        arms: what is compared, in the order of the table.
+        about: the rest.
+
+    Returns:
+        The answers, sentences in Markdown.
+
+    Raises:
+        XaibenchError: no run left any scores.
+    """
+    section, material = gather_arms(out, arms)
+    table = compare_arms(section, material.run, arms, ordered=about.ordered)
+    found = list(answers(table, section))
+    text = "\n\n".join(_document(table, material.run, found, about, section.dataset)) + "\n"
+    with replacing(out / "study.csv") as path:
+        table.assign(dataset=section.dataset, split=section.split).to_csv(path, index=False)
+    with replacing(out / "study.md") as path:
+        path.write_text(text, "utf-8")
+    figure = draw_study(table, material.run, f"{about.name}, {section.dataset}")
+    for kind in ("png", "svg"):
+        with replacing(out / f"study.{kind}") as path:
+            figure.savefig(path, format=kind)
+    return found
+
+
+def _document(
+    table: pd.DataFrame, run: Run, found: list[str], about: About, dataset: str
+) -> Iterator[str]:
+    yield f"# Study {about.name}: {dataset}"
+    yield f"    {' '.join(about.command.split())}"
+    yield about.question
+    yield bullets(found)
+    if about.failures:
+        yield "**Failed, and tried again by the same command**"
+        yield bullets([f"{what}: {why}" for what, why in about.failures.items()])
+    yield "![Scores over the levels](study.png)"
+    for (metric, method), lines in table.groupby(["metric", "method"], sort=False):
+        yield f"## {header(run, str(metric))}" + (f" of {method}" if method else "")
+        # Of crossed factors the means come first: there may be dozens of networks.
+        for kind in ("factor", "arm", "trend"):
+            chosen = lines[lines["kind"] == kind]
+            if len(chosen):
+                heading = f"{_HEADINGS[kind]}:\n\n" if _HEADINGS[kind] else ""
+                yield heading + _table(chosen, "factor" if kind == "factor" else "network")
+    yield "## How to read the tables"
+    yield _NOTES
+
+
+def _table(lines: pd.DataFrame, first: str) -> str:
+    rows = []
+    for line in lines.to_dict("records"):
+        value = f"{number(line['value'])} {span(line['low'], line['high'])}".strip()
+        compared = not pd.isna(line["difference"])
+        differs = [line["against"], change(line), p_text(line["p_holm"]),
+                   number(line["detectable"])]  # fmt: skip
+        rows.append([line["series"], line["level"], value, str(line["n"]),
+                     *(differs if compared else [""] * len(differs))])  # fmt: skip
+    header = [first, "level", "value", "n", "against", "difference", "p", "detectable"]
+    return markdown_table(header, rows)

@@ -1,0 +1,60 @@
+"""Mask fraction: does localization information help classification, and how much is needed?"""
+
+from collections.abc import Sequence
+
+from xaibench.core.errors import XaibenchError
+from xaibench.pipeline.selection import Selection
+from xaibench.report.arms import Arm
+from xaibench.studies.design import Design, Point, Study, shares
+
+_FRACTIONS = ("0", "0.05", "0.1", "0.25", "0.5", "1")
+_BASELINE = "baseline"
+
+
+def _design(selection: Selection, values: Sequence[str]) -> Design:
+    """Sweep the models that learn from masks; the others are trained once, as the baseline."""
+    fractions = shares(values or _FRACTIONS)
+    plain: list[str] = []
+    taught: list[str] = []
+    for model in selection.models:
+        learns = "saliency" in selection.build(model, seed=0, weights="none").abilities
+        (taught if learns else plain).append(model.spec)
+    if not taught:
+        raise XaibenchError(
+            f"study mask-fraction: --models {','.join(plain)} learns nothing from masks; add a "
+            "saliency-aware network, such as saliency_net."
+        )
+    if not selection.dataset.annotated:
+        raise XaibenchError(f"study mask-fraction: {selection.dataset_spec} has no masks.")
+    first = Arm(_BASELINE, plain[0], plain[0], _BASELINE).key if plain else ""
+    points = [Point(f"{share:g}", {"models": taught, "mask_fraction": share})
+              for share in fractions]  # fmt: skip
+    arms = [Arm(_BASELINE, model, model, _BASELINE, against=(first,)) for model in plain]
+    arms += [
+        Arm(point.name, model, model, point.name,
+            against=(first, Arm(points[0].name, model, model, points[0].name).key))
+        for model in taught for point in points
+    ]  # fmt: skip
+    if plain:
+        # Masks don't touch it, except that they may tune its threshold.
+        changes = {"models": plain, "methods": _unlearned(selection),
+                   "mask_fraction": fractions[-1]}  # fmt: skip
+        points.insert(0, Point(_BASELINE, changes))
+    return Design(points, arms)
+
+
+def _unlearned(selection: Selection) -> list[str]:
+    """Return the methods that need no learned map; a run needs one."""
+    found = [m.spec for m in selection.methods if m.plugin.traits.family not in
+             ("learned", "control")]  # fmt: skip
+    return found or ["gradcam"]
+
+
+STUDY = Study(
+    name="mask-fraction",
+    question="Does localization information help classification, and how does localization depend "
+    "on the share of training masks that are seen?",
+    design=_design,
+    sweeps="mask_fraction",
+    defaults={"metrics": ("iou", "average_precision"), "controls": False},
+)

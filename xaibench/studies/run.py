@@ -1,0 +1,123 @@
+"""Planning a study's runs, doing them, and writing what they came to."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from xaibench.core.errors import XaibenchError
+from xaibench.core.store import folder_name
+from xaibench.core.suggest import did_you_mean
+from xaibench.pipeline.plan import Plan, describe_plan, estimate_seconds, make_plan
+from xaibench.pipeline.run import run_plan
+from xaibench.pipeline.selection import Selection, select
+from xaibench.report.study import About, write_study
+from xaibench.studies import dataset_size, filters, loss, mask_fraction
+from xaibench.studies.design import Design, Point, Study
+
+_log = logging.getLogger(__name__)
+STUDIES: Mapping[str, Study] = {
+    module.STUDY.name: module.STUDY for module in (mask_fraction, dataset_size, loss, filters)
+}
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A study whose runs are all planned, so that a wrong option is told before any work."""
+
+    study: Study
+    design: Design
+    runs: Sequence[tuple[Point, Selection, Plan]]
+    out: Path
+
+
+@dataclass
+class Outcome:
+    """What a study came to: its answers, and the runs and cells that failed."""
+
+    out: Path
+    answers: list[str] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+def plan_study(name: str, values: Sequence[str], given: Mapping[str, Any]) -> Planned:
+    """Plan all runs of a study.
+
+    Args:
+        name: of the study.
+        values: levels of what it sweeps; empty for its own.
+        given: run options that all its runs share.
+
+    Raises:
+        XaibenchError: there is no such study, an option is wrong, or there is nothing to compare.
+    """
+    study = _find(name)
+    if study.sweeps and study.sweeps in given:
+        raise XaibenchError(
+            f"--{study.sweeps.replace('_', '-')}: study {name} sweeps it; choose --values instead."
+        )
+    shared = {**study.defaults, **given}
+    whole = select(shared)
+    design = study.design(whole, values)
+    if len(design.arms) < 2:  # noqa: PLR2004
+        raise XaibenchError(f"--values {','.join(values)}: name two at least, to be compared.")
+    out = Path(given.get("out") or f"results/study-{name}-{folder_name(whole.dataset_spec)}")
+    runs = []
+    for point in design.points:
+        try:
+            selection = select({**shared, **point.changes, "out": str(out / point.name)})
+            runs.append((point, selection, make_plan(selection)))
+        except XaibenchError as error:
+            raise XaibenchError(f"study {name}, {point.name}: {error}") from error
+    return Planned(study, design, runs, out)
+
+
+def describe_study(planned: Planned) -> list[str]:
+    """Return all plans in lines for people."""
+    lines = [planned.study.question]
+    for point, selection, plan in planned.runs:
+        lines += [f"{point.name}:", *(f"  {line}" for line in describe_plan(selection, plan))]
+    return lines
+
+
+def estimate(planned: Planned) -> float:
+    """Estimate the seconds that all runs take."""
+    return sum(estimate_seconds(selection, plan) for _, selection, plan in planned.runs)
+
+
+def run_study(planned: Planned, command: str) -> Outcome:
+    """Do all runs and write the table; what fails costs itself only, and is tried next time.
+
+    Raises:
+        XaibenchError: too little succeeded to compare anything.
+    """
+    outcome, study = Outcome(planned.out), planned.study
+    broken: dict[str, str] = {}
+    for number, (point, selection, plan) in enumerate(planned.runs, 1):
+        _log.info("point %d of %d: %s", number, len(planned.runs), point.name)
+        try:
+            failed = run_plan(selection, plan, command).failures
+        except XaibenchError as error:
+            _log.error("%s failed: %s", point.name, error)
+            broken[point.name] = str(error)
+        else:
+            outcome.failures |= {f"{point.name}, {what}": why for what, why in failed.items()}
+    outcome.failures |= broken
+    # What an earlier study left in the folder of a broken run may come from other options.
+    arms = [arm for arm in planned.design.arms if arm.point not in broken]
+    if len(arms) < 2:  # noqa: PLR2004
+        name, why = next(iter(broken.items()))
+        raise XaibenchError(f"study {study.name}: nothing is left to compare ({name}: {why}).")
+    about = About(study.name, study.question, command, study.ordered, outcome.failures)
+    outcome.answers = write_study(planned.out, arms, about)
+    return outcome
+
+
+def _find(name: str) -> Study:
+    if name not in STUDIES:
+        raise XaibenchError(
+            f"there is no study '{name}'{did_you_mean(name, STUDIES)}; choose one of "
+            f"{', '.join(STUDIES)}."
+        )
+    return STUDIES[name]
