@@ -7,6 +7,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
+from xaibench.core.attribution import Part, fold_channels
 from xaibench.core.baselines import Baseline, baseline_of
 from xaibench.core.errors import XaibenchError
 from xaibench.core.registry import method
@@ -20,6 +21,7 @@ def occlusion(
     window: int = 30,
     stride: int = 0,
     baseline: Baseline = "black",
+    part: Part = "signed",
 ) -> Tensor:
     """Return the mean drop of the logit over the windows that cover each pixel, shape (B, H, W).
 
@@ -27,6 +29,8 @@ def occlusion(
         window: side of the square window in pixels.
         stride: step between windows; 0 takes half a window. The last window ends at the border.
         baseline: what stands in the covered window.
+        part: of the mean drop; ``positive`` where the logit falls under the window, ``negative``
+            where it rises. Of ``signed`` the sign rule keeps what falls, too.
     """
     height, width = images.shape[2:]
     step = stride or max(window // 2, 1)
@@ -51,7 +55,7 @@ def occlusion(
         logits = respond(row, partial(covered, row), len(corners) + 1)
         drops = logits[-1] - logits
         maps.append(_spread(drops.cpu(), corners, window, (height, width)) / counts)
-    return torch.stack(maps).to(images.device)
+    return fold_channels(torch.stack(maps)[:, None], part).to(images.device)
 
 
 def _starts(length: int, window: int, step: int) -> list[int]:

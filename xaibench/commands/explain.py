@@ -1,0 +1,89 @@
+"""``xaibench explain``."""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from xaibench.commands.run import run_options
+from xaibench.core.errors import XaibenchError
+
+_FAILED_PICTURES = 3
+_OF_WEIGHTS = ("weights", "image_size", "classes")
+
+
+@click.command()
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@click.option("--run", type=Path, metavar="DIR", help="take a model that this run has trained")
+@click.option("--model", default="", metavar="SPEC",
+              help="one of the run's (default its first), or one with --weights: of `xaibench list "
+              "models` or a classification network of torchvision")  # fmt: skip
+@click.option("--fold", type=int, help="of the run's model; default its first")
+@click.option("--seed", type=int, help="training seed of the run's model; default its first")
+@click.option("--classes", default="", metavar="A,B",
+              help="the classes' names, in the order of the model's logits")  # fmt: skip
+@click.option("--methods", default="", metavar="A,B",
+              help="default the run's that are no controls, else gradcam")  # fmt: skip
+@click.option("--target", default="predicted", metavar="CLASS",
+              help="class explained: predicted (default), a name or a number")  # fmt: skip
+@click.option("--out", type=Path, default=Path("explained"), metavar="DIR",
+              help="folder for pictures, maps and table; default explained")  # fmt: skip
+@click.option("--weights", metavar="FILE|imagenet", help="all that the --model has learned")
+@run_options("image_size", "layer", "device", "plugin")
+def explain(
+    images: tuple[str, ...],
+    *,
+    run: Path | None,
+    model: str,
+    fold: int | None,
+    seed: int | None,
+    classes: str,
+    methods: str,
+    target: str,
+    out: Path,
+    **given: Any,
+) -> None:
+    """Explain pictures of your own: maps, prediction and confidence.
+
+    IMAGE is a file, a folder or a pattern such as 'scans/*.png'. Pictures need no labels and no
+    masks, and keep their size: the network sees a square of each, and its map is stretched back.
+    """
+    from xaibench.core.progress import log_to_terminal
+    from xaibench.core.spec import split_list
+    from xaibench.pipeline.explain_files import PictureExplainer, choose_methods
+    from xaibench.pipeline.pictures import find_pictures
+    from xaibench.pipeline.ready import model_of_run, model_of_weights
+    from xaibench.report.explained import describe, write_explanations
+
+    log_to_terminal()
+    chosen = {option: value for option, value in given.items() if value not in (None, ())}
+    files, missing = find_pictures(images, out)
+    if not files:
+        raise XaibenchError(" ".join(f"{what}: {why}" for what, why in missing.items()))
+    names = split_list(classes)
+    if run is not None:
+        _refuse("--run settles it", {**chosen, "classes": names}, _OF_WEIGHTS)
+        ready = model_of_run(run, model, fold, seed, chosen)
+    elif model:
+        _refuse("it chooses among the models of a --run", {"fold": fold, "seed": seed})
+        ready = model_of_weights(model, names, chosen)
+    else:
+        raise XaibenchError("name what explains: --run DIR, or --model SPEC with --weights.")
+    explainer = PictureExplainer(ready, choose_methods(ready, split_list(methods)), target)
+    table = write_explanations(explainer(files), out, ready.title)
+    for line in describe(table):
+        click.echo(line)
+    failures = {**missing, **explainer.failures}
+    for what, why in failures.items():
+        click.echo(f"failed: {what}: {why}", err=True)
+    click.echo(f"written to {out}: explained.csv, maps.npz, and overlays in a folder each")
+    if failures:
+        raise SystemExit(_FAILED_PICTURES)
+
+
+def _refuse(why: str, given: Mapping[str, object], names: Collection[str] = ()) -> None:
+    """Refuse options that are of no account here."""
+    for name in names or given:
+        if given.get(name) not in (None, []):
+            raise XaibenchError(f"--{name.replace('_', '-')}: {why}; drop one.")

@@ -1,0 +1,46 @@
+"""What is known of one picture once a model has looked at it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class PictureFile(NamedTuple):
+    """A user's picture; ``name`` is its path below what all pictures share, without its ending."""
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a method made of a picture.
+
+    ``raw`` is its map ``(h, w)`` over the network's square, ``heat`` the finished one ``(H, W)`` in
+    [0, 1] over the picture; both are None where the method failed, as ``status`` says. ``target``
+    is the class explained, empty where the model has none.
+    """
+
+    status: str
+    raw: NDArray[np.float32] | None = None
+    heat: NDArray[np.float32] | None = None
+    target: str = ""
+    target_confidence: float = float("nan")
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One picture ``(H, W, 3)`` uint8, what the model says of it, and each method's answer.
+
+    Of a model that doesn't classify ``prediction`` is empty and ``confidence`` NaN.
+    """
+
+    file: PictureFile
+    image: NDArray[np.uint8]
+    prediction: str
+    confidence: float
+    answers: Mapping[str, Answer]

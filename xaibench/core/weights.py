@@ -1,0 +1,123 @@
+"""First weights of torchvision's networks: trained on ImageNet, or from a file."""
+
+import logging
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.error import URLError
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from xaibench.core.errors import XaibenchError
+
+_log = logging.getLogger(__name__)
+
+_SECOND_HEAD = ("AuxLogits.", "aux1.", "aux2.")
+# DenseNet's weights were stored under names that torch no longer allows.
+_OLD_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.(?=[12]\.)")
+
+
+def load_weights(network: nn.Module, name: str, weights: str) -> None:
+    """Load the weights that fit into a network; the log names the others.
+
+    Args:
+        network: torchvision's, its head possibly replaced.
+        name: torchvision's name of it.
+        weights: ``none``, ``imagenet`` or the path of a state dict.
+
+    Raises:
+        XaibenchError: they can't be had, or belong to another architecture.
+    """
+    if weights != "none":
+        origin = f"ImageNet weights of {name}" if weights == "imagenet" else weights
+        _load(network, read_weights(name, weights), origin)
+
+
+def read_weights(name: str, weights: str) -> dict[str, Tensor]:
+    """Return torchvision's ``imagenet`` weights of a network, or a file's state dict.
+
+    Raises:
+        XaibenchError: they can't be had.
+    """
+    state = _imagenet_weights(name) if weights == "imagenet" else _weights_file(Path(weights))
+    return {_OLD_NAME.sub(r"\1", key): value for key, value in state.items()}
+
+
+def load_whole(model: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
+    """Load a state dict into a model, or into the network that it wraps; all of it must fit.
+
+    Raises:
+        XaibenchError: a tensor is missing, left over or of another shape.
+    """
+    wrapped = getattr(model, "network", None)
+    wrong: list[str] = []
+    for part in [model, wrapped] if isinstance(wrapped, nn.Module) else [model]:
+        own = part.state_dict()
+        given = {k: v for k, v in state.items() if k in own or not k.startswith(_SECOND_HEAD)}
+        missing = [k for k in own if k not in given and not k.endswith("num_batches_tracked")]
+        extra = [k for k in given if k not in own]
+        other = [k for k in given if k in own and own[k].shape != given[k].shape]
+        wrong = [*missing, *extra, *other]
+        if not wrong:
+            part.load_state_dict(given, strict=False)
+            return
+    raise XaibenchError(
+        f"{origin}: not the whole state dict of this network; {len(wrong)} tensors are missing, "
+        f"left over or of another shape, such as {wrong[0]}."
+    )
+
+
+def _imagenet_weights(name: str) -> dict[str, Tensor]:
+    choices = torchvision.models.get_model_weights(name).__members__
+    if "IMAGENET1K_V1" not in choices:
+        raise XaibenchError(
+            f"torchvision has no weights of {name} that were trained on ImageNet alone; train from "
+            "scratch with --weights none, or give a state dict with --weights FILE."
+        )
+    choice = choices["IMAGENET1K_V1"]
+    try:
+        state: dict[str, Tensor] = choice.get_state_dict(progress=False, check_hash=True)
+    except (URLError, OSError, RuntimeError) as error:
+        raise XaibenchError(
+            f"ImageNet weights of {name} could not be fetched ({error}); train from scratch with "
+            "--weights none, or give a state dict with --weights FILE."
+        ) from error
+    return state
+
+
+def _weights_file(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise XaibenchError(f"--weights {path}: no such file (or choose 'imagenet' or 'none').")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise XaibenchError(
+            f"--weights {path}: not a state dict that is safe to load "
+            f"({str(error).splitlines()[0]}); save it with torch.save(model.state_dict(), FILE)."
+        ) from error
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise XaibenchError(f"--weights {path}: holds no state dict (a dictionary of tensors).")
+    return {str(key).removeprefix("module."): value for key, value in state.items()}
+
+
+def _load(network: nn.Module, state: dict[str, Tensor], origin: str) -> None:
+    """Load the tensors that fit; name the others."""
+    own = network.state_dict()
+    state = {k: v for k, v in state.items() if k in own or not k.startswith(_SECOND_HEAD)}
+    fitting = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
+    if not fitting:
+        raise XaibenchError(
+            f"{origin}: none of its {len(state)} tensors fits {type(network).__name__}; "
+            "is it another architecture's?"
+        )
+    network.load_state_dict(fitting, strict=False)
+    left_out = sorted(set(state) - set(fitting))
+    if left_out:
+        _log.warning("%s: left out, as they don't fit: %s", origin, ", ".join(left_out))
+    missing = [k for k in own if k not in fitting and not k.endswith("num_batches_tracked")]
+    if missing:
+        _log.info("%s: start from random numbers: %s", origin, ", ".join(sorted(missing)))

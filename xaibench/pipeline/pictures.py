@@ -1,0 +1,79 @@
+"""The pictures that a user names: files, folders and patterns, each under a name of its own."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from xaibench.core.annotations import list_files, natural_order, split_off_masks
+from xaibench.core.explanation import PictureFile
+from xaibench.core.images import IMAGE_ENDINGS
+
+
+def find_pictures(
+    named: Sequence[str], skip: Path
+) -> tuple[Sequence[PictureFile], Mapping[str, str]]:
+    """Return the pictures behind files, folders (at any depth) and patterns, each once.
+
+    Masks beside the pictures of a folder (``x_mask.png`` of ``x.png``) are passed over.
+
+    Args:
+        named: as the user wrote them; a pattern is one that the shell did not expand.
+        skip: a folder below which nothing is a picture: where results go.
+
+    Returns:
+        The pictures in order, and for what is none the reason.
+    """
+    found: dict[Path, Path] = {}
+    failures: dict[str, str] = {}
+    for text in named:
+        paths = list(_expand(text, skip.resolve()))
+        if not paths:
+            failures[text] = _why_none(text)
+        for path in paths:
+            # The links' own names are kept: they are what the user knows.
+            found.setdefault(path.resolve(), path.parent.resolve() / path.name)
+    return _name(list(found.values())), failures
+
+
+def _expand(text: str, skip: Path) -> Iterator[Path]:
+    path = Path(text).expanduser()
+    if path.is_dir():
+        pictures, _ = split_off_masks(list_files(path, IMAGE_ENDINGS, frozenset({skip})))
+        for files in pictures.values():
+            yield from files
+    elif path.is_file():
+        yield from [path] if path.suffix.lower() in IMAGE_ENDINGS else []
+    elif _is_pattern(text):
+        matches = Path(path.anchor).glob(str(path.relative_to(path.anchor)))
+        for match in sorted(map(str, matches), key=natural_order):
+            if skip not in Path(match).resolve().parents and Path(match).name[0] != ".":
+                yield from _expand(match, skip)
+
+
+def _why_none(text: str) -> str:
+    endings = ", ".join(sorted(IMAGE_ENDINGS))
+    path = Path(text).expanduser()
+    if path.is_file():
+        return f"no picture: its ending is none of {endings}."
+    if path.is_dir() or _is_pattern(text):
+        return f"no pictures there ({endings})."
+    return "no such file."
+
+
+def _is_pattern(text: str) -> bool:
+    return bool(set("*?[") & set(text))
+
+
+def _name(paths: Sequence[Path]) -> Sequence[PictureFile]:
+    """Call each by its path below their common folder; where two differ in endings, with these."""
+    if not paths:
+        return ()
+    common = os.path.commonpath([path.parent for path in paths])
+    names = [path.relative_to(common) for path in paths]
+    count = Counter(name.with_suffix("") for name in names)
+    return [
+        PictureFile((name if count[name.with_suffix("")] > 1 else name.with_suffix("")).as_posix(),
+                    path)
+        for name, path in zip(names, paths, strict=True)
+    ]  # fmt: skip
