@@ -9,19 +9,62 @@ from pathlib import Path
 import pytest
 
 from xaibench.core.registry import bind
-from xaibench.pipeline.options import make_options, read_suite
+from xaibench.pipeline.options import make_options
+from xaibench.pipeline.suite import read_suite
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
+SUITES = sorted(FOLDER.glob("*.toml"))
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)
+PLURALS = {"method": "methods", "model": "models", "metric": "metrics", "analysis": "analyses"}
+# What a quick profile is cut down to here: the same plugins and options on fewer images.
+SHRUNK = ("--epochs", "1", "--limit", "12", "--device", "cpu", "--no-controls")
+
+
+def parts_of(path):
+    """All parts of a suite, in full and quick."""
+    return [*read_suite(path), *read_suite(path, "quick")]
+
+
+@pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
 def test_a_suite_names_what_exists_and_opens_with_its_command(path):
-    options = make_options(read_suite(path), {})
-    for kind in ("method", "model", "metric"):
-        for spec in getattr(options, f"{kind}s"):
-            bind(kind, spec)
-    bind("dataset", options.dataset)
-    assert f"xaibench run --suite benchmarks/{path.name}" in path.read_text("utf-8")
+    for part in parts_of(path):
+        options = make_options(part.options, {})
+        for kind, plural in PLURALS.items():
+            for spec in getattr(options, plural):
+                bind(kind, spec)
+        bind("dataset", options.dataset)
+    text = path.read_text("utf-8")
+    for command in ("", " --profile quick"):
+        assert f"#   xaibench run --suite benchmarks/{path.name}{command}\n" in text
+    assert "# Runtime" in text
+
+
+def test_every_system_has_its_suite():
+    assert {path.stem for path in SUITES} == {
+        "saliency_aware_busi", "saliency_aware_birds", "cam_dogs_vs_cats", "skin_attention",
+        "features_mnist", "segmentation_voc", "reconstruction", "pneumonia",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "part"),
+    [
+        pytest.param(path, part.origin["part"], id=f"{path.stem}-{part.origin['part']}")
+        for path in SUITES
+        for part in read_suite(path, "quick")
+    ],
+)
+def test_a_quick_profile_runs(path, part, tmp_path, call):
+    code, out, err = call(
+        "run", "--suite", path, "--profile", "quick", *(["--part", part] if part else []),
+        *SHRUNK, "--out", tmp_path,
+    )  # fmt: skip
+    if code == 2 and "XAIBENCH_DATA" in err:
+        pytest.skip(f"its data isn't here: {err}")
+    assert code == 0, err
+    assert "skipped" not in out or "has no masks" in out
+    assert (tmp_path / "leaderboard.md").is_file()
 
 
 def test_the_speed_contest_runs_and_its_maps_agree(tmp_path):
