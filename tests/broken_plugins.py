@@ -1,11 +1,17 @@
 """Plugins that break the contract's rules, one each: what `xaibench check` must find."""
 
-from plugin_sources import Case, Source, dataset, method, metric, model
+from plugin_sources import Case, Source, analysis, dataset, method, metric, model
 
 GREY = "return grey(images)"
 SHARE = "return share(maps, masks)"
 SHARES = "return share(maps, masks)[:, None].expand(-1, 2)"
 MASK = "xaibench.MaskLayer(HERE / '{}.png')"
+# A model that doesn't classify.
+DRAWS = """classifies, abilities = False, frozenset({'reconstruction'})
+def outputs(self, images, *, saliency=False):
+    return xaibench.Outputs(images.new_zeros(len(images), 0), reconstruction=%s)
+def loss(self, batch):
+    return {'loss': sum(p.square().sum() for p in self.parameters())}"""
 
 METHODS = (
     Case("method", "says what it does", "end it with a full stop",
@@ -113,22 +119,35 @@ MODELS = (
           build="return nn.Linear(3, classes)"),
     model("a logit for each class", r"gives logits \(3, 4\); the last layer",
           build="return Mine(classes + 1)"),
-    model("takes images of any size", "takes 224 x 224, but not 64 x 96 .*; pool adaptively",
+    model("a logit for each class", r"doesn't classify, but .* logits \(3, 3\); return images.new",
+          "classifies = False"),
+    model("takes images of any size", "takes 224 x 224, but not 112 x 144 .*; pool adaptively",
           "def normalise(self, images):\n    assert images.shape[2] == 224, 'too small'\n"
           "    return super().normalise(images)", status="doubtful"),
-    model("finite logits", "constant images give NaN or infinite logits; guard",
+    model("finite outputs", "constant images give NaN or infinite logits; guard",
           "def normalise(self, images):\n"
           "    return images / images.std(dim=(1, 2, 3), keepdim=True)"),
-    model("same logits in any batch", "other logits alone than in a batch",
+    model("same outputs in any batch", "other logits alone than in a batch",
           "def normalise(self, images):\n    return images - 2 * images.mean(dim=0)"),
+    model("same outputs in any batch", "give different reconstruction; .* self.training",
+          DRAWS % "torch.rand_like(images)"),
     model("images untouched", "changes its images in place; work on a copy",
           "def normalise(self, images):\n    return images.mul_(0.5)"),
     model("abilities are words", "abilities name clairvoyance; the words are in",
           "@property\ndef abilities(self):\n    return super().abilities | {'clairvoyance'}"),
-    model("saliency where it is promised", "leaves .* end it with a sigmoid",
+    model("maps of its own where they are promised", "saliency leaves .* end it with a sigmoid",
           "@property\ndef abilities(self):\n    return super().abilities | {'saliency'}\n"
           "def outputs(self, images, *, saliency=False):\n"
           "    return super().outputs(images)._replace(saliency=5 + images[:, 0])"),
+    model("maps of its own where they are promised",
+          r"gives \(3, 3, 56, 72\) as reconstruction; return \(B, C, H, W\) in",
+          DRAWS % "images[:, :, ::2, ::2]"),
+    model("maps of its own where they are promised",
+          r"gives \(3, 3, 112, 144\) as class_maps; return \(B, 1 \+ K, h, w\) in",
+          (DRAWS % "None").replace("reconstruction=None", "class_maps=images")
+          .replace("reconstruction", "class_maps")),
+    model("maps of its own where they are promised", "neither classifies nor has class_maps, rec",
+          DRAWS.replace("'reconstruction'", "") % "None"),
     model("a CAM layer", "no layer 'nowhere'; its last layers are features, head",
           build="return Mine(classes, cam_layer='nowhere')"),
     model("learns", "nan.* under 'loss', with masks that may be seen: False; return one finite",
@@ -162,4 +181,36 @@ DATASETS = (
             "np.random.default_rng().integers(0, 256, (9, 12, 3), np.uint8), None)"),
 )  # fmt: skip
 
-CASES = (*METHODS, *METRICS, *MODELS, *DATASETS)
+SPREAD = "spread = embeddings.std(axis=1).astype(float)"
+FOUND = "return xaibench.Findings({'spread': spread})"
+ANALYSES = (
+    analysis("runs", r"raises ValueError: no luck \(trial.py:\d+\); mend that. It asked for "
+             r"embeddings \(30, 8\)", "len(embeddings)\nraise ValueError('no luck')"),
+    analysis("runs", "returned a float64; return xaibench.Findings",
+             "return np.float64(embeddings.std())"),
+    analysis("numbers, or one for each test image", r"'spread' is \(30, 8\); return one value",
+             "return xaibench.Findings({'spread': embeddings.astype(float)})"),
+    analysis("numbers, or one for each test image", "'spread' is int64; return floats",
+             "return xaibench.Findings({'spread': embeddings.argmax(axis=1)})"),
+    analysis("says what its numbers mean", "doesn't say what width means; add it there",
+             f"{SPREAD}\nreturn xaibench.Findings({{'spread': spread, 'width[x]': 2.0}})"),
+    analysis("numbers within the declared bounds", r"'spread' is 9.*, outside of 0.0 to 1.0",
+             f"{SPREAD}\nreturn xaibench.Findings({{'spread': 9 + spread}})"),
+    analysis("figures and pairs of what it found", "names missing of images, which it didn't",
+             f"{SPREAD}\nreturn xaibench.Findings({{'spread': spread}}, "
+             "figures=[xaibench.Scatter('a', 'A.', ('spread', 'missing'))])"),
+    analysis("figures and pairs of what it found", "names k of sweep, which it didn't return",
+             f"{SPREAD}\nreturn xaibench.Findings({{'spread': spread}}, "
+             "figures=[xaibench.Lines('a', 'A.', 'sweep', 'k', ('spread',), 'spread')])"),
+    analysis("does without a head", "doesn't classify it raises TypeError: .* are None there",
+             "right = (predictions + 0 == labels).astype(float)\n"
+             "return xaibench.Findings({'spread': right})", words="predictions, labels"),
+    analysis("same images, same findings", "asked twice it gives another spread; take random_state",
+             "noise = random.SystemRandom().random()\nreturn xaibench.Findings({'spread': noise})"),
+    analysis("arguments and surroundings untouched", "changes embeddings in place; work on a copy",
+             f"embeddings *= 0.5\n{SPREAD}\n{FOUND}"),
+    analysis("arguments and surroundings untouched", "uses or changes numpy's random state",
+             f"np.random.seed(0)\n{SPREAD}\n{FOUND}"),
+)  # fmt: skip
+
+CASES = (*METHODS, *METRICS, *MODELS, *DATASETS, *ANALYSES)

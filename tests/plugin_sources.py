@@ -96,6 +96,11 @@ def model(rule, says, members="", build="return Mine(classes)", status="fails"):
     ), status)  # fmt: skip
 
 
+def analysis(rule, says, body, words="embeddings, seed", **traits):
+    source = _declare("analysis", words, body, {"quantities": {"spread": "A spread."}} | traits)
+    return Case("analysis", rule, says, source)
+
+
 def dataset(rule, says, *, samples="named()", classes="('a', 'b')", read="noise", traits=""):
     return Case("dataset", rule, says, (
         f'@xaibench.dataset({traits})\ndef trial():\n    """List."""\n'

@@ -13,6 +13,7 @@ from xaibench.core.registry import bind, plugins
 
 # What would take long as it is, or can't be opened without an option.
 SPECS = {
+    ("model", "fcn8"): "fcn8[backbone=mobilenet_v3_small]",
     ("model", "saliency_net"): "saliency_net[backbone=mobilenet_v3_small]",
     ("dataset", "phantom"): "phantom[images=12]",
     ("dataset", "folder"): "folder[path={pictures}]",

@@ -7,18 +7,19 @@ import xaibench
 
 PACKAGE = Path(xaibench.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
-PLUGINS = ("datasets", "models", "methods", "metrics")
+PLUGINS = ("datasets", "models", "methods", "metrics", "analyses")
 LONGEST = 250
 # What a layer may import beside what stands outside the package.
 ALLOWED = {
     "": {"", "api", "core", "pipeline"},
     "__main__": {"cli"},
     "cli": {"", "commands", "core"},
-    "commands": {"checks", "commands", "core", "diagnostics", "pipeline", "report"},
+    "commands": {"checks", "commands", "core", "diagnostics", "pipeline", "report", "studies"},
     "api": {"core", "pipeline", "report"},
     "checks": {"checks", "core", "pipeline"},
     "pipeline": {"", "core", "pipeline"},
     "diagnostics": {"core", "diagnostics", "pipeline", "stats"},
+    "studies": {"core", "pipeline", "report", "studies"},
     "report": {"core", "report", "stats"},
     "stats": {"stats"},
     "core": {"", "core"},

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from xaibench.api import Results, explain, run, score
     from xaibench.core.data import Box, Dataset, MaskLayer, Picture, Sample
     from xaibench.core.errors import XaibenchError
+    from xaibench.core.findings import Findings, Histogram, Lines, Scatter
     from xaibench.core.model import Batch, Classifier, Model, Outputs
-    from xaibench.core.registry import dataset, method, metric, model
+    from xaibench.core.registry import analysis, dataset, method, metric, model
     from xaibench.pipeline.explainer import Explainer
     from xaibench.pipeline.gather import load_scores
 
@@ -22,8 +23,9 @@ _HOMES = {
     "api": ("Results", "explain", "run", "score"),
     "core.data": ("Box", "Dataset", "MaskLayer", "Picture", "Sample"),
     "core.errors": ("XaibenchError",),
+    "core.findings": ("Findings", "Histogram", "Lines", "Scatter"),
     "core.model": ("Batch", "Classifier", "Model", "Outputs"),
-    "core.registry": ("dataset", "method", "metric", "model"),
+    "core.registry": ("analysis", "dataset", "method", "metric", "model"),
     "pipeline.explainer": ("Explainer",),
     "pipeline.gather": ("load_scores",),
 }
@@ -35,14 +37,19 @@ __all__ = [
     "Classifier",
     "Dataset",
     "Explainer",
+    "Findings",
+    "Histogram",
+    "Lines",
     "MaskLayer",
     "Model",
     "Outputs",
     "Picture",
     "Results",
     "Sample",
+    "Scatter",
     "XaibenchError",
     "__version__",
+    "analysis",
     "dataset",
     "explain",
     "load_scores",

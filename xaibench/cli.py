@@ -3,13 +3,16 @@
 import click
 
 from xaibench import __version__
+from xaibench.commands.analyse import analyse
 from xaibench.commands.audit import audit
 from xaibench.commands.compare import compare
 from xaibench.commands.data import fetch
 from xaibench.commands.diagnose import diagnose
+from xaibench.commands.explain import explain
 from xaibench.commands.plugins import check, layers, list_plugins, metrics
 from xaibench.commands.run import report, run
 from xaibench.commands.score import score
+from xaibench.commands.study import study
 from xaibench.core.errors import XaibenchError
 
 _USER_ERROR, _STOPPED = 2, 130
@@ -21,8 +24,8 @@ def cli() -> None:
     """Benchmark saliency methods: train, explain, score, compare."""
 
 
-for _command in (run, report, score, compare, diagnose, list_plugins, metrics, check, layers, audit,
-                 fetch):  # fmt: skip
+for _command in (run, report, analyse, explain, score, compare, diagnose, study, list_plugins,
+                 metrics, check, layers, audit, fetch):  # fmt: skip
     cli.add_command(_command)
 
 

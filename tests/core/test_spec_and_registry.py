@@ -1,5 +1,5 @@
 import re
-from typing import Literal
+from typing import Literal, TypedDict, Unpack
 
 import pytest
 
@@ -101,6 +101,8 @@ def test_malformed_specs_are_named(text, reason):
         ("smooth", "Off", False),
         ("smooth", True, True),
         ("levels", "3+4+5", (3, 4, 5)),
+        ("levels", "16-16-32", (16, 16, 32)),
+        ("levels", "-3+4--5", (-3, 4, -5)),
         ("levels", [3, 4], (3, 4)),
         ("limit", "none", None),
         ("limit", "7", 7),
@@ -121,6 +123,7 @@ def test_option_texts_become_the_declared_types(option, text, value):
         ("by", "lighten", "net[by=lighten]: choose one of darken, zero."),
         ("smooth", "maybe", "net[smooth=maybe]: choose true or false."),
         ("levels", "1+x", "net[levels=1+x]: needs a whole number."),
+        ("levels", "1-", "net[levels=1-]: needs a whole number."),
         ("limit", "x", "net[limit=x]: needs a whole number."),
     ],
 )
@@ -200,6 +203,26 @@ def test_an_option_needs_a_type_and_a_default():
     for function in (typeless, without_default):
         with pytest.raises(XaibenchError, match="option 'power' needs a type and a default"):
             method()(function)
+
+
+class Shared(TypedDict, total=False):
+    power: float
+    signed: bool
+
+
+def test_options_that_plugins_share_are_typed_and_off_unless_given():
+    def mild(images, *, floor: int = 1, **shared: Unpack[Shared]):
+        return shared
+
+    method()(mild)
+    declared = plugins("method")["mild"].signature.options
+    assert declared == {"floor": Option(int, 1), "power": Option(float, 0.0),
+                        "signed": Option(bool, False)}  # fmt: skip
+    bound = bind("method", "mild[power=2,signed=false]")
+    assert bound.spec == "mild[power=2.0]"
+    assert bound.plugin.function(None, **bound.options) == {"power": 2.0, "signed": False}
+    with pytest.raises(XaibenchError, match="no option 'powr'"):
+        bind("method", "mild[powr=2]")
 
 
 def test_stars_hide_what_is_needed_and_are_refused():

@@ -16,10 +16,14 @@ from torch.nn import functional
 
 from xaibench import Explainer
 from xaibench.core.baselines import baseline_of
+from xaibench.core.engine import Engine
 from xaibench.core.errors import XaibenchError
 from xaibench.core.head import find_head
+from xaibench.core.question import Question
+from xaibench.core.registry import bind
 from xaibench.core.seeds import BatchGenerator
 from xaibench.core.superpixels import find_superpixels
+from xaibench.core.tape import Tape
 from xaibench.pipeline.inputs import wrap
 
 
@@ -74,6 +78,34 @@ def test_baselines():
     ):
         theirs = gaussian_filter(image.double().numpy(), 6.4, mode="mirror", radius=12)
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=3e-6)
+
+
+class Tilted(nn.Module):
+    """One class, whose logit weighs the pixels of a picture wider than tall."""
+
+    weights = torch.tensor([[4.0, -2.0, 0.0], [-8.0, 2.0, 6.0]], dtype=torch.float64)
+
+    def forward(self, images):
+        return (images[:, 0] * self.weights).sum(dim=(1, 2))[:, None]
+
+
+@pytest.mark.parametrize("window", [1, 2])
+def test_occlusion_keeps_one_part_of_what_a_window_takes_from_the_logit(window):
+    # Windows of one pixel take its weight: covering what is negative lets the logit rise. Two
+    # windows of 2 x 2 take -4 on the left and 6 on the right; the middle column has both.
+    signed = Tilted.weights if window == 1 else torch.tensor([[-4.0, 1.0, 6.0]] * 2).double()
+    engine = Engine(wrap(Tilted(), None), fold=False, full_blocks=False)
+    image, only = torch.ones(1, 3, 2, 3, dtype=torch.float64), torch.tensor([0])
+    expected = {
+        "": signed,
+        ",part=absolute": signed.abs(),
+        ",part=positive": signed.relu(),
+        ",part=negative": (-signed).relu(),
+    }
+    for part, values in expected.items():
+        method = bind("method", f"occlusion[window={window}{part}]")
+        found = method(Question(Tape(engine, image, {"logits"}), only, only, [0]))
+        torch.testing.assert_close(found, values[None], rtol=0, atol=1e-12)
 
 
 def rise_masks(row, count, cells, keep):

@@ -20,9 +20,11 @@ from xaibench.core.plugin import Bound
 from xaibench.core.question import Question
 from xaibench.core.tape import Tape
 from xaibench.pipeline.explain import Maps, TestBatch, words_of
+from xaibench.pipeline.rehearsal import make_up
 from xaibench.pipeline.score import gather
 
 SIDE, MOST = 224, 8
+_ANALYSED, _NAMES = 200, ("normal", "benign", "malignant")
 # One image that took longer is enough.
 _PATIENCE = 1.0
 _MEGABYTE, _HUNDRED = 1 << 20, 100
@@ -118,6 +120,15 @@ def dataset_figures(dataset: Dataset) -> Figures:
     samples = dataset.samples[:MOST]
     found = measure(lambda count: [dataset.read(sample) for sample in samples[:count]])
     return replace(found, images=min(found.images, len(samples)), what="their own size")
+
+
+def analysis_figures(analysis: Bound) -> Figures:
+    """Measure an analysis of made-up embeddings, beside as many of a training part."""
+
+    def work(count: int) -> None:
+        analysis(make_up(_NAMES, count, images=count))
+
+    return replace(_once(work, _ANALYSED), what="made-up embeddings")
 
 
 def _once(work: Callable[[int], object], count: int) -> Figures:

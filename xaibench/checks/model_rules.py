@@ -5,11 +5,11 @@ import copy
 import torch
 from torch import Tensor
 
-from xaibench.checks.model_trial import COUNT, ModelTrial
+from xaibench.checks.model_trial import COUNT, Given, ModelTrial
 from xaibench.checks.networks import CLASSES
 from xaibench.checks.rule import Broken, Doubtful, Rule, Skipped, rule
 from xaibench.checks.state import isolated
-from xaibench.core.contract import METHOD_WORDS
+from xaibench.core.contract import METHOD_WORDS, OWN_WORDS
 from xaibench.core.engine import Engine
 from xaibench.core.model import evaluating
 from xaibench.core.tape import Tape
@@ -17,7 +17,6 @@ from xaibench.core.tape import Tape
 RULES: list[Rule] = []
 # Sums in another order; logits of untrained networks are near 1.
 _TOLERANCE = 1e-4
-_MAP_DIMENSIONS = 3
 _SHOWN = 3
 
 
@@ -29,9 +28,16 @@ def builds(trial: ModelTrial) -> None:
 
 @rule(RULES, "a logit for each class", gate=True)
 def gives_logits(trial: ModelTrial) -> None:
-    """``(B, K)``."""
-    logits = trial.outputs.logits
-    if logits.shape != (COUNT, CLASSES):
+    """``(B, K)``; none of models that don't classify."""
+    logits = trial.given["logits"]
+    if not trial.model.classifies:
+        if logits.shape != (COUNT, 0):
+            raise Broken(
+                f"it says that it doesn't classify, but for {COUNT} images it gives logits "
+                f"{tuple(logits.shape)}; return images.new_zeros(len(images), 0), or drop "
+                "`classifies = False`."
+            )
+    elif logits.shape != (COUNT, CLASSES):
         raise Broken(
             f"for {COUNT} images and {CLASSES} classes it gives logits {tuple(logits.shape)}; the "
             "last layer must have `classes` outputs, and no image may be lost."
@@ -41,38 +47,42 @@ def gives_logits(trial: ModelTrial) -> None:
 @rule(RULES, "takes images of any size")
 def takes_any_size(trial: ModelTrial) -> None:
     """Also such that aren't square."""
+    if trial.refusal and trial.sized:
+        raise Skipped("it asks for `image_size`, and is built for that")
     if trial.refusal:
         raise Doubtful(
-            f"it takes 224 x 224, but not 64 x 96 ({trial.refusal}); pool adaptively before the "
+            f"it takes 224 x 224, but not 112 x 144 ({trial.refusal}); pool adaptively before the "
             "head, or say in the docstring which --image-size it needs."
         )
 
 
-@rule(RULES, "finite logits")
-def gives_finite_logits(trial: ModelTrial) -> None:
+@rule(RULES, "finite outputs")
+def gives_finite_outputs(trial: ModelTrial) -> None:
     """Also for images of a single grey."""
     greys = torch.stack([torch.full_like(trial.images[0], grey) for grey in (0.0, 0.5, 1.0)])
     constant = trial.look(trial.model, greys)
-    for name, logits in (("ordinary", trial.outputs.logits), ("constant", constant)):
-        if not logits.isfinite().all():
-            raise Broken(f"{name} images give NaN or infinite logits; guard norms and divisions.")
+    for name, given in (("ordinary", trial.given), ("constant", constant)):
+        for what, values in given.items():
+            if not values.isfinite().all():
+                raise Broken(
+                    f"{name} images give NaN or infinite {what}; guard norms and divisions."
+                )
 
 
-@rule(RULES, "same logits in any batch")
+@rule(RULES, "same outputs in any batch")
 def sees_each_image_alone(trial: ModelTrial) -> None:
     """In evaluation mode nothing is drawn and nothing mixes images."""
-    logits = trial.outputs.logits
-    with isolated(2):
-        again = trial.look(trial.model, trial.images)
-        alone = trial.look(trial.model, trial.images[:1])
-    if not _close(again, logits):
+    other = _different(trial.look(trial.model, trial.images, noise=2), trial.given)
+    if other:
         raise Broken(
-            "in evaluation mode the same images give different logits; make dropout follow "
-            "self.training, as nn.Dropout does."
+            f"in evaluation mode the same images give different {other}; make all that is random "
+            "follow self.training, as nn.Dropout does."
         )
-    if not _close(alone[0], logits[0]):
+    alone = trial.look(trial.model, trial.images[:1], noise=2)
+    other = _different(alone, {name: values[:1] for name, values in trial.given.items()})
+    if other:
         raise Broken(
-            "an image has other logits alone than in a batch; normalise with running statistics "
+            f"an image has other {other} alone than in a batch; normalise with running statistics "
             "in evaluation mode, and never over the batch."
         )
 
@@ -82,7 +92,7 @@ def leaves_images(trial: ModelTrial) -> None:
     """Images are shared."""
     images = trial.images.clone()
     with evaluating(trial.model), torch.no_grad(), isolated(0):
-        trial.model(images)
+        trial.model.outputs(images)
     if not torch.equal(images, trial.images):
         raise Broken("it changes its images in place; work on a copy, such as normalise() makes.")
 
@@ -98,26 +108,35 @@ def has_known_abilities(trial: ModelTrial) -> None:
         )
 
 
-@rule(RULES, "saliency where it is promised")
-def gives_saliency(trial: ModelTrial) -> None:
-    """``(B, h, w)`` in [0, 1]."""
-    saliency = trial.outputs.saliency
-    if "saliency" not in trial.model.abilities:
-        raise Skipped("it has no saliency map of its own")
-    if saliency is None or saliency.ndim != _MAP_DIMENSIONS or len(saliency) != COUNT:
-        shape = "None" if saliency is None else tuple(saliency.shape)
+@rule(RULES, "maps of its own where they are promised")
+def keeps_its_promises(trial: ModelTrial) -> None:
+    """Saliency, class maps, a reconstruction: of the right shape, in [0, 1]."""
+    promised = sorted(OWN_WORDS & trial.model.abilities)
+    if not promised and not trial.model.classifies:
         raise Broken(
-            f"outputs(images, saliency=True) gives the saliency {shape}; return ({COUNT}, h, w), "
-            "or drop 'saliency' from abilities."
+            f"it neither classifies nor has {', '.join(sorted(OWN_WORDS))}; name what it gives in "
+            "its abilities."
         )
-    if not ((saliency >= 0) & (saliency <= 1)).all():
-        raise Broken("its saliency map leaves [0, 1]; end it with a sigmoid.")
+    if not promised:
+        raise Skipped("it promises none")
+    for word in promised:
+        values = trial.given.get(word)
+        if values is None or not _fits(word, values, trial.images):
+            shape = "nothing" if values is None else tuple(values.shape)
+            raise Broken(
+                f"for {COUNT} images and {CLASSES} classes outputs(images) gives {shape} as "
+                f"{word}; return {METHOD_WORDS[word]}, or drop '{word}' from abilities."
+            )
+        if not ((values >= 0) & (values <= 1)).all():
+            raise Broken(f"its {word} leaves [0, 1]; end it with a sigmoid or a softmax.")
 
 
 @rule(RULES, "a CAM layer")
 def has_a_cam_layer(trial: ModelTrial) -> None:
     """A spatial layer on which the logits depend."""
     model = trial.model
+    if not model.classifies:
+        raise Skipped("it doesn't classify")
     if model.cam_layer is None:
         raise Doubtful("cam_layer is None: all CAM methods will be skipped; name a spatial layer.")
     with evaluating(model), isolated(0):
@@ -187,12 +206,28 @@ def can_be_stored(trial: ModelTrial) -> None:
     """All that was learned is in the state dict."""
     other = trial.build(noise=1)
     other.load_state_dict(trial.model.state_dict())
-    if not _close(trial.look(other, trial.images), trial.outputs.logits):
+    changed = _different(trial.look(other, trial.images), trial.given)
+    if changed:
         raise Broken(
-            "built again, with its state dict loaded, it gives other logits: what it learns or "
+            f"built again, with its state dict loaded, it gives other {changed}: what it learns or "
             "draws isn't all in the state dict; hold it in nn.Parameter or register_buffer."
         )
 
 
+def _fits(word: str, values: Tensor, images: Tensor) -> bool:
+    """Whether what a model has of its own is shaped as its word says (`core.contract`)."""
+    if word == "reconstruction":
+        return values.shape == images.shape
+    leading = (COUNT,) if word == "saliency" else (COUNT, 1 + CLASSES)
+    return values.ndim == len(leading) + 2 and values.shape[:-2] == leading
+
+
+def _different(ours: Given, theirs: Given) -> str | None:
+    """Return the name of the first output that differs by more than rounding."""
+    return next((name for name in theirs if not _close(ours[name], theirs[name])), None)
+
+
 def _close(ours: Tensor, theirs: Tensor) -> bool:
-    return torch.allclose(ours, theirs, rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True)
+    return ours.shape == theirs.shape and torch.allclose(
+        ours, theirs, rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True
+    )

@@ -9,13 +9,16 @@ from torch import Tensor
 from xaibench.checks.networks import CLASSES
 from xaibench.checks.rule import Broken
 from xaibench.checks.state import isolated
-from xaibench.core.model import Batch, Model, Outputs, evaluating
+from xaibench.core.model import Batch, Model, evaluating
 from xaibench.core.plugin import Bound, Plugin
 from xaibench.pipeline.building import ModelWords
 
+# Logits, and what a model has of its own, by name.
+Given = dict[str, Tensor]
 COUNT = 3
 _NAMES = tuple(f"class {number}" for number in range(CLASSES))
-_SIZES = ((64, 96), (224, 224))
+# The first isn't square, and small; below, AlexNet and Inception pool all to a single position.
+_SIZES = ((112, 144), (224, 224))
 
 
 class ModelTrial:
@@ -31,10 +34,20 @@ class ModelTrial:
         """The model's."""
         return self.bound.plugin
 
-    def build(self, noise: int = 0) -> Any:
-        """Return what the plugin builds, at random."""
+    @property
+    def sized(self) -> bool:
+        """Whether it is built for one size of images."""
+        return "image_size" in self.plugin.signature.words
+
+    @property
+    def side(self) -> int:
+        """Of the square images that it surely takes."""
+        return _SIZES[0][0] if self.sized else _SIZES[1][0]
+
+    def build(self, noise: int = 0, side: int | None = None) -> Any:
+        """Return what the plugin builds, at random, for square images of a side."""
         with isolated(noise):
-            return self.bound(ModelWords(_NAMES, _SIZES[1][0]))
+            return self.bound(ModelWords(_NAMES, side or self.side))
 
     @cached_property
     def model(self) -> Model:
@@ -55,7 +68,7 @@ class ModelTrial:
     def refusal(self) -> str:
         """Why it doesn't take images that aren't square; empty where it does."""
         try:
-            self._look(_images(*_SIZES[0]))
+            self.look(self.model, _images(*_SIZES[0]))
         except Exception as error:  # networks raise anything
             return f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
         return ""
@@ -63,12 +76,12 @@ class ModelTrial:
     @cached_property
     def images(self) -> Tensor:
         """Images ``(B, 3, H, W)`` that it takes; not square if possible."""
-        return _images(*_SIZES[1 if self.refusal else 0])
+        return _images(*([self.side] * 2 if self.refusal else _SIZES[0]))
 
     @cached_property
-    def outputs(self) -> Outputs:
-        """What it says in evaluation mode, with its saliency if it has any."""
-        return self._look(self.images)
+    def given(self) -> Given:
+        """What it gives for the images."""
+        return self.look(self.model, self.images)
 
     def batch(self, *, masked: bool) -> Batch:
         """Return training data; without masks that may be seen, or with some."""
@@ -78,15 +91,11 @@ class ModelTrial:
         labels = torch.arange(COUNT) % CLASSES
         return Batch(self.images.clone(), labels, masks, seen, COUNT, max(int(seen.sum()), 1))
 
-    def look(self, model: Model, images: Tensor) -> Tensor:
-        """Return logits in evaluation mode."""
-        with evaluating(model), torch.no_grad():
-            logits: Tensor = model(images.clone())
-        return logits
-
-    def _look(self, images: Tensor) -> Outputs:
-        with evaluating(self.model), torch.no_grad(), isolated(0):
-            return self.model.outputs(images.clone(), saliency="saliency" in self.model.abilities)
+    def look(self, model: Model, images: Tensor, noise: int = 0) -> Given:
+        """Return what a model gives in evaluation mode, with its saliency if it has any."""
+        with evaluating(model), torch.no_grad(), isolated(noise):
+            outputs = model.outputs(images.clone(), saliency="saliency" in model.abilities)
+        return {name: value for name, value in outputs._asdict().items() if value is not None}
 
 
 def _images(height: int, width: int) -> Tensor:

@@ -38,6 +38,32 @@ class TwoHeads(Model):
         return Outputs(self.head(activations.mean(dim=(2, 3))), predicted)
 
 
+class Pictures(Model):
+    """Class maps and a picture of the image: what has a map of its own and doesn't classify."""
+
+    classifies = False
+
+    def __init__(self) -> None:
+        super().__init__(cam_layer=None)
+        self.trunk = nn.Sequential(*_convolutions(), nn.ReLU(inplace=True))
+        self.scorer = nn.Conv2d(_CHANNELS, 1 + CLASSES, kernel_size=1)
+        self.painter = nn.ConvTranspose2d(_CHANNELS, 3, kernel_size=4, stride=4)
+
+    @property
+    def abilities(self) -> frozenset[str]:
+        """Both of its outputs."""
+        return frozenset({"class_maps", "reconstruction"})
+
+    def outputs(self, images: Tensor, *, saliency: bool = False) -> Outputs:  # noqa: ARG002
+        """Run the trunk once, and both heads."""
+        activations = self.trunk(self.normalise(images))
+        return Outputs(
+            images.new_zeros(len(images), 0),
+            class_maps=self.scorer(activations).softmax(dim=1),
+            reconstruction=self.painter(activations).sigmoid(),
+        )
+
+
 class _Block(nn.Module):
     """Attention and a perceptron, each behind a layer norm."""
 
@@ -94,6 +120,7 @@ NETWORKS: Mapping[str, Callable[[], Model]] = {
     "conv": build_plain,
     "two-headed": TwoHeads,
     "token": build_tokens,
+    "pictures": Pictures,
 }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from xaibench.checks import (
+    analysis_rules,
     dataset_rules,
     method_rules,
     metric_rules,
@@ -16,8 +17,11 @@ from xaibench.checks import (
     repeat_rules,
     tidy_rules,
 )
+from xaibench.checks.analysis_trial import AnalysisTrial
 from xaibench.checks.dataset_trial import DatasetTrial
 from xaibench.checks.figures import (
+    SIDE,
+    analysis_figures,
     dataset_figures,
     method_figures,
     metric_figures,
@@ -47,6 +51,7 @@ RULES: dict[str, list[Rule]] = {
         *tidy_rules.RULES,
     ],
     "metric": [*plugin_rules.RULES, *metric_rules.RULES],
+    "analysis": [*plugin_rules.RULES, *analysis_rules.RULES],
 }
 # Counts of these names say how long a method takes, and nothing about its rules.
 _COSTLY, _CHEAP = frozenset({"masks", "samples", "steps", "segments"}), 12
@@ -143,6 +148,8 @@ def trials_of(bound: Bound) -> Iterator[Any]:
         yield ModelTrial(bound)
     elif bound.plugin.kind == "dataset":
         yield DatasetTrial(bound)
+    elif bound.plugin.kind == "analysis":
+        yield AnalysisTrial(bound)
     else:
         blank = torch.zeros(1, 3, *SIZE)
         for network in NETWORKS:
@@ -186,8 +193,11 @@ def _measure(bound: Bound, trial: Any) -> str:
         if isinstance(trial, MetricTrial):
             return str(metric_figures(bound))
         if isinstance(trial, ModelTrial):
-            count = sum(p.numel() for p in trial.model.parameters())
-            return f"{model_figures(trial.model)}, {count:,} parameters"
-        return str(dataset_figures(trial.dataset))
+            model = trial.build(side=SIDE)
+            count = sum(p.numel() for p in model.parameters())
+            return f"{model_figures(model)}, {count:,} parameters"
+        if isinstance(trial, DatasetTrial):
+            return str(dataset_figures(trial.dataset))
+        return str(analysis_figures(bound))
     except Exception as error:  # what serves small images may fail for larger ones
         return f"not measured: {describe(error, bound.plugin)}"

@@ -27,7 +27,7 @@ class Given:
 
     def __getattr__(self, word: str) -> Any:
         value = getattr(self._words, word)
-        kept = value.detach().clone() if isinstance(value, Tensor) else value
+        kept = value.detach().clone() if isinstance(value, Tensor) else _copied(value)
         self._given[word] = (value, kept)
         return _Watched(value, self.drawn) if isinstance(value, BatchGenerator) else value
 
@@ -40,7 +40,7 @@ class Given:
 
     def shapes(self) -> str:
         """Return what was given, as one says it."""
-        shapes = {w: tuple(v.shape) for w, (v, _) in self._given.items() if isinstance(v, Tensor)}
+        shapes = {w: tuple(v.shape) for w, (v, _) in self._given.items() if hasattr(v, "shape")}
         return ", ".join(f"{word} {shapes.get(word, '')}".strip() for word in self._given)
 
 
@@ -53,6 +53,10 @@ class _Watched:
     def __getattr__(self, name: str) -> Any:
         self._asked.add(name)
         return getattr(self._thing, name)
+
+
+def _copied(value: Any) -> Any:
+    return value.copy() if isinstance(value, np.ndarray) else value
 
 
 def look_at(model: nn.Module) -> Aspects:

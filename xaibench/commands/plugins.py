@@ -5,22 +5,23 @@ import textwrap
 import click
 
 from xaibench.commands.options import plugin_option
+from xaibench.core.contract import KINDS, plural
 
 _BROKEN_RULES = 1
 _WIDTH = 100
-_KINDS = ("datasets", "models", "methods", "metrics")
+_KINDS = {plural(kind): kind for kind in KINDS}
 
 
 @click.command(name="list")
-@click.argument("kind", type=click.Choice(_KINDS), required=False)
+@click.argument("kind", type=click.Choice(list(_KINDS)), required=False)
 @plugin_option
 def list_plugins(kind: str | None) -> None:
-    """Show all datasets, models, methods and metrics, with their options."""
+    """Show all datasets, models, methods, metrics and analyses, with their options."""
     from xaibench.core.registry import plugins
 
     for each in [kind] if kind else _KINDS:
         click.secho(each, bold=True)
-        for known in plugins(each.removesuffix("s")).values():
+        for known in plugins(_KINDS[each]).values():
             click.echo(f"  {known.name:24}{known.summary}")
             if known.signature.options:
                 click.echo(f"  {'':24}{known.defaults}")
@@ -65,7 +66,7 @@ def _lay_out(entries: dict[str, str]) -> None:
 
 @click.command()
 @click.argument("target", metavar="PLUGIN")
-@click.option("--kind", type=click.Choice([kind.removesuffix("s") for kind in _KINDS]),
+@click.option("--kind", type=click.Choice(KINDS),
               help="where several have that name, or only these plugins of a file")  # fmt: skip
 @plugin_option
 def check(target: str, kind: str | None) -> None:

@@ -13,7 +13,7 @@ import click
 from xaibench.core.errors import XaibenchError
 from xaibench.pipeline.options import RunOptions
 
-_FAILED_CELLS = 3
+FAILED_CELLS = 3
 Command = Callable[..., None]
 
 
@@ -90,7 +90,7 @@ def run(suite: Path | None, profile: str, part: str, dry_run: bool, **given: Any
     for line in failed:
         click.echo(f"failed: {line}", err=True)
     if failed:
-        raise SystemExit(_FAILED_CELLS)
+        raise SystemExit(FAILED_CELLS)
 
 
 def _run(options: dict[str, Any], origin: Mapping[str, str], *, dry_run: bool) -> list[str]:
@@ -104,7 +104,7 @@ def _run(options: dict[str, Any], origin: Mapping[str, str], *, dry_run: bool) -
     for line in describe_plan(selection, plan):
         click.echo(line)
     if dry_run:
-        click.echo(f"estimated time: {_duration(estimate_seconds(selection, plan))}")
+        click.echo(f"estimated time: {duration(estimate_seconds(selection, plan))}")
         return []
     outcome = run_plan(selection, plan, f"xaibench {shlex.join(sys.argv[1:])}", origin)
     show(outcome.out)
@@ -128,7 +128,8 @@ def show(out: Path) -> None:
     click.echo(f"written to {out}: leaderboard.md, scores.csv, classification.csv, grid.png, ...")
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Write an estimated time."""
     minutes, hour = seconds / 60, 60
     if minutes < 1:
         return "under a minute"

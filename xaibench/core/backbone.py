@@ -1,48 +1,74 @@
 """Classification networks of torchvision: built, loaded with weights, cut into trunk and head."""
 
-import logging
-import re
 from collections import OrderedDict
-from pathlib import Path
-from urllib.error import URLError
+from itertools import pairwise
+from typing import TypedDict
 
-import torch
 import torchvision
-from torch import Tensor, nn
+from torch import nn
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.known_layers import SEQUENTIAL, known_layer
 from xaibench.core.model import IMAGENET_MEAN, IMAGENET_STD, Classifier
 from xaibench.core.suggest import did_you_mean
-
-_log = logging.getLogger(__name__)
+from xaibench.core.weights import load_weights
 
 # They hand out two kinds of logits in training, unless told not to.
 _WITHOUT_SECOND_HEAD = {"aux_logits": False, "init_weights": True}
 _TWO_HEADED = ("googlenet", "inception_v3")
-_SECOND_HEAD = ("AuxLogits.", "aux1.", "aux2.")
 # Their ImageNet weights expect pixels from -1 to 1 (torchvision: transform_input). The name decides
 # and not whether there are weights, as stored models are built without.
 _CENTRED = ("googlenet", "inception_v3", "efficientnet_v2_l")
-# DenseNet's weights were stored under names that torch no longer allows.
-_OLD_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.(?=[12]\.)")
 
 
-def build_classifier(name: str, classes: int, weights: str) -> Classifier:
-    """Return a torchvision network with a fresh last layer for ``classes``.
+class Transfer(TypedDict, total=False):
+    """How a network of torchvision takes up new classes: the options of all such models.
+
+    Options:
+        frozen: all but the new head keeps its weights and the statistics of its batch norms.
+        hidden: width of a fresh layer before the last one; 0: there is none.
+        dropout: in training, the share of what each of the head's layers sees that is dropped, on
+            top of the network's own.
+    """
+
+    frozen: bool
+    hidden: int
+    dropout: float
+
+
+def build_classifier(
+    name: str,
+    classes: int,
+    weights: str,
+    *,
+    frozen: bool = False,
+    hidden: int = 0,
+    dropout: float = 0.0,
+) -> Classifier:
+    """Return a torchvision network with a fresh head, by default one layer, for ``classes``.
 
     Args:
         name: torchvision's name, such as ``resnet50``.
         classes: number of classes K.
         weights: ``none``, ``imagenet`` or the path of a state dict.
+        frozen: see `Transfer`.
+        hidden: see `Transfer`.
+        dropout: see `Transfer`, in [0, 1).
 
     Raises:
-        XaibenchError: the network is unknown, or its weights can't be had.
+        XaibenchError: the network is unknown, its weights can't be had, or an option is out of
+            range.
     """
-    network = build_network(name, classes, weights)
+    if hidden < 0 or not 0 <= dropout < 1:
+        raise XaibenchError(
+            f"{name}[hidden={hidden},dropout={dropout}]: 'hidden' can't be negative, and 'dropout' "
+            "is at least 0 and below 1."
+        )
+    network, head = _build(name, classes, weights, hidden, dropout)
     return Classifier(
-        network, cam_layer=known_layer(network), pretrained=weights != "none", **normalisation(name)
-    )
+        network, cam_layer=known_layer(network), head=head, frozen=frozen,
+        pretrained=weights != "none", **normalisation(name),
+    )  # fmt: skip
 
 
 def normalisation(name: str) -> dict[str, tuple[float, ...]]:
@@ -62,6 +88,13 @@ def build_network(name: str, classes: int, weights: str) -> nn.Module:
     Raises:
         XaibenchError: there is no such network, or its weights can't be had.
     """
+    return _build(name, classes, weights, hidden=0, dropout=0.0)[0]
+
+
+def _build(
+    name: str, classes: int, weights: str, hidden: int, dropout: float
+) -> tuple[nn.Module, str]:
+    """Return the network and the name of its head."""
     known = torchvision.models.list_models(module=torchvision.models)
     if name not in known:
         raise XaibenchError(
@@ -70,12 +103,9 @@ def build_network(name: str, classes: int, weights: str) -> nn.Module:
         )
     options = _WITHOUT_SECOND_HEAD if name in _TWO_HEADED else {}
     network: nn.Module = torchvision.models.get_model(name, weights=None, **options)
-    _replace_last_layer(network, classes)
-    if weights == "imagenet":
-        _load(network, _imagenet_weights(name), f"ImageNet weights of {name}")
-    elif weights != "none":
-        _load(network, _weights_file(Path(weights)), weights)
-    return network
+    head = _replace_last_layer(network, classes, hidden, dropout)
+    load_weights(network, name, weights)
+    return network, head
 
 
 def cut_trunk(network: nn.Module) -> nn.Sequential:
@@ -96,71 +126,26 @@ def cut_trunk(network: nn.Module) -> nn.Sequential:
     )
 
 
-def _replace_last_layer(network: nn.Module, classes: int) -> None:
-    name, last = [
-        (name, part)
+def _replace_last_layer(network: nn.Module, classes: int, hidden: int, dropout: float) -> str:
+    """Put a fresh head in the last layer's place, and return its name."""
+    layers: dict[str, nn.Linear | nn.Conv2d] = {
+        name: part
         for name, part in network.named_modules()
         if isinstance(part, (nn.Linear, nn.Conv2d))
-    ][-1]
-    fresh: nn.Module
-    if isinstance(last, nn.Linear):
-        fresh = nn.Linear(last.in_features, classes)
-    else:
-        fresh = nn.Conv2d(last.in_channels, classes, kernel_size=1)
+    }
+    name, last = layers.popitem()
+    widths = [last.in_features if isinstance(last, nn.Linear) else last.in_channels]
+    widths += [hidden, classes] if hidden else [classes]
+    parts: list[nn.Module] = []
+    for wide, narrow in pairwise(widths):
+        parts += [nn.ReLU()] if parts else []
+        parts += [nn.Dropout(dropout)] if dropout else []
+        # SqueezeNet scores each position, and pools the scores.
+        parts.append(
+            nn.Linear(wide, narrow) if isinstance(last, nn.Linear)
+            else nn.Conv2d(wide, narrow, kernel_size=1)
+        )  # fmt: skip
     parent, _, child = name.rpartition(".")
-    setattr(network.get_submodule(parent), child, fresh)
-
-
-def _imagenet_weights(name: str) -> dict[str, Tensor]:
-    choices = torchvision.models.get_model_weights(name).__members__
-    if "IMAGENET1K_V1" not in choices:
-        raise XaibenchError(
-            f"torchvision has no weights of {name} that were trained on ImageNet alone; train from "
-            "scratch with --weights none, or give a state dict with --weights FILE."
-        )
-    choice = choices["IMAGENET1K_V1"]
-    try:
-        state: dict[str, Tensor] = choice.get_state_dict(progress=False, check_hash=True)
-    except (URLError, OSError, RuntimeError) as error:
-        raise XaibenchError(
-            f"ImageNet weights of {name} could not be fetched ({error}); train from scratch with "
-            "--weights none, or give a state dict with --weights FILE."
-        ) from error
-    return state
-
-
-def _weights_file(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise XaibenchError(f"--weights {path}: no such file (or choose 'imagenet' or 'none').")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise XaibenchError(
-            f"--weights {path}: not a state dict that is safe to load "
-            f"({str(error).splitlines()[0]}); save it with torch.save(model.state_dict(), FILE)."
-        ) from error
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise XaibenchError(f"--weights {path}: holds no state dict (a dictionary of tensors).")
-    return {str(key).removeprefix("module."): value for key, value in state.items()}
-
-
-def _load(network: nn.Module, state: dict[str, Tensor], origin: str) -> None:
-    """Load the tensors that fit; name the others."""
-    own = network.state_dict()
-    state = {_OLD_NAME.sub(r"\1", key): value for key, value in state.items()
-             if key in own or not key.startswith(_SECOND_HEAD)}  # fmt: skip
-    fitting = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
-    if not fitting:
-        raise XaibenchError(
-            f"{origin}: none of its {len(state)} tensors fits {type(network).__name__}; "
-            "is it another architecture's?"
-        )
-    network.load_state_dict(fitting, strict=False)
-    left_out = sorted(set(state) - set(fitting))
-    if left_out:
-        _log.warning("%s: left out, as they don't fit: %s", origin, ", ".join(left_out))
-    missing = [k for k in own if k not in fitting and not k.endswith("num_batches_tracked")]
-    if missing:
-        _log.info("%s: start from random numbers: %s", origin, ", ".join(sorted(missing)))
+    head = parts[0] if len(parts) == 1 else nn.Sequential(*parts)
+    setattr(network.get_submodule(parent), child, head)
+    return name

@@ -81,7 +81,7 @@ ANALYSIS_WORDS = {
     "predictions": "(N,) classes that the model's own head predicts, None where it has none",
     "confidences": "(N, K) of that head, None where it has none",
     "samples": "(N,) names of the test images",
-    "groups": "(N,) what each belongs to; an image alone is its own",
+    "groups": "(N,) what each belongs to; empty for an image alone",
     "train_embeddings": "(M, D) float32, of the training images",
     "train_labels": "(M,) classes of the training images",
     "errors": "(N,) mean squared error of each test image's reconstruction",
@@ -134,6 +134,9 @@ class Signature:
 def read_signature(kind: str, function: Callable[..., Any]) -> Signature:
     """Read a plugin's contract from its signature.
 
+    Options that several plugins share stand in a TypedDict, ``**name: Unpack[Shared]``; what isn't
+    given is off: false, 0 or empty.
+
     Raises:
         XaibenchError: an argument is not in the vocabulary, or an option has no default or no type.
     """
@@ -143,11 +146,13 @@ def read_signature(kind: str, function: Callable[..., Any]) -> Signature:
     words: list[str] = []
     options: dict[str, Option] = {}
     for argument in inspect.signature(function).parameters.values():
-        if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
+        if typing.get_origin(types.get(argument.name)) is typing.Unpack:
+            options |= _shared_options(types[argument.name])
+        elif argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
             raise XaibenchError(
                 f"{kind} {name}: '{argument}' hides what the plugin needs; name each argument."
             )
-        if argument.kind is argument.KEYWORD_ONLY:
+        elif argument.kind is argument.KEYWORD_ONLY:
             if argument.default is argument.empty or argument.name not in types:
                 raise XaibenchError(
                     f"{kind} {name}: option '{argument.name}' needs a type and a default."
@@ -162,3 +167,8 @@ def read_signature(kind: str, function: Callable[..., Any]) -> Signature:
                 f"{', '.join(vocabulary)}; options stand after a '*'."
             )
     return Signature(tuple(words), options)
+
+
+def _shared_options(unpacked: Any) -> dict[str, Option]:
+    (shared,) = typing.get_args(unpacked)
+    return {name: Option(kind, kind()) for name, kind in typing.get_type_hints(shared).items()}

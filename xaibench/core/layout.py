@@ -41,6 +41,14 @@ class Layout:
         """Holds ``maps.npz``, ``scores.csv`` and, written last, ``cell.json``."""
         return self._folder("cells", place) / folder_name(method)
 
+    def analysis_folder(self, place: Place, analysis: str) -> Path:
+        """Holds tables, figures and, written last, ``analysis.json``."""
+        return self._folder("analyses", place) / folder_name(analysis)
+
+    def observation_folder(self, place: Place) -> Path:
+        """Holds embeddings and reconstruction errors, which all analyses of a model share."""
+        return self._folder("observations", place)
+
     def _folder(self, kind: str, place: Place) -> Path:
         dataset, model = folder_name(place.dataset), folder_name(place.model)
         return self.out / kind / dataset / place.fold_name / model / f"seed{place.seed}"

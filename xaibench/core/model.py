@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -135,11 +135,52 @@ class Model(nn.Module):
 
 
 class Classifier(Model):
-    """Any network from normalised images to logits."""
+    """Any network from normalised images to logits.
 
-    def __init__(self, network: nn.Module, *, cam_layer: str | None, **options: Any) -> None:
+    Its head was made for this dataset's classes; a frozen network learns nothing but that, and the
+    rest stays in evaluation mode, so that its batch norms keep their statistics.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        cam_layer: str | None,
+        head: str | None = None,
+        frozen: bool = False,
+        **options: Any,
+    ) -> None:
+        """Wrap a network.
+
+        Args:
+            network: normalised images -> logits.
+            cam_layer: the name, in the network, of the submodule whose output CAM methods read.
+            head: the name of the part that is new; by default the last layer.
+            frozen: the head alone learns.
+            options: those of `Model`.
+        """
         super().__init__(cam_layer=cam_layer and f"network.{cam_layer}", **options)
-        self.network = network
+        self.network, self.frozen = network, frozen
+        self._head = head
+        if frozen:
+            network.requires_grad_(requires_grad=False)
+            self.head.requires_grad_()
+
+    @property
+    def head(self) -> nn.Module:
+        """The part that was made for this dataset's classes."""
+        # Looked up each time, as copies of the model have heads of their own.
+        if self._head is None:
+            return last_layer(self.network)
+        return self.network.get_submodule(self._head)
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch to training mode or back; of a frozen network the head alone."""
+        super().train(mode)
+        if self.frozen:
+            self.network.eval()
+            self.head.train(mode)
+        return self
 
     def outputs(self, images: Tensor, *, saliency: bool = False) -> Outputs:
         """Run the network; it has no saliency of its own."""
@@ -148,8 +189,8 @@ class Classifier(Model):
         return Outputs(logits_of(self.network(self.normalise(images))))
 
     def new_parameters(self) -> list[nn.Parameter]:
-        """Return the last layer's parameters, which were made for this dataset's classes."""
-        return list(last_layer(self.network).parameters())
+        """Return the head's parameters."""
+        return list(self.head.parameters())
 
 
 def last_layer(network: nn.Module) -> nn.Module:

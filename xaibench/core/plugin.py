@@ -11,7 +11,7 @@ from xaibench.core.contract import Signature
 from xaibench.core.spec import as_text, format_spec
 
 # Kinds of which every file holds one plugin.
-_ALONE = ("method", "metric")
+_ALONE = ("method", "metric", "analysis")
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,15 @@ class ModelTraits:
 
 
 @dataclass(frozen=True)
+class AnalysisTraits:
+    """What each of an analysis' numbers means, by name."""
+
+    quantities: Mapping[str, str]
+    bounds: tuple[float, float] = (0.0, 1.0)
+    """Of the quantities that are means over test images."""
+
+
+@dataclass(frozen=True)
 class Plugin:
     """A registered function with its contract."""
 
@@ -74,7 +83,7 @@ class Plugin:
 
     @property
     def summary(self) -> str:
-        """First line of the docstring; of a method's or metric's file, which says it in words."""
+        """First line of the docstring; of the file's where it holds one plugin."""
         speaks = self.function.__globals__.get("__doc__") if self.kind in _ALONE else None
         return (speaks or self.function.__doc__ or "").strip().split("\n")[0]
 

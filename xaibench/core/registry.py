@@ -1,7 +1,8 @@
 """Plugins: how they are declared, found and looked up.
 
-A plugin is a function in a file of its own name below ``xaibench/<kind>s/``, in a file given with
-``--plugin``, or behind an entry point of the group ``xaibench.<kind>s``.
+A plugin is a function in a file of its own name below ``xaibench/methods/`` (and the other kinds'
+plurals), in a file given with ``--plugin``, or behind an entry point of the group
+``xaibench.methods``.
 """
 
 import importlib
@@ -16,9 +17,10 @@ from typing import Any, Literal, TypeVar
 
 from torch import Tensor
 
-from xaibench.core.contract import KINDS, read_signature
+from xaibench.core.contract import KINDS, plural, read_signature
 from xaibench.core.errors import XaibenchError
 from xaibench.core.plugin import (
+    AnalysisTraits,
     Bound,
     DatasetTraits,
     MethodTraits,
@@ -122,6 +124,23 @@ def model(*, paper: str | None = None) -> Callable[[Function], Function]:
     return _declare("model", paper, ModelTraits())
 
 
+def analysis(
+    *,
+    paper: str | None = None,
+    quantities: Mapping[str, str],
+    bounds: tuple[float, float] = (0.0, 1.0),
+) -> Callable[[Function], Function]:
+    """Declare an analysis: a function that returns `Findings`.
+
+    Args:
+        paper: key in ``references.bib``.
+        quantities: what each of its numbers means, by name, in words; ``iou`` speaks for
+            ``iou[lesion]``, too.
+        bounds: smallest and largest value possible of those that are means over test images.
+    """
+    return _declare("analysis", paper, AnalysisTraits(quantities, bounds))
+
+
 def _declare(kind: str, paper: str | None, traits: Any) -> Callable[[Function], Function]:
     # The function itself is returned: wrapped in an object, its doctest would silently never run.
     def register(function: Function) -> Function:
@@ -157,7 +176,7 @@ def bind(kind: str, spec: str) -> Bound:
     if name not in known:
         raise XaibenchError(
             f"there is no {kind} '{name}'{did_you_mean(name, known)}; "
-            f"`xaibench list {kind}s` shows all."
+            f"`xaibench list {plural(kind)}` shows all."
         )
     plugin = known[name]
     return Bound(plugin, coerce_options(name, given, plugin.signature.options))
@@ -191,17 +210,17 @@ def load_plugin_file(path: Path) -> None:
     if before == _plugins:
         raise XaibenchError(
             f"--plugin {path}: it declares nothing; decorate a function with @xaibench.method, "
-            "@xaibench.metric, @xaibench.dataset or @xaibench.model."
+            "@xaibench.metric, @xaibench.dataset, @xaibench.model or @xaibench.analysis."
         )
     _loaded_files.add(path.resolve())
 
 
 @cache
 def _discover(kind: str) -> None:
-    package = importlib.import_module(f"xaibench.{kind}s")
+    package = importlib.import_module(f"xaibench.{plural(kind)}")
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"{package.__name__}.{module.name}")
-    for entry in entry_points(group=f"xaibench.{kind}s"):
+    for entry in entry_points(group=package.__name__):
         try:
             entry.load()
         except Exception as error:

@@ -1,5 +1,6 @@
 """Plugins on the command line: ``name[option=value,option=value]``."""
 
+import re
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -100,7 +101,9 @@ def _coerce(value: Any, kind: Any) -> Any:
     if origin in (typing.Union, types.UnionType):
         return _coerce_union(value, arguments)
     if origin is tuple:
-        parts: Iterable[Any] = value.split("+") if isinstance(value, str) and value else value
+        # Whole numbers are often joined by hyphens, as in 32-32-64-64.
+        joint = r"\+|(?<=\d)-" if arguments[0] is int else r"\+"
+        parts: Iterable[Any] = re.split(joint, value) if isinstance(value, str) and value else value
         return tuple(_coerce(part, arguments[0]) for part in parts)
     if kind is bool:
         return _coerce_bool(value)

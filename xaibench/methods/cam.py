@@ -7,5 +7,8 @@ from xaibench.core.registry import method
 
 @method(paper="zhou2016cam", family="cam")
 def cam(activations: Tensor, class_weights: Tensor) -> Tensor:
-    """Return ReLU(sum_d w_d * A_d), shape (B, h, w); only for heads of pooling and one layer."""
-    return einsum("bd,bdhw->bhw", class_weights, activations).relu()
+    """Return sum_d w_d * A_d, shape (B, h, w); only for heads of pooling and one layer.
+
+    Its mean and the class's bias make up the logit.
+    """
+    return einsum("bd,bdhw->bhw", class_weights, activations)

@@ -26,6 +26,7 @@ class Job:
     model: str
     seed: int
     methods: tuple[str, ...]
+    analyses: tuple[str, ...] = ()
 
 
 class Ledger:

@@ -43,8 +43,8 @@ def describe_layers(spec: str, size: int, layer: str = "") -> Iterator[str]:
     if size < 1:
         raise XaibenchError(f"--image-size {size}: at least 1.")
     images = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0))
-    model = _build(spec, images)
-    why = _choose(model, images, layer)
+    model = build_any(spec, ModelWords(_CLASSES, size), images)
+    why = choose_layer(model, images, layer)
     chosen = check_layer(model, images, model.cam_layer or "")
     with evaluating(model):
         head = find_head(model, images)
@@ -58,24 +58,33 @@ def describe_layers(spec: str, size: int, layer: str = "") -> Iterator[str]:
         yield f"  {name:44} {kind:24} {_form(other, images)}{_origin(other)}"
 
 
-def _build(spec: str, images: Tensor) -> Model:
+def build_any(spec: str, words: ModelWords, images: Tensor) -> Model:
+    """Build a model plugin, or any classification network of torchvision.
+
+    Raises:
+        XaibenchError: there is no such model, or it doesn't take such images.
+    """
     name, given = parse_spec(spec)
     networks = torchvision.models.list_models(module=torchvision.models)
     known = plugins("model")
     if name in known:
-        return build_model(bind("model", spec), ModelWords(_CLASSES, images.shape[2]), images)
+        return build_model(bind("model", spec), words, images)
     if name not in networks or given:
         raise XaibenchError(
             f"there is no model '{spec}'{did_you_mean(spec, [*known, *networks])}; name one of "
             "`xaibench list models`, or a classification network of torchvision."
         )
-    model = build_classifier(name, len(_CLASSES), "none")
+    model = build_classifier(name, words.classes, words.weights)
     try_out(model, spec, images)
     return model
 
 
-def _choose(model: Model, images: Tensor, layer: str) -> str:
-    """Set the CAM layer where it isn't, and say why it is this one."""
+def choose_layer(model: Model, images: Tensor, layer: str) -> str:
+    """Set the CAM layer where it isn't, and say why it is this one.
+
+    Raises:
+        XaibenchError: no layer suits, or none has that name.
+    """
     if layer:
         model.cam_layer = full_name(model, layer)
         return "set by --layer"

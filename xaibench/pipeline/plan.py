@@ -11,6 +11,8 @@ from xaibench.core.device import choose_device, mixed_precision, place_images, p
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Batch, Model
 from xaibench.core.plugin import Bound
+from xaibench.core.splits import OFFICIAL
+from xaibench.pipeline.analyse import is_analysed, why_no_analysis
 from xaibench.pipeline.building import missing_word
 from xaibench.pipeline.cells import Job, Ledger
 from xaibench.pipeline.leaks import find_leaks
@@ -39,6 +41,7 @@ class Plan:
     warnings: list[str] = field(default_factory=list)
     cells: int = 0
     done: int = 0
+    analyses: int = 0
     trainings: list[tuple[int, str, int]] = field(default_factory=list)
 
 
@@ -62,11 +65,12 @@ def make_plan(selection: Selection) -> Plan:
         else:
             plan.metrics.append(metric)
     splits = {fold: selection.split(fold) for fold in selection.folds}
-    plan.warnings += find_leaks(selection.dataset.samples, splits)
+    published = selection.options.split == OFFICIAL
+    plan.warnings += find_leaks(selection.dataset.samples, splits, published=published)
     for model in selection.models:
         _plan_model(selection, model, plan)
     _refuse_if_none_is_served(selection, plan)
-    if not plan.cells or not plan.metrics:
+    if not plan.analyses and not (plan.cells and plan.metrics):
         reasons = "; ".join(f"{skip.what}: {skip.reason}" for skip in plan.skips)
         raise XaibenchError(f"nothing is left to compute ({reasons}).")
     return plan
@@ -74,6 +78,7 @@ def make_plan(selection: Selection) -> Plan:
 
 def _plan_model(selection: Selection, model: Bound, plan: Plan) -> None:
     prototype = selection.build(model, seed=0, weights="none")
+    plan.warnings += _find_idle_noise(selection, model, prototype)
     methods: list[Bound] = []
     for method in selection.methods:
         reason = _why_not(selection, method, model, prototype)
@@ -81,19 +86,45 @@ def _plan_model(selection: Selection, model: Bound, plan: Plan) -> None:
             plan.skips.append(Skip(f"{method.spec} on {model.spec}", reason))
         else:
             methods.append(method)
+    analyses = _plan_analyses(selection, model, prototype, plan)
     for fold in selection.folds:
         for seed in selection.options.seeds:
             ledger = Ledger(selection, fold, model, seed)
             trained = ledger.model_is_trained()
             states = [ledger.cell_state(method) for method in methods]
             missing = [s.method for s in states if not trained or s.missing_metrics(plan.metrics)]
+            analysed = [a for a in analyses if trained and is_analysed(ledger, a)]
+            left = tuple(a.spec for a in analyses if a not in analysed)
             plan.cells += len(methods)
+            plan.analyses += len(analyses)
             plan.done += len(methods) - len(missing)
             if not trained and not prototype.trained:
                 plan.trainings.append((fold, model.spec, seed))
-            if missing or not trained:
+            if missing or left or not trained:
                 specs = tuple(method.spec for method in missing)
-                plan.jobs.append(Job(fold, model.spec, seed, specs))
+                plan.jobs.append(Job(fold, model.spec, seed, specs, left))
+
+
+def _find_idle_noise(selection: Selection, model: Bound, prototype: Model) -> list[str]:
+    """Tell of a frozen network that has learned nothing: that may be meant, as a control."""
+    takes_weights = "weights" in model.plugin.signature.words
+    frozen = any(not parameter.requires_grad for parameter in prototype.parameters())
+    if not (takes_weights and frozen and selection.options.weights == "none"):
+        return []
+    return [f"{model.spec}: under --weights none what is frozen are random numbers; give --weights "
+            "imagenet or a state dict's file."]  # fmt: skip
+
+
+def _plan_analyses(selection: Selection, model: Bound, prototype: Model, plan: Plan) -> list[Bound]:
+    """Return the analyses that a model serves."""
+    served = []
+    for analysis in selection.analyses:
+        reason = why_no_analysis(selection, analysis, prototype)
+        if reason:
+            plan.skips.append(Skip(f"{analysis.spec} on {model.spec}", reason))
+        else:
+            served.append(analysis)
+    return served
 
 
 def _why_no_score(selection: Selection, metric: Bound) -> str | None:
@@ -199,8 +230,12 @@ def describe_plan(selection: Selection, plan: Plan) -> Sequence[str]:
         f"{len(split.seen)} training and validation images",
         f"cells: {plan.cells}, of which {plan.done} done; models to train: {len(plan.trainings)}",
     ]
+    if plan.analyses:
+        left = sum(len(job.analyses) for job in plan.jobs)
+        lines.append(f"analyses: {plan.analyses}, of which {plan.analyses - left} done")
     for job in plan.jobs:
-        lines.append(f"  {job.model}, fold {job.fold}, seed {job.seed}: {', '.join(job.methods)}")
+        work = ", ".join([*job.methods, *job.analyses]) or "train"
+        lines.append(f"  {job.model}, fold {job.fold}, seed {job.seed}: {work}")
     lines += [f"  skipped: {skip.what}: {skip.reason}" for skip in plan.skips]
     lines += [f"  warning: {warning}" for warning in plan.warnings]
     return lines

@@ -1,5 +1,8 @@
-"""Metrics tried on one made-up map, so that a wrong option is told before anything is trained."""
+"""Metrics and analyses tried on what is made up: a wrong option is told before any training."""
 
+from types import SimpleNamespace
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -10,6 +13,7 @@ from xaibench.pipeline.explain import Maps, TestBatch
 from xaibench.pipeline.score import Asked, gather, score_batch
 
 _SIDE = 16
+_IMAGES, _MOST, _SIZE = 24, 2000, 8
 
 
 def rehearse(metric: Bound) -> None:
@@ -31,6 +35,53 @@ def rehearse(metric: Bound) -> None:
     except XaibenchError as error:
         if error.__cause__ is None or isinstance(error.__cause__, XaibenchError):
             raise
+
+
+def rehearse_analysis(
+    analysis: Bound, class_names: tuple[str, ...], training: int, dimensions: int
+) -> None:
+    """Analyse a few made-up images beside as many training images as there are, up to 2000.
+
+    Args:
+        analysis: to be tried.
+        class_names: the dataset's.
+        training: number of training images.
+        dimensions: of the model's embeddings, 0 where it has none.
+
+    Raises:
+        XaibenchError: what the analysis itself says of its options.
+    """
+    try:
+        analysis(make_up(class_names, min(training, _MOST), dimensions or _SIZE))
+    except XaibenchError:
+        raise
+    except Exception:  # as above
+        return
+
+
+def make_up(
+    class_names: tuple[str, ...], training: int, dimensions: int = _SIZE, images: int = _IMAGES
+) -> SimpleNamespace:
+    """Return the words of analyses for a model that doesn't exist, which sees the classes well."""
+    draw = np.random.default_rng(0)
+    places = 3 * draw.random((len(class_names), dimensions), np.float32)
+    labels, train_labels = (np.arange(n) % len(class_names) for n in (images, training))
+    confidences = draw.dirichlet(np.ones(len(class_names)), images)
+    return SimpleNamespace(
+        embeddings=places[labels] + draw.random((images, dimensions), np.float32),
+        labels=labels,
+        predictions=confidences.argmax(axis=1),
+        confidences=confidences,
+        samples=np.array([f"test/{row}" for row in range(images)]),
+        groups=np.array([f"patient {row // 2}" if row % 3 else "" for row in range(images)]),
+        train_embeddings=places[train_labels] + draw.random((training, dimensions), np.float32),
+        train_labels=train_labels,
+        errors=draw.random(images),
+        train_errors=draw.random(training),
+        pixel_confusion=draw.integers(0, 9, (images, *[1 + len(class_names)] * 2)),
+        class_names=class_names,
+        seed=0,
+    )
 
 
 def _halves(images: Tensor) -> Tensor:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.store import remove_leftovers, write_json
+from xaibench.core.store import read_json, remove_leftovers, write_json
+from xaibench.pipeline.analyse import check_same_run
 from xaibench.pipeline.describe import describe_run, save_split
 from xaibench.pipeline.gather import gather
 from xaibench.pipeline.plan import Plan
@@ -29,6 +30,8 @@ def run_plan(
 ) -> Outcome:
     """Do all jobs and gather what they and earlier runs left.
 
+    A plan of analyses alone, in the folder of a run, leaves that run's tables as they are.
+
     Args:
         selection: what the run is about.
         plan: made for it.
@@ -37,10 +40,14 @@ def run_plan(
     """
     out = selection.layout.out
     outcome = Outcome(out)
+    alone = not plan.cells and bool(read_json(out / "run.json").get("methods"))
+    if alone:
+        check_same_run(selection)
     remove_leftovers(out)
     splits = dict(save_split(selection, fold) for fold in selection.folds)
     about = describe_run(selection, plan, command, splits)
-    write_json(out / "run.json", about | ({"suite": dict(suite)} if suite else {}))
+    if not alone:
+        write_json(out / "run.json", about | ({"suite": dict(suite)} if suite else {}))
     for number, job in enumerate(plan.jobs, 1):
         _log.info("job %d of %d: %s, fold %d, seed %d", number, len(plan.jobs), job.model,
                   job.fold, job.seed)  # fmt: skip
@@ -55,5 +62,6 @@ def run_plan(
             outcome.failures[place] = str(error)
         else:
             outcome.failures |= {f"{method} on {place}": why for method, why in failed.items()}
-    gather(selection, plan)
+    if not alone:
+        gather(selection, plan)
     return outcome

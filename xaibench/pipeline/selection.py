@@ -38,8 +38,9 @@ class Selection:
         self.models = [bind("model", spec) for spec in options.models]
         self.metrics = [bind("metric", spec) for spec in options.metrics]
         self.methods = [bind("method", spec) for spec in options.methods]
+        self.analyses = [bind("analysis", spec) for spec in options.analyses]
         for kind, bound in (("models", self.models), ("metrics", self.metrics),
-                            ("methods", self.methods)):  # fmt: skip
+                            ("methods", self.methods), ("analyses", self.analyses)):  # fmt: skip
             _refuse_repeats(kind, [each.spec for each in bound])
         if options.controls:
             chosen = {method.plugin.name for method in self.methods}

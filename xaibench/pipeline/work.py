@@ -16,6 +16,7 @@ from xaibench.core.plugin import Bound
 from xaibench.core.progress import progress_bar
 from xaibench.core.registry import bind
 from xaibench.core.tape import RECORDED_WORDS, Tape
+from xaibench.pipeline.analyse import analyse
 from xaibench.pipeline.cell_files import CellFiles
 from xaibench.pipeline.cells import Job, Ledger
 from xaibench.pipeline.explain import (
@@ -37,7 +38,7 @@ _Made = tuple[dict[str, Tensor], Evidences]
 
 
 def do_job(selection: Selection, job: Job, metrics: Sequence[Bound]) -> dict[str, str]:
-    """Train if need be, explain and score. Return the errors of methods that failed, by method."""
+    """Train if need be, explain, score and analyse. Return what failed, with the errors."""
     ledger = Ledger(selection, job.fold, selection.model(job.model), job.seed)
     worker = _Worker(ledger)
     cells = [worker.open_cell(bind("method", spec), metrics) for spec in job.methods]
@@ -50,7 +51,8 @@ def do_job(selection: Selection, job: Job, metrics: Sequence[Bound]) -> dict[str
     finally:
         for cell in cells:
             cell.discard()
-    return {cell.method.spec: cell.error for cell in cells if cell.error}
+    failed = {cell.method.spec: cell.error for cell in cells if cell.error}
+    return failed | analyse(ledger, worker.engine.model, job.analyses)
 
 
 class _Worker:

@@ -2,8 +2,8 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
+from xaibench.core import estimates
 from xaibench.stats.rates import wilson
 
 _BINARY = 2
@@ -59,7 +59,7 @@ def auroc(labels: NDArray[np.integer], confidences: NDArray[np.floating]) -> flo
     """
     count = confidences.shape[1]
     chosen = [count - 1] if count == _BINARY else range(count)
-    return float(np.mean([_auroc(labels == index, confidences[:, index]) for index in chosen]))
+    return float(np.mean([estimates.auroc(labels == k, confidences[:, k]) for k in chosen]))
 
 
 def calibration_error(labels: NDArray[np.integer], confidences: NDArray[np.floating]) -> float:
@@ -97,15 +97,6 @@ def _with_ends(name: str, part: int, whole: int) -> dict[str, float]:
     low, high = wilson(part, whole)
     rate = part / whole if whole else float("nan")
     return {name: float(rate), f"{name}_low": low, f"{name}_high": high}
-
-
-def _auroc(positive: NDArray[np.bool_], confidence: NDArray[np.floating]) -> float:
-    """Mann-Whitney's U over its largest possible value."""
-    ones, zeros = int(positive.sum()), int((~positive).sum())
-    if not ones or not zeros:
-        return float("nan")
-    ranks = float(rankdata(confidence)[positive].sum())
-    return (ranks - ones * (ones + 1) / 2) / (ones * zeros)
 
 
 def _ratio(part: NDArray[np.integer], whole: NDArray[np.integer]) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ from xaibench.report.agreement import agreement_lines, identical_rows
 from xaibench.report.boards import boards, cost_board
 from xaibench.report.classification_tables import classification_to_markdown
 from xaibench.report.conclusions import conclusions
+from xaibench.report.decision import decisions_to_markdown
 from xaibench.report.definitions import definitions
 from xaibench.report.judge import Judged
 from xaibench.report.markdown import board_to_markdown, bullets
@@ -50,10 +51,15 @@ class Part:
     board: pd.DataFrame
     slices: pd.DataFrame
     agreement: pd.DataFrame
+    decisions: pd.DataFrame
 
 
 def to_markdown(
-    parts: Sequence[Part], run: Run, classification: pd.DataFrame, tests: pd.DataFrame
+    parts: Sequence[Part],
+    run: Run,
+    classification: pd.DataFrame,
+    tests: pd.DataFrame,
+    analyses: Sequence[str] = (),
 ) -> str:
     """Write the whole document.
 
@@ -62,12 +68,15 @@ def to_markdown(
         run: ``run.json``.
         classification: from `classification_table`.
         tests: from `compare_models`.
+        analyses: paragraphs from `analyses_to_markdown`.
     """
     lines = [f"# Leaderboard: {run['dataset']}", *_about(run)]
     for part in parts:
         lines += _part(part, run)
     lines += classification_to_markdown(classification, tests)
-    lines += ["## How to read the tables", _NOTES]
+    lines += analyses
+    if parts:
+        lines += ["## How to read the tables", _NOTES]
     if found := list(definitions(run)):
         lines += ["## What each metric means", *found]
     return "\n\n".join(lines) + "\n"
@@ -96,6 +105,7 @@ def _part(part: Part, run: Run) -> Iterator[str]:
             "and HiResCAM on a pooling and linear head, which are equal by construction):"
         )
         yield bullets([f"{' = '.join(names)} on {model}" for model, names in same])
+    yield from decisions_to_markdown(part.decisions)
     yield (
         "In each cell: the mean, its 95 % interval, and letters; rows that share a letter can't be "
         "told apart. The best is bold. More notes stand at the end."

@@ -22,7 +22,7 @@ _FONT, _DPI = 7.5, 200
 # Dozens of methods give a wide sheet, which viewers still have to open.
 _WIDEST = 8000
 # Inferno has no green and no blue: the outline can't be taken for heat.
-_COLOURS, _OUTLINE, _OPAQUE = "inferno", "#2ee6ff", 0.8
+COLOURS, _OUTLINE, OPAQUE = "inferno", "#2ee6ff", 0.8
 _STYLES = {"validation": "-", "train": ":"}
 
 
@@ -96,7 +96,8 @@ def draw_grid(rows: Sequence[GridRow], path: Path, title: str = "") -> None:
                 _draw_cell(sheet.axes(left, top, _CELL, height), row, row.maps[method])
         top += height + _GAP
     if methods:
-        _draw_scale(sheet, lefts[1], top + 0.6 * _LINE)
+        outlined = any(row.mask is not None for row in rows)
+        _draw_scale(sheet, lefts[1], top + 0.6 * _LINE, outlined=outlined)
     sheet.figure.savefig(path, format="png")
 
 
@@ -140,10 +141,10 @@ def _draw_cell(axes: Axes, row: GridRow, heat: NDArray[np.float32] | None) -> No
         shown = np.clip(np.nan_to_num(heat), 0, 1)
         axes.imshow(
             shown,
-            cmap=_COLOURS,
+            cmap=COLOURS,
             vmin=0,
             vmax=1,
-            alpha=_OPAQUE * shown,
+            alpha=OPAQUE * shown,
             extent=place,
             interpolation="nearest",
         )
@@ -172,18 +173,19 @@ def _wrap(text: str) -> str:
     return "\n".join(textwrap.fill(line, 22) for line in text.split("\n"))
 
 
-def _draw_scale(sheet: _Sheet, left: float, top: float) -> None:
+def _draw_scale(sheet: _Sheet, left: float, top: float, *, outlined: bool) -> None:
     """Show what each heat looks like over mid grey."""
     heat = np.linspace(0, 1, 256)[None]
     axes = sheet.axes(left, top, _CELL, _BAR)
     axes.imshow(np.full((1, 256, 3), 128, np.uint8), aspect="auto")
-    axes.imshow(heat, cmap=_COLOURS, alpha=_OPAQUE * heat, aspect="auto")
+    axes.imshow(heat, cmap=COLOURS, alpha=OPAQUE * heat, aspect="auto")
     axes.set_xticks([0, 255], ["0", "1"])
     axes.set_yticks([])
     axes.tick_params(length=0, pad=1, labelsize=_FONT - 1.5)
     axes.spines[:].set_visible(False)
-    text = "saliency    line: mask"
-    sheet.write(left + _CELL + 0.1, top + _BAR / 2, text, va="center", size=_FONT - 0.5)
+    # On the left, where the images stand: with a single method there is no room on the right.
+    text = f"{'line: mask    ' if outlined else ''}saliency"
+    sheet.write(left - 0.1, top + _BAR / 2, text, ha="right", va="center", size=_FONT - 0.5)
 
 
 def _draw_curves(

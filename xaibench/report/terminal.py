@@ -20,6 +20,8 @@ def print_board(board: pd.DataFrame, run: Run) -> None:
         board: from `leaderboard`.
         run: ``run.json``.
     """
+    if board.empty:
+        return
     console = Console(width=None if sys.stdout.isatty() else _WIDE)
     for (dataset, split), section in board.groupby(SECTION, sort=False):
         cost = cost_board(section, run)

@@ -9,7 +9,11 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.layout import Layout
 from xaibench.core.store import replacing
 from xaibench.report.agreement import agreement
+from xaibench.report.analyses import quantities, read_analyses
+from xaibench.report.analysis_document import analyses_to_markdown
+from xaibench.report.analysis_figures import draw_figures
 from xaibench.report.classification import classification_table, compare_models
+from xaibench.report.decision import decisions
 from xaibench.report.document import Part, to_markdown
 from xaibench.report.gallery import pick_rows, places_of
 from xaibench.report.grid import draw_grid, draw_history
@@ -17,7 +21,7 @@ from xaibench.report.judge import judge
 from xaibench.report.latex import to_latex
 from xaibench.report.leaderboard import leaderboard
 from xaibench.report.material import Material, read_material
-from xaibench.report.section import sections
+from xaibench.report.section import ROW, SECTION, sections
 from xaibench.report.slices import slices
 from xaibench.report.traits import of_dataset
 
@@ -35,6 +39,8 @@ def write_report(out: Path) -> pd.DataFrame:
     """
     material = read_material(out)
     board = write_tables(material, out)
+    for analysis in read_analyses(out):
+        draw_figures(analysis)
     if "options" in material.run:  # a merged folder has no models and no maps
         _draw(out, material)
     return board
@@ -48,7 +54,10 @@ def write_tables(material: Material, out: Path) -> pd.DataFrame:
     """
     run = material.run
     judged = [(section, judge(section, run)) for section in sections(material)]
-    board = leaderboard(material, judged)
+    analyses = read_analyses(out)
+    analysed = quantities(analyses)
+    # Of a run that only analyses there is no board.
+    board = leaderboard(material, judged) if judged else pd.DataFrame(columns=[*SECTION, *ROW])
     parts = [
         Part(
             section,
@@ -56,22 +65,29 @@ def write_tables(material: Material, out: Path) -> pd.DataFrame:
             board[(board["dataset"] == section.dataset) & (board["split"] == section.split)],
             slices(section, material),
             agreement(section, run, found),
+            decisions(section, material),
         )
         for section, found in judged
     ]
     classification, tests = _classification(material)
     tables = {
-        "leaderboard": board,
-        "slices": pd.concat([part.slices for part in parts]),
-        "agreement": pd.concat([part.agreement for part in parts]),
         "classification": classification,
         "classification_tests": tests,
     }
+    if analyses or (out / "analyses.csv").is_file():
+        tables["analyses"] = analysed
+    if parts:
+        tables |= {
+            "leaderboard": board,
+            "slices": pd.concat([part.slices for part in parts]),
+            "agreement": pd.concat([part.agreement for part in parts]),
+            "decisions": pd.concat([part.decisions for part in parts]),
+        }
     # All is made before anything is written, so that a failure leaves no half of a folder.
-    texts = {
-        "leaderboard.md": to_markdown(parts, run, classification, tests),
-        "leaderboard.tex": to_latex(board, run),
-    }
+    told = list(analyses_to_markdown(analyses, analysed, out))
+    texts = {"leaderboard.md": to_markdown(parts, run, classification, tests, told)}
+    if parts:
+        texts["leaderboard.tex"] = to_latex(board, run)
     for name, table in tables.items():
         with replacing(out / f"{name}.csv") as path:
             # Numbers of different protocols must never mix.

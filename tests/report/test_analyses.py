@@ -1,0 +1,138 @@
+"""The report on analyses, from folders written by hand."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import binomtest
+
+from xaibench.core.layout import Layout, Place
+from xaibench.report.analyses import COLUMNS, quantities, read_analyses
+from xaibench.report.analysis_document import analyses_to_markdown, analysis_lines
+from xaibench.report.analysis_figures import draw_figures
+from xaibench.stats.rates import wilson
+
+PLACE = Place("set", "holdout", 0, "net[width=2]", 0)
+RIGHT, HEAD = [1] * 9 + [0] * 3, [1] * 4 + [0] * 8
+FIGURES = [
+    {"kind": "Scatter", "name": "flat", "title": "Flat", "columns": ["x", "y"]},
+    {"kind": "Scatter", "name": "deep", "title": "Deep", "columns": ["x", "y", "z"]},
+    {"kind": "Lines", "name": "curve", "title": "Curve", "table": "curve", "x": "k",
+     "y": ["a", "b"], "y_label": "share", "chance": False},
+    {"kind": "Histogram", "name": "heap", "title": "Heap", "column": "x", "by": "class",
+     "mark": 0.5, "mark_label": "a mark"},
+]  # fmt: skip
+
+
+def write(out, groups=("",) * 12, sha="abc", **changed):
+    """One analysis: 12 images, two shares of them, and a number."""
+    folder = Layout(out).analysis_folder(PLACE, "made")
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    images = pd.DataFrame({
+        "sample": ["NA", *(f"s{i}" for i in range(11))], "group": groups,
+        "class": ["cat"] * 5 + ["NA"] * 7, "right": RIGHT, "head": HEAD,
+        "part": [0.5] * 6 + [np.nan] * 6,
+        "x": [np.nan, *rng.random(11)], "y": rng.random(12), "z": rng.random(12),
+    })  # fmt: skip
+    images.to_csv(folder / "images.csv", index=False)
+    curve = pd.DataFrame({"k": [1, 3, 5], "a": [0.91, 0.93, 0.92], "b": 0.9})
+    curve.to_csv(folder / "curve.csv", index=False)
+    about = {
+        "analysis": "made", **PLACE._asdict(), "model_sha256": "abc", "fingerprint": "f",
+        "files": {}, "classes": ["cat", "NA"], "quantities": ["right", "number", "head", "part"],
+        "numbers": {"number": -2.5}, "meanings": {"right": "the share", "number": "a number"},
+        "bounds": [0.0, 1.0], "paper": None, "pairs": [["right", "head"]], "figures": FIGURES,
+        "notes": ["few images"],
+    }  # fmt: skip
+    (folder / "analysis.json").write_text(json.dumps(about | changed), "utf-8")
+    model = Layout(out).model_folder(PLACE)
+    model.mkdir(parents=True)
+    (model / "model.json").write_text(json.dumps({"sha256": sha}), "utf-8")
+    return folder
+
+
+@pytest.fixture
+def rows(tmp_path):
+    write(tmp_path)
+    table = quantities(read_analyses(tmp_path))
+    assert table.columns.tolist() == COLUMNS
+    return table.set_index("quantity")
+
+
+def test_shares_of_images_that_stand_alone_have_wilsons_interval(rows):
+    assert rows.loc["right", ["value", "n"]].tolist() == [0.75, 12]
+    assert rows.loc["right", ["low", "high"]].tolist() == pytest.approx(list(wilson(9, 12)))
+    assert rows.loc["part", ["value", "n"]].tolist() == [0.5, 6]
+
+
+def test_a_number_has_neither_interval_nor_count(rows):
+    assert rows.loc["number", "value"] == -2.5
+    assert rows.loc["number", ["low", "high", "n", "p"]].isna().all()
+
+
+def test_a_pair_is_compared_on_the_same_images(rows):
+    found = rows.loc["right - head"]
+    assert found["value"] == pytest.approx(5 / 12)
+    assert found["p"] == pytest.approx(binomtest(5, 5).pvalue)
+    assert found["low"] < 5 / 12 < found["high"] <= 1
+    assert rows.drop("right - head")["p"].isna().all()
+
+
+def test_no_difference_may_be_one_to_either_side(tmp_path):
+    write(tmp_path, pairs=[["right", "right"]])
+    found = quantities(read_analyses(tmp_path)).set_index("quantity").loc["right - right"]
+    reach = wilson(0, 12).high
+    assert found[["value", "low", "high", "p"]].tolist() == pytest.approx([0, -reach, reach, 1])
+
+
+def test_groups_widen_intervals_and_weaken_tests(rows, tmp_path):
+    write(tmp_path / "grouped", groups=["p1"] * 3 + ["p2"] * 3 + ["p3"] * 3 + ["p4"] * 3)
+    grouped = quantities(read_analyses(tmp_path / "grouped")).set_index("quantity")
+    width = grouped["high"] - grouped["low"]
+    assert width["right"] > (rows["high"] - rows["low"])["right"]
+    assert grouped.loc["right", "high"] <= 1
+    assert grouped.loc["right - head", "p"] > rows.loc["right - head", "p"]
+
+
+def test_analyses_of_a_model_that_is_no_more_and_failures_are_left_out(tmp_path):
+    write(tmp_path / "stale", sha="another")
+    assert read_analyses(tmp_path / "stale") == []
+    folder = write(tmp_path / "failed")
+    (folder / "analysis.json").write_text('{"analysis": "made", "error": "no luck"}', "utf-8")
+    assert read_analyses(tmp_path / "failed") == []
+    assert quantities([]).columns.tolist() == COLUMNS
+
+
+def test_the_document_has_numbers_meanings_notes_and_links_that_lead_somewhere(tmp_path):
+    write(tmp_path)
+    found = read_analyses(tmp_path)
+    text = "\n\n".join(analyses_to_markdown(found, quantities(found), tmp_path))
+    assert "| model | right | number | head | part | right - head |" in text
+    assert "| net[width=2] | 0.750 [0.47, 0.91] | -2.500 |" in text
+    assert "p = 0.062 |" in text
+    assert "- right: the share" in text
+    assert "- net[width=2], holdout, seed 0: few images" in text
+    draw_figures(found[0])
+    links = [line.partition("](<")[2].removesuffix(">)") for line in text.splitlines()]
+    linked = [tmp_path / link for link in links if link]
+    assert [path.name for path in linked] == ["flat.png", "deep.png", "curve.png", "heap.png"]
+    assert all(path.stat().st_size > 5000 for path in linked)
+
+
+def test_a_terminal_gets_a_line_for_each(tmp_path):
+    write(tmp_path)
+    (line,) = analysis_lines(quantities(read_analyses(tmp_path)))
+    assert line.startswith("net[width=2], holdout, seed 0: made: right 0.750 [0.47, 0.91], number")
+
+
+def test_the_same_figure_is_the_same_file(tmp_path):
+    flat = [figure for figure in FIGURES if figure["name"] == "flat"]
+    drawn = []
+    for name in ("one", "two"):
+        folder = write(tmp_path / name, figures=flat)
+        draw_figures(*read_analyses(tmp_path / name))
+        drawn.append([(folder / f"flat.{ending}").read_bytes() for ending in ("png", "svg")])
+    assert drawn[0] == drawn[1]
+    assert b"NA" in drawn[0][1]

@@ -1,0 +1,97 @@
+"""t-SNE: the test images laid out in two and three dimensions, neighbours beside neighbours."""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE, trustworthiness
+
+from xaibench.core.errors import XaibenchError
+from xaibench.core.findings import Findings, Scatter
+from xaibench.core.registry import analysis
+
+_PCA_FEATURES, _NEIGHBOURS, _FEWEST = 50, 5, 8
+# The optimisation needs three times as many images as a neighbourhood holds.
+_SHARE = 3
+
+
+@analysis(
+    paper="maaten2008tsne",
+    quantities={
+        "trustworthiness_2d": "how far the five neighbours of an image on the map of two "
+        "dimensions are neighbours in the embedding: 1 all, about 0.5 by chance",
+        "trustworthiness_3d": "the same of the map of three dimensions",
+    },
+)
+def tsne(
+    embeddings: NDArray[np.float32],
+    train_embeddings: NDArray[np.float32],
+    seed: int,
+    *,
+    of: Literal["embeddings", "pca"] = "embeddings",
+    dimensions: tuple[int, ...] = (2, 3),
+    perplexity: float = 30.0,
+    images: int = 2000,
+) -> Findings:
+    """Lay out the test images; distances between clusters and their sizes mean nothing.
+
+    Args:
+        embeddings: ``(N, D)``.
+        train_embeddings: ``(M, D)``, to which PCA is fitted.
+        seed: chooses images and starts the layout.
+        of: the embeddings as they are, or their first 50 principal components.
+        dimensions: of the maps, 2 and 3.
+        perplexity: size of a neighbourhood; lowered to a third of the images where they are few.
+        images: at most so many, drawn by chance; the others have no place on the map.
+
+    Raises:
+        XaibenchError: too few images, or an option out of range.
+    """
+    _check(dimensions, perplexity, min(images, len(embeddings)))
+    count = min(images, len(embeddings))
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(embeddings))[:count])
+    suited = min(perplexity, (count - 1) / _SHARE)
+    notes = [] if suited == perplexity else [f"perplexity {suited:.3g}: {count} images are few"]
+    if count < len(embeddings):
+        notes.append(f"{count} of {len(embeddings)} test images were laid out")
+    points = embeddings[chosen]
+    if of == "pca":
+        size = min(_PCA_FEATURES, *train_embeddings.shape)
+        points = PCA(size, random_state=seed).fit(train_embeddings).transform(points)
+    found: dict[str, float] = {}
+    columns: dict[str, NDArray[np.float64]] = {}
+    figures: list[Scatter] = []
+    for size in dimensions:
+        start = "pca" if size <= min(points.shape) else "random"
+        places = TSNE(size, perplexity=suited, init=start, random_state=seed).fit_transform(points)
+        names = tuple(f"tsne{size}d_{number}" for number in range(1, size + 1))
+        columns |= dict(zip(names, _spread(places, chosen, len(embeddings)), strict=True))
+        found[f"trustworthiness_{size}d"] = _trust(embeddings[chosen], places)
+        source = "embeddings" if of == "embeddings" else "embeddings' principal components"
+        figures.append(Scatter(f"tsne_{size}d", f"t-SNE of the {source}", names))
+    return Findings(found, columns, figures=figures, notes=notes)
+
+
+def _check(dimensions: tuple[int, ...], perplexity: float, count: int) -> None:
+    if not dimensions or set(dimensions) - {2, 3} or len(set(dimensions)) < len(dimensions):
+        written = "+".join(map(str, dimensions))
+        raise XaibenchError(f"tsne[dimensions={written}]: choose 2, 3 or 2+3.")
+    if not perplexity > 1:
+        raise XaibenchError(f"tsne[perplexity={perplexity}]: choose more than 1, such as 30.")
+    if count < _FEWEST:
+        raise XaibenchError(f"tsne: {count} test images are too few; it takes {_FEWEST}.")
+
+
+def _trust(embeddings: NDArray[np.float32], places: NDArray[np.float32]) -> float:
+    neighbours = min(_NEIGHBOURS, (len(places) - 1) // 2)
+    return float(trustworthiness(embeddings, places, n_neighbors=neighbours))
+
+
+def _spread(
+    places: NDArray[np.float32], rows: NDArray[np.int64], count: int
+) -> NDArray[np.float64]:
+    """Return ``(dimensions, count)``, NaN for images that weren't chosen."""
+    table = np.full((places.shape[1], count), np.nan)
+    table[:, rows] = places.T
+    return table

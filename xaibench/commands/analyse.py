@@ -1,0 +1,55 @@
+"""``xaibench analyse``."""
+
+import shlex
+import sys
+from dataclasses import fields
+from typing import Any
+
+import click
+
+from xaibench.commands.run import run_options, show
+from xaibench.pipeline.options import RunOptions, listed
+
+_FAILED = 3
+# What explaining alone needs, and what has a shorter name here.
+_ELSEWHERE = frozenset({
+    "methods", "metrics", "controls", "judge", "target", "layer", "precision", "fold", "compile",
+    "models", "analyses",
+})  # fmt: skip
+_OPTIONS = [field.name for field in fields(RunOptions) if field.name not in _ELSEWHERE]
+
+
+@click.command()
+@click.option("--model", "models", metavar="A,B", help="networks; default as for `xaibench run`")
+@click.option("--analysis", "analyses", metavar="A,B", required=True,
+              help="`xaibench list analyses` shows all")  # fmt: skip
+@run_options(*_OPTIONS)
+def analyse(models: str | None, analyses: str, **given: Any) -> None:
+    """Look at what trained networks make of the images: PCA, t-SNE, neighbours, anomalies.
+
+    Trains the networks, or takes those that a run with the same options left in --out, and writes
+    analyses.csv, leaderboard.md, and figures below analyses/.
+    """
+    from xaibench.core.progress import log_to_terminal
+    from xaibench.pipeline.plan import describe_plan, make_plan
+    from xaibench.pipeline.run import run_plan
+    from xaibench.pipeline.selection import select
+    from xaibench.report.analyses import quantities, read_analyses
+    from xaibench.report.analysis_document import analysis_lines
+
+    log_to_terminal()
+    chosen = {name: value for name, value in given.items() if value not in (None, ())}
+    chosen |= {"models": listed(models)} if models else {}
+    alone = {"methods": (), "metrics": (), "controls": False, "analyses": listed(analyses)}
+    selection = select({**chosen, **alone})
+    plan = make_plan(selection)
+    for line in describe_plan(selection, plan):
+        click.echo(line)
+    outcome = run_plan(selection, plan, f"xaibench {shlex.join(sys.argv[1:])}")
+    show(outcome.out)
+    for line in analysis_lines(quantities(read_analyses(outcome.out))):
+        click.echo(line)
+    for analysis, error in outcome.failures.items():
+        click.echo(f"failed: {analysis}: {error}", err=True)
+    if outcome.failures:
+        raise SystemExit(_FAILED)

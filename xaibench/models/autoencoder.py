@@ -1,0 +1,27 @@
+"""A convolutional autoencoder."""
+
+from xaibench.core.autoencoding import Autoencoder, find_classes
+from xaibench.core.coders import Decoder, Encoder, check_latent
+from xaibench.core.registry import model
+
+
+@model(paper="masci2011stacked")
+def autoencoder(
+    class_names: tuple[str, ...],
+    image_size: int,
+    *,
+    latent: int = 64,
+    healthy: tuple[str, ...] = (),
+) -> Autoencoder:
+    """Build a convolutional autoencoder, trained on the pixels' cross-entropy.
+
+    Options:
+        latent: values in the code of an image.
+        healthy: names of the classes to learn from, joined by ``+``; without any, from all.
+    """
+    code = check_latent(latent)
+    return Autoencoder(
+        Encoder(image_size, code),
+        Decoder(image_size, code),
+        find_classes(healthy, class_names),
+    )

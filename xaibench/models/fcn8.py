@@ -1,0 +1,101 @@
+"""A segmentation network: what learning from every mask alone would reach, the upper bound."""
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from xaibench.core.backbone import build_network, cut_trunk, normalisation
+from xaibench.core.model import Batch, Model, Outputs
+from xaibench.core.registry import model
+from xaibench.core.stages import cut_stages
+
+_SCALES = 3
+
+
+class FCN8(Model):
+    """Scores of background and classes at three scales, enlarged and added up."""
+
+    classifies = False
+
+    def __init__(
+        self, trunk: nn.Sequential, *, classes: int, all_masks: bool, **about: Any
+    ) -> None:
+        super().__init__(cam_layer=None, **about)
+        stages, channels = cut_stages(trunk, _SCALES)
+        self.stages = nn.ModuleList(stages)
+        self.scorers = nn.ModuleList(nn.Conv2d(width, 1 + classes, 1) for width in channels)
+        self.all_masks = all_masks
+
+    @property
+    def abilities(self) -> frozenset[str]:
+        """Nothing but its maps."""
+        return frozenset({"class_maps"})
+
+    def score(self, images: Tensor) -> Tensor:
+        """Return the pixels' logits ``(B, 1 + K, H, W)``."""
+        activations = self.normalise(images)
+        scores = []
+        for stage, scorer in zip(self.stages, self.scorers, strict=True):
+            activations = stage(activations)
+            scores.append(scorer(activations))
+        total = scores.pop()
+        while scores:
+            finer = scores.pop()
+            total = finer + _enlarge(total, finer)
+        return _enlarge(total, images)
+
+    def outputs(self, images: Tensor, *, saliency: bool = False) -> Outputs:  # noqa: ARG002
+        """Return the pixels' probabilities; there are no logits of the image."""
+        return Outputs(images.new_zeros(len(images), 0), class_maps=self.score(images).softmax(1))
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return the trunk's activations, averaged over the image, ``(B, D)``."""
+        activations = self.normalise(images)
+        for stage in self.stages:
+            activations = stage(activations)
+        return activations.mean(dim=(2, 3))
+
+    def new_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters that score."""
+        return list(self.scorers.parameters())
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the pixels' cross-entropy and, to look at, their accuracy: masked images alone."""
+        scores = self.score(batch.images).float()
+        seen = batch.masked
+        if not seen.any():
+            # Multiplied by zero and not left out: with several processes each parameter must take
+            # part in every backward pass.
+            nothing = 0 * scores.sum()
+            return {"loss": nothing, "pixel_accuracy": nothing.detach()}
+        scores, labels = scores[seen], batch.labels[seen]
+        truth = torch.where(batch.masks[seen] > 0, labels[:, None, None] + 1, 0)
+        each = functional.cross_entropy(scores, truth, reduction="none").mean(dim=(1, 2))
+        if batch.class_weights is not None:
+            each = each * batch.class_weights[labels]
+        right = (scores.argmax(dim=1) == truth).float().mean(dim=(1, 2))
+        return {
+            "loss": each.sum() / batch.masks_counted,
+            "pixel_accuracy": right.sum() / batch.masks_counted,
+        }
+
+
+@model(paper="long2015fcn")
+def fcn8(
+    classes: int, weights: str, *, backbone: str = "vgg16", masks: Literal["all", "budget"] = "all"
+) -> FCN8:
+    """Build a fully convolutional network that scores pixels at strides 32, 16 and 8.
+
+    Options:
+        backbone: a convolutional network of torchvision (vgg16, resnet18, ...).
+        masks: learn from ``all`` training masks, as an upper bound, or within the ``budget``.
+    """
+    trunk = cut_trunk(build_network(backbone, classes, weights))
+    return FCN8(trunk, classes=classes, all_masks=masks == "all",
+                pretrained=weights != "none", **normalisation(backbone))  # fmt: skip
+
+
+def _enlarge(scores: Tensor, like: Tensor) -> Tensor:
+    return functional.interpolate(scores, like.shape[2:], mode="bilinear")
