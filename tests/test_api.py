@@ -371,3 +371,29 @@ def test_a_run_leaves_the_callers_random_numbers_alone(tmp_path):
     xaibench.run(dataset="phantom[images=40]", models="squeezenet1_1", methods="gradcam",
                  image_size=32, epochs=1, controls=False, out=str(tmp_path))  # fmt: skip
     assert torch.equal(torch.rand(2), expected)
+
+
+def test_a_model_that_does_not_classify_is_explained_without_a_target():
+    class Halves(xaibench.Model):
+        classifies = False
+
+        @property
+        def abilities(self):
+            return frozenset({"class_maps"})
+
+        def outputs(self, images, *, saliency=False):
+            maps = torch.zeros(len(images), 3, *images.shape[2:])
+            maps[:, 0], maps[:, 2, :, 3:] = 0.25, 0.5
+            return xaibench.Outputs(images.new_zeros(len(images), 0), class_maps=maps)
+
+    model, images = Halves(cam_layer=None), torch.rand(2, 3, 4, 7)
+    maps = xaibench.explain(model, images, methods=["segmentation"])["segmentation"]
+    torch.testing.assert_close(maps, torch.full((2, 4, 7), 0.75))
+    chosen = xaibench.explain(model, images, targets=1, methods="segmentation[of=target]")
+    wanted = torch.zeros(2, 4, 7)
+    wanted[:, :, 3:] = 0.5
+    torch.testing.assert_close(chosen["segmentation[of=target]"], wanted)
+    with pytest.raises(
+        XaibenchError, match="gradcam explains a classifier, which this model is not"
+    ):
+        xaibench.explain(model, images, targets=1, methods="gradcam")

@@ -1,4 +1,5 @@
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,20 @@ def test_imports_point_down(path):
 def test_plugins_never_import_each_other(kind):
     for path in (PACKAGE / kind).glob("*.py"):
         assert f"xaibench.{kind}" not in path.read_text("utf-8"), path.name
+
+
+@pytest.mark.parametrize(
+    ("part", "allowed"),
+    [
+        ("reading", {"reading"}),
+        ("networks", {"networks"}),
+        ("passes", {"passes", "networks"}),
+    ],
+)
+def test_the_parts_of_the_core_have_an_order(part, allowed):
+    for path in (PACKAGE / "core" / part).glob("*.py"):
+        found = re.findall(r"xaibench\.core\.(reading|networks|passes)\b", path.read_text("utf-8"))
+        assert set(found) <= allowed, path.name
 
 
 def test_every_layer_has_its_rule():

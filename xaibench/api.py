@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from xaibench.core.contract import METRIC_WORDS
-from xaibench.core.engine import Engine
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import statuses_of
 from xaibench.core.model import Model, evaluating
+from xaibench.core.passes.engine import Engine
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
 from xaibench.pipeline.explain import Maps, TestBatch

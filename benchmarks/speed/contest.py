@@ -15,8 +15,8 @@ from machine import flops_of, give_back_memory, matmul_rate, peak_memory
 from torch import Tensor
 
 import xaibench
-from xaibench.core.allocator import keep_freed_memory
 from xaibench.core.loading import Loader
+from xaibench.core.passes.allocator import keep_freed_memory
 from xaibench.core.registry import bind
 from xaibench.core.roots import open_dataset
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 import xaibench
-from xaibench.core.engine import Precision
+from xaibench.core.passes.engine import Precision
 from xaibench.core.store import read_json
 from xaibench.pipeline.selection import select
 

@@ -15,8 +15,8 @@ from pytorch_grad_cam.metrics.road import NoisyLinearImputer
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputSoftmaxTarget
 from torch import Tensor
 
-from xaibench.core.engine import Engine
 from xaibench.core.imputation import impute
+from xaibench.core.passes.engine import Engine
 from xaibench.core.registry import bind
 from xaibench.pipeline.explain import Maps, TestBatch
 from xaibench.pipeline.score import gather, score_batch

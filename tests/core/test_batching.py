@@ -6,8 +6,8 @@ import sys
 import pytest
 import torch
 
-from xaibench.core.batching import BatchSize
 from xaibench.core.errors import XaibenchError
+from xaibench.core.passes.batching import BatchSize
 
 CPU = torch.device("cpu")
 
@@ -187,7 +187,7 @@ SCARCE = """
 import json, resource
 import torch
 from torch import nn
-from xaibench.core.engine import Engine
+from xaibench.core.passes.engine import Engine
 from xaibench.core.model import Classifier
 
 torch.manual_seed(0)

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from xaibench.core.copies import find_copies
+from xaibench.core.reading.copies import find_copies
 
 
 def test_only_files_of_the_same_bytes_come_together(tmp_path):

@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from xaibench.core.duplicates import (
+from xaibench.core.reading.duplicates import (
     difference_hash,
     find_near_duplicates,
     join_pairs,
     take_imprint,
 )
-from xaibench.core.images import read_image
+from xaibench.core.reading.images import read_image
 from xaibench.datasets.busi import busi
 
 
@@ -108,8 +108,8 @@ def test_blocks_and_what_is_remembered_make_no_difference(monkeypatch, block):
     images = [tissue(seed) for seed in (0, 1, 2)]
     images += [with_cross(images[1]), images[0][3:], images[1][:, 4:], tissue(3)]
     whole = pairs_of(*images)
-    monkeypatch.setattr("xaibench.core.duplicates._BLOCK", block)
-    monkeypatch.setattr("xaibench.core.duplicates._NEIGHBOURHOOD", 1)
+    monkeypatch.setattr("xaibench.core.reading.duplicates._BLOCK", block)
+    monkeypatch.setattr("xaibench.core.reading.duplicates._NEIGHBOURHOOD", 1)
     assert pairs_of(*images) == whole == [(0, 4), (1, 3), (1, 5), (3, 5)]
 
 

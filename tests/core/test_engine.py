@@ -5,10 +5,10 @@ import torch
 from small_nets import CLASSES, LAYERS, far, model_of, noise
 from torch.nn import functional
 
-import xaibench.core.engine
-from xaibench.core.engine import Engine
-from xaibench.core.question import Question
-from xaibench.core.tape import Tape
+import xaibench.core.passes.engine
+from xaibench.core.passes.engine import Engine
+from xaibench.core.passes.question import Question
+from xaibench.core.passes.tape import Tape
 
 SIZE = (64, 96)
 every_kind = pytest.mark.parametrize("kind", LAYERS)
@@ -215,7 +215,7 @@ def test_compiled_passes_are_all_of_one_size(count, monkeypatch):
 
         return run
 
-    monkeypatch.setattr(xaibench.core.engine, "compile_network", compile_network)
+    monkeypatch.setattr(xaibench.core.passes.engine, "compile_network", compile_network)
     images = noise(count, 3, 24, 32)
     model = model_of("dense")
     engine = Engine(model, compiled=True)
@@ -225,7 +225,7 @@ def test_compiled_passes_are_all_of_one_size(count, monkeypatch):
 
 
 def test_compiled_passes_over_large_images_are_of_one_size(monkeypatch):
-    monkeypatch.setattr(xaibench.core.engine, "compile_network", lambda network, _: network)
+    monkeypatch.setattr(xaibench.core.passes.engine, "compile_network", lambda network, _: network)
     images, model = noise(3, 3, 500, 500), model_of("dense")
     ours = Engine(model, compiled=True).logits(images)
     torch.testing.assert_close(ours, Engine(model).logits(images))

@@ -9,7 +9,7 @@ import pytest
 from archives import CONTENT, FOLDER, check, make_tar, make_zip
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.fetch import fetch_archive
+from xaibench.core.reading.fetch import fetch_archive
 
 
 class Server(ThreadingHTTPServer):

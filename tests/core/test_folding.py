@@ -8,7 +8,7 @@ from small_nets import CLASSES, calibrated, far, model_of, noise, wrap
 from torch import nn
 from torch.nn.utils import parametrizations
 
-from xaibench.core.folding import fold_batch_norms
+from xaibench.core.passes.folding import fold_batch_norms
 
 # In double precision, so that a fold that is nearly right differs by more than rounding.
 IMAGES = noise(3, 3, 40, 56, seed=3).double()

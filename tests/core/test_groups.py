@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
-from xaibench.core.groups import join_groups, read_groups
+from xaibench.core.reading.groups import join_groups, read_groups
 from xaibench.core.splits import check_split, make_split
 
 

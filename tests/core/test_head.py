@@ -8,12 +8,12 @@ import torchvision
 from small_nets import CLASSES, LAYERS, build, calibrated, far, model_of, noise, wrap
 from torch import nn
 
-import xaibench.core.head
-from xaibench.core.engine import Engine
-from xaibench.core.head import find_head, run_head
-from xaibench.core.question import Question
+import xaibench.core.passes.head
+from xaibench.core.passes.engine import Engine
+from xaibench.core.passes.head import find_head, run_head
+from xaibench.core.passes.question import Question
+from xaibench.core.passes.tape import Tape
 from xaibench.core.registry import bind
-from xaibench.core.tape import Tape
 from xaibench.pipeline.explain import words_of
 
 IMAGES = noise(2, 3, 64, 96, seed=3)
@@ -167,7 +167,7 @@ def test_parts_do_not_change_what_comes_out(kind, monkeypatch):
     whole = run_head(Engine(model), image, make, 37)
     assert asked[1:] == [(0, 37)]
     asked.clear()
-    monkeypatch.setattr(xaibench.core.head, "_MOST_ROWS", 16)
+    monkeypatch.setattr(xaibench.core.passes.head, "_MOST_ROWS", 16)
     assert torch.equal(run_head(Engine(model), image, make, 37), whole)
     assert asked[1:] == [(0, 16), (16, 32), (32, 37)]
 

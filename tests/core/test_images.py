@@ -6,7 +6,7 @@ from PIL import Image
 
 from xaibench.core.data import Box, MaskLayer, Sample, read_files
 from xaibench.core.errors import XaibenchError
-from xaibench.core.images import read_image, read_mask
+from xaibench.core.reading.images import read_image, read_mask
 
 HEIGHT, WIDTH = 4, 7
 

@@ -5,12 +5,18 @@ from torch import nn
 from torchvision.models.swin_transformer import SwinTransformer
 
 import xaibench
-from xaibench.core.activations import as_activations, as_output
-from xaibench.core.engine import Engine
 from xaibench.core.errors import XaibenchError
-from xaibench.core.layers import check_layer, find_cam_layer, full_name, known_layer, spatial_layers
 from xaibench.core.model import Classifier
-from xaibench.core.tape import Tape
+from xaibench.core.passes.activations import as_activations, as_output
+from xaibench.core.passes.engine import Engine
+from xaibench.core.passes.layers import (
+    check_layer,
+    find_cam_layer,
+    full_name,
+    known_layer,
+    spatial_layers,
+)
+from xaibench.core.passes.tape import Tape
 
 CLASSES = 3
 

@@ -3,7 +3,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from skimage.feature import match_template
 
-from xaibench.core.likeness import coarsen, likeness, prepare_details
+from xaibench.core.reading.likeness import coarsen, likeness, prepare_details
 
 
 def thumbnail(seed):

@@ -3,7 +3,7 @@ import pytest
 import torch
 from skimage.metrics import structural_similarity
 
-from xaibench.core.losses import LOSSES
+from xaibench.core.networks.losses import LOSSES
 
 COUNT, HEIGHT, WIDTH = 3, 17, 29
 

@@ -3,7 +3,7 @@ import torch
 from torch.nn import functional
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.mask_heads import Attention, DeepAttention, Rasaee, SaliencyDecoder
+from xaibench.core.networks.mask_heads import Attention, DeepAttention, Rasaee, SaliencyDecoder
 
 STRIDE, CHANNELS = 32, 64
 SIZES = [(224, 224), (160, 160), (64, 160)]

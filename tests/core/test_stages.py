@@ -3,9 +3,9 @@ import torch
 from torch import nn
 from torchvision.models import vgg
 
-from xaibench.core.backbone import build_network, cut_trunk
 from xaibench.core.errors import XaibenchError
-from xaibench.core.stages import cut_stages
+from xaibench.core.networks.backbone import build_network, cut_trunk
+from xaibench.core.networks.stages import cut_stages
 
 STRIDES = (8, 16, 32)
 

@@ -158,8 +158,8 @@ def test_code_counts_but_docstrings_comments_and_layout_do_not(tmp_path, old, ne
 
 
 def test_code_below_the_package_is_found_by_name():
-    assert code_of("core/maps") != code_of("core/tape")
-    assert code_of("core/maps", "core/tape") != code_of("core/tape", "core/maps")
+    assert code_of("core/maps") != code_of("core/passes/tape")
+    assert code_of("core/maps", "core/passes/tape") != code_of("core/passes/tape", "core/maps")
 
 
 SPECS = [

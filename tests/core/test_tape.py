@@ -6,12 +6,12 @@ from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import nn
 
-from xaibench.core.engine import Engine
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import finish
 from xaibench.core.model import Classifier, evaluating
-from xaibench.core.question import Question
-from xaibench.core.tape import Tape
+from xaibench.core.passes.engine import Engine
+from xaibench.core.passes.question import Question
+from xaibench.core.passes.tape import Tape
 from xaibench.methods.gradcam import gradcam
 
 CLASSES = 4

@@ -7,9 +7,9 @@ import zipfile
 import pytest
 from archives import CONTENT, FOLDER, check, make_tar, make_zip
 
-from xaibench.core import unpack as module
 from xaibench.core.errors import XaibenchError
-from xaibench.core.unpack import unpack
+from xaibench.core.reading import unpack as module
+from xaibench.core.reading.unpack import unpack
 
 
 def zip_link(target):

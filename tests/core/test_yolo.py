@@ -5,7 +5,7 @@ import pytest
 from skimage.draw import polygon2mask
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.yolo import Polygon, fill_polygons, read_names, read_polygons
+from xaibench.core.reading.yolo import Polygon, fill_polygons, read_names, read_polygons
 
 
 def read(tmp_path, text, kinds=80):

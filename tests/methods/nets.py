@@ -8,11 +8,11 @@ import torchvision
 from torch import nn
 from torch.nn import functional
 
-from xaibench.core.engine import Engine
 from xaibench.core.maps import finish
-from xaibench.core.question import Question
+from xaibench.core.passes.engine import Engine
+from xaibench.core.passes.question import Question
+from xaibench.core.passes.tape import Tape
 from xaibench.core.registry import bind
-from xaibench.core.tape import Tape
 from xaibench.pipeline.inputs import wrap
 
 CLASSES, SIZE, SEEDS = 4, (64, 96), [5, 6, 7]

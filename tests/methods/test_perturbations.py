@@ -16,14 +16,14 @@ from torch.nn import functional
 
 from xaibench import Explainer
 from xaibench.core.baselines import baseline_of
-from xaibench.core.engine import Engine
 from xaibench.core.errors import XaibenchError
-from xaibench.core.head import find_head
-from xaibench.core.question import Question
+from xaibench.core.passes.engine import Engine
+from xaibench.core.passes.head import find_head
+from xaibench.core.passes.question import Question
+from xaibench.core.passes.tape import Tape
 from xaibench.core.registry import bind
 from xaibench.core.seeds import BatchGenerator
 from xaibench.core.superpixels import find_superpixels
-from xaibench.core.tape import Tape
 from xaibench.pipeline.inputs import wrap
 
 

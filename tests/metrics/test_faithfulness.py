@@ -11,8 +11,8 @@ from torch import nn
 
 from xaibench.core.baselines import Baseline, baseline_of
 from xaibench.core.covering import By, Covered, CoveredConfidence, cover
-from xaibench.core.engine import Engine
 from xaibench.core.model import Classifier
+from xaibench.core.passes.engine import Engine
 from xaibench.metrics.drop_in_confidence import drop_in_confidence
 from xaibench.metrics.increase_in_confidence import increase_in_confidence
 

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from xaibench.core.covering import CoveredConfidence
-from xaibench.core.engine import Engine
 from xaibench.core.model import Classifier
+from xaibench.core.passes.engine import Engine
 from xaibench.core.registry import bind, plugins
 from xaibench.core.seeds import BatchGenerator
 from xaibench.metrics.drop_in_confidence import drop_in_confidence

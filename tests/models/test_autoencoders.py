@@ -6,8 +6,8 @@ import torch
 from torch import nn
 from training_data import NAMES, batch_of, gradients
 
-from xaibench.core.coders import Encoder
 from xaibench.core.errors import XaibenchError
+from xaibench.core.networks.coders import Encoder
 from xaibench.core.registry import bind
 
 ALL = ("autoencoder", "denoising_autoencoder", "vae", "modified_vae")

@@ -2,11 +2,11 @@ import pytest
 import torch
 from torch import nn
 
-from xaibench.core.engine import Engine
-from xaibench.core.head import find_head
-from xaibench.core.question import Question
+from xaibench.core.passes.engine import Engine
+from xaibench.core.passes.head import find_head
+from xaibench.core.passes.question import Question
+from xaibench.core.passes.tape import Tape
 from xaibench.core.registry import bind
-from xaibench.core.tape import Tape
 from xaibench.models.gap_cnn import gap_cnn
 
 

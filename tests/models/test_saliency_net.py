@@ -3,10 +3,10 @@ import torch
 from torch import nn
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.losses import LOSSES
 from xaibench.core.maps import resize
-from xaibench.core.mask_heads import Attention, SaliencyDecoder
 from xaibench.core.model import Batch
+from xaibench.core.networks.losses import LOSSES
+from xaibench.core.networks.mask_heads import Attention, SaliencyDecoder
 from xaibench.core.registry import bind
 from xaibench.models.saliency_net import SaliencyNet, saliency_net
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.head import find_head
 from xaibench.core.model import Batch
+from xaibench.core.passes.head import find_head
 from xaibench.core.registry import bind
 from xaibench.pipeline.building import ModelWords
 

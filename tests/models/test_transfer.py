@@ -8,8 +8,8 @@ import torchvision
 from torch import nn
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.head import find_head
 from xaibench.core.model import Batch
+from xaibench.core.passes.head import find_head
 from xaibench.core.registry import bind, plugins
 from xaibench.pipeline.building import ModelWords
 from xaibench.pipeline.optimise import make_optimiser

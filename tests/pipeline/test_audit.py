@@ -13,7 +13,7 @@ from PIL import Image
 from scans import SHAPE, copy, examine, fill, rescale, save, scan
 
 from xaibench.cli import cli
-from xaibench.core.groups import read_groups
+from xaibench.core.reading.groups import read_groups
 from xaibench.pipeline.audit import describe_audit, write_audit
 
 

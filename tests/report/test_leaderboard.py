@@ -188,7 +188,7 @@ def test_intervals_end_at_the_metrics_bounds():
 
 def test_skill_lies_between_the_best_blind_control_and_the_segmentation_network():
     methods = RUN["methods"] | {"segmentation": {"family": "learned", "blind": False}}
-    run = run_of(methods=methods)
+    run = run_of(methods=methods, models={"unet": {"all_masks": True}})
     scores = (
         rows_of("gradcam", "iou", [0.2, 0.4])
         + rows_of("gradcam", "drop", [0.3, 0.5])
@@ -207,6 +207,9 @@ def test_skill_lies_between_the_best_blind_control_and_the_segmentation_network(
     assert board.loc[["centre", "oracle"], "iou_skill"].isna().all()
     without = board_of([line for line in scores if line["method"] != "segmentation"], run)
     assert without["iou_skill"].isna().all()
+    # Under a budget it competes, and bounds nothing.
+    budgeted = board_of(scores, run | {"models": {"unet": {"all_masks": False}}})
+    assert budgeted["iou_skill"].isna().all()
 
 
 def test_who_has_learned_from_masks_says_from_how_many():

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from xaibench.checks.metric_trial import ASKED
 from xaibench.checks.networks import CLASSES, make_network
 from xaibench.core.data import Dataset
-from xaibench.core.engine import Engine
-from xaibench.core.memory import forget_peak, held_memory, peak_memory
 from xaibench.core.model import Model, evaluating
+from xaibench.core.passes.engine import Engine
+from xaibench.core.passes.memory import forget_peak, held_memory, peak_memory
+from xaibench.core.passes.question import Question
+from xaibench.core.passes.tape import Tape
 from xaibench.core.plugin import Bound
-from xaibench.core.question import Question
-from xaibench.core.tape import Tape
 from xaibench.pipeline.explain import Maps, TestBatch, words_of
 from xaibench.pipeline.rehearsal import make_up
 from xaibench.pipeline.score import gather

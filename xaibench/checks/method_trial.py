@@ -11,13 +11,13 @@ from torch import Tensor
 from xaibench.checks.networks import CLASSES, SIZE, make_network
 from xaibench.checks.rule import Broken
 from xaibench.checks.state import Given, differences, isolated, look_at
-from xaibench.core.engine import Engine
 from xaibench.core.maps import finish
 from xaibench.core.model import evaluating
+from xaibench.core.passes.engine import Engine
+from xaibench.core.passes.question import Question
+from xaibench.core.passes.tape import Tape
 from xaibench.core.plugin import Bound, Plugin
-from xaibench.core.question import Question
 from xaibench.core.seeds import seed_of
-from xaibench.core.tape import Tape
 from xaibench.pipeline.explain import words_of
 
 COUNT = 3

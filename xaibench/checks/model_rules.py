@@ -10,9 +10,9 @@ from xaibench.checks.networks import CLASSES
 from xaibench.checks.rule import Broken, Doubtful, Rule, Skipped, rule
 from xaibench.checks.state import isolated
 from xaibench.core.contract import METHOD_WORDS, OWN_WORDS
-from xaibench.core.engine import Engine
 from xaibench.core.model import evaluating
-from xaibench.core.tape import Tape
+from xaibench.core.passes.engine import Engine
+from xaibench.core.passes.tape import Tape
 
 RULES: list[Rule] = []
 # Sums in another order; logits of untrained networks are near 1.

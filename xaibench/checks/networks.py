@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from xaibench.core.mask_heads import SaliencyDecoder
 from xaibench.core.model import Classifier, Model, Outputs
+from xaibench.core.networks.mask_heads import SaliencyDecoder
 
 CLASSES = 3
 # Neither square nor a power of two.

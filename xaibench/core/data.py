@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.images import read_image, read_mask
+from xaibench.core.reading.images import read_image, read_mask
 
 _UNMARKED = np.iinfo(np.int8).min
 

@@ -45,7 +45,7 @@ def _follow(path: Path, found: dict[Path, None]) -> None:
         return
     found[path] = None
     for name in _read(path)[1]:
-        _follow(_PACKAGE / "core" / f"{name}.py", found)
+        _follow(_PACKAGE.joinpath("core", *name.split(".")).with_suffix(".py"), found)
 
 
 @cache

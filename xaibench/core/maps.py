@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from xaibench.core.precision import at_least_single
+from xaibench.core.passes.precision import at_least_single
 
 OK, CONSTANT, NON_FINITE = "ok", "constant map", "non-finite map"
 # A map that varies by less than this share of its size varies by rounding alone.

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from xaibench.core.activations import as_activations, as_output
 from xaibench.core.errors import XaibenchError
-from xaibench.core.layers import find_cam_layer, named_layer
 from xaibench.core.model import Model, evaluating
+from xaibench.core.passes.activations import as_activations, as_output
+from xaibench.core.passes.layers import find_cam_layer, named_layer
 from xaibench.core.suggest import did_you_mean
 
 _PROBE = "probe_of_a_peer"

@@ -7,12 +7,12 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from xaibench.core.choice import check_per_class, choose_classes
 from xaibench.core.data import Dataset, MaskLayer, Sample
 from xaibench.core.errors import DataNotFoundError, XaibenchError
-from xaibench.core.fetch import fetch_archive
+from xaibench.core.reading.choice import check_per_class, choose_classes
+from xaibench.core.reading.fetch import fetch_archive
+from xaibench.core.reading.search import DEPTH, folders_below
 from xaibench.core.registry import dataset
-from xaibench.core.search import DEPTH, folders_below
 
 _ADDRESS = "https://scholar.cu.edu.eg/Dataset_BUSI.zip"
 _FOLDER = "Dataset_BUSI_with_GT"

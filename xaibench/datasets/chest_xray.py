@@ -5,13 +5,13 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from xaibench.core.annotations import natural_order
 from xaibench.core.data import Dataset, Picture, Sample, read_files
 from xaibench.core.errors import DataNotFoundError, XaibenchError
-from xaibench.core.fetch import fetch_archive
-from xaibench.core.images import IMAGE_ENDINGS
+from xaibench.core.reading.annotations import natural_order
+from xaibench.core.reading.fetch import fetch_archive
+from xaibench.core.reading.images import IMAGE_ENDINGS
+from xaibench.core.reading.search import DEPTH, find_folder
 from xaibench.core.registry import dataset
-from xaibench.core.search import DEPTH, find_folder
 
 _ADDRESS = (
     "https://data.mendeley.com/public-files/datasets/rscbjbr9sj/files/"

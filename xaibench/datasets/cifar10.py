@@ -6,13 +6,13 @@ from pathlib import Path
 from torchvision.datasets import CIFAR10
 from torchvision.datasets.utils import check_integrity
 
-from xaibench.core.choice import check_per_class, choose_classes
 from xaibench.core.data import Dataset, Picture, Sample
 from xaibench.core.errors import DataNotFoundError, XaibenchError
-from xaibench.core.picking import keep_first
+from xaibench.core.reading.choice import check_per_class, choose_classes
+from xaibench.core.reading.picking import keep_first
+from xaibench.core.reading.search import find_folder
+from xaibench.core.reading.vision_fetch import download
 from xaibench.core.registry import dataset
-from xaibench.core.search import find_folder
-from xaibench.core.vision_fetch import download
 
 _CLASSES = (
     "airplane",

@@ -8,17 +8,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from xaibench.core.annotations import list_files
-from xaibench.core.categories import Members, check_apart, name_categories
-from xaibench.core.choice import choose_classes
 from xaibench.core.data import Dataset, MaskLayer, Picture, Sample
 from xaibench.core.errors import DataNotFoundError, XaibenchError
-from xaibench.core.fetch import fetch_archive
-from xaibench.core.images import IMAGE_ENDINGS, read_image
-from xaibench.core.picking import Objects, name_picture
+from xaibench.core.reading.annotations import list_files
+from xaibench.core.reading.categories import Members, check_apart, name_categories
+from xaibench.core.reading.choice import choose_classes
+from xaibench.core.reading.fetch import fetch_archive
+from xaibench.core.reading.images import IMAGE_ENDINGS, read_image
+from xaibench.core.reading.picking import Objects, name_picture
+from xaibench.core.reading.search import find_folder
+from xaibench.core.reading.yolo import fill_polygons, read_polygons
 from xaibench.core.registry import dataset
-from xaibench.core.search import find_folder
-from xaibench.core.yolo import fill_polygons, read_polygons
 
 _ADDRESS = "https://github.com/ultralytics/assets/releases/download/v0.0.0/coco128-seg.zip"
 _FOLDER = "coco128-seg"

@@ -5,8 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from xaibench.core.choice import check_per_class, choose_classes
-from xaibench.core.cub_files import (
+from xaibench.core.data import Dataset, MaskLayer, Picture, Sample, read_files
+from xaibench.core.errors import DataNotFoundError, XaibenchError
+from xaibench.core.reading.choice import check_per_class, choose_classes
+from xaibench.core.reading.cub_files import (
     LISTS_2010,
     TABLES_2011,
     Bird,
@@ -15,12 +17,10 @@ from xaibench.core.cub_files import (
     read_box,
     read_outline,
 )
-from xaibench.core.data import Dataset, MaskLayer, Picture, Sample, read_files
-from xaibench.core.errors import DataNotFoundError, XaibenchError
-from xaibench.core.fetch import fetch_archive
-from xaibench.core.picking import keep_first
+from xaibench.core.reading.fetch import fetch_archive
+from xaibench.core.reading.picking import keep_first
+from xaibench.core.reading.search import DEPTH, find_folder
 from xaibench.core.registry import dataset
-from xaibench.core.search import DEPTH, find_folder
 
 _IMAGES = "https://data.caltech.edu/records/65de6-vp158/files/CUB_200_2011.tgz"
 _SEGMENTATIONS = "https://data.caltech.edu/records/w9d68-gec53/files/segmentations.tgz"

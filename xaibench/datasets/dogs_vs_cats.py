@@ -7,13 +7,13 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from xaibench.core.annotations import natural_order
-from xaibench.core.choice import check_per_class
 from xaibench.core.data import Dataset, Sample
 from xaibench.core.errors import DataNotFoundError, XaibenchError
-from xaibench.core.picking import keep_first
+from xaibench.core.reading.annotations import natural_order
+from xaibench.core.reading.choice import check_per_class
+from xaibench.core.reading.picking import keep_first
+from xaibench.core.reading.search import DEPTH, find_folder
 from xaibench.core.registry import dataset
-from xaibench.core.search import DEPTH, find_folder
 
 _CLASSES = ("cat", "dog")
 _LAYOUTS = (("train", r"{}\.\d+\.jpg"), ("PetImages/{}", r"\d+\.jpg"))

@@ -4,20 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xaibench.core.annotations import (
+from xaibench.core.data import Dataset, MaskLayer, Sample
+from xaibench.core.errors import XaibenchError
+from xaibench.core.reading.annotations import (
     BOXES,
     Tree,
     list_files,
     natural_order,
     split_off_masks,
 )
-from xaibench.core.data import Dataset, MaskLayer, Sample
-from xaibench.core.errors import XaibenchError
-from xaibench.core.images import IMAGE_ENDINGS
-from xaibench.core.manifest import read_manifest
+from xaibench.core.reading.images import IMAGE_ENDINGS
+from xaibench.core.reading.manifest import read_manifest
+from xaibench.core.reading.voc_xml import read_boxes
 from xaibench.core.registry import dataset
 from xaibench.core.suggest import did_you_mean
-from xaibench.core.voc_xml import read_boxes
 
 _USAGE = (
     "write folder[path=DIR], where DIR has one subfolder of images for each class, "

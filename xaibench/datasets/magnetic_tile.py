@@ -5,13 +5,13 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from xaibench.core.annotations import natural_order
-from xaibench.core.choice import choose_classes
 from xaibench.core.data import Dataset, MaskLayer, Sample
 from xaibench.core.errors import DataNotFoundError, XaibenchError
-from xaibench.core.fetch import fetch_archive
+from xaibench.core.reading.annotations import natural_order
+from xaibench.core.reading.choice import choose_classes
+from xaibench.core.reading.fetch import fetch_archive
+from xaibench.core.reading.search import find_folder
 from xaibench.core.registry import dataset
-from xaibench.core.search import find_folder
 
 _ADDRESS = "https://github.com/abin24/Magnetic-tile-defect-datasets./archive/refs/heads/master.zip"
 _FOLDER = "Magnetic-tile-defect-datasets.-master"

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torchvision.datasets import MNIST
 
-from xaibench.core.choice import check_per_class, choose_classes
 from xaibench.core.data import Dataset, MaskLayer, Picture, Sample
 from xaibench.core.errors import DataNotFoundError, XaibenchError
-from xaibench.core.picking import keep_first
+from xaibench.core.reading.choice import check_per_class, choose_classes
+from xaibench.core.reading.picking import keep_first
+from xaibench.core.reading.search import find_folder
+from xaibench.core.reading.vision_fetch import download
 from xaibench.core.registry import dataset
-from xaibench.core.search import find_folder
-from xaibench.core.vision_fetch import download
 
 _DIGITS = tuple("0123456789")
 _PARTS = {"train": "train", "test": "t10k"}

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from xaibench.core.annotations import natural_order
-from xaibench.core.choice import check_per_class, choose_classes
 from xaibench.core.data import Dataset, MaskLayer, Picture, Sample, read_files
 from xaibench.core.errors import DataNotFoundError, XaibenchError
-from xaibench.core.images import IMAGE_ENDINGS, read_values
-from xaibench.core.picking import keep_first
+from xaibench.core.reading.annotations import natural_order
+from xaibench.core.reading.choice import check_per_class, choose_classes
+from xaibench.core.reading.images import IMAGE_ENDINGS, read_values
+from xaibench.core.reading.picking import keep_first
+from xaibench.core.reading.search import DEPTH, find_folder, subfolders
 from xaibench.core.registry import dataset
-from xaibench.core.search import DEPTH, find_folder, subfolders
 
 _FOLDER = "skin_hfus"
 _GRADES = {255: 3, 128: 2, 64: 1, 32: 0, 0: -1}

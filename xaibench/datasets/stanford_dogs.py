@@ -3,17 +3,17 @@
 from dataclasses import replace
 from pathlib import Path
 
-from xaibench.core.annotations import natural_order
-from xaibench.core.choice import check_per_class, choose_classes
 from xaibench.core.data import Dataset, Sample
 from xaibench.core.errors import DataNotFoundError, XaibenchError
-from xaibench.core.fetch import fetch_archive
-from xaibench.core.images import IMAGE_ENDINGS
-from xaibench.core.matlab import read_names
-from xaibench.core.picking import keep_first
+from xaibench.core.reading.annotations import natural_order
+from xaibench.core.reading.choice import check_per_class, choose_classes
+from xaibench.core.reading.fetch import fetch_archive
+from xaibench.core.reading.images import IMAGE_ENDINGS
+from xaibench.core.reading.matlab import read_names
+from xaibench.core.reading.picking import keep_first
+from xaibench.core.reading.search import DEPTH, find_folder, subfolders
+from xaibench.core.reading.voc_xml import read_boxes
 from xaibench.core.registry import dataset
-from xaibench.core.search import DEPTH, find_folder, subfolders
-from xaibench.core.voc_xml import read_boxes
 
 _ADDRESS = "http://vision.stanford.edu/aditya86/ImageNetDogs"
 _FOLDER = "stanford_dogs"

@@ -10,15 +10,23 @@ import numpy as np
 from torchvision.datasets import SBDataset, VOCSegmentation
 from torchvision.datasets.voc import DATASET_YEAR_DICT
 
-from xaibench.core.choice import choose_classes
 from xaibench.core.data import Dataset, MaskLayer, Picture, Sample, read_files
 from xaibench.core.errors import DataNotFoundError, XaibenchError
-from xaibench.core.images import read_image
-from xaibench.core.picking import Objects, name_picture
+from xaibench.core.reading.choice import choose_classes
+from xaibench.core.reading.images import read_image
+from xaibench.core.reading.picking import Objects, name_picture
+from xaibench.core.reading.search import find_folder
+from xaibench.core.reading.vision_fetch import download
+from xaibench.core.reading.voc_files import (
+    CLASSES,
+    YEAR,
+    Entry,
+    list_sbd,
+    list_voc,
+    measure,
+    read_truth,
+)
 from xaibench.core.registry import dataset
-from xaibench.core.search import find_folder
-from xaibench.core.vision_fetch import download
-from xaibench.core.voc_files import CLASSES, YEAR, Entry, list_sbd, list_voc, measure, read_truth
 
 _PLACE = "VOCdevkit/VOC2012"
 _EXAMPLE = "SegmentationClass/2007_000032.png"

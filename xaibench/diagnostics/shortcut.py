@@ -8,9 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from xaibench.core.device import choose_device, place_images
-from xaibench.core.engine import Engine
 from xaibench.core.model import Model
+from xaibench.core.passes.device import choose_device, place_images
+from xaibench.core.passes.engine import Engine
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
 from xaibench.diagnostics.finding import FAIL, PASS, UNDECIDED, Finding

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from xaibench.core.archive import MapReader
 from xaibench.core.data import Sample
-from xaibench.core.device import choose_device, place_images
-from xaibench.core.engine import Engine
 from xaibench.core.errors import XaibenchError
 from xaibench.core.loading import Loaded
 from xaibench.core.maps import OK
 from xaibench.core.model import Model
+from xaibench.core.passes.device import choose_device, place_images
+from xaibench.core.passes.engine import Engine
 from xaibench.core.plugin import Bound
 from xaibench.core.seeds import seed_of
 from xaibench.pipeline.cells import Ledger

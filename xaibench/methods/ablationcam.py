@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, einsum
 
-from xaibench.core.head import Head
+from xaibench.core.passes.head import Head
 from xaibench.core.registry import method
 
 

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from xaibench.core.attribution import Part, fold_channels
 from xaibench.core.baselines import Baseline, baseline_of
+from xaibench.core.passes.rules import rescale
 from xaibench.core.registry import method
-from xaibench.core.rules import rescale
 
 
 @method(paper="shrikumar2017deeplift", family="gradient", sign="none")

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from xaibench.core.passes.rules import guided
 from xaibench.core.registry import method
-from xaibench.core.rules import guided
 
 
 @method(paper="springenberg2015guided", family="gradient", sign="none")

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from torch import Tensor, einsum
 
 from xaibench.core.maps import resize
+from xaibench.core.passes.rules import guided
 from xaibench.core.registry import method
-from xaibench.core.rules import guided
 
 
 @method(paper="selvaraju2017gradcam", family="gradient", sign="none")

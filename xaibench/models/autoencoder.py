@@ -1,7 +1,7 @@
 """A convolutional autoencoder."""
 
-from xaibench.core.autoencoding import Autoencoder, find_classes
-from xaibench.core.coders import Decoder, Encoder, check_latent
+from xaibench.core.networks.autoencoding import Autoencoder, find_classes
+from xaibench.core.networks.coders import Decoder, Encoder, check_latent
 from xaibench.core.registry import model
 
 

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from xaibench.core.autoencoding import Autoencoder, find_classes
-from xaibench.core.coders import check_latent
 from xaibench.core.errors import XaibenchError
+from xaibench.core.networks.autoencoding import Autoencoder, find_classes
+from xaibench.core.networks.coders import check_latent
 from xaibench.core.registry import model
 
 _WIDE, _NARROW = 512, 128

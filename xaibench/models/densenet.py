@@ -2,8 +2,8 @@
 
 from typing import Unpack
 
-from xaibench.core.backbone import Transfer, build_classifier
 from xaibench.core.model import Classifier
+from xaibench.core.networks.backbone import Transfer, build_classifier
 from xaibench.core.registry import model
 
 

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from xaibench.core.backbone import build_network, cut_trunk, normalisation
 from xaibench.core.model import Batch, Model, Outputs
+from xaibench.core.networks.backbone import build_network, cut_trunk, normalisation
+from xaibench.core.networks.stages import cut_stages
 from xaibench.core.registry import model
-from xaibench.core.stages import cut_stages
 
 _SCALES = 3
 

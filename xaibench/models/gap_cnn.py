@@ -2,8 +2,8 @@
 
 from torch import nn
 
-from xaibench.core.blocks import small_classifier
 from xaibench.core.model import Classifier
+from xaibench.core.networks.blocks import small_classifier
 from xaibench.core.registry import model
 
 

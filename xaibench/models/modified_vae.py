@@ -1,7 +1,7 @@
 """A variational autoencoder with batch norms and leaky ReLUs."""
 
-from xaibench.core.autoencoding import VariationalAutoencoder, find_classes
-from xaibench.core.coders import Decoder, Encoder, check_latent
+from xaibench.core.networks.autoencoding import VariationalAutoencoder, find_classes
+from xaibench.core.networks.coders import Decoder, Encoder, check_latent
 from xaibench.core.registry import model
 
 

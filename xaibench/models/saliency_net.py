@@ -5,12 +5,18 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from xaibench.core.backbone import build_network, cut_trunk, normalisation
 from xaibench.core.errors import XaibenchError
-from xaibench.core.losses import LOSSES
 from xaibench.core.maps import resize
-from xaibench.core.mask_heads import Attention, DeepAttention, Rasaee, SaliencyDecoder, Upsampling
 from xaibench.core.model import Batch, Model, Outputs, cross_entropy, evaluating
+from xaibench.core.networks.backbone import build_network, cut_trunk, normalisation
+from xaibench.core.networks.losses import LOSSES
+from xaibench.core.networks.mask_heads import (
+    Attention,
+    DeepAttention,
+    Rasaee,
+    SaliencyDecoder,
+    Upsampling,
+)
 from xaibench.core.registry import model
 
 _HIDDEN = 1024

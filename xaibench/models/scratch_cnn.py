@@ -4,8 +4,8 @@ from itertools import pairwise
 
 from torch import nn
 
-from xaibench.core.blocks import conv_block, small_classifier
 from xaibench.core.model import Classifier
+from xaibench.core.networks.blocks import conv_block, small_classifier
 from xaibench.core.registry import model
 
 _WIDTHS = (32, 64, 128, 128, 256)

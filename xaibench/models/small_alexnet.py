@@ -2,8 +2,8 @@
 
 from torch import nn
 
-from xaibench.core.blocks import conv_block, small_classifier
 from xaibench.core.model import Classifier
+from xaibench.core.networks.blocks import conv_block, small_classifier
 from xaibench.core.registry import model
 
 _GRID, _HIDDEN = 3, 128

@@ -3,8 +3,8 @@
 from torch import nn
 from torchvision.models.resnet import BasicBlock
 
-from xaibench.core.blocks import conv_block, small_classifier
 from xaibench.core.model import Classifier
+from xaibench.core.networks.blocks import conv_block, small_classifier
 from xaibench.core.registry import model
 
 

@@ -2,9 +2,9 @@
 
 from torch import nn
 
-from xaibench.core.blocks import conv_block, small_classifier
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Classifier
+from xaibench.core.networks.blocks import conv_block, small_classifier
 from xaibench.core.registry import model
 
 _CONVOLUTIONS, _GRID = 4, 4

@@ -9,10 +9,10 @@ from shlex import quote
 import numpy as np
 import pandas as pd
 
-from xaibench.core.annotations import natural_order
-from xaibench.core.copies import gather
 from xaibench.core.data import Dataset
 from xaibench.core.progress import progress_bar
+from xaibench.core.reading.annotations import natural_order
+from xaibench.core.reading.copies import gather
 from xaibench.core.store import write_with
 from xaibench.pipeline.examine import Facts, Finding, Severity, examine_all
 from xaibench.pipeline.ties import find_ties, judge_ties, name_groups

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from xaibench.core.contract import CLASSIFIER_WORDS, METHOD_WORDS, OWN_WORDS
 from xaibench.core.errors import XaibenchError
-from xaibench.core.head import find_head
 from xaibench.core.model import Model, evaluating
+from xaibench.core.passes.head import find_head
 from xaibench.core.plugin import Bound
 
 # These words are served for every model; whether there are masks is the dataset's affair.

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from xaibench.core.data import Dataset, Sample, read_files
-from xaibench.core.duplicates import Imprint, take_imprint
 from xaibench.core.errors import XaibenchError
-from xaibench.core.images import read_image, read_mask
+from xaibench.core.reading.duplicates import Imprint, take_imprint
+from xaibench.core.reading.images import read_image, read_mask
 
 Severity = Literal["error", "warning", "note"]
 

@@ -10,17 +10,17 @@ import torch
 from torch import Tensor
 
 from xaibench.core.archive import MapReader, MapWriter, map_key
-from xaibench.core.batching import ran_out_of_memory
 from xaibench.core.covering import CoveredConfidence
-from xaibench.core.engine import Engine
 from xaibench.core.errors import XaibenchError
 from xaibench.core.loading import Loaded
 from xaibench.core.maps import finish
+from xaibench.core.passes.batching import ran_out_of_memory
+from xaibench.core.passes.engine import Engine
+from xaibench.core.passes.precision import at_least_single
+from xaibench.core.passes.question import Question
+from xaibench.core.passes.tape import Tape
 from xaibench.core.plugin import Bound
-from xaibench.core.precision import at_least_single
-from xaibench.core.question import Question
 from xaibench.core.seeds import seed_of
-from xaibench.core.tape import Tape
 
 
 @dataclass

@@ -8,17 +8,17 @@ import torch
 from torch import Tensor
 
 from xaibench.core.data import Picture
-from xaibench.core.device import place_images
 from xaibench.core.errors import XaibenchError
 from xaibench.core.explanation import Answer, Explanation, PictureFile
-from xaibench.core.images import read_image
 from xaibench.core.loading import resize_picture
 from xaibench.core.maps import finish
+from xaibench.core.passes.device import place_images
+from xaibench.core.passes.tape import Tape
 from xaibench.core.plugin import Bound
 from xaibench.core.progress import progress_bar
+from xaibench.core.reading.images import read_image
 from xaibench.core.registry import bind
 from xaibench.core.suggest import did_you_mean
-from xaibench.core.tape import Tape
 from xaibench.pipeline.building import missing_word
 from xaibench.pipeline.explain import TestBatch, ask, record
 from xaibench.pipeline.inputs import check_words

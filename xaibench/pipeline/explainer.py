@@ -6,14 +6,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from xaibench.core.allocator import keep_freed_memory
 from xaibench.core.contract import LAYER_WORDS
-from xaibench.core.engine import Engine, Precision
-from xaibench.core.layers import find_cam_layer
 from xaibench.core.model import Model, evaluating
+from xaibench.core.passes.allocator import keep_freed_memory
+from xaibench.core.passes.engine import Engine, Precision
+from xaibench.core.passes.layers import find_cam_layer
+from xaibench.core.passes.tape import Tape
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
-from xaibench.core.tape import Tape
 from xaibench.pipeline.explain import TestBatch, ask, finish_maps, words_of
 from xaibench.pipeline.inputs import check_images, check_words, find_targets, wrap
 from xaibench.pipeline.options import listed

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from xaibench.core.contract import LAYER_WORDS
+from xaibench.core.contract import CLASSIFIER_WORDS, LAYER_WORDS
 from xaibench.core.errors import XaibenchError
-from xaibench.core.layers import full_name
 from xaibench.core.model import Classifier, Model
+from xaibench.core.passes.layers import full_name
 from xaibench.core.plugin import Bound
 from xaibench.pipeline.building import missing_word
 
@@ -65,6 +65,10 @@ def check_words(methods: Sequence[Bound], model: Model, images: Tensor) -> None:
             raise XaibenchError(
                 f"method {method.spec} needs masks, which only a run on a dataset has."
             )
+        if word in CLASSIFIER_WORDS and not model.classifies:
+            raise XaibenchError(
+                f"method {method.spec} explains a classifier, which this model is not."
+            )
         if word:
             raise XaibenchError(
                 f"method {method.spec} needs {word}, which this model has not; choose another "
@@ -75,12 +79,14 @@ def check_words(methods: Sequence[Bound], model: Model, images: Tensor) -> None:
 def find_targets(targets: Any, logits: Tensor, rows: slice, count: int) -> Tensor:
     """Return the classes of some rows of ``count`` images: the given ones, or those predicted.
 
+    A model that doesn't classify predicts none: class 0 stands in, for maps that belong to no class.
+
     Raises:
         XaibenchError: they are no classes, or not one for each image.
     """
-    if targets is None:
-        return logits.argmax(dim=1)
     classes = logits.shape[1]
+    if targets is None:
+        return logits.argmax(dim=1) if classes else logits.new_zeros(len(logits), dtype=torch.long)
     try:
         chosen = torch.as_tensor(targets, device=logits.device)
     except (TypeError, ValueError, RuntimeError):
@@ -89,8 +95,7 @@ def find_targets(targets: Any, logits: Tensor, rows: slice, count: int) -> Tenso
         raise XaibenchError(f"targets must be whole numbers, one for each image, not {targets}.")
     chosen = chosen.long()
     chosen = chosen.expand(count) if chosen.ndim == 0 else chosen
-    if chosen.shape != (count,) or chosen.min() < 0 or chosen.max() >= classes:
-        raise XaibenchError(
-            f"targets must be {count} classes from 0 to {classes - 1}, not {targets}."
-        )
+    if chosen.shape != (count,) or chosen.min() < 0 or 0 < classes <= chosen.max():
+        known = f"from 0 to {classes - 1}" if classes else "from 0 upwards"
+        raise XaibenchError(f"targets must be {count} classes {known}, not {targets}.")
     return chosen[rows]

@@ -7,12 +7,13 @@ import torch
 import torchvision
 from torch import Tensor
 
-from xaibench.core.activations import as_activations
-from xaibench.core.backbone import build_classifier
 from xaibench.core.errors import XaibenchError
-from xaibench.core.head import Head, find_head
-from xaibench.core.known_layers import known_layer
-from xaibench.core.layers import (
+from xaibench.core.model import Model, evaluating
+from xaibench.core.networks.backbone import build_classifier
+from xaibench.core.networks.known_layers import known_layer
+from xaibench.core.passes.activations import as_activations
+from xaibench.core.passes.head import Head, find_head
+from xaibench.core.passes.layers import (
     SpatialLayer,
     check_layer,
     find_cam_layer,
@@ -20,7 +21,6 @@ from xaibench.core.layers import (
     short_name,
     spatial_layers,
 )
-from xaibench.core.model import Model, evaluating
 from xaibench.core.registry import bind, plugins
 from xaibench.core.spec import parse_spec
 from xaibench.core.suggest import did_you_mean

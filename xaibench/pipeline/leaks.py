@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from xaibench.core.copies import find_copies
 from xaibench.core.data import Sample
+from xaibench.core.reading.copies import find_copies
 from xaibench.core.splits import PARTS, Split, check_split, parted_groups
 
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from xaibench.core.engine import Engine
-from xaibench.core.memory import forget_peak, peak_memory
+from xaibench.core.passes.engine import Engine
+from xaibench.core.passes.memory import forget_peak, peak_memory
 
 
 class Meter:

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from xaibench.core.data import Sample
-from xaibench.core.device import place_images
-from xaibench.core.engine import Engine
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum, code_of, fingerprint
 from xaibench.core.model import Model
+from xaibench.core.passes.device import place_images
+from xaibench.core.passes.engine import Engine
 from xaibench.core.progress import progress_bar
 from xaibench.core.seeds import seed_of
 from xaibench.core.store import read_json, write_json, write_with

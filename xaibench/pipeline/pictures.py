@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from xaibench.core.annotations import list_files, natural_order, split_off_masks
 from xaibench.core.explanation import PictureFile
-from xaibench.core.images import IMAGE_ENDINGS
+from xaibench.core.reading.annotations import list_files, natural_order, split_off_masks
+from xaibench.core.reading.images import IMAGE_ENDINGS
 
 
 def find_pictures(

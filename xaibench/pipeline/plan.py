@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import torch
 
 from xaibench.core.contract import CLASSIFIER_WORDS, JUDGED_WORDS
-from xaibench.core.device import choose_device, mixed_precision, place_images, place_model
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Batch, Model
+from xaibench.core.passes.device import choose_device, mixed_precision, place_images, place_model
 from xaibench.core.plugin import Bound
 from xaibench.core.splits import OFFICIAL
 from xaibench.pipeline.analyse import is_analysed, why_no_analysis

@@ -9,17 +9,17 @@ import torch
 import torchvision
 from torch import Tensor
 
-from xaibench.core.device import choose_device, place_model
-from xaibench.core.engine import Engine
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum
 from xaibench.core.layout import Layout, Place
 from xaibench.core.model import Model
+from xaibench.core.networks.weights import load_whole, read_weights
+from xaibench.core.passes.device import choose_device, place_model
+from xaibench.core.passes.engine import Engine
 from xaibench.core.registry import bind, load_plugin_file
 from xaibench.core.spec import parse_spec
 from xaibench.core.splits import count_folds
 from xaibench.core.store import read_json
-from xaibench.core.weights import load_whole, read_weights
 from xaibench.pipeline.building import ModelWords, build_model
 from xaibench.pipeline.layers import build_any, choose_layer
 from xaibench.pipeline.options import RunOptions, make_options

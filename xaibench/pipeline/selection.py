@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from xaibench.core.data import Dataset, Sample
-from xaibench.core.engine import Engine
 from xaibench.core.errors import XaibenchError
-from xaibench.core.groups import join_groups
-from xaibench.core.layers import check_layer, full_name
 from xaibench.core.layout import Layout
 from xaibench.core.loading import Loader
 from xaibench.core.model import Model
+from xaibench.core.passes.engine import Engine
+from xaibench.core.passes.layers import check_layer, full_name
 from xaibench.core.plugin import Bound, MethodTraits, Plugin
+from xaibench.core.reading.groups import join_groups
 from xaibench.core.registry import bind, load_plugin_file, plugins
 from xaibench.core.roots import open_dataset
 from xaibench.core.seeds import seed_of

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from xaibench.core.copies import gather
 from xaibench.core.data import Sample
-from xaibench.core.duplicates import find_near_duplicates, join_pairs
+from xaibench.core.reading.copies import gather
+from xaibench.core.reading.duplicates import find_near_duplicates, join_pairs
 from xaibench.pipeline.examine import Facts, Finding, Severity
 
 _NAMED = 3

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from xaibench.core.augment import augment
 from xaibench.core.data import Sample
-from xaibench.core.device import mixed_precision, place_images, place_model
 from xaibench.core.errors import XaibenchError
 from xaibench.core.loading import Loader
 from xaibench.core.model import Batch, Model
+from xaibench.core.passes.device import mixed_precision, place_images, place_model
 from xaibench.core.progress import progress_bar
 from xaibench.core.seeds import seed_of
 from xaibench.core.splits import Split

@@ -10,10 +10,10 @@ from scipy import ndimage
 from torch import Tensor
 
 from xaibench.core.data import Sample
-from xaibench.core.device import choose_device, place_images, place_model
-from xaibench.core.engine import Engine
 from xaibench.core.fingerprints import checksum
 from xaibench.core.model import Model, evaluating
+from xaibench.core.passes.device import choose_device, place_images, place_model
+from xaibench.core.passes.engine import Engine
 from xaibench.core.store import write_json, write_with
 from xaibench.core.tables import read_table
 from xaibench.pipeline.cells import Ledger

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xaibench.core.device import choose_device, place_images
 from xaibench.core.errors import XaibenchError
 from xaibench.core.loading import Loaded
+from xaibench.core.passes.device import choose_device, place_images
+from xaibench.core.passes.tape import RECORDED_WORDS, Tape
 from xaibench.core.plugin import Bound
 from xaibench.core.progress import progress_bar
 from xaibench.core.registry import bind
-from xaibench.core.tape import RECORDED_WORDS, Tape
 from xaibench.pipeline.analyse import analyse
 from xaibench.pipeline.cell_files import CellFiles
 from xaibench.pipeline.cells import Job, Ledger

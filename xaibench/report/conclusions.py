@@ -12,6 +12,7 @@ from xaibench.report.traits import (
     Run,
     header,
     headlines,
+    is_upper_bound,
     kind_of,
     sign,
     trained_on_masks,
@@ -29,7 +30,7 @@ def conclusions(section: Section, run: Run, judged: Mapping[str, Judged]) -> Ite
         ranked = _ranked(section, run, judged[metric], metric)
         if ranked:
             yield " ".join(_metric(section, run, judged[metric], metric, ranked))
-    yield from _reach(section)
+    yield from _reach(section, run)
 
 
 def _ranked(section: Section, run: Run, found: Judged, metric: str) -> list[int]:
@@ -163,7 +164,7 @@ def _blind(section: Section, run: Run, found: Judged, metric: str) -> Iterator[s
         yield "All rows are better than it."
 
 
-def _reach(section: Section) -> Iterator[str]:
+def _reach(section: Section, run: Run) -> Iterator[str]:
     seeds, folds = section.units["seed"].nunique(), section.units["fold"].nunique()
     yield (
         "One training seed only: intervals and tests speak of other images, not of other trainings."
@@ -171,10 +172,10 @@ def _reach(section: Section) -> Iterator[str]:
         else f"{seeds} training seeds: intervals and tests speak of other images and trainings"
         f"{', of which so few seeds can say little' if seeds < _FEW_SEEDS else ''}."
     ) + (f" All {folds} folds are pooled." if folds > 1 else "")
-    if not any(row.method == SEGMENTATION for row in section.rows):
+    if not any(is_upper_bound(run, section.dataset, row.model, row.method) for row in section.rows):
         yield (
-            f"No skill is given: it needs a row of a network trained to segment (`{SEGMENTATION}`) "
-            "as the upper bound, and the oracle is none."
+            "No skill is given: it needs the upper bound of a network trained to segment from all "
+            f"masks (`{SEGMENTATION}` on `fcn8`), and the oracle is none."
         )
 
 

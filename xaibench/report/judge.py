@@ -6,11 +6,11 @@ import numpy as np
 
 from xaibench.report.section import Floats, Section, mean
 from xaibench.report.traits import (
-    SEGMENTATION,
     Run,
     bounds_of,
     higher_is_better,
     is_blind,
+    is_upper_bound,
     kind_of,
     sign,
 )
@@ -152,7 +152,11 @@ def _contradicted(values: Floats) -> np.ndarray:
 
 def _skill(section: Section, run: Run, metric: str, found: Floats) -> Floats:
     """Place each row between its model's best blind control and the best segmentation network."""
-    upper = [found[at] for at, row in enumerate(section.rows) if row.method == SEGMENTATION]
+    upper = [
+        found[at]
+        for at, row in enumerate(section.rows)
+        if is_upper_bound(run, section.dataset, row.model, row.method)
+    ]
     upper = [value for value in upper if not np.isnan(value)]
     if not upper:
         return np.full(len(found), np.nan)

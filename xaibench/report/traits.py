@@ -95,6 +95,11 @@ def masks_seen(run: Run, dataset: str, model: str, method: str) -> float:
     return float(of_dataset(run, dataset, "mask_fraction") if own is None else own)
 
 
+def is_upper_bound(run: Run, dataset: str, model: str, method: str) -> bool:
+    """Whether a row is the upper bound of skill: a network that learned to segment from all masks."""
+    return method == SEGMENTATION and masks_seen(run, dataset, model, method) == 1
+
+
 def trained_on_masks(run: Run, rows: Iterable[Sequence[str]]) -> set[str]:
     """Return the models whose own saliency a learned method reads: masks were in their training.
 

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from xaibench.core.archive import MapWriter, map_key
 from xaibench.core.data import Sample
-from xaibench.core.device import choose_device, place_images
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum
 from xaibench.core.loading import Loaded
+from xaibench.core.passes.device import choose_device, place_images
 from xaibench.core.plugin import Bound
 from xaibench.core.store import replacing, write_json, write_with
 from xaibench.pipeline.cells import Ledger

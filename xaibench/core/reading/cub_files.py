@@ -7,8 +7,8 @@ import numpy as np
 
 from xaibench.core.data import Box, Picture, Sample
 from xaibench.core.errors import XaibenchError
-from xaibench.core.images import read_image
-from xaibench.core.matlab import read_matlab
+from xaibench.core.reading.images import read_image
+from xaibench.core.reading.matlab import read_matlab
 
 TABLES_2011 = ("images", "image_class_labels", "train_test_split", "bounding_boxes", "classes")
 LISTS_2010 = {"train": "train.txt", "test": "test.txt"}

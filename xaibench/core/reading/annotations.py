@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.images import IMAGE_ENDINGS
+from xaibench.core.reading.images import IMAGE_ENDINGS
 
 Files = Mapping[str, list[Path]]
 """Files below a folder by their key: the path below it, ``/``-separated, without its ending."""

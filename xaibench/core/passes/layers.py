@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops.misc import Permute
 
-from xaibench.core.activations import as_activations, fits_image, token_grid
 from xaibench.core.errors import XaibenchError
-from xaibench.core.known_layers import known_layer
 from xaibench.core.model import evaluating, logits_of
+from xaibench.core.networks.known_layers import known_layer
+from xaibench.core.passes.activations import as_activations, fits_image, token_grid
 from xaibench.core.suggest import did_you_mean
 
 _IMAGE_LIKE, _TOKENS = 4, 3

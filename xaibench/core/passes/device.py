@@ -7,8 +7,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from xaibench.core.allocator import keep_freed_memory
 from xaibench.core.errors import XaibenchError
+from xaibench.core.passes.allocator import keep_freed_memory
 
 _HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 Module = TypeVar("Module", bound=nn.Module)

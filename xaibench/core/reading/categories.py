@@ -6,7 +6,7 @@ from itertools import combinations
 from pathlib import Path
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.yolo import read_names
+from xaibench.core.reading.yolo import read_names
 
 Members = Mapping[str, frozenset[int]]
 """Classes by name, each with the indices of the categories that it is made of."""

@@ -8,10 +8,10 @@ import torchvision
 from torch import nn
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.known_layers import SEQUENTIAL, known_layer
 from xaibench.core.model import IMAGENET_MEAN, IMAGENET_STD, Classifier
+from xaibench.core.networks.known_layers import SEQUENTIAL, known_layer
+from xaibench.core.networks.weights import load_weights
 from xaibench.core.suggest import did_you_mean
-from xaibench.core.weights import load_weights
 
 # They hand out two kinds of logits in training, unless told not to.
 _WITHOUT_SECOND_HEAD = {"aux_logits": False, "init_weights": True}

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from xaibench.core.engine import Engine
-from xaibench.core.precision import at_least_single
+from xaibench.core.passes.engine import Engine
+from xaibench.core.passes.precision import at_least_single
 
 
 def sum_over_biases(

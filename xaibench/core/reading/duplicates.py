@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from xaibench.core.likeness import SIDE, Coarse, Details, coarsen, likeness, prepare_details
+from xaibench.core.reading.likeness import SIDE, Coarse, Details, coarsen, likeness, prepare_details
 
 _NEAR_BITS, _NEAR_WHOLE, _NEAR_DETAIL = 8, 0.85, 0.3
 """Signs of a near-duplicate: hashes that differ in so few bits, thumbnails that correlate so much;

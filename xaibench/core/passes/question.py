@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from xaibench.core.biases import sum_over_biases
-from xaibench.core.engine import Engine
 from xaibench.core.errors import XaibenchError
-from xaibench.core.head import Head, find_head, run_head
+from xaibench.core.passes.biases import sum_over_biases
+from xaibench.core.passes.engine import Engine
+from xaibench.core.passes.head import Head, find_head, run_head
+from xaibench.core.passes.tape import Tape
 from xaibench.core.seeds import BatchGenerator
-from xaibench.core.tape import Tape
 
 Copies = Callable[[int, int], Tensor]
 WeighedCopies = Callable[[int, int], tuple[Tensor, Tensor]]

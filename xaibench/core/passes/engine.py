@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from xaibench.core.batching import BatchSize
-from xaibench.core.compiling import compile_network
-from xaibench.core.device import autocast, full_precision
 from xaibench.core.errors import XaibenchError
-from xaibench.core.folding import fold_batch_norms
 from xaibench.core.model import Model
-from xaibench.core.precision import at_least_single
+from xaibench.core.passes.batching import BatchSize
+from xaibench.core.passes.compiling import compile_network
+from xaibench.core.passes.device import autocast, full_precision
+from xaibench.core.passes.folding import fold_batch_norms
+from xaibench.core.passes.precision import at_least_single
 
 Precision = Literal["fp32", "bf16", "fp16"]
 # 16 images of 224 x 224: on the CPU more gain nothing. Smaller images get proportionally more.

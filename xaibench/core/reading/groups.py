@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from xaibench.core.data import Sample
-from xaibench.core.duplicates import join_pairs
 from xaibench.core.errors import XaibenchError
+from xaibench.core.reading.duplicates import join_pairs
 from xaibench.core.suggest import did_you_mean
 
 _COLUMNS = ("sample", "group")

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.unpack import unpack
+from xaibench.core.reading.unpack import unpack
 
 _CHUNK = 64 * 1024
 _CONNECT_SECONDS, _READ_SECONDS = 15, 60

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torchvision.datasets import SBDataset, VOCSegmentation
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.images import read_values
-from xaibench.core.matlab import read_matlab
+from xaibench.core.reading.images import read_values
+from xaibench.core.reading.matlab import read_matlab
 
 YEAR = "2012"
 CLASSES = (

@@ -7,13 +7,13 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from xaibench.core.activations import as_activations
 from xaibench.core.contract import OWN_WORDS
-from xaibench.core.engine import Engine
 from xaibench.core.errors import XaibenchError
-from xaibench.core.layers import named_layer
 from xaibench.core.model import Outputs
-from xaibench.core.precision import at_least_single
+from xaibench.core.passes.activations import as_activations
+from xaibench.core.passes.engine import Engine
+from xaibench.core.passes.layers import named_layer
+from xaibench.core.passes.precision import at_least_single
 
 # What a method must name for a pass to be recorded, and what for its head to keep a graph.
 _NEED_LAYER = frozenset({"activations", "gradients", "derive"})

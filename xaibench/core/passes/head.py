@@ -12,13 +12,13 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from xaibench.core.activations import as_activations, as_output
-from xaibench.core.batching import BatchSize
-from xaibench.core.engine import Engine
 from xaibench.core.errors import XaibenchError
-from xaibench.core.layers import named_layer
 from xaibench.core.model import Model
-from xaibench.core.precision import at_least_single
+from xaibench.core.passes.activations import as_activations, as_output
+from xaibench.core.passes.batching import BatchSize
+from xaibench.core.passes.engine import Engine
+from xaibench.core.passes.layers import named_layer
+from xaibench.core.passes.precision import at_least_single
 
 # 64 MB of activations in a pass.
 _ELEMENTS, _MOST_ROWS = 1 << 24, 1 << 14

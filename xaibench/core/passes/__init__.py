@@ -1,0 +1,1 @@
+"""Every pass through a network: engine, tape, layers, precision and memory."""

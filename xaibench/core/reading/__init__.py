@@ -1,0 +1,1 @@
+"""From files to samples: downloads, archives, annotations, classes, near-duplicates."""
