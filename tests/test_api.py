@@ -381,7 +381,7 @@ def test_a_model_that_does_not_classify_is_explained_without_a_target():
         def abilities(self):
             return frozenset({"class_maps"})
 
-        def outputs(self, images, *, saliency=False):
+        def outputs(self, images, **_):
             maps = torch.zeros(len(images), 3, *images.shape[2:])
             maps[:, 0], maps[:, 2, :, 3:] = 0.25, 0.5
             return xaibench.Outputs(images.new_zeros(len(images), 0), class_maps=maps)

@@ -123,7 +123,9 @@ def test_the_document_has_numbers_meanings_notes_and_links_that_lead_somewhere(t
 
 def test_a_terminal_gets_a_line_for_each(tmp_path):
     write(tmp_path)
-    (line,) = analysis_lines(quantities(read_analyses(tmp_path)))
+    assert not list(analysis_lines(tmp_path))
+    quantities(read_analyses(tmp_path)).to_csv(tmp_path / "analyses.csv", index=False)
+    (line,) = analysis_lines(tmp_path)
     assert line.startswith("net[width=2], holdout, seed 0: made: right 0.750 [0.47, 0.91], number")
 
 

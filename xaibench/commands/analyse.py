@@ -7,10 +7,9 @@ from typing import Any
 
 import click
 
-from xaibench.commands.run import run_options, show
+from xaibench.commands.run import FAILED_CELLS, run_options, show
 from xaibench.pipeline.options import RunOptions, listed
 
-_FAILED = 3
 # What explaining alone needs, and what has a shorter name here.
 _ELSEWHERE = frozenset({
     "methods", "metrics", "controls", "judge", "target", "layer", "precision", "fold", "compile",
@@ -34,8 +33,6 @@ def analyse(models: str | None, analyses: str, **given: Any) -> None:
     from xaibench.pipeline.plan import describe_plan, make_plan
     from xaibench.pipeline.run import run_plan
     from xaibench.pipeline.selection import select
-    from xaibench.report.analyses import quantities, read_analyses
-    from xaibench.report.analysis_document import analysis_lines
 
     log_to_terminal()
     chosen = {name: value for name, value in given.items() if value not in (None, ())}
@@ -47,9 +44,7 @@ def analyse(models: str | None, analyses: str, **given: Any) -> None:
         click.echo(line)
     outcome = run_plan(selection, plan, f"xaibench {shlex.join(sys.argv[1:])}")
     show(outcome.out)
-    for line in analysis_lines(quantities(read_analyses(outcome.out))):
-        click.echo(line)
     for analysis, error in outcome.failures.items():
         click.echo(f"failed: {analysis}: {error}", err=True)
     if outcome.failures:
-        raise SystemExit(_FAILED)
+        raise SystemExit(FAILED_CELLS)

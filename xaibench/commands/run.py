@@ -119,12 +119,15 @@ def report(directory: Path) -> None:
 
 
 def show(out: Path) -> None:
-    """Write a folder's report and print its board."""
+    """Write a folder's report and print its board and what its analyses came to."""
     from xaibench.core.store import read_json
+    from xaibench.report.analysis_document import analysis_lines
     from xaibench.report.terminal import print_board
     from xaibench.report.write import write_report
 
     print_board(write_report(out), read_json(out / "run.json"))
+    for line in analysis_lines(out):
+        click.echo(line)
     click.echo(f"written to {out}: leaderboard.md, scores.csv, classification.csv, grid.png, ...")
 
 

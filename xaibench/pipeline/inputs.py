@@ -79,7 +79,7 @@ def check_words(methods: Sequence[Bound], model: Model, images: Tensor) -> None:
 def find_targets(targets: Any, logits: Tensor, rows: slice, count: int) -> Tensor:
     """Return the classes of some rows of ``count`` images: the given ones, or those predicted.
 
-    A model that doesn't classify predicts none: class 0 stands in, for maps that belong to no class.
+    A model that doesn't classify predicts none; class 0 stands in, for maps of no class.
 
     Raises:
         XaibenchError: they are no classes, or not one for each image.

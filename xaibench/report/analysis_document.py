@@ -44,8 +44,12 @@ def analyses_to_markdown(analyses: list[Analysis], table: pd.DataFrame, out: Pat
             yield from _figures(each, out)
 
 
-def analysis_lines(table: pd.DataFrame) -> Iterator[str]:
-    """Yield the same in a line for each model and analysis, for a terminal."""
+def analysis_lines(out: Path) -> Iterator[str]:
+    """Yield what a folder's ``analyses.csv`` says, a line for each model and analysis."""
+    path = out / "analyses.csv"
+    if not path.is_file():
+        return
+    table = pd.read_csv(path)
     for key, own in table.groupby([*PLACE, "analysis"], sort=False):
         *names, name = cast(tuple[Any, ...], key)
         place = Place(*names)

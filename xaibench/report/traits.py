@@ -96,7 +96,7 @@ def masks_seen(run: Run, dataset: str, model: str, method: str) -> float:
 
 
 def is_upper_bound(run: Run, dataset: str, model: str, method: str) -> bool:
-    """Whether a row is the upper bound of skill: a network that learned to segment from all masks."""
+    """Whether a row is the upper bound of skill: a segmentation network that saw all masks."""
     return method == SEGMENTATION and masks_seen(run, dataset, model, method) == 1
 
 
