@@ -57,6 +57,15 @@ def test_what_is_nearer_to_a_part_wins(tmp_path):
     ]
 
 
+def test_a_profile_may_run_some_parts_only(tmp_path):
+    text = TWO_PARTS.replace("[profiles.quick]", '[profiles.quick]\nparts = ["large"]')
+    (options,) = options_of(tmp_path, text, "quick")
+    assert options.models == ("resnet50",)
+    assert len(options_of(tmp_path, text)) == 2
+    with pytest.raises(XaibenchError, match=r"\[profiles.quick\] parts: lost: not in"):
+        options_of(tmp_path, text.replace('["large"]', '["lost"]'), "quick")
+
+
 def test_one_part_can_be_chosen_and_tells_where_it_comes_from(tmp_path):
     (part,) = read_suite(suite_file(tmp_path, TWO_PARTS), "quick", "large")
     assert part.origin == {"name": "suite", "profile": "quick", "part": "large"}

@@ -87,6 +87,16 @@ def test_no_difference_may_be_one_to_either_side(tmp_path):
     assert found[["value", "low", "high", "p"]].tolist() == pytest.approx([0, -reach, reach, 1])
 
 
+def test_few_images_that_tell_two_shares_apart_leave_the_interval_on_both_sides(tmp_path):
+    folder = write(tmp_path)
+    images = pd.read_csv(folder / "images.csv", keep_default_na=False)
+    images["head"] = [0, *RIGHT[1:]]
+    images.to_csv(folder / "images.csv", index=False)
+    found = quantities(read_analyses(tmp_path)).set_index("quantity").loc["right - head"]
+    assert found[["value", "p"]].tolist() == pytest.approx([1 / 12, 1])
+    assert found["low"] < 0 < found["high"]
+
+
 def test_groups_widen_intervals_and_weaken_tests(rows, tmp_path):
     write(tmp_path / "grouped", groups=["p1"] * 3 + ["p2"] * 3 + ["p3"] * 3 + ["p4"] * 3)
     grouped = quantities(read_analyses(tmp_path / "grouped")).set_index("quantity")

@@ -38,6 +38,7 @@ def metrics(name: str | None) -> None:
     from xaibench.core.definition import define
     from xaibench.core.registry import bind, plugins
     from xaibench.pipeline.rehearsal import rehearse
+    from xaibench.report.traits import FAMILIES
 
     if name:
         metric = bind("metric", name)
@@ -46,7 +47,7 @@ def metrics(name: str | None) -> None:
         _lay_out(define(metric))
         return
     known = [bind("metric", each) for each in plugins("metric")]
-    for family in dict.fromkeys(each.plugin.traits.family for each in known):
+    for family in FAMILIES:
         click.secho(family, bold=True)
         for each in known:
             if each.plugin.traits.family == family:

@@ -1,7 +1,8 @@
 """Suites: TOML files that hold the options of one run, or of several parts that belong together.
 
 Options stand at the top; ``[parts.NAME]`` adds what a part has of its own, ``[profiles.NAME]`` what
-a profile changes, and ``[parts.NAME.profiles.NAME]`` what it changes in one part alone.
+a profile changes, and ``[parts.NAME.profiles.NAME]`` what it changes in one part alone. A profile
+with ``parts = ["NAME"]`` runs only these.
 """
 
 import tomllib
@@ -47,13 +48,16 @@ def read_suite(path: Path, profile: str = "", part: str = "") -> list[SuitePart]
     _check_name(path, "--profile", profile, known)
     base = Path("results") / (f"{path.stem}-{profile}" if profile else path.stem)
     found = []
-    for name in [part] if part else parts or [""]:
+    chosen = profiles.get(profile, {}).get(_PARTS, list(parts) or [""])
+    for name in [part] if part else chosen:
+        if name:
+            _check_name(path, f"[profiles.{profile}] parts:", name, parts)
         own = parts.get(name, {})
         options = {
             "out": str(base / name),
             **_options(content),
             **_options(own),
-            **profiles.get(profile, {}),
+            **_options(profiles.get(profile, {})),
             **own.get(_PROFILES, {}).get(profile, {}),
         }
         origin = {"name": path.stem, "profile": profile or "full", "part": name}
