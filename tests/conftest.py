@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Before torch is imported, and for subprocesses: the number of threads may change the last bit.
+os.environ["OMP_NUM_THREADS"] = "1"
 # A script for another interpreter, where Quantus is installed.
 collect_ignore = ["metrics/quantus_peer.py"]
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from xaibench.core.registry import bind
 from xaibench.core.store import folder_name
 from xaibench.core.tables import read_table
+from xaibench.report.classifier_figures import counts_by_class
 from xaibench.stats.rates import Interval, wilson
 from xaibench.stats.resampling import Resampling, interval
 
@@ -57,21 +58,14 @@ def confusion_figures(confusion: Floats) -> dict[str, tuple[Floats, Floats | Non
     Args:
         confusion: ``(..., K, K)``, rows are true classes and columns predicted ones.
     """
-    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
-    actual, predicted = confusion.sum(axis=-1), confusion.sum(axis=-2)
+    actual = confusion.sum(axis=-1)
     total = actual.sum(axis=-1)
-    others = total[..., None] - actual
-    with np.errstate(invalid="ignore", divide="ignore"):
-        by_class = {
-            "precision": (hits / predicted, predicted),
-            "recall": (hits / actual, actual),
-            "specificity": ((others - predicted + hits) / others, others),
-            "f1": (2 * hits / (actual + predicted), None),
-        }
-    accuracy = hits.sum(axis=-1) / total
+    accuracy = np.trace(confusion, axis1=-2, axis2=-1) / total
     found: dict[str, tuple[Floats, Floats | None]] = {"accuracy": (accuracy, total)}
-    for name, (rate, cases) in by_class.items():
-        found[name] = rate[..., -1], None if cases is None else cases[..., -1]
+    for name, (counted, cases) in counts_by_class(confusion).items():
+        with np.errstate(invalid="ignore"):
+            rate = counted / cases
+        found[name] = rate[..., -1], None if name == "f1" else cases[..., -1]
         found[f"macro_{name}"] = rate.mean(axis=-1), None
         found[f"weighted_{name}"] = (rate * actual).sum(axis=-1) / total, None
     return found | {"weighted_recall": (accuracy, total)}

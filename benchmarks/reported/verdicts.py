@@ -12,6 +12,7 @@ from ours import Ours, find
 from xaibench.core.errors import XaibenchError
 from xaibench.core.spec import parse_spec
 from xaibench.core.store import read_json
+from xaibench.pipeline.options import flag
 
 # They name the suite or say where and how fast to compute, and change no score.
 _HARMLESS = frozenset({"suite", "profile", "part", "out", "device", "data_root", "batch_size",
@@ -113,7 +114,7 @@ def _differences(entry: Entry, run: Run, ours: Ours) -> Iterator[str]:
             yield f"{name} {there} instead of {value}"
     for name in _changed(run.info["command"]):
         if name not in wanted:
-            yield f"--{name.replace('_', '-')} differs from the suite's"
+            yield f"{flag(name)} differs from the suite's"
     if entry.images and not 1 / _MOST_APART <= ours.images / int(entry.images) <= _MOST_APART:
         yield f"{ours.images} images instead of {entry.images}"
 

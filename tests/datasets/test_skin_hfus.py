@@ -114,6 +114,7 @@ def test_found_by_its_name_or_as_the_root_itself(tmp_path, monkeypatch):
     folder = make_skin_hfus(tmp_path).rename(tmp_path / "scans")
     with pytest.raises(DataNotFoundError, match=r"no folder skin_hfus .*skin_hfus/layers/CLASS"):
         skin_hfus(tmp_path)
+    (folder / "images" / SKIN[0] / "._p0_0.png").write_bytes(b"what a Mac adds")
     assert len(skin_hfus(folder).samples) == 16
     monkeypatch.chdir(folder)
     assert len(skin_hfus(type(folder)(".")).samples) == 16

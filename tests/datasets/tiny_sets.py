@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 from PIL import Image
 from scipy.io import savemat
+from tiny_photos import save
 from torchvision.datasets import CIFAR10
 
 VOC_PALETTE = [value for index in range(256) for value in (index, 255 - index, index // 2)]
@@ -130,8 +131,3 @@ def colour(truth):
     """A picture in which each class has a colour of its own, with a little noise."""
     noise = np.random.default_rng(0).integers(0, 20, (*truth.shape, 3))
     return (noise + np.stack([truth * 11, 200 - truth * 7, truth * 3], 2) % 220).astype(np.uint8)
-
-
-def save(path, array):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(array).save(path)

@@ -4,6 +4,8 @@ from torch import nn
 from torch.nn import functional
 from training_data import NAMES, batch_of, gradients
 
+import xaibench
+from xaibench.core.errors import XaibenchError
 from xaibench.core.registry import bind, plugins
 from xaibench.models.fcn8 import FCN8, fcn8
 
@@ -69,6 +71,9 @@ def test_unmasked_images_teach_nothing_and_every_parameter_takes_part():
         assert value.any()
         torch.testing.assert_close(some[name], value)
         assert not none[name].any()
+    found = build().loss(batch_of([False] * 4))
+    assert found["loss"] == 0
+    assert found["pixel_accuracy"].isnan()  # unknown, and not nothing
 
 
 def test_averaged_gradients_of_two_halves_equal_those_of_the_whole():
@@ -119,3 +124,12 @@ def test_vgg16_with_all_masks_is_the_default():
     model = fcn8(CLASSES, "none", backbone="resnet18")
     assert model.all_masks
     assert {id(p) for p in model.new_parameters()} == {id(p) for p in model.scorers.parameters()}
+
+
+def test_without_a_mask_to_see_it_is_not_trained(tmp_path):
+    spec = "fcn8[backbone=squeezenet1_1,masks=budget]"
+    with pytest.raises(XaibenchError, match="raise --mask-fraction"):
+        xaibench.run(
+            dataset="phantom[images=24]", models=[spec], methods=["segmentation"], metrics=["iou"],
+            mask_fraction=0.1, image_size=64, epochs=1, device="cpu", out=str(tmp_path),
+        )  # fmt: skip

@@ -104,8 +104,10 @@ def test_without_masks_the_spn_learns_nothing_and_the_trunk_learns_from_labels_a
 
 def test_without_masks_every_parameter_still_takes_part_in_the_backward_pass():
     model = build()
-    model.loss(batch_of([False] * 4))["loss"].backward()
+    losses = model.loss(batch_of([False] * 4))
+    losses["loss"].backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
+    assert losses["localization"].isnan()  # unknown, and not nothing
 
 
 def test_unmasked_images_give_the_spn_no_gradient():

@@ -3,7 +3,6 @@
 import shutil
 
 import pytest
-import torch
 from plugin_files import forget_plugin_files
 
 import xaibench
@@ -133,15 +132,6 @@ def bare() -> xaibench.Dataset:
 '''
 
 METRICS = ("iou", "hit_rate", "drop_in_confidence")
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread():
-    # Everywhere the same, in subprocesses too: the number of threads may change the last bit.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -249,11 +249,12 @@ def test_beside_a_run_its_model_is_taken_and_its_tables_stay(analyse, call, plug
     document = (tmp_path / "leaderboard.md").read_text("utf-8")
     assert document.index("### Localization") < document.index("## Analyses")
     # Another training would take the place of the run's.
-    code, _, told = analyse(tmp_path, "nutshell", "knn", "--epochs", "2")
-    assert code == 2
-    assert told.strip().endswith(
-        f"--epochs 2: the run in {tmp_path} has 1; give its options, or another --out."
-    )
+    for option in ("--epochs", "--replicas"):
+        code, _, told = analyse(tmp_path, "nutshell", "knn", option, "2")
+        assert code == 2
+        assert told.strip().endswith(
+            f"{option} 2: the run in {tmp_path} has 1; give its options, or another --out."
+        )
     assert {name: (tmp_path / name).read_bytes() for name in kept} == kept
 
 

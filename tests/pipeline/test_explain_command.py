@@ -312,4 +312,4 @@ def test_models_that_do_not_classify_predict_nothing(more, scan, explain):
     assert code == 0
     assert table["target"].tolist() == ["mirrored"]
     assert 96 - 79 <= int(table["peak_x"][0]) <= 96 - 70
-    assert "gradcam needs" in explain(*given, "--methods", "gradcam")[2]
+    assert "gradcam explains a classifier" in explain(*given, "--methods", "gradcam")[2]

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from xaibench.core import fingerprints, registry
 from xaibench.core.errors import XaibenchError
 from xaibench.core.store import read_json
 
@@ -101,6 +102,49 @@ def test_a_judge_beside_the_models_is_trained_for_it(marked, run_cells, tmp_path
     scores = pd.read_csv(outcome.out / "scores.csv")
     assert set(scores["model"]) == {"marker"}
     assert scores["value"].notna().any()
+    assert list((outcome.out / "models").rglob("pocket/seed0/model.pt"))
+
+
+def test_an_edit_of_a_judge_beside_the_models_makes_its_scores_again(
+    marked, plan_of, run_cells, tmp_path
+):
+    path = tmp_path / "arbiter.py"
+    code = (
+        "from torch import nn\n\nimport xaibench\n\n\n@xaibench.model()\n"
+        "def arbiter(classes):\n    layers = nn.Conv2d(3, {}, 3), nn.AdaptiveAvgPool2d(1)\n"
+        "    return xaibench.Classifier(nn.Sequential(*layers, nn.Flatten(), "
+        "nn.Linear({}, classes)), cam_layer='0')\n"
+    )
+    given = {
+        **marked, "plugin": (*marked["plugin"], str(path)), "judge": "arbiter",
+        "models": ("marker",), "methods": ("spn",),
+    }  # fmt: skip
+
+    def edit(width):
+        path.write_text(code.format(width, width), "utf-8")
+        registry._loaded_files.discard(path.resolve())
+        fingerprints._read.cache_clear()
+
+    def drops():
+        table = pd.read_csv(tmp_path / "out" / "scores.csv")
+        return table.loc[table["metric"] == "drop_in_confidence", "value"].tolist()
+
+    edit(2)
+    run_cells(given, tmp_path / "out")
+    assert not plan_of(given, tmp_path / "out").jobs
+    before = drops()
+    edit(3)
+    assert [job.methods for job in plan_of(given, tmp_path / "out").jobs] == [("spn",)]
+    run_cells(given, tmp_path / "out")
+    assert drops() != before
+    assert not plan_of(given, tmp_path / "out").jobs
+
+
+def test_a_judge_beside_the_models_is_trained_by_several_processes(marked, run_cells, tmp_path):
+    outcome = run_cells(
+        marked, tmp_path / "out", models=("marker",), methods=("spn",), judge="pocket", replicas=2
+    )
+    assert not outcome.failures
     assert list((outcome.out / "models").rglob("pocket/seed0/model.pt"))
 
 

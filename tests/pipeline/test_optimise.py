@@ -4,11 +4,13 @@ import pytest
 import torch
 from torch import nn
 
+from xaibench.core import fingerprints
 from xaibench.core.augment import augment
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Batch, Classifier, cross_entropy
 from xaibench.core.recipe import AUGMENTATIONS, read_schedule
 from xaibench.core.splits import make_split
+from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.optimise import make_optimiser, make_schedule
 from xaibench.pipeline.options import make_options
 from xaibench.pipeline.selection import Selection
@@ -67,6 +69,17 @@ def test_momentum_is_that_of_the_published_recipe():
     assert make_optimiser("sgd", network(), 1).defaults["momentum"] == 0.9
 
 
+def test_a_model_is_trained_again_where_the_code_of_its_optimiser_changed(tmp_path, monkeypatch):
+    selection = Selection(make_options({"dataset": "phantom[images=40]", "out": str(tmp_path)}, {}))
+    before = Ledger(selection, 0, selection.models[0], 0).model_fingerprint
+    read = fingerprints._read
+    edited = "optimise.py"
+    monkeypatch.setattr(
+        fingerprints, "_read", lambda path: ("edited", ()) if path.name == edited else read(path)
+    )
+    assert Ledger(selection, 0, selection.models[0], 0).model_fingerprint != before
+
+
 def test_balanced_weights_are_the_published_ones(tmp_path):
     # 30 benign, 10 malignant of 40: w+ = N / (P + N) = 0.75.
     given = {"dataset": "phantom[images=40,balance=0.25]", "class_weighting": "balanced",
@@ -86,6 +99,24 @@ def test_balanced_weights_are_the_published_ones(tmp_path):
     y = labels.float()
     by_hand = -(0.75 * y * z.sigmoid().log() + 0.25 * (1 - y) * (-z).sigmoid().log()).mean()
     torch.testing.assert_close(cross_entropy(logits, batch), by_hand)
+
+
+def test_the_history_averages_a_part_of_the_loss_over_the_batches_that_have_it(tmp_path):
+    # Of 38 training images in steps of 2 one has a mask: most steps know nothing of the part.
+    given = {"dataset": "phantom[images=48]", "mask_fraction": 0.04, "image_size": 32,
+             "train_batch_size": 2, "learning_rate": 1e-9, "augmentation": "none",
+             "weights": "none", "models": "saliency_net[backbone=squeezenet1_1,loss=l1]",
+             "out": str(tmp_path)}  # fmt: skip
+    selection = Selection(make_options(given, {}))
+    model = selection.build(selection.models[0], seed=0)
+    split = selection.split(0)
+    trainer = Trainer(model, selection.loader, split, selection.options, seed=0, device=CPU)
+    row = trainer._epoch(0)
+    found = [model.train().loss(batch) for batch in trainer._batches(0) if batch.masked.any()]
+    assert 0 < len(found) < len(split.train) / 8
+    expected = sum(losses["localization"].item() for losses in found) / len(found)
+    assert row["train_localization"] == pytest.approx(expected, rel=0.01)
+    assert row["train_loss"] < row["train_cross_entropy"] + row["train_localization"] / 2
 
 
 def test_only_the_chosen_augmentations_happen():

@@ -426,7 +426,7 @@ def test_a_state_dict_makes_the_network_known(red, save, tmp_path):
     with pytest.raises(XaibenchError, match="nothing says what it has learned"):
         setting_of_options({**chosen, "weights": None}, "pocket", None, None)
     torch.save({"0.weight": torch.ones(2)}, tmp_path / "other.pt")
-    with pytest.raises(XaibenchError, match="not the state dict of pocket"):
+    with pytest.raises(XaibenchError, match="not the whole state dict of this network"):
         setting_of_options({**chosen, "weights": str(tmp_path / "other.pt")}, "pocket", None, None)
 
 

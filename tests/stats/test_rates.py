@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, fisher_exact
 
-from xaibench.stats.rates import fisher, mcnemar, wilson
+from xaibench.stats.rates import fisher, mcnemar, newcombe, wilson
 
 
 @pytest.mark.parametrize(("successes", "count"), [(27, 30), (29, 30), (0, 7), (7, 7), (50, 130)])
@@ -43,6 +43,28 @@ def test_mcnemar_counts_what_only_one_gets_right():
     assert found == (6, 2, pytest.approx(2 * (1 + 8 + 28) / 256))
     assert mcnemar(second, first)[:2] == (2, 6)
     assert mcnemar(first, first) == (0, 0, 1.0)
+
+
+def answers(both, first, second, none):
+    counts = [both, first, second, none]
+    return np.repeat([1, 1, 0, 0], counts), np.repeat([1, 0, 1, 0], counts)
+
+
+def test_newcombe_gives_its_papers_example_and_turns_round_with_the_rates():
+    found = newcombe(*answers(20, 12, 2, 16))
+    assert found == pytest.approx((0.0562, 0.3292), abs=1e-4)
+    assert newcombe(*answers(20, 2, 12, 16)) == pytest.approx((-found.high, -found.low))
+    assert newcombe(*answers(0, 7, 0, 0))[0] > 0
+    assert np.isnan(newcombe([], [])).all()
+
+
+def test_newcombe_holds_the_difference_and_agrees_with_the_test():
+    counts = np.random.default_rng(0).multinomial(60, [0.85, 0.08, 0.03, 0.04], 2000)
+    low, high = np.array([newcombe(*answers(*row)) for row in counts]).T
+    assert ((low <= 0.05) & (high >= 0.05)).mean() >= 0.94
+    # One case alone that only the first gets right is no evidence.
+    assert mcnemar(*answers(93, 1, 0, 6)).p == 1
+    assert newcombe(*answers(93, 1, 0, 6)).low < 0
 
 
 def test_fisher_says_that_27_and_29_of_30_are_no_evidence():

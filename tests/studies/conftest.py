@@ -3,7 +3,6 @@
 import shutil
 
 import pytest
-import torch
 from plugin_files import forget_plugin_files
 
 from xaibench.studies.run import plan_study, run_study
@@ -70,14 +69,6 @@ def aware(
     """Build two heads on one convolution."""
     return Aware(classes, 1 if loss == "l1" else 2, upsampling, blocks)
 '''
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True, scope="module")

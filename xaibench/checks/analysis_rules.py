@@ -8,7 +8,7 @@ import pandas as pd
 
 from xaibench.checks.analysis_trial import COUNT, AnalysisTrial
 from xaibench.checks.rule import Broken, Rule, asked_for, describe, rule
-from xaibench.checks.state import RANDOM_STATES, SETTINGS
+from xaibench.checks.state import intrusion
 from xaibench.core.findings import IMAGES, Findings, Lines, Scatter
 
 RULES: list[Rule] = []
@@ -105,12 +105,8 @@ def repeats_itself(trial: AnalysisTrial) -> None:
 @rule(RULES, "arguments and surroundings untouched")
 def leaves_its_arguments(trial: AnalysisTrial) -> None:
     """Other analyses see the same arrays."""
-    changed = trial.first.given.changed()
-    if changed:
-        raise Broken(f"it changes {' and '.join(changed)} in place; work on a copy.")
-    around = [n for n in trial.first.surroundings if n in (*RANDOM_STATES, *SETTINGS)]
-    if around:
-        raise Broken(f"it uses or changes {' and '.join(around)}; leave it as it is.")
+    if said := intrusion(trial.first.given, trial.first.surroundings):
+        raise Broken(said)
 
 
 def _contents(found: Findings) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from xaibench.checks.metric_trial import COUNT, Case, MetricTrial, as_values
 from xaibench.checks.rule import Broken, Doubtful, Rule, Skipped, asked_for, describe, rule
-from xaibench.checks.state import RANDOM_STATES, SETTINGS
+from xaibench.checks.state import intrusion
 
 RULES: list[Rule] = []
 # Rounding of sums in another order; scores are near 1.
@@ -200,12 +200,8 @@ def puts_the_truth_first(trial: MetricTrial) -> None:
 @rule(RULES, "arguments and surroundings untouched")
 def leaves_its_arguments(trial: MetricTrial) -> None:
     """Other metrics see the same maps."""
-    changed = trial.first.given.changed()
-    if changed:
-        raise Broken(f"it changes {' and '.join(changed)} in place; work on a copy.")
-    around = [n for n in trial.first.surroundings if n in (*RANDOM_STATES, *SETTINGS)]
-    if around:
-        raise Broken(f"it uses or changes {' and '.join(around)}; leave it as it is.")
+    if said := intrusion(trial.first.given, trial.first.surroundings):
+        raise Broken(said)
 
 
 def _check_bounds(trial: MetricTrial, values: Tensor, where: str) -> None:

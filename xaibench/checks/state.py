@@ -1,7 +1,7 @@
 """What a plugin must leave as it was: arguments, model, random numbers, torch's settings."""
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -53,6 +53,15 @@ class _Watched:
     def __getattr__(self, name: str) -> Any:
         self._asked.add(name)
         return getattr(self._thing, name)
+
+
+def intrusion(given: Given, surroundings: Sequence[str]) -> str:
+    """Say what a plugin changed that it shares with others; empty where it changed nothing."""
+    if changed := given.changed():
+        return f"it changes {' and '.join(changed)} in place; work on a copy."
+    if around := [name for name in surroundings if name in (*RANDOM_STATES, *SETTINGS)]:
+        return f"it uses or changes {' and '.join(around)}; leave it as it is."
+    return ""
 
 
 def _copied(value: Any) -> Any:

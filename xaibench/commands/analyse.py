@@ -1,12 +1,11 @@
 """``xaibench analyse``."""
 
-import shlex
-import sys
 from dataclasses import fields
 from typing import Any
 
 import click
 
+from xaibench.commands.options import command_line, given_ones
 from xaibench.commands.run import FAILED_CELLS, run_options, show
 from xaibench.pipeline.options import RunOptions, listed
 
@@ -35,14 +34,14 @@ def analyse(models: str | None, analyses: str, **given: Any) -> None:
     from xaibench.pipeline.selection import select
 
     log_to_terminal()
-    chosen = {name: value for name, value in given.items() if value not in (None, ())}
+    chosen = given_ones(given)
     chosen |= {"models": listed(models)} if models else {}
     alone = {"methods": (), "metrics": (), "controls": False, "analyses": listed(analyses)}
     selection = select({**chosen, **alone})
     plan = make_plan(selection)
     for line in describe_plan(selection, plan):
         click.echo(line)
-    outcome = run_plan(selection, plan, f"xaibench {shlex.join(sys.argv[1:])}")
+    outcome = run_plan(selection, plan, command_line())
     show(outcome.out)
     for analysis, error in outcome.failures.items():
         click.echo(f"failed: {analysis}: {error}", err=True)

@@ -1,10 +1,10 @@
 """``xaibench compare``."""
 
-import shlex
-import sys
 from pathlib import Path
 
 import click
+
+from xaibench.commands.options import command_line
 
 
 @click.command()
@@ -20,7 +20,7 @@ def compare(runs: tuple[Path, ...], out: Path) -> None:
     from xaibench.report.merge import merge_runs, write_merged
     from xaibench.report.terminal import print_board
 
-    merged = merge_runs(runs, f"xaibench {shlex.join(sys.argv[1:])}")
+    merged = merge_runs(runs, command_line())
     print_board(write_merged(merged, out), merged.run)
     for warning in merged.run["warnings"]:
         click.echo(f"note: {warning}", err=True)

@@ -6,8 +6,10 @@ from typing import Any
 
 import click
 
+from xaibench.commands.options import given_ones
 from xaibench.commands.run import run_options
 from xaibench.core.errors import XaibenchError
+from xaibench.pipeline.options import flag
 
 _FAILED_PICTURES = 3
 _OF_WEIGHTS = ("weights", "image_size", "classes")
@@ -48,6 +50,8 @@ def explain(
 
     IMAGE is a file, a folder or a pattern such as 'scans/*.png'. Pictures need no labels and no
     masks, and keep their size: the network sees a square of each, and its map is stretched back.
+    What a dataset does when it reads (chest_xray[crop=...]) is not repeated, and methods that draw
+    random numbers draw others than in the run.
     """
     from xaibench.core.progress import log_to_terminal
     from xaibench.core.spec import split_list
@@ -57,7 +61,7 @@ def explain(
     from xaibench.report.explained import describe, write_explanations
 
     log_to_terminal()
-    chosen = {option: value for option, value in given.items() if value not in (None, ())}
+    chosen = given_ones(given)
     files, missing = find_pictures(images, out)
     if not files:
         raise XaibenchError(" ".join(f"{what}: {why}" for what, why in missing.items()))
@@ -86,4 +90,4 @@ def _refuse(why: str, given: Mapping[str, object], names: Collection[str] = ()) 
     """Refuse options that are of no account here."""
     for name in names or given:
         if given.get(name) not in (None, []):
-            raise XaibenchError(f"--{name.replace('_', '-')}: {why}; drop one.")
+            raise XaibenchError(f"{flag(name)}: {why}; drop one.")

@@ -1,6 +1,10 @@
-"""Options that several commands share."""
+"""What several commands share: options, and how they pass on what was typed."""
 
+import shlex
+import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,3 +19,13 @@ def _load(_context: click.Context, _option: click.Parameter, files: tuple[Path, 
 plugin_option = click.option("--plugin", multiple=True, type=Path, metavar="FILE", callback=_load,
                              expose_value=False, help="Python file with plugins")  # fmt: skip
 """Loads the plugins of files before the command begins."""
+
+
+def given_ones(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that were given; for the others click hands over None or nothing."""
+    return {name: value for name, value in options.items() if value not in (None, ())}
+
+
+def command_line() -> str:
+    """Return what was typed, so that it can be repeated."""
+    return shlex.join(["xaibench", *sys.argv[1:]])

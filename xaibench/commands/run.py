@@ -1,7 +1,5 @@
 """``xaibench run`` and ``xaibench report``."""
 
-import shlex
-import sys
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import Field, fields
@@ -10,8 +8,9 @@ from typing import Any, Literal
 
 import click
 
+from xaibench.commands.options import command_line, given_ones
 from xaibench.core.errors import XaibenchError
-from xaibench.pipeline.options import RunOptions
+from xaibench.pipeline.options import RunOptions, flag
 
 FAILED_CELLS = 3
 Command = Callable[..., None]
@@ -45,7 +44,7 @@ def run_options(*names: str) -> Callable[[Command], Command]:
 
 
 def _option(item: Field[Any], kind: Any) -> Callable[[Command], Command]:
-    name, text = "--" + item.name.replace("_", "-"), item.metadata["help"]
+    name, text = flag(item.name), item.metadata["help"]
     if kind is bool:
         return click.option(f"{name}/--no-{name[2:]}", default=None, help=text)
     if item.name == "plugin":
@@ -69,7 +68,7 @@ def run(suite: Path | None, profile: str, part: str, dry_run: bool, **given: Any
     from xaibench.pipeline.suite import SuitePart, read_suite
 
     log_to_terminal()
-    chosen = {name: value for name, value in given.items() if value not in (None, ())}
+    chosen = given_ones(given)
     if suite is None and (profile or part):
         raise XaibenchError("--profile and --part choose from a suite; name it with --suite FILE.")
     parts = read_suite(suite, profile, part) if suite else [SuitePart({}, {})]
@@ -95,7 +94,8 @@ def run(suite: Path | None, profile: str, part: str, dry_run: bool, **given: Any
 
 def _run(options: dict[str, Any], origin: Mapping[str, str], *, dry_run: bool) -> list[str]:
     """Plan, run and report; return what failed."""
-    from xaibench.pipeline.plan import describe_plan, estimate_seconds, make_plan
+    from xaibench.pipeline.estimate import estimate_seconds
+    from xaibench.pipeline.plan import describe_plan, make_plan
     from xaibench.pipeline.run import run_plan
     from xaibench.pipeline.selection import select
 
@@ -106,7 +106,7 @@ def _run(options: dict[str, Any], origin: Mapping[str, str], *, dry_run: bool) -
     if dry_run:
         click.echo(f"estimated time: {duration(estimate_seconds(selection, plan))}")
         return []
-    outcome = run_plan(selection, plan, f"xaibench {shlex.join(sys.argv[1:])}", origin)
+    outcome = run_plan(selection, plan, command_line(), origin)
     show(outcome.out)
     return [f"{cell}: {error}" for cell, error in outcome.failures.items()]
 

@@ -1,14 +1,15 @@
 """``xaibench score``."""
 
 import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
+from xaibench.commands.options import command_line, given_ones
 from xaibench.commands.run import run_options, show
 from xaibench.core.errors import XaibenchError
+from xaibench.pipeline.options import flag
 
 # A run's protocol comes with the run; these change no score.
 _WITH_RUN = frozenset({"batch_size", "device", "data_root", "out", "plugin"})
@@ -62,19 +63,16 @@ def score(
     from xaibench.pipeline.submission.setting import setting_of_options, setting_of_run
 
     log_to_terminal()
-    chosen = {option: value for option, value in given.items() if value not in (None, ())}
+    chosen = given_ones(given)
     if run is None:
         setting = setting_of_options(chosen, model, seed, fold)
     else:
         if fixed := sorted(set(chosen) - _WITH_RUN):
-            raise XaibenchError(
-                f"--{fixed[0].replace('_', '-')}: --run {run} settles it; drop one."
-            )
+            raise XaibenchError(f"{flag(fixed[0])}: --run {run} settles it; drop one.")
         setting = setting_of_run(run, model, seed, fold, chosen)
     said = {"method": name, "sign": sign, "rescale": rescale, "target": explains,
             "mask_fraction": learned}  # fmt: skip
-    command = f"xaibench {shlex.join(sys.argv[1:])}"
-    done = score_submission(setting, maps, said, command, allow_missing=allow_missing)
+    done = score_submission(setting, maps, said, command_line(), allow_missing=allow_missing)
     for skip in done.skips:
         click.echo(f"skipped: {skip.what}: {skip.reason}")
     show(done.out)

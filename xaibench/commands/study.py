@@ -1,11 +1,10 @@
 """``xaibench study``."""
 
-import shlex
-import sys
 from typing import Any
 
 import click
 
+from xaibench.commands.options import command_line, given_ones
 from xaibench.commands.run import FAILED_CELLS, duration, run_options
 
 
@@ -35,14 +34,14 @@ def study(name: str, values: str, *, dry_run: bool, **given: Any) -> None:
     from xaibench.studies.run import describe_study, estimate, plan_study, run_study
 
     log_to_terminal()
-    chosen = {option: value for option, value in given.items() if value not in (None, ())}
+    chosen = given_ones(given)
     planned = plan_study(name, split_list(values), chosen)
     for line in describe_study(planned):
         click.echo(line)
     if dry_run:
         click.echo(f"estimated time: {duration(estimate(planned))}")
         return
-    outcome = run_study(planned, f"xaibench {shlex.join(sys.argv[1:])}")
+    outcome = run_study(planned, command_line())
     for answer in outcome.answers:
         click.echo(f"- {answer}")
     click.echo(f"written to {outcome.out}: study.md, study.csv, study.png, study.svg")

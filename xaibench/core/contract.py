@@ -58,6 +58,13 @@ CLASSIFIER_WORDS = LAYER_WORDS | {
 }  # fmt: skip
 # These a model serves or not, whatever else it can.
 OWN_WORDS = frozenset({"saliency", "class_maps", "reconstruction"})
+# These tell where the evidence lies.
+MASK_WORDS = frozenset({"masks", "mean_mask"})
+# Methods that ask for none of these explain no class in particular.
+CLASS_WORDS = frozenset({
+    "targets", "gradients", "derive", "class_weights", "try_head", "respond", "input_gradients",
+    "differentiate", "integrate", "record", "sum_over_biases", "network",
+})  # fmt: skip
 METRIC_WORDS = {
     "maps": "(B, H, W) in [0, 1], higher is more relevant",
     "masks": "(B, H, W) int8 relevance grades",

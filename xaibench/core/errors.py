@@ -1,4 +1,4 @@
-"""The one exception that users are meant to read."""
+"""The exceptions that users are meant to read, and how others are told."""
 
 
 class XaibenchError(Exception):
@@ -7,6 +7,11 @@ class XaibenchError(Exception):
     The message is one or two sentences: what is wrong, naming the file or the option, and what to
     do about it. The command line prints it without a traceback and exits with 2.
     """
+
+
+def reason_of(error: Exception) -> str:
+    """Return what a table says of a failure: a user's mistake in its own words, a fault by kind."""
+    return str(error) if isinstance(error, XaibenchError) else repr(error)
 
 
 class DataNotFoundError(XaibenchError):

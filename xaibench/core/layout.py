@@ -22,6 +22,11 @@ class Place(NamedTuple):
         folds = ":" in self.split
         return f"{folder_name(self.split)}-fold{self.fold}" if folds else self.split
 
+    @property
+    def title(self) -> str:
+        """The trained model, for people who know the dataset."""
+        return f"{self.model}, {self.fold_name}, seed {self.seed}"
+
 
 @dataclass(frozen=True)
 class Layout:

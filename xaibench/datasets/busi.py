@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from xaibench.core.data import Dataset, MaskLayer, Sample
-from xaibench.core.errors import DataNotFoundError, XaibenchError
-from xaibench.core.reading.choice import check_per_class, choose_classes
+from xaibench.core.errors import XaibenchError
+from xaibench.core.reading.choice import check_per_class, choose_classes, keep_first
 from xaibench.core.reading.fetch import fetch_archive
-from xaibench.core.reading.search import DEPTH, folders_below
+from xaibench.core.reading.search import folders_below, not_found
 from xaibench.core.registry import dataset
 
 _ADDRESS = "https://scholar.cu.edu.eg/Dataset_BUSI.zip"
@@ -80,12 +80,7 @@ def busi(
     check_per_class("busi", per_class)
     folder = _find(root, classes)
     if folder is None:
-        raise DataNotFoundError(
-            f"busi: no folder {_FOLDER} (with {_EXAMPLE} and so on) up to {DEPTH} folders below "
-            f"{root}",
-            "run `xaibench fetch busi`, or name the folder that holds it with --data-root DIR or "
-            "XAIBENCH_DATA.",
-        )
+        raise not_found("busi", f"{_FOLDER} (with {_EXAMPLE} and so on)", root)
     lacks = _lacks(folder, classes)
     if lacks and not partial:
         raise XaibenchError(
@@ -100,9 +95,8 @@ def busi(
                 f"{folder / name}: no images like '{name} (1).png'; run `xaibench fetch busi`, or "
                 "leave this class out with busi[classes=...]."
             )
-        kept = files.images[: per_class or None]
-        samples += [_describe(folder, name, label, number, files.masks) for number in kept]
-    return Dataset(classes, tuple(samples))
+        samples += [_describe(folder, name, label, number, files.masks) for number in files.images]
+    return Dataset(classes, keep_first(samples, per_class))
 
 
 def _describe(

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Literal
 
 from xaibench.core.data import Dataset, Picture, Sample, read_files
-from xaibench.core.errors import DataNotFoundError, XaibenchError
-from xaibench.core.reading.annotations import natural_order
+from xaibench.core.errors import XaibenchError
+from xaibench.core.reading.annotations import list_images
 from xaibench.core.reading.fetch import fetch_archive
-from xaibench.core.reading.images import IMAGE_ENDINGS
-from xaibench.core.reading.search import DEPTH, find_folder
+from xaibench.core.reading.search import find_folder, not_found
 from xaibench.core.registry import dataset
 
 _ADDRESS = (
@@ -59,12 +58,8 @@ def chest_xray(root: Path, *, classes: Literal[2, 3] = 2, crop: float = 1.0) -> 
         raise XaibenchError(f"chest_xray[crop={crop}]: choose a share above 0, up to 1.")
     folder = _find(root)
     if folder is None:
-        raise DataNotFoundError(
-            f"chest_xray: no folder with train, val or test and in it NORMAL and PNEUMONIA (such "
-            f"as {_EXAMPLE}) up to {DEPTH} folders below {root}",
-            "run `xaibench fetch chest_xray`, or name the folder that holds it with --data-root "
-            "DIR or XAIBENCH_DATA.",
-        )
+        layout = f"with train, val or test and in it NORMAL and PNEUMONIA (such as {_EXAMPLE})"
+        raise not_found("chest_xray", layout, root)
     names = _CLASSES[classes]
     samples = [
         Sample(
@@ -76,7 +71,7 @@ def chest_xray(root: Path, *, classes: Literal[2, 3] = 2, crop: float = 1.0) -> 
         )
         for place, part in _PARTS.items()
         for kind in _FOLDERS
-        for file in _list_images(folder / place / kind)
+        for file in list_images(folder / place / kind)
     ]
     for label, name in enumerate(names):
         if all(sample.label != label for sample in samples):
@@ -88,12 +83,6 @@ def _find(root: Path) -> Path | None:
     return find_folder(
         root, lambda place: any((place / p / k).is_dir() for p in _PARTS for k in _FOLDERS)
     )
-
-
-def _list_images(folder: Path) -> list[Path]:
-    files = folder.iterdir() if folder.is_dir() else ()
-    images = (f for f in files if f.suffix.lower() in IMAGE_ENDINGS and not f.name.startswith("."))
-    return sorted(images, key=lambda file: natural_order(file.name))
 
 
 def _name_class(file: Path, names: tuple[str, ...]) -> str:

@@ -7,10 +7,9 @@ from torchvision.datasets import CIFAR10
 from torchvision.datasets.utils import check_integrity
 
 from xaibench.core.data import Dataset, Picture, Sample
-from xaibench.core.errors import DataNotFoundError, XaibenchError
-from xaibench.core.reading.choice import check_per_class, choose_classes
-from xaibench.core.reading.picking import keep_first
-from xaibench.core.reading.search import find_folder
+from xaibench.core.errors import XaibenchError
+from xaibench.core.reading.choice import check_per_class, choose_classes, keep_first
+from xaibench.core.reading.search import find_folder, not_found
 from xaibench.core.reading.vision_fetch import download
 from xaibench.core.registry import dataset
 
@@ -63,11 +62,9 @@ def cifar10(root: Path, *, classes: tuple[str, ...] = _CLASSES, per_class: int =
     check_per_class("cifar10", per_class)
     folder = _find(root)
     if folder is None:
-        raise DataNotFoundError(
-            f"cifar10: no folder {CIFAR10.base_folder} (with data_batch_1 and so on) below {root}",
-            f"run `xaibench fetch cifar10`, or unpack {CIFAR10.url} and name the folder that holds "
-            "it with --data-root DIR or XAIBENCH_DATA.",
-        )
+        layout = f"{CIFAR10.base_folder} (with data_batch_1 and so on)"
+        get = f"run `xaibench fetch cifar10`, unpack {CIFAR10.url} there"
+        raise not_found("cifar10", layout, root, get)
     samples = (
         Sample(f"{part}/{number:05d}", folder, classes.index(name), part=part)
         for part in _PARTS

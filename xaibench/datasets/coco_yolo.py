@@ -9,14 +9,14 @@ from typing import NamedTuple
 import numpy as np
 
 from xaibench.core.data import Dataset, MaskLayer, Picture, Sample
-from xaibench.core.errors import DataNotFoundError, XaibenchError
+from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.annotations import list_files
 from xaibench.core.reading.categories import Members, check_apart, name_categories
-from xaibench.core.reading.choice import choose_classes
+from xaibench.core.reading.choice import LEAST_CLASSES, choose_classes
 from xaibench.core.reading.fetch import fetch_archive
 from xaibench.core.reading.images import IMAGE_ENDINGS, read_image
 from xaibench.core.reading.picking import Objects, name_picture
-from xaibench.core.reading.search import find_folder
+from xaibench.core.reading.search import find_folder, not_found
 from xaibench.core.reading.yolo import fill_polygons, read_polygons
 from xaibench.core.registry import dataset
 
@@ -24,7 +24,6 @@ _ADDRESS = "https://github.com/ultralytics/assets/releases/download/v0.0.0/coco1
 _FOLDER = "coco128-seg"
 _EXAMPLE = "labels/train2017/000000000009.txt"
 _LABELS = frozenset({".txt"})
-_LEAST_CLASSES = 2
 
 
 class _Picture(NamedTuple):
@@ -72,11 +71,9 @@ def coco_yolo(
     """
     folder = _find(root)
     if folder is None:
-        raise DataNotFoundError(
-            f"coco_yolo: no folder coco* with images/ and labels/ (as {_EXAMPLE}) below {root}",
-            f"run `xaibench fetch coco_yolo` or unpack {_ADDRESS}, and name the folder that holds "
-            "it with --data-root DIR or XAIBENCH_DATA.",
-        )
+        layout = f"coco* with images/ and labels/ (as {_EXAMPLE})"
+        get = f"run `xaibench fetch coco_yolo`, unpack {_ADDRESS} there"
+        raise not_found("coco_yolo", layout, root, get)
     names, groups = name_categories(folder)
     known = {**{name: frozenset({kind}) for kind, name in enumerate(names)}, **groups}
     wanted = choose_classes("coco_yolo", tuple(known), classes or tuple(groups or known))
@@ -125,7 +122,7 @@ def _name_pictures(
 def _keep_frequent(pictures: list[_Picture], wanted: tuple[str, ...], least: int) -> list[str]:
     counts = Counter(picture.name for picture in pictures)
     kept = [name for name in wanted if counts[name] >= least]
-    if len(kept) < _LEAST_CLASSES:
+    if len(kept) < LEAST_CLASSES:
         raise XaibenchError(
             f"coco_yolo[least={least}]: fewer than two classes have so many images "
             f"({', '.join(f'{name} {counts[name]}' for name in wanted)}); choose a smaller number, "

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from xaibench.core.data import Dataset, MaskLayer, Picture, Sample, read_files
-from xaibench.core.errors import DataNotFoundError, XaibenchError
-from xaibench.core.reading.choice import check_per_class, choose_classes
+from xaibench.core.errors import XaibenchError
+from xaibench.core.reading.choice import check_per_class, choose_classes, keep_first
 from xaibench.core.reading.cub_files import (
     LISTS_2010,
     TABLES_2011,
@@ -18,8 +18,7 @@ from xaibench.core.reading.cub_files import (
     read_outline,
 )
 from xaibench.core.reading.fetch import fetch_archive
-from xaibench.core.reading.picking import keep_first
-from xaibench.core.reading.search import DEPTH, find_folder
+from xaibench.core.reading.search import find_folder, not_found
 from xaibench.core.registry import dataset
 
 _IMAGES = "https://data.caltech.edu/records/65de6-vp158/files/CUB_200_2011.tgz"
@@ -28,14 +27,14 @@ _BIRD = "001.Black_footed_Albatross/Black_Footed_Albatross_0001_796111"
 
 
 class _Edition(NamedTuple):
-    """What differs: files expected, how they are read, what to do where they lack."""
+    """What differs: files expected, how they are read, how they are to be had."""
 
     layout: tuple[str, ...]
     read: Callable[[Path], list[Bird]]
     outlines: str
     ending: str
     picture: Callable[[Sample], Picture]
-    remedy: str
+    get: str
 
 
 _EDITIONS = {
@@ -45,8 +44,7 @@ _EDITIONS = {
         "segmentations",
         ".png",
         read_files,
-        "run `xaibench fetch cub`, or name the folder that holds it with --data-root DIR or "
-        "XAIBENCH_DATA",
+        "run `xaibench fetch cub`",
     ),
     2010: _Edition(
         ("images", "annotations-mat", *(f"lists/{table}" for table in LISTS_2010.values())),
@@ -104,11 +102,8 @@ def cub(
     edition = _EDITIONS[version]
     folder = _find(root, edition)
     if folder is None:
-        raise DataNotFoundError(
-            f"cub: no folder with {', '.join(edition.layout)} (CUB-200 of {version}) up to {DEPTH} "
-            f"folders below {root}",
-            f"{edition.remedy}.",
-        )
+        layout = f"with {', '.join(edition.layout)} (CUB-200 of {version})"
+        raise not_found("cub", layout, root, edition.get)
     birds = {bird.file.rpartition(".")[0]: bird for bird in edition.read(folder)}
     names = _choose({bird.name for bird in birds.values()}, classes)
     samples = keep_first(
@@ -160,6 +155,4 @@ def _outlines(folder: Path, edition: _Edition) -> Path:
 def _check_files(folder: Path, paths: Iterable[Path], edition: _Edition) -> None:
     for path in paths:
         if not path.is_file():
-            raise XaibenchError(
-                f"cub: there is no file {path}; remove {folder} and {edition.remedy}."
-            )
+            raise XaibenchError(f"cub: there is no file {path}; remove {folder} and {edition.get}.")

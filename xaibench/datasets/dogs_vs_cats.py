@@ -8,15 +8,19 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from xaibench.core.data import Dataset, Sample
-from xaibench.core.errors import DataNotFoundError, XaibenchError
+from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.annotations import natural_order
-from xaibench.core.reading.choice import check_per_class
-from xaibench.core.reading.picking import keep_first
-from xaibench.core.reading.search import DEPTH, find_folder
+from xaibench.core.reading.choice import check_per_class, keep_first
+from xaibench.core.reading.search import find_folder, not_found
 from xaibench.core.registry import dataset
 
 _CLASSES = ("cat", "dog")
 _LAYOUTS = (("train", r"{}\.\d+\.jpg"), ("PetImages/{}", r"\d+\.jpg"))
+_EXAMPLES = "with train/cat.0.jpg, train/dog.0.jpg and so on (or PetImages/Cat, PetImages/Dog)"
+_GET = (
+    "get train.zip from https://www.kaggle.com/c/dogs-vs-cats/data (with an account) or PetImages "
+    "from https://www.microsoft.com/en-us/download/details.aspx?id=54765 and unpack it there"
+)
 _log = logging.getLogger(__name__)
 
 
@@ -38,13 +42,7 @@ def dogs_vs_cats(root: Path, *, per_class: int = 0, skip_damaged: bool = False) 
     check_per_class("dogs_vs_cats", per_class)
     folder = find_folder(root, lambda place: any(any(_list(place, name)) for name in _CLASSES))
     if folder is None:
-        raise DataNotFoundError(
-            "dogs_vs_cats: no folder with train/cat.0.jpg, train/dog.0.jpg and so on (or "
-            f"PetImages/Cat, PetImages/Dog) up to {DEPTH} folders below {root}",
-            "get train.zip from https://www.kaggle.com/c/dogs-vs-cats/data (with an account) or "
-            "PetImages from https://www.microsoft.com/en-us/download/details.aspx?id=54765 and "
-            "unpack it there, or name the folder that holds it with --data-root DIR.",
-        )
+        raise not_found("dogs_vs_cats", _EXAMPLES, root, _GET)
     samples = []
     for label, name in enumerate(_CLASSES):
         files = sorted(_list(folder, name), key=lambda file: natural_order(file.name))

@@ -13,17 +13,17 @@ from xaibench.core.reading.annotations import (
     natural_order,
     split_off_masks,
 )
+from xaibench.core.reading.choice import LEAST_CLASSES, choose_classes
 from xaibench.core.reading.images import IMAGE_ENDINGS
 from xaibench.core.reading.manifest import read_manifest
+from xaibench.core.reading.search import subfolders
 from xaibench.core.reading.voc_xml import read_boxes
 from xaibench.core.registry import dataset
-from xaibench.core.suggest import did_you_mean
 
 _USAGE = (
     "write folder[path=DIR], where DIR has one subfolder of images for each class, "
     "or folder[path=FILE.csv] with the columns image and label"
 )
-_LEAST_CLASSES = 2
 
 
 @dataclass
@@ -105,8 +105,7 @@ def _locate(option: str, given: str, parents: list[Path]) -> Path:
 
 
 def _subfolders(place: Path) -> list[str]:
-    names = (child.name for child in place.iterdir() if child.is_dir())
-    return sorted((name for name in names if not name.startswith(".")), key=natural_order)
+    return sorted((each.name for each in subfolders(place)), key=natural_order)
 
 
 def _repeats_classes(place: Path, name: str) -> bool:
@@ -184,17 +183,8 @@ def _read_table(table: Path, classes: tuple[str, ...]) -> Dataset:
 
 
 def _choose(place: Path, found: list[str], classes: tuple[str, ...]) -> tuple[str, ...]:
-    for name in classes:
-        if name not in found:
-            raise XaibenchError(
-                f"{place}: there is no class '{name}'{did_you_mean(name, found)}; "
-                f"there are {', '.join(found)}."
-            )
-    chosen = classes or tuple(found)
-    if len(set(chosen)) < len(chosen):
-        raise XaibenchError(f"folder[classes={'+'.join(classes)}]: name each class once.")
-    if len(chosen) < _LEAST_CLASSES:
+    if len(found) < LEAST_CLASSES:
         raise XaibenchError(
-            f"{place}: only one class ({chosen[0]}); a classifier needs at least two; {_USAGE}."
+            f"{place}: only one class ({found[0]}); a classifier needs at least two; {_USAGE}."
         )
-    return chosen
+    return choose_classes("folder", found, classes)

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from xaibench.core.data import Dataset, MaskLayer, Sample
-from xaibench.core.errors import DataNotFoundError, XaibenchError
+from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.annotations import natural_order
 from xaibench.core.reading.choice import choose_classes
 from xaibench.core.reading.fetch import fetch_archive
-from xaibench.core.reading.search import find_folder
+from xaibench.core.reading.search import find_folder, not_found
 from xaibench.core.registry import dataset
 
 _ADDRESS = "https://github.com/abin24/Magnetic-tile-defect-datasets./archive/refs/heads/master.zip"
@@ -64,12 +64,7 @@ def magnetic_tile(root: Path, *, classes: tuple[str, ...] = _DEFECTS) -> Dataset
     classes = choose_classes("magnetic_tile", _ALL, classes)
     folder = _find(root)
     if folder is None:
-        raise DataNotFoundError(
-            f"magnetic_tile: no folders like {_EXAMPLE.partition('/')[0]} (with "
-            f"{_EXAMPLE.partition('/')[2]} and so on) below {root}",
-            "run `xaibench fetch magnetic_tile`, or name the folder that holds them with "
-            "--data-root DIR or XAIBENCH_DATA.",
-        )
+        raise not_found("magnetic_tile", f"with {_EXAMPLE} and so on", root)
     images = {name: _list_pairs(folder / f"MT_{name}" / "Imgs") for name in _ALL}
     for name in classes:
         if not images[name]:

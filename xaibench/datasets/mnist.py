@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from torchvision.datasets import MNIST
 
 from xaibench.core.data import Dataset, MaskLayer, Picture, Sample
-from xaibench.core.errors import DataNotFoundError, XaibenchError
-from xaibench.core.reading.choice import check_per_class, choose_classes
-from xaibench.core.reading.picking import keep_first
-from xaibench.core.reading.search import find_folder
+from xaibench.core.errors import XaibenchError
+from xaibench.core.reading.choice import check_per_class, choose_classes, keep_first
+from xaibench.core.reading.search import find_folder, not_found
 from xaibench.core.reading.vision_fetch import download
 from xaibench.core.registry import dataset
 
@@ -65,11 +64,7 @@ def mnist(root: Path, *, classes: tuple[str, ...] = _DIGITS, per_class: int = 0)
     check_per_class("mnist", per_class)
     folder = _find(root)
     if folder is None:
-        raise DataNotFoundError(
-            f"mnist: no folder MNIST/raw with t10k-images-idx3-ubyte.gz and so on below {root}",
-            "run `xaibench fetch mnist`, or name the folder that holds it with --data-root DIR or "
-            "XAIBENCH_DATA.",
-        )
+        raise not_found("mnist", "MNIST/raw (with t10k-images-idx3-ubyte.gz and so on)", root)
     samples = (sample for part in _PARTS for sample in _list_part(folder, part, classes))
     return Dataset(classes, keep_first(samples, per_class), partial(_read, folder=folder))
 

@@ -5,12 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from xaibench.core.data import Dataset, MaskLayer, Picture, Sample, read_files
-from xaibench.core.errors import DataNotFoundError, XaibenchError
-from xaibench.core.reading.annotations import natural_order
-from xaibench.core.reading.choice import check_per_class, choose_classes
-from xaibench.core.reading.images import IMAGE_ENDINGS, read_values
-from xaibench.core.reading.picking import keep_first
-from xaibench.core.reading.search import DEPTH, find_folder, subfolders
+from xaibench.core.errors import XaibenchError
+from xaibench.core.reading.annotations import list_images
+from xaibench.core.reading.choice import check_per_class, choose_classes, keep_first
+from xaibench.core.reading.images import read_values
+from xaibench.core.reading.search import find_folder, not_found, subfolders
 from xaibench.core.registry import dataset
 
 _FOLDER = "skin_hfus"
@@ -41,13 +40,11 @@ def skin_hfus(
     check_per_class(_FOLDER, per_class)
     folder = find_folder(root.absolute(), lambda place: _fits(place, root.absolute()))
     if folder is None:
-        raise DataNotFoundError(
-            f"skin_hfus: no folder {_FOLDER} with images and layers up to {DEPTH} folders below "
-            f"{root}",
+        get = (
             "there is no public download: ask the authors of https://doi.org/10.3390/s21175846, "
-            f"lay the images out as {_LAYOUT}, and name the folder with --data-root DIR or "
-            "XAIBENCH_DATA.",
+            f"and lay the images out as {_LAYOUT}"
         )
+        raise not_found(_FOLDER, f"{_FOLDER} with images and layers", root, get)
     names = choose_classes(
         _FOLDER, [place.name for place in subfolders(folder / "images")], classes
     )
@@ -66,10 +63,10 @@ def _fits(place: Path, root: Path) -> bool:
 
 
 def _list_images(folder: Path) -> list[Path]:
-    images = [f for f in folder.iterdir() if f.suffix.lower() in IMAGE_ENDINGS]
+    images = list_images(folder)
     if not images:
         raise XaibenchError(f"{folder}: no images; add some, or leave this class out.")
-    return sorted(images, key=lambda file: natural_order(file.name))
+    return images
 
 
 def _describe(folder: Path, file: Path, label: int, patient_ends: str) -> Sample:

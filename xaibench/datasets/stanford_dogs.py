@@ -4,14 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from xaibench.core.data import Dataset, Sample
-from xaibench.core.errors import DataNotFoundError, XaibenchError
-from xaibench.core.reading.annotations import natural_order
-from xaibench.core.reading.choice import check_per_class, choose_classes
+from xaibench.core.errors import XaibenchError
+from xaibench.core.reading.annotations import list_images
+from xaibench.core.reading.choice import check_per_class, choose_classes, keep_first
 from xaibench.core.reading.fetch import fetch_archive
-from xaibench.core.reading.images import IMAGE_ENDINGS
 from xaibench.core.reading.matlab import read_names
-from xaibench.core.reading.picking import keep_first
-from xaibench.core.reading.search import DEPTH, find_folder, subfolders
+from xaibench.core.reading.search import find_folder, not_found, subfolders
 from xaibench.core.reading.voc_xml import read_boxes
 from xaibench.core.registry import dataset
 
@@ -58,19 +56,16 @@ def stanford_dogs(root: Path, *, classes: tuple[str, ...] = (), per_class: int =
     check_per_class("stanford_dogs", per_class)
     folder = _find(root)
     if folder is None:
-        raise DataNotFoundError(
-            f"stanford_dogs: no folder with Images/{_DOG}.jpg, Annotation/{_DOG} and so on up to "
-            f"{DEPTH} folders below {root}",
-            f"{_FETCH}, or name the folder that holds it with --data-root DIR or XAIBENCH_DATA.",
-        )
+        layout = f"with Images/{_DOG}.jpg, Annotation/{_DOG} and so on"
+        raise not_found("stanford_dogs", layout, root)
     breeds = [place.name for place in subfolders(folder / "Images")]
     aliases = {breed.partition("-")[2]: breed for breed in breeds}
     names = choose_classes("stanford_dogs", breeds, classes, aliases)
     parts = _read_lists(folder)
     found = [
-        Sample(key, path, label, part=parts.get(key, ""))
+        Sample(key := f"{name}/{path.stem}", path, label, part=parts.get(key, ""))
         for label, name in enumerate(names)
-        for key, path in _list_images(folder / "Images", name)
+        for path in list_images(folder / "Images" / name)
     ]
     there = {sample.id for sample in found}
     for key in parts:
@@ -83,11 +78,6 @@ def stanford_dogs(root: Path, *, classes: tuple[str, ...] = (), per_class: int =
 
 def _find(root: Path) -> Path | None:
     return find_folder(root, lambda place: any((place / "Images").glob("n*-*/")))
-
-
-def _list_images(images: Path, name: str) -> list[tuple[str, Path]]:
-    files = sorted((images / name).iterdir(), key=lambda file: natural_order(file.name))
-    return [(f"{name}/{file.stem}", file) for file in files if file.suffix.lower() in IMAGE_ENDINGS]
 
 
 def _read_lists(folder: Path) -> dict[str, str]:

@@ -15,7 +15,7 @@ from xaibench.core.errors import DataNotFoundError, XaibenchError
 from xaibench.core.reading.choice import choose_classes
 from xaibench.core.reading.images import read_image
 from xaibench.core.reading.picking import Objects, name_picture
-from xaibench.core.reading.search import find_folder
+from xaibench.core.reading.search import find_folder, not_found
 from xaibench.core.reading.vision_fetch import download
 from xaibench.core.reading.voc_files import (
     CLASSES,
@@ -77,11 +77,7 @@ def voc(
     classes = choose_classes("voc", CLASSES, classes)
     place = _find(root)
     if place is None:
-        raise DataNotFoundError(
-            f"voc: no folder {_PLACE} (with {_EXAMPLE} and so on) below {root}",
-            "run `xaibench fetch voc`, or name the folder that holds VOCdevkit with --data-root "
-            "DIR or XAIBENCH_DATA.",
-        )
+        raise not_found("voc", f"{_PLACE} (with {_EXAMPLE} and so on)", root)
     entries = list_voc(place)
     if sbd:
         known = {entry.name for entry in entries}

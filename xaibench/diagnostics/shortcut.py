@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from xaibench.core.contract import MASK_WORDS
 from xaibench.core.model import Model
 from xaibench.core.passes.device import choose_device, place_images
 from xaibench.core.passes.engine import Engine
@@ -16,7 +17,7 @@ from xaibench.core.registry import bind
 from xaibench.diagnostics.finding import FAIL, PASS, UNDECIDED, Finding
 from xaibench.diagnostics.interval import interval
 from xaibench.diagnostics.resemblance import Floats
-from xaibench.diagnostics.subject import TRUTH, explain
+from xaibench.diagnostics.subject import explain
 from xaibench.diagnostics.twins import ABSENT, LYING, SILENT, TELLING, labels_of, pictures, twin
 from xaibench.pipeline.building import missing_word
 from xaibench.pipeline.explain import Maps, TestBatch
@@ -77,7 +78,7 @@ def shortcut(selection: Selection, model: Bound, images: int) -> Iterator[Findin
         values = {f"accuracy_{name}": value for name, value in found._asdict().items()}
         yield Finding(NAME, model.spec, "none", stage, 2 * images, values)
     probe = _probe(selection, images)
-    methods = [m for m in selection.methods if not TRUTH & set(m.plugin.signature.words)
+    methods = [m for m in selection.methods if not MASK_WORDS & set(m.plugin.signature.words)
                and missing_word(m, user, selection.blank) is None]  # fmt: skip
     ours, theirs = (
         explain(engine, methods, [probe.batch(engine)], seed=0)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from xaibench.core.archive import MapReader
+from xaibench.core.contract import MASK_WORDS
 from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.loading import Loaded
@@ -23,9 +24,6 @@ from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.explain import Maps, TestBatch, ask, finish_maps, record, restore
 from xaibench.pipeline.selection import Selection
 from xaibench.pipeline.trained import Predictions, obtain_model
-
-# These methods look at the truth instead of at a network.
-TRUTH = frozenset({"masks", "mean_mask"})
 
 
 @dataclass(frozen=True)
@@ -116,7 +114,8 @@ def open_subject(
         XaibenchError: the stored model, or all maps, are missing or made from something else.
     """
     ledger = Ledger(selection, 0, model, selection.options.seeds[0])
-    methods = [m for m in methods if not TRUTH & set(m.plugin.signature.words)]
+    # Those that ask for masks look at the truth instead of at a network.
+    methods = [m for m in methods if not MASK_WORDS & set(m.plugin.signature.words)]
     if ledger.model_is_trained():
         methods = [method for method in methods if ledger.cell_state(method).has_maps]
     if not ledger.model_is_trained() or not methods:

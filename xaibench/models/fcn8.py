@@ -62,14 +62,17 @@ class FCN8(Model):
         return list(self.scorers.parameters())
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the pixels' cross-entropy and, to look at, their accuracy: masked images alone."""
+        """Return the pixels' cross-entropy and, to look at, their accuracy: masked images alone.
+
+        Without any, the accuracy is NaN.
+        """
         scores = self.score(batch.images).float()
         seen = batch.masked
         if not seen.any():
             # Multiplied by zero and not left out: with several processes each parameter must take
             # part in every backward pass.
             nothing = 0 * scores.sum()
-            return {"loss": nothing, "pixel_accuracy": nothing.detach()}
+            return {"loss": nothing, "pixel_accuracy": torch.full_like(nothing, torch.nan)}
         scores, labels = scores[seen], batch.labels[seen]
         truth = torch.where(batch.masks[seen] > 0, labels[:, None, None] + 1, 0)
         each = functional.cross_entropy(scores, truth, reduction="none").mean(dim=(1, 2))

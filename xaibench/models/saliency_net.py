@@ -67,7 +67,10 @@ class SaliencyNet(Model):
         return [*self.head.parameters(), *self.mask_head.parameters()]
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Return cross-entropy + weight * localization, the latter over the masked images alone."""
+        """Return cross-entropy + weight * localization, the latter over the masked images alone.
+
+        Without any, localization is NaN and no part of the loss.
+        """
         outputs = self.outputs(batch.images, saliency=True)
         assert outputs.saliency is not None
         classification = cross_entropy(outputs.logits, batch)
@@ -75,13 +78,14 @@ class SaliencyNet(Model):
         if not seen.any():
             # Multiplied by zero and not left out: with several processes each parameter must take
             # part in every backward pass.
-            localization = 0 * outputs.saliency.sum()
+            total = classification + 0 * outputs.saliency.sum()
+            localization = torch.full_like(total, torch.nan)
         else:
             size = (batch.masks.shape[1], batch.masks.shape[2])
             predicted = resize(outputs.saliency[seen].float(), size)
             truth = (batch.masks[seen] > 0).float()
             localization = self.localization_loss(predicted, truth).sum() / batch.masks_counted
-        total = classification + self.weight * localization
+            total = classification + self.weight * localization
         return {"loss": total, "cross_entropy": classification, "localization": localization}
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from xaibench.core.errors import XaibenchError
+from xaibench.core.errors import XaibenchError, reason_of
 from xaibench.core.findings import IMAGES, Findings
 from xaibench.core.fingerprints import checksum, code_of, fingerprint
 from xaibench.core.model import Model, evaluating
@@ -20,6 +20,7 @@ from xaibench.core.spec import as_text
 from xaibench.core.store import read_json, write_json, write_with
 from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.observations import Observations, weights_of
+from xaibench.pipeline.options import flag
 from xaibench.pipeline.rehearsal import rehearse_analysis
 from xaibench.pipeline.selection import Selection
 
@@ -36,11 +37,11 @@ _CODE = ("pipeline/analyse", "pipeline/observations")
 _SHARED = (
     "dataset", "split", "groups", "split_seed", "limit", "train_fraction", "mask_fraction",
     "epochs", "learning_rate", "optimizer", "schedule", "class_weighting", "augmentation",
-    "train_batch_size", "image_size", "weights",
+    "train_batch_size", "image_size", "weights", "replicas",
 )  # fmt: skip
 
 
-def why_no_analysis(selection: Selection, analysis: Bound, prototype: Model) -> str | None:
+def why_no_analysis(selection: Selection, prototype: Model, analysis: Bound) -> str | None:
     """Return why a model of this kind can't serve an analysis, None if it can.
 
     Raises:
@@ -78,10 +79,9 @@ def check_same_run(selection: Selection) -> None:
         here, there = (as_text(tuple(v) if isinstance(v, list) else v).replace("+", ",")
                        for v in (mine[name], theirs[name]))  # fmt: skip
         if here != there:
-            option = f"--{name.replace('_', '-')}"
             raise XaibenchError(
-                f"{option} {here}: the run in {out} has {there or 'none'}; give its options, or "
-                "another --out."
+                f"{flag(name)} {here}: the run in {out} has {there or 'none'}; give its options, "
+                "or another --out."
             )
 
 
@@ -102,7 +102,7 @@ def analyse(ledger: Ledger, model: Model, specs: Sequence[str]) -> dict[str, str
         try:
             _write(ledger, analysis, analysis(observations), observations)
         except Exception as error:  # any plugin may raise anything
-            reason = str(error) if isinstance(error, XaibenchError) else repr(error)
+            reason = reason_of(error)
             _log.error("%s of %s failed: %s", analysis.spec, ledger.title, reason)
             _log.debug("traceback of %s", analysis.spec, exc_info=True)
             failed[analysis.spec] = reason

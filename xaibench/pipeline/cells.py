@@ -13,7 +13,8 @@ from xaibench.core.store import read_json
 from xaibench.pipeline.selection import Selection
 
 # The engine that each stage runs on, beside the plugin itself; what these import counts, too.
-_SPLIT_CODE, _TRAIN_CODE = ("core/splits",), ("pipeline/train", "pipeline/trained")
+_SPLIT_CODE = ("core/splits",)
+_TRAIN_CODE = ("pipeline/train", "pipeline/optimise", "pipeline/supervision", "pipeline/trained")
 _EXPLAIN_CODE = ("pipeline/explain", "pipeline/work")
 _SCORE_CODE = ("pipeline/score", "pipeline/tuning")
 
@@ -83,7 +84,7 @@ class Ledger:
         )
 
     def maps_fingerprint(self, method: Bound) -> str:
-        """The model, the method and the engine that records for it."""
+        """The model, who judges it, the method and the engine that records for it."""
         options = self.selection.options
         code = code_of(method.plugin.file, *_EXPLAIN_CODE)
         # A lost model is trained again, and on a GPU its weights come out a little different.
@@ -92,9 +93,11 @@ class Ledger:
             for folder in dict.fromkeys([self.folder, *([self.judge.folder] if self.judge else [])])
         ]
         passes = [options.precision, options.fold, options.compile, options.layer]
-        return fingerprint(
-            self.model_fingerprint, weights, method.spec, options.target, passes, code
-        )
+        # A judge beside the models has no job of its own, so that nothing else notices its changes.
+        made_from = [self.model_fingerprint]
+        if self.judge is not None and self.judge is not self:
+            made_from.append(self.judge.model_fingerprint)
+        return fingerprint(made_from, weights, method.spec, options.target, passes, code)
 
     def score_fingerprint(self, method: Bound, metric: Bound) -> str:
         """The maps, the metric and the engine that covers images for it."""

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from xaibench.core.contract import CLASS_WORDS
 from xaibench.core.data import Picture
-from xaibench.core.errors import XaibenchError
+from xaibench.core.errors import XaibenchError, reason_of
 from xaibench.core.explanation import Answer, Explanation, PictureFile
 from xaibench.core.loading import resize_picture
 from xaibench.core.maps import finish
@@ -30,11 +31,6 @@ _log = logging.getLogger(__name__)
 _AT_ONCE = 8
 PREDICTED = "predicted"
 _SHOWN = 20
-# Methods that ask for none of these explain no class in particular.
-_OF_A_CLASS = frozenset({
-    "targets", "gradients", "derive", "class_weights", "try_head", "respond", "input_gradients",
-    "differentiate", "integrate", "record", "sum_over_biases", "network",
-})  # fmt: skip
 
 
 class PictureExplainer:
@@ -58,8 +54,7 @@ class PictureExplainer:
         """
         self.ready, self.methods = ready, methods
         self.failures: dict[str, str] = {}
-        size, model = ready.image_size, ready.engine.model
-        check_words(methods, model, torch.zeros(1, 3, size, size, device=ready.engine.device))
+        check_words(methods, ready.engine.model, ready.blank)
         self._target = _class_of(target, ready)
 
     def __call__(self, files: Sequence[PictureFile]) -> Iterator[Explanation]:
@@ -122,8 +117,7 @@ class PictureExplainer:
             try:
                 raw[method.spec] = self._look(method, tape, ids, targets)
             except Exception as error:  # any plugin may raise anything
-                why = str(error) if isinstance(error, XaibenchError) else repr(error)
-                failed[method.spec] = why
+                failed[method.spec] = reason_of(error)
                 _log.debug("traceback of %s", method.spec, exc_info=True)
         return raw, failed
 
@@ -156,7 +150,7 @@ class PictureExplainer:
     ) -> Answer:
         size, traits = picture.image.shape[:2], method.plugin.traits
         heat, (status,) = finish(raw[None], size, sign=traits.sign, rescale=traits.rescale)
-        if target is None or not _OF_A_CLASS & set(method.plugin.signature.words):
+        if target is None or not CLASS_WORDS & set(method.plugin.signature.words):
             return Answer(status, raw.numpy(), heat[0].numpy())
         confidence = float("nan") if sure is None else float(sure[target])
         name = self.ready.classes[target]
@@ -171,10 +165,8 @@ def choose_methods(ready: ReadyModel, named: Sequence[str]) -> list[Bound]:
     """
     if named:
         return [bind("method", spec) for spec in named]
-    size = ready.image_size
-    blank = torch.zeros(1, 3, size, size, device=ready.engine.device)
-    usual = [bind("method", spec) for spec in ready.methods]
-    found = [method for method in usual if not missing_word(method, ready.engine.model, blank)]
+    usual, model = [bind("method", spec) for spec in ready.methods], ready.engine.model
+    found = [method for method in usual if not missing_word(method, model, ready.blank)]
     if not found:
         raise XaibenchError(
             f"{ready.title} serves none of {', '.join(ready.methods)}; name others with --methods."

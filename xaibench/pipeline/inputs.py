@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from xaibench.core.contract import CLASSIFIER_WORDS, LAYER_WORDS
+from xaibench.core.contract import CLASSIFIER_WORDS, LAYER_WORDS, MASK_WORDS
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Classifier, Model
 from xaibench.core.passes.layers import full_name
@@ -61,7 +61,7 @@ def check_words(methods: Sequence[Bound], model: Model, images: Tensor) -> None:
     """Refuse methods that ask for what this model, or a call without masks, has not."""
     for method in methods:
         word = missing_word(method, model, images)
-        if {"masks", "mean_mask"} & set(method.plugin.signature.words):
+        if MASK_WORDS & set(method.plugin.signature.words):
             raise XaibenchError(
                 f"method {method.spec} needs masks, which only a run on a dataset has."
             )

@@ -123,6 +123,15 @@ def make_options(given: Mapping[str, Any], recipe: Mapping[str, Any]) -> RunOpti
     return options
 
 
+def flag(name: str) -> str:
+    """Return an option as the command line has it.
+
+    >>> flag("image_size")
+    '--image-size'
+    """
+    return "--" + name.replace("_", "-")
+
+
 def listed(value: Any) -> list[Any]:
     """Return the parts of a list option, however it was given: text, a list or a single value."""
     if isinstance(value, str):
@@ -142,11 +151,11 @@ def _plain(name: str, value: Any, kind: Any) -> Any:
     if typing.get_origin(kind) is Literal:
         choices = typing.get_args(kind)
         if value not in choices:
-            raise XaibenchError(f"{_flag(name)} {value}: choose one of {', '.join(choices)}.")
+            raise XaibenchError(f"{flag(name)} {value}: choose one of {', '.join(choices)}.")
         return value
     if kind is bool:
         if str(value).lower() not in _TRUTHS:
-            raise XaibenchError(f"{_flag(name)} {value}: choose true or false.")
+            raise XaibenchError(f"{flag(name)} {value}: choose true or false.")
         return _TRUTHS[str(value).lower()]
     if kind is str:
         return str(value)
@@ -157,17 +166,17 @@ def _plain(name: str, value: Any, kind: Any) -> Any:
     # int() would cut 2.5 to 2, and take true for 1.
     rounded = not isinstance(value, str) and converted != value
     if converted is None or rounded or isinstance(value, bool):
-        raise XaibenchError(f"{_flag(name)} {value}: not {_WANTED[kind.__name__]}.")
+        raise XaibenchError(f"{flag(name)} {value}: not {_WANTED[kind.__name__]}.")
     return converted
 
 
 def _check(options: RunOptions) -> None:
     for name, lowest in _LOWEST.items():
         if not getattr(options, name) >= lowest:  # nan is neither
-            raise XaibenchError(f"{_flag(name)} {getattr(options, name)}: at least {lowest}.")
+            raise XaibenchError(f"{flag(name)} {getattr(options, name)}: at least {lowest}.")
     for name in ("mask_fraction", "train_fraction"):
         if getattr(options, name) > 1:
-            raise XaibenchError(f"{_flag(name)} {getattr(options, name)}: at most 1.")
+            raise XaibenchError(f"{flag(name)} {getattr(options, name)}: at most 1.")
     if options.train_fraction == 0:
         raise XaibenchError("--train-fraction 0: something must be left to learn from.")
     read_schedule(options.schedule)
@@ -189,9 +198,9 @@ def _check(options: RunOptions) -> None:
         # Analyses can stand alone; they ask for no method and no metric.
         needed = name in ("models", "seeds") or not options.analyses
         if not chosen and needed and name != "analyses":
-            raise XaibenchError(f"{_flag(name)}: name at least one.")
+            raise XaibenchError(f"{flag(name)}: name at least one.")
         if len(set(chosen)) < len(chosen):
-            raise XaibenchError(f"{_flag(name)}: {', '.join(map(str, chosen))} repeats a name.")
+            raise XaibenchError(f"{flag(name)}: {', '.join(map(str, chosen))} repeats a name.")
 
 
 def _check_augmentation(chosen: tuple[str, ...]) -> None:
@@ -202,7 +211,3 @@ def _check_augmentation(chosen: tuple[str, ...]) -> None:
                 f"{did_you_mean(name, AUGMENTATIONS)}; choose some of {', '.join(AUGMENTATIONS)}, "
                 "or none."
             )
-
-
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")

@@ -1,15 +1,13 @@
 """From a selection to jobs: what is to be done, what is done, what can't be done and why."""
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
-import torch
-
-from xaibench.core.contract import CLASSIFIER_WORDS, JUDGED_WORDS
+from xaibench.core.contract import CLASSIFIER_WORDS, JUDGED_WORDS, MASK_WORDS
 from xaibench.core.errors import XaibenchError
-from xaibench.core.model import Batch, Model
-from xaibench.core.passes.device import choose_device, mixed_precision, place_images, place_model
+from xaibench.core.model import Model
+from xaibench.core.passes.device import choose_device
 from xaibench.core.plugin import Bound
 from xaibench.core.splits import OFFICIAL
 from xaibench.pipeline.analyse import is_analysed, why_no_analysis
@@ -19,8 +17,6 @@ from xaibench.pipeline.leaks import find_leaks
 from xaibench.pipeline.rehearsal import rehearse
 from xaibench.pipeline.selection import Selection
 from xaibench.pipeline.tuning import TUNED
-
-_NEEDS_MASKS = frozenset({"masks", "mean_mask"})
 
 
 @dataclass(frozen=True)
@@ -59,11 +55,7 @@ def make_plan(selection: Selection) -> Plan:
     plan = Plan(metrics=[])
     for metric in selection.metrics:
         rehearse(metric)
-        reason = _why_no_score(selection, metric)
-        if reason:
-            plan.skips.append(Skip(metric.spec, reason))
-        else:
-            plan.metrics.append(metric)
+    plan.metrics += _served(selection.metrics, partial(_why_no_score, selection), plan)
     splits = {fold: selection.split(fold) for fold in selection.folds}
     published = selection.options.split == OFFICIAL
     plan.warnings += find_leaks(selection.dataset.samples, splits, published=published)
@@ -79,14 +71,11 @@ def make_plan(selection: Selection) -> Plan:
 def _plan_model(selection: Selection, model: Bound, plan: Plan) -> None:
     prototype = selection.build(model, seed=0, weights="none")
     plan.warnings += _find_idle_noise(selection, model, prototype)
-    methods: list[Bound] = []
-    for method in selection.methods:
-        reason = _why_not(selection, method, model, prototype)
-        if reason:
-            plan.skips.append(Skip(f"{method.spec} on {model.spec}", reason))
-        else:
-            methods.append(method)
-    analyses = _plan_analyses(selection, model, prototype, plan)
+    where = f" on {model.spec}"
+    why_no_map = partial(_why_no_map, selection, model, prototype)
+    methods = _served(selection.methods, why_no_map, plan, where)
+    why_not = partial(why_no_analysis, selection, prototype)
+    analyses = _served(selection.analyses, why_not, plan, where)
     for fold in selection.folds:
         for seed in selection.options.seeds:
             ledger = Ledger(selection, fold, model, seed)
@@ -105,6 +94,19 @@ def _plan_model(selection: Selection, model: Bound, plan: Plan) -> None:
                 plan.jobs.append(Job(fold, model.spec, seed, specs, left))
 
 
+def _served(
+    asked: Iterable[Bound], why_not: Callable[[Bound], str | None], plan: Plan, where: str = ""
+) -> list[Bound]:
+    """Return what can be done of what was asked for; the plan skips the rest."""
+    served = []
+    for each in asked:
+        if reason := why_not(each):
+            plan.skips.append(Skip(f"{each.spec}{where}", reason))
+        else:
+            served.append(each)
+    return served
+
+
 def _find_idle_noise(selection: Selection, model: Bound, prototype: Model) -> list[str]:
     """Tell of a frozen network that has learned nothing: that may be meant, as a control."""
     takes_weights = "weights" in model.plugin.signature.words
@@ -113,18 +115,6 @@ def _find_idle_noise(selection: Selection, model: Bound, prototype: Model) -> li
         return []
     return [f"{model.spec}: under --weights none what is frozen are random numbers; give --weights "
             "imagenet or a state dict's file."]  # fmt: skip
-
-
-def _plan_analyses(selection: Selection, model: Bound, prototype: Model, plan: Plan) -> list[Bound]:
-    """Return the analyses that a model serves."""
-    served = []
-    for analysis in selection.analyses:
-        reason = why_no_analysis(selection, analysis, prototype)
-        if reason:
-            plan.skips.append(Skip(f"{analysis.spec} on {model.spec}", reason))
-        else:
-            served.append(analysis)
-    return served
 
 
 def _why_no_score(selection: Selection, metric: Bound) -> str | None:
@@ -139,9 +129,9 @@ def _why_no_score(selection: Selection, metric: Bound) -> str | None:
     return None
 
 
-def _why_not(selection: Selection, method: Bound, model: Bound, prototype: Model) -> str | None:
+def _why_no_map(selection: Selection, model: Bound, prototype: Model, method: Bound) -> str | None:
     words = set(method.plugin.signature.words)
-    if words & _NEEDS_MASKS and not selection.dataset.annotated:
+    if words & MASK_WORDS and not selection.dataset.annotated:
         return f"{selection.dataset_spec} has no masks"
     if "mean_mask" in words and not any(selection.split(f).seen for f in selection.folds):
         return "no training mask may be seen under this --mask-fraction"
@@ -164,56 +154,6 @@ def _refuse_if_none_is_served(selection: Selection, plan: Plan) -> None:
             f"method {', '.join(named)} runs on none of the models ({said}); add a model that "
             "serves it, such as saliency_net for spn."
         )
-
-
-def estimate_seconds(selection: Selection, plan: Plan) -> float:
-    """Estimate the run's time from one training step and one pass of each model, measured now."""
-    device = choose_device(selection.options.device)
-    total = 0.0
-    for model in selection.models:
-        mine = [job for job in plan.jobs if job.model == model.spec]
-        if not mine:
-            continue
-        step, forward = _time_model(selection, selection.build(model, 0, weights="none"), device)
-        for job in mine:
-            split = selection.split(job.fold)
-            if (job.fold, job.model, job.seed) in plan.trainings:
-                per_epoch = len(split.train) * step + 2 * len(split.validation) * forward
-                total += selection.options.epochs * per_epoch
-            # A pass to record, and one to score, for each method.
-            total += len(split.test) * forward * (2 + len(job.methods))
-    return total
-
-
-def _time_model(selection: Selection, model: Model, device: torch.device) -> tuple[float, float]:
-    """Return seconds per image of a training step and of a forward pass."""
-    size, count = selection.options.image_size, selection.options.train_batch_size
-    model = place_model(model, device)
-    images = place_images(torch.randint(256, (count, 3, size, size), dtype=torch.uint8), device)
-    labels = torch.zeros(count, dtype=torch.long, device=device)
-    masks = torch.ones(count, size, size, dtype=torch.int8, device=device)
-    batch = Batch(images, labels, masks, labels == 0, count, count)
-
-    def step() -> None:
-        with mixed_precision(device):
-            torch.autograd.backward(model.loss(batch)["loss"])
-
-    def forward() -> None:
-        with torch.inference_mode():
-            model.outputs(images)
-
-    return _seconds(step, device) / count, _seconds(forward, device) / count
-
-
-def _seconds(work: Callable[[], None], device: torch.device) -> float:
-    times: list[float] = []
-    for _ in range(3):  # the first call warms up
-        started = time.perf_counter()
-        work()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - started)
-    return min(times)
 
 
 def describe_plan(selection: Selection, plan: Plan) -> Sequence[str]:

@@ -48,6 +48,11 @@ class ReadyModel:
     methods: tuple[str, ...] = ("gradcam",)
     seed: int = 0
 
+    @property
+    def blank(self) -> Tensor:
+        """An empty image ``(1, 3, H, W)`` as the model takes it."""
+        return torch.zeros(1, 3, self.image_size, self.image_size, device=self.engine.device)
+
 
 def model_of_run(
     directory: Path, spec: str, fold: int | None, seed: int | None, given: Mapping[str, Any]
@@ -104,7 +109,7 @@ def model_of_weights(spec: str, classes: Sequence[str], given: Mapping[str, Any]
     blank, names = _blank(options), tuple(classes) or _numbered(_GUESS)
     model = build_any(spec, ModelWords(names, options.image_size), blank)
     if options.weights != "none":
-        state = _state(spec, options.weights)
+        state = read_weights(parse_spec(spec)[0], options.weights)
         names = _names(model, state, spec, classes, options)
         model = build_any(spec, ModelWords(names, options.image_size), blank)
         load_whole(model, state, f"--weights {options.weights}")
@@ -157,16 +162,6 @@ def _restore(model: Model, folder: Path) -> None:
             f"{stored}: these weights don't fit the network that today's code builds ({said}); "
             "repeat the run."
         ) from error
-
-
-def _state(spec: str, weights: str) -> dict[str, Tensor]:
-    name, _ = parse_spec(spec)
-    if weights == "imagenet" and name not in _networks():
-        raise XaibenchError(
-            f"--weights imagenet: only torchvision's networks come trained, not {name}; give its "
-            "own state dict (--weights FILE), or the run that trained it (--run DIR)."
-        )
-    return read_weights(name, weights)
 
 
 def _names(

@@ -9,6 +9,7 @@ from torch.multiprocessing.spawn import spawn
 
 from xaibench.core.model import Model
 from xaibench.core.progress import log_to_terminal
+from xaibench.core.registry import bind
 from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.options import RunOptions
 from xaibench.pipeline.selection import Selection
@@ -50,7 +51,7 @@ def _work(rank: int, job: dict[str, Any]) -> None:
         world_size=options.replicas,
     )
     try:
-        bound = selection.model(job["model"])
+        bound = bind("model", job["model"])  # a judge need not be one of the run's models
         ledger = Ledger(selection, job["fold"], bound, job["seed"])
         model = selection.build(bound, job["seed"])
         trainer = Trainer(

@@ -23,6 +23,7 @@ from xaibench.core.splits import Split
 from xaibench.core.store import write_with
 from xaibench.pipeline.optimise import make_optimiser, make_schedule
 from xaibench.pipeline.options import RunOptions
+from xaibench.pipeline.supervision import masks_for, weigh_classes
 
 _SMALLEST_SHARE = 2
 
@@ -58,10 +59,10 @@ class Trainer:
             self.step_model = nn.parallel.DistributedDataParallel(self.step_model)
         self.optimizer = make_optimiser(options.optimizer, model, options.learning_rate)
         self.schedule = make_schedule(options.schedule, self.optimizer)
-        self.class_weights = self._weigh_classes() if options.class_weighting != "none" else None
-        self.seen = split.seen
-        if model.all_masks:
-            self.seen = frozenset(s.id for s in (*split.train, *split.validation) if s.annotated)
+        self.class_weights: Tensor | None = None
+        if options.class_weighting == "balanced":
+            self.class_weights = weigh_classes(split, loader.classes).to(device)
+        self.seen = masks_for(model, split)
         self.state = _State()
 
     def train(self, folder: Path, fingerprint: str, title: str) -> list[dict[str, float]]:
@@ -142,12 +143,6 @@ class Trainer:
             class_weights=self.class_weights,
         )
 
-    def _weigh_classes(self) -> Tensor:
-        """Return ``(K,)``: of two classes each weighs as much as the other's share."""
-        labels = torch.tensor([sample.label for sample in self.split.train])
-        shares = labels.bincount(minlength=self.loader.classes) / len(labels)
-        return (1 - shares).to(self.device)
-
     def _validate(self) -> dict[str, float]:
         """Return loss and accuracy on all validation samples; every replica computes the same.
 
@@ -203,20 +198,26 @@ class _Loss(nn.Module):
 
 
 class _Mean:
-    """Averages losses over images."""
+    """Averages losses over images; parts of a loss, over the batches where they are no NaN."""
 
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
-        self._count = 0
+        self._counts: dict[str, Tensor] = {}
 
     def add(self, losses: dict[str, Tensor], count: int) -> None:
         for name, value in losses.items():
             # On the device, so that no step waits for the one before.
-            self._sums[name] = value.detach() * count + self._sums.get(name, 0)
-        self._count += count
+            total = value.detach() * count
+            counted = torch.full_like(total, count)
+            if name != "loss":  # where the loss itself is NaN, training has diverged
+                counted = counted.where(~total.isnan(), 0)
+                total = total.nan_to_num(nan=0.0)
+            self._sums[name] = total + self._sums.get(name, 0)
+            self._counts[name] = counted + self._counts.get(name, 0)
 
     def result(self, prefix: str) -> dict[str, float]:
-        return {f"{prefix}{name}": float(value) / self._count for name, value in self._sums.items()}
+        means = {name: total / self._counts[name] for name, total in self._sums.items()}
+        return {f"{prefix}{name}": float(mean) for name, mean in means.items()}
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xaibench.core.errors import XaibenchError
+from xaibench.core.errors import reason_of
 from xaibench.core.loading import Loaded
 from xaibench.core.passes.device import choose_device, place_images
 from xaibench.core.passes.tape import RECORDED_WORDS, Tape
@@ -165,7 +165,7 @@ class _Worker:
         try:
             yield
         except Exception as error:  # any plugin may raise anything
-            reason = str(error) if isinstance(error, XaibenchError) else repr(error)
+            reason = reason_of(error)
             cell.fail(reason)
             _log.error("%s on %s failed: %s", cell.method.spec, self.ledger.title, reason)
             _log.debug("traceback of %s", cell.method.spec, exc_info=True)

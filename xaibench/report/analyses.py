@@ -14,7 +14,7 @@ from xaibench.core.layout import Layout, Place
 from xaibench.core.store import read_json
 from xaibench.report.material import PLACE
 from xaibench.stats.paired import paired_test
-from xaibench.stats.rates import Interval, mcnemar, wilson
+from xaibench.stats.rates import Interval, mcnemar, newcombe, wilson
 from xaibench.stats.resampling import Resampling, interval
 
 COLUMNS = [*PLACE, "analysis", "quantity", "value", "low", "high", "n", "p"]
@@ -62,9 +62,9 @@ def quantities(analyses: list[Analysis]) -> pd.DataFrame:
     """Return a row for each quantity of each analysis, and for each difference of a pair.
 
     ``low`` and ``high`` are ends of 95 % intervals: Wilson's for shares of images that all stand
-    alone, else the bootstrap over groups. Quantities that aren't made from single test images have
-    none; ``n`` counts those that they are made from. ``p`` is that of a difference: by McNemar's
-    exact test, or by the paired test of groups.
+    alone, Newcombe's for differences of two such shares, else the bootstrap over groups. Quantities
+    that aren't made from single test images have none; ``n`` counts those that they are made from.
+    ``p`` is that of a difference: by McNemar's exact test, or by the paired test of groups.
     """
     rows = [(*each.place, each.about["analysis"], *row) for each in analyses for row in _rows(each)]
     return pd.DataFrame(rows, columns=COLUMNS).astype({"n": "Int64"})
@@ -92,6 +92,8 @@ def _rows(analysis: Analysis) -> Iterator[tuple[Any, ...]]:
         p = _compare(values[:, a], values[:, b], groups)
         if not np.nan_to_num(difference).any():  # what wasn't seen may be on either side
             found = Interval(-found.high, found.high)  # noqa: PLW2901
+        elif _are_coins(values[:, [a, b]], groups):  # their difference is none: it may be -1
+            found = newcombe(*_both(values[:, a], values[:, b]))  # noqa: PLW2901
         yield f"{names[a]} - {names[b]}", *_summary(difference, _cut(found, -reach, reach)), p
 
 
@@ -102,8 +104,7 @@ def _summary(values: Floats, ends: Interval) -> tuple[float, float, float, int]:
 
 def _intervals(values: Floats, groups: NDArray[np.str_]) -> list[Interval]:
     """Return each column's interval; Wilson's is exact enough for coins, and the only quick one."""
-    alone, one = len(np.unique(groups)) == len(groups), np.zeros(len(groups))
-    coins = [alone and bool(np.isin(c[~np.isnan(c)], (0, 1)).all()) for c in values.T]
+    one, coins = np.zeros(len(groups)), [_are_coins(column, groups) for column in values.T]
     drawn = np.full((1, len(coins)), np.nan)
     if not all(coins):
         drawn = Resampling(groups, one, one).means(values)
@@ -119,8 +120,20 @@ def _cut(ends: Interval, lowest: float, highest: float) -> Interval:
     return Interval(max(ends.low, lowest), min(ends.high, highest))
 
 
+def _are_coins(values: Floats, groups: NDArray[np.str_]) -> bool:
+    """Whether all images stand alone, and are right or wrong where they count."""
+    known = values[~np.isnan(values)]
+    return len(np.unique(groups)) == len(groups) and bool(np.isin(known, (0, 1)).all())
+
+
+def _both(first: Floats, second: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return who is right, of the images that count for both."""
+    counted = ~np.isnan(first + second)
+    return first[counted] == 1, second[counted] == 1
+
+
 def _compare(first: Floats, second: Floats, groups: NDArray[np.str_]) -> float:
-    if len(np.unique(groups)) == len(groups) and np.isin([first, second], (0, 1)).all():
-        return mcnemar(first == 1, second == 1).p
+    if _are_coins(np.stack([first, second]), groups):
+        return mcnemar(*_both(first, second)).p
     one = np.zeros(len(groups))
     return paired_test(first, second, groups, one, one)

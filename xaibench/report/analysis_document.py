@@ -11,9 +11,9 @@ import pandas as pd
 from xaibench.core.layout import Place
 from xaibench.core.markdown import markdown_table
 from xaibench.report.analyses import Analysis
-from xaibench.report.boards import number, span
 from xaibench.report.markdown import bullets
 from xaibench.report.material import PLACE
+from xaibench.report.numbers import number, p_text, span
 
 
 def analyses_to_markdown(analyses: list[Analysis], table: pd.DataFrame, out: Path) -> Iterator[str]:
@@ -52,9 +52,8 @@ def analysis_lines(out: Path) -> Iterator[str]:
     table = pd.read_csv(path)
     for key, own in table.groupby([*PLACE, "analysis"], sort=False):
         *names, name = cast(tuple[Any, ...], key)
-        place = Place(*names)
         cells = ", ".join(f"{row.quantity} {_cell(row)}" for row in own.itertuples())
-        yield f"{place.model}, {place.fold_name}, seed {place.seed}: {name}: {cells}"
+        yield f"{Place(*names).title}: {name}: {cells}"
 
 
 def _table(rows: pd.DataFrame, keys: list[str]) -> str:
@@ -68,13 +67,12 @@ def _table(rows: pd.DataFrame, keys: list[str]) -> str:
 
 def _cell(row: object) -> str:
     value, low, high, p = (float(getattr(row, name)) for name in ("value", "low", "high", "p"))
-    said = "" if np.isnan(p) else "p < 0.001" if p < 0.001 else f"p = {p:.2g}"  # noqa: PLR2004
+    said = "" if np.isnan(p) else p_text(p)
     return " ".join(part for part in (number(value), span(low, high), said) if part)
 
 
 def _figures(analysis: Analysis, out: Path) -> Iterator[str]:
-    place, about = analysis.place, analysis.about
-    title = f"{place.model}, {place.fold_name}, seed {place.seed}"
+    about, title = analysis.about, analysis.place.title
     if about["notes"]:
         yield bullets([f"{title}: {note}" for note in about["notes"]])
     for figure in about["figures"]:

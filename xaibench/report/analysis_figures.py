@@ -1,20 +1,18 @@
-"""Figures of analyses, drawn from their tables. Nothing here touches pyplot's state."""
+"""Figures of analyses, drawn from their tables."""
 
 import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-import matplotlib
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patheffects import Normal, Stroke
 from matplotlib.ticker import MaxNLocator
 
 from xaibench.core.findings import IMAGES
-from xaibench.core.store import replacing
 from xaibench.report.analyses import Analysis
+from xaibench.report.drawing import new_figure, save_figure
 
 _DPI, _FONT = 200, 8
 # Colours that the colour-blind tell apart, and shapes that tell without any colour.
@@ -33,12 +31,8 @@ Numbers = Mapping[str, Any]
 def draw_figures(analysis: Analysis) -> None:
     """Draw an analysis' figures beside its tables, each as PNG and SVG."""
     for figure in analysis.about["figures"]:
-        canvas = _DRAWN[figure["kind"]](analysis, figure)
-        # Without salt and date the same figure is the same file.
-        with matplotlib.rc_context({"svg.hashsalt": figure["name"]}):
-            for ending, metadata in (("png", {}), ("svg", {"Date": None})):
-                with replacing(analysis.folder / f"{figure['name']}.{ending}") as path:
-                    canvas.savefig(path, format=ending, metadata=metadata)
+        drawn = _DRAWN[figure["kind"]](analysis, figure)
+        save_figure(drawn, analysis.folder, figure["name"])
 
 
 def _scatter(analysis: Analysis, figure: Numbers) -> Figure:
@@ -116,8 +110,7 @@ def _histogram(analysis: Analysis, figure: Numbers) -> Figure:
 def _sheet(
     analysis: Analysis, title: str, size: tuple[float, float], projection: str | None = None
 ) -> tuple[Figure, Any]:
-    drawn = Figure(figsize=size, dpi=_DPI, facecolor="white", layout="constrained")
-    FigureCanvasAgg(drawn)
+    drawn = new_figure(size, _DPI, layout="constrained")
     axes = drawn.add_subplot(projection=projection)
     place = analysis.place
     whose = f"{place.model} on {place.dataset}, {place.fold_name}, seed {place.seed}"

@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from xaibench.report.boards import span
 from xaibench.report.comparisons import TREND
 from xaibench.report.judge import LEVEL
+from xaibench.report.numbers import p_text, span
 from xaibench.report.section import Section
 
-_SMALLEST_P = 0.001
 Line = dict[Hashable, Any]
 
 
@@ -37,17 +36,6 @@ def answers(table: pd.DataFrame, section: Section) -> Iterator[str]:
             "One training seed only: all this speaks of other images, not of other trainings; "
             "--seeds 0,1,2,3,4 tells more."
         )
-
-
-def p_text(p: float) -> str:
-    """Write a p-value.
-
-    >>> p_text(0.0312), p_text(1e-5), p_text(float("nan"))
-    ('p = 0.031', 'p < 0.001', 'not tested')
-    """
-    if np.isnan(p):
-        return "not tested"
-    return f"p = {p:.2g}" if p >= _SMALLEST_P else f"p < {_SMALLEST_P}"
 
 
 def change(line: Line) -> str:

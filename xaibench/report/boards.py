@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from xaibench.core.tables import COSTS
+from xaibench.report.numbers import NONE, number, span
 from xaibench.report.traits import FAMILIES, Run, header, is_blind, metrics_of, sign
 
-NONE = "—"
 _WIDEST = 4  # metrics side by side
-_TINY, _FINE, _NARROW = 1e-6, 0.01, 0.02
+_TINY, _FINE = 1e-6, 0.01
 _LARGE = 1000
 _MOST_LETTERS = 4
 TIED = "="
@@ -70,29 +70,6 @@ def cost_board(section: pd.DataFrame, run: Run) -> Board | None:
         for row in rows.to_dict("records")
     ]
     return Board("cost", "", ["method", "model", *_COST_HEADERS], lines)
-
-
-def number(value: float, fine: bool = False) -> str:
-    """Write a score: three decimals, or two figures where all of a column are tiny."""
-    if np.isnan(value):
-        return NONE
-    return f"{value:.2g}" if fine and value else f"{value:.3f}"
-
-
-def span(low: float, high: float, fine: bool = False) -> str:
-    """Write an interval, with a third decimal where two hardly tell the ends apart.
-
-    >>> span(0.38, 0.444), span(0.4012, 0.4093), span(float("nan"), 1)
-    ('[0.38, 0.44]', '[0.401, 0.409]', '')
-    """
-    if np.isnan(low) or np.isnan(high):
-        return ""
-    if fine:
-        return f"[{low:.2g}, {high:.2g}]"
-    digits = 3 if high - low < _NARROW else 2
-    # A small negative end would be written as -0.00.
-    low, high = (round(end, digits) + 0.0 for end in (low, high))
-    return f"[{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def _family(rows: pd.DataFrame, run: Run, family: str, metrics: list[str]) -> Iterator[Board]:

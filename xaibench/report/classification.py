@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from xaibench.core.errors import XaibenchError
 from xaibench.report.classifier_figures import auroc, brier, calibration_error, figures
+from xaibench.report.numbers import p_text
 from xaibench.stats.paired import holm, paired_test
 from xaibench.stats.power import detectable_difference
 from xaibench.stats.rates import mcnemar
@@ -164,7 +165,7 @@ def _verdict(row: dict[str, Any]) -> str:
     p = row["p_holm"]
     if np.isnan(p):
         return f"{seen}: all images are of one group, nothing can be told"
-    said = "p < 0.001" if p < 0.001 else f"p = {p:.2g}"  # noqa: PLR2004
+    said = p_text(p)
     if p <= _LEVEL:
         better = row["first"] if shares[0] > shares[1] else row["second"]
         return f"{seen}: they differ, {better} is right more often ({said})"

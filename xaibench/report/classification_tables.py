@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from xaibench.core.markdown import markdown_table
-from xaibench.report.boards import number, span
+from xaibench.report.numbers import number, span
 
 _KEYS = ("dataset", "split", "fold", "model", "seed", "n")
 _FIGURES = ("accuracy", "recall", "specificity", "f1", "macro_f1", "auroc", "calibration_error")

@@ -1,5 +1,7 @@
 """Figures of a classifier, from counts and confidences: plain arrays in, numbers out."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,23 +30,32 @@ def figures(confusion: NDArray[np.integer], positive: int | None) -> dict[str, f
     >>> [round(found[name], 3) for name in ("accuracy_low", "accuracy_high")]
     [0.744, 0.965]
     """
-    total, hits = confusion.sum(), np.diag(confusion)
-    actual, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
-    counts = {
-        "precision": (hits, predicted),
-        "recall": (hits, actual),
-        "specificity": (total - actual - predicted + hits, total - actual),
-        # From counts and not from precision: never predicting a class that exists is F1 = 0.
-        "f1": (2 * hits, actual + predicted),
-    }
-    found = _with_ends("accuracy", hits.sum(), total)
-    for name, (part, whole) in counts.items():
+    found = _with_ends("accuracy", np.trace(confusion), confusion.sum())
+    for name, (part, whole) in counts_by_class(confusion).items():
         if positive is None:
             found |= dict.fromkeys((name, f"{name}_low", f"{name}_high"), float("nan"))
         else:
             found |= _with_ends(name, part[positive], whole[positive])
         found[f"macro_{name}"] = float(_ratio(part, whole).mean())
     return {name: value for name, value in found.items() if name not in ("f1_low", "f1_high")}
+
+
+def counts_by_class(confusion: NDArray[Any]) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
+    """Return of each figure what it counts and among how many, ``(..., K)`` each.
+
+    Args:
+        confusion: ``(..., K, K)`` counts, rows are true classes and columns predicted ones.
+    """
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
+    actual, predicted = confusion.sum(axis=-1), confusion.sum(axis=-2)
+    total = actual.sum(axis=-1, keepdims=True)
+    return {
+        "precision": (hits, predicted),
+        "recall": (hits, actual),
+        "specificity": (total - actual - predicted + hits, total - actual),
+        # From counts and not from precision: never predicting a class that exists is F1 = 0.
+        "f1": (2 * hits, actual + predicted),
+    }
 
 
 def auroc(labels: NDArray[np.integer], confidences: NDArray[np.floating]) -> float:

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
-from xaibench.report.boards import number, span
 from xaibench.report.judge import LEVEL, Judged, worse_than_blind
+from xaibench.report.numbers import number, span
 from xaibench.report.section import Floats, Section
 from xaibench.report.traits import (
     SEGMENTATION,

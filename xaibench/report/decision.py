@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from xaibench.core.markdown import markdown_table
-from xaibench.report.boards import number, span
 from xaibench.report.judge import LEVEL, worse_than_blind
 from xaibench.report.material import Material
+from xaibench.report.numbers import number, span
 from xaibench.report.section import Section, mean
 from xaibench.report.traits import Run, metrics_of, sign
 from xaibench.stats.rates import wilson

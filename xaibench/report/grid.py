@@ -1,19 +1,16 @@
-"""Pictures: heat maps in a grid, and training curves. Nothing here touches pyplot's state."""
+"""Heat maps in a grid."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import matplotlib
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.patheffects import Normal, Stroke
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
+
+from xaibench.report.drawing import new_figure
 
 # Inches. Cells are placed by hand, because matplotlib's layouts leave wide gaps round pictures.
 _CELL, _GAP, _CAPTION, _LINE, _MARGIN = 1.5, 0.05, 1.5, 0.13, 0.08
@@ -23,10 +20,6 @@ _FONT, _DPI = 7.5, 200
 _WIDEST = 8000
 # Inferno has no green and no blue: the outline can't be taken for heat.
 COLOURS, _OUTLINE, OPAQUE = "inferno", "#2ee6ff", 0.8
-_STYLES = {"validation": "-", "train": ":"}
-
-
-Colour = tuple[float, float, float, float]
 
 
 class GridRow(NamedTuple):
@@ -47,8 +40,7 @@ class _Sheet:
     def __init__(self, width: float, height: float) -> None:
         self.width, self.height = width, height
         dpi = min(_DPI, _WIDEST / width)
-        self.figure = Figure(figsize=(width, height), dpi=dpi, facecolor="white")
-        FigureCanvasAgg(self.figure)
+        self.figure = new_figure((width, height), dpi)
 
     def axes(self, left: float, top: float, width: float, height: float) -> Axes:
         bottom = self.height - top - height
@@ -99,38 +91,6 @@ def draw_grid(rows: Sequence[GridRow], path: Path, title: str = "") -> None:
         outlined = any(row.mask is not None for row in rows)
         _draw_scale(sheet, lefts[1], top + 0.6 * _LINE, outlined=outlined)
     sheet.figure.savefig(path, format="png")
-
-
-def draw_history(histories: Mapping[str, pd.DataFrame], path: Path) -> None:
-    """Save a PNG of loss and accuracy by epoch, training dotted and validation drawn through.
-
-    A ring marks the epoch of the lowest validation loss.
-
-    Args:
-        histories: name of a curve -> ``epoch`` and any of ``train_loss``, ``validation_loss``,
-            ``train_accuracy``, ``validation_accuracy``.
-        path: where the picture goes.
-    """
-    figure = Figure(figsize=(8.5, 3.2), dpi=_DPI, facecolor="white", layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(1, 2)
-    colours = matplotlib.colormaps["tab10" if len(histories) <= 10 else "tab20"]  # noqa: PLR2004
-    for index, (name, history) in enumerate(histories.items()):
-        colour = colours(index % colours.N)
-        for axes, quantity in zip(panels, ("loss", "accuracy"), strict=True):
-            _draw_curves(axes, history, quantity, name=name, colour=colour)
-    for axes, quantity in zip(panels, ("loss", "accuracy"), strict=True):
-        axes.set_xlabel("epoch", size=_FONT + 1)
-        axes.set_ylabel(quantity, size=_FONT + 1)
-        axes.tick_params(labelsize=_FONT)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(alpha=0.25, linewidth=0.5)
-        axes.spines[["top", "right"]].set_visible(False)
-    for part, style in _STYLES.items():
-        panels[0].plot([], [], style, color="grey", label=part)
-    panels[0].plot([], [], "o", color="grey", mfc="white", label="lowest validation loss")
-    figure.legend(loc="outside right upper", frameon=False, fontsize=_FONT)
-    figure.savefig(path, format="png")
 
 
 def _draw_cell(axes: Axes, row: GridRow, heat: NDArray[np.float32] | None) -> None:
@@ -186,27 +146,3 @@ def _draw_scale(sheet: _Sheet, left: float, top: float, *, outlined: bool) -> No
     # On the left, where the images stand: with a single method there is no room on the right.
     text = f"{'line: mask    ' if outlined else ''}saliency"
     sheet.write(left - 0.1, top + _BAR / 2, text, ha="right", va="center", size=_FONT - 0.5)
-
-
-def _draw_curves(
-    axes: Axes, history: pd.DataFrame, quantity: str, *, name: str, colour: Colour
-) -> None:
-    best = _best_epoch(history)
-    for part, style in _STYLES.items():
-        column = f"{part}_{quantity}"
-        if column not in history:
-            continue
-        values = history[column].to_numpy(float)
-        axes.plot(history["epoch"], values, style, color=colour, linewidth=1.3)
-        if part == "validation" and best is not None:
-            place = history["epoch"].iloc[best], values[best]
-            axes.plot(*place, "o", color=colour, markersize=5, markerfacecolor="white")
-    if quantity == "loss":
-        axes.plot([], [], color=colour, label=name)
-
-
-def _best_epoch(history: pd.DataFrame) -> int | None:
-    """Return the row of the lowest validation loss, or None where none is known."""
-    if "validation_loss" not in history or history["validation_loss"].isna().all():
-        return None
-    return int(np.nanargmin(history["validation_loss"].to_numpy(float)))

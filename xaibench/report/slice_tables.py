@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from xaibench.core.markdown import markdown_table
-from xaibench.report.boards import number, span
 from xaibench.report.markdown import bullets
+from xaibench.report.numbers import number, span
 from xaibench.report.section import ROW
 from xaibench.report.slices import FEWEST_GROUPS
 from xaibench.report.traits import Run, header, headlines

@@ -8,11 +8,12 @@ import pandas as pd
 
 from xaibench.core.markdown import markdown_table
 from xaibench.core.store import replacing
-from xaibench.report.answers import answers, change, p_text
+from xaibench.report.answers import answers, change
 from xaibench.report.arms import Arm, gather_arms
-from xaibench.report.boards import number, span
 from xaibench.report.comparisons import compare_arms
+from xaibench.report.drawing import save_figure
 from xaibench.report.markdown import bullets
+from xaibench.report.numbers import number, p_text, span
 from xaibench.report.study_figure import draw_study
 from xaibench.report.traits import Run, header
 
@@ -63,9 +64,7 @@ def write_study(out: Path, arms: Sequence[Arm], about: About) -> list[str]:
     with replacing(out / "study.md") as path:
         path.write_text(text, "utf-8")
     figure = draw_study(table, material.run, f"{about.name}, {section.dataset}")
-    for kind in ("png", "svg"):
-        with replacing(out / f"study.{kind}") as path:
-            figure.savefig(path, format=kind)
+    save_figure(figure, out, "study")
     return found
 
 

@@ -4,18 +4,16 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from xaibench.report.drawing import Colour, new_figure
 from xaibench.report.traits import Run, header
 
 _WIDTH, _HEIGHT, _ACROSS = 4.2, 3.4, 3
 _FONT, _DPI = 8, 150
 _APART = 0.12  # of a step, between series
 _LONG = 36  # letters of all tick labels above which they are tilted
-
-Colour = tuple[float, float, float, float]
 
 
 def draw_study(table: pd.DataFrame, run: Run, title: str) -> Figure:
@@ -33,11 +31,7 @@ def draw_study(table: pd.DataFrame, run: Run, title: str) -> Figure:
     panels = list(shown.groupby(["metric", "method"], sort=False))
     across = min(len(panels), _ACROSS)
     down = -(-len(panels) // across)
-    figure = Figure(
-        figsize=(_WIDTH * across, _HEIGHT * down + 0.6), dpi=_DPI, facecolor="white",
-        layout="constrained",
-    )  # fmt: skip
-    FigureCanvasAgg(figure)
+    figure = new_figure((_WIDTH * across, _HEIGHT * down + 0.6), _DPI, layout="constrained")
     figure.suptitle(title, size=_FONT + 2, weight="bold", parse_math=False)
     grid = figure.subplots(down, across, squeeze=False).ravel()
     tab10 = matplotlib.colormaps["tab10"]

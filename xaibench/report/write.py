@@ -16,7 +16,8 @@ from xaibench.report.classification import classification_table, compare_models
 from xaibench.report.decision import decisions
 from xaibench.report.document import Part, to_markdown
 from xaibench.report.gallery import pick_rows, places_of
-from xaibench.report.grid import draw_grid, draw_history
+from xaibench.report.grid import draw_grid
+from xaibench.report.history_figure import draw_history
 from xaibench.report.judge import judge
 from xaibench.report.latex import to_latex
 from xaibench.report.leaderboard import leaderboard
@@ -118,8 +119,7 @@ def _draw(out: Path, material: Material) -> None:
     for place in places_of(predictions):
         path = layout.model_folder(place) / "history.csv"
         if path.is_file():
-            name = f"{place.model}, {place.fold_name}, seed {place.seed}"
-            histories[name] = pd.read_csv(path)
+            histories[place.title] = pd.read_csv(path)
     if histories:
         with replacing(out / "history.png") as path:
             draw_history(histories, path)

@@ -9,7 +9,9 @@ from typing import Any
 from xaibench.core.errors import XaibenchError
 from xaibench.core.store import folder_name
 from xaibench.core.suggest import did_you_mean
-from xaibench.pipeline.plan import Plan, describe_plan, estimate_seconds, make_plan
+from xaibench.pipeline.estimate import estimate_seconds
+from xaibench.pipeline.options import flag
+from xaibench.pipeline.plan import Plan, describe_plan, make_plan
 from xaibench.pipeline.run import run_plan
 from xaibench.pipeline.selection import Selection, select
 from xaibench.report.study import About, write_study
@@ -55,7 +57,7 @@ def plan_study(name: str, values: Sequence[str], given: Mapping[str, Any]) -> Pl
     study = _find(name)
     if study.sweeps and study.sweeps in given:
         raise XaibenchError(
-            f"--{study.sweeps.replace('_', '-')}: study {name} sweeps it; choose --values instead."
+            f"{flag(study.sweeps)}: study {name} sweeps it; choose --values instead."
         )
     shared = {**study.defaults, **given}
     whole = select(shared)

@@ -70,6 +70,11 @@ def load_whole(model: nn.Module, state: Mapping[str, Tensor], origin: str) -> No
 
 
 def _imagenet_weights(name: str) -> dict[str, Tensor]:
+    if name not in torchvision.models.list_models(module=torchvision.models):
+        raise XaibenchError(
+            f"--weights imagenet: only torchvision's networks come trained, not {name}; give its "
+            "own state dict (--weights FILE), or the run that trained it (--run DIR)."
+        )
     choices = torchvision.models.get_model_weights(name).__members__
     if "IMAGENET1K_V1" not in choices:
         raise XaibenchError(

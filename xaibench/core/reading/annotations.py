@@ -40,6 +40,16 @@ def list_files(
     return keyed
 
 
+def list_images(folder: Path) -> list[Path]:
+    """Return the images right in a folder, in natural order, none where there is no folder.
+
+    Hidden ones are passed over: archives made on a Mac bring some that are no images.
+    """
+    files = folder.iterdir() if folder.is_dir() else ()
+    images = (f for f in files if f.suffix.lower() in IMAGE_ENDINGS and not f.name.startswith("."))
+    return sorted(images, key=lambda file: natural_order(file.name))
+
+
 def key_of(file: Path, folder: Path) -> str:
     """Return the path below the folder without its ending, ``/``-separated."""
     return file.relative_to(folder).with_suffix("").as_posix()

@@ -1,11 +1,13 @@
-"""Checking what of a dataset was asked for: its classes, and how many images of each."""
+"""Choosing what of a dataset was asked for: its classes, and how many images of each."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
+from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.suggest import did_you_mean
 
-_LEAST_CLASSES = 2
+LEAST_CLASSES = 2
 _MOST_NAMED = 20
 
 
@@ -32,10 +34,10 @@ def choose_classes(
                 f"choose among {some}."
             )
     names = tuple(called[name] for name in chosen or known)
-    if len(set(names)) < max(_LEAST_CLASSES, len(names)):
+    if len(set(names)) < max(LEAST_CLASSES, len(names)):
         raise XaibenchError(
             f"{given}: name at least two classes, each once, "
-            f"for example classes={'+'.join(known[:_LEAST_CLASSES])}."
+            f"for example classes={'+'.join(known[:LEAST_CLASSES])}."
         )
     return names
 
@@ -48,3 +50,16 @@ def check_per_class(owner: str, per_class: int) -> None:
     """
     if per_class < 0:
         raise XaibenchError(f"{owner}[per_class={per_class}]: choose 0 (all) or a number above it.")
+
+
+def keep_first(samples: Iterable[Sample], per_class: int) -> tuple[Sample, ...]:
+    """Return the first so many samples of each class in each published part; 0 keeps all."""
+    if not per_class:
+        return tuple(samples)
+    kept: list[Sample] = []
+    taken: Counter[tuple[int, str]] = Counter()
+    for sample in samples:
+        taken[sample.label, sample.part] += 1
+        if taken[sample.label, sample.part] <= per_class:
+            kept.append(sample)
+    return tuple(kept)

@@ -1,26 +1,10 @@
-"""Which samples are kept, and which of several objects a picture stands for."""
+"""Which of several objects a picture stands for."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Literal, TypeVar
-
-from xaibench.core.data import Sample
 
 Objects = Literal["single", "largest"]
 _Class = TypeVar("_Class")
-
-
-def keep_first(samples: Iterable[Sample], per_class: int) -> tuple[Sample, ...]:
-    """Return the first so many samples of each class in each published part; 0 keeps all."""
-    if not per_class:
-        return tuple(samples)
-    kept: list[Sample] = []
-    taken: Counter[tuple[int, str]] = Counter()
-    for sample in samples:
-        taken[sample.label, sample.part] += 1
-        if taken[sample.label, sample.part] <= per_class:
-            kept.append(sample)
-    return tuple(kept)
 
 
 def name_picture(areas: Mapping[_Class, float], objects: Objects) -> _Class | None:

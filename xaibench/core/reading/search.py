@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from xaibench.core.errors import DataNotFoundError
+
 DEPTH = 3
 
 
@@ -29,3 +31,19 @@ def subfolders(folder: Path) -> list[Path]:
     except OSError:  # A folder that we may not read is none that we search for.
         return []
     return [folder / name for name in names if not name.startswith(".")]
+
+
+def not_found(owner: str, folder: str, root: Path, get: str = "") -> DataNotFoundError:
+    """Return the error of a dataset that doesn't lie below ``root``.
+
+    Args:
+        owner: the dataset.
+        folder: the one looked for, and what lies in it.
+        root: where it was looked for.
+        get: how it is to be had; by default ``xaibench fetch`` gets it.
+    """
+    return DataNotFoundError(
+        f"{owner}: no folder {folder} up to {DEPTH} folders below {root}",
+        f"{get or f'run `xaibench fetch {owner}`'}, or name the folder that holds it with "
+        "--data-root DIR or XAIBENCH_DATA.",
+    )

@@ -44,13 +44,9 @@ def read_polygons(path: Path, kinds: int) -> list[Polygon]:
     Raises:
         XaibenchError: it can't be read, or a line of it is malformed; the message names it.
     """
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise XaibenchError(f"{path}: not a readable text file ({error}); replace it.") from error
     return [
         _read_line(f"{path}, line {number}", line.split(), kinds)
-        for number, line in enumerate(lines, 1)
+        for number, line in enumerate(_read_text(path).splitlines(), 1)
         if line.strip()
     ]
 
@@ -69,10 +65,7 @@ def read_names(path: Path) -> tuple[str, ...]:
     Raises:
         XaibenchError: it can't be read, or has no such names.
     """
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise XaibenchError(f"{path}: not a readable text file ({error}); replace it.") from error
+    text = _read_text(path)
     if inline := _INLINE.search(text):
         names = [part.strip() for part in inline[1].split(",") if part.strip()]
     else:
@@ -87,6 +80,13 @@ def read_names(path: Path) -> tuple[str, ...]:
             "a line, '- a' or '0: a', counted from 0."
         )
     return tuple(name.strip("'\"") for name in names)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise XaibenchError(f"{path}: not a readable text file ({error}); replace it.") from error
 
 
 def _read_line(where: str, cells: list[str], kinds: int) -> Polygon:

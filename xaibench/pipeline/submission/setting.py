@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from xaibench.core.contract import Signature
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import fingerprint
 from xaibench.core.layout import Layout, Place
 from xaibench.core.model import Model, Outputs
+from xaibench.core.networks.weights import load_whole, read_weights
 from xaibench.core.plugin import Bound, ModelTraits, Plugin
 from xaibench.core.registry import bind
 from xaibench.core.splits import Split, count_folds
@@ -186,33 +186,15 @@ def _check_protocol(directory: Path, theirs: Mapping[str, Any], ours: Mapping[st
         )
 
 
-def _with_weights(model: Bound, file: str) -> Bound:
+def _with_weights(model: Bound, weights: str) -> Bound:
     """Return a model that takes all its weights from a state dict."""
+    state = read_weights(model.plugin.name, weights)
 
     def loaded(class_names: tuple[str, ...], image_size: int, **_: Any) -> Model:
         built: Model = model(ModelWords(class_names, image_size))
-        _load(built, Path(file), model.spec)
+        load_whole(built, state, f"--weights {weights}")
         built.trained = True
         return built
 
     signature = Signature(("class_names", "image_size"), model.plugin.signature.options)
     return replace(model, plugin=replace(model.plugin, function=loaded, signature=signature))
-
-
-def _load(built: Model, file: Path, spec: str) -> None:
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch's own errors are of many kinds
-        raise XaibenchError(f"--weights {file}: no state dict ({type(error).__name__}).") from error
-    inner = getattr(built, "network", built)
-    parts = [part for part in (built, inner) if isinstance(part, nn.Module)]
-    for part in parts:
-        if isinstance(state, Mapping) and set(state) == set(part.state_dict()):
-            try:
-                part.load_state_dict(state)
-            except RuntimeError as error:
-                raise XaibenchError(
-                    f"--weights {file}: sizes don't fit {spec} on this dataset's classes."
-                ) from error
-            return
-    raise XaibenchError(f"--weights {file}: not the state dict of {spec}; its layers are others.")

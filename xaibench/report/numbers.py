@@ -1,0 +1,40 @@
+"""How tables and sentences write values, intervals and p-values."""
+
+import numpy as np
+
+NONE = "—"
+_NARROW, _SMALLEST_P = 0.02, 0.001
+
+
+def number(value: float, fine: bool = False) -> str:
+    """Write a score: three decimals, or two figures where all of a column are tiny."""
+    if np.isnan(value):
+        return NONE
+    return f"{value:.2g}" if fine and value else f"{value:.3f}"
+
+
+def span(low: float, high: float, fine: bool = False) -> str:
+    """Write an interval, with a third decimal where two hardly tell the ends apart.
+
+    >>> span(0.38, 0.444), span(0.4012, 0.4093), span(float("nan"), 1)
+    ('[0.38, 0.44]', '[0.401, 0.409]', '')
+    """
+    if np.isnan(low) or np.isnan(high):
+        return ""
+    if fine:
+        return f"[{low:.2g}, {high:.2g}]"
+    digits = 3 if high - low < _NARROW else 2
+    # A small negative end would be written as -0.00.
+    low, high = (round(end, digits) + 0.0 for end in (low, high))
+    return f"[{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def p_text(p: float) -> str:
+    """Write a p-value.
+
+    >>> p_text(0.0312), p_text(1e-5), p_text(float("nan"))
+    ('p = 0.031', 'p < 0.001', 'not tested')
+    """
+    if np.isnan(p):
+        return "not tested"
+    return f"p = {p:.2g}" if p >= _SMALLEST_P else f"p < {_SMALLEST_P}"
