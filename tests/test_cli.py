@@ -131,6 +131,11 @@ def test_list_shows_options_with_their_defaults(call, plugin_file):
         ("--dataset", "folder", "folder"),
         ("--split", "kfold:999", "more images or fewer folds"),
         ("--limit", "-3", "--limit -3: at least 0"),
+        ("--limit", "4", "a small --limit or per_class leaves too few"),
+        ("--augmentation", "none,crop", "--augmentation none,crop: 'none' stands alone"),
+        ("--augmentation", "flip", "there is no 'flip'"),
+        ("--schedule", "step:7", "--schedule step:7: write constant"),
+        ("--train-fraction", "0", "something must be left to learn from"),
         ("--methods", "", "--methods: name at least one"),
         ("--weights", "absent.pth", "--weights absent.pth: no such file"),
         ("--suite", "absent.toml", "--suite absent.toml: no such file"),
@@ -201,9 +206,18 @@ def test_report_on_another_folder_is_refused(call, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_fetching_an_edition_is_refused_before_another_one_comes(call):
+    assert_refused(call("fetch", "cub[version=2010]"), "name the dataset alone, cub")
+
+
 def test_fetching_what_needs_no_download_is_refused(call):
     assert_refused(call("fetch", "phantom"), "dataset phantom needs no download")
     assert_refused(call("fetch", "fantom"), "did you mean 'phantom'?")
+
+
+def test_fetching_what_nobody_may_download_says_where_to_get_it(call, tmp_path):
+    for name, address in (("dogs_vs_cats", "kaggle.com"), ("skin_hfus", "doi.org")):
+        assert_refused(call("fetch", name, "--data-root", tmp_path), address)
 
 
 def test_failed_cells_end_with_code_3_and_the_rest_is_reported(plugin_file, tmp_path):

@@ -44,6 +44,12 @@ def test_sixteen_bits_are_scaled_not_clipped(tmp_path, truth, ending):
     assert set(np.unique(image)) == {0x40, 0xC0}
 
 
+def test_an_image_of_floating_point_numbers_is_refused_and_not_read_as_black(tmp_path, truth):
+    Image.fromarray(truth.astype(np.float32)).save(tmp_path / "float.tif")
+    with pytest.raises(XaibenchError, match=r"float\.tif.*floating point.*8 or 16 bits"):
+        read_image(tmp_path / "float.tif")
+
+
 def test_antialiased_border_counts_above_the_middle(tmp_path):
     Image.fromarray(np.array([[127, 128]], np.uint8)).save(tmp_path / "mask.png")
     assert read_mask(tmp_path / "mask.png").tolist() == [[False, True]]

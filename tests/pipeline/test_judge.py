@@ -155,6 +155,13 @@ def test_without_a_judge_faithfulness_is_skipped_with_the_reason(marked, plan_of
     assert "iou" in {metric.spec for metric in plan.metrics}
 
 
+def test_a_model_whose_own_map_nobody_asks_for_is_not_trained(marked, plan_of, tmp_path):
+    plan = plan_of({**marked, "methods": ("gradcam",)}, tmp_path, controls=True)
+    assert [job.model for job in plan.jobs] == ["pocket"]
+    skipped = {skip.what: skip.reason for skip in plan.skips}
+    assert skipped["marker"] == "no method and no analysis asks for what it gives"
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [

@@ -48,7 +48,7 @@ def test_the_rate_falls_as_the_schedule_says(text, rates):
 @pytest.mark.parametrize(
     "text",
     [
-        *("step", "step:0:0.1", "step:7", "step:7:0", "step:7:0.1:3"),
+        *("exponential:1.5", "step", "step:0:0.1", "step:7", "step:7:0", "step:7:0.1:3"),
         *("exponential:x", "exponential", "constant:1", "cosine"),
     ],
 )

@@ -44,6 +44,14 @@ def test_without_masks_localization_and_mask_controls_are_skipped(settings, plan
     assert not {"oracle", "average_mask"} & set(plan.jobs[0].methods)
 
 
+def test_maps_that_are_learned_from_masks_need_some(settings, plan_of, tmp_path):
+    # A network that never saw a mask would stand on the board as learned, and explain by noise.
+    wanted = {"models": ("pocket_saliency",), "methods": ("gradcam", "spn"), "controls": False}
+    plan = plan_of(settings, tmp_path, dataset="bare", **wanted)
+    assert reasons(plan)["spn on pocket_saliency"] == "bare has no masks to learn from"
+    assert [job.methods for job in plan.jobs] == 4 * [("gradcam",)]
+
+
 def test_nothing_left_to_compute_is_an_error_with_reasons(settings, plan_of):
     only = {"models": ("pocket",), "methods": ("gradcam",), "metrics": ("iou",)}
     with pytest.raises(XaibenchError, match=r"nothing is left.*bare has no masks"):

@@ -235,3 +235,9 @@ def test_metrics_that_agree_have_tau_1_whatever_their_direction(tmp_path):
     assert found.loc[("drop", "iou"), "tau"] == pytest.approx(1)
     assert found.loc[("iou", "outside"), "tau"] == pytest.approx(-1)
     assert set(found["rows"]) == {3}
+
+
+def test_the_judge_of_models_that_do_not_classify_is_named(write, scores):
+    assert "judges" not in write(scores)
+    told = write(scores, run_of(protocol={"judge": "resnet18"}))
+    assert "`resnet18` judges the faithfulness of their maps" in told

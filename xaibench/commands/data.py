@@ -11,12 +11,16 @@ from xaibench.core.errors import XaibenchError
 def fetch(name: str, data_root: str) -> None:
     """Download a dataset from its authors, and verify it."""
     from xaibench.core.registry import bind
-    from xaibench.core.roots import data_roots
+    from xaibench.core.roots import data_roots, open_dataset
 
-    plugin = bind("dataset", name).plugin
-    if plugin.traits.fetch is None:
+    named = bind("dataset", name)
+    plugin = named.plugin
+    if named.options:
         raise XaibenchError(
-            f"dataset {plugin.name} needs no download, or has none without an account; `xaibench "
-            f"check {plugin.name}` says where to get it."
+            f"fetch {named.spec}: name the dataset alone, {plugin.name}; options choose from what "
+            "lies there, and an edition that can't be fetched says so when it is opened."
         )
+    if plugin.traits.fetch is None:
+        open_dataset(named, data_root)  # where it isn't there, this says how to get it
+        raise XaibenchError(f"dataset {plugin.name} needs no download: it is there.")
     click.echo(f"{plugin.name} is complete in {plugin.traits.fetch(data_roots(data_root)[0])}")

@@ -128,7 +128,9 @@ def show(out: Path) -> None:
     print_board(write_report(out), read_json(out / "run.json"))
     for line in analysis_lines(out):
         click.echo(line)
-    click.echo(f"written to {out}: leaderboard.md, scores.csv, classification.csv, grid.png, ...")
+    names = ("leaderboard.md", "scores.csv", "classification.csv", "analyses.csv", "grid.png")
+    there = [name for name in names if (out / name).is_file()]
+    click.echo(f"written to {out}: {', '.join(there)}, ...")
 
 
 def duration(seconds: float) -> str:

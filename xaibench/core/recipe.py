@@ -1,6 +1,5 @@
 """The words of a training recipe, read without torch, so that help and errors come at once."""
 
-from math import inf
 from typing import NamedTuple
 
 from xaibench.core.errors import XaibenchError
@@ -33,6 +32,6 @@ def read_schedule(text: str) -> Schedule:
         (factor,) = map(float, numbers)
     except (ValueError, IndexError):
         factor = epochs = 0
-    if kind not in ("step", "exponential") or epochs < 1 or not 0 < factor < inf:
+    if kind not in ("step", "exponential") or epochs < 1 or not 0 < factor <= 1:
         raise XaibenchError(f"--schedule {text}: {_USAGE}.")
     return Schedule(epochs, factor)

@@ -162,7 +162,8 @@ def _divide(samples: Sequence[Sample], parts: int, seed: int) -> list[list[Sampl
     if (fewest := _fewest(samples)) < parts:
         raise XaibenchError(
             f"the smallest class has {fewest} images (or groups of them, which never part), but "
-            f"the split needs {parts} of each class; take more images or fewer folds."
+            f"the split needs {parts} of each class; take more images or fewer folds (a small "
+            "--limit or per_class leaves too few)."
         )
     labels = [sample.label for sample in samples]
     groups = [_group(sample) for sample in samples]

@@ -204,8 +204,10 @@ def _check(options: RunOptions) -> None:
 
 
 def _check_augmentation(chosen: tuple[str, ...]) -> None:
+    if "none" in chosen and len(chosen) > 1:
+        raise XaibenchError(f"--augmentation {','.join(chosen)}: 'none' stands alone.")
     for name in chosen:
-        if name not in AUGMENTATIONS and chosen != ("none",):
+        if name not in (*AUGMENTATIONS, "none"):
             raise XaibenchError(
                 f"--augmentation {','.join(chosen)}: there is no '{name}'"
                 f"{did_you_mean(name, AUGMENTATIONS)}; choose some of {', '.join(AUGMENTATIONS)}, "

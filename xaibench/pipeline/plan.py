@@ -18,6 +18,9 @@ from xaibench.pipeline.rehearsal import rehearse
 from xaibench.pipeline.selection import Selection
 from xaibench.pipeline.tuning import TUNED
 
+# A model's own maps that are noise where it had no masks to learn from.
+_LEARNED_FROM_MASKS = frozenset({"saliency", "class_maps"})
+
 
 @dataclass(frozen=True)
 class Skip:
@@ -76,6 +79,10 @@ def _plan_model(selection: Selection, model: Bound, plan: Plan) -> None:
     methods = _served(selection.methods, why_no_map, plan, where)
     why_not = partial(why_no_analysis, selection, prototype)
     analyses = _served(selection.analyses, why_not, plan, where)
+    if not prototype.classifies and not analyses and not any(map(_is_named, methods)):
+        # Its training would serve nothing but controls, which other models have as well.
+        plan.skips.append(Skip(model.spec, "no method and no analysis asks for what it gives"))
+        return
     for fold in selection.folds:
         for seed in selection.options.seeds:
             ledger = Ledger(selection, fold, model, seed)
@@ -92,6 +99,11 @@ def _plan_model(selection: Selection, model: Bound, plan: Plan) -> None:
             if missing or left or not trained:
                 specs = tuple(method.spec for method in missing)
                 plan.jobs.append(Job(fold, model.spec, seed, specs, left))
+
+
+def _is_named(method: Bound) -> bool:
+    """Whether a method is no control, so that a user has asked for it."""
+    return bool(method.plugin.traits.family != "control")
 
 
 def _served(
@@ -138,12 +150,16 @@ def _why_no_map(selection: Selection, model: Bound, prototype: Model, method: Bo
     word = missing_word(method, prototype, selection.blank)
     if word in CLASSIFIER_WORDS and not prototype.classifies:
         return f"{model.plugin.name} doesn't classify"
-    return f"{model.plugin.name} has no {word}" if word else None
+    if word:
+        return f"{model.plugin.name} has no {word}"
+    if words & _LEARNED_FROM_MASKS and not (selection.dataset.annotated or prototype.trained):
+        return f"{selection.dataset_spec} has no masks to learn from"
+    return None
 
 
 def _refuse_if_none_is_served(selection: Selection, plan: Plan) -> None:
     """Refuse a run none of whose named methods any of the models can serve."""
-    named = [m.spec for m in selection.methods if m.plugin.traits.family != "control"]
+    named = [m.spec for m in selection.methods if _is_named(m)]
     reasons = {
         spec: [skip.reason for skip in plan.skips if skip.what.startswith(f"{spec} on ")]
         for spec in named

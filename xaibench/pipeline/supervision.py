@@ -20,10 +20,12 @@ def masks_for(model: Model, split: Split) -> frozenset[str]:
     if "class_maps" in model.abilities and not model.classifies:
         for part in (split.train, split.validation):
             if not any(sample.id in seen for sample in part):
+                there = any(sample.annotated for sample in part)
                 raise XaibenchError(
                     "a segmentation network needs masks to train on and to choose its epoch by, "
-                    "and none may be seen; raise --mask-fraction."
-                )
+                    + ("and none may be seen; raise --mask-fraction." if there else
+                       "and there are none; take another dataset, or leave the model out.")
+                )  # fmt: skip
     return seen
 
 

@@ -76,10 +76,18 @@ def to_markdown(
     lines += classification_to_markdown(classification, tests)
     lines += analyses
     if parts:
-        lines += ["## How to read the tables", _NOTES]
+        lines += ["## How to read the tables", "\n".join([_NOTES, *_judge(run)])]
     if found := list(definitions(run)):
         lines += ["## What each metric means", *found]
     return "\n\n".join(lines) + "\n"
+
+
+def _judge(run: Run) -> Iterator[str]:
+    if name := run.get("protocol", {}).get("judge"):
+        yield (
+            f"- Models that don't classify have no confidence of their own: `{name}` judges the "
+            "faithfulness of their maps."
+        )
 
 
 def _about(run: Run) -> Iterator[str]:

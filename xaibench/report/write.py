@@ -124,7 +124,8 @@ def _draw(out: Path, material: Material) -> None:
         with replacing(out / "history.png") as path:
             draw_history(histories, path)
     try:
-        rows = pick_rows(out, run, predictions) if len(predictions) else []
+        # A run that only analyses has no maps to show.
+        rows = pick_rows(out, run, predictions) if len(predictions) and run["methods"] else []
     except XaibenchError as error:
         _log.warning("no picture grid: %s", error)
         return

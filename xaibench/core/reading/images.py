@@ -16,8 +16,16 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     """Return the image as ``(H, W, 3)`` uint8, its EXIF rotation applied.
 
     16-bit grey images are scaled down to 8 bits rather than clipped.
+
+    Raises:
+        XaibenchError: no readable image, or one of floating point numbers, whose white is unknown.
     """
     image = _open(path)
+    if image.mode == "F":
+        raise XaibenchError(
+            f"{path}: an image of floating point numbers, and nothing says which of them is white; "
+            "save it with 8 or 16 bits."
+        )
     if _deep(image):
         return np.repeat(_scale_down(image)[..., None], 3, axis=2)
     return np.asarray(image.convert("RGB"))
