@@ -74,17 +74,24 @@ def test_plugins_never_import_each_other(kind):
 
 
 @pytest.mark.parametrize(
-    ("part", "allowed"),
+    ("layer", "part", "allowed"),
     [
-        ("reading", {"reading"}),
-        ("networks", {"networks"}),
-        ("passes", {"passes", "networks"}),
+        ("core", "reading", {"reading"}),
+        ("core", "networks", {"networks"}),
+        ("core", "passes", {"passes", "networks"}),
+        ("report", "facts", {"facts"}),
+        ("report", "judging", {"judging", "facts"}),
+        ("report", "wording", {"wording", "judging", "facts"}),
+        ("report", "pictures", {"pictures", "judging", "facts"}),
     ],
 )
-def test_the_parts_of_the_core_have_an_order(part, allowed):
-    for path in (PACKAGE / "core" / part).glob("*.py"):
-        found = re.findall(r"xaibench\.core\.(reading|networks|passes)\b", path.read_text("utf-8"))
-        assert set(found) <= allowed, path.name
+def test_the_parts_of_a_layer_have_an_order(layer, part, allowed):
+    others = [path.name for path in (PACKAGE / layer).iterdir() if (path / "__init__.py").is_file()]
+    pattern = re.compile(rf"xaibench\.{layer}\.({'|'.join(others)})\b")
+    files = list((PACKAGE / layer / part).glob("*.py"))
+    assert len(files) > 1
+    for path in files:
+        assert set(pattern.findall(path.read_text("utf-8"))) <= allowed, path.name
 
 
 def test_every_layer_has_its_rule():

@@ -29,7 +29,7 @@ from xaibench.core.bibliography import keys_of
 from xaibench.core.errors import XaibenchError
 from xaibench.pipeline.options import make_options
 from xaibench.pipeline.suite import read_suite
-from xaibench.report.classifier_figures import figures
+from xaibench.report.judging.classifier_rates import figures
 
 ENTRIES = {entry.id: entry for entry in read_entries(PUBLISHED / "reported.csv")}
 # Each figure of the five reports, by system, typed from them and not from the table.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from xaibench.core.registry import bind
 from xaibench.core.store import folder_name
 from xaibench.core.tables import read_table
-from xaibench.report.classifier_figures import counts_by_class
+from xaibench.report.judging.classifier_rates import counts_by_class
 from xaibench.stats.rates import Interval, wilson
 from xaibench.stats.resampling import Resampling, interval
 

@@ -13,7 +13,7 @@ from torchvision.transforms.functional import normalize
 from xaibench.core.model import IMAGENET_MEAN, IMAGENET_STD
 from xaibench.core.registry import bind
 from xaibench.core.roots import open_dataset
-from xaibench.report.overlay import overlay
+from xaibench.report.pictures.overlay import overlay
 
 CELLS = "cells/phantom-images=48/kfold-2-fold1/pocket/seed1/gradcam/maps.npz"
 MODELS = "models/phantom-images=48/kfold-2-fold0/pocket/seed0"

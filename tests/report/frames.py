@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from xaibench.core.fingerprints import fingerprint
-from xaibench.report.judge import judge
-from xaibench.report.leaderboard import leaderboard
-from xaibench.report.material import Material
-from xaibench.report.section import sections
+from xaibench.report.facts.material import Material
+from xaibench.report.facts.section import sections
+from xaibench.report.judging.judge import judge
+from xaibench.report.judging.leaderboard import leaderboard
 
 NAN = float("nan")
 NET = "resnet18"

@@ -6,8 +6,8 @@ import pytest
 from sklearn import metrics
 
 from xaibench.core.errors import XaibenchError
-from xaibench.report.classification import classification_table, compare_models
-from xaibench.report.classifier_figures import auroc, brier, calibration_error, figures
+from xaibench.report.judging.classification import classification_table, compare_models
+from xaibench.report.judging.classifier_rates import auroc, brier, calibration_error, figures
 from xaibench.stats.rates import fisher, wilson
 
 BASELINE = np.array([[13, 2], [1, 14]])

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from frames import NAN, RUN, metric, predicted, rows_of, run_of, save
 
-from xaibench.report.decision import conclude, decisions, judge_accuracy, judge_attention
-from xaibench.report.material import Material
-from xaibench.report.section import sections
+from xaibench.report.facts.material import Material
+from xaibench.report.facts.section import sections
+from xaibench.report.judging.decision import conclude, decisions, judge_accuracy, judge_attention
 from xaibench.report.write import write_report
 from xaibench.stats.rates import wilson
 

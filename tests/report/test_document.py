@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from frames import NAN, RUN, metric, predicted, rows_of, run_of, save
 
-from xaibench.report.boards import _ties
 from xaibench.report.numbers import number, span
+from xaibench.report.wording.boards import _ties
 from xaibench.report.write import write_report
 
 

@@ -4,8 +4,8 @@ import pytest
 from PIL import Image
 from skimage.measure import label, regionprops
 
-from xaibench.report.grid import GridRow, draw_grid
-from xaibench.report.history_figure import draw_history
+from xaibench.report.pictures.grid import GridRow, draw_grid
+from xaibench.report.pictures.history_figure import draw_history
 
 BLUE = (0, 0, 255)
 ROWS, COLUMNS = 40, 80

@@ -3,7 +3,7 @@ import re
 import numpy as np
 from frames import NAN, RUN, board_of, rows_of, run_of
 
-from xaibench.report.latex import escape, to_latex
+from xaibench.report.wording.latex import escape, to_latex
 
 NASTY = r"a\b{c}_d%e&f#g$h^i~j[k]<l>|m"
 

@@ -4,9 +4,9 @@ import pytest
 from frames import NAN, RUN, board_of, metric, rows_of, run_of
 
 from xaibench.core.errors import XaibenchError
-from xaibench.report.judge import judge
-from xaibench.report.material import Material
-from xaibench.report.section import sections
+from xaibench.report.facts.material import Material
+from xaibench.report.facts.section import sections
+from xaibench.report.judging.judge import judge
 from xaibench.stats.paired import holm, paired_test
 
 

@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 from frames import NAN, RUN, metric, predicted, rows_of, run_of, save
 
-from xaibench.report.material import Material
-from xaibench.report.section import sections
-from xaibench.report.slices import slices
+from xaibench.report.facts.material import Material
+from xaibench.report.facts.section import sections
+from xaibench.report.judging.slices import slices
 from xaibench.report.write import write_report
 
 COUNT = 30

@@ -6,8 +6,8 @@ import pytest
 from frames import RUN, metric, predicted, rows_of, run_of, save
 
 from xaibench.core.errors import XaibenchError
-from xaibench.report.material import Material, read_material
-from xaibench.report.soundness import check_together
+from xaibench.report.facts.material import Material, read_material
+from xaibench.report.facts.soundness import check_together
 from xaibench.report.write import write_report
 
 RANDOM = np.random.default_rng(0)

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xaibench.report.answers import answers
-from xaibench.report.arms import Arm
-from xaibench.report.comparisons import compare_arms
-from xaibench.report.material import Material
-from xaibench.report.section import sections
+from xaibench.report.facts.material import Material
+from xaibench.report.facts.section import sections
+from xaibench.report.judging.arms import Arm
+from xaibench.report.judging.comparisons import compare_arms
+from xaibench.report.wording.answers import answers
 from xaibench.stats.paired import holm, paired_test
 
 IMAGES = 24

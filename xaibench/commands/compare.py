@@ -18,7 +18,7 @@ def compare(runs: tuple[Path, ...], out: Path) -> None:
     count as more seeds; other datasets become other parts of the board.
     """
     from xaibench.report.merge import merge_runs, write_merged
-    from xaibench.report.terminal import print_board
+    from xaibench.report.wording.terminal import print_board
 
     merged = merge_runs(runs, command_line())
     print_board(write_merged(merged, out), merged.run)

@@ -38,7 +38,7 @@ def metrics(name: str | None) -> None:
     from xaibench.core.definition import define
     from xaibench.core.registry import bind, plugins
     from xaibench.pipeline.rehearsal import rehearse
-    from xaibench.report.traits import FAMILIES
+    from xaibench.report.facts.traits import FAMILIES
 
     if name:
         metric = bind("metric", name)

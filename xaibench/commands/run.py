@@ -121,8 +121,8 @@ def report(directory: Path) -> None:
 def show(out: Path) -> None:
     """Write a folder's report and print its board and what its analyses came to."""
     from xaibench.core.store import read_json
-    from xaibench.report.analysis_document import analysis_lines
-    from xaibench.report.terminal import print_board
+    from xaibench.report.wording.analysis_document import analysis_lines
+    from xaibench.report.wording.terminal import print_board
     from xaibench.report.write import write_report
 
     print_board(write_report(out), read_json(out / "run.json"))

@@ -14,8 +14,8 @@ from xaibench.core.archive import MapWriter
 from xaibench.core.explanation import Answer, Explanation
 from xaibench.core.maps import OK
 from xaibench.core.store import folder_name, replacing
-from xaibench.report.grid import GridRow, draw_grid
-from xaibench.report.overlay import overlay
+from xaibench.report.pictures.grid import GridRow, draw_grid
+from xaibench.report.pictures.overlay import overlay
 
 _SHOWN = 40
 _PIXELS = ("peak_x", "peak_y")

@@ -10,9 +10,14 @@ import pandas as pd
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import fingerprint
 from xaibench.core.store import read_json, replacing, write_json
-from xaibench.report.comparable import BY_METRIC, check_comparable, common_metrics, datasets_of
-from xaibench.report.material import PLACE, Material, read_material
-from xaibench.report.traits import Run
+from xaibench.report.facts.comparable import (
+    BY_METRIC,
+    check_comparable,
+    common_metrics,
+    datasets_of,
+)
+from xaibench.report.facts.material import PLACE, Material, read_material
+from xaibench.report.facts.traits import Run
 from xaibench.report.write import write_tables
 
 _CELL = [*PLACE, "method"]

@@ -8,14 +8,14 @@ import pandas as pd
 
 from xaibench.core.markdown import markdown_table
 from xaibench.core.store import replacing
-from xaibench.report.answers import answers, change
-from xaibench.report.arms import Arm, gather_arms
-from xaibench.report.comparisons import compare_arms
-from xaibench.report.drawing import save_figure
-from xaibench.report.markdown import bullets
+from xaibench.report.facts.traits import Run, header
+from xaibench.report.judging.arms import Arm, gather_arms
+from xaibench.report.judging.comparisons import compare_arms
 from xaibench.report.numbers import number, p_text, span
-from xaibench.report.study_figure import draw_study
-from xaibench.report.traits import Run, header
+from xaibench.report.pictures.drawing import save_figure
+from xaibench.report.pictures.study_figure import draw_study
+from xaibench.report.wording.answers import answers, change
+from xaibench.report.wording.markdown import bullets
 
 _HEADINGS = {"arm": "", "factor": "Means over all other factors", "trend": "Trends"}
 _NOTES = """\

@@ -8,23 +8,23 @@ import pandas as pd
 from xaibench.core.errors import XaibenchError
 from xaibench.core.layout import Layout
 from xaibench.core.store import replacing
-from xaibench.report.agreement import agreement
-from xaibench.report.analyses import quantities, read_analyses
-from xaibench.report.analysis_document import analyses_to_markdown
-from xaibench.report.analysis_figures import draw_figures
-from xaibench.report.classification import classification_table, compare_models
-from xaibench.report.decision import decisions
-from xaibench.report.document import Part, to_markdown
-from xaibench.report.gallery import pick_rows, places_of
-from xaibench.report.grid import draw_grid
-from xaibench.report.history_figure import draw_history
-from xaibench.report.judge import judge
-from xaibench.report.latex import to_latex
-from xaibench.report.leaderboard import leaderboard
-from xaibench.report.material import Material, read_material
-from xaibench.report.section import ROW, SECTION, sections
-from xaibench.report.slices import slices
-from xaibench.report.traits import of_dataset
+from xaibench.report.facts.material import Material, read_material
+from xaibench.report.facts.section import ROW, SECTION, sections
+from xaibench.report.facts.traits import of_dataset
+from xaibench.report.judging.agreement import agreement
+from xaibench.report.judging.analyses import quantities, read_analyses
+from xaibench.report.judging.classification import classification_table, compare_models
+from xaibench.report.judging.decision import decisions
+from xaibench.report.judging.judge import judge
+from xaibench.report.judging.leaderboard import leaderboard
+from xaibench.report.judging.slices import slices
+from xaibench.report.pictures.analysis_figures import draw_figures
+from xaibench.report.pictures.gallery import pick_rows, places_of
+from xaibench.report.pictures.grid import draw_grid
+from xaibench.report.pictures.history_figure import draw_history
+from xaibench.report.wording.analysis_document import analyses_to_markdown
+from xaibench.report.wording.document import Part, to_markdown
+from xaibench.report.wording.latex import to_latex
 
 _log = logging.getLogger(__name__)
 

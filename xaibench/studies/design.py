@@ -8,7 +8,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
 from xaibench.pipeline.selection import Selection
-from xaibench.report.arms import Arm
+from xaibench.report.judging.arms import Arm
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,139 @@
+"""Whether numbers of several runs mean the same; if not, what differs."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+from typing import Any
+
+import pandas as pd
+
+from xaibench.core.errors import XaibenchError
+from xaibench.report.facts.material import PLACE, Material
+from xaibench.report.facts.traits import Run
+
+BY_METRIC = ("metrics", "targets")
+_BY_DATASET = ("groups",)  # a file for each dataset
+_RECIPE = ("epochs", "learning_rate", "train_batch_size", "weights")
+_CODE = {"engine": "the code that finishes maps or divides samples has changed; score one again"}
+# Where one of these differs, so do the files of the splits.
+_DIVIDING = frozenset({"split", "split_seed", "mask_fraction", "limit", "groups"})
+_HASH = re.compile("[0-9a-f]{16,}")
+_ALL = 1e-12
+
+
+def check_comparable(materials: Mapping[str, Material]) -> None:
+    """Refuse runs whose numbers don't mean the same.
+
+    Raises:
+        XaibenchError: everything that differs between two of them, with both values.
+    """
+    for name, material in materials.items():
+        if not {"protocol", "splits", "dataset"} <= set(material.run):
+            raise XaibenchError(f"{name}: run.json tells no protocol; repeat the run first.")
+    for (one, first), (other, second) in combinations(materials.items(), 2):
+        found = [*_differences(first.run, second.run), *_networks(first, second)]
+        if found:
+            raise XaibenchError(f"{one} and {other} can't be compared: {'; '.join(found)}.")
+    if not common_metrics([material.run for material in materials.values()]):
+        raise XaibenchError(
+            f"{', '.join(materials)} have no metric in common; run one again with the other's "
+            "--metrics, and only scores are made."
+        )
+
+
+def common_metrics(runs: list[Run]) -> list[str]:
+    """Return the metrics that all runs have, in the first one's order."""
+    return [name for name in runs[0]["metrics"] if all(name in run["metrics"] for run in runs)]
+
+
+def datasets_of(run: Run) -> dict[str, dict[str, Any]]:
+    """Return what belongs to each dataset: classes, mask budget, splits, recipes of models."""
+    if "datasets" in run:
+        return dict(run["datasets"])
+    about = {name: run[name] for name in ("classes", "mask_fraction", "splits")}
+    options = run.get("options", {})
+    recipe = {name: options[name] for name in _RECIPE if name in options}
+    return {run["dataset"]: {**about, "recipes": dict.fromkeys(run["models"], recipe)}}
+
+
+def _differences(first: Run, second: Run) -> Iterator[str]:
+    one, other = first["protocol"], second["protocol"]
+    mine, theirs = datasets_of(first), datasets_of(second)
+    differing = [
+        key
+        for key in dict.fromkeys([*one, *other])
+        if key not in BY_METRIC and (key not in _BY_DATASET or mine.keys() & theirs.keys())
+        and one.get(key) != other.get(key)
+    ]  # fmt: skip
+    for key in differing:
+        yield from _differ(key, one.get(key), other.get(key), _CODE.get(key))
+    common = common_metrics([first, second])
+    changed = [name for name in common if one["metrics"].get(name) != other["metrics"].get(name)]
+    if changed:
+        yield f"the code of {', '.join(changed)} has changed; repeat one, and only scores are made"
+    for metric in common:
+        targets = [of["targets"].get(metric) for of in (one, other)]
+        yield from _differ(f"class explained for {metric}", *targets)
+        turned = [run["metrics"][metric]["higher_is_better"] for run in (first, second)]
+        yield from _differ(f"higher is better in metric {metric}", *turned)
+    for method in first["methods"].keys() & second["methods"].keys():
+        yield from _differ(f"method {method}", _traits(first, method), _traits(second, method))
+    for dataset in mine.keys() & theirs.keys():
+        about, its = mine[dataset], theirs[dataset]
+        yield from _differ(f"classes of {dataset}", about["classes"], its["classes"])
+        if _DIVIDING & set(differing):
+            continue
+        for name in about["splits"].keys() & its["splits"].keys():
+            why = "other images, groups or masks stand in its parts"
+            yield from _differ(
+                f"splits/{name} of {dataset}", about["splits"][name], its["splits"][name], why
+            )
+    if set(differing) - set(_CODE):
+        yield "repeat one run with the other's options"
+
+
+def _networks(first: Material, second: Material) -> Iterator[str]:
+    """Tell networks apart that have one name: by predictions under one seed, else by recipe."""
+    keys = [*PLACE, "sample"]
+    one, other = (m.predictions.dropna(subset="prediction") for m in (first, second))
+    shared = [str(c) for c in one if str(c).startswith("confidence_") and c in other]
+    both = one.merge(other, on=keys, suffixes=("", "_other"))
+    for name in ("prediction", *shared):
+        apart = both[(both[name] - both[f"{name}_other"]).abs() > _ALL]
+        if len(apart):
+            row = apart.iloc[0]
+            yield (
+                f"two networks are called {row['model']}, seed {row['seed']}: {name} of "
+                f"{row['sample']} is {row[name]:.6g} against {row[f'{name}_other']:.6g}; train one "
+                "with other --seeds"
+            )
+            return
+    known = {tuple(pair) for pair in both[["dataset", "model"]].drop_duplicates().to_numpy()}
+    for dataset, model in sorted(_pairs(one) & _pairs(other) - known):
+        mine, its = (
+            datasets_of(material.run)[dataset].get("recipes", {}).get(model, {})
+            for material in (first, second)
+        )
+        for name in mine.keys() & its.keys():
+            yield from _differ(f"{name} of {model}", mine[name], its[name])
+
+
+def _pairs(predictions: pd.DataFrame) -> set[tuple[str, str]]:
+    return {tuple(pair) for pair in predictions[["dataset", "model"]].drop_duplicates().to_numpy()}
+
+
+def _traits(run: Run, method: str) -> dict[str, Any]:
+    return {name: value for name, value in run["methods"][method].items() if name != "paper"}
+
+
+def _differ(name: str, one: Any, other: Any, why: str | None = None) -> Iterator[str]:
+    if one != other:
+        reason = f" ({why})" if why else ""
+        yield f"{name}: {_text(one)} against {_text(other)}{reason}"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str) and value:
+        return value[:8] if _HASH.fullmatch(value) else value
+    return json.dumps(value, ensure_ascii=False)

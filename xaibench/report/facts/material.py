@@ -1,0 +1,113 @@
+"""What a run's folder holds for its report: ``run.json`` and the tables beside it."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from xaibench.core.errors import XaibenchError
+from xaibench.core.layout import Place
+from xaibench.core.store import read_json
+from xaibench.core.tables import COSTS, read_table
+from xaibench.report.facts.soundness import check_numbers, check_together
+
+_log = logging.getLogger(__name__)
+PLACE = list(Place._fields)
+UNIT = ["fold", "seed", "sample"]
+_SCORES = [*PLACE, "method", "sample", "metric", "value", "status"]
+_PREDICTIONS = [*PLACE, "sample", "label", "prediction"]
+_WHOLE = frozenset({"classes", "methods", "metrics"})
+
+
+@dataclass(frozen=True)
+class Material:
+    """All that tables are made from; frames without rows where a file is absent.
+
+    ``groups`` names the group of each (dataset, sample) that isn't alone.
+    """
+
+    run: Mapping[str, Any]
+    scores: pd.DataFrame
+    predictions: pd.DataFrame
+    costs: pd.DataFrame
+    groups: Mapping[tuple[str, str], str]
+
+    @classmethod
+    def of(
+        cls,
+        run: Mapping[str, Any],
+        scores: pd.DataFrame,
+        predictions: pd.DataFrame | None = None,
+        costs: pd.DataFrame | None = None,
+        groups: Mapping[tuple[str, str], str] | None = None,
+    ) -> "Material":
+        """Fill in what is absent; groups come from the predictions where they aren't given."""
+        if predictions is None:
+            predictions = pd.DataFrame(columns=_PREDICTIONS)
+        if costs is None:
+            costs = pd.DataFrame(columns=[*PLACE, "method", *COSTS])
+        return cls(run, scores, predictions, costs, groups or _groups(predictions))
+
+
+def read_material(out: Path) -> Material:
+    """Read a folder that `xaibench run`, `score` or `compare` wrote.
+
+    Raises:
+        XaibenchError: the folder is no such one, or holds no scores yet.
+    """
+    run = read_json(out / "run.json")
+    if not set(run) >= _WHOLE:
+        raise XaibenchError(
+            f"{out}: no run.json, or not a whole one; name the --out folder of an `xaibench run`."
+        )
+    scores = _read(out / "scores.csv", _SCORES)
+    if scores is None:
+        raise XaibenchError(f"{out}: no scores.csv; finish the run first (the same command).")
+    if scores.empty and run["methods"]:
+        raise XaibenchError(f"{out}: no method has any score; see the errors in its cells.")
+    predictions = _read(out / "predictions.csv", _PREDICTIONS)
+    costs = _read(out / "costs.csv", [*PLACE, "method"])
+    groups = None if predictions is not None and "group" in predictions else _split_groups(out, run)
+    found = Material.of(run, scores, predictions, costs, groups)
+    warnings = [*run.get("warnings", []), *check_together(run, scores, found.predictions)]
+    for warning in warnings:
+        _log.warning("%s", warning)
+    if predictions is None:
+        _log.warning("%s: no predictions.csv: no slices, and nothing on classification", out)
+    return replace(found, run={**run, "warnings": warnings})
+
+
+def _read(path: Path, columns: list[str]) -> pd.DataFrame | None:
+    if not path.is_file():
+        return None
+    try:
+        table = read_table(path)
+    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
+        raise XaibenchError(f"{path}: {error}; finish the run first (the same command).") from error
+    if missing := [name for name in columns if name not in table]:
+        raise XaibenchError(
+            f"{path}: column {missing[0]} is missing; finish the run first (the same command)."
+        )
+    check_numbers(path.name, table)
+    return table
+
+
+def _groups(predictions: pd.DataFrame) -> dict[tuple[str, str], str]:
+    if "group" not in predictions:
+        return {}
+    named = predictions[predictions["group"].fillna("") != ""]
+    keys = zip(named["dataset"], named["sample"], strict=True)
+    return dict(zip(keys, named["group"], strict=True))
+
+
+def _split_groups(out: Path, run: Mapping[str, Any]) -> dict[tuple[str, str], str]:
+    """Read the groups from the split files, which have named them since the first version."""
+    found: dict[tuple[str, str], str] = {}
+    for path in sorted((out / "splits").glob("*.csv")):
+        table = _read(path, ["sample", "group"])
+        if table is not None:
+            found |= _groups(table.assign(dataset=run["dataset"]))
+    return found

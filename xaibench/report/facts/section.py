@@ -1,0 +1,140 @@
+"""Scores of one dataset and split as tables: a line for each map, a column for each row."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from xaibench.core.errors import XaibenchError
+from xaibench.report.facts.material import UNIT, Material
+from xaibench.report.facts.traits import headlines, kind_of, sign
+
+Floats = NDArray[np.float64]
+SECTION = ["dataset", "split"]
+ROW = ["model", "method"]
+
+
+class Row(NamedTuple):
+    """A line of the board; ``kind`` is ``method``, ``learned`` or ``control``."""
+
+    model: str
+    method: str
+    kind: str
+
+    @property
+    def competes(self) -> bool:
+        """Controls only bound the board."""
+        return self.kind != "control"
+
+
+@dataclass(frozen=True)
+class Section:
+    """Aligned scores.
+
+    ``units`` has a line for each (fold, seed, sample) with its ``group``, N in all. ``values`` and
+    ``present`` hold for each metric ``(N, M)``: the score, NaN where undefined or absent, and
+    whether the scores name it at all.
+    """
+
+    dataset: str
+    split: str
+    rows: Sequence[Row]
+    units: pd.DataFrame
+    values: dict[str, Floats]
+    present: dict[str, NDArray[np.bool_]]
+
+    @property
+    def ranked(self) -> list[int]:
+        """Places of the rows that compete, in the board's order."""
+        return [place for place, row in enumerate(self.rows) if row.competes]
+
+    @cached_property
+    def clusters(self) -> tuple[NDArray[np.str_], ...]:
+        """Groups, folds and seeds, ``(N,)`` each: numbers as short texts, which compare fast."""
+        found = []
+        for name in ("group", "fold", "seed"):
+            _, codes = np.unique(self.units[name].to_numpy(), return_inverse=True)
+            found.append(np.char.zfill(codes.astype(str), len(str(codes.max(initial=0)))))
+        return tuple(found)
+
+    def count_groups(self, values: Floats) -> NDArray[np.int64]:
+        """Count the independent groups that each column of ``(N, M)`` is defined for, ``(M,)``."""
+        group = self.clusters[0]
+        return np.array([len(np.unique(group[~np.isnan(column)])) for column in values.T], int)
+
+
+def sections(material: Material) -> Iterator[Section]:
+    """Yield a section for each dataset and split.
+
+    Rows are aligned by fold, seed and sample, so that a map that is missing for one image shifts no
+    other. The best by the first ranked metric stand first, controls behind all others.
+
+    Raises:
+        XaibenchError: a method is unknown to the run, or a value stands there twice.
+    """
+    for (dataset, split), scores in material.scores.groupby(SECTION, sort=True):
+        yield _section(str(dataset), str(split), scores, material)
+
+
+def mean(values: Floats) -> Floats:
+    """Return means of columns over defined values, NaN without any."""
+    count = (~np.isnan(values)).sum(axis=0)
+    total = np.nansum(values, axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _section(dataset: str, split: str, scores: pd.DataFrame, material: Material) -> Section:
+    run = material.run
+    unit, units = _number(scores, UNIT)
+    place, pairs = _number(scores, ROW)
+    rows = [Row(model, method, kind_of(method, run)) for model, method in pairs.to_numpy()]
+    units["group"] = [
+        # Nothing that a file can hold is taken for a sample's own group.
+        material.groups.get((dataset, sample), f"\0{sample}")
+        for sample in units["sample"]
+    ]
+    value = pd.to_numeric(scores["value"]).to_numpy(float)
+    value = np.where(np.isfinite(value), value, np.nan)
+    values, present = {}, {}
+    for metric in run["metrics"]:
+        chosen = (scores["metric"] == metric).to_numpy()
+        where = unit[chosen], place[chosen]
+        values[metric] = np.full((len(units), len(rows)), np.nan)
+        values[metric][where] = value[chosen]
+        present[metric] = np.zeros(values[metric].shape, bool)
+        present[metric][where] = True
+        if present[metric].sum() < chosen.sum():
+            raise XaibenchError(
+                f"scores.csv: some {metric} of {dataset}, {split} stand there twice; delete the "
+                "file and finish the run (the same command)."
+            )
+    order = _order(rows, values, material)
+    return Section(
+        dataset,
+        split,
+        [rows[at] for at in order],
+        units,
+        {metric: table[:, order] for metric, table in values.items()},
+        {metric: table[:, order] for metric, table in present.items()},
+    )
+
+
+def _number(scores: pd.DataFrame, keys: list[str]) -> tuple[NDArray[np.intp], pd.DataFrame]:
+    """Number distinct keys in their sorted order; return each line's number, and the keys."""
+    groups = scores.groupby(keys, sort=True, dropna=False)
+    return np.asarray(groups.ngroup(), np.intp), groups.size().reset_index()[keys]
+
+
+def _order(rows: list[Row], values: dict[str, Floats], material: Material) -> list[int]:
+    cost = np.zeros(len(rows))
+    if first := headlines(material.run)[:1]:
+        cost = -sign(material.run, first[0]) * mean(values[first[0]])
+    cost = np.where(np.isnan(cost), np.inf, cost)
+    return sorted(
+        range(len(rows)),
+        key=lambda at: (not rows[at].competes, cost[at], rows[at].method, rows[at].model),
+    )

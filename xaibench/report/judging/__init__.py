@@ -1,0 +1,1 @@
+"""How sure each number is, and what it amounts to: tables before they become words."""

@@ -1,0 +1,139 @@
+"""Analyses of a folder: what they found, with intervals, as one table."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from xaibench.core.findings import IMAGES
+from xaibench.core.layout import Layout, Place
+from xaibench.core.store import read_json
+from xaibench.report.facts.material import PLACE
+from xaibench.stats.paired import paired_test
+from xaibench.stats.rates import Interval, mcnemar, newcombe, wilson
+from xaibench.stats.resampling import Resampling, interval
+
+COLUMNS = [*PLACE, "analysis", "quantity", "value", "low", "high", "n", "p"]
+_TEXTS = ("sample", "group", "class")
+_UNKNOWN = (float("nan"), float("nan"))
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """One finished analysis: its folder and its ``analysis.json``."""
+
+    folder: Path
+    about: Mapping[str, Any]
+
+    @property
+    def place(self) -> Place:
+        """The trained model that was analysed."""
+        return Place(*(self.about[name] for name in PLACE))
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Return one of its tables; a sample or a class may be called ``NA``."""
+        path, texts = self.folder / f"{name}.csv", dict.fromkeys(_TEXTS, str)
+        found = pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=[""])
+        return found.fillna(dict.fromkeys(_TEXTS, ""))
+
+
+def read_analyses(out: Path) -> list[Analysis]:
+    """Return the folder's finished analyses, in the order of their places and names.
+
+    Those of a model that was trained anew since are left out.
+    """
+    found = []
+    for path in sorted((out / "analyses").glob("**/analysis.json")):
+        analysis = Analysis(path.parent, read_json(path))
+        if "files" not in analysis.about:  # it failed
+            continue
+        model = read_json(Layout(out).model_folder(analysis.place) / "model.json")
+        if model.get("sha256") == analysis.about["model_sha256"]:
+            found.append(analysis)
+    return found
+
+
+def quantities(analyses: list[Analysis]) -> pd.DataFrame:
+    """Return a row for each quantity of each analysis, and for each difference of a pair.
+
+    ``low`` and ``high`` are ends of 95 % intervals: Wilson's for shares of images that all stand
+    alone, Newcombe's for differences of two such shares, else the bootstrap over groups. Quantities
+    that aren't made from single test images have none; ``n`` counts those that they are made from.
+    ``p`` is that of a difference: by McNemar's exact test, or by the paired test of groups.
+    """
+    rows = [(*each.place, each.about["analysis"], *row) for each in analyses for row in _rows(each)]
+    return pd.DataFrame(rows, columns=COLUMNS).astype({"n": "Int64"})
+
+
+def _rows(analysis: Analysis) -> Iterator[tuple[Any, ...]]:
+    about, images = analysis.about, analysis.table(IMAGES)
+    names = [name for name in about["quantities"] if name in images]
+    values = images[names].to_numpy(float)
+    named = images["group"] != ""
+    groups = ("group " + images["group"]).where(named, "image " + images["sample"]).to_numpy(str)
+    pairs = [(names.index(a), names.index(b)) for a, b in about["pairs"]]
+    apart = [values[:, a] - values[:, b] for a, b in pairs]
+    ends = _intervals(np.column_stack([values, *apart]), groups)
+    bounds = about["bounds"]
+    for name in about["quantities"]:
+        if name in names:
+            column = names.index(name)
+            yield (name, *_summary(values[:, column], _cut(ends[column], *bounds)), np.nan)
+        else:
+            number = about["numbers"][name]
+            yield name, np.nan if number is None else number, *_UNKNOWN, pd.NA, np.nan
+    reach = bounds[1] - bounds[0]
+    for (a, b), difference, found in zip(pairs, apart, ends[len(names) :], strict=True):
+        p = _compare(values[:, a], values[:, b], groups)
+        if not np.nan_to_num(difference).any():  # what wasn't seen may be on either side
+            found = Interval(-found.high, found.high)  # noqa: PLW2901
+        elif _are_coins(values[:, [a, b]], groups):  # their difference is none: it may be -1
+            found = newcombe(*_both(values[:, a], values[:, b]))  # noqa: PLW2901
+        yield f"{names[a]} - {names[b]}", *_summary(difference, _cut(found, -reach, reach)), p
+
+
+def _summary(values: Floats, ends: Interval) -> tuple[float, float, float, int]:
+    count = int((~np.isnan(values)).sum())
+    return float(np.nanmean(values)) if count else float("nan"), *ends, count
+
+
+def _intervals(values: Floats, groups: NDArray[np.str_]) -> list[Interval]:
+    """Return each column's interval; Wilson's is exact enough for coins, and the only quick one."""
+    one, coins = np.zeros(len(groups)), [_are_coins(column, groups) for column in values.T]
+    drawn = np.full((1, len(coins)), np.nan)
+    if not all(coins):
+        drawn = Resampling(groups, one, one).means(values)
+    return [
+        wilson(np.nansum(column), (~np.isnan(column)).sum())
+        if coin
+        else interval(column, means, groups, one, one)
+        for column, means, coin in zip(values.T, drawn.T, coins, strict=True)
+    ]
+
+
+def _cut(ends: Interval, lowest: float, highest: float) -> Interval:
+    return Interval(max(ends.low, lowest), min(ends.high, highest))
+
+
+def _are_coins(values: Floats, groups: NDArray[np.str_]) -> bool:
+    """Whether all images stand alone, and are right or wrong where they count."""
+    known = values[~np.isnan(values)]
+    return len(np.unique(groups)) == len(groups) and bool(np.isin(known, (0, 1)).all())
+
+
+def _both(first: Floats, second: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return who is right, of the images that count for both."""
+    counted = ~np.isnan(first + second)
+    return first[counted] == 1, second[counted] == 1
+
+
+def _compare(first: Floats, second: Floats, groups: NDArray[np.str_]) -> float:
+    if _are_coins(np.stack([first, second]), groups):
+        return mcnemar(*_both(first, second)).p
+    one = np.zeros(len(groups))
+    return paired_test(first, second, groups, one, one)

@@ -1,0 +1,176 @@
+"""How well the models classify, and whether two of them can be told apart."""
+
+import json
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from xaibench.core.errors import XaibenchError
+from xaibench.report.judging.classifier_rates import auroc, brier, calibration_error, figures
+from xaibench.report.numbers import p_text
+from xaibench.stats.paired import holm, paired_test
+from xaibench.stats.power import detectable_difference
+from xaibench.stats.rates import mcnemar
+
+KEYS = ["dataset", "split", "fold", "model", "seed"]
+_RATES = ["precision", "recall", "specificity", "f1"]
+_ENDED = ["accuracy", "precision", "recall", "specificity"]
+_COLUMNS = [
+    *("n", "accuracy", "positive", *_RATES, *(f"macro_{rate}" for rate in _RATES), "auroc"),
+    *("calibration_error", "brier"),
+    *(f"{rate}_{end}" for rate in _ENDED for end in ("low", "high")),
+]
+_TEXTS = ["confusion", "warning"]
+_COMPARED = [
+    *("dataset", "split", "first", "second", "n", "seeds", "accuracy_first", "accuracy_second"),
+    *("only_first", "only_second", "test", "p", "p_holm", "detectable", "verdict"),
+]
+_BINARY = 2
+_LEVEL = 0.05
+# Five images more on one side may be five coins that fell alike: p = 2 / 2^5 = 0.06.
+_FEWEST_IMAGES = 6
+
+
+def classification_table(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """Return one row for each (dataset, split, fold, model, seed).
+
+    The positive class of a binary problem is the last one; with more classes ``positive`` is
+    empty, its figures are NaN, and the macro ones count. ``confusion`` is JSON, a row for each true
+    class and a column for each predicted one. ``warning`` says ``below chance`` where always
+    answering the commonest class would be right more often. ``accuracy_low`` and its like are ends
+    of Wilson's 95 % intervals.
+
+    Args:
+        predictions: a row for each image: the keys, ``label``, ``prediction`` (class indices) and
+            ``confidence_0`` to ``confidence_{K-1}``.
+        classes: names in the order of the indices.
+
+    Raises:
+        XaibenchError: a label or a prediction is not the index of a class.
+    """
+    rows = [
+        dict(zip(KEYS, key, strict=True)) | _row(group, classes)
+        for key, group in predictions.groupby(KEYS, dropna=False)
+    ]
+    return pd.DataFrame(rows, columns=[*KEYS, *_COLUMNS, *_TEXTS])
+
+
+def compare_models(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """Return one row for each pair of models of a dataset and split, over what both predicted.
+
+    One training seed and no near-duplicates: McNemar's exact test on the images that only one of
+    them gets right. Otherwise those images are neither independent nor alone in making the
+    difference, and `paired_test` compares right answers by group and seed. ``p_holm`` corrects for
+    all pairs of the dataset and split; ``verdict`` goes by it.
+
+    ``n`` counts images, ``only_first`` and ``only_second`` count answers: one for each image and
+    seed. ``detectable`` is the difference in accuracy that so many images would show in four of
+    five tests, given how often the models disagree; that of other seeds comes on top.
+
+    Args:
+        predictions: as for `classification_table`, with ``sample`` and, where there is one,
+            ``group``; an empty group is the image's own.
+        classes: names in the order of the indices.
+
+    Raises:
+        XaibenchError: a label or a prediction is not the index of a class.
+    """
+    _check(predictions, classes)
+    right = predictions["label"] == predictions["prediction"]
+    answers = predictions.assign(right=right, group=_groups(predictions))
+    table: list[dict[str, Any]] = []
+    for key, rows in answers.groupby(["dataset", "split"], dropna=False):
+        pairs = combinations(dict.fromkeys(rows["model"]), 2)
+        found = [row for pair in pairs if (row := _compare(rows, *pair))]
+        for row, p in zip(found, holm([row["p"] for row in found]), strict=True):
+            judged = row | {"dataset": key[0], "split": key[1], "p_holm": float(p)}
+            table.append(judged | {"verdict": _verdict(judged)})
+    return pd.DataFrame(table, columns=_COMPARED)
+
+
+def _row(group: pd.DataFrame, classes: Sequence[str]) -> dict[str, object]:
+    _check(group, classes)
+    labels, predicted = group["label"].to_numpy(int), group["prediction"].to_numpy(int)
+    confidences = group[[f"confidence_{index}" for index in range(len(classes))]].to_numpy(float)
+    confusion = np.zeros((len(classes), len(classes)), np.int64)
+    np.add.at(confusion, (labels, predicted), 1)
+    positive = len(classes) - 1 if len(classes) == _BINARY else None
+    below_chance = np.trace(confusion) < confusion.sum(axis=1).max()
+    return {
+        "n": len(group),
+        "positive": "" if positive is None else classes[positive],
+        **figures(confusion, positive),
+        "auroc": auroc(labels, confidences),
+        "calibration_error": calibration_error(labels, confidences),
+        "brier": brier(labels, confidences),
+        "confusion": json.dumps(confusion.tolist()),
+        "warning": "below chance" if below_chance else "",
+    }
+
+
+def _check(predictions: pd.DataFrame, classes: Sequence[str]) -> None:
+    for what in ("label", "prediction"):
+        indices = predictions[what].to_numpy(int)
+        wrong = indices[(indices < 0) | (indices >= len(classes))]
+        if wrong.size:
+            raise XaibenchError(
+                f"the predictions hold {what} {wrong[0]}, but there are {len(classes)} classes; "
+                "predictions and run.json must come from one run."
+            )
+
+
+def _groups(predictions: pd.DataFrame) -> NDArray[np.str_]:
+    """Return a name for each group of a fold; an image without one is its own."""
+    names = "image " + predictions["sample"].astype(str)
+    if "group" in predictions:
+        given = predictions["group"]
+        own = given.isna() | (given.astype(str) == "")
+        names = names.where(own, "group " + given.astype(str))
+    return (predictions["fold"].astype(str) + " " + names).to_numpy(str)
+
+
+def _compare(rows: pd.DataFrame, first: str, second: str) -> dict[str, Any] | None:
+    sides = [rows[rows["model"] == model] for model in (first, second)]
+    both = sides[0].merge(sides[1], on=["fold", "seed", "sample"], suffixes=("", "_second"))
+    if both.empty:
+        return None
+    one, other = both["right"].to_numpy(float), both["right_second"].to_numpy(float)
+    by_image = both.assign(difference=one - other).groupby(["fold", "sample"])
+    images = by_image.agg({"difference": "mean", "group": "first"})
+    only_first, only_second, p = mcnemar(one == 1, other == 1)
+    seeds, test = both["seed"].nunique(), "McNemar"
+    if seeds > 1 or images["group"].duplicated().any():
+        test = "by group and seed"
+        p = paired_test(one, other, *(both[name] for name in ("group", "fold", "seed")))
+    found: dict[str, Any] = {"first": first, "second": second, "n": len(images), "seeds": seeds}
+    found |= {"accuracy_first": one.mean(), "accuracy_second": other.mean()}
+    found |= {"only_first": only_first, "only_second": only_second, "test": test, "p": p}
+    spread = detectable_difference(images["difference"], images["group"])
+    return found | {"detectable": float(np.fmax(spread, _FEWEST_IMAGES / len(images)))}
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    n, several = row["n"], row["seeds"] > 1
+    shares = row["accuracy_first"], row["accuracy_second"]
+    if several:
+        seen = (
+            f"{shares[0]:.1%} against {shares[1]:.1%} of {n} images, mean of {row['seeds']} seeds"
+        )
+    else:
+        seen = f"{round(shares[0] * n)} against {round(shares[1] * n)} of {n}"
+    p = row["p_holm"]
+    if np.isnan(p):
+        return f"{seen}: all images are of one group, nothing can be told"
+    said = p_text(p)
+    if p <= _LEVEL:
+        better = row["first"] if shares[0] > shares[1] else row["second"]
+        return f"{seen}: they differ, {better} is right more often ({said})"
+    if not row["only_first"] + row["only_second"]:
+        return f"{seen}: both are right on the same images"
+    reach = row["detectable"]
+    asked = f"{100 * reach:.1f} points" if several else f"{np.ceil(reach * n - 1e-9):.0f} images"
+    return f"{seen}: too few images to tell ({said}); it takes a difference of about {asked}"

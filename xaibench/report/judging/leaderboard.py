@@ -1,0 +1,106 @@
+"""The board in numbers: a row for each (dataset, split, model, method)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from xaibench.core.tables import COSTS
+from xaibench.report.facts.material import PLACE, Material
+from xaibench.report.facts.section import ROW, SECTION, Section
+from xaibench.report.facts.traits import (
+    Run,
+    higher_is_better,
+    masks_seen,
+    of_dataset,
+    trained_on_masks,
+)
+from xaibench.report.judging.judge import Judged
+
+_KEYS = [*SECTION, *ROW]
+_DEGENERATE = "constant map|non-finite map"
+
+
+def leaderboard(
+    material: Material, judged: Sequence[tuple[Section, Mapping[str, Judged]]]
+) -> pd.DataFrame:
+    """Return one row for each (dataset, split, model, method), over samples, folds and seeds.
+
+    Columns: the keys; ``kind`` (``method``, ``learned`` or ``control``); ``mask_budget``, the share
+    of training masks that the row's method or network has learned from, else NaN; for each metric
+    ``<metric>`` (mean over defined values), ``_n`` and ``_undefined`` (numbers of maps),
+    ``_groups`` (independent ones among them), ``_better``, ``_low`` and ``_high`` (95 % interval),
+    ``_ties`` (letters), ``_rank_low``, ``_rank_high`` and ``_skill``; what a map costs;
+    ``degenerate_maps``; ``protocol``. NaN is what is undefined, unknown or makes no sense.
+
+    Args:
+        material: scores, ``run.json`` and the rest.
+        judged: its sections, each with what `judge` says.
+    """
+    parts = [_section(section, found, material) for section, found in judged]
+    board = pd.concat(parts, ignore_index=True)
+    board = pd.concat([board, _costs(board, material.costs)], axis=1)
+    return board.assign(
+        degenerate_maps=_degenerate(board, material.scores),
+        protocol=material.run.get("protocol_hash", ""),
+    )
+
+
+def _section(section: Section, judged: Mapping[str, Judged], material: Material) -> pd.DataFrame:
+    run, rows = material.run, section.rows
+    columns: dict[str, Any] = {
+        "dataset": section.dataset,
+        "split": section.split,
+        "model": [row.model for row in rows],
+        "method": [row.method for row in rows],
+        "kind": [row.kind for row in rows],
+        "mask_budget": _budgets(section, run),
+    }
+    for metric, found in judged.items():
+        values, present = section.values[metric], section.present[metric]
+        defined = (~np.isnan(values)).sum(axis=0)
+        columns |= {
+            metric: found.mean,
+            f"{metric}_n": defined,
+            f"{metric}_undefined": present.sum(axis=0) - defined,
+            f"{metric}_groups": section.count_groups(values),
+            f"{metric}_better": "higher" if higher_is_better(run, metric) else "lower",
+            f"{metric}_low": found.low,
+            f"{metric}_high": found.high,
+            f"{metric}_ties": found.ties,
+            f"{metric}_rank_low": np.where(found.ranks[:, 0] > 0, found.ranks[:, 0], np.nan),
+            f"{metric}_rank_high": np.where(found.ranks[:, 1] > 0, found.ranks[:, 1], np.nan),
+            f"{metric}_skill": found.skill,
+        }
+    return pd.DataFrame(columns)
+
+
+def _budgets(section: Section, run: Run) -> list[float]:
+    pairs = [(row.model, row.method) for row in section.rows]
+    taught = trained_on_masks(run, pairs)
+    budget = float(of_dataset(run, section.dataset, "mask_fraction"))
+    return [
+        masks_seen(run, section.dataset, row.model, row.method)
+        if row.kind == "learned"
+        else budget
+        if row.competes and row.model in taught
+        else float("nan")
+        for row in section.rows
+    ]
+
+
+def _costs(board: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
+    """Return each row's mean seconds and forwards, and its highest memory, over folds and seeds."""
+    grouped = costs.groupby(_KEYS)
+    found = pd.DataFrame(
+        {name: grouped[name].agg("max" if name == "peak_memory_mb" else "mean") for name in COSTS}
+    )
+    return found.reindex(pd.MultiIndex.from_frame(board[_KEYS])).reset_index(drop=True)
+
+
+def _degenerate(board: pd.DataFrame, scores: pd.DataFrame) -> list[int]:
+    """Count the maps of each row that are constant or not finite, each once for all metrics."""
+    odd = scores[scores["status"].astype(str).str.contains(_DEGENERATE)]
+    maps = odd.drop_duplicates([*PLACE, "method", "sample"]).groupby(_KEYS).size()
+    return [int(maps.get(key, 0)) for key in board[_KEYS].itertuples(index=False, name=None)]

@@ -1,0 +1,108 @@
+"""Which test images belong to which part: by class, correctness, size, confidence and number."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from xaibench.report.facts.material import UNIT, Material
+from xaibench.report.facts.section import Floats, Section
+from xaibench.report.facts.traits import of_dataset
+
+_THIRDS = (1 / 3, 2 / 3)
+_OF_IMAGE = ("label", "mask_share", "lesions")
+
+
+class Part(NamedTuple):
+    """A part of a slice: which units belong to it, ``(N, models)``, as models may differ.
+
+    ``bounds`` says in words where the part begins and ends.
+    """
+
+    slice: str
+    name: str
+    bounds: str
+    chosen: NDArray[np.bool_]
+
+
+def parts(section: Section, material: Material, models: Sequence[str]) -> Iterator[Part]:
+    """Yield the parts that the predictions allow: none without them.
+
+    A map belongs to a part by what its own model says where that matters (correct, confidence).
+    """
+    known = _aligned(section, material.predictions, models)
+    if known is None:
+        return
+    label, said = known["label"], known["prediction"]
+    for index, name in enumerate(of_dataset(material.run, section.dataset, "classes")):
+        yield Part("class", str(name), "", label == index)
+    told = ~np.isnan(said)
+    yield Part("prediction", "correct", "the row's own model is right", told & (said == label))
+    yield Part("prediction", "wrong", "the row's own model is wrong", told & (said != label))
+    if "mask_share" in known:
+        yield from _sizes(section, known["mask_share"])
+    if "lesions" in known:
+        count = known["lesions"]
+        yield Part("lesions", "one", "one connected region in the mask", count == 1)
+        yield Part("lesions", "several", "two or more connected regions", count > 1)
+    yield from _confidences(known["confidence"], models)
+
+
+def _sizes(section: Section, share: Floats) -> Iterator[Part]:
+    """Divide images with a mask into thirds, each image counted once."""
+    once = ~section.units.duplicated("sample").to_numpy() & (share[:, 0] > 0)
+    if not once.any():
+        return
+    small, large = np.quantile(share[once, 0], _THIRDS)
+    texts = (f"up to {small:.1%} of the image", f"{small:.1%} to {large:.1%}", f"above {large:.1%}")
+    chosen = ((share > 0) & (share <= small), (share > small) & (share <= large), share > large)
+    for name, text, inside in zip(("small", "medium", "large"), texts, chosen, strict=True):
+        yield Part("lesion size", name, text, inside)
+
+
+def _confidences(confidence: Floats, models: Sequence[str]) -> Iterator[Part]:
+    """Divide each model's maps into thirds of its own confidence."""
+    chosen = np.zeros((3, *confidence.shape), bool)
+    texts: list[list[str]] = [[], [], []]
+    for column, model in enumerate(models):
+        values = confidence[:, column]
+        if np.isnan(values).all():
+            continue
+        low, high = np.nanquantile(values, _THIRDS)
+        inside = (values <= low, (values > low) & (values <= high), values > high)
+        chosen[:, :, column] = inside
+        words = (f"up to {low:.3f}", f"{low:.3f} to {high:.3f}", f"above {high:.3f}")
+        for text, word in zip(texts, words, strict=True):
+            text.append(f"{model}: {word}")
+    for name, text, part in zip(("low", "medium", "high"), texts, chosen, strict=True):
+        yield Part("confidence", name, "; ".join(text), part)
+
+
+def _aligned(
+    section: Section, predictions: pd.DataFrame, models: Sequence[str]
+) -> dict[str, Floats] | None:
+    """Return what is known of each unit and model, ``(N, models)``; NaN where it isn't."""
+    mine = predictions[
+        (predictions["dataset"] == section.dataset) & (predictions["split"] == section.split)
+    ]
+    if mine.empty:
+        return None
+    shape = len(section.units), len(models)
+    images = mine.drop_duplicates("sample").set_index("sample").reindex(section.units["sample"])
+    found = {
+        name: np.broadcast_to(pd.to_numeric(images[name]).to_numpy(float)[:, None], shape)
+        for name in _OF_IMAGE
+        if name in images
+    }
+    units = pd.MultiIndex.from_frame(section.units[UNIT])
+    confidences = [name for name in mine if str(name).startswith("confidence_")]
+    found |= {name: np.full(shape, np.nan) for name in ("prediction", "confidence")}
+    for column, model in enumerate(models):
+        own = mine[mine["model"] == model].drop_duplicates(UNIT).set_index(UNIT).reindex(units)
+        found["prediction"][:, column] = pd.to_numeric(own["prediction"])
+        for name in confidences:  # the predicted class's is the highest
+            own_values = pd.to_numeric(own[name]).to_numpy(float)
+            found["confidence"][:, column] = np.fmax(found["confidence"][:, column], own_values)
+    return found

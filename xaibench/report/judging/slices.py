@@ -1,0 +1,96 @@
+"""Scores on parts of the test images, such as one class or large lesions."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from xaibench.report.facts.material import Material
+from xaibench.report.facts.section import Section, mean
+from xaibench.report.facts.traits import Run, bounds_of, is_pooled
+from xaibench.report.judging.judge import DRAWS, intervals
+from xaibench.report.judging.parts import Part, parts
+from xaibench.stats.resampling import Resampling
+
+FEWEST_GROUPS = 10
+"""Independent images below which a slice's mean isn't shown."""
+
+COLUMNS = ["dataset", "split", "slice", "part", "bounds", "model", "method", "kind", "metric",
+           "value", "n", "undefined", "groups", "low", "high"]  # fmt: skip
+
+
+def slices(section: Section, material: Material) -> pd.DataFrame:
+    """Return the mean, its interval and counts of each row by each metric on each part.
+
+    Pooled estimands are left out: what an image adds to the whole says nothing of a part. Without
+    predictions there are no slices.
+
+    Returns:
+        Columns `COLUMNS`; rows with fewer than `FEWEST_GROUPS` independent images have counts only.
+    """
+    run = material.run
+    metrics = [m for m in run["metrics"] if not is_pooled(run, m)]
+    if not metrics:
+        return pd.DataFrame(columns=COLUMNS)
+    models = sorted({row.model for row in section.rows})
+    of_row = [models.index(row.model) for row in section.rows]
+    found = [
+        _part(section, part, part.chosen[:, of_row], run, metrics)
+        for part in parts(section, material, models)
+        if part.chosen.any()
+    ]
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=COLUMNS)
+
+
+def _part(
+    section: Section, part: Part, chosen: NDArray[np.bool_], run: Run, metrics: Sequence[str]
+) -> pd.DataFrame:
+    inside = chosen.any(axis=1)
+    smaller = Section(
+        section.dataset,
+        section.split,
+        section.rows,
+        section.units[pd.Series(inside, section.units.index)],
+        {m: np.where(chosen, section.values[m], np.nan)[inside] for m in metrics},
+        {m: (chosen & section.present[m])[inside] for m in metrics},
+    )
+    groups = {m: smaller.count_groups(smaller.values[m]) for m in metrics}
+    shown = {m: groups[m] >= FEWEST_GROUPS for m in metrics}
+    stacked = np.concatenate([smaller.values[m][:, shown[m]] for m in metrics], axis=1)
+    drawn = Resampling(*smaller.clusters, draws=DRAWS).means(stacked) if stacked.size else stacked
+    lines, start = [], 0
+    for metric in metrics:
+        values, count = smaller.values[metric], int(shown[metric].sum())
+        low, high = np.full((2, len(section.rows)), np.nan)
+        ends = intervals(
+            values[:, shown[metric]],
+            drawn[:, start : start + count],
+            smaller,
+            bounds_of(run, metric),
+        )
+        low[shown[metric]], high[shown[metric]] = ends
+        start += count
+        defined = (~np.isnan(values)).sum(axis=0)
+        lines.append(
+            pd.DataFrame(
+                {
+                    "dataset": section.dataset,
+                    "split": section.split,
+                    "slice": part.slice,
+                    "part": part.name,
+                    "bounds": part.bounds,
+                    "model": [row.model for row in section.rows],
+                    "method": [row.method for row in section.rows],
+                    "kind": [row.kind for row in section.rows],
+                    "metric": metric,
+                    "value": np.where(shown[metric], mean(values), np.nan),
+                    "n": defined,
+                    "undefined": smaller.present[metric].sum(axis=0) - defined,
+                    "groups": groups[metric],
+                    "low": low,
+                    "high": high,
+                }
+            )
+        )
+    return pd.concat(lines, ignore_index=True)

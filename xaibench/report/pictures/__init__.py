@@ -1,0 +1,1 @@
+"""Figures, drawn without pyplot's state."""

@@ -1,0 +1,133 @@
+"""Figures of analyses, drawn from their tables."""
+
+import textwrap
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+import numpy as np
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.patheffects import Normal, Stroke
+from matplotlib.ticker import MaxNLocator
+
+from xaibench.core.findings import IMAGES
+from xaibench.report.judging.analyses import Analysis
+from xaibench.report.pictures.drawing import new_figure, save_figure
+
+_DPI, _FONT = 200, 8
+# Colours that the colour-blind tell apart, and shapes that tell without any colour.
+_COLOURS = (
+    "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#332288", "#56b4e9", "#882255",
+    "#999933", "#000000",
+)  # fmt: skip
+_SHAPES = "osD^vP*X<"
+_SMALLEST, _LARGEST, _AREA = 4.0, 18.0, 9000.0
+_NARROWEST = 0.1
+_PLANE, _SPACE, _WIDE, _SQUARE = (5.6, 4.4), (6.4, 5.0), (5.6, 3.5), (4.4, 4.2)
+_LONGEST_LEGEND, _WIDEST_TITLE = 20, 70
+Numbers = Mapping[str, Any]
+
+
+def draw_figures(analysis: Analysis) -> None:
+    """Draw an analysis' figures beside its tables, each as PNG and SVG."""
+    for figure in analysis.about["figures"]:
+        drawn = _DRAWN[figure["kind"]](analysis, figure)
+        save_figure(drawn, analysis.folder, figure["name"])
+
+
+def _scatter(analysis: Analysis, figure: Numbers) -> Figure:
+    images, columns = analysis.table(IMAGES), figure["columns"]
+    images = images[images[columns].notna().all(axis=1)]
+    flat = len(columns) == 2  # noqa: PLR2004
+    drawn, axes = _sheet(
+        analysis, figure["title"], _PLANE if flat else _SPACE, None if flat else "3d"
+    )
+    classes = [name for name in analysis.about["classes"] if (images["class"] == name).any()]
+    size = float(np.clip(_AREA / max(len(images), 1), _SMALLEST, _LARGEST))
+    for number, name in enumerate(classes):
+        points = images.loc[images["class"] == name, columns].to_numpy(float)
+        colour, shape = _COLOURS[number % len(_COLOURS)], _SHAPES[number % len(_SHAPES)]
+        # As thousands of vectors no viewer opens them.
+        axes.scatter(*points.T, s=size, color=colour, marker=shape, label=name, alpha=0.75,
+                     linewidth=0, rasterized=True)  # fmt: skip
+        text = axes.text(*np.median(points, axis=0), name, size=_FONT, ha="center", va="center",
+                         weight="bold", zorder=9, parse_math=False)  # fmt: skip
+        text.set_path_effects([Stroke(linewidth=2.2, foreground="white"), Normal()])
+    for name, axis in zip(columns, "xyz", strict=False):
+        getattr(axes, f"set_{axis}label")(name, size=_FONT)
+    if len(classes) <= _LONGEST_LEGEND:
+        legend = drawn.legend(loc="outside right upper", frameon=False, fontsize=_FONT)
+        for handle in legend.legend_handles:
+            cast(Any, handle).set(sizes=[24], alpha=1)
+    return drawn
+
+
+def _lines(analysis: Analysis, figure: Numbers) -> Figure:
+    table = analysis.table(figure["table"])
+    drawn, axes = _sheet(analysis, figure["title"], _SQUARE if figure["chance"] else _WIDE)
+    several = len(figure["y"]) > 1
+    for colour, shape, name in zip(_COLOURS, _SHAPES, figure["y"], strict=False):
+        marked = "" if figure["chance"] else shape
+        axes.plot(table[figure["x"]], table[name], marker=marked, color=colour, markersize=3.5,
+                  linewidth=1.4, label=name.replace("_", " "))  # fmt: skip
+    if figure["chance"]:
+        axes.plot([0, 1], [0, 1], ":", color="grey", linewidth=1, label="chance")
+        axes.set_aspect("equal")
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        # Steps of a thousandth must not look like cliffs.
+        low, high = axes.get_ylim()
+        axes.set_ylim(min(low, high - _NARROWEST), high)
+    axes.set_xlabel(str(figure["x"]).replace("_", " "), size=_FONT)
+    axes.set_ylabel(figure["y_label"], size=_FONT)
+    if several or figure["chance"]:
+        axes.legend(
+            frameon=False, fontsize=_FONT, loc="lower right" if figure["chance"] else "best"
+        )
+    return drawn
+
+
+def _histogram(analysis: Analysis, figure: Numbers) -> Figure:
+    images = analysis.table(IMAGES).dropna(subset=figure["column"])
+    drawn, axes = _sheet(analysis, figure["title"], _WIDE)
+    values = images[figure["column"]].to_numpy(float)
+    edges = np.histogram_bin_edges(values, bins="doane")
+    kinds = sorted(set(images[str(figure["by"])].to_list()))
+    styles = zip(kinds, _COLOURS, "/\\x.", strict=False)
+    for kind, colour, hatch in styles:
+        chosen = values[(images[figure["by"]] == kind).to_numpy()]
+        axes.hist(chosen, edges, color=to_rgba(colour, 0.35), edgecolor=colour, hatch=3 * hatch,
+                  histtype="stepfilled", linewidth=1.2, density=True,
+                  label=f"{kind} (n = {len(chosen)})")  # fmt: skip
+    axes.axvline(figure["mark"], color="black", linestyle="--", linewidth=1.1,
+                 label=figure["mark_label"])  # fmt: skip
+    axes.set_xlabel(figure["column"], size=_FONT)
+    axes.set_ylabel("density", size=_FONT)
+    axes.legend(frameon=False, fontsize=_FONT)
+    return drawn
+
+
+def _sheet(
+    analysis: Analysis, title: str, size: tuple[float, float], projection: str | None = None
+) -> tuple[Figure, Any]:
+    drawn = new_figure(size, _DPI, layout="constrained")
+    axes = drawn.add_subplot(projection=projection)
+    place = analysis.place
+    whose = f"{place.model} on {place.dataset}, {place.fold_name}, seed {place.seed}"
+    drawn.suptitle(title, size=_FONT + 1, parse_math=False)
+    axes.set_title(
+        textwrap.fill(whose, _WIDEST_TITLE), size=_FONT - 1, color="0.35", parse_math=False
+    )
+    axes.tick_params(labelsize=_FONT - 1)
+    axes.grid(color="0.9", linewidth=0.5)
+    axes.set_axisbelow(True)
+    if projection is None:
+        axes.spines[["top", "right"]].set_visible(False)
+    return drawn, axes
+
+
+_DRAWN: Mapping[str, Callable[[Analysis, Numbers], Figure]] = {
+    "Scatter": _scatter,
+    "Lines": _lines,
+    "Histogram": _histogram,
+}

@@ -1,0 +1,1 @@
+"""Tables and sentences: Markdown, LaTeX, the terminal."""

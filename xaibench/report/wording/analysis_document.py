@@ -1,0 +1,81 @@
+"""Analyses for people: a table for each, what its numbers mean, and its figures."""
+
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+
+from xaibench.core.layout import Place
+from xaibench.core.markdown import markdown_table
+from xaibench.report.facts.material import PLACE
+from xaibench.report.judging.analyses import Analysis
+from xaibench.report.numbers import number, p_text, span
+from xaibench.report.wording.markdown import bullets
+
+
+def analyses_to_markdown(analyses: list[Analysis], table: pd.DataFrame, out: Path) -> Iterator[str]:
+    """Yield Markdown paragraphs.
+
+    Args:
+        analyses: from `read_analyses`.
+        table: from `quantities`, of these analyses.
+        out: the folder of the document, from which figures are linked.
+    """
+    if not analyses:
+        return
+    yield "## Analyses"
+    yield (
+        "In each cell: the value and its 95 % interval, where it is made from single test images "
+        "(Wilson's where all stand alone, else bootstrapped over groups). p is of the difference, "
+        "by McNemar's exact test or by groups; where it and the interval disagree, go by p. All "
+        "numbers, with n, stand in analyses.csv."
+    )
+    keys = ["model", *(key for key in PLACE if key != "model" and table[key].nunique() > 1)]
+    by_name = sorted(analyses, key=lambda each: str(each.about["analysis"]))
+    for name, found in groupby(by_name, key=lambda each: str(each.about["analysis"])):
+        alike = list(found)
+        yield f"### {name}"
+        yield _table(table[table["analysis"] == name], keys)
+        yield bullets([f"{key}: {text}" for key, text in alike[0].about["meanings"].items()])
+        for each in alike:
+            yield from _figures(each, out)
+
+
+def analysis_lines(out: Path) -> Iterator[str]:
+    """Yield what a folder's ``analyses.csv`` says, a line for each model and analysis."""
+    path = out / "analyses.csv"
+    if not path.is_file():
+        return
+    table = pd.read_csv(path)
+    for key, own in table.groupby([*PLACE, "analysis"], sort=False):
+        *names, name = cast(tuple[Any, ...], key)
+        cells = ", ".join(f"{row.quantity} {_cell(row)}" for row in own.itertuples())
+        yield f"{Place(*names).title}: {name}: {cells}"
+
+
+def _table(rows: pd.DataFrame, keys: list[str]) -> str:
+    names = list(dict.fromkeys(rows["quantity"]))
+    lines = []
+    for _, own in rows.groupby(PLACE, sort=False):
+        cells = {row.quantity: _cell(row) for row in own.itertuples()}
+        lines.append([*own.iloc[0][keys].astype(str), *(cells.get(name, "") for name in names)])
+    return markdown_table([*keys, *names], lines)
+
+
+def _cell(row: object) -> str:
+    value, low, high, p = (float(getattr(row, name)) for name in ("value", "low", "high", "p"))
+    said = "" if np.isnan(p) else p_text(p)
+    return " ".join(part for part in (number(value), span(low, high), said) if part)
+
+
+def _figures(analysis: Analysis, out: Path) -> Iterator[str]:
+    about, title = analysis.about, analysis.place.title
+    if about["notes"]:
+        yield bullets([f"{title}: {note}" for note in about["notes"]])
+    for figure in about["figures"]:
+        # Specs hold brackets and spaces, which Markdown takes for its own.
+        path = (analysis.folder / f"{figure['name']}.png").relative_to(out).as_posix()
+        yield f"![{figure['title']}; {title}](<{path}>)"

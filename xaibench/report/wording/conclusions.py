@@ -1,0 +1,200 @@
+"""What a board allows one to say, in plain words: leaders, ties, what is worse than blind."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import numpy as np
+
+from xaibench.report.facts.section import Floats, Section
+from xaibench.report.facts.traits import (
+    SEGMENTATION,
+    Run,
+    header,
+    headlines,
+    is_upper_bound,
+    kind_of,
+    sign,
+    trained_on_masks,
+)
+from xaibench.report.judging.judge import LEVEL, Judged, worse_than_blind
+from xaibench.report.numbers import number, span
+from xaibench.stats.power import detectable_difference
+
+_NAMED = 6
+_ROUNDING = 1e-7
+_FEW_SEEDS = 3
+
+
+def conclusions(section: Section, run: Run, judged: Mapping[str, Judged]) -> Iterator[str]:
+    """Yield Markdown sentences on the first metric of each family, and on how far they carry."""
+    for metric in headlines(run):
+        ranked = _ranked(section, run, judged[metric], metric)
+        if ranked:
+            yield " ".join(_metric(section, run, judged[metric], metric, ranked))
+    yield from _reach(section, run)
+
+
+def _ranked(section: Section, run: Run, found: Judged, metric: str) -> list[int]:
+    """Order rows from the best, those that lack images behind those that have all."""
+    count = (~np.isnan(section.values[metric])).sum(axis=0)
+    places = [place for place in section.ranked if count[place]]
+    most = max((count[place] for place in places), default=0)
+    return sorted(
+        places,
+        key=lambda place: (count[place] < most, -sign(run, metric) * found.mean[place]),
+    )
+
+
+def _metric(
+    section: Section, run: Run, found: Judged, metric: str, ranked: list[int]
+) -> Iterator[str]:
+    family = run["metrics"][metric]["family"].capitalize()
+    values = section.values[metric][:, ranked]
+    maps = (~np.isnan(values)).sum(axis=0)
+    counts = f"{maps.min()}" if maps.min() == maps.max() else f"{maps.min()} to {maps.max()}"
+    yield (
+        f"**{family}, by {header(run, metric)}** ({counts} maps a row, of "
+        f"{section.count_groups(values).max()} independent images or groups of them):"
+    )
+    leader, others = ranked[0], ranked[1:]
+    if others and np.allclose(values, values[:, :1], rtol=0, atol=_ROUNDING, equal_nan=True):
+        yield f"all {len(ranked)} rows have the same scores on all images, {_value(found, leader)}."
+        return
+    if not others:
+        yield f"the only row, {_name(section, leader)}, has {_value(found, leader)}."
+    else:
+        yield f"{_name(section, leader)} leads with {_value(found, leader)}."
+        yield from _ties(section, found, leader, others, sign(run, metric))
+        yield from _detectable(section, values)
+    yield from _without_masks(section, run, found, ranked)
+    yield from _blind(section, run, found, metric)
+    if len(set(maps)) > 1:
+        yield (
+            "Rows were scored on different numbers of maps: tests compare only what both have, and "
+            "only rows that have all can lead."
+        )
+
+
+def _ties(
+    section: Section, found: Judged, leader: int, others: list[int], way: int
+) -> Iterator[str]:
+    differ = [place for place in others if found.p[leader, place] < LEVEL]
+    ahead = [at for at in differ if way * (found.mean[at] - found.mean[leader]) > 0]
+    if ahead:
+        yield f"Better on the images that they have, not on all: {_names(section, ahead)}."
+        others = [place for place in others if place not in ahead]
+    tied = [place for place in others if place not in differ]
+    if not tied:
+        every = f"all {len(others)} other rows" if len(others) > 1 else "the other row"
+        yield f"It differs from {every} (p < 0.05 after correction)."
+    elif len(tied) == len(others):
+        yield (
+            f"None of the {len(others)} other rows can be told apart from it, so it has not won."
+            if len(others) > 1
+            else "The other row can't be told apart from it, so it has not won."
+        )
+    else:
+        worse = len(others) - len(tied)
+        yield (
+            f"Not told apart from it: {_names(section, tied)}; the other "
+            f"{f'{worse} are' if worse > 1 else 'one is'} worse (p < 0.05 after correction)."
+        )
+
+
+def _detectable(section: Section, values: Floats) -> Iterator[str]:
+    """Say what difference from the leader, in the first column, this many images could show."""
+    pairs = values.shape[1] * (values.shape[1] - 1) // 2
+    gaps = [values[:, 0] - other for other in values[:, 1:].T]
+    varied = [gap for gap in gaps if np.nan_to_num(gap).any()]
+    single, corrected = (
+        np.median([detectable_difference(gap, section.clusters[0], level=level) for gap in varied])
+        for level in (LEVEL, LEVEL / pairs)
+    )
+    if single < _ROUNDING:  # every row lies apart from the leader by the same on all images
+        return
+    if np.isnan(single):
+        yield "There are too few independent images to test anything."
+        return
+    more = f", {corrected:.2g} under the correction for {pairs} pairs" if pairs > 1 else ""
+    yield (
+        "Smallest difference from the leader that such a run would find four times in five: "
+        f"{single:.2g} for one pair alone{more}{_of_seeds(section)}."
+    )
+
+
+def _of_seeds(section: Section) -> str:
+    several = section.units["seed"].nunique() > 1
+    return " (by the number of images; what trainings differ by comes on top)" if several else ""
+
+
+def _without_masks(section: Section, run: Run, found: Judged, ranked: list[int]) -> Iterator[str]:
+    """Name the best row that has learned nothing from masks, where the leader has."""
+    taught = trained_on_masks(run, [row[:2] for row in section.rows])
+    free = [
+        place
+        for place in ranked
+        if section.rows[place].model not in taught
+        and kind_of(section.rows[place].method, run) != "learned"
+    ]
+    if ranked[0] not in free:
+        best = f"{_name(section, free[0])}, {_value(found, free[0])}" if free else "there is none"
+        yield f"The leader has learned from masks; best without: {best}."
+
+
+def _blind(section: Section, run: Run, found: Judged, metric: str) -> Iterator[str]:
+    compared = worse_than_blind(section, run, metric)
+    if not compared:
+        return
+    clearly, unsure = [], []
+    for place, (blind, p) in compared.items():
+        gain = sign(run, metric) * (found.mean[place] - found.mean[blind])
+        if p < LEVEL and gain < 0:
+            clearly.append(place)
+        elif not p < LEVEL:
+            unsure.append(place)
+    controls = dict.fromkeys(
+        f"`{section.rows[blind].method}` {number(found.mean[blind])}"
+        for blind, _ in compared.values()
+    )
+    yield f"Best control that never looks at the image: {' or '.join(controls)}."
+    if clearly:
+        yield f"**Worse than it**: {_names(section, clearly)}."
+    if unsure:
+        yield f"Not told apart from it: {_names(section, unsure)}."
+    if not clearly and not unsure:
+        yield "All rows are better than it."
+
+
+def _reach(section: Section, run: Run) -> Iterator[str]:
+    seeds, folds = section.units["seed"].nunique(), section.units["fold"].nunique()
+    yield (
+        "One training seed only: intervals and tests speak of other images, not of other trainings."
+        if seeds == 1
+        else f"{seeds} training seeds: intervals and tests speak of other images and trainings"
+        f"{', of which so few seeds can say little' if seeds < _FEW_SEEDS else ''}."
+    ) + (f" All {folds} folds are pooled." if folds > 1 else "")
+    if not any(is_upper_bound(run, section.dataset, row.model, row.method) for row in section.rows):
+        yield (
+            "No skill is given: it needs the upper bound of a network trained to segment from all "
+            f"masks (`{SEGMENTATION}` on `fcn8`), and the oracle is none."
+        )
+
+
+def _name(section: Section, place: int) -> str:
+    row = section.rows[place]
+    return f"`{row.method}` on `{row.model}`"
+
+
+def _names(section: Section, places: Iterable[int]) -> str:
+    """Name rows by model; of many the first few."""
+    chosen = list(places)
+    by_model: dict[str, list[str]] = {}
+    for place in chosen[:_NAMED]:
+        by_model.setdefault(section.rows[place].model, []).append(f"`{section.rows[place].method}`")
+    text = "; ".join(f"{', '.join(names)} on `{model}`" for model, names in by_model.items())
+    more = len(chosen) - _NAMED
+    return f"{text} and {more} more" if more > 0 else text
+
+
+def _value(found: Judged, place: int) -> str:
+    text = f"{number(found.mean[place])} {span(found.low[place], found.high[place])}"
+    return text.strip()

@@ -1,0 +1,144 @@
+"""``leaderboard.md``: what may be concluded first, then the boards, then what they mean."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from xaibench.core.markdown import markdown_table
+from xaibench.report.facts.section import Section
+from xaibench.report.facts.traits import Run
+from xaibench.report.judging.agreement import agreement_lines, identical_rows
+from xaibench.report.judging.decision import decisions_to_markdown
+from xaibench.report.judging.judge import Judged
+from xaibench.report.wording.boards import boards, cost_board
+from xaibench.report.wording.classification_tables import classification_to_markdown
+from xaibench.report.wording.conclusions import conclusions
+from xaibench.report.wording.definitions import definitions
+from xaibench.report.wording.markdown import board_to_markdown, bullets
+from xaibench.report.wording.slice_tables import slices_to_markdown
+
+_NOTES = """\
+- A cell holds the mean over maps, its 95 % interval in brackets, and letters: rows that share a \
+letter can't be told apart (paired tests of all pairs, p < 0.05 after Holm's correction). \
+↑ higher is better, ↓ lower is better; the best value is bold, even where it ties. Where rows need \
+too many letters to read, `=` marks those that can't be told apart from the best one, and \
+leaderboard.csv has the letters.
+- Intervals are bootstrapped over groups of images that belong together (near-duplicates, \
+patients), within folds, and over training seeds where there are several.
+- `rank by` runs from the best rank to the worst that the same tests allow: one more than the rows \
+that are clearly better, to all but those that are clearly worse.
+- `maps` counts the scored maps of all folds and seeds. A value that is undefined (a hit needs a \
+mask that isn't empty) is left out of the mean and counted in its cell, never taken as 0.
+- `degenerate` counts constant and non-finite maps. They stay in: they score as chance when \
+pointing and as an empty prediction elsewhere.
+- Controls bound the board and are not ranked; a blind one doesn't look at the image. A method \
+below the best of these is worse than not looking.
+- A learned method was trained on masks, of the share of the training images that it names; \
+† marks rows of a network whose training saw the masks as well.
+- ‡ marks pooled estimands: one value for all images together, not the mean of one for each.
+- `skill` is (score - trivial) / (upper - trivial): trivial is the best blind control, upper the \
+segmentation network.
+- Metrics under "never ranked" chose something by the truth that they are judged by."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One dataset and split, with everything that is said of it."""
+
+    section: Section
+    judged: Mapping[str, Judged]
+    board: pd.DataFrame
+    slices: pd.DataFrame
+    agreement: pd.DataFrame
+    decisions: pd.DataFrame
+
+
+def to_markdown(
+    parts: Sequence[Part],
+    run: Run,
+    classification: pd.DataFrame,
+    tests: pd.DataFrame,
+    analyses: Sequence[str] = (),
+) -> str:
+    """Write the whole document.
+
+    Args:
+        parts: a part for each dataset and split.
+        run: ``run.json``.
+        classification: from `classification_table`.
+        tests: from `compare_models`.
+        analyses: paragraphs from `analyses_to_markdown`.
+    """
+    lines = [f"# Leaderboard: {run['dataset']}", *_about(run)]
+    for part in parts:
+        lines += _part(part, run)
+    lines += classification_to_markdown(classification, tests)
+    lines += analyses
+    if parts:
+        lines += ["## How to read the tables", "\n".join([_NOTES, *_judge(run)])]
+    if found := list(definitions(run)):
+        lines += ["## What each metric means", *found]
+    return "\n\n".join(lines) + "\n"
+
+
+def _judge(run: Run) -> Iterator[str]:
+    if name := run.get("protocol", {}).get("judge"):
+        yield (
+            f"- Models that don't classify have no confidence of their own: `{name}` judges the "
+            "faithfulness of their maps."
+        )
+
+
+def _about(run: Run) -> Iterator[str]:
+    yield f"Made by xaibench {run.get('xaibench', '')}, protocol `{run.get('protocol_hash', '')}`:"
+    yield f"    {' '.join(str(run.get('command', '')).split())}"
+    for source in run.get("sources", []):
+        yield f"- {source['name']}: `{source['command']}`"
+    told = list(run.get("warnings", []))
+    told += [text for text in run.get("submission", {}).get("warnings", []) if text not in told]
+    if told:
+        yield "**Warnings**"
+        yield bullets(told)
+
+
+def _part(part: Part, run: Run) -> Iterator[str]:
+    section = part.section
+    yield f"## {section.dataset}, {section.split}"
+    yield "### What may be concluded"
+    yield bullets(list(conclusions(section, run, part.judged)))
+    if same := identical_rows(section):
+        yield (
+            "Same score on every image by every metric, so one result and not several (as Grad-CAM "
+            "and HiResCAM on a pooling and linear head, which are equal by construction):"
+        )
+        yield bullets([f"{' = '.join(names)} on {model}" for model, names in same])
+    yield from decisions_to_markdown(part.decisions)
+    yield (
+        "In each cell: the mean, its 95 % interval, and letters; rows that share a letter can't be "
+        "told apart. The best is bold. More notes stand at the end."
+    )
+    family = ""
+    for board in boards(part.board, run):
+        if board.family != family:
+            family = board.family
+            yield f"### {family.capitalize()}"
+        yield board_to_markdown(board)
+    if cost := cost_board(part.board, run):
+        yield "### Cost of a map"
+        yield board_to_markdown(cost)
+    if table := agreement_lines(part.agreement, run):
+        yield "### Do the metrics agree?"
+        yield (
+            "Kendall's τ between the orders of the rows: 1 the same, 0 none in common, -1 the "
+            "opposite; all pairs stand in agreement.csv."
+        )
+        yield markdown_table(*table)
+    if found := list(slices_to_markdown(part.slices, run)):
+        yield "### Slices"
+        yield (
+            "Means, intervals and numbers of maps (n) on parts of the images, by the first metric "
+            "of each board; all metrics and the controls stand in slices.csv. Nothing is tested "
+            "here: of so many parts some differ by chance."
+        )
+        yield from found

@@ -1,0 +1,100 @@
+"""The boards as LaTeX tables, for papers: packages booktabs and graphicx."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from xaibench.report.facts.section import SECTION
+from xaibench.report.facts.traits import Run
+from xaibench.report.wording.boards import Board, Cell, boards, cost_board
+
+_ESCAPES = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    **{sign: f"\\{sign}" for sign in "_%&#$"},
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "[": "{[}",  # after a line's end a bracket would be its option
+    "]": "{]}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+    "†": r"$\dagger$",
+    "‡": r"$\ddagger$",
+    "—": "---",
+}
+_MEANS = "Means and 95\\,\\% intervals; $\\ddagger$ pooled over images."
+_TIES = (
+    "Rows that share a letter can't be told apart (= from the best; paired tests, Holm's "
+    "correction, $p < 0.05$); the best is bold. $\\dagger$ the network has been trained on masks."
+)
+
+
+def escape(text: str) -> str:
+    r"""Return text that LaTeX prints as it stands.
+
+    >>> print(escape("rise[n=50%]_a ↑"))
+    rise{[}n=50\%{]}\_a $\uparrow$
+    """
+    return "".join(_ESCAPES.get(sign, sign) for sign in text)
+
+
+def to_latex(board: pd.DataFrame, run: Run) -> str:
+    r"""Write all boards, a ``table*`` each, to be pasted or ``\input``.
+
+    Args:
+        board: from `leaderboard`.
+        run: ``run.json``.
+    """
+    parts = [
+        "% \\usepackage{booktabs,graphicx}",
+        f"% {' '.join(str(run.get('command', '')).split())}",
+        f"% protocol {run.get('protocol_hash', '')}",
+    ]
+    for (dataset, split), section in board.groupby(SECTION, sort=False):
+        cost = cost_board(section, run)
+        for each in [*boards(section, run), *([cost] if cost else [])]:
+            parts.append(_table(each, f"{dataset}, {split}"))
+    return "\n".join(parts) + "\n"
+
+
+def _table(board: Board, where: str) -> str:
+    title = f"{where}: {board.family}{f', {board.lead.lower()}' if board.lead else ''}"
+    caption = f"{escape(title)}. "
+    if board.family != "cost":
+        caption += _MEANS if board.lead else f"{_MEANS} {_TIES}"
+    return "\n".join(
+        [
+            r"\begin{table*}",
+            r"\centering",
+            f"\\caption{{{caption.strip()}}}",
+            r"\resizebox{\textwidth}{!}{%",
+            f"\\begin{{tabular}}{{ll{'r' * (len(board.header) - 2)}}}",
+            r"\toprule",
+            _line(escape(name) for name in board.header),
+            r"\midrule",
+            *(_line(_cell(cell) for cell in row) for row in board.rows),
+            r"\bottomrule",
+            r"\end{tabular}}",
+            r"\end{table*}",
+        ]
+    )
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"{' & '.join(cells)} \\\\"
+
+
+def _cell(cell: Cell) -> str:
+    text = escape(cell.text)
+    parts = [f"\\textbf{{{text}}}" if cell.bold else text]
+    if cell.interval:
+        parts.append(f"{{\\small {escape(cell.interval)}}}")
+    if cell.ties:
+        parts.append(f"\\textit{{{cell.ties}}}")
+    if cell.undefined:
+        parts.append(f"({cell.undefined} undefined)")
+    return " ".join(parts)

@@ -1,0 +1,70 @@
+"""Slices for people: a table for each slice, a column for each part that is large enough."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from xaibench.core.markdown import markdown_table
+from xaibench.report.facts.section import ROW
+from xaibench.report.facts.traits import Run, header, headlines
+from xaibench.report.judging.slices import FEWEST_GROUPS
+from xaibench.report.numbers import number, span
+from xaibench.report.wording.markdown import bullets
+
+
+def slices_to_markdown(found: pd.DataFrame, run: Run) -> Iterator[str]:
+    """Yield Markdown paragraphs for one dataset and split, by the first metric of each family.
+
+    Controls are left to ``slices.csv``.
+
+    Args:
+        found: rows of `slices`.
+        run: ``run.json``.
+    """
+    chosen = found[found["metric"].isin(headlines(run)) & (found["kind"] != "control")]
+    for name, rows in chosen.groupby("slice", sort=False):
+        tables = [
+            text
+            for metric in headlines(run)
+            if (text := _table(rows[rows["metric"] == metric], run, metric))
+        ]
+        if tables:
+            yield f"#### By {name}"
+            if lines := _bounds(rows):
+                yield bullets(lines)
+            yield from tables
+        else:
+            yield f"Not by {name}: no part has {FEWEST_GROUPS} independent images."
+
+
+def _bounds(rows: pd.DataFrame) -> list[str]:
+    lines = []
+    for part, own in rows.groupby("part", sort=False):
+        most = own["groups"].max()
+        said = [own["bounds"].iloc[0]] if own["bounds"].iloc[0] else []
+        if most < FEWEST_GROUPS:
+            said.append(f"left out, {most} independent images are fewer than {FEWEST_GROUPS}")
+        lines += [f"{part}: {'; '.join(said)}"] if said else []
+    return lines
+
+
+def _table(rows: pd.DataFrame, run: Run, metric: str) -> str:
+    """Write value, interval and n of each row on each part; empty where none is large enough."""
+    shown = rows[rows.groupby("part")["value"].transform(lambda part: part.notna().any())]
+    if shown.empty:
+        return ""
+    names = list(dict.fromkeys(shown["part"]))
+    lines = [
+        [str(method), str(model), *(_cell(own[own["part"] == part]) for part in names)]
+        for (model, method), own in shown.groupby(ROW, sort=False)
+    ]
+    title = header(run, metric)
+    return markdown_table(["method", "model", *(f"{title}, {part}" for part in names)], lines)
+
+
+def _cell(rows: pd.DataFrame) -> str:
+    if rows.empty or np.isnan(rows["value"].iloc[0]):
+        return "—" if rows.empty else f"— (n {rows['n'].iloc[0]})"
+    row = rows.iloc[0]
+    return f"{number(row['value'])} {span(row['low'], row['high'])} (n {row['n']})"
