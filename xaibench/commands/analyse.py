@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from xaibench.commands.options import command_line, given_ones
-from xaibench.commands.run import FAILED_CELLS, run_options, show
+from xaibench.commands.options import command_line, end_with, given_ones
+from xaibench.commands.run import run_options, show
 from xaibench.pipeline.options import RunOptions, listed
 
 # What explaining alone needs, and what has a shorter name here.
@@ -43,7 +43,4 @@ def analyse(models: str | None, analyses: str, **given: Any) -> None:
         click.echo(line)
     outcome = run_plan(selection, plan, command_line())
     show(outcome.out)
-    for analysis, error in outcome.failures.items():
-        click.echo(f"failed: {analysis}: {error}", err=True)
-    if outcome.failures:
-        raise SystemExit(FAILED_CELLS)
+    end_with(f"{analysis}: {error}" for analysis, error in outcome.failures.items())

@@ -8,11 +8,10 @@ from typing import Any, Literal
 
 import click
 
-from xaibench.commands.options import command_line, given_ones
+from xaibench.commands.options import command_line, end_with, given_ones
 from xaibench.core.errors import XaibenchError
 from xaibench.pipeline.options import RunOptions, flag
 
-FAILED_CELLS = 3
 Command = Callable[..., None]
 
 
@@ -86,10 +85,7 @@ def run(suite: Path | None, profile: str, part: str, dry_run: bool, **given: Any
             if len(parts) == 1:
                 raise
             failed.append(f"{each.title}: {error}")
-    for line in failed:
-        click.echo(f"failed: {line}", err=True)
-    if failed:
-        raise SystemExit(FAILED_CELLS)
+    end_with(failed)
 
 
 def _run(options: dict[str, Any], origin: Mapping[str, str], *, dry_run: bool) -> list[str]:

@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
-from xaibench.commands.options import command_line, given_ones
-from xaibench.commands.run import FAILED_CELLS, duration, run_options
+from xaibench.commands.options import command_line, end_with, given_ones
+from xaibench.commands.run import duration, run_options
 
 
 @click.command()
@@ -45,7 +45,4 @@ def study(name: str, values: str, *, dry_run: bool, **given: Any) -> None:
     for answer in outcome.answers:
         click.echo(f"- {answer}")
     click.echo(f"written to {outcome.out}: study.md, study.csv, study.png, study.svg")
-    for what, error in outcome.failures.items():
-        click.echo(f"failed: {what}: {error}", err=True)
-    if outcome.failures:
-        raise SystemExit(FAILED_CELLS)
+    end_with(f"{what}: {error}" for what, error in outcome.failures.items())

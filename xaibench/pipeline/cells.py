@@ -87,17 +87,15 @@ class Ledger:
         """The model, who judges it, the method and the engine that records for it."""
         options = self.selection.options
         code = code_of(method.plugin.file, *_EXPLAIN_CODE)
-        # A lost model is trained again, and on a GPU its weights come out a little different.
-        weights = [
-            read_json(folder / "model.json").get("sha256")
-            for folder in dict.fromkeys([self.folder, *([self.judge.folder] if self.judge else [])])
-        ]
         passes = [options.precision, options.fold, options.compile, options.layer]
         # A judge beside the models has no job of its own, so that nothing else notices its changes.
-        made_from = [self.model_fingerprint]
-        if self.judge is not None and self.judge is not self:
-            made_from.append(self.judge.model_fingerprint)
-        return fingerprint(made_from, weights, method.spec, options.target, passes, code)
+        trained = [self] if self.judge in (None, self) else [self, self.judge]
+        # A lost model is trained again, and on a GPU its weights come out a little different.
+        made_from = [
+            (ledger.model_fingerprint, read_json(ledger.folder / "model.json").get("sha256"))
+            for ledger in trained
+        ]
+        return fingerprint(made_from, method.spec, options.target, passes, code)
 
     def score_fingerprint(self, method: Bound, metric: Bound) -> str:
         """The maps, the metric and the engine that covers images for it."""
