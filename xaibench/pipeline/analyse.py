@@ -20,7 +20,7 @@ from xaibench.core.spec import as_text
 from xaibench.core.store import read_json, write_json, write_with
 from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.observations import Observations, weights_of
-from xaibench.pipeline.options import flag
+from xaibench.pipeline.options import TRAINING, flag
 from xaibench.pipeline.rehearsal import rehearse_analysis
 from xaibench.pipeline.selection import Selection
 
@@ -36,8 +36,7 @@ _CODE = ("pipeline/analyse", "pipeline/observations")
 # What a folder's trained models, and who is tested, hang on.
 _SHARED = (
     "dataset", "split", "groups", "split_seed", "limit", "train_fraction", "mask_fraction",
-    "epochs", "learning_rate", "optimizer", "schedule", "class_weighting", "augmentation",
-    "train_batch_size", "image_size", "weights", "replicas",
+    "weights", *TRAINING,
 )  # fmt: skip
 
 

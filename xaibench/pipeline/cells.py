@@ -10,6 +10,7 @@ from xaibench.core.fingerprints import checksum, code_of, fingerprint
 from xaibench.core.layout import Place
 from xaibench.core.plugin import Bound
 from xaibench.core.store import read_json
+from xaibench.pipeline.options import TRAINING
 from xaibench.pipeline.selection import Selection
 
 # The engine that each stage runs on, beside the plugin itself; what these import counts, too.
@@ -67,17 +68,7 @@ class Ledger:
             data_fingerprint(selection, self.fold),
             self.model.spec,
             self.seed,
-            [
-                options.epochs,
-                options.learning_rate,
-                options.train_batch_size,
-                options.image_size,
-                options.optimizer,
-                options.schedule,
-                options.class_weighting,
-                options.augmentation,
-            ],
-            options.replicas,
+            [getattr(options, name) for name in TRAINING],
             weights if weights in ("none", "imagenet") else checksum(Path(weights)),
             [checksum(Path(v)) for v in self.model.options.values() if _is_file(v)],
             code_of(self.model.plugin.file, *_TRAIN_CODE),

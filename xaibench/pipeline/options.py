@@ -91,6 +91,11 @@ class RunOptions:
         return asdict(self)
 
 
+# What a trained network hangs on beside its data and its first weights.
+TRAINING = (
+    "epochs", "learning_rate", "train_batch_size", "image_size", "optimizer", "schedule",
+    "class_weighting", "augmentation", "replicas",
+)  # fmt: skip
 _KINDS = typing.get_type_hints(RunOptions)
 _TRUTHS = {"true": True, "false": False}
 _WANTED = {"int": "a whole number", "float": "a number"}
