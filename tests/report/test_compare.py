@@ -9,8 +9,9 @@ from frames import NAN, NET, RUN, metric, predicted, rows_of, run_of, save
 
 from xaibench import cli
 from xaibench.core.errors import XaibenchError
+from xaibench.report.judging.chapter import judge_all
 from xaibench.report.merge import merge_runs, write_merged
-from xaibench.report.write import write_report, write_tables
+from xaibench.report.write import write_report
 
 VALUES = np.linspace(0.2, 0.6, 12)
 LABELS = [0, 1] * 6
@@ -45,7 +46,7 @@ def merged(*folders):
 
 def test_methods_of_two_runs_stand_on_one_board(run, tmp_path):
     both = merged(run("one"), run("two", "hirescam", values=VALUES - 0.1))
-    board = write_tables(both, tmp_path / "out").set_index("method")
+    board = judge_all(both, tmp_path / "out").board.set_index("method")
     assert board["iou"].to_dict() == pytest.approx({"gradcam": 0.4, "hirescam": 0.3})
     assert board["iou_ties"].to_dict() == {"gradcam": "a", "hirescam": "b"}
     assert len(both.predictions) == 12

@@ -18,6 +18,7 @@ from xaibench.report.facts.comparable import (
 )
 from xaibench.report.facts.material import PLACE, Material, read_material
 from xaibench.report.facts.traits import Run
+from xaibench.report.judging.chapter import judge_all
 from xaibench.report.write import write_tables
 
 _CELL = [*PLACE, "method"]
@@ -66,7 +67,8 @@ def write_merged(material: Material, out: Path) -> pd.DataFrame:
     there = read_json(out / "run.json")
     if there and "sources" not in there:
         raise XaibenchError(f"--out {out}: a run lies there; choose another folder.")
-    board = write_tables(material, out)
+    contents = judge_all(material, out)
+    write_tables(contents, out)
     predictions = material.predictions
     named = [material.groups.get(key, "") for key in
              zip(predictions["dataset"], predictions["sample"], strict=True)]  # fmt: skip
@@ -79,7 +81,7 @@ def write_merged(material: Material, out: Path) -> pd.DataFrame:
         with replacing(out / f"{name}.csv") as path:
             table.to_csv(path, index=False)
     write_json(out / "run.json", material.run)
-    return board
+    return contents.board
 
 
 def _once(frames: Mapping[str, pd.DataFrame], keys: list[str], same: str = "") -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """Analyses for people: a table for each, what its numbers mean, and its figures."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, cast
@@ -16,7 +16,9 @@ from xaibench.report.numbers import number, p_text, span
 from xaibench.report.wording.markdown import bullets
 
 
-def analyses_to_markdown(analyses: list[Analysis], table: pd.DataFrame, out: Path) -> Iterator[str]:
+def analyses_to_markdown(
+    analyses: Sequence[Analysis], table: pd.DataFrame, out: Path
+) -> Iterator[str]:
     """Yield Markdown paragraphs.
 
     Args:

@@ -1,16 +1,14 @@
 """``leaderboard.md``: what may be concluded first, then the boards, then what they mean."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-
-import pandas as pd
+from collections.abc import Iterator
+from pathlib import Path
 
 from xaibench.core.markdown import markdown_table
-from xaibench.report.facts.section import Section
 from xaibench.report.facts.traits import Run
 from xaibench.report.judging.agreement import agreement_lines, identical_rows
+from xaibench.report.judging.chapter import Chapter, Contents
 from xaibench.report.judging.decision import decisions_to_markdown
-from xaibench.report.judging.judge import Judged
+from xaibench.report.wording.analysis_document import analyses_to_markdown
 from xaibench.report.wording.boards import boards, cost_board
 from xaibench.report.wording.classification_tables import classification_to_markdown
 from xaibench.report.wording.conclusions import conclusions
@@ -18,7 +16,7 @@ from xaibench.report.wording.definitions import definitions
 from xaibench.report.wording.markdown import board_to_markdown, bullets
 from xaibench.report.wording.slice_tables import slices_to_markdown
 
-_NOTES = """\
+NOTES = """\
 - A cell holds the mean over maps, its 95 % interval in brackets, and letters: rows that share a \
 letter can't be told apart (paired tests of all pairs, p < 0.05 after Holm's correction). \
 ↑ higher is better, ↓ lower is better; the best value is bold, even where it ties. Where rows need \
@@ -42,41 +40,21 @@ segmentation network.
 - Metrics under "never ranked" chose something by the truth that they are judged by."""
 
 
-@dataclass(frozen=True)
-class Part:
-    """One dataset and split, with everything that is said of it."""
-
-    section: Section
-    judged: Mapping[str, Judged]
-    board: pd.DataFrame
-    slices: pd.DataFrame
-    agreement: pd.DataFrame
-    decisions: pd.DataFrame
-
-
-def to_markdown(
-    parts: Sequence[Part],
-    run: Run,
-    classification: pd.DataFrame,
-    tests: pd.DataFrame,
-    analyses: Sequence[str] = (),
-) -> str:
+def to_markdown(contents: Contents, out: Path) -> str:
     """Write the whole document.
 
     Args:
-        parts: a part for each dataset and split.
-        run: ``run.json``.
-        classification: from `classification_table`.
-        tests: from `compare_models`.
-        analyses: paragraphs from `analyses_to_markdown`.
+        contents: what is said.
+        out: the folder it will lie in, from which figures are linked.
     """
+    run, chapters = contents.run, contents.chapters
     lines = [f"# Leaderboard: {run['dataset']}", *_about(run)]
-    for part in parts:
-        lines += _part(part, run)
-    lines += classification_to_markdown(classification, tests)
-    lines += analyses
-    if parts:
-        lines += ["## How to read the tables", "\n".join([_NOTES, *_judge(run)])]
+    for chapter in chapters:
+        lines += _chapter(chapter, run)
+    lines += classification_to_markdown(contents.classification, contents.tests)
+    lines += analyses_to_markdown(contents.analyses, contents.quantities, out)
+    if chapters:
+        lines += ["## How to read the tables", "\n".join([NOTES, *_judge(run)])]
     if found := list(definitions(run)):
         lines += ["## What each metric means", *found]
     return "\n\n".join(lines) + "\n"
@@ -102,39 +80,39 @@ def _about(run: Run) -> Iterator[str]:
         yield bullets(told)
 
 
-def _part(part: Part, run: Run) -> Iterator[str]:
-    section = part.section
+def _chapter(chapter: Chapter, run: Run) -> Iterator[str]:
+    section = chapter.section
     yield f"## {section.dataset}, {section.split}"
     yield "### What may be concluded"
-    yield bullets(list(conclusions(section, run, part.judged)))
+    yield bullets(list(conclusions(section, run, chapter.judged)))
     if same := identical_rows(section):
         yield (
             "Same score on every image by every metric, so one result and not several (as Grad-CAM "
             "and HiResCAM on a pooling and linear head, which are equal by construction):"
         )
         yield bullets([f"{' = '.join(names)} on {model}" for model, names in same])
-    yield from decisions_to_markdown(part.decisions)
+    yield from decisions_to_markdown(chapter.decisions)
     yield (
         "In each cell: the mean, its 95 % interval, and letters; rows that share a letter can't be "
         "told apart. The best is bold. More notes stand at the end."
     )
     family = ""
-    for board in boards(part.board, run):
+    for board in boards(chapter.board, run):
         if board.family != family:
             family = board.family
             yield f"### {family.capitalize()}"
         yield board_to_markdown(board)
-    if cost := cost_board(part.board, run):
+    if cost := cost_board(chapter.board, run):
         yield "### Cost of a map"
         yield board_to_markdown(cost)
-    if table := agreement_lines(part.agreement, run):
+    if table := agreement_lines(chapter.agreement, run):
         yield "### Do the metrics agree?"
         yield (
             "Kendall's τ between the orders of the rows: 1 the same, 0 none in common, -1 the "
             "opposite; all pairs stand in agreement.csv."
         )
         yield markdown_table(*table)
-    if found := list(slices_to_markdown(part.slices, run)):
+    if found := list(slices_to_markdown(chapter.slices, run)):
         yield "### Slices"
         yield (
             "Means, intervals and numbers of maps (n) on parts of the images, by the first metric "

@@ -1,0 +1,97 @@
+"""Everything that is said of a run, in numbers; tables, figures and pages are made from it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from xaibench.report.facts.material import Material
+from xaibench.report.facts.section import ROW, SECTION, Section, sections
+from xaibench.report.facts.traits import Run, of_dataset
+from xaibench.report.judging.agreement import agreement
+from xaibench.report.judging.analyses import Analysis, quantities, read_analyses
+from xaibench.report.judging.classification import classification_table, compare_models
+from xaibench.report.judging.decision import decisions
+from xaibench.report.judging.judge import Judged, judge
+from xaibench.report.judging.leaderboard import leaderboard
+from xaibench.report.judging.slices import slices
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One dataset and split, with everything that is said of it."""
+
+    section: Section
+    judged: Mapping[str, Judged]
+    board: pd.DataFrame
+    slices: pd.DataFrame
+    agreement: pd.DataFrame
+    decisions: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A whole run.
+
+    ``board`` holds all chapters' rows; a run that only analyses has no chapters. ``classification``
+    and ``tests`` are from `classification_table` and `compare_models`, ``quantities`` is what the
+    ``analyses`` came to.
+    """
+
+    material: Material
+    chapters: Sequence[Chapter]
+    board: pd.DataFrame
+    classification: pd.DataFrame
+    tests: pd.DataFrame
+    analyses: Sequence[Analysis]
+    quantities: pd.DataFrame
+
+    @property
+    def run(self) -> Run:
+        """``run.json``."""
+        return self.material.run
+
+
+def judge_all(material: Material, out: Path) -> Contents:
+    """Judge everything that stands in a folder.
+
+    Args:
+        material: its scores, predictions and costs.
+        out: the folder, for what its analyses left.
+    """
+    run = material.run
+    judged = [(section, judge(section, run)) for section in sections(material)]
+    board = leaderboard(material, judged) if judged else pd.DataFrame(columns=[*SECTION, *ROW])
+    analyses = read_analyses(out)
+    return Contents(
+        material,
+        [
+            Chapter(
+                section,
+                found,
+                board[(board["dataset"] == section.dataset) & (board["split"] == section.split)],
+                slices(section, material),
+                agreement(section, run, found),
+                decisions(section, material),
+            )
+            for section, found in judged
+        ],
+        board,
+        *_classification(material),
+        analyses,
+        quantities(analyses),
+    )
+
+
+def _classification(material: Material) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return how well the models classify, and whether they differ; datasets have own classes."""
+    # Submitted maps may explain a network that nobody named.
+    known = material.predictions.dropna(subset="prediction")
+    found = []
+    for dataset in sorted(set(known["dataset"])) or [""]:
+        rows = known[known["dataset"] == dataset]
+        classes = of_dataset(material.run, dataset, "classes")
+        found.append((classification_table(rows, classes), compare_models(rows, classes)))
+    tables, tests = zip(*found, strict=True)
+    return pd.concat(tables), pd.concat(tests)
