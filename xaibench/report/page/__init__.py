@@ -1,0 +1,1 @@
+"""The page that people read: one file that holds all it shows."""
