@@ -83,6 +83,7 @@ def test_plugins_never_import_each_other(kind):
         ("report", "judging", {"judging", "facts"}),
         ("report", "wording", {"wording", "judging", "facts"}),
         ("report", "pictures", {"pictures", "judging", "facts"}),
+        ("report", "page", {"page", "pictures", "wording", "judging", "facts"}),
     ],
 )
 def test_the_parts_of_a_layer_have_an_order(layer, part, allowed):

@@ -18,6 +18,7 @@ from xaibench.core.model import Model, evaluating
 from xaibench.core.passes.engine import Engine
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
+from xaibench.core.store import read_json
 from xaibench.pipeline.explain import Maps, TestBatch
 from xaibench.pipeline.explainer import Explainer
 from xaibench.pipeline.gather import load_scores
@@ -27,6 +28,7 @@ from xaibench.pipeline.plan import make_plan
 from xaibench.pipeline.run import run_plan
 from xaibench.pipeline.score import gather, score_batch
 from xaibench.pipeline.selection import select
+from xaibench.report.page.notebook import board_html
 from xaibench.report.write import write_report
 
 _MAP_DIMENSIONS = 3
@@ -36,12 +38,18 @@ _MODEL_WORDS = frozenset(METRIC_WORDS) - _RUN_WORDS - {"maps", "masks"}
 
 @dataclass
 class Results:
-    """What a run left: ``scores`` and ``leaderboard`` as frames, ``failures`` by cell."""
+    """What a run left: ``scores`` and ``leaderboard`` as frames, ``failures`` by cell.
+
+    A notebook shows the boards, with intervals drawn; ``out / "report.html"`` has everything.
+    """
 
     out: Path
     scores: pd.DataFrame
     leaderboard: pd.DataFrame
     failures: dict[str, str] = field(default_factory=dict)
+
+    def _repr_html_(self) -> str:
+        return board_html(self.leaderboard, read_json(self.out / "run.json"))
 
 
 def run(**options: Any) -> Results:
@@ -58,7 +66,7 @@ def run(**options: Any) -> Results:
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         plan = make_plan(selection)
         outcome = run_plan(selection, plan, " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]))
-    board = write_report(outcome.out)
+    board = write_report(outcome.out).board
     return Results(outcome.out, load_scores(outcome.out), board, outcome.failures)
 
 

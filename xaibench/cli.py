@@ -1,53 +1,91 @@
 """The command line: it parses, calls, prints; what happens lies elsewhere."""
 
+import signal
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
 import click
 
 from xaibench import __version__
 from xaibench.commands.analyse import analyse
 from xaibench.commands.audit import audit
 from xaibench.commands.compare import compare
+from xaibench.commands.complete import PROGRAM, VARIABLE, completion
 from xaibench.commands.data import fetch
 from xaibench.commands.diagnose import diagnose
+from xaibench.commands.exits import Exit, epilog
 from xaibench.commands.explain import explain
+from xaibench.commands.mistakes import Commands, in_one_line
+from xaibench.commands.options import Telling
 from xaibench.commands.plugins import check, layers, list_plugins, metrics
 from xaibench.commands.run import report, run
 from xaibench.commands.score import score
 from xaibench.commands.study import study
 from xaibench.core.errors import XaibenchError
+from xaibench.core.logs import interruption_of, place_of
 
-_USER_ERROR, _STOPPED = 2, 130
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _TerminatedError(KeyboardInterrupt):
+    """SIGTERM, which ends a command as Ctrl-C does."""
+
+
+@click.group(cls=Commands, context_settings=_SETTINGS, epilog=epilog(), no_args_is_help=False,
+             invoke_without_command=True)  # fmt: skip
 @click.version_option(__version__)
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Benchmark saliency methods: train, explain, score, compare."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 for _command in (run, report, analyse, explain, score, compare, diagnose, study, list_plugins,
-                 metrics, check, layers, audit, fetch):  # fmt: skip
+                 metrics, check, layers, audit, fetch, completion):  # fmt: skip
     cli.add_command(_command)
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one message and exit code 2, never a traceback."""
+    """Run the command line; whatever goes wrong is one line, and an exit code of `Exit`."""
+    telling = Telling()
     try:
-        raise SystemExit(cli(standalone_mode=False))
-    except XaibenchError as error:
-        click.echo(f"error: {error}", err=True)
-        raise SystemExit(_USER_ERROR) from None
-    except click.ClickException as error:
-        error.show()
-        raise SystemExit(error.exit_code) from None
-    except (click.Abort, RuntimeError) as error:
-        # torch.save turns an interruption into an error of its own.
-        if not isinstance(error, click.Abort) and not _interrupted(error):
-            raise
-        click.echo("stopped; the same command goes on from here.", err=True)
-        raise SystemExit(_STOPPED) from None
+        with _terminated_like_interrupted():
+            code = cli.main(prog_name=PROGRAM, complete_var=VARIABLE, standalone_mode=False,
+                            obj=telling)  # fmt: skip
+    except (XaibenchError, click.ClickException) as error:
+        _end(Exit.MISTAKE, f"error: {in_one_line(error)}")
+    except (click.Abort, KeyboardInterrupt, Exception) as error:
+        found = interruption_of(error)
+        if found is None and not isinstance(error, click.Abort):
+            if telling.verbose:
+                traceback.print_exception(error)
+            _end(Exit.FAULT, _describe(error))
+        stopped = Exit.TERMINATED if isinstance(found, _TerminatedError) else Exit.STOPPED
+        _end(stopped, "stopped; the same command goes on from here.")
+    raise SystemExit(code)
 
 
-def _interrupted(error: BaseException | None) -> bool:
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__context__
-    return error is not None
+def _end(code: Exit, line: str) -> NoReturn:
+    click.echo(line, err=True)
+    raise SystemExit(code) from None
+
+
+def _describe(error: BaseException) -> str:
+    said = " ".join(f"{type(error).__name__}: {error}".split())
+    where = place_of(error) or "the same with --verbose shows the traceback"
+    return f"unexpected error: {said}; {where}; please report it."
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    def stop(*_: Any) -> NoReturn:
+        raise _TerminatedError
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -114,7 +114,7 @@ def test_the_folder_reads_like_the_runs(finished_run, save, score):
     for same in ("protocol", "protocol_hash", "splits", "classes", "metrics"):
         assert run[same] == own[same], same
     assert run["methods"]["mine"]["mask_fraction"] == 0.25
-    board = write_report(done.out)
+    board = write_report(done.out).board
     assert board["kind"].tolist() == ["learned"]
     assert (done.out / "leaderboard.md").is_file()
     assert not (done.out / "models").exists()
@@ -122,7 +122,7 @@ def test_the_folder_reads_like_the_runs(finished_run, save, score):
 
 def test_what_no_network_said_is_blank_and_reported_as_unknown(finished_run, save, score):
     done = score(save(labels_only(finished_run)))
-    board = write_report(done.out)
+    board = write_report(done.out).board
     assert board["model"].tolist() == ["unstated"]
     assert pd.read_csv(done.out / "classification.csv").empty
     told = pd.read_csv(done.out / "predictions.csv")
@@ -153,7 +153,7 @@ def test_a_missing_map_shifts_no_other(finished_run, save, score):
     found = rows_of(done.out).replace({"value": {"nan": ""}})
     assert found.equals(expected.sort_values(ROW).reset_index(drop=True))
     assert "1 of 48" in done.warnings[0]
-    assert write_report(done.out)["iou_undefined"].tolist() == [1]
+    assert write_report(done.out).board["iou_undefined"].tolist() == [1]
 
 
 def test_an_error_of_the_network_needs_a_map_of_its_class(finished_run, save, score):
@@ -407,7 +407,7 @@ def test_without_a_run_the_same_options_give_the_same_protocol_and_controls(
     done = score_submission(setting, save(maps), {}, "a test")
     run = read_json(done.out / "run.json")
     assert run["protocol_hash"] == read_json(out / "run.json")["protocol_hash"]
-    board = write_report(done.out).set_index("method")
+    board = write_report(done.out).board.set_index("method")
     assert (board["kind"] == "control").sum() == 6
     assert board.loc["oracle", "iou"] == 1
     own = rows_of(out)

@@ -72,7 +72,7 @@ def test_other_datasets_are_other_parts_with_classes_of_their_own(run, tmp_path)
     both = merged(run("one"), run("two", about=skin, dataset="skin"))
     folder = tmp_path / "out"
     write_merged(both, folder)
-    board = write_report(folder)
+    board = write_report(folder).board
     assert board["dataset"].tolist() == ["busi", "skin"]
     text = (folder / "leaderboard.md").read_text("utf-8")
     assert "## busi, holdout" in text
@@ -176,7 +176,7 @@ def test_groups_of_a_folder_without_predictions_come_from_its_splits(run, tmp_pa
     split.to_csv(folder / "splits/holdout.csv", index=False)
     both = merged(run("one"), folder)
     assert both.groups == {("busi", "s0"): "pair", ("busi", "s1"): "pair"}
-    board = write_report(folder)
+    board = write_report(folder).board
     assert board["iou_groups"].tolist() == [11]
 
 

@@ -200,13 +200,13 @@ def test_classification_and_costs_are_tables_of_their_own(write, scores):
 
 def test_tables_come_out_the_same_again_and_without_predictions(tmp_path, scores):
     folder = save(tmp_path / "run", RUN, scores)
-    board = write_report(folder)
+    board = write_report(folder).board
     names = ("leaderboard.csv", "leaderboard.md", "leaderboard.tex", "slices.csv",
              "agreement.csv", "classification.csv", "classification_tests.csv")  # fmt: skip
     before = {name: (folder / name).read_bytes() for name in names}
     for name in names:
         (folder / name).unlink()
-    pd.testing.assert_frame_equal(write_report(folder), board)
+    pd.testing.assert_frame_equal(write_report(folder).board, board)
     assert {name: (folder / name).read_bytes() for name in names} == before
     assert "### Slices" not in before["leaderboard.md"].decode()
 

@@ -71,7 +71,7 @@ def test_a_run_of_pooled_metrics_alone_has_its_board(tmp_path):
     scores = pd.DataFrame(rows_of("gradcam", "pxap", RANDOM.random(12)))
     run = run_of(metrics={"pxap": pooled})
     predictions = predicted([0, 1] * 6, [0, 1] * 6)
-    board = write_report(save(tmp_path / "run", run, scores, predictions))
+    board = write_report(save(tmp_path / "run", run, scores, predictions)).board
     assert board["pxap"].notna().all()
 
 
@@ -87,7 +87,7 @@ def test_a_row_that_lacks_hard_images_wins_nothing(tmp_path):
         ]
     )
     folder = save(tmp_path / "run", run_of(metrics={"iou": metric()}), scores)
-    board = write_report(folder).set_index("method")
+    board = write_report(folder).board.set_index("method")
     assert board.loc["gradcam", "iou"] > board.loc["rise[a=x|y]", "iou"]
     letters = {name: set(board.loc[name, "iou_ties"]) for name in ("gradcam", "rise[a=x|y]", "spn")}
     assert letters["gradcam"] & letters["rise[a=x|y]"]

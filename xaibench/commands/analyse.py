@@ -5,8 +5,10 @@ from typing import Any
 
 import click
 
-from xaibench.commands.options import command_line, end_with, given_ones
+from xaibench.commands.complete import some_of
+from xaibench.commands.options import command_line, end_with, given_ones, say, talking
 from xaibench.commands.run import run_options, show
+from xaibench.core.logs import logged_to
 from xaibench.pipeline.options import RunOptions, listed
 
 # What explaining alone needs, and what has a shorter name here.
@@ -18,8 +20,11 @@ _OPTIONS = [field.name for field in fields(RunOptions) if field.name not in _ELS
 
 
 @click.command()
-@click.option("--model", "models", metavar="A,B", help="networks; default as for `xaibench run`")
+@talking
+@click.option("--model", "models", metavar="A,B", shell_complete=some_of("model"),
+              help="networks; default as for `xaibench run`")  # fmt: skip
 @click.option("--analysis", "analyses", metavar="A,B", required=True,
+              shell_complete=some_of("analysis"),
               help="`xaibench list analyses` shows all")  # fmt: skip
 @run_options(*_OPTIONS)
 def analyse(models: str | None, analyses: str, **given: Any) -> None:
@@ -28,19 +33,18 @@ def analyse(models: str | None, analyses: str, **given: Any) -> None:
     Trains the networks, or takes those that a run with the same options left in --out, and writes
     analyses.csv, leaderboard.md, and figures below analyses/.
     """
-    from xaibench.core.progress import log_to_terminal
     from xaibench.pipeline.plan import describe_plan, make_plan
     from xaibench.pipeline.run import run_plan
     from xaibench.pipeline.selection import select
 
-    log_to_terminal()
     chosen = given_ones(given)
     chosen |= {"models": listed(models)} if models else {}
     alone = {"methods": (), "metrics": (), "controls": False, "analyses": listed(analyses)}
     selection = select({**chosen, **alone})
     plan = make_plan(selection)
     for line in describe_plan(selection, plan):
-        click.echo(line)
-    outcome = run_plan(selection, plan, command_line())
-    show(outcome.out)
+        say(line)
+    with logged_to(selection.layout.out, command_line()):
+        outcome = run_plan(selection, plan, command_line())
+        show(outcome.out)
     end_with(f"{analysis}: {error}" for analysis, error in outcome.failures.items())

@@ -4,13 +4,15 @@ from pathlib import Path
 
 import click
 
-from xaibench.commands.options import plugin_option
-
-_FOUND_ERRORS = 1
+from xaibench.commands.complete import one_of
+from xaibench.commands.exits import Exit
+from xaibench.commands.options import plugin_option, say, talking
 
 
 @click.command()
-@click.option("--dataset", required=True, help="what to look at, as in `xaibench run`")
+@talking
+@click.option("--dataset", required=True, shell_complete=one_of("dataset"),
+              help="what to look at, as in `xaibench run`")  # fmt: skip
 @click.option("--data-root", default="", metavar="DIR", help="folder that holds all data")
 @click.option("--out", default="", metavar="DIR", help="default results/audit-<dataset>")
 @plugin_option
@@ -25,21 +27,19 @@ def audit(dataset: str, data_root: str, out: str) -> None:
     An error is a file at which a run would stop: unreadable, or a mask that doesn't fit. A warning
     changes numbers; a note is good to know. The exit code is 1 where there are errors, else 0.
     """
-    from xaibench.core.progress import log_to_terminal
     from xaibench.core.registry import bind
     from xaibench.core.roots import open_dataset
     from xaibench.core.store import folder_name
     from xaibench.pipeline.audit import audit as look
     from xaibench.pipeline.audit import describe_audit, write_audit
 
-    log_to_terminal()
     bound = bind("dataset", dataset)
     found = look(open_dataset(bound.whole, data_root))
     folder = Path(out or f"results/audit-{folder_name(bound.spec)}")
     write_audit(found, folder)
-    click.echo(f"{bound.whole.spec}:")
+    say(f"{bound.whole.spec}:")
     for line in describe_audit(found, folder):
-        click.echo(line)
-    click.echo(f"written to {folder}: audit.csv, groups.csv")
+        say(line)
+    say(f"written to {folder}: audit.csv, groups.csv")
     if found.failed:
-        raise SystemExit(_FOUND_ERRORS)
+        raise SystemExit(Exit.FOUND)

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import click
 
-from xaibench.commands.options import command_line
+from xaibench.commands.options import command_line, say, talking
 
 
 @click.command()
+@talking
 @click.argument("runs", nargs=-1, required=True, type=Path, metavar="RUN RUN ...")
 @click.option("--out", type=Path, default=Path("results/comparison"), metavar="DIR",
               show_default=True, help="where to put the common board")  # fmt: skip
@@ -18,10 +19,10 @@ def compare(runs: tuple[Path, ...], out: Path) -> None:
     count as more seeds; other datasets become other parts of the board.
     """
     from xaibench.report.merge import merge_runs, write_merged
-    from xaibench.report.wording.terminal import print_board
+    from xaibench.report.wording.terminal import summary
 
     merged = merge_runs(runs, command_line())
-    print_board(write_merged(merged, out), merged.run)
+    say(summary(write_merged(merged, out)))
     for warning in merged.run["warnings"]:
-        click.echo(f"note: {warning}", err=True)
-    click.echo(f"written to {out}: leaderboard.md, leaderboard.csv, slices.csv, ...")
+        say(f"note: {warning}", err=True)
+    say(f"written to {out}: leaderboard.md, leaderboard.csv, slices.csv, ...")

@@ -2,11 +2,14 @@
 
 import click
 
+from xaibench.commands.complete import one_of
+from xaibench.commands.options import say, talking
 from xaibench.core.errors import XaibenchError
 
 
 @click.command()
-@click.argument("name")
+@talking
+@click.argument("name", shell_complete=one_of("dataset"))
 @click.option("--data-root", default="", metavar="DIR", help="where to put it")
 def fetch(name: str, data_root: str) -> None:
     """Download a dataset from its authors, and verify it."""
@@ -23,4 +26,4 @@ def fetch(name: str, data_root: str) -> None:
     if plugin.traits.fetch is None:
         open_dataset(named, data_root)  # where it isn't there, this says how to get it
         raise XaibenchError(f"dataset {plugin.name} needs no download: it is there.")
-    click.echo(f"{plugin.name} is complete in {plugin.traits.fetch(data_roots(data_root)[0])}")
+    say(f"{plugin.name} is complete in {plugin.traits.fetch(data_roots(data_root)[0])}")

@@ -4,15 +4,21 @@ from pathlib import Path
 
 import click
 
+from xaibench.commands.complete import some_of
+from xaibench.commands.options import command_line, say, talking
 from xaibench.core.errors import XaibenchError
+from xaibench.core.logs import logged_to
 
 
 @click.command()
+@talking
 @click.argument("directory", type=Path, required=False)
 @click.option("--checks", default="", metavar="A,B", help="names of diagnostics; default: all")
 @click.option("--shortcut", is_flag=True, help="train twins on phantoms instead; needs no run")
-@click.option("--methods", default="", metavar="A,B", help="default: all of the run")
-@click.option("--models", default="", metavar="A,B", help="with --shortcut: networks to train")
+@click.option("--methods", default="", metavar="A,B", shell_complete=some_of("method"),
+              help="default: all of the run")  # fmt: skip
+@click.option("--models", default="", metavar="A,B", shell_complete=some_of("model"),
+              help="with --shortcut: networks to train")  # fmt: skip
 @click.option("--plugin", multiple=True, metavar="FILE", help="with --shortcut: file with plugins")
 @click.option("--images", default=32, help="number of images to look at")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="default: the run's")
@@ -29,12 +35,10 @@ def diagnose(
     baseline decide who is most faithful (baseline_sensitivity)? With --shortcut: do methods point
     at a marker when the classifier uses it?
     """
-    from xaibench.core.progress import log_to_terminal
     from xaibench.diagnostics.document import summarise
     from xaibench.diagnostics.run import diagnose as diagnose_run
     from xaibench.diagnostics.run import diagnose_shortcut
 
-    log_to_terminal()
     _check_usage(
         directory,
         {"--checks": checks},
@@ -42,22 +46,20 @@ def diagnose(
         shortcut,
     )
     if directory is not None:
-        frame = diagnose_run(
-            directory, checks=checks, methods=methods, images=images, device=device or ""
-        )
+        with logged_to(directory, command_line()):
+            frame = diagnose_run(
+                directory, checks=checks, methods=methods, images=images, device=device or ""
+            )
     else:
         directory = out or Path("results/shortcut")
-        frame = diagnose_shortcut(
-            directory,
-            models=models,
-            methods=methods,
-            plugin=plugin,
-            images=images,
-            device=device or "",
-        )
+        with logged_to(directory, command_line()):
+            frame = diagnose_shortcut(
+                directory, models=models, methods=methods, plugin=plugin, images=images,
+                device=device or "",
+            )  # fmt: skip
     for line in summarise(frame):
-        click.echo(line)
-    click.echo(f"written to {directory}: diagnostics.md, diagnostics.csv")
+        say(line)
+    say(f"written to {directory}: diagnostics.md, diagnostics.csv")
 
 
 def _check_usage(

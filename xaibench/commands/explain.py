@@ -6,25 +6,28 @@ from typing import Any
 
 import click
 
-from xaibench.commands.options import end_with, given_ones
+from xaibench.commands.complete import one_of, some_of
+from xaibench.commands.options import command_line, end_with, given_ones, say, talking
 from xaibench.commands.run import run_options
 from xaibench.core.errors import XaibenchError
+from xaibench.core.logs import logged_to
 from xaibench.pipeline.options import flag
 
 _OF_WEIGHTS = ("weights", "image_size", "classes")
 
 
 @click.command()
+@talking
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option("--run", type=Path, metavar="DIR", help="take a model that this run has trained")
-@click.option("--model", default="", metavar="SPEC",
+@click.option("--model", default="", metavar="SPEC", shell_complete=one_of("model"),
               help="one of the run's (default its first), or one with --weights: of `xaibench list "
               "models` or a classification network of torchvision")  # fmt: skip
 @click.option("--fold", type=int, help="of the run's model; default its first")
 @click.option("--seed", type=int, help="training seed of the run's model; default its first")
 @click.option("--classes", default="", metavar="A,B",
               help="the classes' names, in the order of the model's logits")  # fmt: skip
-@click.option("--methods", default="", metavar="A,B",
+@click.option("--methods", default="", metavar="A,B", shell_complete=some_of("method"),
               help="default the run's that are no controls, else gradcam")  # fmt: skip
 @click.option("--target", default="predicted", metavar="CLASS",
               help="class explained: predicted (default), a name or a number")  # fmt: skip
@@ -52,14 +55,12 @@ def explain(
     What a dataset does when it reads (chest_xray[crop=...]) is not repeated, and methods that draw
     random numbers draw others than in the run.
     """
-    from xaibench.core.progress import log_to_terminal
     from xaibench.core.spec import split_list
     from xaibench.pipeline.explain_files import PictureExplainer, choose_methods
     from xaibench.pipeline.pictures import find_pictures
     from xaibench.pipeline.ready import model_of_run, model_of_weights
     from xaibench.report.explained import describe, write_explanations
 
-    log_to_terminal()
     chosen = given_ones(given)
     files, missing = find_pictures(images, out)
     if not files:
@@ -74,10 +75,11 @@ def explain(
     else:
         raise XaibenchError("name what explains: --run DIR, or --model SPEC with --weights.")
     explainer = PictureExplainer(ready, choose_methods(ready, split_list(methods)), target)
-    table = write_explanations(explainer(files), out, ready.title)
+    with logged_to(out, command_line()):
+        table = write_explanations(explainer(files), out, ready.title)
     for line in describe(table):
-        click.echo(line)
-    click.echo(f"written to {out}: explained.csv, maps.npz, and overlays in a folder each")
+        say(line)
+    say(f"written to {out}: explained.csv, maps.npz, and overlays in a folder each")
     failures = {**missing, **explainer.failures}
     end_with(f"{what}: {why}" for what, why in failures.items())
 

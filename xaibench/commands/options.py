@@ -1,14 +1,80 @@
-"""What several commands share: options, and how they pass on what was typed."""
+"""What several commands share: options, what they print, and how they end."""
 
+import functools
+import logging
+import os
 import shlex
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-_FAILED = 3
+from xaibench.commands.exits import Exit
+from xaibench.core.errors import XaibenchError
+
+Command = Callable[..., None]
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_QUIET, _VERBOSE = logging.CRITICAL, logging.DEBUG
+
+
+@dataclass
+class Telling:
+    """How much a command tells."""
+
+    level: int = logging.INFO
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing but errors is printed."""
+        return self.level >= _QUIET
+
+    @property
+    def verbose(self) -> bool:
+        """Whether tracebacks are printed."""
+        return self.level <= _VERBOSE
+
+
+def telling() -> Telling:
+    """Return what the command that runs just now was told of itself."""
+    return click.get_current_context().ensure_object(Telling)
+
+
+def talking(command: Command) -> Command:
+    """Give a command ``--quiet`` and ``--verbose``, and show progress while it works."""
+
+    @click.option("-q", "--quiet", is_flag=True, help="print nothing but errors and failures")
+    @click.option("-v", "--verbose", is_flag=True, help="print all, with the time and tracebacks")
+    @functools.wraps(command)
+    def talk(*, quiet: bool, verbose: bool, **given: Any) -> None:
+        from xaibench.core.screen import logging_to_terminal
+
+        if quiet and verbose:
+            raise XaibenchError("--quiet and --verbose: choose one of them.")
+        mine = telling()
+        mine.level = _QUIET if quiet else _VERBOSE if verbose else _usual_level()
+        with logging_to_terminal(mine.level):
+            command(**given)
+
+    return talk
+
+
+def _usual_level() -> int:
+    name = os.environ.get("XAIBENCH_LOG", "INFO").upper()
+    if name not in _LEVELS:
+        raise XaibenchError(f"XAIBENCH_LOG={name}: choose one of {', '.join(_LEVELS)}.")
+    return int(getattr(logging, name))
+
+
+def say(text: str, *, bold: bool = False, err: bool = False) -> None:
+    """Print, unless ``--quiet`` was given."""
+    from xaibench.core.screen import screen
+
+    if not telling().quiet:
+        with screen.paused():
+            click.secho(text, bold=bold or None, err=err)
 
 
 def _load(_context: click.Context, _option: click.Parameter, files: tuple[Path, ...]) -> None:
@@ -34,7 +100,7 @@ def end_with(failures: Iterable[str]) -> None:
     for line in lines:
         click.echo(line, err=True)
     if lines:
-        raise SystemExit(_FAILED)
+        raise SystemExit(Exit.FAILED)
 
 
 def command_line() -> str:

@@ -4,10 +4,11 @@ import textwrap
 
 import click
 
+from xaibench.commands.complete import any_plugin, one_of
+from xaibench.commands.exits import Exit
 from xaibench.commands.options import plugin_option
 from xaibench.core.contract import KINDS, plural
 
-_BROKEN_RULES = 1
 _WIDTH = 100
 _KINDS = {plural(kind): kind for kind in KINDS}
 
@@ -28,7 +29,7 @@ def list_plugins(kind: str | None) -> None:
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=one_of("metric"))
 @plugin_option
 def metrics(name: str | None) -> None:
     """Show what each metric measures, or the whole definition of one.
@@ -66,7 +67,7 @@ def _lay_out(entries: dict[str, str]) -> None:
 
 
 @click.command()
-@click.argument("target", metavar="PLUGIN")
+@click.argument("target", metavar="PLUGIN", shell_complete=any_plugin)
 @click.option("--kind", type=click.Choice(KINDS),
               help="where several have that name, or only these plugins of a file")  # fmt: skip
 @plugin_option
@@ -84,11 +85,11 @@ def check(target: str, kind: str | None) -> None:
         click.echo("\n".join(outcome.lines()))
         broken += outcome.broken
     click.echo(f"{broken or 'no'} rule{'' if broken == 1 else 's'} broken")
-    raise SystemExit(_BROKEN_RULES if broken else 0)
+    raise SystemExit(Exit.FOUND if broken else Exit.DONE)
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", shell_complete=one_of("model"))
 @click.option("--image-size", default=224, help="side of the images")
 @click.option("--layer", default="", help="look at this one")
 @plugin_option

@@ -1,5 +1,6 @@
 """``xaibench run`` and ``xaibench report``."""
 
+import time
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import Field, fields
@@ -8,11 +9,15 @@ from typing import Any, Literal
 
 import click
 
-from xaibench.commands.options import command_line, end_with, given_ones
+from xaibench.commands.complete import OF_OPTIONS, suite_file, table_of_suite
+from xaibench.commands.options import command_line, end_with, given_ones, say, talking
 from xaibench.core.errors import XaibenchError
+from xaibench.core.logs import logged_to
 from xaibench.pipeline.options import RunOptions, flag
 
 Command = Callable[..., None]
+_SHOWN = ("report.html", "leaderboard.md", "scores.csv", "classification.csv", "analyses.csv",
+          "run.log")  # fmt: skip
 
 
 def _click_type(kind: Any) -> Any:
@@ -48,85 +53,104 @@ def _option(item: Field[Any], kind: Any) -> Callable[[Command], Command]:
         return click.option(f"{name}/--no-{name[2:]}", default=None, help=text)
     if item.name == "plugin":
         return click.option(name, multiple=True, metavar="FILE", help=text)
-    metavar = _metavar(item.name, kind)
-    return click.option(name, default=None, type=_click_type(kind), metavar=metavar, help=text)
+    return click.option(
+        name, default=None, type=_click_type(kind), metavar=_metavar(item.name, kind), help=text,
+        shell_complete=OF_OPTIONS.get(item.name),
+    )  # fmt: skip
 
 
 @click.command()
+@talking
 @run_options()
-@click.option("--suite", type=Path, metavar="FILE.toml", help="read options from a TOML file")
-@click.option("--profile", default="", metavar="NAME", help="profile of the suite, such as quick")
-@click.option("--part", default="", metavar="NAME", help="part of the suite; default all")
+@click.option("--suite", type=Path, metavar="FILE.toml", shell_complete=suite_file,
+              help="read options from a TOML file")  # fmt: skip
+@click.option("--profile", default="", metavar="NAME",
+              shell_complete=table_of_suite("profiles"),
+              help="profile of the suite, such as quick")  # fmt: skip
+@click.option("--part", default="", metavar="NAME", shell_complete=table_of_suite("parts"),
+              help="part of the suite; default all")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="print the plan and do nothing")
 def run(suite: Path | None, profile: str, part: str, dry_run: bool, **given: Any) -> None:
     """Train, explain and score; the same command again does only what is missing.
 
     Without a dataset the embedded phantom runs, with small networks, in a few minutes.
     """
-    from xaibench.core.progress import log_to_terminal
+    from xaibench.core.progress import progress_bar
     from xaibench.pipeline.suite import SuitePart, read_suite
 
-    log_to_terminal()
     chosen = given_ones(given)
     if suite is None and (profile or part):
         raise XaibenchError("--profile and --part choose from a suite; name it with --suite FILE.")
     parts = read_suite(suite, profile, part) if suite else [SuitePart({}, {})]
+    several = len(parts) > 1
     failed: list[str] = []
-    for each in parts:
-        options = {**each.options, **chosen}
-        if "out" in chosen and len(parts) > 1:
-            options["out"] = str(Path(chosen["out"]) / each.origin["part"])
-        if len(parts) > 1:
-            click.secho(each.title, bold=True)
-        try:
-            failed += _run(options, each.origin, dry_run=dry_run)
-        except XaibenchError as error:
-            # Data that one part lacks must not cost the others.
-            if len(parts) == 1:
-                raise
-            failed.append(f"{each.title}: {error}")
+    with progress_bar("suite", str(suite), len(parts), shown=several and not dry_run) as bar:
+        for each in parts:
+            options = {**each.options, **chosen}
+            if "out" in chosen and several:
+                options["out"] = str(Path(chosen["out"]) / each.origin["part"])
+            if several:
+                say(each.title, bold=True)
+            try:
+                failed += _run(options, each.origin, dry_run=dry_run)
+            except XaibenchError as error:
+                # Data that one part lacks must not cost the others.
+                if not several:
+                    raise
+                failed.append(f"{each.title}: {error}")
+            bar.advance()
     end_with(failed)
 
 
 def _run(options: dict[str, Any], origin: Mapping[str, str], *, dry_run: bool) -> list[str]:
     """Plan, run and report; return what failed."""
+    from xaibench.core.screen import clock
     from xaibench.pipeline.estimate import estimate_seconds
     from xaibench.pipeline.plan import describe_plan, make_plan
     from xaibench.pipeline.run import run_plan
     from xaibench.pipeline.selection import select
 
+    started = time.monotonic()
     selection = select(options)
     plan = make_plan(selection)
     for line in describe_plan(selection, plan):
-        click.echo(line)
+        say(line)
     if dry_run:
         click.echo(f"estimated time: {duration(estimate_seconds(selection, plan))}")
         return []
-    outcome = run_plan(selection, plan, command_line(), origin)
-    show(outcome.out)
+    with logged_to(selection.layout.out, command_line()):
+        outcome = run_plan(selection, plan, command_line(), origin)
+        show(outcome.out)
+    counts = [f"{len(outcome.failures)} failed"] if outcome.failures else []
+    counts += [f"{len(plan.skips)} skipped"] if plan.skips else []
+    say(", ".join([f"done in {clock(time.monotonic() - started)}", *counts]))
     return [f"{cell}: {error}" for cell, error in outcome.failures.items()]
 
 
 @click.command()
+@talking
 @click.argument("directory", type=Path)
-def report(directory: Path) -> None:
+@click.option("--full", is_flag=True, help="print all tables, not only what came out")
+def report(directory: Path, *, full: bool) -> None:
     """Write a run's tables and pictures again."""
-    show(directory)
+    show(directory, full=full)
 
 
-def show(out: Path) -> None:
-    """Write a folder's report and print its board and what its analyses came to."""
-    from xaibench.core.store import read_json
+def show(out: Path, *, full: bool = False) -> None:
+    """Write a folder's report, and print what came out or all of its board."""
+    from xaibench.core.progress import progress_bar
     from xaibench.report.wording.analysis_document import analysis_lines
-    from xaibench.report.wording.terminal import print_board
+    from xaibench.report.wording.terminal import full_boards, summary
     from xaibench.report.write import write_report
 
-    print_board(write_report(out), read_json(out / "run.json"))
+    with progress_bar("write", "the report", 1):
+        contents = write_report(out)
+    if text := full_boards(contents) if full else summary(contents):
+        say(text)
     for line in analysis_lines(out):
-        click.echo(line)
-    names = ("leaderboard.md", "scores.csv", "classification.csv", "analyses.csv", "grid.png")
-    there = [name for name in names if (out / name).is_file()]
-    click.echo(f"written to {out}: {', '.join(there)}, ...")
+        say(line)
+    there = ", ".join(name for name in _SHOWN if (out / name).is_file())
+    say(f"written to {out}: {there}, ...")
 
 
 def duration(seconds: float) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from xaibench.commands.options import command_line, given_ones
+from xaibench.commands.complete import one_of
+from xaibench.commands.options import command_line, given_ones, say, talking
 from xaibench.commands.run import run_options, show
 from xaibench.core.errors import XaibenchError
 from xaibench.pipeline.options import flag
@@ -16,10 +17,11 @@ _WITH_RUN = frozenset({"batch_size", "device", "data_root", "out", "plugin"})
 
 
 @click.command()
+@talking
 @click.argument("maps", type=Path, metavar="MAPS.npz")
 @click.option("--run", type=Path, metavar="DIR",
               help="score under this finished run's protocol, to be compared with it")  # fmt: skip
-@click.option("--model", default="", metavar="NAME",
+@click.option("--model", default="", metavar="NAME", shell_complete=one_of("model"),
               help="the network that the maps explain: one of the run's, or one that brings its "
               "weights; faithfulness asks it")  # fmt: skip
 @click.option("--seed", type=int, help="training seed of the run's model; default its first")
@@ -58,11 +60,9 @@ def score(
     ('benign/benign (1)', as in splits/*.csv), or the arrays 'ids' and 'maps' (N, h, w).
     '--split all' scores every sample of the dataset.
     """
-    from xaibench.core.progress import log_to_terminal
     from xaibench.pipeline.submission.score import score_submission
     from xaibench.pipeline.submission.setting import setting_of_options, setting_of_run
 
-    log_to_terminal()
     chosen = given_ones(given)
     if run is None:
         setting = setting_of_options(chosen, model, seed, fold)
@@ -74,10 +74,10 @@ def score(
             "mask_fraction": learned}  # fmt: skip
     done = score_submission(setting, maps, said, command_line(), allow_missing=allow_missing)
     for skip in done.skips:
-        click.echo(f"skipped: {skip.what}: {skip.reason}")
+        say(f"skipped: {skip.what}: {skip.reason}")
     show(done.out)
     for warning in done.warnings:
-        click.echo(f"warning: {done.method}: {warning}", err=True)
+        say(f"warning: {done.method}: {warning}", err=True)
     if run is not None:
         both = shlex.join(["xaibench", "compare", str(run), str(done.out)])
-        click.echo(f"`{both}` sets it beside the run and its controls")
+        say(f"`{both}` sets it beside the run and its controls")

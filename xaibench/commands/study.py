@@ -4,11 +4,13 @@ from typing import Any
 
 import click
 
-from xaibench.commands.options import command_line, end_with, given_ones
+from xaibench.commands.options import command_line, end_with, given_ones, say, talking
 from xaibench.commands.run import duration, run_options
+from xaibench.core.logs import logged_to
 
 
 @click.command()
+@talking
 @click.argument("name")
 @click.option("--values", default="", metavar="A,B", help="levels to compare; default all")
 @run_options()
@@ -29,20 +31,19 @@ def study(name: str, values: str, *, dry_run: bool, **given: Any) -> None:
     All options of `xaibench run` hold for every run. The same command again does only what is
     missing. Leaves study.md, study.csv, study.png and study.svg; each run has its own folder.
     """
-    from xaibench.core.progress import log_to_terminal
     from xaibench.core.spec import split_list
     from xaibench.studies.run import describe_study, estimate, plan_study, run_study
 
-    log_to_terminal()
     chosen = given_ones(given)
     planned = plan_study(name, split_list(values), chosen)
     for line in describe_study(planned):
-        click.echo(line)
+        say(line)
     if dry_run:
-        click.echo(f"estimated time: {duration(estimate(planned))}")
+        say(f"estimated time: {duration(estimate(planned))}")
         return
-    outcome = run_study(planned, command_line())
+    with logged_to(planned.out, command_line()):
+        outcome = run_study(planned, command_line())
     for answer in outcome.answers:
-        click.echo(f"- {answer}")
-    click.echo(f"written to {outcome.out}: study.md, study.csv, study.png, study.svg")
+        say(f"- {answer}")
+    say(f"written to {outcome.out}: study.md, study.csv, study.png, study.svg")
     end_with(f"{what}: {error}" for what, error in outcome.failures.items())

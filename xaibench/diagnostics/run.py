@@ -10,6 +10,7 @@ import torch
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.plugin import Bound
+from xaibench.core.progress import progress_bar
 from xaibench.core.registry import bind
 from xaibench.core.store import read_json, replacing
 from xaibench.core.suggest import did_you_mean
@@ -66,11 +67,15 @@ def diagnose(
         raise XaibenchError(f"{out}: none of its models classifies; diagnostics ask a classifier.")
     findings: list[Finding] = []
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        for model in judging:
-            subject = open_subject(selection, model, wanted, images)
-            for check in chosen:
-                _log.info("%s of %s", check, model.spec)
-                findings += _run(check, subject, selection)
+        steps = len(judging) * len(chosen)
+        with progress_bar("diagnose", selection.dataset_spec, steps) as bar:
+            for model in judging:
+                subject = open_subject(selection, model, wanted, images)
+                for check in chosen:
+                    _log.info("%s of %s", check, model.spec)
+                    bar.at(f"{check} of {model.spec}")
+                    findings += _run(check, subject, selection)
+                    bar.advance()
     about = [
         f"{len(subject.groups)} test images of {selection.dataset_spec}, chosen by chance from all "
         f"classes; fold 0, seed {subject.seed}; explained is the "
@@ -114,9 +119,13 @@ def diagnose_shortcut(
     chosen = {name: value for name, value in given.items() if value}
     selection = select({**_SHORTCUT, **chosen, "out": str(out)})
     findings: list[Finding] = []
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+    with (
+        torch.random.fork_rng(devices=range(torch.cuda.device_count())),
+        progress_bar("diagnose", shortcut.NAME, len(selection.models)) as bar,
+    ):
         for model in selection.models:
             findings += shortcut.shortcut(selection, model, images)
+            bar.advance()
     return _write(out, findings, [f"{images} marked malignant phantoms that no network has seen."])
 
 

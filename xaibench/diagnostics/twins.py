@@ -69,7 +69,7 @@ def _train(network: Model, loaded: Loaded, epochs: int, title: str) -> None:
     # Towards the end steps become small, so that the last epoch is no outlier.
     pace = LinearLR(optimizer, start_factor=1, end_factor=0.05, total_iters=epochs)
     network.train()
-    with torch.random.fork_rng(), progress_bar(f"train {title}", epochs) as bar:
+    with torch.random.fork_rng(), progress_bar("train", title, epochs, unit="epoch") as bar:
         for epoch in range(epochs):
             torch.manual_seed(seed_of("twin", epoch))
             for rows in torch.split(torch.randperm(len(labels)).to(device), _STEP):
@@ -81,7 +81,7 @@ def _train(network: Model, loaded: Loaded, epochs: int, title: str) -> None:
                 torch.autograd.backward(loss)
                 optimizer.step()
             pace.step()
-            bar.advance(note=f"{title}: epoch {epoch + 1}/{epochs}, loss {loss.detach():.3f}")
+            bar.advance(note=f"loss {loss.detach():.3f}")
 
 
 def _read(path: Path) -> dict[str, Any]:

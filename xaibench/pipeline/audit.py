@@ -44,7 +44,7 @@ def audit(dataset: Dataset) -> Audit:
     Time grows with the square of the number of images, memory by 20 kB an image.
     """
     facts = []
-    with progress_bar("reading", len(dataset.samples)) as bar:
+    with progress_bar("read", "images", len(dataset.samples)) as bar:
         for each in examine_all(dataset):
             facts.append(each)
             bar.advance()

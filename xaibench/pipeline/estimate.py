@@ -1,12 +1,14 @@
 """How long a plan will take, from a look at the machine."""
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 
 import torch
 
 from xaibench.core.model import Batch, Model
 from xaibench.core.passes.device import choose_device, mixed_precision, place_images, place_model
+from xaibench.pipeline.cells import Job
 from xaibench.pipeline.plan import Plan
 from xaibench.pipeline.selection import Selection
 
@@ -27,6 +29,25 @@ def estimate_seconds(selection: Selection, plan: Plan) -> float:
                 total += selection.options.epochs * per_epoch
             # A pass to record, and one to score, for each method.
             total += len(split.test) * forward * (2 + len(job.methods))
+    return total
+
+
+def passes_of(selection: Selection, plan: Plan, job: Job) -> Mapping[str, float]:
+    """Count a job's passes of an image, by the bars that show them; a training step is three."""
+    split = selection.split(job.fold)
+    per_epoch = 3 * len(split.train) + len(split.validation)
+    trains = (job.fold, job.model, job.seed) in plan.trainings
+    return {
+        "train": selection.options.epochs * per_epoch if trains else 0,
+        "explain": len(split.test) * (2 + len(job.methods)) if job.methods else 0,
+    }
+
+
+def passes_of_all(selection: Selection, plan: Plan) -> Mapping[str, float]:
+    """Count the passes of all jobs."""
+    total: Counter[str] = Counter()
+    for job in plan.jobs:
+        total.update(passes_of(selection, plan, job))
     return total
 
 

@@ -59,7 +59,7 @@ class PictureExplainer:
 
     def __call__(self, files: Sequence[PictureFile]) -> Iterator[Explanation]:
         """Yield what is found, picture by picture; unreadable ones are left out."""
-        with progress_bar(f"explain by {self.ready.title}", len(files)) as bar:
+        with progress_bar("explain", f"by {self.ready.title}", len(files)) as bar:
             for first in range(0, len(files), _AT_ONCE):
                 chunk = files[first : first + _AT_ONCE]
                 if pictures := dict(self._read(chunk)):

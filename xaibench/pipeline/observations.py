@@ -106,7 +106,7 @@ class Observations:
     def _walk(self, word: str, samples: Sequence[Sample], look: Look) -> Array:
         selection, parts = self._ledger.selection, []
         title = f"{word.replace('_', ' ')} of {self._ledger.title}"
-        with progress_bar(title, len(samples)) as bar:
+        with progress_bar("observe", title, len(samples)) as bar:
             for loaded in selection.loader.batches(samples, selection.options.batch_size):
                 images = place_images(loaded.images, self._engine.device)
                 # The background is 0, and -1 what nobody annotated.

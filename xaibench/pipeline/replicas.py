@@ -1,19 +1,23 @@
 """Training on several devices at once: one process for each, gradients averaged."""
 
 import socket
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from torch import distributed
 from torch.multiprocessing.spawn import spawn
 
 from xaibench.core.model import Model
-from xaibench.core.progress import log_to_terminal
+from xaibench.core.progress import Bar, progress_bar
 from xaibench.core.registry import bind
 from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.options import RunOptions
 from xaibench.pipeline.selection import Selection
-from xaibench.pipeline.train import Trainer
+from xaibench.pipeline.train import Trainer, summarise
+
+_LOOK_SECONDS = 0.5
 
 
 def train_on_replicas(ledger: Ledger, model: Model) -> None:
@@ -28,16 +32,36 @@ def train_on_replicas(ledger: Ledger, model: Model) -> None:
     result.parent.mkdir(parents=True, exist_ok=True)
     job = {"options": options.as_dict(), "fold": ledger.fold, "model": ledger.model.spec,
            "seed": ledger.seed, "port": _free_port()}  # fmt: skip
-    spawn(_work, args=(job,), nprocs=options.replicas)  # type: ignore[no-untyped-call]
+    history = ledger.folder / "history.csv"
+    before = _written(history)
+    with progress_bar("train", ledger.title, options.epochs, unit="epoch") as bar:
+        # Daemons end with this process, however it ends.
+        workers = spawn(_work, (job,), options.replicas, join=False, daemon=True)  # type: ignore[no-untyped-call]
+        shown = 0
+        while not workers.join(_LOOK_SECONDS):
+            if _written(history) != before:
+                shown = _show_epochs(bar, history, shown)
+        if _written(history) != before:
+            _show_epochs(bar, history, shown)
     model.load_state_dict(torch.load(result, map_location="cpu", weights_only=True))
     result.unlink()
+
+
+def _written(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.is_file() else 0
+
+
+def _show_epochs(bar: Bar, history: Path, shown: int) -> int:
+    """Show the epochs beyond those that were; return how many there are now."""
+    rows = pd.read_csv(history).to_dict("records")
+    for row in rows[shown:]:
+        bar.advance(note=summarise({str(name): value for name, value in row.items()}))
+    return len(rows)
 
 
 def _work(rank: int, job: dict[str, Any]) -> None:
     selection = Selection(RunOptions(**job["options"]))
     options = selection.options
-    if rank == 0:
-        log_to_terminal()
     cuda = options.device != "cpu" and torch.cuda.is_available()
     device = torch.device("cuda", rank) if cuda else torch.device("cpu")
     if cuda:

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.logs import logged_to
+from xaibench.core.progress import progress_bar
 from xaibench.core.store import read_json, remove_leftovers, write_json
 from xaibench.pipeline.analyse import check_same_run
 from xaibench.pipeline.describe import describe_run, save_split
+from xaibench.pipeline.estimate import passes_of, passes_of_all
 from xaibench.pipeline.gather import gather
 from xaibench.pipeline.plan import Plan
 from xaibench.pipeline.selection import Selection
@@ -28,7 +31,7 @@ class Outcome:
 def run_plan(
     selection: Selection, plan: Plan, command: str, suite: Mapping[str, str] | None = None
 ) -> Outcome:
-    """Do all jobs and gather what they and earlier runs left.
+    """Do all jobs and gather what they and earlier runs left; ``run.log`` there tells of it.
 
     A plan of analyses alone, in the folder of a run, leaves that run's tables as they are.
 
@@ -38,6 +41,13 @@ def run_plan(
         command: what the user wrote, to repeat the run.
         suite: name, profile and part of the suite that it belongs to.
     """
+    with logged_to(selection.layout.out, command):
+        return _run_plan(selection, plan, command, suite)
+
+
+def _run_plan(
+    selection: Selection, plan: Plan, command: str, suite: Mapping[str, str] | None
+) -> Outcome:
     out = selection.layout.out
     outcome = Outcome(out)
     alone = not plan.cells and bool(read_json(out / "run.json").get("methods"))
@@ -48,20 +58,27 @@ def run_plan(
     about = describe_run(selection, plan, command, splits)
     if not alone:
         write_json(out / "run.json", about | ({"suite": dict(suite)} if suite else {}))
-    for number, job in enumerate(plan.jobs, 1):
-        _log.info("job %d of %d: %s, fold %d, seed %d", number, len(plan.jobs), job.model,
-                  job.fold, job.seed)  # fmt: skip
-        place = f"{job.model}, fold {job.fold}, seed {job.seed}"
-        try:
-            failed = do_job(selection, job, plan.metrics)
-        except XaibenchError as error:
-            # One model that can't be trained must not cost the others' results.
-            if len(plan.jobs) == 1:
-                raise
-            _log.error("%s failed: %s", place, error)
-            outcome.failures[place] = str(error)
-        else:
-            outcome.failures |= {f"{method} on {place}": why for method, why in failed.items()}
+    _do_jobs(selection, plan, outcome)
     if not alone:
         gather(selection, plan)
     return outcome
+
+
+def _do_jobs(selection: Selection, plan: Plan, outcome: Outcome) -> None:
+    title, ahead = selection.dataset_spec, passes_of_all(selection, plan)
+    with progress_bar("run", title, len(plan.jobs), ahead=ahead) as bar:
+        for number, job in enumerate(plan.jobs, 1):
+            place = f"{job.model}, fold {job.fold}, seed {job.seed}"
+            _log.info("job %d of %d: %s", number, len(plan.jobs), place)
+            bar.expect(passes_of(selection, plan, job))
+            try:
+                failed = do_job(selection, job, plan.metrics)
+            except XaibenchError as error:
+                # One model that can't be trained must not cost the others' results.
+                if len(plan.jobs) == 1:
+                    raise
+                _log.error("%s failed: %s", place, error)
+                outcome.failures[place] = str(error)
+            else:
+                outcome.failures |= {f"{method} on {place}": why for method, why in failed.items()}
+            bar.advance()

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,13 +73,15 @@ class Trainer:
         checkpoint = folder / "checkpoint.pt"
         self._resume(checkpoint, fingerprint)
         epochs, done = self.options.epochs, len(self.state.history)
-        with progress_bar(f"train {title}", epochs, done, shown=self.rank == 0) as bar:
+        # Beside other processes nobody has the terminal to himself: who started them shows it.
+        shown = self.options.replicas == 1
+        with progress_bar("train", title, epochs, done, unit="epoch", shown=shown) as bar:
             for epoch in range(done, epochs):
                 row = self._epoch(epoch)
                 if self.rank == 0:
                     self._save(checkpoint, fingerprint)
                     write_history(folder / "history.csv", self.state.history)
-                bar.advance(note=_summary(title, row, epochs))
+                bar.advance(note=summarise(row))
         if not self.state.best_model:
             raise XaibenchError(
                 f"{title}: the validation loss was never finite; lower --learning-rate."
@@ -233,9 +235,8 @@ def _read_checkpoint(path: Path) -> dict[str, Any]:
     return content
 
 
-def _summary(title: str, row: dict[str, float], epochs: int) -> str:
+def summarise(row: Mapping[str, float]) -> str:
+    """Return what an epoch came to, in a line."""
     accuracy = row.get("validation_accuracy")
-    return (
-        f"{title}: epoch {row['epoch']}/{epochs}, loss {row['train_loss']:.3f}, validation loss "
-        f"{row['validation_loss']:.3f}"
-    ) + ("" if accuracy is None else f", accuracy {accuracy:.3f}")
+    losses = f"loss {row['train_loss']:.3f}, validation loss {row['validation_loss']:.3f}"
+    return losses if accuracy is None else f"{losses}, accuracy {accuracy:.3f}"

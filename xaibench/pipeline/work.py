@@ -84,7 +84,7 @@ class _Worker:
             return
         seen = self.split.seen_in(self.split.validation)
         tuning = Tuning()
-        with progress_bar(f"tune {self.ledger.title}", len(seen)) as bar:
+        with progress_bar("tune", self.ledger.title, len(seen)) as bar:
             for loaded in self.selection.loader.batches(seen, self.selection.options.batch_size):
                 batch = self._prepare(loaded, self.selection.tuning_target)
                 tape = record(self.engine, [cell.method for cell in waiting], batch.images)
@@ -101,16 +101,22 @@ class _Worker:
     def walk(self, cells: Sequence[CellFiles]) -> None:
         """Explain and score all test images for all cells, batch by batch."""
         samples = self.split.test if cells else ()
-        with progress_bar(f"explain {self.ledger.title}", len(samples)) as bar:
+        with progress_bar("explain", self.ledger.title, len(samples)) as bar:
             for loaded in self.selection.loader.batches(samples, self.selection.options.batch_size):
                 batch = self._prepare(loaded, self.selection.options.target)
                 tape = self._record(cells, batch)
                 # All are explained before the first is scored, as they share passes then.
-                found = [(cell, self._look(cell, batch, tape)) for cell in cells if not cell.error]
+                found = []
+                left = [cell for cell in cells if not cell.error]
+                for cell in left:
+                    bar.at(cell.method.spec)
+                    found.append((cell, self._look(cell, batch, tape)))
+                    bar.advance(len(batch.ids) / len(left) / 2)
                 for cell, made in found:
+                    bar.at(f"{cell.method.spec}: scores")
                     if made is not None:
                         self._score(cell, batch, *made)
-                bar.advance(len(batch.ids))
+                    bar.advance(len(batch.ids) / len(left) / 2)
 
     def _record(self, cells: Sequence[CellFiles], batch: TestBatch) -> Tape | None:
         """Run the pass that all methods share; each is charged for it as if it stood alone."""

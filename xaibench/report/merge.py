@@ -18,7 +18,7 @@ from xaibench.report.facts.comparable import (
 )
 from xaibench.report.facts.material import PLACE, Material, read_material
 from xaibench.report.facts.traits import Run
-from xaibench.report.judging.chapter import judge_all
+from xaibench.report.judging.chapter import Contents, judge_all
 from xaibench.report.write import write_tables
 
 _CELL = [*PLACE, "method"]
@@ -53,13 +53,13 @@ def merge_runs(folders: Sequence[Path], command: str) -> Material:
     )
 
 
-def write_merged(material: Material, out: Path) -> pd.DataFrame:
+def write_merged(material: Material, out: Path) -> Contents:
     """Write the tables, then the rows and ``run.json``, to be reported and compared again.
 
     Nothing is written where the tables can't be made.
 
     Returns:
-        The leaderboard.
+        What they say, in numbers.
 
     Raises:
         XaibenchError: a run of its own lies there.
@@ -81,7 +81,7 @@ def write_merged(material: Material, out: Path) -> pd.DataFrame:
         with replacing(out / f"{name}.csv") as path:
             table.to_csv(path, index=False)
     write_json(out / "run.json", material.run)
-    return contents.board
+    return contents
 
 
 def _once(frames: Mapping[str, pd.DataFrame], keys: list[str], same: str = "") -> pd.DataFrame:

@@ -1,9 +1,20 @@
 """How tables and sentences write values, intervals and p-values."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 NONE = "—"
 _NARROW, _SMALLEST_P = 0.02, 0.001
+_TINY, _FINE = 1e-6, 0.01
+
+
+def is_fine(values: ArrayLike) -> bool:
+    """Tell whether all of some values are so small that three decimals hide them.
+
+    >>> is_fine([0.004, -0.001]), is_fine([0.004, 0.4]), is_fine([0.0, float("nan")])
+    (True, False, False)
+    """
+    return bool(_TINY < np.nan_to_num(np.abs(np.asarray(values, float))).max(initial=0) < _FINE)
 
 
 def number(value: float, fine: bool = False) -> str:

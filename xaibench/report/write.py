@@ -6,37 +6,37 @@ from pathlib import Path
 import pandas as pd
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.layout import Layout
 from xaibench.core.store import replacing
-from xaibench.report.facts.material import Material, read_material
+from xaibench.report.facts.material import read_material
 from xaibench.report.judging.chapter import Contents, judge_all
+from xaibench.report.page.gallery import collect_gallery
+from xaibench.report.page.page import write_page
 from xaibench.report.pictures.analysis_figures import draw_figures
-from xaibench.report.pictures.gallery import pick_rows, places_of
+from xaibench.report.pictures.figures import draw_report
+from xaibench.report.pictures.gallery import pick_rows
 from xaibench.report.pictures.grid import draw_grid
-from xaibench.report.pictures.history_figure import draw_history
 from xaibench.report.wording.document import to_markdown
 from xaibench.report.wording.latex import to_latex
 
 _log = logging.getLogger(__name__)
 
 
-def write_report(out: Path) -> pd.DataFrame:
+def write_report(out: Path) -> Contents:
     """Write all tables, figures and pages of a run's folder.
 
     Returns:
-        The leaderboard.
+        What they say, in numbers.
 
     Raises:
         XaibenchError: the folder is no run's, or holds no scores yet.
     """
-    material = read_material(out)
-    contents = judge_all(material, out)
+    contents = judge_all(read_material(out), out)
     write_tables(contents, out)
     for analysis in contents.analyses:
         draw_figures(analysis)
-    if "options" in material.run:  # a merged folder has no models and no maps
-        _draw(out, material)
-    return contents.board
+    _draw_grid(contents, out)
+    write_page(contents, draw_report(contents, out), collect_gallery(contents, out), out)
+    return contents
 
 
 def write_tables(contents: Contents, out: Path) -> None:
@@ -68,20 +68,13 @@ def write_tables(contents: Contents, out: Path) -> None:
             path.write_text(text, "utf-8")
 
 
-def _draw(out: Path, material: Material) -> None:
-    run, predictions = dict(material.run), material.predictions
-    layout = Layout(out)
-    histories = {}
-    for place in places_of(predictions):
-        path = layout.model_folder(place) / "history.csv"
-        if path.is_file():
-            histories[place.title] = pd.read_csv(path)
-    if histories:
-        with replacing(out / "history.png") as path:
-            draw_history(histories, path)
+def _draw_grid(contents: Contents, out: Path) -> None:
+    run, predictions = contents.run, contents.material.predictions
+    # A merged folder has no maps to show, and a run that only analyses neither.
+    if "options" not in run or predictions.empty or not run["methods"]:
+        return
     try:
-        # A run that only analyses has no maps to show.
-        rows = pick_rows(out, run, predictions) if len(predictions) and run["methods"] else []
+        rows = pick_rows(out, dict(run), predictions)
     except XaibenchError as error:
         _log.warning("no picture grid: %s", error)
         return

@@ -4,7 +4,7 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import kendalltau
+from scipy.stats import kendalltau, rankdata
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -77,6 +77,30 @@ def tie_groups(scores: ArrayLike, different: ArrayLike, *, higher_is_better: boo
     for number, letter in enumerate(sorted(_needed(letters), key=sorted)):
         for position in sorted(letter):
             found[order[position]] += _name(number)
+    return found
+
+
+def mean_ranks(scores: ArrayLike, *, higher_is_better: bool) -> NDArray[np.float64]:
+    """Return each column's mean over lines of its rank within the line, ``(M,)``, 1 being best.
+
+    Columns that tie within a line share the mean of their ranks (demsar2006comparisons). Only lines
+    that all columns have count, for ranks among different rivals don't compare.
+
+    Args:
+        scores: ``(N, M)``, a line for each image.
+        higher_is_better: direction of the scores.
+
+    Returns:
+        Numbers in [1, M]; NaN where no line is whole.
+
+    >>> mean_ranks([[0.5, 0.4, 0.4], [0.1, 0.2, 0.9]], higher_is_better=True).tolist()
+    [2.0, 2.25, 1.75]
+    """
+    values = np.asarray(scores, float) * (-1 if higher_is_better else 1)
+    whole = values[~np.isnan(values).any(axis=1)]
+    if not len(whole):
+        return np.full(values.shape[1], np.nan)
+    found: NDArray[np.float64] = rankdata(whole, axis=1).mean(axis=0)
     return found
 
 

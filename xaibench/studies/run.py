@@ -1,15 +1,18 @@
 """Planning a study's runs, doing them, and writing what they came to."""
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.logs import logged_to
+from xaibench.core.progress import progress_bar
 from xaibench.core.store import folder_name
 from xaibench.core.suggest import did_you_mean
-from xaibench.pipeline.estimate import estimate_seconds
+from xaibench.pipeline.estimate import estimate_seconds, passes_of_all
 from xaibench.pipeline.options import flag
 from xaibench.pipeline.plan import Plan, describe_plan, make_plan
 from xaibench.pipeline.run import run_plan
@@ -95,16 +98,8 @@ def run_study(planned: Planned, command: str) -> Outcome:
         XaibenchError: too little succeeded to compare anything.
     """
     outcome, study = Outcome(planned.out), planned.study
-    broken: dict[str, str] = {}
-    for number, (point, selection, plan) in enumerate(planned.runs, 1):
-        _log.info("point %d of %d: %s", number, len(planned.runs), point.name)
-        try:
-            failed = run_plan(selection, plan, command).failures
-        except XaibenchError as error:
-            _log.error("%s failed: %s", point.name, error)
-            broken[point.name] = str(error)
-        else:
-            outcome.failures |= {f"{point.name}, {what}": why for what, why in failed.items()}
+    with logged_to(planned.out, command):
+        broken = _do_runs(planned, command, outcome)
     outcome.failures |= broken
     # What an earlier study left in the folder of a broken run may come from other options.
     arms = [arm for arm in planned.design.arms if arm.point not in broken]
@@ -114,6 +109,25 @@ def run_study(planned: Planned, command: str) -> Outcome:
     about = About(study.name, study.question, command, study.ordered, outcome.failures)
     outcome.answers = write_study(planned.out, arms, about)
     return outcome
+
+
+def _do_runs(planned: Planned, command: str, outcome: Outcome) -> dict[str, str]:
+    """Do all runs; return why some came to nothing."""
+    broken, ahead = {}, Counter[str]()
+    for _, selection, plan in planned.runs:
+        ahead.update(passes_of_all(selection, plan))
+    with progress_bar("study", planned.study.name, len(planned.runs), ahead=ahead) as bar:
+        for number, (point, selection, plan) in enumerate(planned.runs, 1):
+            _log.info("point %d of %d: %s", number, len(planned.runs), point.name)
+            try:
+                failed = run_plan(selection, plan, command).failures
+            except XaibenchError as error:
+                _log.error("%s failed: %s", point.name, error)
+                broken[point.name] = str(error)
+            else:
+                outcome.failures |= {f"{point.name}, {what}": why for what, why in failed.items()}
+            bar.advance()
+    return broken
 
 
 def _find(name: str) -> Study:

@@ -1,17 +1,15 @@
 """Downloading archives, so that a broken connection or a kill costs nothing but time."""
 
-import sys
 from pathlib import Path
 
 import pooch
 import requests
-from rich.console import Console
-from rich.progress import Progress
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.progress import progress_bar
 from xaibench.core.reading.unpack import unpack
 
-_CHUNK = 64 * 1024
+_CHUNK, _MEGABYTE = 64 * 1024, 1e6
 _CONNECT_SECONDS, _READ_SECONDS = 15, 60
 _PARTIAL, _RANGE_REFUSED = 206, 416
 
@@ -112,15 +110,14 @@ class _Resume:
     def _write(self, response: requests.Response, start: int) -> None:
         length = response.headers.get("Content-Length", "")
         total = start + int(length) if length.isdigit() else None
-        console = Console(stderr=True)
+        name, megabytes = self._part.stem, (total or 0) / _MEGABYTE
         with (
             self._part.open("ab" if start else "wb") as file,
-            Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as bar,
+            progress_bar("download", f"{name} (MB)", megabytes, start / _MEGABYTE) as bar,
         ):
-            task = bar.add_task("Downloading", total=total, completed=start)
             for chunk in response.iter_content(_CHUNK):
                 file.write(chunk)
-                bar.advance(task, len(chunk))
+                bar.advance(len(chunk) / _MEGABYTE)
         if total is not None and self._arrived() < total:
             raise requests.ConnectionError(f"cut off after {self._arrived()} of {total} bytes")
 

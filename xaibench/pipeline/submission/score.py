@@ -11,6 +11,7 @@ import pandas as pd
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum, fingerprint
+from xaibench.core.logs import logged_to
 from xaibench.core.roots import open_dataset
 from xaibench.core.store import folder_name, read_json, write_json, write_with
 from xaibench.pipeline.describe import describe_protocol, describe_run, save_split
@@ -62,6 +63,7 @@ def score_submission(
         submission = Submission(file, about, _all_ids(setting))
         method = as_method(about)
         _choose_out(setting, about.method)
+        stack.enter_context(logged_to(setting.layout.out, command))
         if not setting.network_known:
             setting.read_models_in(Path(stack.enter_context(TemporaryDirectory())))
         controls = [m for m in setting.methods if m.plugin.traits.family == "control"]

@@ -12,15 +12,16 @@ from matplotlib.ticker import MaxNLocator
 
 from xaibench.core.findings import IMAGES
 from xaibench.report.judging.analyses import Analysis
-from xaibench.report.pictures.drawing import new_figure, save_figure
+from xaibench.report.pictures.drawing import (
+    COLOURS,
+    DIM,
+    FONT,
+    SHAPES,
+    new_figure,
+    save_figure,
+    styled,
+)
 
-_DPI, _FONT = 200, 8
-# Colours that the colour-blind tell apart, and shapes that tell without any colour.
-_COLOURS = (
-    "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#332288", "#56b4e9", "#882255",
-    "#999933", "#000000",
-)  # fmt: skip
-_SHAPES = "osD^vP*X<"
 _SMALLEST, _LARGEST, _AREA = 4.0, 18.0, 9000.0
 _NARROWEST = 0.1
 _PLANE, _SPACE, _WIDE, _SQUARE = (5.6, 4.4), (6.4, 5.0), (5.6, 3.5), (4.4, 4.2)
@@ -28,6 +29,7 @@ _LONGEST_LEGEND, _WIDEST_TITLE = 20, 70
 Numbers = Mapping[str, Any]
 
 
+@styled
 def draw_figures(analysis: Analysis) -> None:
     """Draw an analysis' figures beside its tables, each as PNG and SVG."""
     for figure in analysis.about["figures"]:
@@ -46,17 +48,17 @@ def _scatter(analysis: Analysis, figure: Numbers) -> Figure:
     size = float(np.clip(_AREA / max(len(images), 1), _SMALLEST, _LARGEST))
     for number, name in enumerate(classes):
         points = images.loc[images["class"] == name, columns].to_numpy(float)
-        colour, shape = _COLOURS[number % len(_COLOURS)], _SHAPES[number % len(_SHAPES)]
+        colour, shape = COLOURS[number % len(COLOURS)], SHAPES[number % len(SHAPES)]
         # As thousands of vectors no viewer opens them.
         axes.scatter(*points.T, s=size, color=colour, marker=shape, label=name, alpha=0.75,
                      linewidth=0, rasterized=True)  # fmt: skip
-        text = axes.text(*np.median(points, axis=0), name, size=_FONT, ha="center", va="center",
-                         weight="bold", zorder=9, parse_math=False)  # fmt: skip
+        text = axes.text(*np.median(points, axis=0), name, size=FONT, ha="center", va="center",
+                         weight="bold", zorder=9)  # fmt: skip
         text.set_path_effects([Stroke(linewidth=2.2, foreground="white"), Normal()])
     for name, axis in zip(columns, "xyz", strict=False):
-        getattr(axes, f"set_{axis}label")(name, size=_FONT)
+        getattr(axes, f"set_{axis}label")(name)
     if len(classes) <= _LONGEST_LEGEND:
-        legend = drawn.legend(loc="outside right upper", frameon=False, fontsize=_FONT)
+        legend = drawn.legend(loc="outside right upper")
         for handle in legend.legend_handles:
             cast(Any, handle).set(sizes=[24], alpha=1)
     return drawn
@@ -66,24 +68,22 @@ def _lines(analysis: Analysis, figure: Numbers) -> Figure:
     table = analysis.table(figure["table"])
     drawn, axes = _sheet(analysis, figure["title"], _SQUARE if figure["chance"] else _WIDE)
     several = len(figure["y"]) > 1
-    for colour, shape, name in zip(_COLOURS, _SHAPES, figure["y"], strict=False):
+    for colour, shape, name in zip(COLOURS, SHAPES, figure["y"], strict=False):
         marked = "" if figure["chance"] else shape
         axes.plot(table[figure["x"]], table[name], marker=marked, color=colour, markersize=3.5,
                   linewidth=1.4, label=name.replace("_", " "))  # fmt: skip
     if figure["chance"]:
-        axes.plot([0, 1], [0, 1], ":", color="grey", linewidth=1, label="chance")
+        axes.plot([0, 1], [0, 1], ":", color=DIM, linewidth=1, label="chance")
         axes.set_aspect("equal")
     else:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         # Steps of a thousandth must not look like cliffs.
         low, high = axes.get_ylim()
         axes.set_ylim(min(low, high - _NARROWEST), high)
-    axes.set_xlabel(str(figure["x"]).replace("_", " "), size=_FONT)
-    axes.set_ylabel(figure["y_label"], size=_FONT)
+    axes.set_xlabel(str(figure["x"]).replace("_", " "))
+    axes.set_ylabel(figure["y_label"])
     if several or figure["chance"]:
-        axes.legend(
-            frameon=False, fontsize=_FONT, loc="lower right" if figure["chance"] else "best"
-        )
+        axes.legend(loc="lower right" if figure["chance"] else "best")
     return drawn
 
 
@@ -93,7 +93,7 @@ def _histogram(analysis: Analysis, figure: Numbers) -> Figure:
     values = images[figure["column"]].to_numpy(float)
     edges = np.histogram_bin_edges(values, bins="doane")
     kinds = sorted(set(images[str(figure["by"])].to_list()))
-    styles = zip(kinds, _COLOURS, "/\\x.", strict=False)
+    styles = zip(kinds, COLOURS, "/\\x.", strict=False)
     for kind, colour, hatch in styles:
         chosen = values[(images[figure["by"]] == kind).to_numpy()]
         axes.hist(chosen, edges, color=to_rgba(colour, 0.35), edgecolor=colour, hatch=3 * hatch,
@@ -101,28 +101,22 @@ def _histogram(analysis: Analysis, figure: Numbers) -> Figure:
                   label=f"{kind} (n = {len(chosen)})")  # fmt: skip
     axes.axvline(figure["mark"], color="black", linestyle="--", linewidth=1.1,
                  label=figure["mark_label"])  # fmt: skip
-    axes.set_xlabel(figure["column"], size=_FONT)
-    axes.set_ylabel("density", size=_FONT)
-    axes.legend(frameon=False, fontsize=_FONT)
+    axes.set_xlabel(figure["column"])
+    axes.set_ylabel("density")
+    axes.legend()
     return drawn
 
 
 def _sheet(
     analysis: Analysis, title: str, size: tuple[float, float], projection: str | None = None
 ) -> tuple[Figure, Any]:
-    drawn = new_figure(size, _DPI, layout="constrained")
+    drawn = new_figure(size, layout="constrained")
     axes = drawn.add_subplot(projection=projection)
     place = analysis.place
     whose = f"{place.model} on {place.dataset}, {place.fold_name}, seed {place.seed}"
-    drawn.suptitle(title, size=_FONT + 1, parse_math=False)
-    axes.set_title(
-        textwrap.fill(whose, _WIDEST_TITLE), size=_FONT - 1, color="0.35", parse_math=False
-    )
-    axes.tick_params(labelsize=_FONT - 1)
-    axes.grid(color="0.9", linewidth=0.5)
-    axes.set_axisbelow(True)
-    if projection is None:
-        axes.spines[["top", "right"]].set_visible(False)
+    drawn.suptitle(title, size=FONT + 1)
+    axes.set_title(textwrap.fill(whose, _WIDEST_TITLE), size=FONT - 1)
+    axes.grid()
     return drawn, axes
 
 

@@ -1,25 +1,26 @@
 """Heat maps in a grid."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
 from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import NDArray
+from PIL import Image
 
-from xaibench.report.pictures.drawing import new_figure
+from xaibench.report.pictures.outline import COLOUR, Line, outlines
+from xaibench.report.pictures.overlay import overlay
 
 # Inches. Cells are placed by hand, because matplotlib's layouts leave wide gaps round pictures.
 _CELL, _GAP, _CAPTION, _LINE, _MARGIN = 1.5, 0.05, 1.5, 0.13, 0.08
 _TALLEST, _BAR = 1.5, 0.09
-_FONT, _DPI = 7.5, 200
-# Dozens of methods give a wide sheet, which viewers still have to open.
-_WIDEST = 8000
-# Inferno has no green and no blue: the outline can't be taken for heat.
-COLOURS, _OUTLINE, OPAQUE = "inferno", "#2ee6ff", 0.8
+_FONT, _DPI = 7.5, 160
+_ACROSS = 16  # methods; more of them go on below
 
 
 class GridRow(NamedTuple):
@@ -33,116 +34,145 @@ class GridRow(NamedTuple):
     mask: NDArray[np.int8] | None
     maps: dict[str, NDArray[np.float32]]
 
+    @property
+    def height(self) -> float:
+        """Of its cells, in inches."""
+        return _CELL * min(len(self.image) / len(self.image[0]), _TALLEST)
+
+
+class _Block(NamedTuple):
+    """Some methods of all rows, and the headings above them."""
+
+    methods: Sequence[str]
+    headings: Sequence[str]
+
+    @property
+    def head(self) -> float:
+        return _MARGIN + _LINE * max(heading.count("\n") + 1 for heading in self.headings)
+
 
 class _Sheet:
-    """A page measured in inches from its top left corner."""
+    """A page measured in inches from its top left corner; all pictures in it are one raster."""
 
     def __init__(self, width: float, height: float) -> None:
-        self.width, self.height = width, height
-        dpi = min(_DPI, _WIDEST / width)
-        self.figure = new_figure((width, height), dpi)
+        self.figure = Figure((width, height), dpi=_DPI, facecolor="none")
+        self._canvas: Any = FigureCanvasAgg(self.figure)
+        self.height = height
+        columns, rows = self._canvas.get_width_height()
+        self._pixels = np.full((rows, columns, 3), 255, np.uint8)
+        self._lines: dict[float, list[NDArray[np.float64]]] = {}
 
-    def axes(self, left: float, top: float, width: float, height: float) -> Axes:
-        bottom = self.height - top - height
-        return self.figure.add_axes(
-            (left / self.width, bottom / self.height, width / self.width, height / self.height)
-        )
+    def paste(self, left: float, top: float, picture: NDArray[np.uint8]) -> None:
+        rows, columns = picture.shape[:2]
+        y, x = round(top * _DPI), round(left * _DPI)
+        self._pixels[y : y + rows, x : x + columns] = picture
+
+    def outline(
+        self, left: float, top: float, height: float, grades: Sequence[Sequence[Line]]
+    ) -> None:
+        for grade, lines in enumerate(grades, 1):
+            width = 1.1 if grade == len(grades) else 0.6
+            self._lines.setdefault(width, []).extend(
+                np.column_stack((left + _CELL * x, self.height - top - height * y))
+                for x, y in (line.T for line in lines)
+            )
 
     def write(self, left: float, top: float, text: str, **style: Any) -> None:
-        place = left / self.width, 1 - top / self.height
-        self.figure.text(*place, text, parse_math=False, **{"size": _FONT, **style})
+        place = left, self.height - top
+        self.figure.text(*place, text, transform=self.figure.dpi_scale_trans, parse_math=False,
+                         **{"size": _FONT, **style})  # fmt: skip
+
+    def save(self, path: Path) -> None:
+        for width, lines in self._lines.items():
+            drawn = LineCollection(lines, colors=COLOUR, linewidths=width,
+                                   transform=self.figure.dpi_scale_trans)  # fmt: skip
+            drawn.set_path_effects([Stroke(linewidth=width + 0.9, foreground="black"), Normal()])
+            self.figure.add_artist(drawn)
+        # Through matplotlib the raster itself would take ten times as long.
+        self._canvas.draw()
+        written = Image.fromarray(np.asarray(self._canvas.buffer_rgba()))
+        sheet = Image.fromarray(self._pixels)
+        sheet.paste(written, (0, 0), written)
+        sheet.save(path, "png", compress_level=3)
 
 
 def draw_grid(rows: Sequence[GridRow], path: Path, title: str = "") -> None:
     """Save a PNG: a row for each image, a column for each method, the mask outlined everywhere.
 
     The more relevant a pixel, the more opaque its heat. A method without a map for an image leaves
-    its cell empty. A layered mask is outlined at every positive grade.
+    its cell empty. A layered mask is outlined at every positive grade. Of many methods all rows
+    stand once for the first ones, and again below for the next.
 
     Raises:
         ValueError: there are no rows.
     """
     if not rows:
         raise ValueError("draw_grid needs at least one row.")
-    methods = list(dict.fromkeys(method for row in rows for method in row.maps))
-    # Long specs break before their options and between them.
-    headings = [_wrap(name.replace("[", "\n[").replace(",", ", ")) for name in ["image", *methods]]
-    head = _MARGIN + _LINE * max(heading.count("\n") + 1 for heading in headings)
-    head += 1.6 * _LINE if title else 0
-    tall = [_CELL * min(row.image.shape[0] / row.image.shape[1], _TALLEST) for row in rows]
-    foot = 3 * _LINE if methods else _MARGIN
+    blocks = list(_blocks(rows))
+    top = 1.6 * _LINE if title else 0
     sheet = _Sheet(
-        _CAPTION + len(headings) * (_CELL + _GAP) + _MARGIN,
-        head + sum(tall) + _GAP * len(rows) + foot,
+        _CAPTION + (1 + max(len(block.methods) for block in blocks)) * (_CELL + _GAP) + _MARGIN,
+        top
+        + sum(block.head + sum(row.height + _GAP for row in rows) for block in blocks)
+        + (3 * _LINE if blocks[0].methods else _MARGIN),
     )
     sheet.write(_CAPTION, _MARGIN, title, va="top", size=_FONT + 2, weight="bold")
-    lefts = [_CAPTION + column * (_CELL + _GAP) for column in range(len(headings))]
-    for left, heading in zip(lefts, headings, strict=True):
-        sheet.write(left + _CELL / 2, head - 0.04, heading, ha="center", va="bottom")
-    top = head
-    for row, height in zip(rows, tall, strict=True):
-        sheet.write(_CAPTION - 0.06, top + height / 2, _wrap(row.caption), ha="right", va="center")
-        _draw_cell(sheet.axes(lefts[0], top, _CELL, height), row, None)
-        for left, method in zip(lefts[1:], methods, strict=True):
-            if method in row.maps:
-                _draw_cell(sheet.axes(left, top, _CELL, height), row, row.maps[method])
-        top += height + _GAP
-    if methods:
-        outlined = any(row.mask is not None for row in rows)
-        _draw_scale(sheet, lefts[1], top + 0.6 * _LINE, outlined=outlined)
-    sheet.figure.savefig(path, format="png")
+    for block in blocks:
+        top = _draw_block(sheet, block, rows, top)
+    if blocks[0].methods:
+        _draw_scale(sheet, top + 0.6 * _LINE, any(row.mask is not None for row in rows))
+    sheet.save(path)
 
 
-def _draw_cell(axes: Axes, row: GridRow, heat: NDArray[np.float32] | None) -> None:
-    rows, columns = row.image.shape[:2]
-    place = (-0.5, columns - 0.5, rows - 0.5, -0.5)
-    axes.imshow(row.image, extent=place, interpolation="antialiased")
-    if heat is not None:
-        shown = np.clip(np.nan_to_num(heat), 0, 1)
-        axes.imshow(
-            shown,
-            cmap=COLOURS,
-            vmin=0,
-            vmax=1,
-            alpha=OPAQUE * shown,
-            extent=place,
-            interpolation="nearest",
-        )
-    if row.mask is not None:
-        _outline(axes, row.mask)
-    axes.set_axis_off()
-    axes.set_xlim(place[:2])
-    axes.set_ylim(place[2:])
+def _blocks(rows: Sequence[GridRow]) -> Iterator[_Block]:
+    methods = list(dict.fromkeys(method for row in rows for method in row.maps))
+    for first in range(0, max(len(methods), 1), _ACROSS):
+        chosen = methods[first : first + _ACROSS]
+        # Long specs break before their options and between them.
+        names = ["image", *(name.replace("[", "\n[").replace(",", ", ") for name in chosen)]
+        yield _Block(chosen, [_wrap(name) for name in names])
 
 
-def _outline(axes: Axes, mask: NDArray[np.int8]) -> None:
-    # The border of zeros closes outlines that meet the image's edge.
-    padded = np.pad(mask, 1)
-    ys, xs = (np.arange(-1, size + 1) for size in mask.shape)
-    grades = [int(grade) for grade in np.unique(mask) if grade > 0]
-    for grade in grades:
-        width = 1.1 if grade == grades[-1] else 0.6
-        halo = [Stroke(linewidth=width + 0.9, foreground="black"), Normal()]
-        lines = axes.contour(
-            xs, ys, (padded >= grade).astype(float), [0.5], colors=_OUTLINE, linewidths=width
-        )
-        lines.set_path_effects(halo)
+def _draw_block(sheet: _Sheet, block: _Block, rows: Sequence[GridRow], top: float) -> float:
+    """Draw a block; return where it ends."""
+    lefts = [_CAPTION + at * (_CELL + _GAP) for at in range(len(block.headings))]
+    top += block.head
+    for left, heading in zip(lefts, block.headings, strict=True):
+        sheet.write(left + _CELL / 2, top - 0.04, heading, ha="center", va="bottom")
+    for row in rows:
+        middle = top + row.height / 2
+        sheet.write(_CAPTION - 0.06, middle, _wrap(row.caption), ha="right", va="center")
+        size = round(_CELL * _DPI), round(row.height * _DPI)
+        image = np.asarray(Image.fromarray(row.image).resize(size, Image.Resampling.BILINEAR))
+        grades = [] if row.mask is None else outlines(row.mask)
+        for left, method in zip(lefts, [None, *block.methods], strict=True):
+            if method is not None and method not in row.maps:
+                continue
+            sheet.paste(left, top, image if method is None else _heated(image, row.maps[method]))
+            sheet.outline(left, top, row.height, grades)
+        top += row.height + _GAP
+    return top
+
+
+def _heated(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
+    shown = Image.fromarray(np.clip(np.nan_to_num(heat), 0, 1).astype(np.float32))
+    size = image.shape[1], image.shape[0]
+    return overlay(image, np.asarray(shown.resize(size, Image.Resampling.BILINEAR)).clip(0, 1))
 
 
 def _wrap(text: str) -> str:
     return "\n".join(textwrap.fill(line, 22) for line in text.split("\n"))
 
 
-def _draw_scale(sheet: _Sheet, left: float, top: float, *, outlined: bool) -> None:
+def _draw_scale(sheet: _Sheet, top: float, outlined: bool) -> None:
     """Show what each heat looks like over mid grey."""
-    heat = np.linspace(0, 1, 256)[None]
-    axes = sheet.axes(left, top, _CELL, _BAR)
-    axes.imshow(np.full((1, 256, 3), 128, np.uint8), aspect="auto")
-    axes.imshow(heat, cmap=COLOURS, alpha=OPAQUE * heat, aspect="auto")
-    axes.set_xticks([0, 255], ["0", "1"])
-    axes.set_yticks([])
-    axes.tick_params(length=0, pad=1, labelsize=_FONT - 1.5)
-    axes.spines[:].set_visible(False)
+    left = _CAPTION + _CELL + _GAP
+    size = round(_BAR * _DPI), round(_CELL * _DPI)
+    heat = np.broadcast_to(np.linspace(0, 1, size[1], dtype=np.float32), size)
+    sheet.paste(left, top, overlay(np.full((*size, 3), 128, np.uint8), heat))
+    for share in (0, 1):
+        place = left + share * _CELL
+        sheet.write(place, top + _BAR + 0.01, str(share), ha="center", va="top", size=_FONT - 1.5)
     # On the left, where the images stand: with a single method there is no room on the right.
     text = f"{'line: mask    ' if outlined else ''}saliency"
     sheet.write(left - 0.1, top + _BAR / 2, text, ha="right", va="center", size=_FONT - 0.5)

@@ -1,66 +1,88 @@
 """Training curves."""
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from xaibench.report.pictures.drawing import Colour, new_figure
+from xaibench.core.layout import Place
+from xaibench.report.numbers import number
+from xaibench.report.pictures.drawing import COLOURS, DIM, Picture, new_figure, styled
+from xaibench.report.pictures.shown_rows import counted, fold, short_names
 
-_FONT, _DPI = 7.5, 200
 _STYLES = {"validation": "-", "train": ":"}
+_QUANTITIES = ("loss", "accuracy")
+_WIDTH, _HEIGHT, _GAP = 3.0, 2.3, 0.6  # inches
+_MANY, _THIN, _THICK = 6, 0.6, 1.3  # curves of a colour
 
 
-def draw_history(histories: Mapping[str, pd.DataFrame], path: Path) -> None:
-    """Save a PNG of loss and accuracy by epoch, training dotted and validation drawn through.
+@styled
+def draw_history(histories: Mapping[Place, pd.DataFrame]) -> Picture | None:
+    """Draw loss and accuracy by epoch, training dotted and validation drawn through.
 
-    A ring marks the epoch of the lowest validation loss.
+    Trainings of one model, of other folds and seeds, have one colour. A ring marks the epoch of the
+    lowest validation loss, whose network is explained.
+
+    None where nothing was trained.
 
     Args:
-        histories: name of a curve -> ``epoch`` and any of ``train_loss``, ``validation_loss``,
-            ``train_accuracy``, ``validation_accuracy``.
-        path: where the picture goes.
+        histories: ``epoch`` and any of ``train_loss``, ``validation_loss``, ``train_accuracy``,
+            ``validation_accuracy`` of each trained model.
     """
-    figure = new_figure((8.5, 3.2), _DPI, layout="constrained")
-    panels = figure.subplots(1, 2)
-    colours = matplotlib.colormaps["tab10" if len(histories) <= 10 else "tab20"]  # noqa: PLR2004
-    for index, (name, history) in enumerate(histories.items()):
-        colour = colours(index % colours.N)
-        for axes, quantity in zip(panels, ("loss", "accuracy"), strict=True):
-            _draw_curves(axes, history, quantity, name=name, colour=colour)
-    for axes, quantity in zip(panels, ("loss", "accuracy"), strict=True):
-        axes.set_xlabel("epoch", size=_FONT + 1)
-        axes.set_ylabel(quantity, size=_FONT + 1)
-        axes.tick_params(labelsize=_FONT)
+    by_model: dict[str, list[pd.DataFrame]] = {}
+    for place, history in histories.items():
+        if len(history):
+            by_model.setdefault(place.model, []).append(history)
+    known = [history for trained in by_model.values() for history in trained]
+    drawn = [name for name in _QUANTITIES if any(_parts(history, name) for history in known)]
+    if not drawn:
+        return None
+    figure = new_figure((1, 1))
+    for at, quantity in enumerate(drawn):
+        # The sheet is an inch wide and high, and grows when it is saved.
+        axes = figure.add_axes((at * (_WIDTH + _GAP), 1 - _HEIGHT, _WIDTH, _HEIGHT))
+        for colour, trained in enumerate(by_model.values()):
+            for history in trained:
+                width = _THIN if len(trained) > _MANY else _THICK
+                _draw_curves(axes, history, quantity, COLOURS[colour % len(COLOURS)], width)
+        axes.set(xlabel="epoch", ylabel=quantity)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(alpha=0.25, linewidth=0.5)
-        axes.spines[["top", "right"]].set_visible(False)
-    for part, style in _STYLES.items():
-        panels[0].plot([], [], style, color="grey", label=part)
-    panels[0].plot([], [], "o", color="grey", mfc="white", label="lowest validation loss")
-    figure.legend(loc="outside right upper", frameon=False, fontsize=_FONT)
-    figure.savefig(path, format="png")
+        axes.grid()
+    _write_legend(figure.axes[-1], list(short_names(by_model).values()))
+    return Picture(
+        figure,
+        f"{' and '.join(drawn).capitalize()} by epoch of training: training dotted, validation "
+        "drawn through; a ring marks the lowest validation loss, whose network is explained.",
+        f"Curves of {counted(len(known), 'training')}: "
+        f"{'; '.join(_in_words(*pair) for pair in by_model.items())}.",
+    )
+
+
+def _parts(history: pd.DataFrame, quantity: str) -> list[str]:
+    return [part for part in _STYLES if f"{part}_{quantity}" in history]
 
 
 def _draw_curves(
-    axes: Axes, history: pd.DataFrame, quantity: str, *, name: str, colour: Colour
+    axes: Axes, history: pd.DataFrame, quantity: str, colour: str, width: float
 ) -> None:
     best = _best_epoch(history)
-    for part, style in _STYLES.items():
-        column = f"{part}_{quantity}"
-        if column not in history:
-            continue
-        values = history[column].to_numpy(float)
-        axes.plot(history["epoch"], values, style, color=colour, linewidth=1.3)
+    for part in _parts(history, quantity):
+        values = history[f"{part}_{quantity}"].to_numpy(float)
+        axes.plot(history["epoch"], values, _STYLES[part], color=colour, linewidth=width)
         if part == "validation" and best is not None:
             place = history["epoch"].iloc[best], values[best]
-            axes.plot(*place, "o", color=colour, markersize=5, markerfacecolor="white")
-    if quantity == "loss":
-        axes.plot([], [], color=colour, label=name)
+            axes.plot(*place, "o", color=colour, markersize=4 * width, markerfacecolor="none")
+
+
+def _write_legend(axes: Axes, models: Sequence[str]) -> None:
+    for colour, model in enumerate(models):
+        axes.plot([], [], color=COLOURS[colour % len(COLOURS)], label=fold(model))
+    for part, style in _STYLES.items():
+        axes.plot([], [], style, color=DIM, label=part)
+    axes.plot([], [], "o", color=DIM, markerfacecolor="none", label="lowest validation loss")
+    axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0)
 
 
 def _best_epoch(history: pd.DataFrame) -> int | None:
@@ -68,3 +90,15 @@ def _best_epoch(history: pd.DataFrame) -> int | None:
     if "validation_loss" not in history or history["validation_loss"].isna().all():
         return None
     return int(np.nanargmin(history["validation_loss"].to_numpy(float)))
+
+
+def _in_words(model: str, trained: Sequence[pd.DataFrame]) -> str:
+    lowest = [
+        (float(history["validation_loss"].iloc[best]), int(history["epoch"].iloc[best]))
+        for history in trained
+        if (best := _best_epoch(history)) is not None
+    ]
+    if not lowest:
+        return f"{model} without a validation loss"
+    loss, epoch = min(lowest)
+    return f"{model} has its lowest validation loss, {number(loss)}, at epoch {epoch}"

@@ -4,7 +4,8 @@ import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 
-from xaibench.report.pictures.grid import COLOURS, OPAQUE
+HEAT, OPAQUE = "inferno", 0.8
+"""Perceptually uniform; how opaque the most relevant pixels are."""
 
 
 def overlay(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -17,7 +18,7 @@ def overlay(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.u
     Returns:
         ``(H, W, 3)``; where the heat is 0 the picture is as it was.
     """
-    colours = matplotlib.colormaps[COLOURS](heat)[..., :3] * 255
+    colours = matplotlib.colormaps[HEAT](heat)[..., :3] * 255
     share = OPAQUE * heat[..., None]
     blended: NDArray[np.uint8] = np.rint(image * (1 - share) + colours * share).astype(np.uint8)
     return blended

@@ -9,36 +9,63 @@ import pandas as pd
 
 from xaibench.core.tables import COSTS
 from xaibench.report.facts.traits import FAMILIES, Run, header, is_blind, metrics_of, sign
-from xaibench.report.numbers import NONE, number, span
+from xaibench.report.numbers import NONE, is_fine, number, span
 
 _WIDEST = 4  # metrics side by side
-_TINY, _FINE = 1e-6, 0.01
 _LARGE = 1000
 _MOST_LETTERS = 4
+_LETTER = re.compile(r"[a-z]\d*")
 TIED = "="
 _COST_HEADERS = ("s per image", "forwards per image", "peak MB")
 
 
 class Cell(NamedTuple):
-    """One cell: a value, or plain text, and what stands behind it."""
+    """One cell: what is printed, and the numbers behind it.
+
+    ``value``, by which a column is sorted, and the interval's ends are None where there is none.
+    ``letters`` are all of a row's, however many; of the rows that can't be told apart from the best
+    one `TIED` is one more.
+    """
 
     text: str
     bold: bool = False
     interval: str = ""
     ties: str = ""
     undefined: int = 0
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    letters: tuple[str, ...] = ()
+
+    @property
+    def printed(self) -> tuple[object, ...]:
+        """What a reader sees of it: numbers that differ by rounding alone look the same."""
+        return self[:5]
+
+
+class Line(NamedTuple):
+    """Whose row it is; ``model`` is empty for a control that scores the same beside every one."""
+
+    method: str
+    model: str
+    kind: str
 
 
 class Board(NamedTuple):
-    """A table under a title; ``lead`` says in words what kind of rows it holds."""
+    """A table under a title; ``lead`` says in words what kind of rows it holds.
+
+    Behind method and model stand the ``metrics``, and behind them what else is known of a row.
+    """
 
     family: str
     lead: str
     header: list[str]
     rows: list[list[Cell]]
+    lines: list[Line]
+    metrics: Sequence[str] = ()
 
 
-def boards(section: pd.DataFrame, run: Run) -> Iterator[Board]:
+def boards(section: pd.DataFrame, run: Run, widest: int = _WIDEST) -> Iterator[Board]:
     """Yield the tables of one dataset and split: a part for each family of metrics.
 
     In each part the rows that compete stand first, then the controls, then the metrics that never
@@ -47,10 +74,11 @@ def boards(section: pd.DataFrame, run: Run) -> Iterator[Board]:
     Args:
         section: rows of `leaderboard`.
         run: ``run.json``.
+        widest: how many ranked metrics may stand side by side.
     """
     for family in FAMILIES:
         ranked = [m for m in metrics_of(run, family, ranked=True) if _scored(section, m).any()]
-        for chosen in np.array_split(ranked, -(-len(ranked) // _WIDEST)) if ranked else ():
+        for chosen in np.array_split(ranked, -(-len(ranked) // widest)) if ranked else ():
             rows = _in_order(section, run, ranked[0])
             yield from _family(rows, run, family, [str(metric) for metric in chosen])
         bounds = [m for m in metrics_of(run, family, ranked=False) if _scored(section, m).any()]
@@ -65,11 +93,11 @@ def cost_board(section: pd.DataFrame, run: Run) -> Board | None:
     rows = section[(section["kind"] != "control") & section[list(COSTS)].notna().any(axis=1)]
     if rows.empty:
         return None
-    lines = [
-        [*_names(row, run), *(Cell(_cost(row[name])) for name in COSTS)]
+    cells = [
+        [*_names(row, run), *(Cell(_cost(row[name]), value=_known(row[name])) for name in COSTS)]
         for row in rows.to_dict("records")
     ]
-    return Board("cost", "", ["method", "model", *_COST_HEADERS], lines)
+    return Board("cost", "", ["method", "model", *_COST_HEADERS], cells, _lines(rows))
 
 
 def _family(rows: pd.DataFrame, run: Run, family: str, metrics: list[str]) -> Iterator[Board]:
@@ -89,17 +117,20 @@ def _table(
     ranks = compete and bool((rows[f"{first}_rank_high"] > 0).any())
     skills = compete and bool(rows[f"{first}_skill"].notna().any())
     columns = [_column(rows, run, metric, compete=compete) for metric in metrics]
-    lines = []
+    table = []
     for place, row in enumerate(rows.to_dict("records")):
         maps = max(row[f"{metric}_n"] + row[f"{metric}_undefined"] for metric in metrics)
         cells = [*_names(row, run), *(column[place] for column in columns)]
         if ranks:
             low, high = row[f"{first}_rank_low"], row[f"{first}_rank_high"]
-            cells.append(Cell(NONE if np.isnan(low) else f"{low:.0f}" if low == high
-                              else f"{low:.0f} to {high:.0f}"))  # fmt: skip
+            text = NONE if np.isnan(low) else _steps(low, high)
+            cells.append(Cell(text, value=_known(low), low=_known(low), high=_known(high)))
         if skills:
-            cells.append(Cell(number(row[f"{first}_skill"])))
-        lines.append([*cells, Cell(str(maps)), Cell(str(row["degenerate_maps"]))])
+            skill = row[f"{first}_skill"]
+            cells.append(Cell(number(skill), value=_known(skill)))
+        counts = (maps, row["degenerate_maps"])
+        cells += [Cell(str(count), value=float(count)) for count in counts]
+        table.append(cells)
     return Board(
         family,
         lead,
@@ -109,37 +140,46 @@ def _table(
             *([f"skill by {first}"] if skills else []),
             *("maps", "degenerate"),
         ],
-        lines,
+        table,
+        _lines(rows),
+        metrics,
     )
 
 
 def _column(rows: pd.DataFrame, run: Run, metric: str, *, compete: bool) -> list[Cell]:
+    # Boards have hundreds of columns, and each of them comes here.
+    own = rows[[metric, *(f"{metric}_{name}" for name in ("low", "high", "undefined"))]]
     values = rows[metric].to_numpy(float)
     known = np.abs(values[~np.isnan(values)])
-    fine = bool(known.size and _TINY < known.max() < _FINE)
+    fine = is_fine(values)
     # A row that lacks images may look best without them.
     whole = rows[f"{metric}_n"] == rows[f"{metric}_n"].max()
     best = (
         int(np.nanargmax(np.where(whole, sign(run, metric) * values, np.nan))) if known.size else 0
     )
     top = number(values[best], fine)
-    ties = _ties(list(rows[f"{metric}_ties"]), best) if known.size else []
+    letters = [_LETTER.findall(text) if compete else [] for text in rows[f"{metric}_ties"]]
+    ties = _ties(list(rows[f"{metric}_ties"]), best) if compete and known.size else [""] * len(rows)
     return [
         Cell(
             number(row[metric], fine),
             # As printed: of two equal numbers not one alone may look better.
             compete and known.size > 0 and whole.iloc[place] and number(row[metric], fine) == top,
             span(row[f"{metric}_low"], row[f"{metric}_high"], fine),
-            ties[place] if compete and ties else "",
+            ties[place],
             row[f"{metric}_undefined"],
+            _known(row[metric]),
+            _known(row[f"{metric}_low"]),
+            _known(row[f"{metric}_high"]),
+            (*letters[place], *([TIED] if set(letters[place]) & set(letters[best]) else [])),
         )
-        for place, row in enumerate(rows.to_dict("records"))
+        for place, row in enumerate(own.to_dict("records"))
     ]
 
 
 def _ties(letters: list[str], best: int) -> list[str]:
     """Return the letters; where they are too many to read, which rows tie with the best one."""
-    named = [set(re.findall(r"[a-z]\d*", text)) for text in letters]
+    named = [set(_LETTER.findall(text)) for text in letters]
     if max(map(len, named)) <= _MOST_LETTERS:
         return letters
     return [TIED if place != best and own & named[best] else "" for place, own in enumerate(named)]
@@ -147,14 +187,21 @@ def _ties(letters: list[str], best: int) -> list[str]:
 
 def _merged(board: Board) -> Board:
     """Name a control once where it scores the same beside every model, as blind ones do."""
-    by_name: dict[Cell, list[list[Cell]]] = {}
-    for row in board.rows:
-        by_name.setdefault(row[0], []).append(row)
+    by_name: dict[Cell, list[int]] = {}
+    for place, row in enumerate(board.rows):
+        by_name.setdefault(row[0], []).append(place)
     rows: list[list[Cell]] = []
-    for name, found in by_name.items():
-        same = len(found) > 1 and all(row[2:] == found[0][2:] for row in found)
-        rows += [[name, Cell(f"all {len(found)}"), *found[0][2:]]] if same else found
-    return board._replace(rows=rows)
+    lines: list[Line] = []
+    for name, places in by_name.items():
+        first = board.rows[places[0]]
+        seen = {tuple(cell.printed for cell in board.rows[place][2:]) for place in places}
+        if len(places) > 1 and len(seen) == 1:
+            rows.append([name, Cell(f"all {len(places)}"), *first[2:]])
+            lines.append(board.lines[places[0]]._replace(model=""))
+        else:
+            rows += [board.rows[place] for place in places]
+            lines += [board.lines[place] for place in places]
+    return board._replace(rows=rows, lines=lines)
 
 
 def _names(row: dict[Any, Any], run: Run) -> Sequence[Cell]:
@@ -165,6 +212,18 @@ def _names(row: dict[Any, Any], run: Run) -> Sequence[Cell]:
     elif row["kind"] == "control":
         method += " (control, blind)" if is_blind(method, run) else " (control)"
     return Cell(method), Cell(f"{model} †" if taught and row["kind"] == "method" else model)
+
+
+def _lines(rows: pd.DataFrame) -> list[Line]:
+    return [Line(*map(str, row)) for row in rows[["method", "model", "kind"]].to_numpy()]
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _steps(low: float, high: float) -> str:
+    return f"{low:.0f}" if low == high else f"{low:.0f} to {high:.0f}"
 
 
 def _scored(rows: pd.DataFrame, metric: str) -> "pd.Series[bool]":

@@ -27,14 +27,14 @@ _FEW_SEEDS = 3
 def conclusions(section: Section, run: Run, judged: Mapping[str, Judged]) -> Iterator[str]:
     """Yield Markdown sentences on the first metric of each family, and on how far they carry."""
     for metric in headlines(run):
-        ranked = _ranked(section, run, judged[metric], metric)
+        ranked = order_rows(section, run, judged[metric], metric)
         if ranked:
             yield " ".join(_metric(section, run, judged[metric], metric, ranked))
     yield from _reach(section, run)
 
 
-def _ranked(section: Section, run: Run, found: Judged, metric: str) -> list[int]:
-    """Order rows from the best, those that lack images behind those that have all."""
+def order_rows(section: Section, run: Run, found: Judged, metric: str) -> list[int]:
+    """Order rows that compete from the best, those that lack images behind those that have all."""
     count = (~np.isnan(section.values[metric])).sum(axis=0)
     places = [place for place in section.ranked if count[place]]
     most = max((count[place] for place in places), default=0)

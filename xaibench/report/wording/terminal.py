@@ -1,58 +1,188 @@
-"""The board in a terminal."""
+"""The board in a terminal: a screen that says what came out, or all tables."""
 
 import sys
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import pandas as pd
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from xaibench.report.facts.section import SECTION
-from xaibench.report.facts.traits import Run
+from xaibench.report.facts.traits import header, headlines, is_blind
+from xaibench.report.judging.chapter import Chapter, Contents
+from xaibench.report.numbers import number, span
 from xaibench.report.wording.boards import Board, Cell, boards, cost_board
+from xaibench.report.wording.headline import headline
 
-_WIDE = 180
+_WIDE, _SCREEN = 180, 100
+_ROWS, _FEWEST_ROWS = 12, 3
+_METHOD, _MODEL, _VALUE = 24, 22, 13
+_NAMES = 2  # method and model, which stand before the numbers
+_READING = (
+    "value [95 % interval] letters: rows that share a letter can't be told apart (=: from the "
+    "best); the best is marked *. leaderboard.md says what may be concluded."
+)
 
 
-def print_board(board: pd.DataFrame, run: Run) -> None:
-    """Write the boards to standard output; controls are dimmed, plain text where it is no terminal.
+class _Column(NamedTuple):
+    """One metric of a summary: cells and ranks by (method, model), and the best blind control."""
 
-    Args:
-        board: from `leaderboard`.
-        run: ``run.json``.
+    title: str
+    cells: dict[tuple[str, str], Cell]
+    ranks: dict[tuple[str, str], Cell]
+    blind: str
+
+
+def summary(contents: Contents) -> str:
+    """Write what a run came to on about a screen: the first metric of each family, and who leads.
+
+    Plain text where standard output is no terminal.
     """
-    if board.empty:
-        return
-    console = Console(width=None if sys.stdout.isatty() else _WIDE)
-    for (dataset, split), section in board.groupby(SECTION, sort=False):
-        cost = cost_board(section, run)
-        for each in [*boards(section, run), *([cost] if cost else [])]:
+    most = max(_ROWS // max(len(contents.chapters), 1), _FEWEST_ROWS)
+    console = _console(_SCREEN)
+    parts: list[RenderableType] = []
+    for chapter in contents.chapters:
+        parts += _chapter(chapter, contents, most, spans=console.width >= _SCREEN)
+    return _render(console, parts)
+
+
+def full_boards(contents: Contents) -> str:
+    """Write all tables; controls are dimmed, plain text where it is no terminal."""
+    parts: list[RenderableType] = []
+    for chapter in contents.chapters:
+        cost = cost_board(chapter.board, contents.run)
+        for each in [*boards(chapter.board, contents.run), *([cost] if cost else [])]:
             lead = f", {each.lead.lower()}" if each.lead else ""
-            # Specs hold brackets, which rich would take for markup.
-            console.print(f"{dataset}, {split}: {each.family}{lead}", markup=False, style="bold")
-            console.print(_table(each), style="dim" if each.lead else None)
-            console.print()
-    console.print(
-        "value [95 % interval] letters: rows that share a letter can't be told apart (=: from the "
-        "best); the best is marked *. leaderboard.md says what may be concluded.",
-        markup=False,
-    )
+            parts += [_title(chapter, f": {each.family}{lead}"), _table(each), Text()]
+    return _render(_console(_WIDE), [*parts, Text(_READING)] if parts else [])
 
 
-def _table(board: Board) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for place, name in enumerate(board.header):
-        named = place < 2  # noqa: PLR2004
-        table.add_column(_plain(name), justify="left" if named else "right", overflow="fold")
-    for row in board.rows:
-        table.add_row(*(_plain(_text(cell)) for cell in row))
+def _console(width: int) -> Console:
+    return Console(width=None if sys.stdout.isatty() else width)
+
+
+def _render(console: Console, parts: Sequence[RenderableType]) -> str:
+    with console.capture() as captured:
+        for part in parts:
+            console.print(part)
+    lines = (line.rstrip() for line in captured.get().splitlines())
+    return "\n".join(lines)
+
+
+def _title(chapter: Chapter, more: str = "") -> Text:
+    return Text(f"{chapter.section.dataset}, {chapter.section.split}{more}", "bold")
+
+
+def _chapter(
+    chapter: Chapter, contents: Contents, most: int, *, spans: bool
+) -> Iterator[RenderableType]:
+    columns = list(_columns(chapter, contents))
+    yield _title(chapter)
+    if columns:
+        yield _summary_table(columns, most, spans=spans)
+        left = len(columns[0].cells) - most
+        if left > 0:
+            yield Text(f"... and {left} more rows in leaderboard.md", "dim")
+    accuracies = "; ".join(_accuracies(chapter, contents.classification))
+    if accuracies:
+        yield Text(f"accuracy: {accuracies}")
+    for sentence in headline(chapter.section, contents.run, chapter.judged):
+        yield Text(sentence.replace("`", ""))
+    yield Text()
+
+
+def _columns(chapter: Chapter, contents: Contents) -> Iterator[_Column]:
+    run = contents.run
+    found = list(boards(chapter.board, run))
+    for metric in headlines(run):
+        mine = [board for board in found if metric in board.metrics]
+        compete = [board for board in mine if not board.lead]
+        if not compete:
+            continue
+        board, title, blind = compete[0], header(run, metric), ""
+        place, rank = board.header.index(title), f"rank by {metric}"
+        for controls in (each for each in mine if each.lead):
+            rows = [
+                (row[controls.header.index(title)], line.method)
+                for row, line in zip(controls.rows, controls.lines, strict=True)
+                if is_blind(line.method, run)
+            ]
+            blind = _best(rows, higher=bool(run["metrics"][metric]["higher_is_better"]))
+        keys = [(line.method, line.model) for line in board.lines]
+        ranks = board.header.index(rank) if rank in board.header else None
+        yield _Column(
+            title,
+            {key: row[place] for key, row in zip(keys, board.rows, strict=True)},
+            {} if ranks is None else {k: r[ranks] for k, r in zip(keys, board.rows, strict=True)},
+            blind,
+        )
+
+
+def _best(rows: Sequence[tuple[Cell, str]], *, higher: bool) -> str:
+    known = [(cell.value, cell, name) for cell, name in rows if cell.value is not None]
+    if not known:
+        return ""
+    _, cell, name = (max if higher else min)(known, key=lambda row: row[0])
+    return f"{cell.text} {name}"
+
+
+def _summary_table(columns: Sequence[_Column], most: int, *, spans: bool) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    table.add_column("method", max_width=_METHOD, no_wrap=True, overflow="ellipsis")
+    table.add_column("model", no_wrap=True, overflow="ellipsis")
+    for column in columns:
+        table.add_column(Text(f" {column.title}"), no_wrap=spans, overflow="fold", min_width=_VALUE)
+        table.add_column("rank", justify="right", no_wrap=True, min_width=4)
+    for key in list(columns[0].cells)[:most]:
+        cells = [(c.cells.get(key), c.ranks.get(key)) for c in columns]
+        texts = [text for pair in cells for text in _value_and_rank(*pair, spans=spans)]
+        table.add_row(Text(key[0]), Text(_short(key[1])), *map(Text, texts))
+    if any(column.blind for column in columns):
+        blind = (column.blind if spans else column.blind.partition(" ")[0] for column in columns)
+        values = (part for text in blind for part in (f" {text}", ""))
+        table.add_row("best blind control", "", *map(Text, values), style="dim")
     return table
 
 
-def _text(cell: Cell) -> str:
+def _value_and_rank(value: Cell | None, rank: Cell | None, *, spans: bool) -> tuple[str, str]:
+    """Write two cells as narrow as can be; the star of the best stands out to the left."""
+    text = _text(value if spans or value is None else value._replace(interval=""))
+    ranks = _text(rank).replace(" to ", "-")
+    return text if text.startswith("*") else f" {text}", ranks
+
+
+def _short(name: str) -> str:
+    """Leave out the middle of a long name: models of a family differ at the end."""
+    half = _MODEL // 2
+    return name if len(name) <= _MODEL else f"{name[:half]}…{name[1 - half :]}"
+
+
+def _accuracies(chapter: Chapter, table: pd.DataFrame) -> Iterator[str]:
+    place = (chapter.section.dataset, chapter.section.split)
+    for keys, rows in table.groupby([*SECTION, "model"], sort=False):
+        if keys[:2] == place and rows["accuracy"].notna().any():
+            one = rows.iloc[0]
+            said = span(one["accuracy_low"], one["accuracy_high"]) if len(rows) == 1 else (
+                f"over {len(rows)} trainings"
+            )  # fmt: skip
+            yield f"{keys[2]} {number(rows['accuracy'].mean())} {said}"
+
+
+def _table(board: Board) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", style="dim" if board.lead else "")
+    for place, name in enumerate(board.header):
+        named = place < _NAMES
+        table.add_column(Text(name), justify="left" if named else "right", overflow="fold")
+    for row in board.rows:
+        table.add_row(*(Text(_text(cell)) for cell in row))
+    return table
+
+
+def _text(cell: Cell | None) -> str:
+    if cell is None:
+        return ""
     parts = [f"*{cell.text}" if cell.bold else cell.text, cell.interval, cell.ties]
     parts += [f"({cell.undefined} undef.)"] if cell.undefined else []
     return " ".join(part for part in parts if part)
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")

@@ -1,0 +1,90 @@
+"""What stands around the package: tasks, citation, references, hooks, and the book's contents."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import yaml
+
+import xaibench
+from xaibench.core.bibliography import keys_of
+from xaibench.core.contract import KINDS
+from xaibench.core.registry import plugins
+
+ROOT = Path(__file__).parents[2]
+MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
+TARGETS = re.findall(r"^(\w+):", MAKEFILE, re.M)
+KEY = r"[a-z]+(?:18|19|20)\d\d[a-z]+"
+
+
+def test_make_lists_every_task():
+    done = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = re.findall(r"^  (\w+) +\S", done.stdout, re.M)
+    assert listed == TARGETS
+    assert {"setup", "lint", "type", "test", "docs", "smoke", "browser"} <= set(TARGETS)
+
+
+def test_make_test_runs_the_line_of_the_readme():
+    done = subprocess.run(
+        ["make", "-n", "test", "VENV=else/where"], cwd=ROOT, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    said = "echo eval".join(done.stdout.rsplit("eval", 1))
+    told = subprocess.run(
+        ["bash", "-c", said], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    line = re.search(r"^python3 .*-m pytest$", (ROOT / "README.md").read_text("utf-8"), re.M)
+    assert told.stdout.strip() == "eval " + line[0].replace(".venv", "else/where")
+
+
+def test_the_pipeline_runs_the_tasks():
+    script = (ROOT / ".ci" / "run").read_text("utf-8")
+    for task in ("browser", "test", "setup", "lint", "type", "docs", "smoke"):
+        assert re.search(rf"\bmake\b.*\b{task}\b", script), task
+
+
+def test_hooks_are_tasks_and_need_no_net():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))
+    assert [repo["repo"] for repo in hooks["repos"]] == ["local"]
+    for hook in hooks["repos"][0]["hooks"]:
+        assert hook["language"] == "system"
+        make, task = hook["entry"].split()
+        assert (make, task in TARGETS) == ("make", True)
+
+
+def test_the_citation_is_whole_and_of_this_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert citation["cff-version"] == "1.2.0"
+    assert {"message", "title", "authors", "abstract", "keywords"} <= set(citation)
+    assert str(citation["version"]) == xaibench.__version__
+    assert citation["license"] == project["license"]
+    assert citation["type"] == "software"
+    assert all("name" in author for author in citation["authors"])
+    assert set(citation) <= {
+        "cff-version", "message", "title", "authors", "abstract", "keywords", "version", "license",
+        "type",
+    }  # fmt: skip
+
+
+def test_what_is_cited_is_known_and_what_is_known_is_cited():
+    known = keys_of(ROOT / "references.bib")
+    assert len(known) == len(set(known))
+    places = [ROOT / "README.md"]
+    for folder, ending in (("xaibench", "py"), ("benchmarks", "py"), ("docs", "md")):
+        places += (ROOT / folder).rglob(f"*.{ending}")
+    places.append(ROOT / "results" / "published" / "reported.csv")
+    texts = {place: place.read_text("utf-8") for place in places if "generator" not in place.parts}
+    cited = {plugin.paper for kind in KINDS for plugin in plugins(kind).values()} - {None}
+    for text in texts.values():
+        cited |= set(re.findall(rf'(?:paper="|`|\[|@)({KEY})[`"\]]', text))
+    assert not cited - set(known)
+    everything = "\n".join(texts.values())
+    assert not [key for key in known if key not in cited and key not in everything]
+
+
+def test_the_book_has_every_page_and_no_other():
+    nav = re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.M)
+    docs = ROOT / "docs"
+    assert sorted(nav) == sorted(str(page.relative_to(docs)) for page in docs.rglob("*.md"))

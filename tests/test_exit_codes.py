@@ -1,0 +1,123 @@
+"""What scripts get from the command line: codes, and one line of what went wrong."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from plugin_files import forget_plugin_files
+
+from xaibench.commands.exits import MEANINGS, Exit
+
+PLUGINS = Path(__file__).parent / "faulty_plugins.py"
+TINY = (
+    *("run", "--dataset", "phantom[images=40]", "--models", "matchbox", "--metrics", "iou"),
+    *("--epochs", "2", "--image-size", "32", "--weights", "none", "--device", "cpu"),
+    *("--plugin", str(PLUGINS), "--no-controls", "--methods", "gradcam"),
+)
+
+
+@pytest.fixture(autouse=True)
+def _registry_left_without_plugin_files():
+    yield
+    forget_plugin_files()
+
+
+def test_every_code_has_a_meaning_and_stands_in_the_help(call):
+    assert set(MEANINGS) == set(Exit)
+    code, out, _ = call("--help")
+    assert code == Exit.DONE
+    for each, text in MEANINGS.items():
+        assert f"  {each.value:<5}{text}\n" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["rum"], "there is no command 'rum' (did you mean 'run'?); `xaibench --help` shows"),
+        (["run", "--metods", "a"], "no option --metods (did you mean '--methods'?); `xaibench run"),
+        (["run", "--epochs", "x"], "invalid value for '--epochs': 'x' is not a valid integer;"),
+        (["run", "-q", "-v"], "--quiet and --verbose: choose one of them."),
+        (["score"], "missing argument 'MAPS.npz'; `xaibench score --help` shows"),
+        (["study", "los"], "did you mean 'loss'?"),
+        (["diagnose", "absent"], "no run.json"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(call, tmp_path, monkeypatch, arguments, line):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call(*arguments)
+    assert (code, out, err.count("\n")) == (Exit.MISTAKE, "", 1)
+    assert err.startswith("error: ")
+    assert line in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_environment_may_set_what_is_told_but_nothing_else(call, tmp_path, monkeypatch):
+    monkeypatch.setenv("XAIBENCH_LOG", "loud")
+    code, _, err = call("report", tmp_path)
+    assert (code, err.count("\n")) == (Exit.MISTAKE, 1)
+    assert "XAIBENCH_LOG=LOUD: choose one of DEBUG, INFO" in err
+
+
+def test_an_unexpected_error_is_one_line_that_says_where_the_traceback_is(
+    call, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("FALTER", "1")
+    out = tmp_path / "out"
+    code, _, err = call(*TINY, "--out", out)
+    assert code == Exit.FAULT
+    line = err.splitlines()[-1]
+    assert line == (
+        "unexpected error: ValueError: the sky fell; the traceback stands in "
+        f"{out / 'run.log'}; please report it."
+    )
+    assert "Traceback" not in err
+    log = (out / "run.log").read_text("utf-8")
+    assert 'raise ValueError("the\\nsky fell")' in log
+    _, _, err = call(*TINY, "--out", out, "--verbose")
+    assert re.search(r"^\d\d:\d\d:\d\d job 1 of 1: matchbox", err, re.MULTILINE)
+    assert "Traceback (most recent call last)" in err
+    assert err.splitlines()[-1] == line
+    assert call(*TINY, "--out", out, "-q") == (Exit.FAULT, "", f"{line}\n")
+
+
+def test_a_broken_rule_ends_a_check_with_its_own_code(call):
+    code, out, _ = call("check", "hapless", "--plugin", PLUGINS)
+    assert code == Exit.FOUND
+    assert "broken" in out
+
+
+def test_signals_stop_a_run_that_the_same_command_continues(tmp_path):
+    ends = {signal.SIGINT: Exit.STOPPED, signal.SIGTERM: Exit.TERMINATED}
+    runs = {}
+    for number in ends:
+        command = [sys.executable, "-m", "xaibench", *TINY, "--out", number.name]
+        runs[number] = subprocess.Popen(
+            command, cwd=tmp_path, env={**os.environ, "DAWDLE": "0.5"},
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    for number, process in runs.items():
+        told = [process.stderr.readline() for _ in range(2)]
+        assert "epoch 1/2" in told[1]
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == ends[number]
+        assert err.splitlines()[-1] == "stopped; the same command goes on from here."
+        assert "Traceback" not in err
+        log = (tmp_path / number.name / "run.log").read_text("utf-8")
+        assert log.splitlines()[-1].endswith("INFO stopped")
+        assert "Traceback" not in log
+
+
+def test_a_reader_that_leaves_is_no_error():
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "xaibench", "completion", "bash"],
+        stdout=writer, stderr=subprocess.PIPE, check=False, timeout=60,
+    )  # fmt: skip
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (Exit.PIPE, b"")

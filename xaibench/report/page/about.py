@@ -1,0 +1,111 @@
+"""What was run, what failed, and where the numbers come from: facts of ``run.json`` as text."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from xaibench.core.markdown import markdown_table
+from xaibench.core.store import read_json
+from xaibench.report.facts.traits import Run
+from xaibench.report.wording.markdown import bullets
+
+
+class Fact(NamedTuple):
+    """A line of what was run: one text, or several."""
+
+    name: str
+    texts: Sequence[str]
+
+
+def facts(run: Run) -> list[Fact]:
+    """Return what was run, a line for each thing that ``run.json`` knows."""
+    options = run.get("options", {})
+    size = run.get("protocol", {}).get("image_size")
+    methods = run.get("methods", {})
+    chosen = {name: about for name, about in methods.items() if about["family"] != "control"}
+    told: dict[str, Sequence[Any]] = {
+        "dataset": [*run["datasets"]] if "datasets" in run else [run["dataset"]],
+        "split": [run.get("protocol", {}).get("split")],
+        "classes": run["classes"],
+        "images at": [f"{size} by {size} pixels" if size else None],
+        "images used at most": [options.get("limit") or None],
+        "models": [*run.get("models", {})],
+        "weights": [options.get("weights")],
+        "methods": [*chosen],
+        "controls": [name for name in methods if name not in chosen],
+        "metrics": [*run["metrics"]],
+        "training seeds": run.get("seeds", []),
+        "training masks seen": [_share(run.get("mask_fraction"))],
+        "made": [run.get("date")],
+        "by": [f"xaibench {run['xaibench']}" if run.get("xaibench") else None],
+    }
+    lines = [Fact(name, [str(text) for text in texts if text is not None])
+             for name, texts in told.items()]  # fmt: skip
+    return [line for line in lines if line.texts]
+
+
+def warnings_of(run: Run) -> list[str]:
+    """Return the warnings of the run and of its submission, each once."""
+    told = [*run.get("warnings", []), *run.get("submission", {}).get("warnings", [])]
+    return list(dict.fromkeys(map(str, told)))
+
+
+def failures(run: Run, out: Path) -> list[tuple[str, str]]:
+    """Return what failed and why, from the cells and analyses that recorded an error."""
+    found = []
+    for path in sorted([*out.glob("cells/**/cell.json"), *out.glob("analyses/**/analysis.json")]):
+        about = read_json(path)
+        name = str(about.get("method") or about.get("analysis") or "")
+        wanted = name in run["methods"] or path.name == "analysis.json"
+        if wanted and about.get("error"):
+            where = ", ".join(path.parent.relative_to(out).parts[1:-1])
+            found.append((f"{name} in {where}", str(about["error"])))
+    return found
+
+
+def undefined(scores: pd.DataFrame) -> Iterator[str]:
+    """Yield Markdown: how many values of each metric are undefined, and why."""
+    if scores.empty:
+        return
+    empty = scores[pd.to_numeric(scores["value"]).isna()]
+    if empty.empty:
+        yield f"Every one of the {len(scores)} values is defined."
+        return
+    counts = pd.crosstab(empty["metric"], empty["status"])
+    reasons = [str(reason) for reason in counts]
+    all_values = scores.groupby("metric", sort=False).size()
+    rows = []
+    for metric, own in all_values.items():
+        found = [int(counts[reason].get(metric, 0)) for reason in reasons]
+        rows.append([str(metric), str(own), str(sum(found)), *map(str, found)])
+    yield "Values of all maps, those of the controls among them."
+    yield markdown_table(["metric", "values", "undefined", *reasons], rows)
+
+
+def provenance(run: Run) -> Iterator[str]:
+    """Yield Markdown: protocol, files of the splits, sources, versions."""
+    yield f"Protocol `{run.get('protocol_hash', '')}`: runs that differ in it are never compared."
+    plain = {key: value for key, value in run.get("protocol", {}).items()
+             if not isinstance(value, Mapping) and value not in ("", None)}  # fmt: skip
+    yield from _pairs("setting", "value", plain)
+    for dataset, about in run.get("datasets", {run["dataset"]: run}).items():
+        yield from _pairs(f"split file of {dataset}", "sha256", about.get("splits", {}))
+    if sources := run.get("sources", []):
+        yield "Put together from:"
+        yield bullets([f"{source['name']}: `{source['command']}`" for source in sources])
+    if submission := run.get("submission"):
+        told = {key: text for key, text in submission.items() if key != "warnings"}
+        yield from _pairs("submission", "value", told)
+    yield from _pairs("software", "version", run.get("versions", {}))
+
+
+def _pairs(name: str, value: str, entries: Mapping[str, Any]) -> Iterator[str]:
+    if entries:
+        rows = [[key, str(text)] for key, text in entries.items()]
+        yield markdown_table([name, value], rows)
+
+
+def _share(fraction: float | None) -> str | None:
+    return None if fraction is None else f"{100 * fraction:g} %"

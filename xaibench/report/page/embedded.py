@@ -1,0 +1,76 @@
+"""The figures of the page: drawn files read back, each with its words and its files."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from markupsafe import Markup
+
+from xaibench.report.judging.analyses import Analysis
+from xaibench.report.page.svg import inline_svg
+from xaibench.report.pictures.figures import Drawn
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A figure: what it shows, its SVG, and (name, link) of its files.
+
+    ``svg`` is empty where the file alone is linked. ``white`` figures bring their own background.
+    """
+
+    title: str
+    alt: str
+    svg: Markup
+    files: Sequence[tuple[str, str]]
+    white: bool = False
+
+
+class Figures:
+    """The drawn figures of a run, found by chapter and subject."""
+
+    def __init__(self, drawn: Sequence[Drawn], out: Path) -> None:
+        self._found = [
+            (each, _embed(out / "figures", each.name, each.title, each.alt, f"figure{place}-", out))
+            for place, each in enumerate(drawn)
+        ]
+
+    def of(self, chapter: int | None, *subjects: str) -> list[Embedded]:
+        """Return a chapter's figures in the order of the subjects; None asks for the run's."""
+        return [
+            figure
+            for subject in subjects
+            for each, figure in self._found
+            if figure and (each.chapter, each.subject) == (chapter, subject)
+        ]
+
+
+def analysis_figures(analyses: Sequence[Analysis], out: Path) -> Iterator[Embedded]:
+    """Yield the analyses' figures; of several folds and seeds of a model the first is shown."""
+    shown: dict[tuple[str, ...], tuple[int, int]] = {}
+    for number, analysis in enumerate(analyses):
+        place, name = analysis.place, str(analysis.about["analysis"])
+        key = (place.dataset, place.split, place.model, name)
+        first = shown.setdefault(key, (place.fold, place.seed)) == (place.fold, place.seed)
+        for at, figure in enumerate(analysis.about["figures"]):
+            title = f"{figure['title']}; {place.title}"
+            made = _embed(analysis.folder, figure["name"], f"{name}. {title}",
+                          f"{name}: {title}", f"analysis{number}-{at}-", out, white=True,
+                          shown=first)  # fmt: skip
+            if made:
+                yield made
+
+
+def _embed(
+    folder: Path, name: str, title: str, alt: str, prefix: str, out: Path, *,
+    white: bool = False, shown: bool = True,
+) -> Embedded | None:  # fmt: skip
+    svg = inline_svg(folder / f"{name}.svg", prefix)
+    if svg is None:
+        return None
+    files = [
+        (ending.upper(), quote((folder / f"{name}.{ending}").relative_to(out).as_posix()))
+        for ending in ("svg", "png")
+        if (folder / f"{name}.{ending}").is_file()
+    ]
+    return Embedded(title, alt, svg if shown else Markup(), files, white)

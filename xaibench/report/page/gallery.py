@@ -1,0 +1,142 @@
+"""The gallery's contents: chosen test images with every row's map, as data for the page."""
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+
+from xaibench.core.errors import XaibenchError
+from xaibench.report.judging.chapter import Chapter, Contents
+from xaibench.report.page.gallery_choice import REASONS, Choice, choose_samples, first_seed
+from xaibench.report.page.gallery_pixels import heat_table
+from xaibench.report.page.gallery_reader import Reader
+from xaibench.report.page.gallery_sample import Pictured, Tile
+from xaibench.report.pictures.stored import open_images
+
+_log = logging.getLogger(__name__)
+_MOST_CHARACTERS, _FEWEST = 3_000_000, 5
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """What ``gallery.html.j2`` shows, in plain words and numbers.
+
+    Attributes:
+        dataset: dataset and split, in words.
+        samples: the images shown, those to look at first in front.
+        total: how many test images there are.
+        classes: of the images shown; ``methods``, ``models`` and ``reasons`` likewise.
+        threshold: in hundredths, where the slider stands first.
+        explained: whose class the maps explain, ``true`` or ``predicted``.
+        masked: whether any image shown has a mask.
+        checked: in words, how the slider's IoU compares with ``scores.csv``; may be empty.
+        data: JSON for ``<script type="application/json" id="gallery-data">``.
+    """
+
+    dataset: str
+    samples: Sequence[Pictured]
+    total: int
+    classes: Sequence[str]
+    methods: Sequence[str]
+    models: Sequence[str]
+    reasons: dict[str, str]
+    threshold: int
+    explained: str
+    masked: bool
+    checked: str
+    data: Markup
+
+
+def collect_gallery(contents: Contents, out: Path) -> Gallery | None:
+    """Choose images of a run, and read their maps from its folder.
+
+    As many as a page can hold, but no fewer than a handful. Of several seeds the first is shown.
+
+    Returns:
+        The gallery, or None where the folder holds no maps (those of `xaibench compare`, runs of
+        analyses alone) or the dataset can't be read any more, of which a warning is logged.
+    """
+    if "options" not in contents.run or not contents.chapters:
+        return None
+    # A folder with maps of its own is of one dataset and split.
+    chapter = contents.chapters[0]
+    try:
+        reader = Reader(chapter.section, contents.material, open_images(contents.run), out)
+        shown = _within_budget(reader, choose_samples(chapter.section, contents.run))
+    except XaibenchError as error:
+        _log.warning("no gallery: %s", error)
+        return None
+    return _describe(chapter, reader, shown) if shown else None
+
+
+def _within_budget(reader: Reader, choices: Sequence[Choice]) -> list[Pictured]:
+    shown: list[Pictured] = []
+    characters = 0
+    for choice in choices:
+        sample = reader.read(choice)
+        if sample is None:
+            continue
+        characters += sample.characters
+        if characters > _MOST_CHARACTERS and len(shown) >= _FEWEST:
+            break
+        shown.append(sample)
+    return shown
+
+
+def _describe(chapter: Chapter, reader: Reader, shown: Sequence[Pictured]) -> Gallery:
+    section = chapter.section
+    tiles = [tile for sample in shown for tile in sample.tiles]
+    return Gallery(
+        dataset=f"{section.dataset}, {section.split}",
+        samples=shown,
+        total=len(first_seed(section)),
+        classes=list(dict.fromkeys(sample.label for sample in shown)),
+        methods=list(dict.fromkeys(tile.method for tile in tiles)),
+        models=list(dict.fromkeys(tile.model for tile in tiles if tile.model)),
+        reasons={
+            way: words
+            for way, words in REASONS.items()
+            if any(way in sample.reasons for sample in shown)
+        },
+        threshold=reader.threshold,
+        explained=reader.explained,
+        masked=any(sample.mask is not None for sample in shown),
+        checked=_checked(reader, tiles),
+        data=_data(reader, shown),
+    )
+
+
+def _checked(reader: Reader, tiles: Sequence[Tile]) -> str:
+    apart = [tile.difference for tile in tiles if tile.difference is not None]
+    if not apart:
+        return ""
+    where = f"At threshold {reader.threshold / 100:.2f} the IoU here"
+    if not max(apart):
+        return (
+            f"{where} is {reader.iou} in scores.csv to the last digit, for all {len(apart)} maps."
+        )
+    return (
+        f"{where} differs from {reader.iou} in scores.csv by up to {max(apart):.2g} for "
+        f"{sum(difference > 0 for difference in apart)} of {len(apart)} maps, as it may where they "
+        "were scored on a GPU, whose sums round otherwise."
+    )
+
+
+def _data(reader: Reader, shown: Sequence[Pictured]) -> Markup:
+    text = json.dumps(
+        {
+            "size": reader.size,
+            "heat": heat_table(),
+            "samples": [
+                {"mask": each.mask, "undefined": each.undefined, "levels": each.levels}
+                for each in shown
+            ],
+        },
+        separators=(",", ":"),
+    )
+    for sign in "<>&":  # so that nothing in it can end the script
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)  # no sign of markup is left

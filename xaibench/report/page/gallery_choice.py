@@ -1,0 +1,96 @@
+"""Which test images the gallery shows, and why each was chosen."""
+
+from collections.abc import Iterator
+from itertools import zip_longest
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xaibench.core.seeds import seed_of
+from xaibench.report.facts.section import Section
+from xaibench.report.facts.traits import Run, header, headlines, sign
+from xaibench.report.numbers import number
+
+BEST, WORST, RANDOM, APART = "best", "worst", "random", "apart"
+REASONS = {
+    BEST: "best",
+    WORST: "worst",
+    RANDOM: "random",
+    APART: "methods differ most",
+}
+"""Ways to be chosen, and how the page calls them."""
+
+_EACH, _MOST = 8, 48  # of a way, and of all; chance fills up
+_PAIR = 2
+Candidates = list[tuple[int, str]]
+
+
+class Choice(NamedTuple):
+    """A test image: its line in the section's units, and in words why it was chosen, by way."""
+
+    unit: int
+    reasons: dict[str, str]
+
+
+def first_seed(section: Section) -> NDArray[np.intp]:
+    """Return the lines of the units that the first training seed explains: each image once."""
+    seeds = section.units["seed"].to_numpy()
+    return np.flatnonzero(seeds == seeds.min())
+
+
+def choose_samples(section: Section, run: Run) -> list[Choice]:
+    """Return the images worth a look, those to be taken first in front.
+
+    Best and worst are the leading row's by the first headline metric; the random ones hang on the
+    protocol alone. Images that were chosen in several ways stand there once.
+    """
+    units = first_seed(section)
+    lists = [list(found) for found in (*_judged(section, run, units), _random(run, units))]
+    order = (BEST, WORST, APART, RANDOM)
+    reasons: dict[int, dict[str, str]] = {}
+    for turn in zip_longest(*lists):
+        for way, candidate in zip(order, turn, strict=True):
+            if candidate is not None:
+                unit, words = candidate
+                reasons.setdefault(unit, {})[way] = words
+    return [Choice(unit, words) for unit, words in reasons.items()][:_MOST]
+
+
+def _judged(
+    section: Section, run: Run, units: NDArray[np.intp]
+) -> tuple[Candidates, Candidates, Candidates]:
+    """Return the leader's best and worst images, and those on which rows lie furthest apart."""
+    metric = next(iter(headlines(run)), None)
+    if metric is None or not section.ranked:
+        return [], [], []
+    values = section.values[metric][units][:, section.ranked]
+    leader = section.rows[section.ranked[0]]
+    said = f"by {header(run, metric)} of {leader.method} on {leader.model}"
+    own = values[:, 0]
+    known = np.flatnonzero(~np.isnan(own))
+    ordered = known[np.argsort(-sign(run, metric) * own[known], kind="stable")]
+    half = min(_EACH, -(-len(ordered) // _PAIR))
+    ends = [
+        [(int(units[at]), f"{end} {said}: {number(own[at])}") for at in chosen[:half]]
+        for end, chosen in ((BEST, ordered), (WORST, ordered[::-1]))
+    ]
+    return ends[0], ends[1], list(_apart(values, units, metric))
+
+
+def _apart(
+    values: NDArray[np.float64], units: NDArray[np.intp], metric: str
+) -> Iterator[tuple[int, str]]:
+    several = np.flatnonzero((~np.isnan(values)).sum(axis=1) >= _PAIR)
+    if not len(several):
+        return
+    low, high = np.nanmin(values[several], axis=1), np.nanmax(values[several], axis=1)
+    for at in np.argsort(low - high, kind="stable")[:_EACH]:
+        words = f"methods differ most by {metric}: {number(low[at])} to {number(high[at])}"
+        yield int(units[several[at]]), words
+
+
+def _random(run: Run, units: NDArray[np.intp]) -> Iterator[tuple[int, str]]:
+    drawn = np.random.default_rng(seed_of("gallery", run.get("protocol_hash", "")))
+    for unit in drawn.permutation(units)[:_MOST]:
+        yield int(unit), "drawn at random"

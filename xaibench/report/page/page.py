@@ -1,0 +1,82 @@
+"""``report.html``: everything that is said of a run, in one file that asks nothing of the net."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from markupsafe import Markup
+
+from xaibench.core.store import replacing
+from xaibench.report.judging.chapter import Contents
+from xaibench.report.page.about import facts, failures, warnings_of
+from xaibench.report.page.embedded import Figures
+from xaibench.report.page.gallery import Gallery
+from xaibench.report.page.parts import chapter_title, parts
+from xaibench.report.page.prose import prose, sentence
+from xaibench.report.page.templating import environment, source
+from xaibench.report.pictures.figures import Drawn
+from xaibench.report.wording.conclusions import conclusions
+from xaibench.report.wording.headline import headline
+from xaibench.report.wording.markdown import bullets
+
+_FILES = (
+    "leaderboard.csv", "leaderboard.md", "leaderboard.tex", "scores.csv", "slices.csv",
+    "agreement.csv", "decisions.csv", "classification.csv", "analyses.csv", "diagnostics.csv",
+    "costs.csv", "run.json",
+)  # fmt: skip
+
+
+def write_page(
+    contents: Contents, figures: Sequence[Drawn], gallery: Gallery | None, out: Path
+) -> None:
+    """Write ``report.html``.
+
+    Args:
+        contents: everything that is said of the run.
+        figures: what was drawn of it, files in ``out/figures``.
+        gallery: test images with their maps, where there are any.
+        out: the run's folder.
+
+    Raises:
+        XaibenchError: the folder can't be written, or its diagnostics can't be read.
+    """
+    run = contents.run
+    text = (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            title=run["dataset"],
+            date=str(run.get("date", "")).partition("T")[0],
+            headline=_headline(contents),
+            concluded=_concluded(contents),
+            warnings=warnings_of(run),
+            failures=failures(run, out),
+            skipped=run.get("skipped", []),
+            facts=facts(run),
+            command=" ".join(str(run.get("command", "")).split()),
+            files=[name for name in _FILES if (out / name).is_file()],
+            parts=list(parts(contents, Figures(figures, out), out)),
+            gallery=gallery,
+            read=lambda name: Markup(source(name)),
+        )
+    )
+    with replacing(out / "report.html") as path:
+        path.write_text(text, "utf-8")
+
+
+def _headline(contents: Contents) -> Sequence[Markup]:
+    several = len(contents.chapters) > 1
+    return [
+        sentence((f"{chapter_title(chapter)}: " if several else "") + " ".join(said))
+        for chapter in contents.chapters
+        if (said := list(headline(chapter.section, contents.run, chapter.judged)))
+    ]
+
+
+def _concluded(contents: Contents) -> Sequence[tuple[str, Markup]]:
+    return [
+        (
+            chapter_title(chapter) if len(contents.chapters) > 1 else "",
+            prose([bullets(list(conclusions(chapter.section, contents.run, chapter.judged)))]),
+        )
+        for chapter in contents.chapters
+    ]

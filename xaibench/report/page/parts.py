@@ -1,0 +1,163 @@
+"""The page's parts in their order: boards, decisions, costs, agreement, slices and the rest."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from xaibench.core.markdown import markdown_table
+from xaibench.report.judging.agreement import agreement_lines, identical_rows
+from xaibench.report.judging.chapter import Chapter, Contents
+from xaibench.report.judging.decision import decisions_to_markdown
+from xaibench.report.page.about import provenance, undefined
+from xaibench.report.page.diagnosed import verdicts
+from xaibench.report.page.embedded import Embedded, Figures, analysis_figures
+from xaibench.report.page.prose import prose
+from xaibench.report.page.sheets import Sheet, cost_sheet, metric_anchor, sheets
+from xaibench.report.wording.analysis_document import analyses_to_markdown
+from xaibench.report.wording.classification_tables import classification_to_markdown
+from xaibench.report.wording.definitions import definitions
+from xaibench.report.wording.document import NOTES
+from xaibench.report.wording.markdown import bullets
+from xaibench.report.wording.slice_tables import slices_to_markdown
+
+_ABOUT_BOARDS = (
+    "A cell holds a mean, its 95 % interval and letters: rows that share a letter can't be told "
+    "apart. A shaded cell can't be told apart from the best one, which is bold. The line under it "
+    "is the interval on the column's scale, the dot its mean, the thin bar the best control that "
+    "never looks at the image."
+)
+_SAME = (
+    "Same score on every image by every metric, so one result and not several (as Grad-CAM and "
+    "HiResCAM on a pooling and linear head, which are equal by construction):"
+)
+_ABOUT_AGREEMENT = (
+    "Kendall's τ between the orders of the rows: 1 the same, 0 none in common, -1 the opposite; "
+    "all pairs stand in agreement.csv."
+)
+_ABOUT_SLICES = (
+    "Means, intervals and numbers of maps (n) on parts of the images, by the first metric of each "
+    "board. Nothing is tested here: of so many parts some differ by chance."
+)
+
+_EMPTY = Markup()
+
+
+@dataclass(frozen=True)
+class Block:
+    """A piece of a part; of one dataset and split where a title names it.
+
+    ``aside`` and ``closed`` are shown when asked for.
+    """
+
+    title: str = ""
+    text: Markup = _EMPTY
+    sheets: Sequence[Sheet] = ()
+    figures: Sequence[Embedded] = ()
+    aside: Sequence[Embedded] = ()
+    closed: Markup = _EMPTY
+
+    def __bool__(self) -> bool:
+        """Whether it says anything."""
+        return bool(self.text or self.sheets or self.figures)
+
+
+class Part(NamedTuple):
+    """A part of the page, with its place in the table of contents."""
+
+    anchor: str
+    title: str
+    blocks: Sequence[Block]
+
+
+def parts(contents: Contents, figures: Figures, out: Path) -> Iterator[Part]:
+    """Yield all parts that have something to say.
+
+    Args:
+        contents: what is said.
+        figures: what was drawn of it.
+        out: the run's folder, which holds diagnostics and figures of analyses.
+    """
+    run, chapters = contents.run, contents.chapters
+    for anchor, title, made in (
+        ("boards", "Boards", [_boards(contents, at, figures) for at in range(len(chapters))]),
+        ("attention", "Accuracy and attention", [
+            Block(text=_body(decisions_to_markdown(chapter.decisions))) for chapter in chapters]),
+        ("cost", "Cost of a map", [_cost(contents, at, figures) for at in range(len(chapters))]),
+        ("agreement", "Do the metrics agree?", [
+            _agreement(contents, at, figures) for at in range(len(chapters))]),
+        ("slices", "Slices", [_slices(contents, at, figures) for at in range(len(chapters))]),
+        ("classification", "Classification", [_classification(contents, figures)]),
+        ("analyses", "Analyses", [_analyses(contents, out)]),
+        ("diagnostics", "Diagnostics", [Block(text=text, closed=closed)
+                                        for text, closed in verdicts(out)]),
+        ("undefined", "Undefined values", [Block(text=prose(undefined(contents.material.scores)))]),
+        ("reading", "How to read the tables", [Block(text=prose([NOTES] if chapters else []))]),
+        ("metrics", "What each metric means", [_metrics(contents)]),
+        ("provenance", "Provenance", [Block(text=prose(provenance(run)))]),
+    ):  # fmt: skip
+        names = [chapter_title(each) for each in chapters] if len(chapters) > 1 else []
+        titled = names if len(made) == len(names) else [""] * len(made)
+        blocks = [replace(b, title=name) for b, name in zip(made, titled, strict=True) if b]
+        if blocks:
+            yield Part(anchor, title, blocks)
+
+
+def chapter_title(chapter: Chapter) -> str:
+    """Name a dataset and split."""
+    return f"{chapter.section.dataset}, {chapter.section.split}"
+
+
+def _boards(contents: Contents, at: int, figures: Figures) -> Block:
+    chapter = contents.chapters[at]
+    text = [_ABOUT_BOARDS]
+    if same := identical_rows(chapter.section):
+        text += [_SAME, bullets([f"{' = '.join(names)} on {model}" for model, names in same])]
+    return Block(
+        text=prose(text),
+        sheets=list(sheets(chapter.board, contents.run)),
+        figures=figures.of(at, "ranks", "scores"),
+        aside=figures.of(at, "board"),
+    )
+
+
+def _cost(contents: Contents, at: int, figures: Figures) -> Block:
+    sheet = cost_sheet(contents.chapters[at].board, contents.run)
+    return Block(sheets=[sheet] if sheet else [], figures=figures.of(at, "cost"))
+
+
+def _agreement(contents: Contents, at: int, figures: Figures) -> Block:
+    table = agreement_lines(contents.chapters[at].agreement, contents.run)
+    text = prose([_ABOUT_AGREEMENT, markdown_table(*table)]) if table else _EMPTY
+    return Block(text=text, figures=figures.of(at, "agreement"))
+
+
+def _slices(contents: Contents, at: int, figures: Figures) -> Block:
+    found = list(slices_to_markdown(contents.chapters[at].slices, contents.run))
+    below = 4 if len(contents.chapters) > 1 else 3  # the chapter's own heading
+    text = prose([_ABOUT_SLICES, *found], below) if found else _EMPTY
+    return Block(text=text, figures=figures.of(at, "slices"))
+
+
+def _classification(contents: Contents, figures: Figures) -> Block:
+    text = _body(classification_to_markdown(contents.classification, contents.tests))
+    return Block(text=text, figures=figures.of(None, "confusion", "training"))
+
+
+def _analyses(contents: Contents, out: Path) -> Block:
+    text = _body(analyses_to_markdown(contents.analyses, contents.quantities, out))
+    return Block(text=text, figures=list(analysis_figures(contents.analyses, out)))
+
+
+def _metrics(contents: Contents) -> Block:
+    run = contents.run
+    headings = {f"`{name}`": f"### `{name}`" for name in run["metrics"]}
+    anchors = {name: metric_anchor(run, name) for name in run["metrics"]}
+    return Block(text=prose([headings.get(text, text) for text in definitions(run)], 3, anchors))
+
+
+def _body(paragraphs: Iterable[str]) -> Markup:
+    """Render all but the heading, which is the part's."""
+    return prose(list(paragraphs)[1:])

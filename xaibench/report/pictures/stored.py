@@ -1,0 +1,63 @@
+"""What pictures of a run are made of: its images, and its maps as scoring finished them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import torch
+from torch import Tensor
+
+from xaibench.core.archive import MapReader
+from xaibench.core.data import Dataset
+from xaibench.core.errors import XaibenchError
+from xaibench.core.maps import finish
+from xaibench.core.registry import bind, load_plugin_file
+from xaibench.core.roots import open_dataset
+from xaibench.report.facts.traits import Run
+
+SHOWN_CONTROLS = ("average_mask", "sobel")
+"""Controls worth a picture: what a place alone is worth, and what edges alone are."""
+
+
+def open_images(run: Run) -> Dataset:
+    """Return the dataset that a run was made on.
+
+    Raises:
+        XaibenchError: it can't be read any more.
+    """
+    options = run["options"]
+    for file in options["plugin"]:
+        load_plugin_file(Path(file))
+    return open_dataset(bind("dataset", options["dataset"]), options["data_root"])
+
+
+def finished_map(
+    archive: Path, keys: Sequence[str], size: tuple[int, int], traits: Mapping[str, Any]
+) -> tuple[Tensor, str] | None:
+    """Read a map, and finish it as scoring does.
+
+    Args:
+        archive: a cell's ``maps.npz``.
+        keys: the map's names; the first that is there counts.
+        size: ``(H, W)`` to finish it at.
+        traits: ``sign`` and ``rescale`` of its method.
+
+    Returns:
+        The map ``(H, W)`` in [0, 1] and its status, or None where it isn't stored.
+
+    Raises:
+        XaibenchError: the file is damaged.
+    """
+    if not archive.is_file():
+        return None
+    try:
+        with MapReader(archive) as reader:
+            key = next((key for key in keys if key in reader), None)
+            if key is None:  # a method that failed keeps the maps of an earlier split
+                return None
+            raw = torch.from_numpy(reader[key])[None]
+    except (OSError, ValueError, BadZipFile) as error:
+        raise XaibenchError(f"{archive}: {error}; repeat the run, and it is made again.") from error
+    maps, statuses = finish(raw, size, sign=traits["sign"], rescale=traits["rescale"])
+    return maps[0], statuses[0]
