@@ -60,8 +60,9 @@ def stored_keys(path):
 def test_a_finished_run_leaves_every_file(finished_run):
     out = finished_run.out
     for name in ("run.json", "scores.csv", "predictions.csv", "classification.csv",
-                 "leaderboard.csv", "leaderboard.md", "grid.png", "history.png",
-                 "splits/kfold-2-fold0.csv", "splits/kfold-2-fold1.csv"):  # fmt: skip
+                 "leaderboard.csv", "leaderboard.md", "report.html", "grid.png",
+                 "figures/training.svg", "splits/kfold-2-fold0.csv",
+                 "splits/kfold-2-fold1.csv"):  # fmt: skip
         assert (out / name).stat().st_size > 0, name
     for name in ("model.pt", "model.json", "history.csv", "predictions.csv"):
         assert (model_folder(out, "pocket_saliency", fold="kfold-2-fold1", seed=1) / name).is_file()

@@ -15,6 +15,7 @@ from xaibench.report.pictures.analysis_figures import draw_figures
 from xaibench.report.pictures.figures import draw_report
 from xaibench.report.pictures.gallery import pick_rows
 from xaibench.report.pictures.grid import draw_grid
+from xaibench.report.pictures.stored import holds_maps
 from xaibench.report.wording.document import to_markdown
 from xaibench.report.wording.latex import to_latex
 
@@ -69,15 +70,13 @@ def write_tables(contents: Contents, out: Path) -> None:
 
 
 def _draw_grid(contents: Contents, out: Path) -> None:
-    run, predictions = contents.run, contents.material.predictions
-    # A merged folder has no maps to show, and a run that only analyses neither.
-    if "options" not in run or predictions.empty or not run["methods"]:
+    if not holds_maps(contents.material):
         return
     try:
-        rows = pick_rows(out, dict(run), predictions)
+        rows = pick_rows(out, dict(contents.run), contents.material.predictions)
     except XaibenchError as error:
         _log.warning("no picture grid: %s", error)
         return
     if rows:
         with replacing(out / "grid.png") as path:
-            draw_grid(rows, path, f"{run['dataset']}, test images")
+            draw_grid(rows, path, f"{contents.run['dataset']}, test images")

@@ -14,7 +14,7 @@ from xaibench.report.page.gallery_choice import REASONS, Choice, choose_samples,
 from xaibench.report.page.gallery_pixels import heat_table
 from xaibench.report.page.gallery_reader import Reader
 from xaibench.report.page.gallery_sample import Pictured, Tile
-from xaibench.report.pictures.stored import open_images
+from xaibench.report.pictures.stored import holds_maps, open_images
 
 _log = logging.getLogger(__name__)
 _MOST_CHARACTERS, _FEWEST = 3_000_000, 5
@@ -59,7 +59,7 @@ def collect_gallery(contents: Contents, out: Path) -> Gallery | None:
         The gallery, or None where the folder holds no maps (those of `xaibench compare`, runs of
         analyses alone) or the dataset can't be read any more, of which a warning is logged.
     """
-    if "options" not in contents.run or not contents.chapters:
+    if not (holds_maps(contents.material) and contents.chapters):
         return None
     # A folder with maps of its own is of one dataset and split.
     chapter = contents.chapters[0]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 
@@ -153,7 +154,11 @@ class Reader:
 
     @cached_property
     def _predictions(self) -> dict[tuple[Any, ...], dict[Any, Any]]:
-        table = self._material.predictions
+        table = self._material.predictions.copy()
+        # Models that don't classify leave their cells empty, which makes texts of the others'.
+        named = table.columns.str.startswith(("prediction", "confidence_"))
+        numbers = table.columns[named]
+        table[numbers] = table[numbers].apply(pd.to_numeric)
         keys = (table[name] for name in ("model", "fold", "seed", "sample"))
         return dict(zip(zip(*keys, strict=True), table.to_dict("records"), strict=True))
 

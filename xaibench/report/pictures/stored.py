@@ -14,10 +14,17 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import finish
 from xaibench.core.registry import bind, load_plugin_file
 from xaibench.core.roots import open_dataset
+from xaibench.report.facts.material import Material
 from xaibench.report.facts.traits import Run
 
 SHOWN_CONTROLS = ("average_mask", "sobel")
 """Controls worth a picture: what a place alone is worth, and what edges alone are."""
+
+
+def holds_maps(material: Material) -> bool:
+    """Whether a folder has maps; merged ones have none, nor have runs that only analyse."""
+    run = material.run
+    return "options" in run and len(material.predictions) > 0 and len(run["methods"]) > 0
 
 
 def open_images(run: Run) -> Dataset:
