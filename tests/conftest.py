@@ -7,8 +7,8 @@ import pytest
 
 # Before torch is imported, and for subprocesses: the number of threads may change the last bit.
 os.environ["OMP_NUM_THREADS"] = "1"
-# A script for another interpreter, where Quantus is installed.
-collect_ignore = ["metrics/quantus_peer.py"]
+# A script for another interpreter, where Quantus is installed; plugins that only some tests want.
+collect_ignore = ["metrics/quantus_peer.py", "faulty_plugins.py"]
 
 
 @pytest.fixture

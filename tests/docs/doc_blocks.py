@@ -21,6 +21,7 @@ from xaibench.core.contract import KINDS
 from xaibench.pipeline.options import make_options
 
 ROOT = Path(__file__).parents[2]
+TESTS = ROOT / "tests"
 _FENCE = re.compile(
     r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<text>.*?)^(?P=indent)``` *$", re.M | re.S
 )
@@ -156,6 +157,8 @@ def fresh_plugins():
 def inside(folder):
     """Work in a folder, whose files can be imported, as ``python`` does."""
     before = Path.cwd()
+    # A file of another test may have the name of a page's.
+    others = {name: sys.modules.pop(name) for name in _modules_in(TESTS)}
     os.chdir(folder)
     sys.path.insert(0, str(folder))
     try:
@@ -163,6 +166,11 @@ def inside(folder):
     finally:
         os.chdir(before)
         sys.path.remove(str(folder))
-        for name, module in list(sys.modules.items()):
-            if str(getattr(module, "__file__", None)).startswith(f"{folder}/"):
-                del sys.modules[name]
+        for name in _modules_in(folder):
+            del sys.modules[name]
+        sys.modules.update(others)
+
+
+def _modules_in(folder):
+    files = {name: str(getattr(found, "__file__", None)) for name, found in sys.modules.items()}
+    return [name for name, file in files.items() if file.startswith(f"{folder}/")]

@@ -143,12 +143,15 @@ def test_a_figures_names_are_its_own_and_nothing_in_it_runs(tmp_path):
         'viewBox="0 0 90 50" xmlns="http://www.w3.org/2000/svg" '
         'xmlns:xlink="http://www.w3.org/1999/xlink"><metadata>when</metadata>'
         '<style>*{fill:red}</style><script>alert(1)</script><g id="a" onclick="alert(1)">'
+        '<a xlink:href="javascript:alert(1)"><set attributeName="href" to="javascript:alert(1)"/>'
+        '</a><foreignObject><p/></foreignObject><script xmlns="">alert(1)</script>'
         '<path style="stroke: #000000; clip-path: url(#c)"/><text>&lt;b&gt;</text></g>'
         '<use xlink:href="#a"/><image xlink:href="http://x/y.png"/></svg>'
     )
     text = inline_svg(path, "one-")
     assert text.startswith("<svg ")
-    for left_out in ("metadata", "<style", "script", "onclick", "http://x", "#000000", "<?", "!D"):
+    for left_out in ("metadata", "<style", "script", "onclick", "<a", "foreign", "http://x",
+                     "#000000", "<?", "!D"):  # fmt: skip
         assert left_out not in text
     assert 'id="one-a"' in text
     assert 'href="#one-a"' in text

@@ -126,6 +126,17 @@ def test_samples_are_chosen_by_the_leader_and_the_spread_of_rows_that_compete():
     assert order != other
 
 
+def test_the_row_that_lacks_images_does_not_choose_and_equal_scores_are_left_to_chance():
+    pooled = {"family": "localization", "higher_is_better": True, "estimand": "pooled: one value"}
+    run = {"metrics": {"drop": pooled}, "protocol_hash": "c0ffee"}
+    values = [(0.9, 0.0, 0)] * 30 + [(NAN, 0.8, 0)]
+    chosen = choose_samples(section_of(values), run)
+    worst = [each.unit for each in chosen if "worst" in each.reasons]
+    assert worst not in (list(range(8)), list(range(29, 21, -1)))
+    words = chosen[0].reasons["best"]
+    assert (chosen[0].unit, words) == (30, "best by its part in drop ↑ ‡ of slow on net: 0.800")
+
+
 def test_a_map_is_read_under_the_first_of_its_names(tmp_path):
     writer = MapWriter(tmp_path / "maps.npz")
     writer.add("label/a", np.array([[0, 4, 2]], np.float32))
@@ -159,6 +170,15 @@ def test_a_gallery_holds_every_image_that_fits(contents, finished_run, monkeypat
     assert (len(least.samples), least.total) == (5, 24)
     assert [sample.name for sample in least.samples] == [s.name for s in whole.samples[:5]]
     assert len(json.loads(least.data)["samples"]) == 5
+    assert all("random" in sample.reasons for sample in whole.samples)
+    # Those beyond a gap stand there for their scores alone, wherever chance has put them.
+    section = contents.chapters[0].section
+    names = section.units["sample"].to_numpy()
+    order = {names[each.unit]: each.drawn for each in choose_samples(section, contents.run)}
+    shown = {order[sample.name] for sample in least.samples}
+    by_chance = {order[s.name] for s in least.samples if "random" in s.reasons}
+    assert by_chance == set(range(len(by_chance))) < shown
+    assert len(by_chance) not in shown
 
 
 def test_scores_that_the_maps_do_not_have_are_told(copied):

@@ -260,6 +260,24 @@ def test_a_run_that_only_analyses_has_a_page_without_boards(tmp_path):
     assert '<table class="board' not in text
 
 
+def test_markup_that_slipped_in_could_not_run(look, made, tmp_path):
+    run = "document.title = 'run'"
+    smuggled = (
+        f'<script>{run}</script><img src="data:," onerror="{run}"><a href="javascript:{run}">go</a>'
+        f'<svg onload="{run}"></svg>'
+    )
+    path = tmp_path / "report.html"
+    path.write_text(made.read_text("utf-8").replace("</header>", f"{smuggled}</header>"), "utf-8")
+    page = look(path)
+    page.get_by_role("link", name="go", exact=True).click()
+    page.get_by_role("button", name="iou ↑", exact=True).click()
+    assert page.locator("th[aria-sort]").count() == 1  # the page's own scripts do
+    assert page.title() == "busi: saliency report"
+    assert len(page.wrong) == 4
+    assert all("Content Security Policy" in refused for refused in page.wrong)
+    page.wrong.clear()
+
+
 def test_the_page_asks_nothing_of_the_net(made, hostile):
     for path in (made, hostile):
         text = path.read_text("utf-8")

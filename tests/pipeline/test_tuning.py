@@ -95,7 +95,8 @@ def test_empty_masks_tune_nothing():
 
 
 def test_costs_are_charged_as_if_each_method_stood_alone(run_cells, small, tmp_path):
-    methods = ("gradcam", "hirescam", "sobel", "occlusion[stride=16,window=16]", "gradient")
+    methods = ("gradcam", "hirescam", "sobel", "occlusion[stride=16,window=16]", "gradient",
+               "input_x_gradient")  # fmt: skip
     captum = "captum[name=Saliency]"
     run_cells({**small, "methods": (*methods, captum), "metrics": ("iou",)}, tmp_path,
               target="label")  # fmt: skip
@@ -104,6 +105,7 @@ def test_costs_are_charged_as_if_each_method_stood_alone(run_cells, small, tmp_p
     # Of 32 x 32 pixels; occlusion looks at the untouched image, too.
     assert passes.to_dict() == {
         "gradcam": 1, "hirescam": 1, "sobel": 0, methods[3]: 5, "gradient": 1, captum: 1,
+        "input_x_gradient": 1,  # though it finds the gradients there
     }  # fmt: skip
     assert (costs["seconds_per_image"] > 0).all()
     assert (costs["peak_memory_mb"] > 10).all()

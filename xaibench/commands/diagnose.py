@@ -38,6 +38,7 @@ def diagnose(
     from xaibench.diagnostics.document import summarise
     from xaibench.diagnostics.run import diagnose as diagnose_run
     from xaibench.diagnostics.run import diagnose_shortcut
+    from xaibench.report.write import write_report
 
     _check_usage(
         directory,
@@ -50,6 +51,7 @@ def diagnose(
             frame = diagnose_run(
                 directory, checks=checks, methods=methods, images=images, device=device or ""
             )
+            write_report(directory)  # its page shows the verdicts, too
     else:
         directory = out or Path("results/shortcut")
         with logged_to(directory, command_line()):
@@ -59,7 +61,8 @@ def diagnose(
             )  # fmt: skip
     for line in summarise(frame):
         say(line)
-    say(f"written to {directory}: diagnostics.md, diagnostics.csv")
+    page = "" if shortcut else ", report.html"
+    say(f"written to {directory}: diagnostics.md, diagnostics.csv{page}")
 
 
 def _check_usage(

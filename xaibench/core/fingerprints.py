@@ -11,7 +11,8 @@ from typing import Any
 _PACKAGE = Path(__file__).parent.parent
 # These carry results about and compute nothing in them.
 _CARRIERS = frozenset({"archive", "contract", "errors", "fingerprints", "layout", "plugin",
-                       "progress", "registry", "roots", "spec", "store", "suggest"})  # fmt: skip
+                       "logs", "pace", "progress", "registry", "roots", "screen", "spec", "store",
+                       "suggest"})  # fmt: skip
 
 
 def checksum(path: Path) -> str:

@@ -1,7 +1,6 @@
 """The terminal: bars at its foot, and lines of the log above them, never torn."""
 
 import logging
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -62,7 +61,8 @@ class Screen:
     @contextmanager
     def showing(self, line: Line) -> Iterator[None]:
         """Show a line below the others while the block runs, where there is a terminal."""
-        if self.silent or not sys.stderr.isatty() or console.is_dumb_terminal:
+        # The console's own: where bars stand already, sys.stderr is rich's and may deny it.
+        if self.silent or not console.file.isatty() or console.is_dumb_terminal:
             yield
             return
         self._lines.append(line)

@@ -1,12 +1,11 @@
 """What a method costs: its time, the images that the network sees, the memory that is held."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
 from torch import Tensor, nn
 
+from xaibench.core.passes.device import now
 from xaibench.core.passes.engine import Engine
 from xaibench.core.passes.memory import forget_peak, peak_memory
 
@@ -36,14 +35,16 @@ class Meter:
         engine, device = self._engine, self._engine.device
         forget_peak(device)
         hook = engine.model.register_forward_pre_hook(self._see) if whole_network else None
-        seen, started = engine.seen, self._now(device)
+        # Answers that other methods have paid for are charged as if this one stood alone.
+        passes = engine.seen + engine.spared_passes
+        seconds = now(device) + engine.spared_seconds
         try:
             yield
         finally:
             if hook is not None:
                 hook.remove()
-            self.seconds += self._now(device) - started
-            self.passes += engine.seen - seen
+            self.seconds += now(device) + engine.spared_seconds - seconds
+            self.passes += engine.seen + engine.spared_passes - passes
             self._raise_peak(peak_memory(device))
 
     def add(self, other: "Meter") -> None:
@@ -57,9 +58,3 @@ class Meter:
 
     def _see(self, _model: nn.Module, images: tuple[Tensor, ...]) -> None:
         self.passes += len(images[0])
-
-    @staticmethod
-    def _now(device: torch.device) -> float:
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        return time.perf_counter()

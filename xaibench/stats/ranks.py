@@ -1,5 +1,6 @@
 """Ranks that own up to ties: their intervals, letters for groups of ties, and agreement."""
 
+import re
 from itertools import combinations
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import kendalltau, rankdata
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_LETTER = re.compile(r"[a-z]\d*")
 
 
 def rank_intervals(
@@ -78,6 +80,15 @@ def tie_groups(scores: ArrayLike, different: ArrayLike, *, higher_is_better: boo
         for position in sorted(letter):
             found[order[position]] += _name(number)
     return found
+
+
+def tie_letters(text: str) -> list[str]:
+    """Divide a row's letters as `tie_groups` writes them.
+
+    >>> tie_letters("abz1")
+    ['a', 'b', 'z1']
+    """
+    return _LETTER.findall(text)
 
 
 def mean_ranks(scores: ArrayLike, *, higher_is_better: bool) -> NDArray[np.float64]:

@@ -1,6 +1,7 @@
 """Where and how precisely to compute."""
 
 import os
+import time
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
@@ -12,6 +13,13 @@ from xaibench.core.passes.allocator import keep_freed_memory
 
 _HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 Module = TypeVar("Module", bound=nn.Module)
+
+
+def now(device: torch.device) -> float:
+    """Return seconds by the clock, after all that the device still has to do."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 def choose_device(name: str) -> torch.device:

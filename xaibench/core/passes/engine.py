@@ -65,6 +65,8 @@ class Engine:
         self._batch_sizes: dict[tuple[int, bool], BatchSize] = {}
         self.seen = 0
         """Images that went through the network so far, those that fill a pass up not counted."""
+        self.spared_passes, self.spared_seconds = 0, 0.0
+        """What answers would have cost that were there already, as another method had asked."""
 
     def fast(self, images: Tensor) -> Model:
         """Return the network that passes run on, made at the first call."""

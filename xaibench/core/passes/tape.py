@@ -11,6 +11,7 @@ from xaibench.core.contract import OWN_WORDS
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Outputs
 from xaibench.core.passes.activations import as_activations
+from xaibench.core.passes.device import now
 from xaibench.core.passes.engine import Engine
 from xaibench.core.passes.layers import named_layer
 from xaibench.core.passes.precision import at_least_single
@@ -39,7 +40,7 @@ class Tape:
         self.engine, self.images = engine, images
         self._output: Tensor | None = None
         self._layer: nn.Module | None = None
-        self._gradients: dict[tuple[object, ...], Tensor] = {}
+        self._gradients: dict[tuple[object, ...], tuple[Tensor, int, float]] = {}
         self._outputs: Outputs | None = None
         asked = set(words)
         if not asked & RECORDED_WORDS:
@@ -118,9 +119,17 @@ class Tape:
         self, kind: str, rows: Tensor, targets: Tensor, compute: Callable[[], Tensor]
     ) -> Tensor:
         question = (kind, *rows.tolist(), *targets.tolist())
-        if question not in self._gradients:
-            self._gradients[question] = compute()
-        return self._gradients[question]
+        engine, known = self.engine, self._gradients.get(question)
+        if known is None:
+            passes, seconds = engine.seen, now(engine.device)
+            gradients = compute()
+            spent = engine.seen - passes, now(engine.device) - seconds
+            self._gradients[question] = gradients, *spent
+            return gradients
+        gradients, passes, seconds = known
+        engine.spared_passes += passes
+        engine.spared_seconds += seconds
+        return gradients
 
     def derive(self, rows: Tensor, weights: Tensor) -> Tensor:
         """Return the derivative ``(rows, D, h, w)`` of the logits, weighed ``(rows, K)``."""

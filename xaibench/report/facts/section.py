@@ -48,6 +48,11 @@ class Section:
     present: dict[str, NDArray[np.bool_]]
 
     @property
+    def title(self) -> str:
+        """Dataset and split, as headings name them."""
+        return f"{self.dataset}, {self.split}"
+
+    @property
     def ranked(self) -> list[int]:
         """Places of the rows that compete, in the board's order."""
         return [place for place, row in enumerate(self.rows) if row.competes]

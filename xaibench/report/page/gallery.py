@@ -3,14 +3,22 @@
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from markupsafe import Markup
 
 from xaibench.core.errors import XaibenchError
+from xaibench.report.facts.section import Section
 from xaibench.report.judging.chapter import Chapter, Contents
-from xaibench.report.page.gallery_choice import REASONS, Choice, choose_samples, first_seed
+from xaibench.report.page.gallery_choice import (
+    RANDOM,
+    REASONS,
+    Choice,
+    choose_samples,
+    drawn_without_gap,
+    first_seed,
+)
 from xaibench.report.page.gallery_pixels import heat_table
 from xaibench.report.page.gallery_reader import Reader
 from xaibench.report.page.gallery_sample import Pictured, Tile
@@ -31,6 +39,7 @@ class Gallery:
         classes: of the images shown; ``methods``, ``models`` and ``reasons`` likewise.
         threshold: in hundredths, where the slider stands first.
         explained: whose class the maps explain, ``true`` or ``predicted``.
+        trained: in words, of which training seed they are; empty where there is one alone.
         masked: whether any image shown has a mask.
         checked: in words, how the slider's IoU compares with ``scores.csv``; may be empty.
         data: JSON for ``<script type="application/json" id="gallery-data">``.
@@ -45,6 +54,7 @@ class Gallery:
     reasons: dict[str, str]
     threshold: int
     explained: str
+    trained: str
     masked: bool
     checked: str
     data: Markup
@@ -73,24 +83,31 @@ def collect_gallery(contents: Contents, out: Path) -> Gallery | None:
 
 
 def _within_budget(reader: Reader, choices: Sequence[Choice]) -> list[Pictured]:
-    shown: list[Pictured] = []
+    shown: list[tuple[int, Pictured]] = []
+    places: set[int] = set()
     characters = 0
     for choice in choices:
         sample = reader.read(choice)
-        if sample is None:
-            continue
-        characters += sample.characters
-        if characters > _MOST_CHARACTERS and len(shown) >= _FEWEST:
-            break
-        shown.append(sample)
-    return shown
+        if sample is not None:
+            characters += sample.characters
+            if characters > _MOST_CHARACTERS and len(shown) >= _FEWEST:
+                break
+            shown.append((choice.drawn, sample))
+        places.add(choice.drawn)
+    random = drawn_without_gap(places)
+    return [sample if drawn < random else _without_chance(sample) for drawn, sample in shown]
+
+
+def _without_chance(sample: Pictured) -> Pictured:
+    kept = {way: words for way, words in sample.reasons.items() if way != RANDOM}
+    return replace(sample, reasons=kept)
 
 
 def _describe(chapter: Chapter, reader: Reader, shown: Sequence[Pictured]) -> Gallery:
     section = chapter.section
     tiles = [tile for sample in shown for tile in sample.tiles]
     return Gallery(
-        dataset=f"{section.dataset}, {section.split}",
+        dataset=f"{section.title}",
         samples=shown,
         total=len(first_seed(section)),
         classes=list(dict.fromkeys(sample.label for sample in shown)),
@@ -103,10 +120,18 @@ def _describe(chapter: Chapter, reader: Reader, shown: Sequence[Pictured]) -> Ga
         },
         threshold=reader.threshold,
         explained=reader.explained,
+        trained=_trained(section),
         masked=any(sample.mask is not None for sample in shown),
         checked=_checked(reader, tiles),
         data=_data(reader, shown),
     )
+
+
+def _trained(section: Section) -> str:
+    seeds = sorted(set(section.units["seed"]))
+    if len(seeds) == 1:
+        return ""
+    return f"Of {len(seeds)} training seeds the first, {seeds[0]}, is shown."
 
 
 def _checked(reader: Reader, tiles: Sequence[Tile]) -> str:

@@ -1,7 +1,7 @@
 """Which test images the gallery shows, and why each was chosen."""
 
-from collections.abc import Iterator
-from itertools import zip_longest
+from collections.abc import Collection, Iterator
+from itertools import count, zip_longest
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from xaibench.core.seeds import seed_of
 from xaibench.report.facts.section import Section
-from xaibench.report.facts.traits import Run, header, headlines, sign
+from xaibench.report.facts.traits import Run, header, headlines, is_pooled, sign
 from xaibench.report.numbers import number
 
 BEST, WORST, RANDOM, APART = "best", "worst", "random", "apart"
@@ -27,10 +27,14 @@ Candidates = list[tuple[int, str]]
 
 
 class Choice(NamedTuple):
-    """A test image: its line in the section's units, and in words why it was chosen, by way."""
+    """A test image: its line in the section's units, and in words why it was chosen, by way.
+
+    ``drawn`` is its place in the random order of all test images.
+    """
 
     unit: int
     reasons: dict[str, str]
+    drawn: int
 
 
 def first_seed(section: Section) -> NDArray[np.intp]:
@@ -42,11 +46,14 @@ def first_seed(section: Section) -> NDArray[np.intp]:
 def choose_samples(section: Section, run: Run) -> list[Choice]:
     """Return the images worth a look, those to be taken first in front.
 
-    Best and worst are the leading row's by the first headline metric; the random ones hang on the
-    protocol alone. Images that were chosen in several ways stand there once.
+    Best and worst are the leading row's by the first headline metric, and chance decides where
+    scores are equal; the random ones hang on the protocol alone. Images that were chosen in several
+    ways stand there once.
     """
-    units = first_seed(section)
-    lists = [list(found) for found in (*_judged(section, run, units), _random(run, units))]
+    drawn = np.random.default_rng(seed_of("gallery", run.get("protocol_hash", "")))
+    units = drawn.permutation(first_seed(section))
+    by_chance = [(int(unit), "drawn at random") for unit in units[:_MOST]]
+    lists = [*_judged(section, run, units), by_chance]
     order = (BEST, WORST, APART, RANDOM)
     reasons: dict[int, dict[str, str]] = {}
     for turn in zip_longest(*lists):
@@ -54,7 +61,19 @@ def choose_samples(section: Section, run: Run) -> list[Choice]:
             if candidate is not None:
                 unit, words = candidate
                 reasons.setdefault(unit, {})[way] = words
-    return [Choice(unit, words) for unit, words in reasons.items()][:_MOST]
+    places = {int(unit): place for place, unit in enumerate(units)}
+    return [Choice(unit, words, places[unit]) for unit, words in reasons.items()][:_MOST]
+
+
+def drawn_without_gap(places: Collection[int]) -> int:
+    """Return how many images in a row, from the first drawn, stand among these.
+
+    Only they are a random sample: later ones are here for their scores, whatever their place.
+
+    >>> drawn_without_gap([0, 2, 1, 7])
+    3
+    """
+    return next(place for place in count() if place not in places)
 
 
 def _judged(
@@ -65,9 +84,13 @@ def _judged(
     if metric is None or not section.ranked:
         return [], [], []
     values = section.values[metric][units][:, section.ranked]
-    leader = section.rows[section.ranked[0]]
-    said = f"by {header(run, metric)} of {leader.method} on {leader.model}"
-    own = values[:, 0]
+    # A row that lacks images doesn't lead.
+    defined = (~np.isnan(section.values[metric][:, section.ranked])).sum(axis=0)
+    first = int(np.flatnonzero(defined == defined.max())[0])
+    leader = section.rows[section.ranked[first]]
+    part = "its part in " if is_pooled(run, metric) else ""
+    said = f"by {part}{header(run, metric)} of {leader.method} on {leader.model}"
+    own = values[:, first]
     known = np.flatnonzero(~np.isnan(own))
     ordered = known[np.argsort(-sign(run, metric) * own[known], kind="stable")]
     half = min(_EACH, -(-len(ordered) // _PAIR))
@@ -88,9 +111,3 @@ def _apart(
     for at in np.argsort(low - high, kind="stable")[:_EACH]:
         words = f"methods differ most by {metric}: {number(low[at])} to {number(high[at])}"
         yield int(units[several[at]]), words
-
-
-def _random(run: Run, units: NDArray[np.intp]) -> Iterator[tuple[int, str]]:
-    drawn = np.random.default_rng(seed_of("gallery", run.get("protocol_hash", "")))
-    for unit in drawn.permutation(units)[:_MOST]:
-        yield int(unit), "drawn at random"

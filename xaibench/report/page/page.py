@@ -10,9 +10,9 @@ from xaibench.report.judging.chapter import Contents
 from xaibench.report.page.about import facts, failures, warnings_of
 from xaibench.report.page.embedded import Figures
 from xaibench.report.page.gallery import Gallery
-from xaibench.report.page.parts import chapter_title, parts
+from xaibench.report.page.parts import parts
 from xaibench.report.page.prose import prose, sentence
-from xaibench.report.page.templating import environment, source
+from xaibench.report.page.templating import digest, environment, source
 from xaibench.report.pictures.figures import Drawn
 from xaibench.report.wording.conclusions import conclusions
 from xaibench.report.wording.headline import headline
@@ -23,6 +23,7 @@ _FILES = (
     "agreement.csv", "decisions.csv", "classification.csv", "analyses.csv", "diagnostics.csv",
     "costs.csv", "run.json",
 )  # fmt: skip
+_SCRIPTS = ("theme.js", "boards.js", "gallery.js")
 
 
 def write_page(
@@ -40,6 +41,7 @@ def write_page(
         XaibenchError: the folder can't be written, or its diagnostics can't be read.
     """
     run = contents.run
+    scripts = {name: source(name) for name in _SCRIPTS}
     text = (
         environment()
         .get_template("report.html.j2")
@@ -56,7 +58,9 @@ def write_page(
             files=[name for name in _FILES if (out / name).is_file()],
             parts=list(parts(contents, Figures(figures, out), out)),
             gallery=gallery,
-            read=lambda name: Markup(source(name)),
+            style=lambda name: Markup(source(name)),
+            script=lambda name: Markup(scripts[name]),
+            allowed=[digest(script) for script in scripts.values()],
         )
     )
     with replacing(out / "report.html") as path:
@@ -66,7 +70,7 @@ def write_page(
 def _headline(contents: Contents) -> Sequence[Markup]:
     several = len(contents.chapters) > 1
     return [
-        sentence((f"{chapter_title(chapter)}: " if several else "") + " ".join(said))
+        sentence((f"{chapter.section.title}: " if several else "") + " ".join(said))
         for chapter in contents.chapters
         if (said := list(headline(chapter.section, contents.run, chapter.judged)))
     ]
@@ -75,7 +79,7 @@ def _headline(contents: Contents) -> Sequence[Markup]:
 def _concluded(contents: Contents) -> Sequence[tuple[str, Markup]]:
     return [
         (
-            chapter_title(chapter) if len(contents.chapters) > 1 else "",
+            chapter.section.title if len(contents.chapters) > 1 else "",
             prose([bullets(list(conclusions(chapter.section, contents.run, chapter.judged)))]),
         )
         for chapter in contents.chapters

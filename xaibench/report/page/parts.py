@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from xaibench.core.markdown import markdown_table
 from xaibench.report.judging.agreement import agreement_lines, identical_rows
-from xaibench.report.judging.chapter import Chapter, Contents
+from xaibench.report.judging.chapter import Contents
 from xaibench.report.judging.decision import decisions_to_markdown
 from xaibench.report.page.about import provenance, undefined
 from xaibench.report.page.diagnosed import verdicts
@@ -19,7 +19,7 @@ from xaibench.report.page.sheets import Sheet, cost_sheet, metric_anchor, sheets
 from xaibench.report.wording.analysis_document import analyses_to_markdown
 from xaibench.report.wording.classification_tables import classification_to_markdown
 from xaibench.report.wording.definitions import definitions
-from xaibench.report.wording.document import NOTES
+from xaibench.report.wording.document import ABOUT_AGREEMENT, ABOUT_SLICES, NOTES, SAME_RESULT
 from xaibench.report.wording.markdown import bullets
 from xaibench.report.wording.slice_tables import slices_to_markdown
 
@@ -29,19 +29,6 @@ _ABOUT_BOARDS = (
     "is the interval on the column's scale, the dot its mean, the thin bar the best control that "
     "never looks at the image."
 )
-_SAME = (
-    "Same score on every image by every metric, so one result and not several (as Grad-CAM and "
-    "HiResCAM on a pooling and linear head, which are equal by construction):"
-)
-_ABOUT_AGREEMENT = (
-    "Kendall's τ between the orders of the rows: 1 the same, 0 none in common, -1 the opposite; "
-    "all pairs stand in agreement.csv."
-)
-_ABOUT_SLICES = (
-    "Means, intervals and numbers of maps (n) on parts of the images, by the first metric of each "
-    "board. Nothing is tested here: of so many parts some differ by chance."
-)
-
 _EMPTY = Markup()
 
 
@@ -98,23 +85,18 @@ def parts(contents: Contents, figures: Figures, out: Path) -> Iterator[Part]:
         ("metrics", "What each metric means", [_metrics(contents)]),
         ("provenance", "Provenance", [Block(text=prose(provenance(run)))]),
     ):  # fmt: skip
-        names = [chapter_title(each) for each in chapters] if len(chapters) > 1 else []
+        names = [each.section.title for each in chapters] if len(chapters) > 1 else []
         titled = names if len(made) == len(names) else [""] * len(made)
         blocks = [replace(b, title=name) for b, name in zip(made, titled, strict=True) if b]
         if blocks:
             yield Part(anchor, title, blocks)
 
 
-def chapter_title(chapter: Chapter) -> str:
-    """Name a dataset and split."""
-    return f"{chapter.section.dataset}, {chapter.section.split}"
-
-
 def _boards(contents: Contents, at: int, figures: Figures) -> Block:
     chapter = contents.chapters[at]
     text = [_ABOUT_BOARDS]
     if same := identical_rows(chapter.section):
-        text += [_SAME, bullets([f"{' = '.join(names)} on {model}" for model, names in same])]
+        text += [SAME_RESULT, bullets([f"{' = '.join(names)} on {model}" for model, names in same])]
     return Block(
         text=prose(text),
         sheets=list(sheets(chapter.board, contents.run)),
@@ -130,14 +112,14 @@ def _cost(contents: Contents, at: int, figures: Figures) -> Block:
 
 def _agreement(contents: Contents, at: int, figures: Figures) -> Block:
     table = agreement_lines(contents.chapters[at].agreement, contents.run)
-    text = prose([_ABOUT_AGREEMENT, markdown_table(*table)]) if table else _EMPTY
+    text = prose([ABOUT_AGREEMENT, markdown_table(*table)]) if table else _EMPTY
     return Block(text=text, figures=figures.of(at, "agreement"))
 
 
 def _slices(contents: Contents, at: int, figures: Figures) -> Block:
     found = list(slices_to_markdown(contents.chapters[at].slices, contents.run))
     below = 4 if len(contents.chapters) > 1 else 3  # the chapter's own heading
-    text = prose([_ABOUT_SLICES, *found], below) if found else _EMPTY
+    text = prose([ABOUT_SLICES, *found], below) if found else _EMPTY
     return Block(text=text, figures=figures.of(at, "slices"))
 
 

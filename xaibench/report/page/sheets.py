@@ -155,8 +155,9 @@ class _Scale:
     ) -> None:
         rows = [row[place] for row in parts[0].rows]
         self._blind = _blind_values(section, run, metric)
-        known = [*self._blind.values(), *(end for cell in rows for end in cell[5:8])]
-        ends = [float(end) for end in known if end is not None]
+        ends = [*self._blind.values()]
+        for cell in rows:
+            ends += [end for end in (cell.value, cell.low, cell.high) if end is not None]
         self._low, self._high = (min(ends), max(ends)) if ends else (0.0, 0.0)
         fine = bool(ends) and 0 < max(map(abs, ends)) < _TINY
         drawn = self._high > self._low

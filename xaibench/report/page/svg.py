@@ -7,8 +7,16 @@ from xml.etree import ElementTree as Tree
 from markupsafe import Markup
 
 _SVG, _LINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
-# What the page has no use for: descriptions, code, and style that would reach beyond the figure.
-_LEFT_OUT = {f"{{{_SVG}}}{name}" for name in ("metadata", "script", "style", "foreignObject")}
+# What draws may stay. Descriptions, code, links, what moves, and style that would reach beyond the
+# figure may not, nor may anything that calls itself the same outside of SVG.
+_DRAWS = {
+    f"{{{_SVG}}}{name}"
+    for name in (
+        "g", "defs", "symbol", "use", "path", "rect", "circle", "ellipse", "line", "polyline",
+        "polygon", "text", "tspan", "image", "clipPath", "mask", "marker", "pattern",
+        "linearGradient", "radialGradient", "stop",
+    )
+}  # fmt: skip
 _HREF = (f"{{{_LINK}}}href", "href")
 _NAME = re.compile(r"url\(#([^)]+)\)")
 _BLACK = re.compile(r"#000000\b|#000\b|\bblack\b")
@@ -31,7 +39,7 @@ def inline_svg(path: Path, prefix: str) -> Markup | None:
         return None
     for parent in list(root.iter()):
         for child in list(parent):
-            if child.tag in _LEFT_OUT:
+            if child.tag not in _DRAWS:
                 parent.remove(child)
     for element in root.iter():
         _rename(element, prefix)

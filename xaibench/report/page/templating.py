@@ -1,16 +1,20 @@
 """The page's templates, and the files that stand beside them."""
 
+from base64 import b64encode
+from hashlib import sha256
+from importlib.resources import files
+
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from xaibench.report.page.prose import soft
 
-_TEMPLATES = PackageLoader("xaibench.report.page")
+_PACKAGE = "xaibench.report.page"
 
 
 def environment() -> Environment:
     """Return the templates: all that they are given is escaped, and nothing may be missing."""
     made = Environment(
-        loader=_TEMPLATES,
+        loader=PackageLoader(_PACKAGE),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -22,4 +26,9 @@ def environment() -> Environment:
 
 def source(name: str) -> str:
     """Return the text of a style sheet or a script, as it stands."""
-    return _TEMPLATES.get_source(Environment(), name)[0]
+    return files(_PACKAGE).joinpath("templates", name).read_text("utf-8")
+
+
+def digest(script: str) -> str:
+    """Return the name by which a page's policy allows an inline script, and no other one."""
+    return f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}"

@@ -8,7 +8,6 @@ from xaibench.report.facts.traits import Run, header
 from xaibench.report.judging.chapter import Chapter
 from xaibench.report.numbers import number
 from xaibench.report.pictures.drawing import FONT, Picture, new_axes, set_off_numbers, styled
-from xaibench.report.pictures.shown_rows import place_name
 
 _FEW = 12  # metrics up to which each cell has room for its number
 _LARGE, _SMALL = 0.42, 0.22  # inches of a cell
@@ -46,7 +45,7 @@ def draw_agreement(chapter: Chapter, run: Run) -> Picture | None:
     low, high = ends.iloc[0], ends.iloc[-1]
     return Picture(
         figure,
-        f"Kendall's τ between the orders in which metrics put the rows of {place_name(chapter)}.",
+        f"Kendall's τ between the orders in which metrics put the rows of {chapter.section.title}.",
         f"Heat map of Kendall's tau between {len(names)} metrics over up to {known['rows'].max()} "
         f"rows: it is highest for {high['first']} and {high['second']}, {number(high['tau'])}, and "
         f"lowest for {low['first']} and {low['second']}, {number(low['tau'])}; its median is "

@@ -24,7 +24,6 @@ from xaibench.report.pictures.shown_rows import (
     ShownRow,
     competing,
     counted,
-    place_name,
     value_of,
 )
 
@@ -76,7 +75,7 @@ def draw_cost(chapter: Chapter, run: Run, metric: str) -> Picture | None:
     best, cheapest = lines[front[-1]], lines[front[0]]
     return Picture(
         figure,
-        f"Seconds per image against {header(run, metric)} on {place_name(chapter)}, with 95 % "
+        f"Seconds per image against {header(run, metric)} on {chapter.section.title}, with 95 % "
         "intervals; filled and joined: rows that no other beats in both.",
         f"Scatter plot of {len(lines)} rows, {cost.min():.2g} to {cost.max():.2g} seconds per "
         f"image: the front runs from {cheapest.label}, {cost[front[0]]:.2g} s and "

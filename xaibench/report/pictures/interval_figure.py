@@ -1,6 +1,5 @@
 """The board as a forest plot: means and their intervals, ties as letters."""
 
-import re
 from typing import Any
 
 import numpy as np
@@ -25,10 +24,10 @@ from xaibench.report.pictures.shown_rows import (
     controls,
     counted,
     leader_of,
-    place_name,
     references,
     value_of,
 )
+from xaibench.stats.ranks import tie_letters
 
 # Inches.
 _WIDTH, _PITCH, _MORE, _LETTER = 3.6, 0.175, 0.12, 0.095
@@ -67,7 +66,7 @@ def draw_intervals(chapter: Chapter, run: Run, metric: str) -> Picture | None:
     best = f"{leader.label} leads with {value_of(chapter, metric, leader.place)}"
     return Picture(
         figure,
-        f"{header(run, metric)} on {place_name(chapter)}: means and their 95 % intervals.",
+        f"{header(run, metric)} on {chapter.section.title}: means and their 95 % intervals.",
         f"Forest plot of {counted(len(ranked), 'row')} by {header(run, metric)}: "
         f"{'; '.join([best, *bounds])}; last is {ranked[-1].label} with "
         f"{value_of(chapter, metric, ranked[-1].place)}.",
@@ -109,24 +108,15 @@ def _draw_rows(axes: Axes, chapter: Chapter, lines: list[ShownRow], metric: str)
 def _write_columns(axes: Axes, chapter: Chapter, lines: list[ShownRow], metric: str) -> None:
     """Write values and tie letters at the right, each letter in a column of its own."""
     ties = chapter.judged[metric].ties
-    letters = dict.fromkeys(name for line in lines for name in tie_names(ties[line.place]))
+    letters = dict.fromkeys(name for line in lines for name in tie_letters(ties[line.place]))
     beside, size = axes.get_yaxis_transform(), FONT - 1
     left = {name: 1 + (_TIES + at * _LETTER) / _WIDTH for at, name in enumerate(letters)}
     for row, line in enumerate(lines):
         axes.text(1 + _VALUES / _WIDTH, row, value_of(chapter, metric, line.place), size=size,
                   va="center", color=DIM if line.kind == "control" else INK,
                   transform=beside)  # fmt: skip
-        for name in tie_names(ties[line.place]):
+        for name in tie_letters(ties[line.place]):
             axes.text(left[name], row, name, size=size, va="center", transform=beside)
     axes.text(1 + _VALUES / _WIDTH, -1, "mean [95 %]", size=size, va="center", transform=beside)
     if letters:
         axes.text(1 + _TIES / _WIDTH, -1, "tied", size=size, va="center", transform=beside)
-
-
-def tie_names(text: str) -> list[str]:
-    """Divide letters as `tie_groups` writes them.
-
-    >>> tie_names("abz1")
-    ['a', 'b', 'z1']
-    """
-    return re.findall(r"[a-z]\d*", text)

@@ -9,9 +9,9 @@ from xaibench.report.facts.section import Floats
 from xaibench.report.facts.traits import Run, header, higher_is_better, is_pooled
 from xaibench.report.judging.chapter import Chapter
 from xaibench.report.pictures.drawing import COLOURS, DIM, FONT, INK, Picture, new_axes, styled
-from xaibench.report.pictures.interval_figure import line_pitch, tie_names
-from xaibench.report.pictures.shown_rows import ShownRow, competing, counted, place_name
-from xaibench.stats.ranks import mean_ranks
+from xaibench.report.pictures.interval_figure import line_pitch
+from xaibench.report.pictures.shown_rows import ShownRow, competing, counted
+from xaibench.stats.ranks import mean_ranks, tie_letters
 
 _FEWEST = 3
 # Inches; the axes' own unit from top to bottom.
@@ -59,8 +59,8 @@ def draw_ranks(chapter: Chapter, run: Run, metric: str) -> Picture | None:
     maps = int((~np.isnan(values).any(axis=1)).sum())
     return Picture(
         figure,
-        f"Mean ranks by {header(run, metric)} on {place_name(chapter)}, over {maps} maps that all "
-        "rows have, ties averaged; thick bars join rows (dots) that paired tests with Holm's "
+        f"Mean ranks by {header(run, metric)} on {chapter.section.title}, over {maps} maps that "
+        "all rows have, ties averaged; thick bars join rows (dots) that paired tests with Holm's "
         "correction don't tell apart.",
         f"Critical-difference picture of {len(lines)} rows by {header(run, metric)}: the best mean "
         f"rank is {ranks[0]:.2f}, of {lines[0].label}, the last {ranks[-1]:.2f}, of "
@@ -75,7 +75,7 @@ def tie_ranks(ties: Sequence[str], ranks: Floats) -> list[Floats]:
         ties: letters of each row, M in all.
         ranks: ``(M,)``.
     """
-    named = [tie_names(text) for text in ties]
+    named = [tie_letters(text) for text in ties]
     letters = sorted({name for names in named for name in names}, key=lambda name: (name[1:], name))
     found = [np.sort(ranks[[letter in names for names in named]]) for letter in letters]
     return [group for group in found if len(group) > 1]

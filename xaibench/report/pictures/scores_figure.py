@@ -17,7 +17,6 @@ from xaibench.report.pictures.shown_rows import (
     controls,
     counted,
     leader_of,
-    place_name,
 )
 
 _WIDTH, _SPREAD = 4.6, 0.28
@@ -53,7 +52,7 @@ def draw_scores(chapter: Chapter, run: Run, metric: str) -> Picture | None:
     low, middle, high = np.nanquantile(values[:, leader.place], (0.25, 0.5, 0.75))
     return Picture(
         figure,
-        f"{header(run, metric)} of each map on {place_name(chapter)}: quartiles and mean (bar), "
+        f"{header(run, metric)} of each map on {chapter.section.title}: quartiles and mean (bar), "
         "and behind them every map or their density.",
         f"Box plot of {counted(len(ranked), 'row')} by {header(run, metric)}: "
         f"{leader.label}, the leader, has median {number(middle)} and quartiles {number(low)} and "

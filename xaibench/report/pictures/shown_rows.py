@@ -109,11 +109,6 @@ def value_of(chapter: Chapter, metric: str, place: int) -> str:
     return f"{number(found.mean[place], fine)} {ends}".strip()
 
 
-def place_name(chapter: Chapter) -> str:
-    """Name dataset and split."""
-    return f"{chapter.section.dataset}, {chapter.section.split}"
-
-
 def short_names(models: Iterable[str]) -> dict[str, str]:
     """Name models without their options where that is enough to tell them apart."""
     distinct = list(dict.fromkeys(models))

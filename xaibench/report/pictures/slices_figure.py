@@ -19,7 +19,7 @@ from xaibench.report.pictures.drawing import (
     new_axes,
     styled,
 )
-from xaibench.report.pictures.shown_rows import ShownRow, competing, counted, place_name
+from xaibench.report.pictures.shown_rows import ShownRow, competing, counted
 
 _LEADING = 6
 _WIDTH, _STEP, _BETWEEN, _APART = 4.2, 0.085, 0.1, 0.12  # inches
@@ -53,7 +53,7 @@ def draw_slices(chapter: Chapter, run: Run, metric: str) -> Picture | None:
     legend_below(axes, height, 1 if wide else 2)
     return Picture(
         figure,
-        f"{header(run, metric)} on parts of the images of {place_name(chapter)}: means and 95 % "
+        f"{header(run, metric)} on parts of the images of {chapter.section.title}: means and 95 % "
         f"intervals of the {len(lines)} leading rows.",
         f"Means of {counted(len(lines), 'row')} by {header(run, metric)} on "
         f"{counted(len(depths) - 1, 'part')} of the images: {lines[0].label}, the first, has "

@@ -1,6 +1,5 @@
 """The board for people: tables of finished cells, which Markdown, LaTeX and terminal then print."""
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -10,11 +9,11 @@ import pandas as pd
 from xaibench.core.tables import COSTS
 from xaibench.report.facts.traits import FAMILIES, Run, header, is_blind, metrics_of, sign
 from xaibench.report.numbers import NONE, is_fine, number, span
+from xaibench.stats.ranks import tie_letters
 
 _WIDEST = 4  # metrics side by side
 _LARGE = 1000
 _MOST_LETTERS = 4
-_LETTER = re.compile(r"[a-z]\d*")
 TIED = "="
 _COST_HEADERS = ("s per image", "forwards per image", "peak MB")
 
@@ -158,7 +157,7 @@ def _column(rows: pd.DataFrame, run: Run, metric: str, *, compete: bool) -> list
         int(np.nanargmax(np.where(whole, sign(run, metric) * values, np.nan))) if known.size else 0
     )
     top = number(values[best], fine)
-    letters = [_LETTER.findall(text) if compete else [] for text in rows[f"{metric}_ties"]]
+    letters = [tie_letters(text) if compete else [] for text in rows[f"{metric}_ties"]]
     ties = _ties(list(rows[f"{metric}_ties"]), best) if compete and known.size else [""] * len(rows)
     return [
         Cell(
@@ -179,7 +178,7 @@ def _column(rows: pd.DataFrame, run: Run, metric: str, *, compete: bool) -> list
 
 def _ties(letters: list[str], best: int) -> list[str]:
     """Return the letters; where they are too many to read, which rows tie with the best one."""
-    named = [set(_LETTER.findall(text)) for text in letters]
+    named = [set(tie_letters(text)) for text in letters]
     if max(map(len, named)) <= _MOST_LETTERS:
         return letters
     return [TIED if place != best and own & named[best] else "" for place, own in enumerate(named)]

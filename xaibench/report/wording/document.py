@@ -40,6 +40,21 @@ segmentation network.
 - Metrics under "never ranked" chose something by the truth that they are judged by."""
 
 
+SAME_RESULT = (
+    "Same score on every image by every metric, so one result and not several (as Grad-CAM and "
+    "HiResCAM on a pooling and linear head, which are equal by construction):"
+)
+ABOUT_AGREEMENT = (
+    "Kendall's τ between the orders of the rows: 1 the same, 0 none in common, -1 the opposite; "
+    "all pairs stand in agreement.csv."
+)
+ABOUT_SLICES = (
+    "Means, intervals and numbers of maps (n) on parts of the images, by the first metric of each "
+    "board; all metrics and the controls stand in slices.csv. Nothing is tested here: of so many "
+    "parts some differ by chance."
+)
+
+
 def to_markdown(contents: Contents, out: Path) -> str:
     """Write the whole document.
 
@@ -82,14 +97,11 @@ def _about(run: Run) -> Iterator[str]:
 
 def _chapter(chapter: Chapter, run: Run) -> Iterator[str]:
     section = chapter.section
-    yield f"## {section.dataset}, {section.split}"
+    yield f"## {section.title}"
     yield "### What may be concluded"
     yield bullets(list(conclusions(section, run, chapter.judged)))
     if same := identical_rows(section):
-        yield (
-            "Same score on every image by every metric, so one result and not several (as Grad-CAM "
-            "and HiResCAM on a pooling and linear head, which are equal by construction):"
-        )
+        yield SAME_RESULT
         yield bullets([f"{' = '.join(names)} on {model}" for model, names in same])
     yield from decisions_to_markdown(chapter.decisions)
     yield (
@@ -107,16 +119,9 @@ def _chapter(chapter: Chapter, run: Run) -> Iterator[str]:
         yield board_to_markdown(cost)
     if table := agreement_lines(chapter.agreement, run):
         yield "### Do the metrics agree?"
-        yield (
-            "Kendall's τ between the orders of the rows: 1 the same, 0 none in common, -1 the "
-            "opposite; all pairs stand in agreement.csv."
-        )
+        yield ABOUT_AGREEMENT
         yield markdown_table(*table)
     if found := list(slices_to_markdown(chapter.slices, run)):
         yield "### Slices"
-        yield (
-            "Means, intervals and numbers of maps (n) on parts of the images, by the first metric "
-            "of each board; all metrics and the controls stand in slices.csv. Nothing is tested "
-            "here: of so many parts some differ by chance."
-        )
+        yield ABOUT_SLICES
         yield from found

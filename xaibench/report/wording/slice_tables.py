@@ -1,15 +1,15 @@
 """Slices for people: a table for each slice, a column for each part that is large enough."""
 
 from collections.abc import Iterator
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from xaibench.core.markdown import markdown_table
 from xaibench.report.facts.section import ROW
 from xaibench.report.facts.traits import Run, header, headlines
 from xaibench.report.judging.slices import FEWEST_GROUPS
-from xaibench.report.numbers import number, span
+from xaibench.report.numbers import NONE, number, span
 from xaibench.report.wording.markdown import bullets
 
 
@@ -55,16 +55,17 @@ def _table(rows: pd.DataFrame, run: Run, metric: str) -> str:
     if shown.empty:
         return ""
     names = list(dict.fromkeys(shown["part"]))
+    cells: dict[tuple[str, ...], dict[str, str]] = {}
+    for row in shown.to_dict("records"):
+        cells.setdefault(tuple(row[name] for name in ROW), {})[row["part"]] = _cell(row)
     lines = [
-        [str(method), str(model), *(_cell(own[own["part"] == part]) for part in names)]
-        for (model, method), own in shown.groupby(ROW, sort=False)
+        [method, model, *(found.get(part, NONE) for part in names)]
+        for (model, method), found in cells.items()
     ]
     title = header(run, metric)
     return markdown_table(["method", "model", *(f"{title}, {part}" for part in names)], lines)
 
 
-def _cell(rows: pd.DataFrame) -> str:
-    if rows.empty or np.isnan(rows["value"].iloc[0]):
-        return "—" if rows.empty else f"— (n {rows['n'].iloc[0]})"
-    row = rows.iloc[0]
-    return f"{number(row['value'])} {span(row['low'], row['high'])} (n {row['n']})"
+def _cell(row: dict[Any, Any]) -> str:
+    value = f"{number(row['value'])} {span(row['low'], row['high'])}".strip()
+    return f"{value} (n {row['n']})"

@@ -72,7 +72,7 @@ def _render(console: Console, parts: Sequence[RenderableType]) -> str:
 
 
 def _title(chapter: Chapter, more: str = "") -> Text:
-    return Text(f"{chapter.section.dataset}, {chapter.section.split}{more}", "bold")
+    return Text(f"{chapter.section.title}{more}", "bold")
 
 
 def _chapter(
