@@ -9,7 +9,7 @@ BIN = $(shell [ ! -x $(VENV)/bin/python ] || echo $(VENV)/bin/)
 export XAIBENCH_DATA ?= $(if $(wildcard ../shared/data),$(abspath ../shared/data))
 BROWSERS := chromium chromium-browser google-chrome
 
-.PHONY: help setup lint type test docs reference smoke browser
+.PHONY: help setup lint type test docs reference hooks smoke browser
 .DEFAULT_GOAL := help
 
 help:  ## list what there is
@@ -36,6 +36,9 @@ reference:  ## are the generated pages of docs/ fresh?
 
 docs: reference  ## the documentation into site/, strictly
 	NO_MKDOCS_2_WARNING=1 $(BIN)python -m mkdocs build --quiet
+
+hooks:  ## what stands before each commit: lint, type, reference
+	$(BIN)pre-commit run --all-files
 
 smoke:  ## a short main job, and what it must leave
 	rm -rf results/smoke

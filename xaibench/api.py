@@ -1,6 +1,5 @@
 """The public functions: a whole run, or one step of it on one's own tensors."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,9 +64,15 @@ def run(**options: Any) -> Results:
     selection = select(options)
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         plan = make_plan(selection)
-        outcome = run_plan(selection, plan, " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]))
+        outcome = run_plan(selection, plan, _as_written(options))
     board = write_report(outcome.out).board
     return Results(outcome.out, load_scores(outcome.out), board, outcome.failures)
+
+
+def _as_written(options: dict[str, Any]) -> str:
+    """Return the call, to be repeated; paths are written as texts, which are taken as well."""
+    told = {name: str(v) if isinstance(v, Path) else v for name, v in options.items()}
+    return f"xaibench.run({', '.join(f'{name}={value!r}' for name, value in told.items())})"
 
 
 def explain(

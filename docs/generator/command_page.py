@@ -40,6 +40,8 @@ def _overview() -> list[str]:
 def _section(context: click.Context) -> list[str]:
     command = context.command
     usage = " ".join(context.get_usage().removeprefix("Usage: ").split())
+    # Before 8.5 click put a choice that may be left out into brackets twice.
+    usage = usage.replace("[[", "[").replace("]]", "]")
     parts = [f"### {context.info_name}", f"```text\n{usage}\n```", _paragraphs(command.help or "")]
     options = [each for each in command.params if isinstance(each, click.Option)]
     if options:

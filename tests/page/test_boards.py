@@ -228,9 +228,14 @@ def test_the_headline_says_who_leads_and_how_far():
     worst = rows_of("hirescam", "iou", spread(0.2))
     blind = rows_of("centre", "iou", spread(0.9))
     value = rf"`\w+` on `{NET}` \w+ (the best mean, |with )0.600 \[0.\d\d, 0.\d\d\], "
-    (only,) = said(best, blind)
+    (only,) = said(best)
     assert only == f"By iou ↑, the only row, `spn` on `{NET}`, has 0.600 [0.58, 0.62]."
-    (apart,) = said(best, worst, blind)
+    assert said(best, rows_of("centre", "iou", spread(0.3))) == [only]
+    unseen = "`centre`, {}, which never looks at the image."
+    assert said(best, blind) == [f"{only} It is worse than {unseen.format('0.900')}"]
+    alike = rows_of("centre", "iou", spread(0.6)[::-1])
+    assert said(best, alike) == [f"{only} It isn't shown to beat {unseen.format('0.600')}"]
+    (apart,) = said(best, worst)
     assert re.fullmatch(rf"By iou ↑, {value}apart from the other row.", apart)
     (tied,) = said(best, twin, worst)
     assert re.fullmatch(rf"By iou ↑, {value}and 1 of 2 others tie with it.", tied)
@@ -239,3 +244,21 @@ def test_the_headline_says_who_leads_and_how_far():
     assert said(blind) == []
     drop = rows_of("gradcam", "drop", spread(0.3))
     assert [text.split(",")[0] for text in said(best, drop)] == ["By iou ↑", "By drop ↓"]
+
+
+def test_the_headline_does_not_hide_a_better_mean_of_a_row_that_lacks_images():
+    lacking = rows_of("spn", "iou", [*spread(0.8)[:30], *[float("nan")] * 10])
+    (text,) = said(rows_of("gradcam", "iou", spread(0.5)), lacking)
+    assert text.startswith(f"By iou ↑, `gradcam` on `{NET}` leads with 0.500 [0.48, 0.52] (of the ")
+    assert "rows that have all images; 1 with fewer: a better mean), apart from" in text
+
+
+def test_the_headline_says_where_most_of_the_leaders_maps_are_none():
+    empty = rows_of("gradcam", "drop", spread(0.1, 0.01))
+    for row in empty[:21]:
+        row["status"] = "constant map"
+    (text,) = said(empty, rows_of("hirescam", "drop", spread(0.5)))
+    assert text.endswith(" 21 of its 40 maps are constant or not finite.")
+    empty[0]["status"] = "ok"
+    (text,) = said(empty, rows_of("hirescam", "drop", spread(0.5)))
+    assert "constant" not in text

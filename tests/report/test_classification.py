@@ -180,6 +180,15 @@ WRONG_3 = np.arange(30) >= 3
 WRONG_1 = np.arange(30) >= 1
 
 
+def test_where_no_difference_could_be_found_none_is_asked_for():
+    wrong = np.array([True, False, False, True, True, False])
+    (row,) = compared(answers(wrong, model="a"), answers(~wrong, model="b"))
+    assert row["detectable"] > 1
+    assert row["verdict"] == (
+        "3 against 3 of 6: too few images to tell (p = 1), however large the difference"
+    )
+
+
 def test_29_against_27_of_30_is_no_evidence():
     (row,) = compared(answers(WRONG_1, model="spn"), answers(WRONG_3, model="vanilla"))
     assert (row["first"], row["second"], row["n"]) == ("spn", "vanilla", 30)

@@ -10,7 +10,7 @@ from frames import NAN, NET, metric, rows_of, run_of
 from xaibench.core.layout import Layout, Place
 from xaibench.report.facts.material import Material
 from xaibench.report.judging.chapter import judge_all
-from xaibench.report.pictures.drawing import new_axes, save_figure
+from xaibench.report.pictures.drawing import new_axes, new_figure, save_figure
 from xaibench.report.pictures.figures import draw_report
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -83,6 +83,15 @@ def test_a_picture_grows_round_what_stands_outside_of_it(tmp_path):
         root = ElementTree.fromstring((tmp_path / "any.svg").read_bytes())
         widths.append(float(root.get("width").removesuffix("pt")))
     assert widths[1] > widths[0] + 100
+
+
+def test_a_sheet_that_lays_itself_out_is_saved_whole(tmp_path):
+    figure = new_figure((6, 4), layout="constrained")
+    figure.add_subplot().set(xlabel="k", ylabel="accuracy")
+    save_figure(figure, tmp_path, "any")
+    root = ElementTree.fromstring((tmp_path / "any.svg").read_bytes())
+    sides = [float(root.get(side).removesuffix("pt")) for side in ("width", "height")]
+    assert sides == pytest.approx([6 * 72, 4 * 72], abs=8)
 
 
 def test_two_chapters_have_names_of_their_own(tmp_path):

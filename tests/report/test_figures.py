@@ -73,7 +73,7 @@ def test_what_a_picture_shows_is_said_in_words(contents):
     title, alt = draw_intervals(only(contents), RUN, "iou")[1:]
     row = contents.board.set_index("method").loc["spn"]
     assert title.startswith("iou ↑ on busi, holdout")
-    assert f"4 rows by iou ↑: spn leads with {row['iou']:.3f} [{row['iou_low']:.2f}, " in alt
+    assert f"4 rows by iou ↑: spn has the best mean, {row['iou']:.3f} [" in alt
     assert "best blind control centre 0.400" in alt
     assert "last is rise[a=x|y] with 0." in alt
 
@@ -81,7 +81,7 @@ def test_what_a_picture_shows_is_said_in_words(contents):
 def test_a_row_that_lacks_images_is_no_leader(tmp_path):
     scores = rows_of("gradcam", "iou", [0.5, 0.4, 0.3]) + rows_of("spn", "iou", [0.9, 0.8, NAN])
     found = judge_all(Material.of(RUN, pd.DataFrame(scores)), tmp_path)
-    assert ": gradcam leads with 0.400" in draw_intervals(only(found), RUN, "iou").alt
+    assert ": gradcam has the best mean, 0.400" in draw_intervals(only(found), RUN, "iou").alt
 
 
 def test_mean_ranks_share_ties_and_use_lines_that_all_have():

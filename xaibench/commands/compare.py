@@ -1,6 +1,7 @@
 """``xaibench compare``."""
 
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -26,3 +27,4 @@ def compare(runs: tuple[Path, ...], out: Path) -> None:
     for warning in merged.run["warnings"]:
         say(f"note: {warning}", err=True)
     say(f"written to {out}: leaderboard.md, leaderboard.csv, slices.csv, ...")
+    say(f"`xaibench report {quote(str(out))}` makes its page and figures")

@@ -16,14 +16,20 @@ from xaibench.report.facts.traits import headlines, kind_of, sign
 Floats = NDArray[np.float64]
 SECTION = ["dataset", "split"]
 ROW = ["model", "method"]
+_DEGENERATE = "constant map|non-finite map"
 
 
 class Row(NamedTuple):
-    """A line of the board; ``kind`` is ``method``, ``learned`` or ``control``."""
+    """A line of the board.
+
+    ``kind`` is ``method``, ``learned`` or ``control``; ``degenerate`` counts its maps that are
+    constant or not finite.
+    """
 
     model: str
     method: str
     kind: str
+    degenerate: int = 0
 
     @property
     def competes(self) -> bool:
@@ -96,7 +102,14 @@ def _section(dataset: str, split: str, scores: pd.DataFrame, material: Material)
     run = material.run
     unit, units = _number(scores, UNIT)
     place, pairs = _number(scores, ROW)
-    rows = [Row(model, method, kind_of(method, run)) for model, method in pairs.to_numpy()]
+    odd = scores["status"].astype(str).str.contains(_DEGENERATE).to_numpy()
+    # Each map once for all metrics.
+    maps = np.unique(np.stack([place[odd], unit[odd]]), axis=1)
+    counts = np.bincount(maps[0], minlength=len(pairs)).tolist()
+    rows = [
+        Row(model, method, kind_of(method, run), count)
+        for (model, method), count in zip(pairs.to_numpy(), counts, strict=True)
+    ]
     units["group"] = [
         # Nothing that a file can hold is taken for a sample's own group.
         material.groups.get((dataset, sample), f"\0{sample}")

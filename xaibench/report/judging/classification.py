@@ -172,5 +172,7 @@ def _verdict(row: dict[str, Any]) -> str:
     if not row["only_first"] + row["only_second"]:
         return f"{seen}: both are right on the same images"
     reach = row["detectable"]
+    if reach > 1:
+        return f"{seen}: too few images to tell ({said}), however large the difference"
     asked = f"{100 * reach:.1f} points" if several else f"{np.ceil(reach * n - 1e-9):.0f} images"
     return f"{seen}: too few images to tell ({said}); it takes a difference of about {asked}"

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from xaibench.core.tables import COSTS
-from xaibench.report.facts.material import PLACE, Material
+from xaibench.report.facts.material import Material
 from xaibench.report.facts.section import ROW, SECTION, Section
 from xaibench.report.facts.traits import (
     Run,
@@ -19,7 +19,6 @@ from xaibench.report.facts.traits import (
 from xaibench.report.judging.judge import Judged
 
 _KEYS = [*SECTION, *ROW]
-_DEGENERATE = "constant map|non-finite map"
 
 
 def leaderboard(
@@ -42,7 +41,7 @@ def leaderboard(
     board = pd.concat(parts, ignore_index=True)
     board = pd.concat([board, _costs(board, material.costs)], axis=1)
     return board.assign(
-        degenerate_maps=_degenerate(board, material.scores),
+        degenerate_maps=[row.degenerate for section, _ in judged for row in section.rows],
         protocol=material.run.get("protocol_hash", ""),
     )
 
@@ -97,10 +96,3 @@ def _costs(board: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
         {name: grouped[name].agg("max" if name == "peak_memory_mb" else "mean") for name in COSTS}
     )
     return found.reindex(pd.MultiIndex.from_frame(board[_KEYS])).reset_index(drop=True)
-
-
-def _degenerate(board: pd.DataFrame, scores: pd.DataFrame) -> list[int]:
-    """Count the maps of each row that are constant or not finite, each once for all metrics."""
-    odd = scores[scores["status"].astype(str).str.contains(_DEGENERATE)]
-    maps = odd.drop_duplicates([*PLACE, "method", "sample"]).groupby(_KEYS).size()
-    return [int(maps.get(key, 0)) for key in board[_KEYS].itertuples(index=False, name=None)]

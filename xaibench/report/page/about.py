@@ -80,7 +80,10 @@ def undefined(scores: pd.DataFrame) -> Iterator[str]:
     for metric, own in all_values.items():
         found = [int(counts[reason].get(metric, 0)) for reason in reasons]
         rows.append([str(metric), str(own), str(sum(found)), *map(str, found)])
-    yield "Values of all maps, those of the controls among them."
+    yield (
+        "Values of all maps, those of the controls among them. Undefined ones are divided by their "
+        "status, which names a constant or non-finite map before an empty mask."
+    )
     yield markdown_table(["metric", "values", "undefined", *reasons], rows)
 
 

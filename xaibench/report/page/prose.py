@@ -55,7 +55,7 @@ def _plain(token: Token) -> str:
 
 def _table_open(*_: Any) -> str:
     return (
-        '<div class="frame" tabindex="0" role="region" aria-label="table">'
+        '<div class="frame" tabindex="0" role="group" aria-label="table">'
         '<table class="plain sortable">\n'
     )
 

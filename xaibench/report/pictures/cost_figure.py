@@ -76,7 +76,7 @@ def draw_cost(chapter: Chapter, run: Run, metric: str) -> Picture | None:
     return Picture(
         figure,
         f"Seconds per image against {header(run, metric)} on {chapter.section.title}, with 95 % "
-        "intervals; filled and joined: rows that no other beats in both.",
+        "intervals; filled and joined: no other row is as cheap and as good.",
         f"Scatter plot of {len(lines)} rows, {cost.min():.2g} to {cost.max():.2g} seconds per "
         f"image: the front runs from {cheapest.label}, {cost[front[0]]:.2g} s and "
         f"{value_of(chapter, metric, cheapest.place)}, to {best.label}, {cost[front[-1]]:.2g} "

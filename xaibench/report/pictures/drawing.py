@@ -109,6 +109,8 @@ def save_figure(figure: Figure, folder: Path, name: str) -> None:
     """
     # The salt: else an SVG holds random names.
     with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
+        if figure.get_layout_engine() is not None:  # else its places are not those it will have
+            figure.draw_without_rendering()
         whole: Any = figure.get_tightbbox().padded(0.05)
         for ending, dpi in _RESOLUTION.items():
             vector = ending == "svg"

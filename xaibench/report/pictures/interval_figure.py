@@ -63,7 +63,7 @@ def draw_intervals(chapter: Chapter, run: Run, metric: str) -> Picture | None:
     legend_below(axes, height, 5, handles=drawn)
     leader = leader_of(ranked, chapter.section, metric)
     bounds = [f"{name} {at.label} {value_of(chapter, metric, at.place)}" for name, at in named]
-    best = f"{leader.label} leads with {value_of(chapter, metric, leader.place)}"
+    best = f"{leader.label} has the best mean, {value_of(chapter, metric, leader.place)}"
     return Picture(
         figure,
         f"{header(run, metric)} on {chapter.section.title}: means and their 95 % intervals.",

@@ -60,8 +60,8 @@ def draw_ranks(chapter: Chapter, run: Run, metric: str) -> Picture | None:
     return Picture(
         figure,
         f"Mean ranks by {header(run, metric)} on {chapter.section.title}, over {maps} maps that "
-        "all rows have, ties averaged; thick bars join rows (dots) that paired tests with Holm's "
-        "correction don't tell apart.",
+        "all rows have, ties averaged; thick bars join rows (dots) whose means paired tests with "
+        "Holm's correction don't tell apart.",
         f"Critical-difference picture of {len(lines)} rows by {header(run, metric)}: the best mean "
         f"rank is {ranks[0]:.2f}, of {lines[0].label}, the last {ranks[-1]:.2f}, of "
         f"{lines[-1].label}; {counted(len(groups), 'bar')} for rows that can't be told apart.",

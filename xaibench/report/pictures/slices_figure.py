@@ -70,7 +70,8 @@ def _of_row(chapter: Chapter, line: ShownRow, metric: str) -> pd.DataFrame:
     found = chapter.slices
     found = found[(found["metric"] == metric) & (found[ROW] == row).all(axis=1)]
     known = found[found["value"].notna()]
-    return pd.concat([pd.DataFrame([whole]), known[list(whole)]]).assign(place=line.place)
+    parts = known[list(whole)].to_dict("records")
+    return pd.DataFrame([whole, *parts]).assign(place=line.place)
 
 
 def _parts(found: pd.DataFrame) -> list[tuple[str, str]]:

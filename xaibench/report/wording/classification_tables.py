@@ -11,6 +11,7 @@ from xaibench.report.numbers import number, span
 _KEYS = ("dataset", "split", "fold", "model", "seed", "n")
 _FIGURES = ("accuracy", "recall", "specificity", "f1", "macro_f1", "auroc", "calibration_error")
 _TEXTS = ("confusion", "warning")
+_COMPARED = ("first", "second", "n", "test", "p_holm", "verdict")
 
 
 def classification_to_markdown(table: pd.DataFrame, tests: pd.DataFrame) -> Iterator[str]:
@@ -23,19 +24,23 @@ def classification_to_markdown(table: pd.DataFrame, tests: pd.DataFrame) -> Iter
     if table.empty:
         return
     keys = [key for key in _KEYS if key in ("model", "n") or table[key].nunique() > 1]
-    names = [*keys, *_FIGURES, *_TEXTS]
+    texts = [name for name in _TEXTS if (table[name].astype(str) != "").any()]
+    names = [*keys, *_FIGURES, *texts]
     yield "## Classification"
     yield (
         "Recall, specificity and F1 are those of the positive class, "
         f"{', '.join(sorted({str(name) for name in table['positive'] if name})) or 'if any'}; "
-        "brackets hold Wilson's 95 % interval. A confusion matrix has a row for each true class. "
-        "More figures stand in classification.csv."
+        "brackets hold Wilson's 95 % interval, which takes images for independent. A confusion "
+        "matrix has a row for each true class. More figures stand in classification.csv."
     )
     yield markdown_table(names, [_line(row, names) for row in table.to_dict("records")])
     if len(tests):
         yield "Can the models' accuracies be told apart?"
-        lines = [[_plain(value) for value in row] for row in tests.to_numpy(object)]
-        yield markdown_table([*tests.columns], lines)
+        places = [name for name in ("dataset", "split") if tests[name].nunique() > 1]
+        shown = [*places, *_COMPARED]
+        lines = [[_plain(value) for value in row] for row in tests[shown].to_numpy(object)]
+        yield markdown_table(shown, lines)
+        yield "The counts and the tests behind this stand in classification_tests.csv."
 
 
 def _line(row: Mapping[Any, Any], names: list[str]) -> list[str]:

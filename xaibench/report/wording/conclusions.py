@@ -65,6 +65,8 @@ def _metric(
         yield f"{_name(section, leader)} leads with {_value(found, leader)}."
         yield from _ties(section, found, leader, others, sign(run, metric))
         yield from _detectable(section, values)
+    if said := beware(section, metric, leader):
+        yield f"**{said}**"
     yield from _without_masks(section, run, found, ranked)
     yield from _blind(section, run, found, metric)
     if len(set(maps)) > 1:
@@ -72,6 +74,12 @@ def _metric(
             "Rows were scored on different numbers of maps: tests compare only what both have, and "
             "only rows that have all can lead."
         )
+
+
+def beware(section: Section, metric: str, leader: int) -> str:
+    """Say so where most maps of the leading row are none: where little is good, nothing wins."""
+    odd, maps = section.rows[leader].degenerate, int(section.present[metric][:, leader].sum())
+    return f"{odd} of its {maps} maps are constant or not finite." if 2 * odd > maps else ""
 
 
 def _ties(

@@ -5,25 +5,31 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from xaibench.report.facts.section import Section
-from xaibench.report.facts.traits import Run, header, headlines
-from xaibench.report.judging.judge import LEVEL, Judged
+from xaibench.report.facts.traits import Run, header, headlines, sign
+from xaibench.report.judging.judge import LEVEL, Judged, worse_than_blind
 from xaibench.report.numbers import number, span
-from xaibench.report.wording.conclusions import order_rows
+from xaibench.report.wording.conclusions import beware, order_rows
 
 
 def headline(section: Section, run: Run, judged: Mapping[str, Judged]) -> Iterator[str]:
-    """Yield a Markdown sentence for the first metric of each family: who leads, and how far."""
+    """Yield Markdown on the first metric of each family: who leads, how far, and if blindly."""
     for metric in headlines(run):
         found = judged[metric]
         if ranked := order_rows(section, run, found, metric):
-            yield f"By {header(run, metric)}, {_leader(section, found, ranked)}."
+            said = _leader(section, found, ranked, sign(run, metric))
+            blind = _blind(section, run, found, metric, ranked[0])
+            odd = beware(section, metric, ranked[0])
+            yield f"By {header(run, metric)}, {said}.{blind}{f' {odd}' if odd else ''}"
 
 
-def _leader(section: Section, found: Judged, ranked: list[int]) -> str:
+def _leader(section: Section, found: Judged, ranked: list[int], way: int) -> str:
     leader, *others = ranked
     row = section.rows[leader]
     value = f"{number(found.mean[leader])} {span(found.low[leader], found.high[leader])}".strip()
     named = f"`{row.method}` on `{row.model}`"
+    # Rows that lack images can't lead, whatever their means.
+    if ahead := sum(way * (found.mean[place] - found.mean[leader]) > 0 for place in others):
+        value += f" (of the rows that have all images; {ahead} with fewer: a better mean)"
     if not others:
         return f"the only row, {named}, has {value}"
     if np.isnan(found.p[leader, others]).all():
@@ -35,3 +41,16 @@ def _leader(section: Section, found: Judged, ranked: list[int]) -> str:
         return f"{named} leads with {value}, and {tied} of {len(others)} others tie with it"
     rest = f"all {len(others)} others" if len(others) > 1 else "the other row"
     return f"{named} leads with {value}, apart from {rest}"
+
+
+def _blind(section: Section, run: Run, found: Judged, metric: str, leader: int) -> str:
+    """Say where the leader isn't better than the best control that never looks at the image."""
+    if leader not in (compared := worse_than_blind(section, run, metric)):
+        return ""
+    blind, p = compared[leader]
+    gain = sign(run, metric) * (found.mean[leader] - found.mean[blind])
+    if p < LEVEL and gain > 0:
+        return ""
+    beside = "is worse than" if p < LEVEL else "isn't shown to beat"
+    control = f"`{section.rows[blind].method}`, {number(found.mean[blind])}"
+    return f" It {beside} {control}, which never looks at the image."

@@ -1,6 +1,6 @@
-"use strict";
 // Sorting, filtering, tie groups, theme, copying. Without it the page is whole, and still.
 (() => {
+  "use strict";
   const NUMBER = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?/i;
 
   function keyOf(cell) {
