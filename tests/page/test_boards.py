@@ -246,6 +246,16 @@ def test_the_headline_says_who_leads_and_how_far():
     assert [text.split(",")[0] for text in said(best, drop)] == ["By iou ↑", "By drop ↓"]
 
 
+def test_the_headline_names_no_leader_of_rows_that_are_alike():
+    same = [rows_of(name, "drop", [0.0] * 40) for name in ("gradcam", "hirescam", "all_ones")]
+    (text,) = said(*same)
+    assert text.startswith("By drop ↓, all 2 rows have the same scores, 0.000 [0.00, ")
+    assert text.endswith(
+        "]. It isn't shown to beat `all_ones`, 0.000, which never looks at the image, and can't do "
+        "worse than that."
+    )
+
+
 def test_the_headline_does_not_hide_a_better_mean_of_a_row_that_lacks_images():
     lacking = rows_of("spn", "iou", [*spread(0.8)[:30], *[float("nan")] * 10])
     (text,) = said(rows_of("gradcam", "iou", spread(0.5)), lacking)

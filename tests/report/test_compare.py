@@ -212,6 +212,7 @@ def test_the_command_prints_and_writes_the_board(run, tmp_path, monkeypatch, cap
     assert "hirescam" in printed
     for name in ("leaderboard.csv", "leaderboard.md", "leaderboard.tex", "slices.csv"):
         assert (out / name).stat().st_size > 0, name
+    assert "hirescam" in (out / "report.html").read_text("utf-8")
     sources = json.loads((out / "run.json").read_text("utf-8"))["sources"]
     assert {source["command"] for source in sources} == {"xaibench run busi"}
     board = (out / "leaderboard.csv").read_bytes()

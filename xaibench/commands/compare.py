@@ -1,7 +1,6 @@
 """``xaibench compare``."""
 
 from pathlib import Path
-from shlex import quote
 
 import click
 
@@ -26,5 +25,4 @@ def compare(runs: tuple[Path, ...], out: Path) -> None:
     say(summary(write_merged(merged, out)))
     for warning in merged.run["warnings"]:
         say(f"note: {warning}", err=True)
-    say(f"written to {out}: leaderboard.md, leaderboard.csv, slices.csv, ...")
-    say(f"`xaibench report {quote(str(out))}` makes its page and figures")
+    say(f"written to {out}: report.html, leaderboard.md, leaderboard.csv, slices.csv, ...")

@@ -19,7 +19,7 @@ from xaibench.report.facts.comparable import (
 from xaibench.report.facts.material import PLACE, Material, read_material
 from xaibench.report.facts.traits import Run
 from xaibench.report.judging.chapter import Contents, judge_all
-from xaibench.report.write import write_tables
+from xaibench.report.write import illustrate, write_tables
 
 _CELL = [*PLACE, "method"]
 
@@ -54,7 +54,7 @@ def merge_runs(folders: Sequence[Path], command: str) -> Material:
 
 
 def write_merged(material: Material, out: Path) -> Contents:
-    """Write the tables, then the rows and ``run.json``, to be reported and compared again.
+    """Write tables and page, then the rows and ``run.json``, to be reported and compared again.
 
     Nothing is written where the tables can't be made.
 
@@ -81,6 +81,7 @@ def write_merged(material: Material, out: Path) -> Contents:
         with replacing(out / f"{name}.csv") as path:
             table.to_csv(path, index=False)
     write_json(out / "run.json", material.run)
+    illustrate(contents, out)
     return contents
 
 

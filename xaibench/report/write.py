@@ -33,11 +33,16 @@ def write_report(out: Path) -> Contents:
     """
     contents = judge_all(read_material(out), out)
     write_tables(contents, out)
+    illustrate(contents, out)
+    return contents
+
+
+def illustrate(contents: Contents, out: Path) -> None:
+    """Draw a folder's figures and picture grid, and write its page."""
     for analysis in contents.analyses:
         draw_figures(analysis)
     _draw_grid(contents, out)
     write_page(contents, draw_report(contents, out), collect_gallery(contents, out), out)
-    return contents
 
 
 def write_tables(contents: Contents, out: Path) -> None:

@@ -22,6 +22,7 @@ from xaibench.report.page.gallery_choice import (
 from xaibench.report.page.gallery_pixels import heat_table
 from xaibench.report.page.gallery_reader import Reader
 from xaibench.report.page.gallery_sample import Pictured, Tile
+from xaibench.report.pictures.shown_rows import short_names
 from xaibench.report.pictures.stored import holds_maps, open_images
 
 _log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class Gallery:
         samples: the images shown, those to look at first in front.
         total: how many test images there are.
         classes: of the images shown; ``methods``, ``models`` and ``reasons`` likewise.
+        short: what each model is called where there is little room.
         threshold: in hundredths, where the slider stands first.
         explained: whose class the maps explain, ``true`` or ``predicted``.
         trained: in words, of which training seed they are; empty where there is one alone.
@@ -52,6 +54,7 @@ class Gallery:
     methods: Sequence[str]
     models: Sequence[str]
     reasons: dict[str, str]
+    short: dict[str, str]
     threshold: int
     explained: str
     trained: str
@@ -106,13 +109,15 @@ def _without_chance(sample: Pictured) -> Pictured:
 def _describe(chapter: Chapter, reader: Reader, shown: Sequence[Pictured]) -> Gallery:
     section = chapter.section
     tiles = [tile for sample in shown for tile in sample.tiles]
+    models = list(dict.fromkeys(tile.model for tile in tiles if tile.model))
     return Gallery(
         dataset=f"{section.title}",
         samples=shown,
         total=len(first_seed(section)),
         classes=list(dict.fromkeys(sample.label for sample in shown)),
         methods=list(dict.fromkeys(tile.method for tile in tiles)),
-        models=list(dict.fromkeys(tile.model for tile in tiles if tile.model)),
+        models=models,
+        short=short_names(models),
         reasons={
             way: words
             for way, words in REASONS.items()

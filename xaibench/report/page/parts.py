@@ -37,7 +37,7 @@ _EMPTY = Markup()
 class Block:
     """A piece of a part; of one dataset and split where a title names it.
 
-    ``aside`` and ``closed`` are shown when asked for.
+    ``aside`` and ``closed`` are shown when asked for, the latter behind the words ``lead``.
     """
 
     title: str = ""
@@ -46,6 +46,7 @@ class Block:
     figures: Sequence[Embedded] = ()
     aside: Sequence[Embedded] = ()
     closed: Markup = _EMPTY
+    lead: str = ""
 
     def __bool__(self) -> bool:
         """Whether it says anything."""
@@ -79,8 +80,9 @@ def parts(contents: Contents, figures: Figures, out: Path) -> Iterator[Part]:
         ("slices", "Slices", [_slices(contents, at, figures) for at in range(len(chapters))]),
         ("classification", "Classification", [_classification(contents, figures)]),
         ("analyses", "Analyses", [_analyses(contents, out)]),
-        ("diagnostics", "Diagnostics", [Block(text=text, closed=closed)
-                                        for text, closed in verdicts(out)]),
+        ("diagnostics", "Diagnostics", [
+            Block(text=text, closed=closed, lead="All figures, and what each of them means")
+            for text, closed in verdicts(out)]),
         ("undefined", "Undefined values", [Block(text=prose(undefined(contents.material.scores)))]),
         ("reading", "How to read the tables", [Block(text=prose([NOTES] if chapters else []))]),
         ("metrics", "What each metric means", [_metrics(contents)]),
@@ -120,8 +122,15 @@ def _agreement(contents: Contents, at: int, figures: Figures) -> Block:
 def _slices(contents: Contents, at: int, figures: Figures) -> Block:
     found = list(slices_to_markdown(contents.chapters[at].slices, contents.run))
     below = 4 if len(contents.chapters) > 1 else 3  # the chapter's own heading
-    text = prose([ABOUT_SLICES, *found], below) if found else _EMPTY
-    return Block(text=text, figures=figures.of(at, "slices"))
+    if not found:
+        return Block()
+    tables = prose(found, below)
+    return Block(
+        text=prose([ABOUT_SLICES]),
+        figures=figures.of(at, "slices"),
+        closed=tables,
+        lead="All tables",
+    )
 
 
 def _classification(contents: Contents, figures: Figures) -> Block:

@@ -3,11 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from xaibench.core.archive import map_key
 from xaibench.core.data import Picture, Sample
 from xaibench.core.layout import Layout, Place
+from xaibench.report.facts.traits import kind_of
 from xaibench.report.pictures.grid import GridRow
 from xaibench.report.pictures.stored import SHOWN_CONTROLS, finished_map, open_images
 
@@ -59,13 +62,14 @@ def _row(
 ) -> GridRow:
     key = map_key("predicted" if run["options"]["target"] == "predicted" else "label", sample.id)
     size = (picture.image.shape[0], picture.image.shape[1])
-    maps = {}
-    for method, traits in run["methods"].items():
-        if traits["family"] == "control" and not (controls and method in SHOWN_CONTROLS):
+    maps: dict[str, NDArray[np.float32] | None] = {}
+    # Controls behind all others.
+    for method in sorted(run["methods"], key=lambda name: kind_of(name, run) == "control"):
+        if kind_of(method, run) == "control" and not (controls and method in SHOWN_CONTROLS):
             continue
         archive = layout.cell_folder(place, method) / "maps.npz"
-        if (made := finished_map(archive, [key], size, traits)) is not None:
-            maps[method] = made[0].numpy()
+        made = finished_map(archive, [key], size, run["methods"][method])
+        maps[method] = None if made is None else made[0].numpy()
     classes = run["classes"]
     mine = predictions[(predictions["sample"] == sample.id) & (predictions["model"] == place.model)]
     known = mine["prediction"].dropna().astype(int)

@@ -1,7 +1,7 @@
 """Heat maps in a grid."""
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,13 +26,14 @@ _ACROSS = 16  # methods; more of them go on below
 class GridRow(NamedTuple):
     """One image and its maps: ``(H, W, 3)`` uint8, ``(H, W)`` int8 or None, ``(H, W)`` in [0, 1].
 
-    The caption stands at the left; it may have several lines.
+    The caption stands at the left; it may have several lines. A map that isn't there, or None,
+    leaves its place empty.
     """
 
     caption: str
     image: NDArray[np.uint8]
     mask: NDArray[np.int8] | None
-    maps: dict[str, NDArray[np.float32]]
+    maps: Mapping[str, NDArray[np.float32] | None]
 
     @property
     def height(self) -> float:
@@ -125,7 +126,9 @@ def draw_grid(rows: Sequence[GridRow], path: Path, title: str = "") -> None:
 
 
 def _blocks(rows: Sequence[GridRow]) -> Iterator[_Block]:
-    methods = list(dict.fromkeys(method for row in rows for method in row.maps))
+    there = {name for row in rows for name, heat in row.maps.items() if heat is not None}
+    methods = [name for name in dict.fromkeys(name for row in rows for name in row.maps)
+               if name in there]  # fmt: skip
     for first in range(0, max(len(methods), 1), _ACROSS):
         chosen = methods[first : first + _ACROSS]
         # Long specs break before their options and between them.
@@ -146,9 +149,10 @@ def _draw_block(sheet: _Sheet, block: _Block, rows: Sequence[GridRow], top: floa
         image = np.asarray(Image.fromarray(row.image).resize(size, Image.Resampling.BILINEAR))
         grades = [] if row.mask is None else outlines(row.mask)
         for left, method in zip(lefts, [None, *block.methods], strict=True):
-            if method is not None and method not in row.maps:
+            heat = row.maps.get(method) if method else None
+            if method and heat is None:
                 continue
-            sheet.paste(left, top, image if method is None else _heated(image, row.maps[method]))
+            sheet.paste(left, top, image if heat is None else _heated(image, heat))
             sheet.outline(left, top, row.height, grades)
         top += row.height + _GAP
     return top

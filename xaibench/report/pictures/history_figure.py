@@ -48,7 +48,7 @@ def draw_history(histories: Mapping[Place, pd.DataFrame]) -> Picture | None:
                 width = _THIN if len(trained) > _MANY else _THICK
                 _draw_curves(axes, history, quantity, COLOURS[colour % len(COLOURS)], width)
         axes.set(xlabel="epoch", ylabel=quantity)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid()
     _write_legend(figure.axes[-1], list(short_names(by_model).values()))
     return Picture(

@@ -56,7 +56,7 @@ def _metric(
         f"{section.count_groups(values).max()} independent images or groups of them):"
     )
     leader, others = ranked[0], ranked[1:]
-    if others and np.allclose(values, values[:, :1], rtol=0, atol=_ROUNDING, equal_nan=True):
+    if others and all_alike(values):
         yield f"all {len(ranked)} rows have the same scores on all images, {_value(found, leader)}."
         return
     if not others:
@@ -74,6 +74,11 @@ def _metric(
             "Rows were scored on different numbers of maps: tests compare only what both have, and "
             "only rows that have all can lead."
         )
+
+
+def all_alike(values: Floats) -> bool:
+    """Whether all columns of ``(N, M)`` are the same, but for rounding."""
+    return np.allclose(values, values[:, :1], rtol=0, atol=_ROUNDING, equal_nan=True)
 
 
 def beware(section: Section, metric: str, leader: int) -> str:

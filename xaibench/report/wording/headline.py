@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from xaibench.report.facts.section import Section
-from xaibench.report.facts.traits import Run, header, headlines, sign
+from xaibench.report.facts.traits import Run, bounds_of, header, headlines, higher_is_better, sign
 from xaibench.report.judging.judge import LEVEL, Judged, worse_than_blind
 from xaibench.report.numbers import number, span
-from xaibench.report.wording.conclusions import beware, order_rows
+from xaibench.report.wording.conclusions import all_alike, beware, order_rows
 
 
 def headline(section: Section, run: Run, judged: Mapping[str, Judged]) -> Iterator[str]:
@@ -16,13 +16,13 @@ def headline(section: Section, run: Run, judged: Mapping[str, Judged]) -> Iterat
     for metric in headlines(run):
         found = judged[metric]
         if ranked := order_rows(section, run, found, metric):
-            said = _leader(section, found, ranked, sign(run, metric))
+            said = _leader(section, metric, found, ranked, sign(run, metric))
             blind = _blind(section, run, found, metric, ranked[0])
             odd = beware(section, metric, ranked[0])
             yield f"By {header(run, metric)}, {said}.{blind}{f' {odd}' if odd else ''}"
 
 
-def _leader(section: Section, found: Judged, ranked: list[int], way: int) -> str:
+def _leader(section: Section, metric: str, found: Judged, ranked: list[int], way: int) -> str:
     leader, *others = ranked
     row = section.rows[leader]
     value = f"{number(found.mean[leader])} {span(found.low[leader], found.high[leader])}".strip()
@@ -30,6 +30,8 @@ def _leader(section: Section, found: Judged, ranked: list[int], way: int) -> str
     # Rows that lack images can't lead, whatever their means.
     if ahead := sum(way * (found.mean[place] - found.mean[leader]) > 0 for place in others):
         value += f" (of the rows that have all images; {ahead} with fewer: a better mean)"
+    if others and all_alike(section.values[metric][:, ranked]):
+        return f"all {len(ranked)} rows have the same scores, {value}"
     if not others:
         return f"the only row, {named}, has {value}"
     if np.isnan(found.p[leader, others]).all():
@@ -53,4 +55,7 @@ def _blind(section: Section, run: Run, found: Judged, metric: str, leader: int) 
         return ""
     beside = "is worse than" if p < LEVEL else "isn't shown to beat"
     control = f"`{section.rows[blind].method}`, {number(found.mean[blind])}"
-    return f" It {beside} {control}, which never looks at the image."
+    best = bounds_of(run, metric)[higher_is_better(run, metric)]
+    # All-ones leaves the image as it is, and loses no confidence.
+    why = ", and can't do worse than that" if found.mean[blind] == best else ""
+    return f" It {beside} {control}, which never looks at the image{why}."

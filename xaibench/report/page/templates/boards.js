@@ -91,7 +91,7 @@
   function filter(form, tables) {
     const words = form.elements.words.value.trim().toLowerCase().split(/\s+/).filter(Boolean);
     const kinds = Array.from(form.querySelectorAll("[name=kind]:checked"), (box) => box.value);
-    const model = form.elements.model.value;
+    const model = form.elements.model?.value;
     const said = tables.map((table) => {
       const rows = Array.from(table.querySelectorAll("tr[data-kind]"));
       for (const row of rows) {
