@@ -1,5 +1,6 @@
 """The figures of the page: drawn files read back, each with its words and its files."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from markupsafe import Markup
 from xaibench.report.judging.analyses import Analysis
 from xaibench.report.page.svg import inline_svg
 from xaibench.report.pictures.figures import Drawn
+
+_WIDE = 450  # points
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,12 @@ class Embedded:
     svg: Markup
     files: Sequence[tuple[str, str]]
     white: bool = False
+
+    @property
+    def narrow(self) -> bool:
+        """Whether two of its kind may stand side by side."""
+        width = re.search(r'width="([\d.]+)pt"', self.svg)
+        return width is not None and float(width[1]) < _WIDE
 
 
 class Figures:
