@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
+from xaibench.core.errors import XaibenchError
 from xaibench.core.layout import Layout, Place
 from xaibench.report.judging.analyses import COLUMNS, quantities, read_analyses
 from xaibench.report.pictures.analysis_figures import draw_figures
@@ -113,6 +114,15 @@ def test_analyses_of_a_model_that_is_no_more_and_failures_are_left_out(tmp_path)
     (folder / "analysis.json").write_text('{"analysis": "made", "error": "no luck"}', "utf-8")
     assert read_analyses(tmp_path / "failed") == []
     assert quantities([]).columns.tolist() == COLUMNS
+
+
+def test_a_figure_lies_in_its_analysis_folder(tmp_path):
+    path = write(tmp_path) / "analysis.json"
+    about = json.loads(path.read_text("utf-8"))
+    about["figures"][0]["name"] = "../../elsewhere"
+    path.write_text(json.dumps(about), "utf-8")
+    with pytest.raises(XaibenchError, match=r"analysis\.json: '\.\./\.\./elsewhere'"):
+        read_analyses(tmp_path)
 
 
 def test_the_document_has_numbers_meanings_notes_and_links_that_lead_somewhere(tmp_path):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from xaibench.core.errors import XaibenchError
 from xaibench.core.findings import IMAGES
 from xaibench.core.layout import Layout, Place
 from xaibench.core.store import read_json
@@ -46,12 +47,21 @@ def read_analyses(out: Path) -> list[Analysis]:
     """Return the folder's finished analyses, in the order of their places and names.
 
     Those of a model that was trained anew since are left out.
+
+    Raises:
+        XaibenchError: a figure would lie outside of its folder.
     """
     found = []
     for path in sorted((out / "analyses").glob("**/analysis.json")):
         analysis = Analysis(path.parent, read_json(path))
         if "files" not in analysis.about:  # it failed
             continue
+        for figure in analysis.about["figures"]:
+            if Path(figure["name"]).name != figure["name"]:  # it would lie elsewhere
+                raise XaibenchError(
+                    f"{path}: '{figure['name']}' can't be a figure's name; delete the file and "
+                    "analyse again."
+                )
         model = read_json(Layout(out).model_folder(analysis.place) / "model.json")
         if model.get("sha256") == analysis.about["model_sha256"]:
             found.append(analysis)

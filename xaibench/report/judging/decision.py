@@ -114,7 +114,8 @@ def decisions_to_markdown(table: pd.DataFrame) -> Iterator[str]:
         "interval lies above always answering the commonest class, low where it lies below; "
         f"attention is right where `{metric}` is significantly better than that of the model's "
         "best blind control, wrong where it is significantly worse. What neither holds for is not "
-        "shown. All values stand in decisions.csv."
+        "shown. The accuracy's interval counts images that belong together as one, so that it may "
+        "be wider than under Classification. All values stand in decisions.csv."
     )
     lines: list[list[str]] = []
     keys = ["model", "accuracy_is", "attention_is", "conclusion"]
