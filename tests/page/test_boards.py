@@ -15,6 +15,7 @@ from xaibench.report.facts.section import sections
 from xaibench.report.judging.judge import judge
 from xaibench.report.page.about import facts, failures, undefined
 from xaibench.report.page.diagnosed import verdicts
+from xaibench.report.page.embedded import Embedded
 from xaibench.report.page.notebook import board_html
 from xaibench.report.page.prose import prose, soft
 from xaibench.report.page.sheets import sheets
@@ -133,6 +134,8 @@ def test_markdown_of_names_stays_text_and_headings_find_their_level():
     assert "<script" not in text
     assert "a_<wbr>b[<wbr>c=<wbr>d] 0.5\u00a0[0.25,\u00a00.75]" in text
     assert "img" not in text
+    pairs = str(prose(["95 % of [[7, 8], [1, 14]], 3 [a, b]"]))
+    assert "95\u00a0% of [[7,\u00a08], [1,\u00a014]], 3 [a, b]" in pairs
     assert soft("<b>_x") == "&lt;b&gt;_<wbr>x"
 
 
@@ -158,6 +161,9 @@ def test_a_figures_names_are_its_own_and_nothing_in_it_runs(tmp_path):
     assert "stroke: currentColor; clip-path: url(#one-c)" in text
     assert "<text>&lt;b&gt;</text>" in text
     assert "width: 90pt" in text
+    assert Embedded("", "", text, []).narrow
+    wide = text.replace("width: 90pt", "width: 569.4pt")
+    assert not Embedded("", "", wide, []).narrow
     path.write_text("no picture")
     assert inline_svg(path, "") is None
 

@@ -12,7 +12,8 @@ from markupsafe import Markup
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
 _PICTURE = re.compile(r"!\[.*\]\(.*\)", re.DOTALL)
 _JOINT = re.compile(r"(?<=[_,=])(?=[^\s\]])|(?<=\w\[)(?=\w)")
-_INTERVAL = re.compile(r" (\[[-.\d]+), ([-.\d]+\])")
+# An interval stays with its value, a pair in one line, a percentage whole.
+_WHOLE = re.compile(r"(?<=\d) (?=%|\[-?[.\d]+,)|(?<=\d,) (?=-?[.\d]+\])")
 _DEEPEST = 6
 
 
@@ -65,8 +66,7 @@ def _table_close(*_: Any) -> str:
 
 
 def _text(_: Any, tokens: Sequence[Token], place: int, *__: Any) -> str:
-    # An interval stays with its value.
-    return str(soft(_INTERVAL.sub("\u00a0\\1,\u00a0\\2", tokens[place].content)))
+    return str(soft(_WHOLE.sub("\u00a0", tokens[place].content)))
 
 
 def _code(_: Any, tokens: Sequence[Token], place: int, *__: Any) -> str:
