@@ -20,7 +20,7 @@ from xaibench.report.page import gallery as gallery_module
 from xaibench.report.page.gallery import collect_gallery
 from xaibench.report.page.gallery_choice import choose_samples
 from xaibench.report.page.gallery_pixels import heat_table, levels_of, pack, preview
-from xaibench.report.pictures.stored import finished_map
+from xaibench.report.pictures.stored import Stored
 
 NAN = float("nan")
 
@@ -137,25 +137,29 @@ def test_the_row_that_lacks_images_does_not_choose_and_equal_scores_are_left_to_
     assert (chosen[0].unit, words) == (30, "best by its part in drop ↑ ‡ of slow on net: 0.800")
 
 
+def gallery_of(contents, out):
+    return collect_gallery(contents, Stored(contents.run), out)
+
+
 def test_a_map_is_read_under_the_first_of_its_names(tmp_path):
     writer = MapWriter(tmp_path / "maps.npz")
     writer.add("label/a", np.array([[0, 4, 2]], np.float32))
     writer.add("predicted/a", np.array([[8, 0, 2]], np.float32))
     writer.add("label/b", np.array([[-1, 1, 1]], np.float32))
     writer.close()
-    traits = {"sign": "relu", "rescale": "minmax"}
+    stored = Stored({"methods": {"m": {"sign": "relu", "rescale": "minmax"}}})
     read = [
-        finished_map(tmp_path / "maps.npz", [f"predicted/{name}", f"label/{name}"], (1, 3), traits)
+        stored.finished(tmp_path / "maps.npz", [f"predicted/{name}", f"label/{name}"], (1, 3), "m")
         for name in "abc"
     ]
     assert read[0][0].tolist() == [[1, 0, 0.25]]
     assert read[1][0].tolist() == [[0, 1, 1]]
     assert read[2] is None
-    assert finished_map(tmp_path / "none.npz", ["label/a"], (1, 3), traits) is None
+    assert stored.finished(tmp_path / "none.npz", ["label/a"], (1, 3), "m") is None
 
 
 def test_a_gallery_holds_every_image_that_fits(contents, finished_run, monkeypatch):
-    whole = collect_gallery(contents, finished_run)
+    whole = gallery_of(contents, finished_run)
     assert len(whole.samples) == whole.total == 24
     assert set(whole.methods[-2:]) == {"sobel", "average_mask"}
     assert "to the last digit" in whole.checked
@@ -166,7 +170,7 @@ def test_a_gallery_holds_every_image_that_fits(contents, finished_run, monkeypat
         assert sum(tile.kind == "control" for tile in sample.tiles) == 2
         assert len(sample.tiles) == 7
     monkeypatch.setattr(gallery_module, "_MOST_CHARACTERS", 1)
-    least = collect_gallery(contents, finished_run)
+    least = gallery_of(contents, finished_run)
     assert (len(least.samples), least.total) == (5, 24)
     assert [sample.name for sample in least.samples] == [s.name for s in whole.samples[:5]]
     assert len(json.loads(least.data)["samples"]) == 5
@@ -186,22 +190,22 @@ def test_scores_that_the_maps_do_not_have_are_told(copied):
     chosen = (scores["metric"] == "iou") & (scores["method"] == "spn") & (scores["value"] < 0.7)
     scores.loc[scores.index[chosen][0], "value"] += 0.25
     scores.to_csv(copied / "scores.csv", index=False)
-    found = collect_gallery(judge_all(read_material(copied), copied), copied)
+    found = gallery_of(judge_all(read_material(copied), copied), copied)
     assert re.search(r"by up to 0\.25 for 1 of \d+ maps", found.checked)
 
 
 def test_without_maps_or_images_there_is_no_gallery(contents, copied, caplog):
     plain = {name: value for name, value in contents.run.items() if name != "options"}
     merged = replace(contents, material=replace(contents.material, run=plain))
-    assert collect_gallery(merged, copied) is None
+    assert gallery_of(merged, copied) is None
     options = contents.run["options"] | {"dataset": "folder[path=gone.csv]"}
     lost = replace(contents.material, run={**contents.run, "options": options})
     with caplog.at_level(logging.WARNING):
-        assert collect_gallery(replace(contents, material=lost), copied) is None
+        assert gallery_of(replace(contents, material=lost), copied) is None
     assert "no gallery" in caplog.text
     assert "gone.csv" in caplog.text
     shutil.rmtree(copied / "cells")
-    assert collect_gallery(contents, copied) is None
+    assert gallery_of(contents, copied) is None
 
 
 def test_an_archive_of_objects_is_not_unpickled(contents, copied, caplog):
@@ -210,6 +214,6 @@ def test_an_archive_of_objects_is_not_unpickled(contents, copied, caplog):
             names = list(archive.files)
         np.savez(path, **{name: np.array([{"any": "object"}], object) for name in names})
     with caplog.at_level(logging.WARNING):
-        assert collect_gallery(contents, copied) is None
+        assert gallery_of(contents, copied) is None
     assert "maps.npz" in caplog.text
     assert "repeat the run" in caplog.text

@@ -12,7 +12,7 @@ from xaibench.core.layout import Layout, Place
 from xaibench.core.loading import resize_picture
 from xaibench.core.overlap import jaccard, mark
 from xaibench.core.tables import read_table
-from xaibench.report.pictures.stored import finished_map, open_images
+from xaibench.report.pictures.stored import Stored
 
 TILES = """() => [...document.querySelectorAll(".gallery-tile")].map(tile => {
   const iou = tile.querySelector(".gallery-iou");
@@ -84,17 +84,16 @@ def scores(finished_run):
 @pytest.fixture(scope="module")
 def stored(finished_run, run, scores):
     """Return what a tile is made of: its map, its mask and which pixels a threshold marks."""
-    dataset = open_images(run)
-    samples = {sample.id: sample for sample in dataset.samples}
+    kept = Stored(run)
+    samples = {sample.id: sample for sample in kept.images.samples}
     folds = dict(zip(scores["sample"], scores["fold"], strict=True))
 
     def read(sample, method, model, threshold):
         model = model or next(iter(run["models"]))
         place = Place(run["dataset"], "kfold:2", folds[sample], model, 0)
         archive = Layout(finished_run).cell_folder(place, method) / "maps.npz"
-        traits = run["methods"][method]
-        values, _ = finished_map(archive, [f"label/{sample}"], (48, 48), traits)
-        truth = resize_picture(dataset.read(samples[sample]), 48).mask > 0
+        values, _ = kept.finished(archive, [f"label/{sample}"], (48, 48), method)
+        truth = resize_picture(kept.images.read(samples[sample]), 48).mask > 0
         return mark("iou", values[None], threshold, "maximum"), torch.from_numpy(truth)[None]
 
     return read

@@ -15,7 +15,7 @@ from xaibench.report.pictures.analysis_figures import draw_figures
 from xaibench.report.pictures.figures import draw_report
 from xaibench.report.pictures.gallery import pick_rows
 from xaibench.report.pictures.grid import draw_grid
-from xaibench.report.pictures.stored import holds_maps
+from xaibench.report.pictures.stored import Stored, holds_maps
 from xaibench.report.wording.document import to_markdown
 from xaibench.report.wording.latex import to_latex
 
@@ -41,8 +41,10 @@ def illustrate(contents: Contents, out: Path) -> None:
     """Draw a folder's figures and picture grid, and write its page."""
     for analysis in contents.analyses:
         draw_figures(analysis)
-    _draw_grid(contents, out)
-    write_page(contents, draw_report(contents, out), collect_gallery(contents, out), out)
+    stored = Stored(contents.run)
+    _draw_grid(contents, stored, out)
+    gallery = collect_gallery(contents, stored, out)
+    write_page(contents, draw_report(contents, out), gallery, out)
 
 
 def write_tables(contents: Contents, out: Path) -> None:
@@ -74,11 +76,11 @@ def write_tables(contents: Contents, out: Path) -> None:
             path.write_text(text, "utf-8")
 
 
-def _draw_grid(contents: Contents, out: Path) -> None:
+def _draw_grid(contents: Contents, stored: Stored, out: Path) -> None:
     if not holds_maps(contents.material):
         return
     try:
-        rows = pick_rows(out, dict(contents.run), contents.material.predictions)
+        rows = pick_rows(stored, out, contents.run, contents.material.predictions)
     except XaibenchError as error:
         _log.warning("no picture grid: %s", error)
         return

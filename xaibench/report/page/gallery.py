@@ -23,7 +23,7 @@ from xaibench.report.page.gallery_pixels import heat_table
 from xaibench.report.page.gallery_reader import Reader
 from xaibench.report.page.gallery_sample import Pictured, Tile
 from xaibench.report.pictures.shown_rows import short_names
-from xaibench.report.pictures.stored import holds_maps, open_images
+from xaibench.report.pictures.stored import Stored, holds_maps
 
 _log = logging.getLogger(__name__)
 _MOST_CHARACTERS, _FEWEST = 3_000_000, 5
@@ -63,7 +63,7 @@ class Gallery:
     data: Markup
 
 
-def collect_gallery(contents: Contents, out: Path) -> Gallery | None:
+def collect_gallery(contents: Contents, stored: Stored, out: Path) -> Gallery | None:
     """Choose images of a run, and read their maps from its folder.
 
     As many as a page can hold, but no fewer than a handful. Of several seeds the first is shown.
@@ -77,7 +77,7 @@ def collect_gallery(contents: Contents, out: Path) -> Gallery | None:
     # A folder with maps of its own is of one dataset and split.
     chapter = contents.chapters[0]
     try:
-        reader = Reader(chapter.section, contents.material, open_images(contents.run), out)
+        reader = Reader(chapter.section, contents.material, stored, out)
         shown = _within_budget(reader, choose_samples(chapter.section, contents.run))
     except XaibenchError as error:
         _log.warning("no gallery: %s", error)
@@ -111,7 +111,7 @@ def _describe(chapter: Chapter, reader: Reader, shown: Sequence[Pictured]) -> Ga
     tiles = [tile for sample in shown for tile in sample.tiles]
     models = list(dict.fromkeys(tile.model for tile in tiles if tile.model))
     return Gallery(
-        dataset=f"{section.title}",
+        dataset=section.title,
         samples=shown,
         total=len(first_seed(section)),
         classes=list(dict.fromkeys(sample.label for sample in shown)),

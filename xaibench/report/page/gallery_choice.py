@@ -84,9 +84,7 @@ def _judged(
     if metric is None or not section.ranked:
         return [], [], []
     values = section.values[metric][units][:, section.ranked]
-    # A row that lacks images doesn't lead.
-    defined = (~np.isnan(section.values[metric][:, section.ranked])).sum(axis=0)
-    first = int(np.flatnonzero(defined == defined.max())[0])
+    first = int(np.flatnonzero(section.whole(metric)[section.ranked])[0])
     leader = section.rows[section.ranked[first]]
     part = "its part in " if is_pooled(run, metric) else ""
     said = f"by {part}{header(run, metric)} of {leader.method} on {leader.model}"

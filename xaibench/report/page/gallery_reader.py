@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 
 from xaibench.core.archive import map_key
-from xaibench.core.data import Dataset
 from xaibench.core.layout import Layout, Place
 from xaibench.core.loading import resize_picture
 from xaibench.core.maps import OK
@@ -24,7 +23,7 @@ from xaibench.report.numbers import number
 from xaibench.report.page.gallery_choice import Choice
 from xaibench.report.page.gallery_pixels import Packed, levels_of, pack, preview
 from xaibench.report.page.gallery_sample import Pictured, Tile, Verdict
-from xaibench.report.pictures.stored import SHOWN_CONTROLS, finished_map
+from xaibench.report.pictures.stored import SHOWN_CONTROLS, Stored
 
 _KINDS = ("label", "predicted")
 _HALF, _HUNDRED, _ROUNDING = 50, 100, 1e-9
@@ -34,15 +33,19 @@ _LEFT_OUT = "no map"  # the status of images that maps weren't submitted for
 class Reader:
     """Reads samples of one section."""
 
-    def __init__(self, section: Section, material: Material, dataset: Dataset, out: Path) -> None:
-        """Take the section's images from a dataset, and its maps from a run's folder."""
-        self.section, self.run, self._dataset = section, material.run, dataset
+    def __init__(self, section: Section, material: Material, stored: Stored, out: Path) -> None:
+        """Take the section's images and maps from a run's folder.
+
+        Raises:
+            XaibenchError: the dataset can't be read any more.
+        """
+        self.section, self.run, self._stored = section, material.run, stored
         self.size: int = self.run["options"]["image_size"]
         self.iou, self.threshold = _iou_of(self.run["metrics"])
         self._metric = self.iou or next(iter(headlines(self.run)), "")
         self._kind: str = self.run["metrics"].get(self._metric, {}).get("target", _KINDS[0])
         self._layout, self._material = Layout(out), material
-        self._by_id = {sample.id: sample for sample in dataset.samples}
+        self._by_id = {sample.id: sample for sample in stored.images.samples}
 
     @property
     def explained(self) -> str:
@@ -59,7 +62,7 @@ class Reader:
         if name not in self._by_id:
             return None
         sample = self._by_id[name]
-        picture = self._dataset.read(sample)
+        picture = self._stored.images.read(sample)
         grades = resize_picture(picture, self.size).mask
         truth = None if grades is None else grades > 0
         verdicts = {model: self._verdict(choice.unit, model) for model in self._models}
@@ -108,8 +111,7 @@ class Reader:
                 continue
             cell = Place(self.section.dataset, self.section.split, fold, row.model, seed)
             archive = self._layout.cell_folder(cell, row.method) / "maps.npz"
-            traits = self.run["methods"][row.method]
-            found = finished_map(archive, keys, (self.size, self.size), traits)
+            found = self._stored.finished(archive, keys, (self.size, self.size), row.method)
             if found is not None:
                 seen.add(row.method)
                 values, status = found

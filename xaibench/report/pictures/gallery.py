@@ -1,7 +1,6 @@
 """The rows of the picture grid: a few test images with every method's finished map."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,14 +9,14 @@ from numpy.typing import NDArray
 from xaibench.core.archive import map_key
 from xaibench.core.data import Picture, Sample
 from xaibench.core.layout import Layout, Place
-from xaibench.report.facts.traits import kind_of
+from xaibench.report.facts.traits import Run, kind_of
 from xaibench.report.pictures.grid import GridRow
-from xaibench.report.pictures.stored import SHOWN_CONTROLS, finished_map, open_images
+from xaibench.report.pictures.stored import SHOWN_CONTROLS, Stored
 
 _PER_CLASS = 3
 
 
-def pick_rows(out: Path, run: dict[str, Any], predictions: pd.DataFrame) -> list[GridRow]:
+def pick_rows(stored: Stored, out: Path, run: Run, predictions: pd.DataFrame) -> list[GridRow]:
     """Return rows for the first few test images of each class, in the first fold and seed.
 
     Each image has a row for each model; controls, which are alike for all, stand in its first.
@@ -27,7 +26,7 @@ def pick_rows(out: Path, run: dict[str, Any], predictions: pd.DataFrame) -> list
     Raises:
         XaibenchError: the dataset can't be read any more.
     """
-    dataset = open_images(run)
+    dataset = stored.images
     first = predictions[
         (predictions["fold"] == predictions["fold"].min())
         & (predictions["seed"] == predictions["seed"].iloc[0])
@@ -38,7 +37,7 @@ def pick_rows(out: Path, run: dict[str, Any], predictions: pd.DataFrame) -> list
         (by_id[name], dataset.read(by_id[name])) for name in shown["sample"] if name in by_id
     ]
     return [
-        _row(sample, picture, place, Layout(out), run, first, controls=number == 0)
+        _row(sample, picture, place, stored, Layout(out), run, first, controls=number == 0)
         for sample, picture in pictures
         for number, place in enumerate(places_of(first))
     ]
@@ -54,8 +53,9 @@ def _row(
     sample: Sample,
     picture: Picture,
     place: Place,
+    stored: Stored,
     layout: Layout,
-    run: dict[str, Any],
+    run: Run,
     predictions: pd.DataFrame,
     *,
     controls: bool,
@@ -68,7 +68,7 @@ def _row(
         if kind_of(method, run) == "control" and not (controls and method in SHOWN_CONTROLS):
             continue
         archive = layout.cell_folder(place, method) / "maps.npz"
-        made = finished_map(archive, [key], size, run["methods"][method])
+        made = stored.finished(archive, [key], size, method)
         maps[method] = None if made is None else made[0].numpy()
     classes = run["classes"]
     mine = predictions[(predictions["sample"] == sample.id) & (predictions["model"] == place.model)]

@@ -1,8 +1,8 @@
 """What pictures of a run are made of: its images, and its maps as scoring finished them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
 from zipfile import BadZipFile
 
 import torch
@@ -20,6 +20,8 @@ from xaibench.report.facts.traits import Run
 SHOWN_CONTROLS = ("average_mask", "sobel")
 """Controls worth a picture: what a place alone is worth, and what edges alone are."""
 
+_MOST_OPEN = 128  # archives
+
 
 def holds_maps(material: Material) -> bool:
     """Whether a folder has maps; merged ones have none, nor have runs that only analyse."""
@@ -27,44 +29,54 @@ def holds_maps(material: Material) -> bool:
     return "options" in run and len(material.predictions) > 0 and len(run["methods"]) > 0
 
 
-def open_images(run: Run) -> Dataset:
-    """Return the dataset that a run was made on.
+class Stored:
+    """What a run's folder holds of images; what was opened once stays open while this is in use."""
 
-    Raises:
-        XaibenchError: it can't be read any more.
-    """
-    options = run["options"]
-    for file in options["plugin"]:
-        load_plugin_file(Path(file))
-    return open_dataset(bind("dataset", options["dataset"]), options["data_root"])
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._reader = lru_cache(_MOST_OPEN)(MapReader)
 
+    @cached_property
+    def images(self) -> Dataset:
+        """The dataset that the run was made on.
 
-def finished_map(
-    archive: Path, keys: Sequence[str], size: tuple[int, int], traits: Mapping[str, Any]
-) -> tuple[Tensor, str] | None:
-    """Read a map, and finish it as scoring does.
+        Raises:
+            XaibenchError: it can't be read any more.
+        """
+        options = self._run["options"]
+        for file in options["plugin"]:
+            load_plugin_file(Path(file))
+        return open_dataset(bind("dataset", options["dataset"]), options["data_root"])
 
-    Args:
-        archive: a cell's ``maps.npz``.
-        keys: the map's names; the first that is there counts.
-        size: ``(H, W)`` to finish it at.
-        traits: ``sign`` and ``rescale`` of its method.
+    def finished(
+        self, archive: Path, keys: Sequence[str], size: tuple[int, int], method: str
+    ) -> tuple[Tensor, str] | None:
+        """Read a map, and finish it as scoring does.
 
-    Returns:
-        The map ``(H, W)`` in [0, 1] and its status, or None where it isn't stored.
+        Args:
+            archive: a cell's ``maps.npz``.
+            keys: the map's names; the first that is there counts.
+            size: ``(H, W)`` to finish it at.
+            method: whose map it is.
 
-    Raises:
-        XaibenchError: the file is damaged.
-    """
-    if not archive.is_file():
-        return None
-    try:
-        with MapReader(archive) as reader:
+        Returns:
+            The map ``(H, W)`` in [0, 1] and its status, or None where it isn't stored.
+
+        Raises:
+            XaibenchError: the file is damaged.
+        """
+        if not archive.is_file():
+            return None
+        try:
+            reader = self._reader(archive)
             key = next((key for key in keys if key in reader), None)
             if key is None:  # a method that failed keeps the maps of an earlier split
                 return None
             raw = torch.from_numpy(reader[key])[None]
-    except (OSError, ValueError, BadZipFile) as error:
-        raise XaibenchError(f"{archive}: {error}; repeat the run, and it is made again.") from error
-    maps, statuses = finish(raw, size, sign=traits["sign"], rescale=traits["rescale"])
-    return maps[0], statuses[0]
+        except (OSError, ValueError, BadZipFile) as error:
+            raise XaibenchError(
+                f"{archive}: {error}; repeat the run, and it is made again."
+            ) from error
+        traits = self._run["methods"][method]
+        maps, statuses = finish(raw, size, sign=traits["sign"], rescale=traits["rescale"])
+        return maps[0], statuses[0]
