@@ -10,13 +10,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.maps import CONSTANT, NON_FINITE
 from xaibench.report.facts.material import UNIT, Material
 from xaibench.report.facts.traits import headlines, kind_of, sign
 
 Floats = NDArray[np.float64]
 SECTION = ["dataset", "split"]
 ROW = ["model", "method"]
-_DEGENERATE = "constant map|non-finite map"
+_DEGENERATE = f"{CONSTANT}|{NON_FINITE}"
 
 
 class Row(NamedTuple):
@@ -71,6 +72,11 @@ class Section:
             _, codes = np.unique(self.units[name].to_numpy(), return_inverse=True)
             found.append(np.char.zfill(codes.astype(str), len(str(codes.max(initial=0)))))
         return tuple(found)
+
+    def whole(self, metric: str) -> NDArray[np.bool_]:
+        """Tell which rows lack no image that another one that competes has: only they may lead."""
+        count = (~np.isnan(self.values[metric])).sum(axis=0)
+        return np.asarray(count == max((count[place] for place in self.ranked), default=0))
 
     def count_groups(self, values: Floats) -> NDArray[np.int64]:
         """Count the independent groups that each column of ``(N, M)`` is defined for, ``(M,)``."""

@@ -15,6 +15,7 @@ from xaibench.report.pictures.drawing import (
     FONT,
     KINDS,
     Picture,
+    bar_ends,
     legend_below,
     new_axes,
     styled,
@@ -55,8 +56,8 @@ def draw_cost(chapter: Chapter, run: Run, metric: str) -> Picture | None:
     front = pareto_front(cost, sign(run, metric) * values)
     figure, axes = new_axes(_WIDTH, _HEIGHT)
     axes.set(xscale="log", xlabel="seconds per image", ylabel=header(run, metric))
-    ends = np.stack([values - found.low[places], found.high[places] - values])
-    axes.errorbar(cost, values, yerr=np.nan_to_num(ends).clip(0), fmt="none", ecolor=DIM,
+    ends = bar_ends(values, found.low[places], found.high[places])
+    axes.errorbar(cost, values, yerr=ends, fmt="none", ecolor=DIM,
                   elinewidth=0.7, alpha=0.6)  # fmt: skip
     # What a budget buys: the best that costs no more.
     axes.plot(cost[front], values[front], color=COLOURS[2], linewidth=1.2, label="Pareto front",

@@ -9,10 +9,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from seaborn.utils import relative_luminance
 
 from xaibench.core.store import replacing
 
+Floats = NDArray[np.float64]
 Colour = tuple[float, float, float, float]
 DPI = 300
 # Colours that the colour-blind tell apart, and shapes that tell without any colour.
@@ -83,6 +85,11 @@ def new_axes(width: float, height: float) -> tuple[Figure, Axes]:
     """Return a figure and axes of a size in inches; labels find their place outside of it."""
     figure = new_figure((width, height))
     return figure, figure.add_axes((0, 0, 1, 1))
+
+
+def bar_ends(values: Floats, low: Floats, high: Floats) -> Floats:
+    """Return how far error bars reach to either side, ``(2, N)``; nowhere without an interval."""
+    return np.nan_to_num(np.stack([values - low, high - values])).clip(0)
 
 
 def legend_below(axes: Axes, height: float, columns: int, gap: float = 0.45, **given: Any) -> None:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 
 from xaibench.report.facts.traits import Run, header
@@ -14,6 +13,7 @@ from xaibench.report.pictures.drawing import (
     INK,
     KINDS,
     Picture,
+    bar_ends,
     legend_below,
     new_axes,
     styled,
@@ -97,9 +97,9 @@ def _draw_rows(axes: Axes, chapter: Chapter, lines: list[ShownRow], metric: str)
         places = [lines[row].place for row in rows]
         if rows:
             values = found.mean[places]
-            ends = np.stack([values - found.low[places], found.high[places] - values])
+            ends = bar_ends(values, found.low[places], found.high[places])
             drawn.append(
-                axes.errorbar(values, rows, xerr=np.nan_to_num(ends).clip(0), label=_CALLED[kind],
+                axes.errorbar(values, rows, xerr=ends, label=_CALLED[kind],
                               fmt=shape, color=colour, markersize=4, linewidth=1.2)
             )  # fmt: skip
     return drawn

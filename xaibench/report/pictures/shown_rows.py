@@ -61,9 +61,8 @@ def controls(chapter: Chapter, run: Run, metric: str) -> list[ShownRow]:
 
 def leader_of(lines: Sequence[ShownRow], section: Section, metric: str) -> ShownRow:
     """Return the best of the rows that lack no images, of lines in order."""
-    count = (~np.isnan(section.values[metric])).sum(axis=0)
-    most = max(count[line.place] for line in lines)
-    return next(line for line in lines if count[line.place] == most)
+    whole = section.whole(metric)
+    return next(line for line in lines if whole[line.place])
 
 
 def references(lines: Sequence[ShownRow], section: Section, run: Run) -> list[tuple[str, ShownRow]]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -15,6 +14,7 @@ from xaibench.report.pictures.drawing import (
     DIM,
     SHAPES,
     Picture,
+    bar_ends,
     legend_below,
     new_axes,
     styled,
@@ -43,8 +43,8 @@ def draw_slices(chapter: Chapter, run: Run, metric: str) -> Picture | None:
     for at, line in enumerate(lines):
         mine = found[found["place"] == line.place]
         ys = [depths[part] + _STEP * at for part in _parts(mine)]
-        ends = [mine["value"] - mine["low"], mine["high"] - mine["value"]]
-        axes.errorbar(mine["value"], ys, xerr=np.nan_to_num(ends).clip(0), label=line.folded,
+        values, low, high = (mine[name].to_numpy(float) for name in ("value", "low", "high"))
+        axes.errorbar(values, ys, xerr=bar_ends(values, low, high), label=line.folded,
                       fmt=SHAPES[at], color=COLOURS[at], markersize=3.5, linewidth=1)  # fmt: skip
     _label(axes, depths, len(lines))
     axes.set(xlabel=header(run, metric), ylim=(height, -_STEP))

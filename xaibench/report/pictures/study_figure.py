@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from xaibench.report.facts.traits import Run, header
-from xaibench.report.pictures.drawing import Colour, new_figure
+from xaibench.report.pictures.drawing import Colour, bar_ends, new_figure
 
 _WIDTH, _HEIGHT, _ACROSS = 4.2, 3.4, 3
 _FONT, _DPI = 8, 150
@@ -62,7 +62,7 @@ def _draw_panel(axes: Axes, lines: pd.DataFrame, colours: dict[str, Colour]) -> 
             continue
         shift = 0 if crossed else _APART * (number - (len(colours) - 1) / 2)
         value, low, high = (lines.loc[mine, name].to_numpy() for name in ("value", "low", "high"))
-        ends = np.nan_to_num(np.stack([value - low, high - value])).clip(0)
+        ends = bar_ends(value, low, high)
         style = "o" if crossed or len(value) == 1 else "o-"
         axes.errorbar(place[mine] + shift, value, yerr=ends, fmt=style, capsize=3, markersize=4.5,
                       linewidth=1.3, color=colour)  # fmt: skip

@@ -35,12 +35,10 @@ def conclusions(section: Section, run: Run, judged: Mapping[str, Judged]) -> Ite
 
 def order_rows(section: Section, run: Run, found: Judged, metric: str) -> list[int]:
     """Order rows that compete from the best, those that lack images behind those that have all."""
-    count = (~np.isnan(section.values[metric])).sum(axis=0)
-    places = [place for place in section.ranked if count[place]]
-    most = max((count[place] for place in places), default=0)
+    places = [place for place in section.ranked if not np.isnan(found.mean[place])]
+    whole = section.whole(metric)
     return sorted(
-        places,
-        key=lambda place: (count[place] < most, -sign(run, metric) * found.mean[place]),
+        places, key=lambda place: (not whole[place], -sign(run, metric) * found.mean[place])
     )
 
 
@@ -57,12 +55,13 @@ def _metric(
     )
     leader, others = ranked[0], ranked[1:]
     if others and all_alike(values):
-        yield f"all {len(ranked)} rows have the same scores on all images, {_value(found, leader)}."
+        same = value_of(found, leader)
+        yield f"all {len(ranked)} rows have the same scores on all images, {same}."
         return
     if not others:
-        yield f"the only row, {_name(section, leader)}, has {_value(found, leader)}."
+        yield f"the only row, {name_of(section, leader)}, has {value_of(found, leader)}."
     else:
-        yield f"{_name(section, leader)} leads with {_value(found, leader)}."
+        yield f"{name_of(section, leader)} leads with {value_of(found, leader)}."
         yield from _ties(section, found, leader, others, sign(run, metric))
         yield from _detectable(section, values)
     if said := beware(section, metric, leader):
@@ -149,7 +148,9 @@ def _without_masks(section: Section, run: Run, found: Judged, ranked: list[int])
         and kind_of(section.rows[place].method, run) != "learned"
     ]
     if ranked[0] not in free:
-        best = f"{_name(section, free[0])}, {_value(found, free[0])}" if free else "there is none"
+        best = (
+            f"{name_of(section, free[0])}, {value_of(found, free[0])}" if free else "there is none"
+        )
         yield f"The leader has learned from masks; best without: {best}."
 
 
@@ -192,7 +193,8 @@ def _reach(section: Section, run: Run) -> Iterator[str]:
         )
 
 
-def _name(section: Section, place: int) -> str:
+def name_of(section: Section, place: int) -> str:
+    """Write a row's method and model."""
     row = section.rows[place]
     return f"`{row.method}` on `{row.model}`"
 
@@ -208,6 +210,7 @@ def _names(section: Section, places: Iterable[int]) -> str:
     return f"{text} and {more} more" if more > 0 else text
 
 
-def _value(found: Judged, place: int) -> str:
+def value_of(found: Judged, place: int) -> str:
+    """Write a row's mean and its interval."""
     text = f"{number(found.mean[place])} {span(found.low[place], found.high[place])}"
     return text.strip()

@@ -7,8 +7,14 @@ import numpy as np
 from xaibench.report.facts.section import Section
 from xaibench.report.facts.traits import Run, bounds_of, header, headlines, higher_is_better, sign
 from xaibench.report.judging.judge import LEVEL, Judged, worse_than_blind
-from xaibench.report.numbers import number, span
-from xaibench.report.wording.conclusions import all_alike, beware, order_rows
+from xaibench.report.numbers import number
+from xaibench.report.wording.conclusions import (
+    all_alike,
+    beware,
+    name_of,
+    order_rows,
+    value_of,
+)
 
 
 def headline(section: Section, run: Run, judged: Mapping[str, Judged]) -> Iterator[str]:
@@ -24,9 +30,7 @@ def headline(section: Section, run: Run, judged: Mapping[str, Judged]) -> Iterat
 
 def _leader(section: Section, metric: str, found: Judged, ranked: list[int], way: int) -> str:
     leader, *others = ranked
-    row = section.rows[leader]
-    value = f"{number(found.mean[leader])} {span(found.low[leader], found.high[leader])}".strip()
-    named = f"`{row.method}` on `{row.model}`"
+    value, named = value_of(found, leader), name_of(section, leader)
     # Rows that lack images can't lead, whatever their means.
     if ahead := sum(way * (found.mean[place] - found.mean[leader]) > 0 for place in others):
         value += f" (of the rows that have all images; {ahead} with fewer: a better mean)"

@@ -10,9 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from xaibench.report.facts.section import SECTION
-from xaibench.report.facts.traits import header, headlines, is_blind
+from xaibench.report.facts.traits import Run, header, headlines
 from xaibench.report.judging.chapter import Chapter, Contents
-from xaibench.report.numbers import number, span
+from xaibench.report.judging.judge import blind_row
+from xaibench.report.numbers import is_fine, number, span
 from xaibench.report.wording.boards import Board, Cell, boards, cost_board
 from xaibench.report.wording.headline import headline
 
@@ -97,35 +98,28 @@ def _columns(chapter: Chapter, contents: Contents) -> Iterator[_Column]:
     run = contents.run
     found = list(boards(chapter.board, run))
     for metric in headlines(run):
-        mine = [board for board in found if metric in board.metrics]
-        compete = [board for board in mine if not board.lead]
-        if not compete:
+        board = next((b for b in found if metric in b.metrics and not b.lead), None)
+        if board is None:
             continue
-        board, title, blind = compete[0], header(run, metric), ""
-        place, rank = board.header.index(title), f"rank by {metric}"
-        for controls in (each for each in mine if each.lead):
-            rows = [
-                (row[controls.header.index(title)], line.method)
-                for row, line in zip(controls.rows, controls.lines, strict=True)
-                if is_blind(line.method, run)
-            ]
-            blind = _best(rows, higher=bool(run["metrics"][metric]["higher_is_better"]))
-        keys = [(line.method, line.model) for line in board.lines]
+        title, rank = header(run, metric), f"rank by {metric}"
+        place, keys = board.header.index(title), [line[:2] for line in board.lines]
         ranks = board.header.index(rank) if rank in board.header else None
         yield _Column(
             title,
             {key: row[place] for key, row in zip(keys, board.rows, strict=True)},
             {} if ranks is None else {k: r[ranks] for k, r in zip(keys, board.rows, strict=True)},
-            blind,
+            _blind(chapter, run, metric),
         )
 
 
-def _best(rows: Sequence[tuple[Cell, str]], *, higher: bool) -> str:
-    known = [(cell.value, cell, name) for cell, name in rows if cell.value is not None]
-    if not known:
+def _blind(chapter: Chapter, run: Run, metric: str) -> str:
+    """Write the best control of any model that never looks at the image."""
+    section, means = chapter.section, chapter.judged[metric].mean
+    place = blind_row(section, run, metric, model="")
+    if place is None:
         return ""
-    _, cell, name = (max if higher else min)(known, key=lambda row: row[0])
-    return f"{cell.text} {name}"
+    fine = is_fine(means[[at for at, row in enumerate(section.rows) if not row.competes]])
+    return f"{number(means[place], fine)} {section.rows[place].method}"
 
 
 def _summary_table(columns: Sequence[_Column], most: int, *, spans: bool) -> Table:
