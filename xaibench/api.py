@@ -18,6 +18,7 @@ from xaibench.core.passes.engine import Engine
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
 from xaibench.core.store import read_json
+from xaibench.pipeline.evidence import gather
 from xaibench.pipeline.explain import Maps, TestBatch
 from xaibench.pipeline.explainer import Explainer
 from xaibench.pipeline.gather import load_scores
@@ -25,7 +26,7 @@ from xaibench.pipeline.inputs import check_images, find_targets, wrap
 from xaibench.pipeline.options import listed
 from xaibench.pipeline.plan import make_plan
 from xaibench.pipeline.run import run_plan
-from xaibench.pipeline.score import gather, score_batch
+from xaibench.pipeline.score import score_batch
 from xaibench.pipeline.selection import select
 from xaibench.report.page.notebook import board_html
 from xaibench.report.write import write_report

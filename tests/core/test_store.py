@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -16,6 +17,7 @@ from xaibench.core.store import (
     read_json,
     remove_leftovers,
     replacing,
+    temporary_path,
     write_json,
     write_with,
 )
@@ -58,10 +60,14 @@ def test_only_leftovers_of_dead_processes_are_removed(tmp_path):
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     (tmp_path / "cells").mkdir()
-    left = tmp_path / "cells" / f".cell.json.{dead.pid}.tmp"
-    kept = [f".cell.json.{os.getpid()}.tmp", ".editor.tmp", "notes.1.tmp", ".cell.json"]
-    for path in (left, *(tmp_path / "cells" / name for name in kept)):
-        path.touch()
+    mine = temporary_path(tmp_path / "cell.json").name
+    theirs = mine.replace(f".{os.getpid()}.", f".{dead.pid}.")
+    elsewhere = re.sub(r"\.[0-9a-f]{16}\.", ".0123456789abcdef.", theirs)
+    old = elsewhere.replace("cell", "scores")
+    kept = [mine, elsewhere, ".editor.tmp", "notes.1.tmp", ".cell.json"]
+    for name in (theirs, old, *kept):
+        (tmp_path / "cells" / name).touch()
+    os.utime(tmp_path / "cells" / old, (0, 0))
     remove_leftovers(tmp_path)
     assert sorted(path.name for path in (tmp_path / "cells").iterdir()) == sorted(kept)
 

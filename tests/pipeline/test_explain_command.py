@@ -241,7 +241,9 @@ def test_mistakes_are_told_in_one_line(finished_run, scan, explain, arguments, s
 
 
 def test_what_is_no_sound_run_is_refused(finished_copy, scan, explain, tmp_path):
-    assert explain("none.png", "--run", finished_copy)[2] == "error: none.png: no such file.\n"
+    assert explain("none.png", "--run", finished_copy)[2] == (
+        "error: none.png: no such file; name pictures, folders or patterns.\n"
+    )
     assert "no run; name the --out" in explain(scan, "--run", tmp_path)[2]
     assert "--run DIR, or --model SPEC" in explain(scan)[2]
     assert "--fold: it chooses among" in explain(scan, "--model", "resnet18", "--fold", 0)[2]

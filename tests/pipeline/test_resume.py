@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 import torch
 
+from xaibench.core.store import temporary_path
+
 WAIT = 120
 
 
@@ -135,13 +137,15 @@ def test_a_run_killed_in_explaining_goes_on_to_the_same_result(given, whole, res
     process = start(given, out, DAWDLE=str(mark))
     kill_when(process, lambda: mark.is_file() and mark.stat().st_size > 2)
     cell = folder(out, "pocket_saliency", "cells") / "dawdling"
-    assert [path.suffix for path in cell.iterdir()] == [".tmp", ".tmp"]
+    files = [path for path in cell.rglob("*") if path.is_file()]
+    assert [path.suffix for path in files] == [".tmp", ".tmp"]
     resume(out)
     assert_same(out, whole)
 
 
 def test_temporary_files_of_a_running_process_are_left_alone(out, resume):
-    theirs = folder(out, "pocket", "cells") / "gradcam" / f".maps.npz.{os.getppid()}.tmp"
+    theirs = temporary_path(folder(out, "pocket", "cells") / "gradcam" / "maps.npz")
+    theirs = theirs.with_name(theirs.name.replace(str(os.getpid()), str(os.getppid())))
     theirs.touch()
     resume(out)
     assert theirs.exists()

@@ -269,7 +269,8 @@ def test_a_failing_method_spoils_its_own_cell_only_and_is_retried(
 
     kept = stamps(tmp_path, "model.pt", "gradcam/cell.json", "gradcam/maps.npz")
     monkeypatch.delenv("FLAKY")
-    assert run_cells(given, tmp_path).failures == {}
+    assert run_cells(given, tmp_path).failures == failures  # nothing has changed: not asked again
+    assert run_cells(given, tmp_path, retry_failed=True).failures == {}
     assert len(rows_of(tmp_path)) == 2 * 48 * len(small["metrics"])
     assert stamps(tmp_path, "model.pt", "gradcam/cell.json", "gradcam/maps.npz") == kept
     assert "error" not in json.loads((cell(tmp_path, "pocket", "flaky") / "cell.json").read_text())
@@ -292,13 +293,12 @@ def test_a_failing_new_metric_keeps_earlier_scores(settings, finished_copy, run_
     monkeypatch.setenv("BRITTLE", "1")
     with_peak = {"metrics": (*settings["metrics"], "peak")}
     failures = run_cells(settings, finished_copy, **with_peak).failures
-    assert (
-        failures["gradcam on pocket, fold 1, seed 0"] == "metric peak failed: ValueError('snapped')"
-    )
+    reason = "metric peak failed: ValueError('snapped')"
+    assert failures["peak of gradcam on pocket, fold 1, seed 0"] == reason
     assert rows_of(finished_copy) == before
 
     monkeypatch.delenv("BRITTLE")
-    assert run_cells(settings, finished_copy, **with_peak).failures == {}
+    assert run_cells(settings, finished_copy, **with_peak, retry_failed=True).failures == {}
     assert set(before) < set(rows_of(finished_copy))
     assert stamps(finished_copy, "maps.npz", "model.pt") == maps
 

@@ -1,4 +1,4 @@
-"""Raw maps on disk: one array for each sample in an npz file, written and read one by one."""
+"""Raw maps on disk: one array for each sample in npz files, written and read one by one."""
 
 import io
 import zipfile
@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 
@@ -34,10 +35,18 @@ class MapWriter:
 
 
 class MapReader:
-    """Reads single maps of an npz file."""
+    """Reads single maps of npz files that hold one method's maps in parts.
 
-    def __init__(self, path: Path) -> None:
-        self._arrays = np.load(path, allow_pickle=False)
+    Only the file that was read last stays open, as parts may be many.
+    """
+
+    def __init__(self, *paths: Path) -> None:
+        self._open: tuple[Path, NpzFile] | None = None
+        try:
+            self._paths = {key: path for path in paths for key in self._file(path).files}
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> "MapReader":
         return self
@@ -51,16 +60,30 @@ class MapReader:
         self.close()
 
     def __contains__(self, key: str) -> bool:
-        return key in self._arrays
+        return key in self._paths
 
     def __getitem__(self, key: str) -> NDArray[np.float32]:
         """Return one raw map ``(h, w)``."""
-        array: NDArray[np.float32] = self._arrays[key]
+        array: NDArray[np.float32] = self._file(self._paths[key])[key]
         return array
 
     def close(self) -> None:
         """Release the file."""
-        self._arrays.close()
+        if self._open is not None:
+            self._open[1].close()
+            self._open = None
+
+    def _file(self, path: Path) -> NpzFile:
+        if self._open is not None and self._open[0] == path:
+            return self._open[1]
+        self.close()
+        self._open = (path, np.load(path, allow_pickle=False))
+        return self._open[1]
+
+
+def map_files(folder: Path) -> list[Path]:
+    """Return the files that hold a cell's maps: ``maps.npz``, or one for each part."""
+    return sorted(folder.glob("maps*.npz"))
 
 
 def map_key(target: str, sample: str) -> str:

@@ -14,6 +14,10 @@ def reason_of(error: Exception) -> str:
     return str(error) if isinstance(error, XaibenchError) else repr(error)
 
 
+class StorageError(XaibenchError):
+    """Results can't be stored: a full disk ends a run, and is no plugin's failure."""
+
+
 class DataNotFoundError(XaibenchError):
     """A dataset does not lie below this root; another root may hold it."""
 

@@ -10,9 +10,9 @@ from typing import Any
 
 _PACKAGE = Path(__file__).parent.parent
 # These carry results about and compute nothing in them.
-_CARRIERS = frozenset({"archive", "contract", "errors", "fingerprints", "layout", "plugin",
-                       "logs", "pace", "progress", "registry", "roots", "screen", "spec", "store",
-                       "suggest"})  # fmt: skip
+_CARRIERS = frozenset({"archive", "contract", "errors", "fingerprints", "intact", "layout", "logs",
+                       "pace", "plugin", "progress", "registry", "roots", "screen", "sealed",
+                       "spec", "store", "suggest"})  # fmt: skip
 
 
 def checksum(path: Path) -> str:

@@ -1,19 +1,44 @@
 """Files that are either whole or absent."""
 
+import errno
 import json
 import os
+import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from xaibench.core.errors import XaibenchError
+from xaibench.core.errors import StorageError
 from xaibench.core.fingerprints import fingerprint
+
+_HOST = fingerprint(socket.gethostname())
+_DAY = 24 * 3600
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def temporary_path(path: Path) -> Path:
     """Return where a file is written before it takes its place; `remove_leftovers` knows it."""
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    return path.with_name(f".{path.name}.{_HOST}.{os.getpid()}.tmp")
+
+
+@contextmanager
+def storing(path: Path) -> Iterator[None]:
+    """Tell in one line what keeps the block from writing a file.
+
+    Raises:
+        StorageError: the disk is full, or the folder can't be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        remedy = "choose --out"
+        if error.errno in _FULL:
+            remedy = "make room, and repeat the command: it goes on from there"
+        raise StorageError(
+            f"{path} can't be written ({error.strerror or error}); {remedy}."
+        ) from error
 
 
 @contextmanager
@@ -21,28 +46,50 @@ def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside ``path``; what is written there appears all at once, or never.
 
     Raises:
-        XaibenchError: the folder can't be written.
+        StorageError: the disk is full, or the folder can't be written.
     """
     temporary = temporary_path(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise XaibenchError(f"{path} can't be written ({error.strerror}); choose --out.") from error
+        with storing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            settle(temporary, path)
     finally:
         with suppress(OSError):  # what went wrong above is what counts
             temporary.unlink(missing_ok=True)
 
 
+def settle(temporary: Path, path: Path) -> None:
+    """Put a finished file in its place, so that it stays there if the power fails.
+
+    Raises:
+        OSError: as the system says.
+    """
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    if os.name == "posix":  # elsewhere folders can't be opened
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
 def remove_leftovers(folder: Path) -> None:
-    """Delete temporary files below a folder whose process is gone: it was killed."""
+    """Delete temporary files below a folder whose process is gone: it was killed.
+
+    Nobody here can tell whether a process of another machine runs; its files go after a day.
+    """
     for path in folder.rglob(".*.tmp"):
-        process = path.name.split(".")[-2]
-        if process.isdecimal() and not _runs(int(process)):
-            path.unlink(missing_ok=True)
+        *_, host, process, _ = path.name.split(".")
+        with suppress(OSError):  # another run may be as quick
+            if host == _HOST:
+                gone = process.isdecimal() and not _runs(int(process))
+            else:
+                gone = time.time() - path.stat().st_mtime > _DAY
+            if gone:
+                path.unlink(missing_ok=True)
 
 
 def _runs(process: int) -> bool:
@@ -88,6 +135,6 @@ def folder_name(spec: str) -> str:
     plain = name.replace(":", "-") + (f"-{options.removesuffix(']')}" if bracket else "")
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_=,.+") else "_" for c in plain)
     longest = 80
-    if safe == plain and len(safe) <= longest:
+    if safe == plain and len(safe) <= longest and safe.strip("."):
         return safe
     return f"{safe[:longest]}-{fingerprint(spec)[:8]}"

@@ -13,6 +13,7 @@ from xaibench.core.plugin import Bound
 from xaibench.core.progress import progress_bar
 from xaibench.core.registry import bind
 from xaibench.core.store import read_json, replacing
+from xaibench.core.stored_run import options_of
 from xaibench.core.suggest import did_you_mean
 from xaibench.diagnostics import (
     baseline_sensitivity,
@@ -40,7 +41,13 @@ _SHORTCUT = {
 
 
 def diagnose(
-    out: Path, *, checks: str = "", methods: str = "", images: int = 32, device: str = ""
+    out: Path,
+    *,
+    checks: str = "",
+    methods: str = "",
+    plugin: Sequence[str] = (),
+    images: int = 32,
+    device: str = "",
 ) -> pd.DataFrame:
     """Diagnose a finished run, and write ``diagnostics.csv`` and ``diagnostics.md`` to its folder.
 
@@ -48,6 +55,7 @@ def diagnose(
         out: the run's folder.
         checks: names of diagnostics; empty takes all.
         methods: of the run; empty takes all, controls included.
+        plugin: Python files with the run's plugins, which aren't loaded because it names them.
         images: number of test images; where there are fewer, all.
         device: ``cpu`` or ``cuda``; empty takes the run's.
 
@@ -55,12 +63,12 @@ def diagnose(
         One row for each finding.
 
     Raises:
-        XaibenchError: the folder is no finished run's, or a name is unknown.
+        XaibenchError: the folder is no finished run's, names plugin files, or a name is unknown.
     """
     _check_images(images)
     chosen = _choose_checks(checks)
-    options = _options_of(out)
-    selection = select({**options, "out": str(out), **({"device": device} if device else {})})
+    given = {name: value for name, value in (("device", device), ("plugin", plugin)) if value}
+    selection = select(options_of(_run_of(out), {"out": str(out), **given}))
     wanted = _choose_methods(selection, methods)
     judging = [model for model in selection.models if selection.about(model).classifies]
     if not judging:
@@ -129,19 +137,18 @@ def diagnose_shortcut(
     return _write(out, findings, [f"{images} marked malignant phantoms that no network has seen."])
 
 
-def _options_of(out: Path) -> dict[str, Any]:
+def _run_of(out: Path) -> dict[str, Any]:
     if out.is_file():
         raise XaibenchError(f"{out}: it is a file; name its folder, {out.parent}.")
     run = read_json(out / "run.json")
     if "sources" in run:
         names = ", ".join(source["name"] for source in run["sources"])
         raise XaibenchError(f"{out}: a comparison has no networks; name one of its runs: {names}.")
-    options = run.get("options")
-    if not isinstance(options, dict):
+    if not isinstance(run.get("options"), dict):
         raise XaibenchError(
             f"{out}: no run.json, or not a whole one; name the --out folder of an `xaibench run`."
         )
-    return options
+    return run
 
 
 def _run(check: str, subject: Subject, selection: Selection) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xaibench.core.archive import MapReader
+from xaibench.core.archive import MapReader, map_files
 from xaibench.core.contract import MASK_WORDS
 from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
@@ -23,7 +23,7 @@ from xaibench.core.seeds import seed_of
 from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.explain import Maps, TestBatch, ask, finish_maps, record, restore
 from xaibench.pipeline.selection import Selection
-from xaibench.pipeline.trained import Predictions, obtain_model
+from xaibench.pipeline.trained import Predictions, load_model
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def open_subject(
     samples = choose_images(selection.split(0).test, images)
     groups = [sample.group or sample.id for sample in samples]
     kind = "label" if selection.options.target == "label" else "predicted"
-    trained = obtain_model(ledger)
+    trained = load_model(ledger)
     engine = selection.engine(trained)
     batches = [
         _prepare(ledger, loaded, engine)
@@ -163,5 +163,5 @@ def _prepare(ledger: Ledger, loaded: Loaded, engine: Engine) -> TestBatch:
 
 
 def _stored(ledger: Ledger, method: Bound, batches: Sequence[TestBatch], kind: str) -> Maps:
-    with MapReader(ledger.cell_folder(method) / "maps.npz") as reader:
+    with MapReader(*map_files(ledger.cell_folder(method))) as reader:
         return join([finish_maps(method, restore(reader, batch), batch)[kind] for batch in batches])

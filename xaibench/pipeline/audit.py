@@ -18,7 +18,7 @@ from xaibench.pipeline.examine import Facts, Finding, Severity, examine_all
 from xaibench.pipeline.ties import find_ties, judge_ties, name_groups
 
 _SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
-_NEARLY_ALL = 0.95
+_MOST, _NEARLY_ALL = 0.5, 0.95
 _FEW_PIXELS = 16
 _UNUSUAL_RATIO = 4
 _SHOWN = 3
@@ -59,13 +59,13 @@ def audit(dataset: Dataset) -> Audit:
 
 
 def judge_masks(facts: Sequence[Facts], *, annotated: bool) -> Iterator[Finding]:
-    """Yield what is strange about masks: missing, empty, full, or several of one grade.
+    """Yield what is strange about masks: missing, empty, full, inverted, or several of one grade.
 
     In a class without any, masks are missing (or empty) by design, as those of healthy organs are.
     """
     masked = {each.sample.label for each in facts if each.sample.annotated}
     marked = {each.sample.label for each in facts if each.marked}
-    for sample, share in ((each.sample, each.marked) for each in facts):
+    for sample, share, rim in ((each.sample, each.marked, each.rim) for each in facts):
         if annotated and not sample.annotated:
             severity: Severity = "warning" if sample.label in masked else "note"
             yield Finding(sample.id, "missing_mask", severity, "neither mask nor box")
@@ -74,6 +74,9 @@ def judge_masks(facts: Sequence[Facts], *, annotated: bool) -> Iterator[Finding]
             yield Finding(sample.id, "empty_mask", severity, "nothing is marked")
         if share is not None and share >= _NEARLY_ALL:
             yield Finding(sample.id, "full_mask", "warning", f"{share:.1%} of the image is marked")
+        elif share is not None and share > _MOST and rim >= _NEARLY_ALL:
+            detail = f"{share:.1%} is marked, the whole border too: are black and white swapped?"
+            yield Finding(sample.id, "inverted_mask", "warning", detail)
         for layers in gather(sample.masks, lambda layer: layer.grade):
             if len(layers) > 1:
                 detail = f"{len(layers)} are merged: {', '.join(each.path.name for each in layers)}"

@@ -1,12 +1,13 @@
-"""Jobs and cells, and the fingerprints that tell whether a stored result still holds."""
+"""Cells, and the fingerprints that tell whether a stored result still holds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from xaibench.core.fingerprints import checksum, code_of, fingerprint
+from xaibench.core.intact import are_intact, is_intact
 from xaibench.core.layout import Place
 from xaibench.core.plugin import Bound
 from xaibench.core.store import read_json
@@ -15,20 +16,10 @@ from xaibench.pipeline.selection import Selection
 
 # The engine that each stage runs on, beside the plugin itself; what these import counts, too.
 _SPLIT_CODE = ("core/splits",)
-_TRAIN_CODE = ("pipeline/train", "pipeline/optimise", "pipeline/supervision", "pipeline/trained")
-_EXPLAIN_CODE = ("pipeline/explain", "pipeline/work")
-_SCORE_CODE = ("pipeline/score", "pipeline/tuning")
-
-
-@dataclass(frozen=True)
-class Job:
-    """All missing cells that share a trained model. Strings and numbers only, so it travels."""
-
-    fold: int
-    model: str
-    seed: int
-    methods: tuple[str, ...]
-    analyses: tuple[str, ...] = ()
+_TRAIN_CODE = ("pipeline/train", "pipeline/optimise", "pipeline/supervision", "pipeline/averages",
+               "pipeline/trained")  # fmt: skip
+_EXPLAIN_CODE = ("pipeline/explain", "pipeline/walk")
+_SCORE_CODE = ("pipeline/evidence", "pipeline/score", "pipeline/tuning")
 
 
 class Ledger:
@@ -39,6 +30,11 @@ class Ledger:
         options = selection.options
         self.place = Place(selection.dataset_spec, options.split, fold, model.spec, seed)
         self.folder = selection.layout.model_folder(self.place)
+
+    @property
+    def weights(self) -> str:
+        """The checksum of the trained weights; empty where there are none."""
+        return str(read_json(self.folder / "model.json").get("sha256", ""))
 
     @property
     def title(self) -> str:
@@ -82,10 +78,7 @@ class Ledger:
         # A judge beside the models has no job of its own, so that nothing else notices its changes.
         trained = [self] if self.judge in (None, self) else [self, self.judge]
         # A lost model is trained again, and on a GPU its weights come out a little different.
-        made_from = [
-            (ledger.model_fingerprint, read_json(ledger.folder / "model.json").get("sha256"))
-            for ledger in trained
-        ]
+        made_from = [(ledger.model_fingerprint, ledger.weights) for ledger in trained]
         return fingerprint(made_from, method.spec, options.target, passes, code)
 
     def score_fingerprint(self, method: Bound, metric: Bound) -> str:
@@ -99,14 +92,26 @@ class Ledger:
         known = read_json(self.folder / "model.json")
         return (
             known.get("fingerprint") == self.model_fingerprint
-            and known.get("sha256") == checksum(self.folder / "model.pt")
-            and known.get("predictions_sha256") == checksum(self.folder / "predictions.csv")
+            and is_intact(self.folder / "model.pt", known.get("sha256"))
+            and is_intact(self.folder / "predictions.csv", known.get("predictions_sha256"))
         )
 
     def cell_state(self, method: Bound) -> "CellState":
         """Return what of a cell is there already."""
-        known = read_json(self.cell_folder(method) / "cell.json")
+        folder = self.cell_folder(method)
+        known = read_json(folder / "cell.json")
+        coming, scores = known.get("next"), checksum(folder / "scores.csv")
+        if isinstance(coming, dict) and coming.get("scores_sha256") == scores:
+            known = coming  # the process ended between the scores and their record
         return CellState(self, method, known)
+
+
+def ledgers_of(selection: Selection) -> Iterator[Ledger]:
+    """Yield one for each model that a run trains."""
+    for model in selection.models:
+        for fold in selection.folds:
+            for seed in selection.options.seeds:
+                yield Ledger(selection, fold, model, seed)
 
 
 @dataclass(frozen=True)
@@ -118,28 +123,62 @@ class CellState:
     known: Mapping[str, Any]
 
     @cached_property
+    def fits(self) -> bool:
+        """Whether the stored maps, or what was scored of them, were made from the same."""
+        whole = all(isinstance(self.known.get(name), dict) for name in ("files", "metrics"))
+        return whole and self.known.get("maps") == self.ledger.maps_fingerprint(self.method)
+
+    @cached_property
     def has_maps(self) -> bool:
         """Whether the stored maps are whole and made from the same."""
-        maps = self.ledger.cell_folder(self.method) / "maps.npz"
-        return self.known.get("maps") == self.ledger.maps_fingerprint(
-            self.method
-        ) and self.known.get("maps_sha256") == checksum(maps)
+        return self.fits and bool(self.known["files"]) and self._all_intact
+
+    @cached_property
+    def _all_intact(self) -> bool:
+        folder = self.ledger.cell_folder(self.method)
+        return are_intact(folder, self.known["files"])
 
     @cached_property
     def scored(self) -> frozenset[str]:
         """The metrics whose stored scores are whole and made from the same."""
         scores = self.ledger.cell_folder(self.method) / "scores.csv"
-        if not self.has_maps or self.known.get("scores_sha256") != checksum(scores):
+        # A cell may keep no maps; those that it keeps must be those that were scored.
+        if not (self.fits and self._all_intact):
             return frozenset()
-        stored = self.known.get("metrics", {})
-        metrics = self.ledger.selection.metrics
-        held = {m.spec for m in metrics
-                if stored.get(m.spec) == self.ledger.score_fingerprint(self.method, m)}  # fmt: skip
-        return frozenset(held)
+        if not is_intact(scores, self.known.get("scores_sha256")):
+            return frozenset()
+        return self._current(self.known["metrics"])
 
-    def missing_metrics(self, wanted: Sequence[Bound]) -> list[Bound]:
-        """Return the metrics still to be computed."""
-        return [metric for metric in wanted if metric.spec not in self.scored]
+    @cached_property
+    def failure(self) -> str | None:
+        """Why the method failed, if it would fail again."""
+        same = self.known.get("failed") == self.ledger.maps_fingerprint(self.method)
+        return str(self.known["error"]) if same else None
+
+    @cached_property
+    def failed_metrics(self) -> Mapping[str, str]:
+        """Why metrics failed that would fail again, by their specs."""
+        failed = self.known.get("failed_metrics", {}) if self.fits else {}
+        held = self._current({spec: record["made_from"] for spec, record in failed.items()})
+        return {spec: failed[spec]["error"] for spec in failed if spec in held}
+
+    def missing_metrics(self, wanted: Sequence[Bound], *, retry: bool = False) -> list[Bound]:
+        """Return the metrics still to be computed.
+
+        Args:
+            wanted: all that are asked for.
+            retry: count what has failed as missing, too.
+        """
+        if self.failure is not None and not retry:
+            return []
+        done = self.scored if retry else self.scored | self.failed_metrics.keys()
+        return [metric for metric in wanted if metric.spec not in done]
+
+    def _current(self, stored: Mapping[str, str]) -> frozenset[str]:
+        """Return of metrics by what they were made from those that today's would equal."""
+        ledger, chosen = self.ledger, self.ledger.selection.metrics
+        today = {metric.spec: ledger.score_fingerprint(self.method, metric) for metric in chosen}
+        return frozenset(spec for spec, made_from in today.items() if stored.get(spec) == made_from)
 
 
 @cache

@@ -2,13 +2,13 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 
 from xaibench.core.model import Batch, Model
 from xaibench.core.passes.device import choose_device, mixed_precision, place_images, place_model
-from xaibench.pipeline.cells import Job
+from xaibench.pipeline.jobs import Step, Work
 from xaibench.pipeline.plan import Plan
 from xaibench.pipeline.selection import Selection
 
@@ -32,22 +32,22 @@ def estimate_seconds(selection: Selection, plan: Plan) -> float:
     return total
 
 
-def passes_of(selection: Selection, plan: Plan, job: Job) -> Mapping[str, float]:
-    """Count a job's passes of an image, by the bars that show them; a training step is three."""
-    split = selection.split(job.fold)
-    per_epoch = 3 * len(split.train) + len(split.validation)
-    trains = (job.fold, job.model, job.seed) in plan.trainings
-    return {
-        "train": selection.options.epochs * per_epoch if trains else 0,
-        "explain": len(split.test) * (2 + len(job.methods)) if job.methods else 0,
-    }
+def passes_of(selection: Selection, plan: Plan, work: Work) -> Mapping[str, float]:
+    """Count the passes of an image, by the bars that show them; a training step is three."""
+    job, split = work.job, selection.split(work.job.fold)
+    if work.step is Step.EXPLAIN:
+        return {"explain": len(work.part.of(split.test)) * (2 + len(job.methods))}
+    if work.step is Step.TRAIN and (job.fold, job.model, job.seed) in plan.trainings:
+        per_epoch = 3 * len(split.train) + len(split.validation)
+        return {"train": selection.options.epochs * per_epoch}
+    return {}
 
 
-def passes_of_all(selection: Selection, plan: Plan) -> Mapping[str, float]:
-    """Count the passes of all jobs."""
+def passes_of_all(selection: Selection, plan: Plan, works: Iterable[Work]) -> Mapping[str, float]:
+    """Count the passes of all work of a plan."""
     total: Counter[str] = Counter()
-    for job in plan.jobs:
-        total.update(passes_of(selection, plan, job))
+    for work in works:
+        total.update(passes_of(selection, plan, work))
     return total
 
 

@@ -2,25 +2,31 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from xaibench.core.data import Dataset, Sample, read_files
+from xaibench.core.data import Dataset, MaskLayer, Sample, read_files
 from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.duplicates import Imprint, take_imprint
-from xaibench.core.reading.images import read_image, read_mask
+from xaibench.core.reading.images import (
+    check_frames,
+    check_upright,
+    is_deep,
+    read_image,
+    read_mask,
+)
 
 Severity = Literal["error", "warning", "note"]
 
 _TINT = 4
 """Channels that differ by more are a colour; less is what JPEG leaves of a grey."""
-_DEEP_MODES = ("I", "F")
+_DIM = 32
+"""Below are all greys that 12 bits leave when they are scaled down as if they were 16."""
 _MOST_THREADS = 8
 
 
@@ -38,8 +44,9 @@ class Facts:
     """What a sample's files tell. Small, so that those of a whole dataset fit in memory.
 
     ``size`` is (height, width), ``coloured`` counts pixels, ``marked`` is the share of the picture
-    that its masks and boxes mark (None without any, or where one can't be used), and ``pixels`` is
-    a checksum of size and pixels. An image that can't be read has no imprint, and only findings.
+    that its masks and boxes mark (None without any, or where one can't be used), ``rim`` the share
+    of its outermost pixels that they mark, and ``pixels`` is a checksum of size and pixels. An
+    image that can't be read has no imprint, and only findings.
     """
 
     sample: Sample
@@ -50,6 +57,7 @@ class Facts:
     coloured: int = 0
     deep: bool = False
     marked: float | None = None
+    rim: float = 0.0
 
     def add(self, finding: str, severity: Severity, detail: str) -> None:
         """Write down a finding of this sample."""
@@ -71,15 +79,17 @@ def examine(dataset: Dataset, sample: Sample) -> Facts:
         image, mask = (read_image(sample.path), None) if in_files else dataset.read(sample)
         _describe(facts, image)
         if in_files:
-            with Image.open(sample.path) as file:
-                facts.deep = file.mode.startswith(_DEEP_MODES)
+            facts.deep = is_deep(sample.path)
     except Exception as error:  # damaged files raise whatever they like
         facts.add("unreadable_image", "error", _say(error))
         return facts
+    if facts.deep and image.max() < _DIM:
+        detail = f"of 16 bits, yet its brightest grey is {image.max()} of 255; stretch its greys"
+        facts.add("dark_image", "warning", detail)
     if in_files and sample.annotated:
-        facts.marked = _merge_masks(facts)
+        _measure(facts, _merge_masks(facts))
     elif mask is not None:
-        facts.marked = float((mask > 0).mean())
+        _measure(facts, mask > 0)
     return facts
 
 
@@ -99,8 +109,14 @@ def _spread(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return highest - np.minimum(np.minimum(red, green), blue)
 
 
-def _merge_masks(facts: Facts) -> float | None:
-    """Return the share that masks and boxes mark as evidence, None where one can't be used."""
+def _measure(facts: Facts, marked: NDArray[np.bool_] | None) -> None:
+    if marked is not None:
+        rim = np.concatenate([marked[0], marked[-1], marked[:, 0], marked[:, -1]])
+        facts.marked, facts.rim = float(marked.mean()), float(rim.mean())
+
+
+def _merge_masks(facts: Facts) -> NDArray[np.bool_] | None:
+    """Return what masks and boxes mark as evidence, ``(H, W)``; None where one can't be used."""
     marked, usable = np.zeros(facts.size, np.bool_), True
     for layer in facts.sample.masks:
         try:
@@ -109,21 +125,36 @@ def _merge_masks(facts: Facts) -> float | None:
             facts.add("unreadable_mask", "error", _say(error))
             usable = False
             continue
-        if foreground.shape != facts.size:
-            detail = (
-                f"{layer.path.name} is {_size(foreground.shape)}, the image {_size(facts.size)}"
-            )
-            facts.add("misfitting_mask", "error", detail)
+        if misfit := _misfit(facts, layer, foreground.shape):
+            facts.add("misfitting_mask", "error", misfit)
             usable = False
         elif layer.grade > 0:
             marked |= foreground
     height, width = facts.size
+    if facts.sample.boxes and (misfit := _said_by(check_upright, facts.sample.path, "boxes")):
+        facts.add("misfitting_box", "error", misfit)
+        usable = False
     for left, top, right, bottom in facts.sample.boxes:
         if left < 0 or top < 0 or right > width or bottom > height:
             detail = f"box ({left}, {top}, {right}, {bottom}) leaves the image {_size(facts.size)}"
             facts.add("misfitting_box", "warning", detail)
         marked[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = True
-    return float(marked.mean()) if usable else None
+    return marked if usable else None
+
+
+def _misfit(facts: Facts, layer: MaskLayer, shape: tuple[int, ...]) -> str:
+    """Say why a mask does not lie on its image, or nothing."""
+    if shape != facts.size:
+        return f"{layer.path.name} is {_size(shape)}, the image {_size(facts.size)}"
+    return _said_by(check_frames, facts.sample.path, layer.path, shape)
+
+
+def _said_by(check: Callable[..., None], *given: object) -> str:
+    try:
+        check(*given)
+    except XaibenchError as error:
+        return str(error)
+    return ""
 
 
 def _say(error: Exception) -> str:

@@ -7,14 +7,16 @@ from typing import Any
 import pandas as pd
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.intact import check_sums, record_sums
 from xaibench.core.layout import Place
 from xaibench.core.store import write_with
 from xaibench.core.tables import COSTS, read_table
-from xaibench.pipeline.cells import Ledger
+from xaibench.pipeline.cells import Ledger, ledgers_of
 from xaibench.pipeline.plan import Plan
 from xaibench.pipeline.selection import Selection
 from xaibench.pipeline.tuning import TUNED
 
+_ROWS_AT_ONCE = 100_000
 SCORE_COLUMNS = [*Place._fields, "method", "sample", "metric", "value", "status"]
 
 
@@ -30,6 +32,7 @@ def load_scores(out: str | Path) -> pd.DataFrame:
     path = Path(out) / "scores.csv"
     if not path.is_file():
         raise XaibenchError(f"{path}: no such file; name the --out folder of a finished run.")
+    check_sums(path.parent)
     return read_table(path)
 
 
@@ -39,32 +42,33 @@ def gather(selection: Selection, plan: Plan) -> None:
     _write_frames(out / "scores.csv", _score_frames(selection, plan), SCORE_COLUMNS)
     _write_frames(out / "predictions.csv", _prediction_frames(selection), list(Place._fields))
     _write_frames(out / "costs.csv", _cost_frames(selection), [*Place._fields, "method"])
+    record_sums(out, ("scores.csv", "predictions.csv", "costs.csv"))
 
 
 def _score_frames(selection: Selection, plan: Plan) -> Iterator[pd.DataFrame]:
     wanted = [metric.spec for metric in plan.metrics]
-    for ledger in _ledgers(selection):
+    for ledger in ledgers_of(selection):
         for method in selection.methods:
             state = ledger.cell_state(method)
             if not state.scored:
                 continue
-            path = ledger.cell_folder(method) / "scores.csv"
-            frame = pd.read_csv(path, dtype=str, keep_default_na=False)
             held = [spec for spec in wanted if spec in state.scored]
-            frame = frame[frame["metric"].isin(held)]
-            yield _with_keys(ledger, frame.assign(method=method.spec))[SCORE_COLUMNS]
+            for frame in _read(ledger.cell_folder(method) / "scores.csv"):
+                rows = frame[frame["metric"].isin(held)].assign(method=method.spec)
+                yield _with_keys(ledger, rows)[SCORE_COLUMNS]
 
 
 def _prediction_frames(selection: Selection) -> Iterator[pd.DataFrame]:
-    for ledger in _ledgers(selection):
+    for ledger in ledgers_of(selection):
         path = ledger.folder / "predictions.csv"
         # Those of another recipe stay where a training failed; they tell nothing of this run.
         if ledger.model_is_trained():
-            yield _with_keys(ledger, pd.read_csv(path, dtype=str, keep_default_na=False))
+            for frame in _read(path):
+                yield _with_keys(ledger, frame)
 
 
 def _cost_frames(selection: Selection) -> Iterator[pd.DataFrame]:
-    for ledger in _ledgers(selection):
+    for ledger in ledgers_of(selection):
         rows = [
             {"method": method.spec} | {name: known.get(name) for name in (*COSTS, TUNED)}
             for method in selection.methods
@@ -74,11 +78,10 @@ def _cost_frames(selection: Selection) -> Iterator[pd.DataFrame]:
             yield _with_keys(ledger, pd.DataFrame(rows))
 
 
-def _ledgers(selection: Selection) -> Iterator[Ledger]:
-    for model in selection.models:
-        for fold in selection.folds:
-            for seed in selection.options.seeds:
-                yield Ledger(selection, fold, model, seed)
+def _read(path: Path) -> Iterator[pd.DataFrame]:
+    """Read a table in pieces, as it may be larger than memory; as text, so that nothing changes."""
+    with pd.read_csv(path, dtype=str, keep_default_na=False, chunksize=_ROWS_AT_ONCE) as pieces:
+        yield from pieces
 
 
 def _with_keys(ledger: Ledger, frame: pd.DataFrame) -> pd.DataFrame:

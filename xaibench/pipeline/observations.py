@@ -132,7 +132,7 @@ class Observations:
 
 def weights_of(ledger: Ledger) -> tuple[str, str]:
     """Return what a trained model was made from, and its weights' checksum."""
-    return ledger.model_fingerprint, str(read_json(ledger.folder / "model.json").get("sha256"))
+    return ledger.model_fingerprint, ledger.weights
 
 
 def _labels(samples: Sequence[Sample]) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.files import is_file
 from xaibench.core.recipe import AUGMENTATIONS, read_schedule
 from xaibench.core.spec import split_list
 from xaibench.core.suggest import did_you_mean
@@ -79,6 +80,18 @@ class RunOptions:
     compile: bool = _option(False, "torch.compile the networks; pays for minutes of Score-CAM")
     layer: str = _option("", "CAM layer of all models; `xaibench layers MODEL` shows them")
     replicas: int = _option(1, "train on this many GPUs (on the CPU: processes) at once")
+    executor: Literal["serial", "processes", "ray"] = _option(
+        "serial", "who does the work: this process, several, or a Ray cluster; changes no score"
+    )
+    workers: int = _option(0, "at once; 0: one for each GPU, on the CPU as many as cores allow")
+    threads: int = _option(
+        0, "CPU threads of each worker, which change the last digits; 0: as torch chooses"
+    )
+    address: str = _option("", "of a Ray cluster, auto or HOST:PORT; default a local one")
+    shared: bool = _option(True, "Ray workers see the folder of --out under the same path")
+    part_size: int = _option(1000, "images explained between two commits; changes no score")
+    retry_failed: bool = _option(False, "try again what has failed under the same conditions")
+    keep_maps: bool = _option(True, "keep raw maps, for the gallery and for later metrics")
     target: Literal["auto", "label", "predicted"] = _option(
         "auto", "class explained; auto: the label for localization, else the prediction"
     )
@@ -100,16 +113,12 @@ _KINDS = typing.get_type_hints(RunOptions)
 _TRUTHS = {"true": True, "false": False}
 _WANTED = {"int": "a whole number", "float": "a number"}
 _LOWEST = {
-    "split_seed": 0,
-    "mask_fraction": 0,
-    "train_fraction": 0,
-    "epochs": 1,
-    "train_batch_size": 2,
-    "image_size": 32,
-    "batch_size": 1,
-    "limit": 0,
-    "replicas": 1,
-}
+    "split_seed": 0, "mask_fraction": 0, "train_fraction": 0, "epochs": 1, "train_batch_size":
+    2, "image_size": 32, "batch_size": 1, "limit": 0, "replicas": 1, "workers": 0, "threads": 0,
+    "part_size": 1,
+}  # fmt: skip
+# Seeds as numpy takes them; a square of that side is 200 MB as numbers.
+_HIGHEST = {"mask_fraction": 1, "train_fraction": 1, "image_size": 4096, "split_seed": 2**32 - 1}
 
 
 def make_options(given: Mapping[str, Any], recipe: Mapping[str, Any]) -> RunOptions:
@@ -163,6 +172,8 @@ def _plain(name: str, value: Any, kind: Any) -> Any:
             raise XaibenchError(f"{flag(name)} {value}: choose true or false.")
         return _TRUTHS[str(value).lower()]
     if kind is str:
+        if "\0" in str(value) or isinstance(value, list | dict | tuple | bool):
+            raise XaibenchError(f"{flag(name)} {value!r}: not a text that names anything.")
         return str(value)
     try:
         converted = kind(value)
@@ -175,26 +186,38 @@ def _plain(name: str, value: Any, kind: Any) -> Any:
     return converted
 
 
-def _check(options: RunOptions) -> None:
+def _check_ranges(options: RunOptions) -> None:
     for name, lowest in _LOWEST.items():
         if not getattr(options, name) >= lowest:  # nan is neither
             raise XaibenchError(f"{flag(name)} {getattr(options, name)}: at least {lowest}.")
-    for name in ("mask_fraction", "train_fraction"):
-        if getattr(options, name) > 1:
-            raise XaibenchError(f"{flag(name)} {getattr(options, name)}: at most 1.")
+    for name, highest in _HIGHEST.items():
+        if getattr(options, name) > highest:
+            raise XaibenchError(f"{flag(name)} {getattr(options, name)}: at most {highest}.")
+    for seed in options.seeds:
+        if not 0 <= seed <= _HIGHEST["split_seed"]:
+            raise XaibenchError(f"--seeds {seed}: from 0 to {_HIGHEST['split_seed']}.")
+
+
+def _check(options: RunOptions) -> None:
+    _check_ranges(options)
     if options.train_fraction == 0:
         raise XaibenchError("--train-fraction 0: something must be left to learn from.")
     read_schedule(options.schedule)
     _check_augmentation(options.augmentation)
     if not 0 < options.learning_rate < inf:
         raise XaibenchError(f"--learning-rate {options.learning_rate}: must be positive.")
+    if options.replicas > 1 and options.executor != "serial":
+        raise XaibenchError(
+            f"--replicas {options.replicas}: only with --executor serial; others have models "
+            "trained side by side."
+        )
     # Batch norm can't learn from a single image.
     if options.train_batch_size < 2 * options.replicas:
         raise XaibenchError(
             f"--train-batch-size {options.train_batch_size}: at least 2 for each of the "
             f"{options.replicas} replicas."
         )
-    if options.weights not in ("imagenet", "none") and not Path(options.weights).is_file():
+    if options.weights not in ("imagenet", "none") and not is_file(Path(options.weights)):
         raise XaibenchError(
             f"--weights {options.weights}: no such file (or choose 'imagenet' or 'none')."
         )

@@ -58,7 +58,7 @@ def _why_none(text: str) -> str:
         return f"no picture: its ending is none of {endings}."
     if path.is_dir() or _is_pattern(text):
         return f"no pictures there ({endings})."
-    return "no such file."
+    return "no such file; name pictures, folders or patterns."
 
 
 def _is_pattern(text: str) -> bool:

@@ -12,7 +12,8 @@ from xaibench.core.plugin import Bound
 from xaibench.core.splits import OFFICIAL
 from xaibench.pipeline.analyse import is_analysed, why_no_analysis
 from xaibench.pipeline.building import missing_word
-from xaibench.pipeline.cells import Job, Ledger
+from xaibench.pipeline.cells import CellState, Ledger
+from xaibench.pipeline.jobs import Job
 from xaibench.pipeline.leaks import find_leaks
 from xaibench.pipeline.rehearsal import rehearse
 from xaibench.pipeline.selection import Selection
@@ -42,6 +43,7 @@ class Plan:
     done: int = 0
     analyses: int = 0
     trainings: list[tuple[int, str, int]] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
 
 
 def make_plan(selection: Selection) -> Plan:
@@ -88,17 +90,34 @@ def _plan_model(selection: Selection, model: Bound, plan: Plan) -> None:
             ledger = Ledger(selection, fold, model, seed)
             trained = ledger.model_is_trained()
             states = [ledger.cell_state(method) for method in methods]
-            missing = [s.method for s in states if not trained or s.missing_metrics(plan.metrics)]
+            retry = selection.options.retry_failed
+            missing = [s.method for s in states
+                       if not trained or s.missing_metrics(plan.metrics, retry=retry)]  # fmt: skip
+            failed = {} if retry or not trained else _failed_before(states, plan.metrics)
+            plan.failed |= {f"{what} on {ledger.title}": why for what, why in failed.items()}
             analysed = [a for a in analyses if trained and is_analysed(ledger, a)]
             left = tuple(a.spec for a in analyses if a not in analysed)
             plan.cells += len(methods)
             plan.analyses += len(analyses)
-            plan.done += len(methods) - len(missing)
+            plan.done += len(methods) - len(missing) - len(failed)
             if not trained and not prototype.trained:
                 plan.trainings.append((fold, model.spec, seed))
             if missing or left or not trained:
                 specs = tuple(method.spec for method in missing)
                 plan.jobs.append(Job(fold, model.spec, seed, specs, left))
+
+
+def _failed_before(states: Iterable[CellState], metrics: Sequence[Bound]) -> dict[str, str]:
+    """Return what would fail again, by method or metric, and why."""
+    failed = {}
+    for state in states:
+        if state.failure is not None:
+            failed[state.method.spec] = state.failure
+            continue
+        for metric in metrics:
+            if metric.spec in state.failed_metrics:
+                failed[f"{metric.spec} of {state.method.spec}"] = state.failed_metrics[metric.spec]
+    return failed
 
 
 def _is_named(method: Bound) -> bool:
@@ -193,5 +212,8 @@ def describe_plan(selection: Selection, plan: Plan) -> Sequence[str]:
         work = ", ".join([*job.methods, *job.analyses]) or "train"
         lines.append(f"  {job.model}, fold {job.fold}, seed {job.seed}: {work}")
     lines += [f"  skipped: {skip.what}: {skip.reason}" for skip in plan.skips]
+    lines += [f"  failed before: {what}: {why}" for what, why in plan.failed.items()]
+    if plan.failed:
+        lines.append("  (--retry-failed tries again what has failed)")
     lines += [f"  warning: {warning}" for warning in plan.warnings]
     return lines

@@ -13,13 +13,14 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum
 from xaibench.core.layout import Layout, Place
 from xaibench.core.model import Model
-from xaibench.core.networks.weights import load_whole, read_weights
+from xaibench.core.networks.weights import load_tensors, load_whole, read_weights
 from xaibench.core.passes.device import choose_device, place_model
 from xaibench.core.passes.engine import Engine
 from xaibench.core.registry import bind, load_plugin_file
 from xaibench.core.spec import parse_spec
 from xaibench.core.splits import count_folds
 from xaibench.core.store import read_json
+from xaibench.core.stored_run import options_of, read_run
 from xaibench.pipeline.building import ModelWords, build_model
 from xaibench.pipeline.layers import build_any, choose_layer
 from xaibench.pipeline.options import RunOptions, make_options
@@ -70,12 +71,13 @@ def model_of_run(
         XaibenchError: the folder is no run's, the model isn't trained there, or its weights are
             damaged or don't fit the network that today's code builds.
     """
-    run = read_json(directory / "run.json")
-    if not set(run) >= _WHOLE_RUN:
+    run = read_run(directory, _WHOLE_RUN)
+    if not run:
         raise XaibenchError(
             f"--run {directory}: no run; name the --out folder of an `xaibench run`."
         )
-    options = make_options({**run["options"], "device": "auto", **given, "weights": "none"}, {})
+    stored = options_of(run, {"device": "auto", **given, "weights": "none"})
+    options = make_options(stored, {})
     for file in options.plugin:
         load_plugin_file(Path(file))
     place = _find(directory, run, options, (spec and bind("model", spec).spec, fold, seed))
@@ -153,10 +155,10 @@ def _restore(model: Model, folder: Path) -> None:
     stored = folder / "model.pt"
     if checksum(stored) != read_json(folder / "model.json").get("sha256"):
         raise XaibenchError(f"{stored}: missing or damaged; repeat the run.")
-    state = torch.load(stored, map_location="cpu", weights_only=True)
+    state = load_tensors(stored, str(stored), "repeat the run")
     try:
         model.load_state_dict(state)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         said = str(error).splitlines()[-1].strip().rstrip(".")
         raise XaibenchError(
             f"{stored}: these weights don't fit the network that today's code builds ({said}); "

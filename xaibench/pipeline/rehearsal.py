@@ -9,8 +9,9 @@ from torch import Tensor
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import OK
 from xaibench.core.plugin import Bound
+from xaibench.pipeline.evidence import Asked, gather
 from xaibench.pipeline.explain import Maps, TestBatch
-from xaibench.pipeline.score import Asked, gather, score_batch
+from xaibench.pipeline.score import score_batch
 
 _SIDE = 16
 _IMAGES, _MOST, _SIZE = 24, 2000, 8

@@ -1,21 +1,30 @@
-"""The whole run: all jobs of a plan, then the tables."""
+"""The whole run: all tasks of a plan, then the tables."""
 
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xaibench.core.errors import XaibenchError
+import torch
+
+from xaibench.core.errors import StorageError, XaibenchError, reason_of
 from xaibench.core.logs import logged_to
+from xaibench.core.passes.device import choose_device
 from xaibench.core.progress import progress_bar
 from xaibench.core.store import read_json, remove_leftovers, write_json
+from xaibench.executors.find import find_executor
+from xaibench.executors.schedule import Done, Means, SkippedError
 from xaibench.pipeline.analyse import check_same_run
 from xaibench.pipeline.describe import describe_run, save_split
+from xaibench.pipeline.doing import Doing
 from xaibench.pipeline.estimate import passes_of, passes_of_all
+from xaibench.pipeline.forgive import forgive
 from xaibench.pipeline.gather import gather
+from xaibench.pipeline.jobs import Work
 from xaibench.pipeline.plan import Plan
 from xaibench.pipeline.selection import Selection
-from xaibench.pipeline.work import do_job
+from xaibench.pipeline.tasks import tasks_of
+from xaibench.pipeline.work import Failures
 
 _log = logging.getLogger(__name__)
 
@@ -54,31 +63,67 @@ def _run_plan(
     if alone:
         check_same_run(selection)
     remove_leftovers(out)
+    if selection.options.retry_failed:
+        forgive(selection)
     splits = dict(save_split(selection, fold) for fold in selection.folds)
     about = describe_run(selection, plan, command, splits)
     if not alone:
         write_json(out / "run.json", about | ({"suite": dict(suite)} if suite else {}))
-    _do_jobs(selection, plan, outcome)
+    _do_all(selection, plan, outcome)
+    outcome.failures |= plan.failed
     if not alone:
         gather(selection, plan)
     return outcome
 
 
-def _do_jobs(selection: Selection, plan: Plan, outcome: Outcome) -> None:
-    title, ahead = selection.dataset_spec, passes_of_all(selection, plan)
-    with progress_bar("run", title, len(plan.jobs), ahead=ahead) as bar:
-        for number, job in enumerate(plan.jobs, 1):
-            place = f"{job.model}, fold {job.fold}, seed {job.seed}"
-            _log.info("job %d of %d: %s", number, len(plan.jobs), place)
-            bar.expect(passes_of(selection, plan, job))
-            try:
-                failed = do_job(selection, job, plan.metrics)
-            except XaibenchError as error:
-                # One model that can't be trained must not cost the others' results.
-                if len(plan.jobs) == 1:
-                    raise
-                _log.error("%s failed: %s", place, error)
-                outcome.failures[place] = str(error)
-            else:
-                outcome.failures |= {f"{method} on {place}": why for method, why in failed.items()}
+def _do_all(selection: Selection, plan: Plan, outcome: Outcome) -> None:
+    options, tasks = selection.options, tasks_of(selection, plan)
+    execute = find_executor(options.executor)
+    title, alone = selection.dataset_spec, options.executor == "serial"
+    # Only what is done one by one has a pace that tells the time left.
+    ahead = passes_of_all(selection, plan, [task.work for task in tasks]) if alone else None
+    with progress_bar("run", title, len(tasks), ahead=ahead) as bar:
+
+        def do(work: Work, out: Path) -> Failures:
+            bar.expect(passes_of(selection, plan, work))
+            return doing(work, out)
+
+        doing = Doing(selection, plan)
+        for done in execute(do if alone else doing, tasks, means_of(selection)):
+            _note(done, plan, outcome)
             bar.advance()
+
+
+def means_of(selection: Selection) -> Means:
+    """Return what the options say of workers, complete."""
+    options = selection.options
+    return Means(
+        out=selection.layout.out,
+        workers=options.workers,
+        threads=options.threads or torch.get_num_threads(),
+        cuda=choose_device(options.device).type == "cuda",
+        address=options.address,
+        shared=options.shared,
+    )
+
+
+def _note(done: Done, plan: Plan, outcome: Outcome) -> None:
+    """Keep what failed; one model that can't be trained must not cost the others' results.
+
+    Raises:
+        XaibenchError: nothing can be stored, or the only model of the plan failed.
+    """
+    job = done.task.work.job
+    if done.error is None:
+        outcome.failures |= {f"{what} on {job.title}": why for what, why in done.answer.items()}
+        return
+    if isinstance(done.error, SkippedError):
+        return
+    if isinstance(done.error, StorageError) or (
+        isinstance(done.error, XaibenchError) and len(plan.jobs) == 1
+    ):
+        raise done.error
+    reason = reason_of(done.error)
+    _log.error("%s failed: %s", done.task.key, reason)
+    _log.debug("traceback of %s", done.task.key, exc_info=done.error)
+    outcome.failures[job.title] = reason

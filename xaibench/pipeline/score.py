@@ -1,20 +1,22 @@
 """The scores of one method's maps, batch by batch: every metric on every map."""
 
+import logging
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from torch import Tensor
 
-from xaibench.core.covering import CoveredConfidence
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import OK
 from xaibench.core.plugin import Bound
 from xaibench.core.pooling import Spool
-from xaibench.core.seeds import BatchGenerator, seed_of
-from xaibench.pipeline.explain import Maps, TestBatch
+from xaibench.pipeline.evidence import Evidence
+from xaibench.pipeline.explain import TestBatch
+
+_log = logging.getLogger(__name__)
 
 NO_MASK, EMPTY_MASK, FILLED_MASK = "no mask", "empty mask", "mask not empty"
 UNDEFINED, POOLED = "undefined", "pooled"
@@ -33,98 +35,49 @@ class Score(NamedTuple):
     status: str
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What of the metric vocabulary only the method itself can give."""
+@dataclass
+class Waiting:
+    """What a pooled metric found of some images, until all are there.
 
-    explain: Callable[[Tensor], Tensor]
-    tuned_threshold: float | None = None
+    Attributes:
+        labels: sample and status of each image.
+        statistics: of each image, ``(B, S)``; a row of NaN is undefined.
+    """
 
-
-@dataclass(frozen=True)
-class Evidence:
-    """The metric vocabulary for one batch of maps: each word is an attribute."""
-
-    maps: Tensor
-    statuses: Sequence[str]
-    masks: Tensor
-    images: Tensor
-    targets: Tensor
-    batch: TestBatch
-    covered_confidence: CoveredConfidence
-    asked: Asked | None = None
-
-    @property
-    def predict(self) -> Callable[[Tensor], Tensor]:
-        """Images -> confidences ``(B, K)``."""
-        return self.batch.predict
-
-    @property
-    def generator(self) -> BatchGenerator:
-        """A fresh stream for each sample: all methods are scored under the same noise."""
-        return BatchGenerator([seed_of("score", each) for each in self.batch.ids],
-                              self.images.device)  # fmt: skip
-
-    @property
-    def confidence(self) -> Tensor:
-        """``(B,)`` of the target on the untouched images."""
-        return self.batch.confidences.gather(1, self.targets[:, None])[:, 0]
-
-    @property
-    def explain(self) -> Callable[[Tensor], Tensor]:
-        """Images ``(B, C, H, W)`` in the places of the batch's -> maps ``(B, H, W)``."""
-        if self.asked is None:
-            raise XaibenchError("it explains other images, too: only a run can, not maps alone.")
-        return self.asked.explain
-
-    @property
-    def tuned_threshold(self) -> float:
-        """Share of the maximum, tuned on validation images."""
-        if self.asked is None or self.asked.tuned_threshold is None:
-            raise XaibenchError("no threshold was tuned: that needs maps of validation images.")
-        return self.asked.tuned_threshold
+    labels: list[tuple[str, str]] = field(default_factory=list)
+    statistics: list[Tensor] = field(default_factory=list)
 
 
 class Scorer:
-    """Scores the maps of one method; pooled metrics have their values at the end."""
+    """Scores the maps of one method; pooled metrics have their values at the end.
+
+    Attributes:
+        waiting: what pooled metrics found so far, by their specs.
+        failed: why metrics failed, by their specs; the others go on without them.
+    """
 
     def __init__(self, metrics: Sequence[Bound], target_of: Callable[[Bound], str]) -> None:
         self.metrics, self._target_of = metrics, target_of
-        self._files = ExitStack()
-        self._spools = {
-            metric.spec: self._files.enter_context(closing(Spool()))
-            for metric in metrics
-            if metric.plugin.traits.pool
-        }
-        self._waiting: dict[str, list[tuple[str, str]]] = {spec: [] for spec in self._spools}
-
-    def close(self) -> None:
-        """Drop what waits."""
-        self._files.close()
+        self.waiting = {metric.spec: Waiting() for metric in metrics if metric.plugin.traits.pool}
+        self.failed: dict[str, XaibenchError] = {}
 
     def add(self, evidence: Mapping[str, Evidence], batch: TestBatch) -> list[Score]:
         """Return the scores of a batch, from what `gather` gave; those of pooled metrics wait."""
         rows: list[Score] = []
         for metric in self.metrics:
+            if metric.spec in self.failed:
+                continue
             mine = evidence[self._target_of(metric)]
-            values = _compute(metric, mine)
-            if metric.spec in self._spools:
+            try:
+                values = _compute(metric, mine)
+            except XaibenchError as error:
+                self.failed[metric.spec] = error
+                _log.error("%s", error)
+                continue
+            if metric.spec in self.waiting:
                 self._keep(metric, values, mine, batch)
             else:
                 rows += _label(metric, values.tolist(), mine, batch)
-        return rows
-
-    def finish(self) -> list[Score]:
-        """Return the scores of all pooled metrics: each image's part in the pooled value."""
-        rows: list[Score] = []
-        for metric in self.metrics:
-            if metric.spec in self._spools:
-                values = self._spools[metric.spec].values(metric.plugin.traits.pool).tolist()
-                labels = self._waiting[metric.spec]
-                rows += [
-                    Score(sample, metric.spec, value, POOLED if status == OK else status)
-                    for (sample, status), value in zip(labels, values, strict=True)
-                ]
         return rows
 
     def _keep(self, metric: Bound, values: Tensor, evidence: Evidence, batch: TestBatch) -> None:
@@ -132,8 +85,27 @@ class Scorer:
         marks = [math.nan if lost else 0.0 for lost in undefined.tolist()]
         labelled = list(_label(metric, marks, evidence, batch))
         hidden = undefined.new_tensor([math.isnan(score.value) for score in labelled])
-        self._spools[metric.spec].add(values.masked_fill(hidden[:, None], math.nan))
-        self._waiting[metric.spec] += [(score.sample, score.status) for score in labelled]
+        waiting = self.waiting[metric.spec]
+        waiting.statistics.append(values.masked_fill(hidden[:, None], math.nan).float().cpu())
+        waiting.labels += [(score.sample, score.status) for score in labelled]
+
+
+def pool_scores(metric: Bound, parts: Iterable[Waiting]) -> Iterator[Score]:
+    """Yield the scores of a pooled metric: each image's part in the pooled value.
+
+    Args:
+        metric: a pooled one.
+        parts: what it found, some images at a time; it is read once, so that memory stays flat.
+    """
+    labels: list[tuple[str, str]] = []
+    with closing(Spool()) as spool:
+        for part in parts:
+            labels += part.labels
+            for statistics in part.statistics:
+                spool.add(statistics)
+        values = spool.values(metric.plugin.traits.pool).tolist()
+    for (sample, status), value in zip(labels, values, strict=True):
+        yield Score(sample, metric.spec, value, POOLED if status == OK else status)
 
 
 def score_batch(
@@ -142,9 +114,34 @@ def score_batch(
     batch: TestBatch,
     target_of: Callable[[Bound], str],
 ) -> list[Score]:
-    """Return all scores of the only batch that there is."""
-    with closing(Scorer(metrics, target_of)) as scorer:
-        return scorer.add(evidence, batch) + scorer.finish()
+    """Return all scores of the only batch that there is.
+
+    Raises:
+        XaibenchError: a metric failed.
+    """
+    return score_batches(metrics, [(evidence, batch)], target_of)
+
+
+def score_batches(
+    metrics: Sequence[Bound],
+    batches: Iterable[tuple[Mapping[str, Evidence], TestBatch]],
+    target_of: Callable[[Bound], str],
+) -> list[Score]:
+    """Return all scores of some batches, as one set of images.
+
+    Raises:
+        XaibenchError: a metric failed.
+    """
+    scorer = Scorer(metrics, target_of)
+    rows: list[Score] = []
+    for evidence, batch in batches:
+        rows += scorer.add(evidence, batch)
+        for error in scorer.failed.values():
+            raise error
+    for metric in metrics:
+        if metric.spec in scorer.waiting:
+            rows += pool_scores(metric, [scorer.waiting[metric.spec]])
+    return rows
 
 
 def _label(
@@ -183,41 +180,3 @@ def _compute(metric: Bound, evidence: Evidence) -> Tensor:
         )
     found: Tensor = values
     return found
-
-
-def gather(
-    maps: Mapping[str, Maps],
-    batch: TestBatch,
-    asked: Callable[[str], Asked] | None = None,
-) -> dict[str, Evidence]:
-    """Lay one method's maps out for scoring, by kind of target.
-
-    Methods that are gathered before the first of them is scored share passes over covered images.
-
-    Args:
-        maps: finished, by kind of target.
-        batch: what they explain.
-        asked: what the method itself can give for a kind of target, where it is at hand.
-    """
-    return {kind: _gather(maps[kind], batch, kind, asked(kind) if asked else None) for kind in maps}
-
-
-def _gather(maps: Maps, batch: TestBatch, kind: str, asked: Asked | None) -> Evidence:
-    targets = batch.targets[kind]
-    return Evidence(
-        maps=maps.values,
-        statuses=maps.statuses,
-        masks=batch.masks,
-        images=batch.images,
-        targets=targets,
-        batch=batch,
-        covered_confidence=CoveredConfidence(
-            batch.images,
-            maps.values,
-            targets,
-            batch.predict,
-            batch.together[kind],
-            untouched=lambda: batch.confidences,
-        ),
-        asked=asked,
-    )

@@ -54,9 +54,14 @@ class Selection:
         """The dataset's canonical name."""
         return self.dataset_plugin.spec
 
+    def place_in(self, out: Path) -> None:
+        """Take another folder than the options say: this process may see it elsewhere."""
+        self.layout = replace(self.layout, out=out)
+
     def model(self, spec: str) -> Bound:
-        """Return the run's model of that name."""
-        return next(model for model in self.models if model.spec == spec)
+        """Return a model of the run, or the one that judges, by its name."""
+        found = [model for model in self.models if model.spec == spec]
+        return found[0] if found else bind("model", spec)
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -172,6 +177,8 @@ def complete(given: dict[str, Any]) -> RunOptions:
     for file in listed(given.get("plugin") or ()):
         load_plugin_file(Path(file))
     name = given.get("dataset") or RunOptions.dataset
+    if not isinstance(name, str):
+        raise XaibenchError(f"--dataset {name}: give one name, as text.")
     recipe = bind("dataset", name).plugin.traits.recipe
     return make_options(given, recipe)
 

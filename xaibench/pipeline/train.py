@@ -1,6 +1,8 @@
 """Training: the recipe of the study, for any model that has a loss."""
 
+import io
 import json
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,13 +20,16 @@ from xaibench.core.loading import Loader
 from xaibench.core.model import Batch, Model
 from xaibench.core.passes.device import mixed_precision, place_images, place_model
 from xaibench.core.progress import progress_bar
+from xaibench.core.sealed import DamagedError, read_sealed, write_sealed
 from xaibench.core.seeds import seed_of
 from xaibench.core.splits import Split
 from xaibench.core.store import write_with
+from xaibench.pipeline.averages import Averages
 from xaibench.pipeline.optimise import make_optimiser, make_schedule
 from xaibench.pipeline.options import RunOptions
 from xaibench.pipeline.supervision import masks_for, weigh_classes
 
+_log = logging.getLogger(__name__)
 _SMALLEST_SHARE = 2
 
 
@@ -93,7 +98,7 @@ class Trainer:
         started = time.perf_counter()
         torch.manual_seed(seed_of(self.seed, "epoch", epoch))
         self.model.train()
-        trained = _Mean()
+        trained = Averages()
         for batch in self._batches(epoch):
             self.optimizer.zero_grad(set_to_none=True)
             with mixed_precision(self.device):
@@ -151,7 +156,7 @@ class Trainer:
         Models that don't classify have no accuracy.
         """
         self.model.eval()
-        total, right, samples = _Mean(), 0, self.split.validation
+        total, right, samples = Averages(), 0, self.split.validation
         with torch.inference_mode():
             for loaded in self.loader.batches(samples, self.options.train_batch_size):
                 images = place_images(loaded.images, self.device)
@@ -174,7 +179,9 @@ class Trainer:
             "best_loss": self.state.best_loss,
             "best_model": self.state.best_model,
         }
-        write_with(path, lambda file: torch.save(content, file))
+        packed = io.BytesIO()
+        torch.save(content, packed)
+        write_sealed(path, packed.getvalue())
 
     def _resume(self, path: Path, fingerprint: str) -> None:
         content = _read_checkpoint(path)
@@ -199,29 +206,6 @@ class _Loss(nn.Module):
         return self.model.loss(batch)
 
 
-class _Mean:
-    """Averages losses over images; parts of a loss, over the batches where they are no NaN."""
-
-    def __init__(self) -> None:
-        self._sums: dict[str, Tensor] = {}
-        self._counts: dict[str, Tensor] = {}
-
-    def add(self, losses: dict[str, Tensor], count: int) -> None:
-        for name, value in losses.items():
-            # On the device, so that no step waits for the one before.
-            total = value.detach() * count
-            counted = torch.full_like(total, count)
-            if name != "loss":  # where the loss itself is NaN, training has diverged
-                counted = counted.where(~total.isnan(), 0)
-                total = total.nan_to_num(nan=0.0)
-            self._sums[name] = total + self._sums.get(name, 0)
-            self._counts[name] = counted + self._counts.get(name, 0)
-
-    def result(self, prefix: str) -> dict[str, float]:
-        means = {name: total / self._counts[name] for name, total in self._sums.items()}
-        return {f"{prefix}{name}": float(mean) for name, mean in means.items()}
-
-
 def write_history(path: Path, history: list[dict[str, float]]) -> None:
     """Write one row for each epoch."""
     write_with(path, lambda file: pd.DataFrame(history).to_csv(file, index=False))
@@ -229,9 +213,13 @@ def write_history(path: Path, history: list[dict[str, float]]) -> None:
 
 def _read_checkpoint(path: Path) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # absent or damaged: training starts anew
+        packed = io.BytesIO(read_sealed(path))
+    except FileNotFoundError:
         return {}
+    except DamagedError:
+        _log.warning("%s is damaged: training starts anew", path)
+        return {}
+    content: dict[str, Any] = torch.load(packed, map_location="cpu", weights_only=True)
     return content
 
 

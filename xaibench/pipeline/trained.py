@@ -1,49 +1,68 @@
 """A trained model on disk: train it, or take the stored one; and what it predicts."""
 
-from collections.abc import Sequence
+import csv
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from scipy import ndimage
 from torch import Tensor
 
 from xaibench.core.data import Sample
+from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum
 from xaibench.core.model import Model, evaluating
 from xaibench.core.passes.device import choose_device, place_images, place_model
 from xaibench.core.passes.engine import Engine
-from xaibench.core.store import write_json, write_with
+from xaibench.core.store import replacing, write_json, write_with
 from xaibench.core.tables import read_table
 from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.replicas import train_on_replicas
 from xaibench.pipeline.train import Trainer
 
 
-def obtain_model(ledger: Ledger) -> Model:
-    """Return the trained model in evaluation mode, and leave it with its predictions on disk."""
-    selection = ledger.selection
+def train_model(ledger: Ledger) -> None:
+    """Leave a trained model and its predictions on disk; one that holds is left alone.
+
+    Raises:
+        XaibenchError: it can't be trained under these options.
+    """
+    if ledger.model_is_trained():
+        return
+    selection, stored = ledger.selection, ledger.folder / "model.pt"
     device = choose_device(selection.options.device)
-    stored = ledger.folder / "model.pt"
+    model = place_model(selection.build(ledger.model, ledger.seed), device)
+    if not model.trained:
+        _train(ledger, model, device)
+    write_with(stored, lambda file: torch.save(model.state_dict(), file))
+    write_predictions(ledger, model.eval(), device)
+    write_json(ledger.folder / "model.json", {
+        "model": ledger.model.spec,
+        "fingerprint": ledger.model_fingerprint,
+        "sha256": checksum(stored),
+        "predictions_sha256": checksum(ledger.folder / "predictions.csv"),
+    })  # fmt: skip
+    (ledger.folder / "checkpoint.pt").unlink(missing_ok=True)
+
+
+def load_model(ledger: Ledger) -> Model:
+    """Return the trained model in evaluation mode.
+
+    Raises:
+        XaibenchError: it isn't there, or was made from something else.
+    """
+    if not ledger.model_is_trained():
+        raise XaibenchError(
+            f"{ledger.folder}: the trained model is gone, or another run has replaced it; give "
+            "each run its own --out, or repeat the command."
+        )
+    selection = ledger.selection
     # A stored model needs no first weights, which may not even be there any more.
-    ready = ledger.model_is_trained()
-    model = selection.build(ledger.model, ledger.seed, weights="none" if ready else None)
-    if ready:
-        model.load_state_dict(torch.load(stored, map_location="cpu", weights_only=True))
-    model = place_model(model, device)
-    if not ready:
-        if not model.trained:
-            _train(ledger, model, device)
-        write_with(stored, lambda file: torch.save(model.state_dict(), file))
-        write_predictions(ledger, model.eval(), device)
-        write_json(ledger.folder / "model.json", {
-            "model": ledger.model.spec,
-            "fingerprint": ledger.model_fingerprint,
-            "sha256": checksum(stored),
-            "predictions_sha256": checksum(ledger.folder / "predictions.csv"),
-        })  # fmt: skip
-        (ledger.folder / "checkpoint.pt").unlink(missing_ok=True)
+    model = selection.build(ledger.model, ledger.seed, weights="none")
+    stored = torch.load(ledger.folder / "model.pt", map_location="cpu", weights_only=True)
+    model.load_state_dict(stored)
+    model = place_model(model, choose_device(selection.options.device))
     model.eval().requires_grad_(requires_grad=False)
     return model
 
@@ -71,8 +90,19 @@ def write_predictions(ledger: Ledger, model: Model, device: torch.device) -> Non
     covers and the number of regions there (empty without a mask), and all confidences. Models that
     don't classify leave prediction and confidences empty.
     """
+    columns = ["sample", "group", "label", "prediction", "mask_share", "lesions"]
+    columns += [f"confidence_{k}" for k in range(len(ledger.selection.dataset.classes))]
+    with (
+        replacing(ledger.folder / "predictions.csv") as path,
+        path.open("w", newline="", encoding="utf-8") as file,
+    ):
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(columns)
+        table.writerows(_predictions(ledger, model, device))
+
+
+def _predictions(ledger: Ledger, model: Model, device: torch.device) -> Iterator[Sequence[object]]:
     selection = ledger.selection
-    rows: list[list[object]] = []
     engine, classes = Engine(model), len(selection.dataset.classes)
     nothing: list[object] = [None] * (1 + classes)
     with evaluating(model):
@@ -85,12 +115,8 @@ def write_predictions(ledger: Ledger, model: Model, device: torch.device) -> Non
             for sample, mask, (prediction, *values) in zip(
                 loaded.samples, loaded.masks, answers, strict=True
             ):
-                row = [sample.id, sample.group, sample.label, prediction]
-                rows.append([*row, *_regions(sample, mask), *values])
-    columns = ["sample", "group", "label", "prediction", "mask_share", "lesions"]
-    columns += [f"confidence_{k}" for k in range(classes)]
-    frame = pd.DataFrame(rows, columns=columns)
-    write_with(ledger.folder / "predictions.csv", lambda file: frame.to_csv(file, index=False))
+                about = [sample.id, sample.group, sample.label, prediction]
+                yield [*about, *_regions(sample, mask), *values]
 
 
 def _regions(sample: Sample, mask: Tensor) -> tuple[float | None, int | None]:

@@ -17,6 +17,7 @@ from xaibench.pipeline.options import flag
 from xaibench.pipeline.plan import Plan, describe_plan, make_plan
 from xaibench.pipeline.run import run_plan
 from xaibench.pipeline.selection import Selection, select
+from xaibench.pipeline.tasks import tasks_of
 from xaibench.report.study import About, write_study
 from xaibench.studies import dataset_size, filters, loss, mask_fraction
 from xaibench.studies.design import Design, Point, Study
@@ -113,9 +114,11 @@ def run_study(planned: Planned, command: str) -> Outcome:
 
 def _do_runs(planned: Planned, command: str, outcome: Outcome) -> dict[str, str]:
     """Do all runs; return why some came to nothing."""
-    broken, ahead = {}, Counter[str]()
+    broken: dict[str, str] = {}
+    ahead: Counter[str] = Counter()
     for _, selection, plan in planned.runs:
-        ahead.update(passes_of_all(selection, plan))
+        works = [task.work for task in tasks_of(selection, plan)]
+        ahead.update(passes_of_all(selection, plan, works))
     with progress_bar("study", planned.study.name, len(planned.runs), ahead=ahead) as bar:
         for number, (point, selection, plan) in enumerate(planned.runs, 1):
             _log.info("point %d of %d: %s", number, len(planned.runs), point.name)

@@ -20,10 +20,11 @@ from xaibench.core.passes.device import choose_device, place_images
 from xaibench.core.plugin import Bound
 from xaibench.core.store import replacing, write_json, write_with
 from xaibench.pipeline.cells import Ledger
+from xaibench.pipeline.evidence import Asked, Evidence, gather
 from xaibench.pipeline.explain import Maps, TestBatch
-from xaibench.pipeline.score import Asked, Score, Scorer, gather
+from xaibench.pipeline.score import Score, score_batches
 from xaibench.pipeline.submission.entry import Submission
-from xaibench.pipeline.trained import Predictions, obtain_model
+from xaibench.pipeline.trained import Predictions, load_model, train_model
 from xaibench.pipeline.tuning import TUNED, Tuning
 
 MISSING = "no map"
@@ -39,7 +40,8 @@ class Cell:
         self._selection = ledger.selection
         self._known = known
         self._device = choose_device(self._selection.options.device)
-        self._engine = self._selection.engine(obtain_model(ledger))
+        train_model(ledger)
+        self._engine = self._selection.engine(load_model(ledger))
         self._predictions = Predictions(ledger.folder / "predictions.csv")
         self.test = self._selection.split(ledger.fold).test
 
@@ -87,14 +89,14 @@ class Cell:
     def _score(
         self, metrics: Sequence[Bound], kind: str, keys: Keys, threshold: float | None
     ) -> list[Score]:
-        rows: list[Score] = []
         asked = Asked(_refuse, threshold)
-        with closing(Scorer(metrics, self._selection.target_of)) as scorer:
+
+        def batches() -> Iterator[tuple[Mapping[str, Evidence], TestBatch]]:
             for loaded in self._batches([sample for sample in self.test if sample.id in keys]):
                 batch = self._prepare(loaded, kind)
-                evidence = gather({kind: self._maps(loaded, keys)}, batch, lambda _: asked)
-                rows += scorer.add(evidence, batch)
-            return rows + scorer.finish()
+                yield gather({kind: self._maps(loaded, keys)}, batch, lambda _: asked), batch
+
+        return score_batches(metrics, batches(), self._selection.target_of)
 
     def _batches(self, samples: Sequence[Sample]) -> Iterator[Loaded]:
         return self._selection.loader.batches(samples, self._selection.options.batch_size)
@@ -134,7 +136,7 @@ class Cell:
         write_json(folder / "cell.json", {
             "method": method.spec,
             "maps": ledger.maps_fingerprint(method),
-            "maps_sha256": checksum(folder / "maps.npz"),
+            "files": {"maps.npz": checksum(folder / "maps.npz")},
             "scores_sha256": checksum(folder / "scores.csv"),
             "metrics": {each.spec: ledger.score_fingerprint(method, each) for each in metrics},
             TUNED: threshold,

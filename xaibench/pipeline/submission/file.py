@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.files import is_file
 
 ABOUT, IDS, MAPS = "about", "ids", "maps"
 _UNNAMED = "arr_0"  # as numpy.savez calls it
@@ -60,7 +61,7 @@ class MapsFile:
         else:
             self.shapes = {key: self._check_map(key) for key in self._headers if key != ABOUT}
         if not self.shapes:
-            raise XaibenchError(f"{path}: it holds no map.")
+            raise XaibenchError(f"{path}: it holds no map; store one for each test image.")
 
     def read(self, key: str) -> NDArray[np.float32]:
         """Return one map ``(h, w)`` as it is.
@@ -78,8 +79,8 @@ class MapsFile:
         self._zip.close()
 
     def _open(self) -> zipfile.ZipFile:
-        if not self.path.is_file():
-            raise XaibenchError(f"{self.path}: no such file.")
+        if not is_file(self.path):
+            raise XaibenchError(f"{self.path}: no such file; give the path of an npz file of maps.")
         try:
             return zipfile.ZipFile(self.path)
         except (OSError, ValueError, zipfile.BadZipFile) as error:

@@ -16,6 +16,7 @@ from xaibench.core.roots import open_dataset
 from xaibench.core.store import folder_name, read_json, write_json, write_with
 from xaibench.pipeline.describe import describe_protocol, describe_run, save_split
 from xaibench.pipeline.gather import gather
+from xaibench.pipeline.jobs import steps_of
 from xaibench.pipeline.plan import Plan, Skip, make_plan
 from xaibench.pipeline.submission.cell import Cell
 from xaibench.pipeline.submission.checks import check_maps
@@ -23,7 +24,7 @@ from xaibench.pipeline.submission.coverage import drop_metrics, find_missing, ma
 from xaibench.pipeline.submission.entry import Submission, as_method, read_about
 from xaibench.pipeline.submission.file import MapsFile
 from xaibench.pipeline.submission.setting import Setting
-from xaibench.pipeline.work import do_job
+from xaibench.pipeline.work import Workshop
 
 
 @dataclass
@@ -73,10 +74,10 @@ def score_submission(
         _check_protocol(submission, fingerprint(protocol))
         cells = [Cell(each, submission, method, setting.network_known) for each in setting.ledgers]
         drop_metrics(setting, plan, cells, submission)
-        splits = _save_splits(setting)
         missing = find_missing(setting, plan, cells, submission, allow=allow_missing)
         used = maps_used(setting, plan, cells)
         warnings = missing + check_maps(submission, used, setting)
+        splits = _save_splits(setting)
         _score(setting, plan, cells)
         described = describe_run(setting, plan, command, splits)
         described["methods"][method.spec]["mask_fraction"] = about.mask_fraction
@@ -126,11 +127,13 @@ def _check_protocol(submission: Submission, ours: str) -> None:
 
 
 def _score(setting: Setting, plan: Plan, cells: Sequence[Cell]) -> None:
-    mine = cells[0].method.spec
+    mine, workshop = cells[0].method.spec, Workshop(setting, plan.metrics)
     for job in plan.jobs:
         controls = tuple(spec for spec in job.methods if spec != mine)
         if controls:
-            do_job(setting, replace(job, methods=controls), plan.metrics)
+            images = len(setting.split(job.fold).test)
+            for work in steps_of(replace(job, methods=controls), images, images):
+                workshop.do(work)
     for cell in cells:
         cell.commit(plan.metrics)
 

@@ -16,7 +16,7 @@ from xaibench.core.networks.weights import load_whole, read_weights
 from xaibench.core.plugin import Bound, ModelTraits, Plugin
 from xaibench.core.registry import bind
 from xaibench.core.splits import Split, count_folds
-from xaibench.core.store import read_json
+from xaibench.core.stored_run import options_of, read_run
 from xaibench.core.suggest import did_you_mean
 from xaibench.pipeline.building import ModelWords
 from xaibench.pipeline.cells import Ledger
@@ -116,8 +116,8 @@ def setting_of_run(
         XaibenchError: no finished run, no such model, seed or fold, or the run was made by other
             code or from other data.
     """
-    run = read_json(directory / "run.json")
-    if not set(run) >= _WHOLE_RUN:
+    run = read_run(directory, _WHOLE_RUN)
+    if not run:
         raise XaibenchError(f"--run {directory}: no finished run; name the --out of one.")
     if model and model not in run["models"]:
         raise XaibenchError(
@@ -127,9 +127,8 @@ def setting_of_run(
     if seed is not None and seed not in run["seeds"]:
         raise XaibenchError(f"--seed {seed}: the run's are {', '.join(map(str, run['seeds']))}.")
     chosen = run["seeds"][0] if seed is None else seed
-    options = complete(
-        {**run["options"], "out": "", **given, "seeds": (chosen,), "controls": False}
-    )
+    own = {"out": "", **given, "seeds": (chosen,), "controls": False}
+    options = complete(options_of(run, own))
     setting = Setting(options, fold)
     setting.read_models_in(directory)
     setting.run_splits = run["splits"]

@@ -110,8 +110,8 @@ class Reader:
             if not self._is_scored(unit, place, name):
                 continue
             cell = Place(self.section.dataset, self.section.split, fold, row.model, seed)
-            archive = self._layout.cell_folder(cell, row.method) / "maps.npz"
-            found = self._stored.finished(archive, keys, (self.size, self.size), row.method)
+            folder = self._layout.cell_folder(cell, row.method)
+            found = self._stored.finished(folder, keys, (self.size, self.size), row.method)
             if found is not None:
                 seen.add(row.method)
                 values, status = found

@@ -67,8 +67,8 @@ def _row(
     for method in sorted(run["methods"], key=lambda name: kind_of(name, run) == "control"):
         if kind_of(method, run) == "control" and not (controls and method in SHOWN_CONTROLS):
             continue
-        archive = layout.cell_folder(place, method) / "maps.npz"
-        made = stored.finished(archive, [key], size, method)
+        folder = layout.cell_folder(place, method)
+        made = stored.finished(folder, [key], size, method)
         maps[method] = None if made is None else made[0].numpy()
     classes = run["classes"]
     mine = predictions[(predictions["sample"] == sample.id) & (predictions["model"] == place.model)]

@@ -8,12 +8,14 @@ from zipfile import BadZipFile
 import torch
 from torch import Tensor
 
-from xaibench.core.archive import MapReader
+from xaibench.core.archive import MapReader, map_files
 from xaibench.core.data import Dataset
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import finish
-from xaibench.core.registry import bind, load_plugin_file
+from xaibench.core.registry import bind, plugins
 from xaibench.core.roots import open_dataset
+from xaibench.core.spec import parse_spec
+from xaibench.core.stored_run import refuse_code
 from xaibench.report.facts.material import Material
 from xaibench.report.facts.traits import Run
 
@@ -34,27 +36,27 @@ class Stored:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._reader = lru_cache(_MOST_OPEN)(MapReader)
+        self._reader = lru_cache(_MOST_OPEN)(_open_cell)
 
     @cached_property
     def images(self) -> Dataset:
         """The dataset that the run was made on.
 
         Raises:
-            XaibenchError: it can't be read any more.
+            XaibenchError: it can't be read any more, or is a plugin's that nobody has loaded.
         """
         options = self._run["options"]
-        for file in options["plugin"]:
-            load_plugin_file(Path(file))
+        if parse_spec(options["dataset"])[0] not in plugins("dataset"):
+            refuse_code(self._run)
         return open_dataset(bind("dataset", options["dataset"]), options["data_root"])
 
     def finished(
-        self, archive: Path, keys: Sequence[str], size: tuple[int, int], method: str
+        self, folder: Path, keys: Sequence[str], size: tuple[int, int], method: str
     ) -> tuple[Tensor, str] | None:
         """Read a map, and finish it as scoring does.
 
         Args:
-            archive: a cell's ``maps.npz``.
+            folder: a cell's.
             keys: the map's names; the first that is there counts.
             size: ``(H, W)`` to finish it at.
             method: whose map it is.
@@ -65,18 +67,20 @@ class Stored:
         Raises:
             XaibenchError: the file is damaged.
         """
-        if not archive.is_file():
-            return None
         try:
-            reader = self._reader(archive)
+            reader = self._reader(folder)
             key = next((key for key in keys if key in reader), None)
             if key is None:  # a method that failed keeps the maps of an earlier split
                 return None
             raw = torch.from_numpy(reader[key])[None]
         except (OSError, ValueError, BadZipFile) as error:
             raise XaibenchError(
-                f"{archive}: {error}; repeat the run, and it is made again."
+                f"{folder}: {error}; repeat the run, and it is made again."
             ) from error
         traits = self._run["methods"][method]
         maps, statuses = finish(raw, size, sign=traits["sign"], rescale=traits["rescale"])
         return maps[0], statuses[0]
+
+
+def _open_cell(folder: Path) -> MapReader:
+    return MapReader(*map_files(folder))

@@ -1,0 +1,68 @@
+"""Whether files still are what was stored, and who is told if not."""
+
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+
+from xaibench.core.errors import XaibenchError
+from xaibench.core.fingerprints import checksum
+from xaibench.core.store import read_json, write_json
+
+_SUMS = "tables.json"
+_log = logging.getLogger(__name__)
+_told: set[tuple[object, ...]] = set()
+
+
+def is_intact(path: Path, sha256: object) -> bool:
+    """Whether a file is there and has the checksum that was recorded; if not, a warning names it.
+
+    A file that hasn't changed since it was looked at is read only once, as every part of a large
+    cell asks for it.
+    """
+    try:
+        about = path.stat()
+    except OSError:
+        return _tell(path, "is missing", sha256)
+    state = (about.st_ino, about.st_size, about.st_mtime_ns)
+    if _checksum(path, *state) == sha256:
+        return True
+    return _tell(path, "is damaged (it differs from its checksum)", sha256, *state)
+
+
+def are_intact(folder: Path, sums: Mapping[str, object]) -> bool:
+    """Whether all files of a folder are intact, by their names; each that isn't is named."""
+    found = [is_intact(folder / name, sha256) for name, sha256 in sums.items()]
+    return all(found)
+
+
+def record_sums(folder: Path, names: Iterable[str]) -> None:
+    """Write down what some tables of a run's folder are, so that `check_sums` can tell."""
+    write_json(folder / _SUMS, {name: checksum(folder / name) for name in names})
+
+
+def check_sums(folder: Path) -> None:
+    """Refuse tables that aren't what was written.
+
+    Raises:
+        XaibenchError: one is cut off, altered or missing.
+    """
+    for name, sha256 in read_json(folder / _SUMS).items():
+        if checksum(folder / name) != sha256:
+            raise XaibenchError(
+                f"{folder / name} is damaged (it differs from its checksum in {_SUMS}); repeat the "
+                "run's command: it is made again from what is stored."
+            )
+
+
+@cache
+def _checksum(path: Path, _inode: int, _size: int, _changed: int) -> str:
+    return checksum(path)
+
+
+def _tell(path: Path, what: str, *state: object) -> bool:
+    if (path, *state) not in _told:
+        _told.add((path, *state))
+        _log.warning("%s %s: it doesn't count", os.fspath(path), what)
+    return False

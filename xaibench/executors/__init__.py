@@ -1,0 +1,3 @@
+"""Executors: how the tasks of a run are worked off; they know nothing of models or cells."""
+
+EXECUTORS = ("serial", "processes", "ray")

@@ -1,0 +1,97 @@
+"""The Ray cluster: one that runs, or a local one for as long as it is needed."""
+
+import logging
+import os
+import signal
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+
+import ray
+import ray._private.worker as driver
+
+from xaibench.core.errors import XaibenchError
+from xaibench.executors.machine import count_workers, environment, variables_of
+from xaibench.executors.schedule import Means
+
+_log = logging.getLogger(__name__)
+_PATIENCE = 10.0  # seconds for the head of a cluster to answer; Ray itself would try for minutes
+
+
+@contextmanager
+def connected(means: Means) -> Iterator[None]:
+    """Be connected to a cluster in the block; a connection that stands already is used, and stays.
+
+    Raises:
+        XaibenchError: the cluster can't be reached, or has no room for a single task.
+    """
+    if ray.is_initialized():
+        yield
+        return
+    stop = signal.getsignal(signal.SIGTERM)
+    # Ray would print to stdout, between the bars, of each worker that dies; so do we, by the task.
+    told, driver._worker_logs_enabled = driver._worker_logs_enabled, False
+    try:
+        _connect(means)
+        with suppress(ValueError):  # not the main thread: Ray hasn't put its own there either
+            signal.signal(signal.SIGTERM, stop)
+        _check_room(means)
+        yield
+    finally:
+        ray.shutdown()
+        driver._worker_logs_enabled = told
+
+
+def room_for(means: Means) -> int:
+    """Return how many tasks the cluster can do at once, as it is now."""
+    return sum(_room_on(node["Resources"], means) for node in ray.nodes() if node["Alive"])
+
+
+def _room_on(resources: Mapping[str, float], means: Means) -> int:
+    room = int(resources.get("CPU", 0)) // means.threads
+    return min(room, int(resources.get("GPU", 0))) if means.cuda else room
+
+
+def _connect(means: Means) -> None:
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if not means.address:
+        workers = count_workers(means)
+        with environment(variables_of(means, workers)):
+            ray.init("local", num_cpus=workers * means.threads, include_dashboard=False, **quiet)
+        return
+    _check_address(means.address)
+    try:
+        ray.init(means.address, **quiet)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise XaibenchError(
+            f"--address {means.address}: no Ray cluster can be reached from here "
+            f"({' '.join(str(error).split())}); start one with `ray start`."
+        ) from error
+
+
+def _check_address(address: str) -> None:
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    if "/" in host or not host or not port.isdecimal():
+        raise XaibenchError(
+            f"--address {address}: write auto, or host:port of the cluster's head, and run this on "
+            "one of its machines."
+        )
+    try:
+        socket.create_connection((host, int(port)), _PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise XaibenchError(
+            f"--address {address}: nobody answers there ({error}); choose the address that "
+            "`ray start --head` printed."
+        ) from error
+
+
+def _check_room(means: Means) -> None:
+    if room_for(means):
+        return
+    need = f"{means.threads} CPU{'s' if means.threads > 1 else ''}{' and a GPU' * means.cuda}"
+    if not means.address:
+        raise XaibenchError(f"--executor ray: this machine lacks {need} for a task.")
+    _log.warning("no machine of the cluster has %s for a task: waiting for one to join", need)

@@ -1,0 +1,166 @@
+"""Ray: tasks on all machines of a cluster, begun again elsewhere where a worker is lost."""
+
+import logging
+import os
+import tempfile
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ray import ObjectRef, cancel, get, put, remote, wait
+from ray.exceptions import (
+    OutOfMemoryError,
+    RayError,
+    RayTaskError,
+    RuntimeEnvSetupError,
+    WorkerCrashedError,
+)
+
+from xaibench.executors import carrying
+from xaibench.executors.cluster import connected, room_for
+from xaibench.executors.outcome import Outcome, attempt, portable
+from xaibench.executors.records import replay, sent_by, wanted_level
+from xaibench.executors.schedule import Do, Done, Means, Queue, Task
+from xaibench.executors.threads import limited_threads
+
+_DATA = "XAIBENCH_DATA"
+_FEW = 16  # tasks that may wait however small the cluster is: it may be growing
+_KEPT = 8  # folders that stay in Ray's store for the next task that reads them
+
+
+def ray(do: Do, tasks: Sequence[Task], means: Means) -> Iterator[Done]:
+    """Do tasks on a Ray cluster; more than it has room for are on offer, so that it may grow."""
+    queue = Queue(tasks, means.retries)
+    with connected(means):
+        crew = _Crew(do, means)
+        try:
+            while queue.is_open:
+                while crew.has_room and (task := queue.take()):
+                    yield from crew.begin(task, queue)
+                yield from crew.settle(queue)
+        finally:
+            crew.cancel()
+
+
+class _Order(NamedTuple):
+    """What a worker needs to know beside the files that it reads."""
+
+    do: Do
+    work: Any
+    out: Path | None  # where it doesn't see the output: a folder of its own
+    threads: int
+    level: int
+    data: str
+
+
+class _Report(NamedTuple):
+    """What comes back."""
+
+    records: list[logging.LogRecord]
+    outcome: Outcome
+    changes: carrying.Changes | None
+
+
+class _Crew:
+    """The tasks that Ray has, and what is done with them when they come back."""
+
+    def __init__(self, do: Do, means: Means) -> None:
+        self._do, self._means = do, means
+        self._store = _Store(means.out)
+        self._tasks: dict[ObjectRef, Task] = {}
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another task may be handed to Ray."""
+        most = self._means.workers or max(2 * room_for(self._means), _FEW)
+        return len(self._tasks) < most
+
+    def begin(self, task: Task, queue: Queue) -> Iterator[Done]:
+        """Hand a task to Ray; yield it if it was done here."""
+        means, shared = self._means, self._means.shared
+        if task.local and not shared:
+            with limited_threads(means.threads):
+                yield from queue.settle(task, *attempt(self._do, task.work, means.out))
+            return
+        order = _Order(self._do, task.work, means.out if shared else None, means.threads,
+                       wanted_level(), os.environ.get(_DATA, ""))  # fmt: skip
+        parcels = [] if shared else [self._store.keep(place) for place in task.reads]
+        # Ray's own retries would be silent, and without end where memory is short.
+        follow = remote(_follow).options(num_cpus=means.threads, num_gpus=int(means.cuda),
+                                         max_retries=0, name=task.key)  # fmt: skip
+        self._tasks[follow.remote(order, *parcels)] = task
+
+    def settle(self, queue: Queue) -> Iterator[Done]:
+        """Wait until a task comes back, or may be asked for again; yield what is known then."""
+        if not self._tasks:
+            time.sleep(queue.pause or 0)
+            return
+        ready, _ = wait(list(self._tasks), timeout=queue.pause if self.has_room else None)
+        for answer in ready:
+            yield from self._settle(self._tasks.pop(answer), answer, queue)
+
+    def cancel(self) -> None:
+        """End all that is at work."""
+        for answer in self._tasks:
+            with suppress(RayError, ValueError):
+                cancel(answer, force=True)
+
+    def _settle(self, task: Task, answer: ObjectRef, queue: Queue) -> Iterator[Done]:
+        try:
+            report: _Report = get(answer)
+        except (RayTaskError, RuntimeEnvSetupError) as error:  # it couldn't even begin
+            cause = getattr(error, "cause", None)
+            yield from queue.settle(task, *portable(Outcome(error=cause or error)))
+        except RayError as error:
+            yield from queue.lose(task, _how(error))
+        else:
+            for record in report.records:
+                replay(record)
+            if report.changes is not None:
+                carrying.apply(report.changes, self._means.out)
+            yield from queue.settle(task, *report.outcome)
+
+
+class _Store:
+    """Folders in Ray's store: each is put there once for all tasks that read it."""
+
+    def __init__(self, out: Path) -> None:
+        self._out = out
+        self._kept: OrderedDict[str, tuple[Any, ObjectRef]] = OrderedDict()
+
+    def keep(self, place: str) -> ObjectRef:
+        """Return where the files of a place are; they travel again only if they have changed."""
+        stamps = carrying.stamps_of(self._out, place)
+        if place not in self._kept or self._kept[place][0] != stamps:
+            self._kept[place] = stamps, put(carrying.pack(self._out, place))
+        self._kept.move_to_end(place)
+        while len(self._kept) > _KEPT:  # tasks at work hold on to what they read
+            self._kept.popitem(last=False)
+        return self._kept[place][1]
+
+
+def _follow(order: _Order, *parcels: carrying.Files) -> _Report:
+    if order.data:
+        os.environ.setdefault(_DATA, order.data)
+    records: list[logging.LogRecord] = []
+    with sent_by(records.append, order.level), limited_threads(order.threads):
+        if order.out is not None:
+            return _Report(records, portable(attempt(order.do, order.work, order.out)), None)
+        with tempfile.TemporaryDirectory(prefix="xaibench-") as folder:
+            out = Path(folder)
+            for files in parcels:
+                carrying.unpack(files, out)
+            before = carrying.stamps_of(out)
+            outcome = portable(attempt(order.do, order.work, out))
+            return _Report(records, outcome, carrying.changes_since(before, out))
+
+
+def _how(error: RayError) -> str:
+    if isinstance(error, OutOfMemoryError):
+        return "out of memory"
+    if isinstance(error, WorkerCrashedError):
+        return "killed; perhaps out of memory"
+    return f"its machine was lost: {type(error).__name__}"

@@ -1,0 +1,21 @@
+"""Serial: one task after the other, in this process."""
+
+import time
+from collections.abc import Iterator, Sequence
+
+from xaibench.executors.outcome import attempt
+from xaibench.executors.schedule import Do, Done, Means, Queue, Task
+from xaibench.executors.threads import limited_threads
+
+
+def serial(do: Do, tasks: Sequence[Task], means: Means) -> Iterator[Done]:
+    """Do all tasks here, those first that nobody else works on."""
+    queue = Queue(tasks)
+    while queue.is_open:
+        task = queue.take()
+        if task is None:
+            time.sleep(queue.pause or 0)
+            continue
+        with limited_threads(means.threads):
+            outcome = attempt(do, task.work, means.out)
+        yield from queue.settle(task, *outcome)

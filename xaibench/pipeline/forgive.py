@@ -1,0 +1,19 @@
+"""Letting what has failed try again."""
+
+from xaibench.core.store import read_json, write_json
+from xaibench.pipeline.cells import ledgers_of
+from xaibench.pipeline.parts import failure_of
+from xaibench.pipeline.selection import Selection
+
+_FAILURES = frozenset({"error", "failed", "failed_metrics"})
+
+
+def forgive(selection: Selection) -> None:
+    """Forget the failures of all cells; the scores that hold stay."""
+    for ledger in ledgers_of(selection):
+        for method in selection.methods:
+            failure_of(ledger.cell_state(method)).forget()
+            path = ledger.cell_folder(method) / "cell.json"
+            known = read_json(path)
+            if any(known.get(name) for name in _FAILURES):
+                write_json(path, {k: v for k, v in known.items() if k not in _FAILURES})

@@ -1,0 +1,102 @@
+"""Jobs, and the tasks that they fall into: what a worker does at a time, and what comes first."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Job:
+    """All missing cells that share a trained model. Strings and numbers only, so it travels."""
+
+    fold: int
+    model: str
+    seed: int
+    methods: tuple[str, ...] = ()
+    analyses: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The trained model, for people."""
+        return f"{self.model}, fold {self.fold}, seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of the test images, consecutive ones."""
+
+    index: int = 0
+    count: int = 1
+
+    @property
+    def name(self) -> str:
+        """``0003-of-0010``."""
+        return f"{self.index:04}-of-{self.count:04}"
+
+    @property
+    def maps(self) -> str:
+        """The file of a part's maps."""
+        return f"maps-{self.name}.npz" if self.count > 1 else "maps.npz"
+
+    def of(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Return this part of all items; parts differ by one item at most.
+
+        >>> [list(Part(index, 3).of("abcdefg")) for index in range(3)]
+        [['a', 'b'], ['c', 'd'], ['e', 'f', 'g']]
+        """
+        first, last = (len(items) * end // self.count for end in (self.index, self.index + 1))
+        return items[first:last]
+
+
+def parts_of(images: int, size: int) -> list[Part]:
+    """Divide images into parts of at most ``size``; there is at least one.
+
+    >>> len(parts_of(1000, 1000)), len(parts_of(1001, 1000)), len(parts_of(0, 1000))
+    (1, 2, 1)
+    """
+    count = max(-(-images // size), 1)
+    return [Part(index, count) for index in range(count)]
+
+
+class Step(StrEnum):
+    """What is done with a job, in this order."""
+
+    TRAIN = "train"
+    EXPLAIN = "explain"
+    ANALYSE = "analyse"
+    JOIN = "join"
+
+
+@dataclass(frozen=True)
+class Work:
+    """One step of a job, for one part of its images: what a worker does at a time."""
+
+    step: Step
+    job: Job
+    part: Part = Part()
+
+    @property
+    def key(self) -> str:
+        """Its name, for people and for locks."""
+        part = f", part {self.part.index + 1} of {self.part.count}" if self.part.count > 1 else ""
+        return f"{self.step} {self.job.title}{part}"
+
+
+def steps_of(job: Job, images: int, part_size: int) -> Iterator[Work]:
+    """Yield all work of a job, in an order in which it can be done.
+
+    Args:
+        job: what is to be done.
+        images: number of test images.
+        part_size: how many of them are explained and committed at once.
+    """
+    parts = parts_of(images, part_size)
+    yield Work(Step.TRAIN, job)
+    if job.methods:
+        yield from (Work(Step.EXPLAIN, job, part) for part in parts)
+        yield Work(Step.JOIN, job, Part(0, len(parts)))
+    if job.analyses:
+        yield Work(Step.ANALYSE, job)
