@@ -26,7 +26,7 @@ _FENCE = re.compile(
     r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<text>.*?)^(?P=indent)``` *$", re.M | re.S
 )
 _SAYS = re.compile(r"<!-- (?:(run)|not run: ([^>]+?)) -->\s*\Z")
-_SHOWN = ("text", "json", "csv", "bibtex", "html")
+_SHOWN = ("text", "json", "csv", "yaml", "bibtex", "html")
 """Languages that nobody runs."""
 
 
