@@ -17,7 +17,7 @@ from xaibench.commands.data import fetch
 from xaibench.commands.diagnose import diagnose
 from xaibench.commands.exits import Exit, epilog
 from xaibench.commands.explain import explain
-from xaibench.commands.mistakes import Commands, in_one_line
+from xaibench.commands.mistakes import Commands, in_one_line, visible
 from xaibench.commands.options import Telling
 from xaibench.commands.plugins import check, layers, list_plugins, metrics
 from xaibench.commands.run import report, run
@@ -74,7 +74,7 @@ def _end(code: Exit, line: str) -> NoReturn:
 
 
 def _describe(error: BaseException) -> str:
-    said = " ".join(f"{type(error).__name__}: {error}".split())
+    said = visible(" ".join(f"{type(error).__name__}: {error}".split()))
     where = place_of(error) or "the same with --verbose shows the traceback"
     return f"unexpected error: {said}; {where}; please report it."
 

@@ -14,8 +14,9 @@ from xaibench.core.registry import bind
 from xaibench.core.store import folder_name
 from xaibench.core.tables import read_table
 from xaibench.report.judging.classifier_rates import counts_by_class
+from xaibench.stats.intervals import interval
 from xaibench.stats.rates import Interval, wilson
-from xaibench.stats.resampling import Resampling, interval
+from xaibench.stats.resampling import Resampling
 
 Floats = NDArray[np.float64]
 _LEVELS = (0.025, 0.975)

@@ -19,9 +19,9 @@ from xaibench.core.passes.memory import forget_peak, held_memory, peak_memory
 from xaibench.core.passes.question import Question
 from xaibench.core.passes.tape import Tape
 from xaibench.core.plugin import Bound
+from xaibench.pipeline.evidence import gather
 from xaibench.pipeline.explain import Maps, TestBatch, words_of
 from xaibench.pipeline.rehearsal import make_up
-from xaibench.pipeline.score import gather
 
 SIDE, MOST = 224, 8
 _ANALYSED, _NAMES = 200, ("normal", "benign", "malignant")

@@ -19,7 +19,7 @@ from xaibench.core.logs import logged_to
               help="default: all of the run")  # fmt: skip
 @click.option("--models", default="", metavar="A,B", shell_complete=some_of("model"),
               help="with --shortcut: networks to train")  # fmt: skip
-@click.option("--plugin", multiple=True, metavar="FILE", help="with --shortcut: file with plugins")
+@click.option("--plugin", multiple=True, metavar="FILE", help="Python file with plugins")
 @click.option("--images", default=32, help="number of images to look at")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="default: the run's")
 @click.option("--out", type=Path, metavar="DIR", help="with --shortcut: default results/shortcut")
@@ -43,14 +43,15 @@ def diagnose(
     _check_usage(
         directory,
         {"--checks": checks},
-        {"--models": models, "--plugin": plugin, "--out": out},
+        {"--models": models, "--out": out},
         shortcut,
     )
     if directory is not None:
         with logged_to(directory, command_line()):
             frame = diagnose_run(
-                directory, checks=checks, methods=methods, images=images, device=device or ""
-            )
+                directory, checks=checks, methods=methods, plugin=plugin, images=images,
+                device=device or "",
+            )  # fmt: skip
             write_report(directory)  # its page shows the verdicts, too
     else:
         directory = out or Path("results/shortcut")

@@ -3,6 +3,7 @@
 import os
 import sys
 from typing import Any
+from unicodedata import category
 
 import click
 
@@ -33,6 +34,17 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
+def visible(text: str) -> str:
+    r"""Return a text with control characters spelt out: names of files may hold any.
+
+    >>> visible("a\x1b[2J\n")
+    'a\\x1b[2J\\n'
+    """
+    return "".join(
+        c if c.isprintable() or category(c) in ("Zs", "Cf") else repr(c)[1:-1] for c in text
+    )
+
+
 def in_one_line(error: Exception) -> str:
     r"""Return what a user reads of a mistake; click's own words get a remedy.
 
@@ -40,14 +52,14 @@ def in_one_line(error: Exception) -> str:
     "invalid value for --n: 'a' is no number."
     """
     if not isinstance(error, click.ClickException):
-        return str(error)
+        return visible(str(error))
     text = error.format_message()
     context = error.ctx if isinstance(error, click.UsageError) else None
     if isinstance(error, click.NoSuchOption):
         known = context.command.params if context else []
         names = [name for option in known for name in (*option.opts, *option.secondary_opts)]
         text = f"there is no option {error.option_name}{did_you_mean(error.option_name, names)}"
-    text = " ".join(text.split())
+    text = visible(" ".join(text.split()))
     text = text[:1].lower() + text[1:]
     if context is None:
         return text

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from xaibench.commands.exits import Exit
+from xaibench.commands.mistakes import visible
 from xaibench.core.errors import XaibenchError
 
 Command = Callable[..., None]
@@ -98,7 +99,7 @@ def end_with(failures: Iterable[str]) -> None:
     """Name what failed while the rest went on, and end with a code that says so."""
     lines = [f"failed: {what}" for what in failures]
     for line in lines:
-        click.echo(line, err=True)
+        click.echo(visible(line), err=True)
     if lines:
         raise SystemExit(Exit.FAILED)
 

@@ -10,7 +10,14 @@ from typing import Any, Literal
 import click
 
 from xaibench.commands.complete import OF_OPTIONS, suite_file, table_of_suite
-from xaibench.commands.options import command_line, end_with, given_ones, say, talking
+from xaibench.commands.options import (
+    command_line,
+    end_with,
+    given_ones,
+    plugin_option,
+    say,
+    talking,
+)
 from xaibench.core.errors import XaibenchError
 from xaibench.core.logs import logged_to
 from xaibench.pipeline.options import RunOptions, flag
@@ -131,6 +138,7 @@ def _run(options: dict[str, Any], origin: Mapping[str, str], *, dry_run: bool) -
 @talking
 @click.argument("directory", type=Path)
 @click.option("--full", is_flag=True, help="print all tables, not only what came out")
+@plugin_option
 def report(directory: Path, *, full: bool) -> None:
     """Write a run's tables and pictures again."""
     show(directory, full=full)

@@ -148,6 +148,8 @@ def read_signature(kind: str, function: Callable[..., Any]) -> Signature:
         XaibenchError: an argument is not in the vocabulary, or an option has no default or no type.
     """
     name = function.__name__
+    if not name.isidentifier():  # a lambda's
+        raise XaibenchError(f"{kind} {name}: a plugin needs a name; write it as a function, 'def'.")
     vocabulary = VOCABULARY[kind]
     types = typing.get_type_hints(function)
     words: list[str] = []

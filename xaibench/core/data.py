@@ -1,5 +1,6 @@
 """Samples, and the datasets that hold them."""
 
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,9 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.reading.images import read_image, read_mask
+from xaibench.core.reading.images import (
+    check_frames,
+    check_upright,
+    read_image,
+    read_mask,
+    turn_in_words,
+)
 
 _UNMARKED = np.iinfo(np.int8).min
+_UNFIT = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Control characters, halves of characters and ends of lines."""
 
 
 class Box(NamedTuple):
@@ -71,7 +80,8 @@ def read_files(sample: Sample) -> Picture:
     """Read a sample's image and merge its masks and boxes: the highest grade wins.
 
     Raises:
-        XaibenchError: a file is unreadable, or a mask does not fit its image.
+        XaibenchError: a file is unreadable, or a mask does not fit its image, or an EXIF rotation
+            leaves open whether it does.
     """
     image = read_image(sample.path)
     if not sample.annotated:
@@ -83,9 +93,12 @@ def read_files(sample: Sample) -> Picture:
         if foreground.shape != mask.shape:
             raise XaibenchError(
                 f"{layer.path}: this mask is {_size(foreground)}, but its image {sample.path.name} "
-                f"is {_size(mask)}; give it the size of the image."
+                f"is {_size(mask)}{turn_in_words(sample.path)}; give it the size of the image."
             )
+        check_frames(sample.path, layer.path, mask.shape)
         mask[foreground] = np.maximum(mask[foreground], layer.grade)
+    if sample.boxes:
+        check_upright(sample.path, "boxes")
     for left, top, right, bottom in sample.boxes:
         inside = mask[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
         np.maximum(inside, 1, out=inside)
@@ -109,6 +122,11 @@ class Dataset:
         for sample in self.samples:
             if sample.id in seen:
                 raise XaibenchError(f"two samples are called {sample.id!r}; rename one of them.")
+            if _UNFIT & {unicodedata.category(character) for character in sample.id}:
+                raise XaibenchError(
+                    f"the sample {sample.id!a} has characters that no table can hold (control "
+                    "characters, or bytes that are no UTF-8); rename its file or folder."
+                )
             seen.add(sample.id)
             if not 0 <= sample.label < len(self.classes):
                 raise XaibenchError(

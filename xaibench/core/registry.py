@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import entry_points
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from xaibench.core.contract import KINDS, plural, read_signature
 from xaibench.core.errors import XaibenchError
+from xaibench.core.files import is_file
 from xaibench.core.plugin import (
     AnalysisTraits,
     Bound,
@@ -150,8 +152,7 @@ def _declare(kind: str, paper: str | None, traits: Any) -> Callable[[Function], 
         known = _plugins[kind].get(plugin.name)
         if known and known.file.resolve() != plugin.file.resolve():
             raise XaibenchError(
-                f"{plugin.file}: there is a {kind} '{plugin.name}' already, in {known.file}; "
-                "rename one of them."
+                f"there is a {kind} '{plugin.name}' already, in {known.file}; rename one of them."
             )
         _plugins[kind][plugin.name] = plugin
         return function
@@ -188,10 +189,12 @@ def load_plugin_file(path: Path) -> None:
     Raises:
         XaibenchError: the file is missing, fails to import, or registers nothing.
     """
-    if not path.is_file():
-        raise XaibenchError(f"--plugin {path}: no such file.")
-    if path.resolve() in _loaded_files:
+    if not is_file(path):
+        raise XaibenchError(f"--plugin {path}: no such file; give the path of a Python file.")
+    if is_loaded(path):
         return
+    for kind in KINDS:
+        _discover(kind)  # first, so that a file that takes one of their names is at fault
     before = {kind: dict(known) for kind, known in _plugins.items()}
     name = f"xaibench_plugin_{path.stem}"
     specification = importlib.util.spec_from_file_location(name, path)
@@ -201,18 +204,33 @@ def load_plugin_file(path: Path) -> None:
     sys.modules[name] = module
     try:
         specification.loader.exec_module(module)
-    except XaibenchError as error:
-        raise XaibenchError(f"--plugin {path}: {error}") from error
-    except Exception as error:
-        raise XaibenchError(
-            f"--plugin {path}: it fails to import ({type(error).__name__}: {error})."
-        ) from error
+    except BaseException as error:
+        _plugins.update(before)
+        del sys.modules[name]
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise _failed_import(path, error) from error
     if before == _plugins:
         raise XaibenchError(
             f"--plugin {path}: it declares nothing; decorate a function with @xaibench.method, "
             "@xaibench.metric, @xaibench.dataset, @xaibench.model or @xaibench.analysis."
         )
     _loaded_files.add(path.resolve())
+
+
+def is_loaded(path: Path) -> bool:
+    """Whether the plugins of a file were loaded by its path."""
+    return path.resolve() in _loaded_files
+
+
+def _failed_import(path: Path, error: BaseException) -> XaibenchError:
+    if isinstance(error, XaibenchError):
+        return XaibenchError(f"--plugin {path}: {error}")
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__)
+             if Path(frame.filename).resolve() == path.resolve()]  # fmt: skip
+    where = f", line {lines[-1]}" if lines else ""
+    said = f"{type(error).__name__}: {error}".rstrip(": ")
+    return XaibenchError(f"--plugin {path}{where}: it fails to import ({said}); mend it.")
 
 
 @cache

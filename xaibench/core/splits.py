@@ -42,7 +42,7 @@ def count_folds(name: str) -> int:
     if name in ("holdout", OFFICIAL):
         return 1
     kind, _, folds = name.partition(":")
-    if kind == "kfold" and folds.isdigit() and int(folds) >= _FEWEST_FOLDS:
+    if kind == "kfold" and folds.isdecimal() and int(folds) >= _FEWEST_FOLDS:
         return int(folds)
     raise XaibenchError(
         f"--split {name}: write 'holdout', 'official' or 'kfold:K' with K of 2 or more."

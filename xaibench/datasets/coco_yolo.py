@@ -14,7 +14,7 @@ from xaibench.core.reading.annotations import list_files
 from xaibench.core.reading.categories import Members, check_apart, name_categories
 from xaibench.core.reading.choice import LEAST_CLASSES, choose_classes
 from xaibench.core.reading.fetch import fetch_archive
-from xaibench.core.reading.images import IMAGE_ENDINGS, read_image
+from xaibench.core.reading.images import IMAGE_ENDINGS, check_upright, read_image
 from xaibench.core.reading.picking import Objects, name_picture
 from xaibench.core.reading.search import find_folder, not_found
 from xaibench.core.reading.yolo import fill_polygons, read_polygons
@@ -151,6 +151,7 @@ def _part(key: str, folder: Path) -> str:
 
 def _read(sample: Sample, *, members: list[frozenset[int]], kinds: int) -> Picture:
     image = read_image(sample.path)
+    check_upright(sample.path, "polygons")
     polygons = read_polygons(sample.masks[0].path, kinds)
     mine = (each for each in polygons if each.kind in members[sample.label])
     mask = fill_polygons(mine, (image.shape[0], image.shape[1]))

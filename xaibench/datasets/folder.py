@@ -6,6 +6,7 @@ from pathlib import Path
 
 from xaibench.core.data import Dataset, MaskLayer, Sample
 from xaibench.core.errors import XaibenchError
+from xaibench.core.files import exists
 from xaibench.core.reading.annotations import (
     BOXES,
     Tree,
@@ -98,7 +99,7 @@ def _find_trees(root: Path, place: Path, options: Mapping[str, str]) -> dict[str
 def _locate(option: str, given: str, parents: list[Path]) -> Path:
     places = [parent / Path(given).expanduser() for parent in parents]
     for place in places:
-        if place.exists():
+        if exists(place):
             return place
     tried = ", ".join(dict.fromkeys(str(place.absolute()) for place in places))
     raise XaibenchError(f"folder[{option}={given}]: there is nothing at {tried}; {_USAGE}.")
@@ -155,7 +156,8 @@ def _list_class(place: Path, name: str, label: int, skip: frozenset[Path], found
     for key, files in images.items():
         if len(files) > 1:
             raise XaibenchError(
-                f"{files[0]} and {files[1].name} differ only in their ending; rename one."
+                f"{files[0]} and {files[1].name} differ only in their ending, or in how an "
+                "accent is written; rename one."
             )
         found.images[f"{name}/{key}"] = files[0]
         found.labels[f"{name}/{key}"] = label

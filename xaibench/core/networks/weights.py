@@ -2,8 +2,11 @@
 
 import logging
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
 from urllib.error import URLError
 
 import torch
@@ -11,6 +14,7 @@ import torchvision
 from torch import Tensor, nn
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.files import is_file
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +49,32 @@ def read_weights(name: str, weights: str) -> dict[str, Tensor]:
     return {_OLD_NAME.sub(r"\1", key): value for key, value in state.items()}
 
 
+def load_tensors(path: Path, name: str, remedy: str) -> Any:
+    """Return what a file of ``torch.save`` holds: tensors, numbers and texts, never objects.
+
+    Args:
+        path: the file.
+        name: what messages call it.
+        remedy: what to do where it can't be used.
+
+    Raises:
+        XaibenchError: it is damaged, or holds what may be code; nothing of that is run.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"):  # it guesses at what the error says as well
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError as error:
+        # Torch's own words advise to load it none the less.
+        raise XaibenchError(
+            f"{name}: refused, it is no file of torch.save, or holds objects beside tensors, which "
+            f"may be code; {remedy}."
+        ) from error
+    except Exception as error:  # damaged files raise whatever they like
+        raise XaibenchError(
+            f"{name}: not a whole file of torch.save ({type(error).__name__}); {remedy}."
+        ) from error
+
+
 def load_whole(model: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
     """Load a state dict into a model, or into the network that it wraps; all of it must fit.
 
@@ -65,7 +95,7 @@ def load_whole(model: nn.Module, state: Mapping[str, Tensor], origin: str) -> No
             return
     raise XaibenchError(
         f"{origin}: not the whole state dict of this network; {len(wrong)} tensors are missing, "
-        f"left over or of another shape, such as {wrong[0]}."
+        f"left over or of another shape, such as {wrong[0]}; give the file of this very network."
     )
 
 
@@ -93,19 +123,16 @@ def _imagenet_weights(name: str) -> dict[str, Tensor]:
 
 
 def _weights_file(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
+    if not is_file(path):
         raise XaibenchError(f"--weights {path}: no such file (or choose 'imagenet' or 'none').")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise XaibenchError(
-            f"--weights {path}: not a state dict that is safe to load "
-            f"({str(error).splitlines()[0]}); save it with torch.save(model.state_dict(), FILE)."
-        ) from error
+    remedy = "save it with torch.save(model.state_dict(), FILE)"
+    state = load_tensors(path, f"--weights {path}", remedy)
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise XaibenchError(f"--weights {path}: holds no state dict (a dictionary of tensors).")
+        raise XaibenchError(
+            f"--weights {path}: it holds no state dict (a dictionary of tensors); {remedy}."
+        )
     return {str(key).removeprefix("module."): value for key, value in state.items()}
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -51,8 +52,17 @@ def list_images(folder: Path) -> list[Path]:
 
 
 def key_of(file: Path, folder: Path) -> str:
-    """Return the path below the folder without its ending, ``/``-separated."""
-    return file.relative_to(folder).with_suffix("").as_posix()
+    """Return the path below the folder without its ending, ``/``-separated and composed."""
+    return composed(file.relative_to(folder).with_suffix("").as_posix())
+
+
+def composed(name: str) -> str:
+    """Return a name with its accents composed (NFC), as file systems write them either way.
+
+    >>> composed("e\N{COMBINING ACUTE ACCENT}") == "\N{LATIN SMALL LETTER E WITH ACUTE}"
+    True
+    """
+    return unicodedata.normalize("NFC", name)
 
 
 def natural_order(text: str) -> list[tuple[int, str]]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from xaibench.core.data import Box, Picture, Sample
 from xaibench.core.errors import XaibenchError
-from xaibench.core.reading.images import read_image
+from xaibench.core.reading.images import check_upright, read_image
 from xaibench.core.reading.matlab import read_matlab
 
 TABLES_2011 = ("images", "image_class_labels", "train_test_split", "bounding_boxes", "classes")
@@ -108,6 +108,7 @@ def read_outline(sample: Sample) -> Picture:
         XaibenchError: a file is unreadable, or the outline does not fit the image.
     """
     image, path = read_image(sample.path), sample.masks[0].path
+    check_upright(sample.path, "outline")
     outline = np.atleast_2d(read_matlab(path, "seg"))
     if outline.shape != image.shape[:2]:
         height, width = image.shape[:2]

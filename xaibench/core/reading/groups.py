@@ -1,6 +1,5 @@
 """Groups of samples from a table: what must not part, beside what the dataset itself says."""
 
-import csv
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,7 +7,9 @@ from pathlib import Path
 
 from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
+from xaibench.core.reading.annotations import composed
 from xaibench.core.reading.duplicates import join_pairs
+from xaibench.core.reading.spreadsheet import read_lines
 from xaibench.core.suggest import did_you_mean
 
 _COLUMNS = ("sample", "group")
@@ -23,37 +24,16 @@ def read_groups(path: Path) -> dict[str, str]:
     Raises:
         XaibenchError: the file is unreadable, lacks a column, or names a sample in two groups.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, strict=True, skipinitialspace=True)
-            _check_columns(path, list(reader.fieldnames or ()))
-            rows = [[(row[column] or "").strip() for column in _COLUMNS] for row in reader]
-    except FileNotFoundError:
-        raise XaibenchError(
-            f"--groups {path}: no such file; write it with `xaibench audit`."
-        ) from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise XaibenchError(
-            f"--groups {path}: not a readable CSV file in UTF-8 ({error}); write it with "
-            "`xaibench audit`."
-        ) from error
+    lines = read_lines(path, f"--groups {path}", _COLUMNS, "write it with `xaibench audit`")
     groups: dict[str, str] = {}
-    for sample, group in rows:
+    for _, cells in lines:
+        sample, group = composed(cells["sample"]), cells["group"]
         if groups.setdefault(sample, group) != group:
             raise XaibenchError(
                 f"--groups {path}: sample '{sample}' is in the groups '{groups[sample]}' and "
                 f"'{group}'; give both one name."
             )
     return {sample: group for sample, group in groups.items() if group}
-
-
-def _check_columns(path: Path, columns: list[str]) -> None:
-    for name in _COLUMNS:
-        if name not in columns:
-            raise XaibenchError(
-                f"--groups {path}: no column '{name}', only {', '.join(columns) or 'nothing'}; "
-                "it needs the columns sample and group."
-            )
 
 
 def join_groups(samples: Sequence[Sample], path: Path) -> tuple[Sample, ...]:

@@ -17,6 +17,7 @@ MAX_BYTES = 5 * 1024**3
 MAX_RATIO = 100
 _GZIP = b"\x1f\x8b"
 _CHUNK = 1 << 20
+_ENCRYPTED = 1
 _DAMAGE = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -73,6 +74,8 @@ def _unpack_zip(archive: Path, scratch: Path, folder: str) -> None:
             _Member(each, each.filename, each.file_size, not stat.S_ISLNK(each.external_attr >> 16))
             for each in opened.infolist()
         )
+        if any(each.flag_bits & _ENCRYPTED for each in opened.infolist()):
+            raise XaibenchError(f"{archive}: protected by a password; get a copy that is open.")
         # What a header understates is never written: zipfile stops reading at the stated size.
         wanted: list[zipfile.ZipInfo] = _select(archive, folder, members)
         opened.extractall(scratch, wanted)

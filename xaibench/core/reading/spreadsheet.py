@@ -1,0 +1,72 @@
+"""Reading the CSV files that people write, in spreadsheets more often than not."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from xaibench.core.errors import XaibenchError
+
+
+class Line(NamedTuple):
+    """A row's values by column, and where it stands, for messages."""
+
+    where: str
+    cells: Mapping[str, str]
+
+
+def read_lines(path: Path, name: str, columns: Sequence[str], remedy: str) -> list[Line]:
+    """Return the rows of a table in UTF-8, separated by commas, with names in its first row.
+
+    Values are stripped of blanks.
+
+    Args:
+        path: the file.
+        name: what messages call it.
+        columns: those that must be there.
+        remedy: what to do where the file as a whole is of no use.
+
+    Raises:
+        XaibenchError: the file is unreadable, lacks a column or has one twice, or a row has not as
+            many values as there are columns.
+    """
+    try:
+        # Spreadsheets put a byte order mark in front, which would become part of a column's name.
+        text = path.read_text("utf-8-sig")
+        if "\0" in text:
+            raise XaibenchError(f"{name}: it holds NUL characters; {remedy}.")
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
+        _check_columns(name, list(reader.fieldnames or ()), columns)
+        return list(_read_rows(name, reader))
+    except FileNotFoundError:
+        raise XaibenchError(f"{name}: no such file; {remedy}.") from None
+    except OSError as error:
+        raise XaibenchError(f"{name}: cannot be read ({error.strerror}); {remedy}.") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise XaibenchError(
+            f"{name}: not a readable CSV file in UTF-8 ({error}); {remedy}."
+        ) from error
+
+
+def _check_columns(name: str, found: list[str], wanted: Sequence[str]) -> None:
+    for column in wanted:
+        if column not in found:
+            raise XaibenchError(
+                f"{name}: no column '{column}', only {', '.join(found) or 'nothing'}; name the "
+                f"columns {' and '.join(wanted)} in the first row, separated by commas."
+            )
+    for column in found:
+        if found.count(column) > 1:
+            raise XaibenchError(f"{name}: two columns '{column}'; remove or rename one.")
+
+
+def _read_rows(name: str, reader: "csv.DictReader[str]") -> Iterator[Line]:
+    for cells in reader:
+        where = f"{name}, line {reader.line_num}"
+        # A short row gives None as a value, a long one a list under the key None.
+        if any(not isinstance(cell, str) for cell in cells.values()):
+            raise XaibenchError(
+                f"{where}: it has not as many values as there are columns; add or remove commas."
+            )
+        yield Line(where, {key: cell.strip() for key, cell in cells.items()})
