@@ -1,8 +1,7 @@
 import pytest
 import torch
 
-from xaibench.core.covering import binarise
-from xaibench.core.overlap import jaccard, jaccard_curve
+from xaibench.core.overlap import binarise, jaccard, jaccard_curve
 from xaibench.metrics.jaccard_by_grade import jaccard_by_grade
 
 THRESHOLDS = tuple(step / 20 for step in range(1, 21))

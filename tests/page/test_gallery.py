@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from xaibench.core.archive import MapWriter
-from xaibench.core.covering import binarise
+from xaibench.core.overlap import binarise
 from xaibench.report.facts.material import read_material
 from xaibench.report.facts.section import Row, Section
 from xaibench.report.judging.chapter import judge_all

@@ -31,6 +31,8 @@ def folder(tmp_path):
         ("0.2", "abc", "line 3: no usable value"),
         (",0,", ",x,", "no usable fold"),
         ("s1", "", "line 3: no usable sample"),
+        (",iou,", ",,", "line 2: no usable metric"),
+        (",gradcam,s1,iou,0.2,ok", "", "line 3: no usable sample"),
     ],
 )
 def test_a_damaged_line_is_refused_by_its_number(folder, old, new, told):

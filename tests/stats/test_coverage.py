@@ -15,7 +15,8 @@ from simulated import (
     uneven,
 )
 
-from xaibench.stats.resampling import Resampling, interval
+from xaibench.stats.intervals import interval
+from xaibench.stats.resampling import Resampling
 
 
 def covered(trials, groups=None):

@@ -1,6 +1,9 @@
 import numpy as np
 import pytest
 
+from xaibench.stats import pairwise
+from xaibench.stats.clusters import clusters
+from xaibench.stats.mean_tests import evidence
 from xaibench.stats.paired import paired_test
 from xaibench.stats.pairwise import paired_tests
 
@@ -37,3 +40,23 @@ def test_all_pairs_at_once_are_as_one_by_one(images, seeds, holes):
     assert found[0, 1] == 1
     assert found[0, 3] < 0.01
     assert np.isnan(found[0, 4]) == holes
+
+
+def test_some_pairs_alone_and_in_parts_have_the_same_p(monkeypatch):
+    table, *labels = columns(60, 3, holes=True)
+    whole = paired_tests(table, *labels)
+    monkeypatch.setattr(pairwise, "_DIFFERENCES_IN_MEMORY", 180)
+    np.testing.assert_array_equal(paired_tests(table, *labels), whole)
+    some = paired_tests(table, *labels, pairs=[(3, 0), (1, 2)])
+    for one, other in np.ndindex(5, 5):
+        tested = {one, other} in ({3, 0}, {1, 2})
+        np.testing.assert_equal(some[one, other], whole[one, other] if tested else np.nan)
+
+
+def test_bundles_of_many_groups_keep_what_classes_in_a_row_differ_by():
+    differences = np.repeat([1.0, -1.0], 1024)[:, None]
+    units = clusters(np.arange(2048), np.zeros(2048), np.zeros(2048))
+    bundled = evidence(differences, units).sums
+    assert len(bundled) == 512
+    # What random signs make of the sum scatters by the root of this.
+    np.testing.assert_allclose((bundled**2).sum(), (differences**2).sum(), rtol=0.15)

@@ -3,8 +3,9 @@ import pytest
 
 from xaibench.stats import resampling
 from xaibench.stats.clusters import clusters, spread
+from xaibench.stats.intervals import interval
 from xaibench.stats.rates import wilson
-from xaibench.stats.resampling import Resampling, interval
+from xaibench.stats.resampling import Resampling
 
 NAN = float("nan")
 SCORES = np.random.default_rng(1).gamma(2, size=24)
@@ -90,6 +91,21 @@ def test_many_units_are_drawn_in_blocks(monkeypatch):
     assert means.var() == pytest.approx(SCORES.var(ddof=1) / 24, rel=0.15)
 
 
+@pytest.mark.parametrize("folds", [1, 2])
+def test_very_many_groups_are_drawn_in_bundles_that_scatter_alike(folds):
+    # Classes stand one behind the other, as the images' names do.
+    groups = np.arange(6000) // 2
+    fold, one = groups % folds, np.zeros(6000, int)
+    values = np.stack([groups < 900, np.random.default_rng(0).gamma(2, size=6000)], axis=1)
+    means = Resampling(groups, fold, one).means(values.astype(float))
+    of_groups = values.reshape(-1, 2, 2).mean(axis=1)
+    np.testing.assert_allclose(means.mean(axis=0), values.mean(axis=0), rtol=0.01)
+    np.testing.assert_allclose(means.var(axis=0), of_groups.var(axis=0) / 3000, rtol=0.12)
+    bundle = resampling._bundle(clusters(groups, fold, one)).group
+    assert set(np.bincount(bundle)) == {4, 6}
+    assert len(np.unique(bundle * 2 + fold)) == bundle.max() + 1 == 1024
+
+
 def test_names_may_be_of_any_kind():
     numbers = Resampling(np.arange(6), ONE[:6], ONE[:6]).means(SCORES[:6, None])
     mixed = np.array([0, 1, "2", 3, 4, 5], object)
@@ -136,7 +152,7 @@ def test_interval_needs_two_groups():
 def test_spread_is_that_of_a_two_way_table():
     table = np.array([[1.0, 4, 2], [0, 3, 9], [7, 7, 1], [5, 6, 8]])
     group, seed = np.indices(table.shape).reshape(2, -1)
-    found = spread(table.ravel(), clusters(group, np.zeros(12), seed))
+    found = spread(table.reshape(-1, 1), clusters(group, np.zeros(12), seed))
     rest = table - table.mean(1, keepdims=True) - table.mean(0) + table.mean()
     interaction = (rest**2).sum() / 6 / 12
     assert found.mean == pytest.approx(53 / 12)
@@ -144,7 +160,7 @@ def test_spread_is_that_of_a_two_way_table():
     assert found.seed_variance == pytest.approx(max(table.mean(0).var(ddof=1) / 3 - interaction, 0))
     assert (found.degrees, found.seed_degrees) == (3, 2)
     further = table + np.array([0, 10, 30])
-    apart = spread(further.ravel(), clusters(group, np.zeros(12), seed))
+    apart = spread(further.reshape(-1, 1), clusters(group, np.zeros(12), seed))
     moved = further.mean(0).var(ddof=1) / 3 - interaction
     assert apart.seed_variance == pytest.approx(moved)
     assert apart.variance == pytest.approx(found.variance)
@@ -152,7 +168,7 @@ def test_spread_is_that_of_a_two_way_table():
 
 def test_spread_within_folds_leaves_their_levels_out():
     folds = np.array([0, 0, 0, 1, 1])
-    found = spread(np.array([1.0, 2, 6, 100, 104]), clusters(np.arange(5), folds, np.zeros(5)))
+    found = spread(np.array([[1.0, 2, 6, 100, 104]]).T, clusters(np.arange(5), folds, np.zeros(5)))
     # The mean is (3 a + 2 b) / 5 of the folds' means, whose variances are s^2 / 3 and s^2 / 2.
     assert found.variance == pytest.approx((9 * 7 / 3 + 4 * 8 / 2) / 25)
     assert found.degrees == 3

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from xaibench.core.baselines import Baseline, baseline_of
 from xaibench.core.confidence import Predict, confidence_of
+from xaibench.core.overlap import binarise
 
 Covered = Literal["unimportant", "important"]
 By = Literal["darken", "zero"]
@@ -31,12 +32,6 @@ def cover(images: Tensor, maps: Tensor, covered: Covered, by: By, beneath: Tenso
     keep = maps if by == "darken" else binarise(maps, _HALF).to(maps.dtype)
     keep = (keep if covered == "unimportant" else 1 - keep)[:, None].to(images.dtype)
     return images * keep if beneath is None else images * keep + beneath * (1 - keep)
-
-
-def binarise(maps: Tensor, threshold: float) -> Tensor:
-    """Return ``map >= threshold * max(map)``; a map of zeros marks nothing, ``(B, H, W)`` bool."""
-    highest = maps.flatten(1).amax(dim=1)[:, None, None]
-    return (maps >= threshold * highest) & (highest > 0)
 
 
 class CoveredConfidence:

@@ -8,12 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xaibench.core.covering import binarise
 from xaibench.core.errors import XaibenchError
 
 Of = Literal["maximum", "scale"]
 GRID = tuple(step / 100 for step in range(1, 101))
 """Thresholds to choose among, as shares of the maximum."""
+
+
+def binarise(maps: Tensor, threshold: float) -> Tensor:
+    """Return ``map >= threshold * max(map)``; a map of zeros marks nothing, ``(B, H, W)`` bool."""
+    highest = maps.flatten(1).amax(dim=1)[:, None, None]
+    return (maps >= threshold * highest) & (highest > 0)
 
 
 def mark(metric: str, maps: Tensor, threshold: float, of: Of) -> Tensor:

@@ -7,14 +7,30 @@ import pandas as pd
 COSTS = ("seconds_per_image", "forwards_per_image", "peak_memory_mb")
 """What a cell's maps cost, as `cell.json` and ``costs.csv`` name it."""
 
+_NAMES = ("dataset", "split", "model", "method", "sample", "metric", "group", "status")
+_LINES = 2**18
 _NUMBERS = ("value", "prediction", "mask_share", "lesions", "tuned_threshold", *COSTS)
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """Read a CSV; only values can be undefined, so that a sample may be called ``NA``."""
-    return pd.read_csv(
+def read_table(path: Path, *, compact: bool = False) -> pd.DataFrame:
+    """Read a CSV; only values can be undefined, so that a sample may be called ``NA``.
+
+    Args:
+        path: of the file.
+        compact: keep names as categories in alphabetical order, in a tenth of the memory.
+    """
+    with pd.read_csv(
         path,
-        dtype={"sample": str, "group": str, "status": str},
+        dtype=dict.fromkeys(_NAMES, "category" if compact else str),
         keep_default_na=False,
         na_values={name: ["", "nan"] for name in _NUMBERS},
-    )
+        # Smaller parts, as pandas chooses them, know long names a thousand times over.
+        chunksize=_LINES,
+        low_memory=False,
+    ) as reader:
+        parts = list(reader)
+    for name in filter(parts[0].columns.__contains__, _NAMES if compact else ()):
+        names = sorted(set().union(*(part[name].cat.categories for part in parts)))
+        for part in parts:
+            part[name] = part[name].cat.set_categories(names)
+    return pd.concat(parts, ignore_index=True)

@@ -2,8 +2,7 @@
 
 from torch import Tensor
 
-from xaibench.core.covering import binarise
-from xaibench.core.overlap import jaccard
+from xaibench.core.overlap import binarise, jaccard
 from xaibench.core.registry import metric
 
 

@@ -23,21 +23,21 @@ class Clusters(NamedTuple):
 
 
 class Spread(NamedTuple):
-    """A mean and what is known of its variance: the share of images and the share of seeds.
+    """Means, ``(P,)``, and what is known of their variance: the shares of images and of seeds.
 
     ``degrees`` and ``seed_degrees`` are the degrees of freedom of either; a single seed has 0.
     """
 
-    mean: float
-    variance: float
-    seed_variance: float
+    mean: Floats
+    variance: Floats
+    seed_variance: Floats
     degrees: float
-    seed_degrees: float
+    seed_degrees: int
 
 
 def clusters(groups: ArrayLike, folds: ArrayLike, seeds: ArrayLike) -> Clusters:
     """Number groups, strata and seeds, in the order of their names, not of their appearance."""
-    fold, seed, name = (_codes(labels) for labels in (folds, seeds, groups))
+    fold, seed, name = (number(labels) for labels in (folds, seeds, groups))
     _, group = np.unique(fold * (name.max(initial=0) + 1) + name, return_inverse=True)
     stratum_of = np.zeros(group.max(initial=-1) + 1, np.intp)
     stratum_of[group] = fold
@@ -53,7 +53,7 @@ def strata_of_groups(units: Clusters) -> Codes:
 
 
 def spread(values: Floats, units: Clusters) -> Spread:
-    """Estimate the mean's variance by leaving groups out in turn, and from sums over seeds.
+    """Estimate the variance of means by leaving groups out in turn, and from sums over seeds.
 
     The degrees of freedom are those of as many equal groups as there really are to count on: a few
     large ones among many small ones leave few (bell2002bias).
@@ -61,53 +61,73 @@ def spread(values: Floats, units: Clusters) -> Spread:
     interaction already stands in the groups' share.
 
     Args:
-        values: ``(N,)`` without NaN, with two groups at least.
+        values: ``(N, P)`` without NaN, with two groups at least.
         units: their clusters.
     """
-    mean = float(values.mean())
-    residuals: Floats = (values - mean) / len(values)
-    sums, degrees = sum_by(units.group, residuals), 0.0
-    variance, strata = 0.0, strata_of_groups(units)
+    # Numpy sums most exactly along memory.
+    rows = np.ascontiguousarray(values.T)
+    mean = rows.mean(axis=1)
+    residuals: Floats = (rows - mean[:, None]) / rows.shape[1]
+    sums, degrees = sum_by(units.group, residuals.T), 0.0
+    variance, strata = np.zeros(len(mean)), strata_of_groups(units)
     sizes = np.bincount(units.group)
     for stratum in np.unique(strata):
         inside = strata == stratum
         share = sizes[inside] / sizes[inside].sum()
+        own = np.ascontiguousarray(sums[inside].T)
         # A large group draws the mean towards itself: without it, it would lie further off.
-        off = (sums[inside] - share * sums[inside].sum()) / (1 - share)
-        variance += (len(off) - 1) / len(off) * float(off @ off)
+        off = (own - share * own.sum(axis=1, keepdims=True)) / (1 - share)
+        variance += (len(share) - 1) / len(share) * squared_lengths(off)
         degrees += 1 / float(share @ share) - 1
-    of_seed = sum_by(units.seed, residuals)
-    if len(of_seed) == 1:
-        return Spread(mean, variance, 0.0, degrees, 0)
-    seed_variance = len(of_seed) / (len(of_seed) - 1) * float(of_seed @ of_seed)
-    seed_variance -= _interaction(residuals, units)
-    return Spread(mean, variance, max(seed_variance, 0.0), degrees, len(of_seed) - 1)
+    of_seed = np.ascontiguousarray(sum_by(units.seed, residuals.T).T)
+    seeds = of_seed.shape[1]
+    if seeds == 1:
+        return Spread(mean, variance, np.zeros(len(mean)), degrees, 0)
+    seed_variance = seeds / (seeds - 1) * squared_lengths(of_seed) - _interaction(residuals, units)
+    return Spread(mean, variance, seed_variance.clip(0), degrees, seeds - 1)
 
 
-def sum_by(code: Codes, values: Floats) -> Floats:
-    """Sum ``(N,)``, or the rows of ``(N, M)``, that share a code; a row for each code."""
-    shape = int(code.max(initial=-1)) + 1, len(code)
+def squared_lengths(rows: Floats) -> Floats:
+    """Return the squared length of each row of ``(P, N)``."""
+    return np.array([row @ row for row in rows])
+
+
+def count_groups(values: Floats, group: Codes) -> NDArray[np.int64]:
+    """Count the groups that each column of ``(N, M)`` is defined for, ``(M,)``."""
+    found: NDArray[np.int64] = (sum_by(group, (~np.isnan(values)).astype(float)) > 0).sum(axis=0)
+    return found
+
+
+def sum_by(code: Codes, values: Floats, count: int = 0) -> Floats:
+    """Sum ``(N,)``, or the rows of ``(N, M)``, that share a code; a row for each code.
+
+    There are ``count`` rows at least.
+    """
+    shape = max(int(code.max(initial=-1)) + 1, count), len(code)
     sums: Floats = csr_array((np.ones(len(code)), (code, np.arange(len(code)))), shape) @ values
     return sums
 
 
-def _interaction(residuals: Floats, units: Clusters) -> float:
-    """Variance of the mean due to what neither its group nor its seed says of a unit."""
+def number(labels: ArrayLike) -> Codes:
+    """Number distinct labels from 0: integers by size, all else as text, so that any will do."""
+    table = np.asarray(labels)
+    _, codes = np.unique(table if table.dtype.kind == "i" else table.astype(str),
+                         return_inverse=True)  # fmt: skip
+    return codes
+
+
+def _interaction(residuals: Floats, units: Clusters) -> Floats:
+    """Return the variance of means due to what neither its group nor its seed says of a unit."""
     rows, columns = int(units.group.max()) + 1, int(units.seed.max()) + 1
     cell = units.group * columns + units.seed
-    sums = np.bincount(cell, residuals, rows * columns).reshape(rows, columns)
+    sums = sum_by(cell, residuals.T, rows * columns).T.reshape(-1, rows, columns)
     counts = np.bincount(cell, minlength=rows * columns).reshape(rows, columns)
-    expected = sums.sum(1, keepdims=True) / counts.sum(1, keepdims=True)
-    expected = expected + sums.sum(0) / counts.sum(0)
+    expected = sums.sum(2, keepdims=True) / counts.sum(1, keepdims=True)
+    expected = expected + sums.sum(1, keepdims=True) / counts.sum(0)
     filled = int((counts > 0).sum())
     left = filled - rows - columns + 1
     if left < 1:
-        return 0.0
-    rest = sums - counts * expected
-    return float((rest**2).sum()) * filled / left
-
-
-def _codes(labels: ArrayLike) -> Codes:
-    """Names compare as text, so that any hashable will do."""
-    _, codes = np.unique(np.asarray(labels).astype(str), return_inverse=True)
-    return codes
+        return np.zeros(len(sums))
+    rest = (sums - counts * expected).reshape(len(sums), -1)
+    found: Floats = (rest**2).sum(axis=1) * filled / left
+    return found

@@ -1,11 +1,13 @@
 """Whether means of clustered differences are zero: many columns at once, under the same signs."""
 
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import t
 
-from xaibench.stats.clusters import Clusters, Floats, spread, sum_by
+from xaibench.stats.clusters import Clusters, Floats, Spread, spread, sum_by
 
 _FLIPS = 9999
 _EXACT = 12  # groups up to which all 2^12 signs are tried
@@ -16,27 +18,58 @@ _SMALLEST = 1e-15
 _HALVINGS = 40
 
 
-def mean_tests(differences: Floats, units: Clusters) -> Floats:
-    """Return the p-value of each column of ``(N, P)`` without NaN, ``(P,)``; see `paired_test`.
+class Evidence(NamedTuple):
+    """What tests need of P columns of differences.
+
+    ``sums`` ``(G, P)`` are those of groups, or of bundles of many groups; ``spread`` is None where
+    there is a single seed.
+    """
+
+    sums: Floats
+    spread: Spread | None
+
+
+def evidence(differences: Floats, units: Clusters) -> Evidence:
+    """Sum up columns ``(N, P)`` without NaN for `mean_tests`; many go into little memory.
 
     Args:
         differences: of units in two groups at least.
         units: their clusters.
     """
-    p = np.ones(differences.shape[1])
-    moved = differences.any(axis=0)
-    columns = differences[:, moved]
-    p[moved] = _flip(sum_by(units.group, columns))
-    if units.seed.any():
-        p[moved] = np.maximum(p[moved], _two_way(columns, units))
+    sums = sum_by(units.group, differences)
+    if len(sums) > _BUNDLES:
+        # By chance: names go class by class, and bundles of all classes hide what these differ by.
+        chance = np.random.default_rng(len(sums)).permutation(len(sums))
+        sums = sum_by(chance % _BUNDLES, sums)
+    return Evidence(sums, spread(differences, units) if units.seed.any() else None)
+
+
+def mean_tests(found: Sequence[Evidence]) -> list[Floats]:
+    """Return the p-values of columns, ``(P,)`` for each piece of evidence; see `paired_test`."""
+    p = _flip_alike([each.sums for each in found])
+    several = [at for at, each in enumerate(found) if each.spread is not None]
+    spreads = [spread for each in found if (spread := each.spread) is not None]
+    for at, level in zip(several, _two_way(spreads), strict=True):
+        p[at] = np.maximum(p[at], level)
     return p
+
+
+def _flip_alike(tables: Sequence[Floats]) -> list[Floats]:
+    """Flip the groups of many tables; those of one length share their signs."""
+    found = [np.ones(0)] * len(tables)
+    for length in {len(table) for table in tables}:
+        places = [at for at, table in enumerate(tables) if len(table) == length]
+        p = _flip(np.concatenate([tables[at] for at in places], axis=1))
+        ends = np.cumsum([tables[at].shape[1] for at in places])[:-1]
+        for at, part in zip(places, np.split(p, ends), strict=True):
+            found[at] = part
+    return found
 
 
 def _flip(sums: Floats) -> Floats:
     """Return how often random signs of ``(G, P)`` make a sum as large, the given ones included."""
-    if len(sums) > _BUNDLES:
-        sums = sum_by(np.arange(len(sums)) % _BUNDLES, sums)
-    observed = np.abs(sums.sum(axis=0))
+    rows = np.ascontiguousarray(sums.T)  # so that sums don't depend on what stands beside them
+    observed = np.abs(rows.sum(axis=1))
     reached = np.zeros(sums.shape[1])
     signs = _signs(len(sums))
     for block in np.array_split(signs, len(signs) * sums.shape[1] // _SUMS_IN_MEMORY + 1):
@@ -44,7 +77,7 @@ def _flip(sums: Floats) -> Floats:
         reached += (np.abs(block @ sums) >= observed * (1 - 1e-9)).sum(axis=0)
     if len(sums) <= _EXACT:
         return reached / len(signs)
-    squares = np.maximum((sums**2).sum(axis=0), np.finfo(float).tiny)
+    squares = np.maximum((rows**2).sum(axis=1), np.finfo(float).tiny)
     bound = 2 * np.exp(-(observed**2) / (2 * squares))
     return np.where(bound < 1 / (_FLIPS + 1), bound, (reached + 1) / (_FLIPS + 1))
 
@@ -59,10 +92,16 @@ def _signs(count: int) -> Floats:
     return np.where(bits, -1.0, 1.0)
 
 
-def _two_way(columns: Floats, units: Clusters) -> Floats:
+def _two_way(spreads: Sequence[Spread]) -> list[Floats]:
     """Return the levels at which the columns' intervals would end at zero."""
-    spreads = np.array([spread(column, units) for column in columns.T]).reshape(-1, 5)
-    mean, variance, seed_variance, degrees, seed_degrees = spreads.T
+    if not spreads:
+        return []
+    sizes = [len(each.mean) for each in spreads]
+    mean, variance, seed_variance = (
+        np.concatenate([each[at] for each in spreads]) for at in range(3)
+    )
+    degrees = np.repeat([each.degrees for each in spreads], sizes)
+    seed_degrees = np.repeat([each.seed_degrees for each in spreads], sizes)
     low, high = np.full(len(mean), np.log(_SMALLEST)), np.zeros(len(mean))
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
@@ -70,4 +109,4 @@ def _two_way(columns: Floats, units: Clusters) -> Floats:
         own = t.isf(tail, degrees) ** 2 * variance
         beyond = own + t.isf(tail, seed_degrees) ** 2 * seed_variance > mean**2
         low, high = np.where(beyond, middle, low), np.where(beyond, high, middle)
-    return np.exp(high)
+    return np.split(np.exp(high), np.cumsum(sizes)[:-1])

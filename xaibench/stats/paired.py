@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import wilcoxon
 
 from xaibench.stats.clusters import Floats, clusters, sum_by
-from xaibench.stats.mean_tests import mean_tests
+from xaibench.stats.mean_tests import evidence, mean_tests
 
 
 def paired_test(
@@ -57,7 +57,8 @@ def paired_test(
     if method == "wilcoxon":
         means = sum_by(units.group, differences) / np.bincount(units.group)
         return float(wilcoxon(means).pvalue) if means.any() else 1.0
-    return float(mean_tests(differences[:, None], units)[0])
+    (p,) = mean_tests([evidence(differences[:, None], units)])
+    return float(p[0])
 
 
 def holm(p_values: ArrayLike) -> Floats:

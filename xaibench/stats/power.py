@@ -4,6 +4,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import t
 
+from xaibench.stats.clusters import number
+
 
 def detectable_difference(
     differences: ArrayLike, groups: ArrayLike, *, power: float = 0.8, level: float = 0.05
@@ -68,7 +70,7 @@ def _error(differences: ArrayLike, groups: ArrayLike) -> tuple[int, float, int]:
     values = np.asarray(differences, float)
     defined = ~np.isnan(values)
     values = values[defined]
-    _, codes = np.unique(np.asarray(groups).astype(str)[defined], return_inverse=True)
+    codes = number(np.asarray(groups)[defined])
     count = int(codes.max(initial=-1)) + 1
     if count < 2:  # noqa: PLR2004
         return len(values), float("nan"), count

@@ -4,15 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import norm, t
 
-from xaibench.stats.clusters import Clusters, Floats, clusters, spread, strata_of_groups, sum_by
-from xaibench.stats.rates import Interval, wilson
-
-__all__ = ["Interval", "Resampling", "interval"]
+from xaibench.stats.clusters import Clusters, Floats, clusters, number, strata_of_groups, sum_by
 
 _WEIGHTS_IN_MEMORY = 2**22
-_ROUNDING = 1e-12
+_BUNDLES = 1024
 
 
 class Resampling:
@@ -22,7 +18,8 @@ class Resampling:
     are crossed with them: a unit's weight is the product of both counts (owen2007pigeonhole). One
     less than there are is drawn of each, which makes the variance of the means unbiased
     (rao1988resampling). The draws depend on the names and the seed only, so that tables made from
-    the same units are comparable.
+    the same units are comparable. More than 1024 groups are drawn in as many bundles, put together
+    by chance within their folds: their means scatter alike, and time doesn't grow with the groups.
     """
 
     def __init__(
@@ -34,7 +31,7 @@ class Resampling:
         draws: int = 2000,
         seed: int = 0,
     ) -> None:
-        self._units = clusters(groups, folds, seeds)
+        self._units = _bundle(clusters(groups, folds, seeds))
         self._draws, self._seed = draws, seed
 
     def means(self, values: ArrayLike) -> Floats:
@@ -77,70 +74,19 @@ class Resampling:
             yield weights, _draw(generator, rows, len(seeds))
 
 
-def interval(
-    values: ArrayLike,
-    means: ArrayLike,
-    groups: ArrayLike,
-    folds: ArrayLike,
-    seeds: ArrayLike,
-    *,
-    level: float = 0.95,
-) -> Interval:
-    """Return the confidence interval of a mean: bootstrap percentiles, made to fit small samples.
-
-    The percentiles are those of BCa, with acceleration and bias from the groups' skewness
-    (efron1987better). Their distances from the mean are stretched from the bootstrap's width and
-    normal quantiles to the clustered standard error and Student's, as hesterberg2015bootstrap
-    advises; what the seeds add is squared and added with a Student quantile of its own, since a
-    few seeds say little. Where all values are 0, or all are 1, as hits can be, percentiles have no
-    width, and Wilson's interval of as many cases as there are groups takes their place.
-
-    The interval speaks of new images and new training seeds, for the folds there were.
-
-    Args:
-        values: ``(N,)`` scores, NaN where undefined.
-        means: ``(draws,)``, their column of `Resampling.means` for the same units.
-        groups: ``(N,)``.
-        folds: ``(N,)``.
-        seeds: ``(N,)``.
-        level: confidence.
-
-    Returns:
-        Ends in the scores' unit, not clipped to any bounds; NaN with fewer than two groups.
-    """
-    scores, drawn = np.asarray(values, float), np.asarray(means, float)
-    defined = ~np.isnan(scores)
-    scores = scores[defined]
-    units = clusters(*(np.asarray(labels)[defined] for labels in (groups, folds, seeds)))
-    count = units.group.max(initial=-1) + 1
-    if count < 2:  # noqa: PLR2004
-        return Interval(float("nan"), float("nan"))
-    if (scores == scores[0]).all():
-        only = float(scores[0])
-        return wilson(only * count, count, level=level) if only in (0, 1) else Interval(only, only)
-    found, tail = spread(scores, units), (1 + level) / 2
-    low, high = _standardised(drawn, units, scores - found.mean, norm.ppf(tail))
-    own = t.ppf(tail, found.degrees) ** 2 * found.variance
-    added = t.ppf(tail, found.seed_degrees) ** 2 * found.seed_variance if found.seed_degrees else 0
-    return Interval(
-        found.mean - float(np.sqrt(low**2 * own + added)),
-        found.mean + float(np.sqrt(high**2 * own + added)),
-    )
-
-
-def _standardised(
-    drawn: Floats, units: Clusters, residuals: Floats, z: float
-) -> tuple[float, float]:
-    """Return how far BCa's percentiles lie from the middle, as multiples of the normal ones."""
-    sums = sum_by(units.group, residuals)
-    middle, width = np.nanmean(drawn), np.nanstd(drawn)
-    # Where seeds differ and images don't, the groups' residuals add up to nothing.
-    if width <= _ROUNDING * np.abs(middle) or not sums.any():
-        return 1.0, 1.0
-    skew = float((sums**3).sum() / (6 * (sums @ sums) ** 1.5))
-    levels = [norm.cdf(skew + (skew + side) / (1 - skew * (skew + side))) for side in (-z, z)]
-    low, high = np.nanquantile(drawn, levels)
-    return float((middle - low) / (z * width)), float((high - middle) / (z * width))
+def _bundle(units: Clusters) -> Clusters:
+    """Put groups of a stratum together at random where there are very many in all."""
+    strata = strata_of_groups(units)
+    if len(strata) <= _BUNDLES:
+        return units
+    names, generator = np.unique(strata), np.random.default_rng(len(strata))
+    most = max(_BUNDLES // len(names), 2)
+    bundle = strata * most
+    for name in names:
+        inside = np.flatnonzero(strata == name)
+        # By chance: in the names' order images of one class would stand together.
+        bundle[inside] += generator.permutation(len(inside)) % most
+    return units._replace(group=number(bundle)[units.group])
 
 
 def _draw(generator: np.random.Generator, rows: int, count: int) -> Floats:

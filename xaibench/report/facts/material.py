@@ -63,7 +63,7 @@ def read_material(out: Path) -> Material:
         raise XaibenchError(
             f"{out}: no run.json, or not a whole one; name the --out folder of an `xaibench run`."
         )
-    scores = _read(out / "scores.csv", _SCORES)
+    scores = _read(out / "scores.csv", _SCORES, compact=True)
     if scores is None:
         raise XaibenchError(f"{out}: no scores.csv; finish the run first (the same command).")
     if scores.empty and run["methods"]:
@@ -80,11 +80,11 @@ def read_material(out: Path) -> Material:
     return replace(found, run={**run, "warnings": warnings})
 
 
-def _read(path: Path, columns: list[str]) -> pd.DataFrame | None:
+def _read(path: Path, columns: list[str], *, compact: bool = False) -> pd.DataFrame | None:
     if not path.is_file():
         return None
     try:
-        table = read_table(path)
+        table = read_table(path, compact=compact)
     except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
         raise XaibenchError(f"{path}: {error}; finish the run first (the same command).") from error
     if missing := [name for name in columns if name not in table]:

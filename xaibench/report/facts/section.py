@@ -13,11 +13,14 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import CONSTANT, NON_FINITE
 from xaibench.report.facts.material import UNIT, Material
 from xaibench.report.facts.traits import headlines, kind_of, sign
+from xaibench.stats.clusters import Codes, count_groups, number
 
 Floats = NDArray[np.float64]
+Labels = tuple[Codes, Codes, Codes]
 SECTION = ["dataset", "split"]
 ROW = ["model", "method"]
 _DEGENERATE = f"{CONSTANT}|{NON_FINITE}"
+_TEXTS = {*ROW, "sample"}
 
 
 class Row(NamedTuple):
@@ -65,13 +68,10 @@ class Section:
         return [place for place, row in enumerate(self.rows) if row.competes]
 
     @cached_property
-    def clusters(self) -> tuple[NDArray[np.str_], ...]:
-        """Groups, folds and seeds, ``(N,)`` each: numbers as short texts, which compare fast."""
-        found = []
-        for name in ("group", "fold", "seed"):
-            _, codes = np.unique(self.units[name].to_numpy(), return_inverse=True)
-            found.append(np.char.zfill(codes.astype(str), len(str(codes.max(initial=0)))))
-        return tuple(found)
+    def clusters(self) -> Labels:
+        """Groups, folds and seeds, ``(N,)`` each: numbers, which compare fast."""
+        group, fold, seed = (number(self.units[name]) for name in ("group", "fold", "seed"))
+        return group, fold, seed
 
     def whole(self, metric: str) -> NDArray[np.bool_]:
         """Tell which rows lack no image that another one that competes has: only they may lead."""
@@ -80,8 +80,7 @@ class Section:
 
     def count_groups(self, values: Floats) -> NDArray[np.int64]:
         """Count the independent groups that each column of ``(N, M)`` is defined for, ``(M,)``."""
-        group = self.clusters[0]
-        return np.array([len(np.unique(group[~np.isnan(column)])) for column in values.T], int)
+        return count_groups(values, self.clusters[0])
 
 
 def sections(material: Material) -> Iterator[Section]:
@@ -93,7 +92,7 @@ def sections(material: Material) -> Iterator[Section]:
     Raises:
         XaibenchError: a method is unknown to the run, or a value stands there twice.
     """
-    for (dataset, split), scores in material.scores.groupby(SECTION, sort=True):
+    for (dataset, split), scores in material.scores.groupby(SECTION, sort=True, observed=True):
         yield _section(str(dataset), str(split), scores, material)
 
 
@@ -108,7 +107,9 @@ def _section(dataset: str, split: str, scores: pd.DataFrame, material: Material)
     run = material.run
     unit, units = _number(scores, UNIT)
     place, pairs = _number(scores, ROW)
-    odd = scores["status"].astype(str).str.contains(_DEGENERATE).to_numpy()
+    said = scores["status"].astype("category").cat
+    degenerate = said.categories.astype(str).str.contains(_DEGENERATE)
+    odd = np.append(degenerate, False)[said.codes]  # of no status the code is -1
     # Each map once for all metrics.
     maps = np.unique(np.stack([place[odd], unit[odd]]), axis=1)
     counts = np.bincount(maps[0], minlength=len(pairs)).tolist()
@@ -149,8 +150,9 @@ def _section(dataset: str, split: str, scores: pd.DataFrame, material: Material)
 
 def _number(scores: pd.DataFrame, keys: list[str]) -> tuple[NDArray[np.intp], pd.DataFrame]:
     """Number distinct keys in their sorted order; return each line's number, and the keys."""
-    groups = scores.groupby(keys, sort=True, dropna=False)
-    return np.asarray(groups.ngroup(), np.intp), groups.size().reset_index()[keys]
+    groups = scores.groupby(keys, sort=True, dropna=False, observed=True)
+    names = groups.size().reset_index()[keys]
+    return np.asarray(groups.ngroup(), np.intp), names.astype(dict.fromkeys(_TEXTS & {*keys}, str))
 
 
 def _order(rows: list[Row], values: dict[str, Floats], material: Material) -> list[int]:

@@ -32,7 +32,7 @@ def check_numbers(name: str, table: pd.DataFrame) -> None:
             _refuse(name, column, table[column].isna() & table["prediction"].notna())
     for column in ("dataset", "split", "model", "sample", "metric"):
         if column in table:
-            _refuse(name, column, table[column].fillna("").astype(str) == "")
+            _refuse(name, column, table[column].isna() | (table[column] == ""))
 
 
 def _refuse(name: str, column: str, damaged: "pd.Series[bool]") -> None:
@@ -49,9 +49,9 @@ def check_together(run: Run, scores: pd.DataFrame, predictions: pd.DataFrame) ->
     """
     if len(predictions):
         known = pd.MultiIndex.from_frame(predictions[_MAP].astype(str))
-        found = pd.MultiIndex.from_frame(scores[_MAP].astype(str))
-        if not (inside := found.isin(known)).all():
-            row = scores.iloc[int(np.flatnonzero(~inside)[0])]
+        maps = scores[_MAP].drop_duplicates().astype(str)
+        if not (inside := pd.MultiIndex.from_frame(maps).isin(known)).all():
+            row = maps[~inside].iloc[0]
             raise XaibenchError(
                 f"scores.csv holds {row['sample']} for {row['model']}, fold {row['fold']}, seed "
                 f"{row['seed']}, but predictions.csv doesn't; {_REMEDY}."
@@ -64,8 +64,8 @@ def check_together(run: Run, scores: pd.DataFrame, predictions: pd.DataFrame) ->
 
 def _lacking(scores: pd.DataFrame) -> Iterator[str]:
     """Tell of metrics that have fewer maps than others of the same cell: lines may be lost."""
-    counts = scores.groupby([*_PLACE, "method", "metric"]).size()
-    most = counts.groupby([*_PLACE, "method"]).transform("max")
+    counts = scores.groupby([*_PLACE, "method", "metric"], observed=True).size()
+    most = counts.groupby([*_PLACE, "method"], observed=True).transform("max")
     lost = most - counts
     if lost.any():
         *_, model, seed, method, metric = lost[lost > 0].index[0]

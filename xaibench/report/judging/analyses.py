@@ -14,9 +14,10 @@ from xaibench.core.findings import IMAGES
 from xaibench.core.layout import Layout, Place
 from xaibench.core.store import read_json
 from xaibench.report.facts.material import PLACE
+from xaibench.stats.intervals import interval
 from xaibench.stats.paired import paired_test
 from xaibench.stats.rates import Interval, mcnemar, newcombe, wilson
-from xaibench.stats.resampling import Resampling, interval
+from xaibench.stats.resampling import Resampling
 
 COLUMNS = [*PLACE, "analysis", "quantity", "value", "low", "high", "n", "p"]
 _TEXTS = ("sample", "group", "class")

@@ -9,7 +9,7 @@ import pandas as pd
 from xaibench.report.facts.section import Floats, Section, mean
 from xaibench.report.facts.traits import Run, bounds_of
 from xaibench.report.judging.arms import ACCURACY, Arm
-from xaibench.report.judging.judge import DRAWS, LEVEL, intervals
+from xaibench.report.judging.judge import DRAWS, LEVEL, bounded_intervals
 from xaibench.stats.paired import holm, paired_test
 from xaibench.stats.power import detectable_difference
 from xaibench.stats.rates import wilson
@@ -147,7 +147,7 @@ def _judge(
     values = np.stack([line.values for line in lines], axis=1)
     gaps = np.stack([line.gap for line in lines], axis=1)
     drawn = np.split(drawing.means(np.concatenate([values, gaps], axis=1)), 2, axis=1)
-    low, high = intervals(values, drawn[0], section, bounds)
+    low, high = bounded_intervals(values, drawn[0], section.clusters, bounds)
     counted = np.where(np.isnan(values).all(axis=0), gaps, values)
     return pd.DataFrame({
         "series": [line.series for line in lines],
@@ -163,7 +163,7 @@ def _judge(
 
 
 def _differences(gaps: Floats, drawn: Floats, section: Section, reach: float) -> dict[str, Floats]:
-    low, high = intervals(gaps, drawn, section, (-reach, reach))
+    low, high = bounded_intervals(gaps, drawn, section.clusters, (-reach, reach))
     # Where nothing differs, something may yet on images that weren't there: Wilson's bound.
     alike = ~np.nan_to_num(gaps).any(axis=0) & ~np.isnan(gaps).all(axis=0)
     groups = section.count_groups(gaps)

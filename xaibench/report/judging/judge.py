@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xaibench.report.facts.section import Floats, Section, mean
+from xaibench.report.facts.section import Floats, Labels, Section, mean
 from xaibench.report.facts.traits import (
     Run,
     bounds_of,
@@ -14,10 +14,11 @@ from xaibench.report.facts.traits import (
     kind_of,
     sign,
 )
-from xaibench.stats.paired import holm, paired_test
+from xaibench.stats.intervals import intervals
+from xaibench.stats.paired import holm
 from xaibench.stats.pairwise import paired_tests
 from xaibench.stats.ranks import rank_intervals, tie_groups
-from xaibench.stats.resampling import Resampling, interval
+from xaibench.stats.resampling import Resampling
 from xaibench.stats.skill import skill
 
 LEVEL = 0.05
@@ -54,28 +55,21 @@ def judge(section: Section, run: Run) -> dict[str, Judged]:
     }
 
 
-def intervals(
-    values: Floats, drawn: Floats, section: Section, bounds: tuple[float, float]
+def bounded_intervals(
+    values: Floats, drawn: Floats, labels: Labels, bounds: tuple[float, float]
 ) -> tuple[Floats, Floats]:
-    """Return the ends of each column's interval, ``(M,)`` each; equal columns are looked at once.
+    """Return the ends of each column's interval, ``(M,)`` each.
 
     Args:
         values: ``(N, M)``.
         drawn: ``(draws, M)``, the columns of `Resampling.means`.
-        section: whose units they are.
+        labels: of the units, as `Section.clusters` has them.
         bounds: of the metric, which ends are cut to.
     """
-    ends = np.full((2, values.shape[1]), np.nan)
-    known: dict[bytes, int] = {}
-    for place, column in enumerate(values.T):
-        first = known.setdefault(column.tobytes(), place)
-        if first == place and not np.isnan(column).all():
-            ends[:, place] = interval(column, drawn[:, place], *section.clusters)
-        else:
-            ends[:, place] = ends[:, first]
+    low, high = intervals(values, drawn, *labels)
     found = mean(values)
-    low, high = np.minimum(bounds[0], found), np.maximum(bounds[1], found)
-    return np.maximum(ends[0], low), np.minimum(ends[1], high)
+    lowest, highest = np.minimum(bounds[0], found), np.maximum(bounds[1], found)
+    return np.maximum(low, lowest), np.minimum(high, highest)
 
 
 def blind_row(section: Section, run: Run, metric: str, model: str) -> int | None:
@@ -103,11 +97,9 @@ def worse_than_blind(section: Section, run: Run, metric: str) -> dict[int, tuple
         if (blind := blind_row(section, run, metric, section.rows[place].model)) is not None
         and not np.isnan(values[:, place]).all()
     }
+    found = paired_tests(values, *section.clusters, pairs=pairs.items())
     tests = [
-        np.nan
-        if _contradicted(values[:, [a, b]])[0, 1]
-        else paired_test(values[:, a], values[:, b], *section.clusters)
-        for a, b in pairs.items()
+        np.nan if _contradicted(values[:, [a, b]])[0, 1] else found[a, b] for a, b in pairs.items()
     ]
     return {
         place: (blind, float(p))
@@ -118,7 +110,7 @@ def worse_than_blind(section: Section, run: Run, metric: str) -> dict[int, tuple
 def _judge(section: Section, run: Run, metric: str, drawn: Floats) -> Judged:
     values, count = section.values[metric], len(section.rows)
     found = mean(values)
-    low, high = intervals(values, drawn, section, bounds_of(run, metric))
+    low, high = bounded_intervals(values, drawn, section.clusters, bounds_of(run, metric))
     p = np.full((count, count), np.nan)
     ties, ranks = [""] * count, np.zeros((count, 2), int)
     ranked = [at for at in section.ranked if not np.isnan(found[at])]

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from xaibench.report.facts.material import Material
 from xaibench.report.facts.section import Section, mean
 from xaibench.report.facts.traits import Run, bounds_of, is_pooled
-from xaibench.report.judging.judge import DRAWS, intervals
+from xaibench.report.judging.judge import DRAWS, bounded_intervals
 from xaibench.report.judging.parts import Part, parts
+from xaibench.stats.clusters import count_groups
 from xaibench.stats.resampling import Resampling
 
 FEWEST_GROUPS = 10
@@ -47,26 +48,22 @@ def _part(
     section: Section, part: Part, chosen: NDArray[np.bool_], run: Run, metrics: Sequence[str]
 ) -> pd.DataFrame:
     inside = chosen.any(axis=1)
-    smaller = Section(
-        section.dataset,
-        section.split,
-        section.rows,
-        section.units[pd.Series(inside, section.units.index)],
-        {m: np.where(chosen, section.values[m], np.nan)[inside] for m in metrics},
-        {m: (chosen & section.present[m])[inside] for m in metrics},
-    )
-    groups = {m: smaller.count_groups(smaller.values[m]) for m in metrics}
+    chosen = chosen[inside]
+    group, fold, seed = (each[inside] for each in section.clusters)
+    of_metric = {m: np.where(chosen, section.values[m][inside], np.nan) for m in metrics}
+    groups = {m: count_groups(of_metric[m], group) for m in metrics}
     shown = {m: groups[m] >= FEWEST_GROUPS for m in metrics}
-    stacked = np.concatenate([smaller.values[m][:, shown[m]] for m in metrics], axis=1)
-    drawn = Resampling(*smaller.clusters, draws=DRAWS).means(stacked) if stacked.size else stacked
+    stacked = np.concatenate([of_metric[m][:, shown[m]] for m in metrics], axis=1)
+    drawn = Resampling(group, fold, seed, draws=DRAWS).means(stacked) if stacked.size else stacked
     lines, start = [], 0
     for metric in metrics:
-        values, count = smaller.values[metric], int(shown[metric].sum())
+        values, count = of_metric[metric], int(shown[metric].sum())
+        present = chosen & section.present[metric][inside]
         low, high = np.full((2, len(section.rows)), np.nan)
-        ends = intervals(
+        ends = bounded_intervals(
             values[:, shown[metric]],
             drawn[:, start : start + count],
-            smaller,
+            (group, fold, seed),
             bounds_of(run, metric),
         )
         low[shown[metric]], high[shown[metric]] = ends
@@ -86,7 +83,7 @@ def _part(
                     "metric": metric,
                     "value": np.where(shown[metric], mean(values), np.nan),
                     "n": defined,
-                    "undefined": smaller.present[metric].sum(axis=0) - defined,
+                    "undefined": present.sum(axis=0) - defined,
                     "groups": groups[metric],
                     "low": low,
                     "high": high,

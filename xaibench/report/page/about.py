@@ -73,9 +73,9 @@ def undefined(scores: pd.DataFrame) -> Iterator[str]:
     if empty.empty:
         yield f"Every one of the {len(scores)} values is defined."
         return
-    counts = pd.crosstab(empty["metric"], empty["status"])
+    counts = pd.crosstab(empty["metric"].astype(str), empty["status"].astype(str))
     reasons = [str(reason) for reason in counts]
-    all_values = scores.groupby("metric", sort=False).size()
+    all_values = scores.groupby("metric", sort=False, observed=True).size()
     rows = []
     for metric, own in all_values.items():
         found = [int(counts[reason].get(metric, 0)) for reason in reasons]
