@@ -62,10 +62,14 @@ def test_the_environment_may_set_what_is_told_but_nothing_else(call, tmp_path, m
     assert "XAIBENCH_LOG=LOUD: choose one of DEBUG, INFO" in err
 
 
+def fall(*_):
+    raise ValueError("the\nsky fell")
+
+
 def test_an_unexpected_error_is_one_line_that_says_where_the_traceback_is(
     call, tmp_path, monkeypatch
 ):
-    monkeypatch.setenv("FALTER", "1")
+    monkeypatch.setattr("xaibench.pipeline.run.gather", fall)
     out = tmp_path / "out"
     code, _, err = call(*TINY, "--out", out)
     assert code == Exit.FAULT
@@ -77,11 +81,22 @@ def test_an_unexpected_error_is_one_line_that_says_where_the_traceback_is(
     assert "Traceback" not in err
     log = (out / "run.log").read_text("utf-8")
     assert 'raise ValueError("the\\nsky fell")' in log
-    _, _, err = call(*TINY, "--out", out, "--verbose")
-    assert re.search(r"^\d\d:\d\d:\d\d job 1 of 1: matchbox", err, re.MULTILINE)
+    _, _, err = call(*TINY, "--out", tmp_path / "other", "--verbose")
+    assert re.search(r"^\d\d:\d\d:\d\d train matchbox", err, re.MULTILINE)
     assert "Traceback (most recent call last)" in err
-    assert err.splitlines()[-1] == line
+    assert err.splitlines()[-1] == line.replace(str(out), str(tmp_path / "other"))
     assert call(*TINY, "--out", out, "-q") == (Exit.FAULT, "", f"{line}\n")
+
+
+def test_a_model_that_falters_is_a_failure_with_its_traceback_in_the_log(
+    call, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("FALTER", "1")
+    code, _, err = call(*TINY, "--out", tmp_path / "out", "-q")
+    reason = "ValueError('the\\nsky fell')"
+    assert (code, err) == (Exit.FAILED, f"failed: matchbox, fold 0, seed 0: {reason}\n")
+    log = (tmp_path / "out" / "run.log").read_text("utf-8")
+    assert 'raise ValueError("the\\nsky fell")' in log
 
 
 def test_a_broken_rule_ends_a_check_with_its_own_code(call):
@@ -103,6 +118,7 @@ def test_signals_stop_a_run_that_the_same_command_continues(tmp_path):
         told = [process.stderr.readline() for _ in range(2)]
         assert "epoch 1/2" in told[1]
         process.send_signal(number)
+    for number, process in runs.items():
         _, err = process.communicate(timeout=60)
         assert process.returncode == ends[number]
         assert err.splitlines()[-1] == "stopped; the same command goes on from here."

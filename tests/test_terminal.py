@@ -95,17 +95,17 @@ def test_a_terminal_shows_nested_bars_that_vanish_and_whole_lines(screen):
     assert code == Exit.FAILED
     lines = left_standing(written)
     assert not [line for line in lines if "━" in line]
-    assert "job 1 of 1: matchbox, fold 0, seed 0" in lines
+    assert "train matchbox, fold 0, seed 0" in lines
     assert "hapless on matchbox, fold 0, seed 0 failed: RuntimeError('no map today')" in lines
     assert lines[-1] == "failed: hapless on matchbox, fold 0, seed 0: RuntimeError('no map today')"
-    assert re.fullmatch(r"done in \d+:\d\d, 1 failed", lines[-2])
+    assert re.fullmatch(r"done in \d+:\d\d, 1 failed, raw maps take [\d.]+ kB", lines[-2])
     assert not [line for line in lines if ": epoch " in line]  # the bar has shown them
     assert written.rindex("\x1b[?25h") > written.rindex("\x1b[?25l")  # the cursor is back
 
     frames = ESCAPE.sub("", written)
     bar, inner = r"━+[╸╺]?━*", "train matchbox, fold 0, seed 0"
     shown = (
-        rf"run phantom\[images=40\] +{bar} +0/1 +0:\d\d .*\r?\n"
+        rf"run phantom\[images=40\] +{bar} +0/3 +0:\d\d .*\r?\n"
         rf"  {inner} +{bar} +1/2 +0:\d\d +0:\d\d left *\r?\n"
         r"    loss \d\.\d{3}, validation loss"
     )
@@ -150,9 +150,11 @@ def test_a_pipe_gets_plain_lines_and_no_control_codes(piped):
     assert not {"\x1b", "━", "\r"} & set(said + told)
     failure = "hapless on matchbox, fold 0, seed 0"
     assert [line.split(", loss")[0] for line in told.splitlines()] == [
-        "job 1 of 1: matchbox, fold 0, seed 0",
+        "train matchbox, fold 0, seed 0",
         *(f"matchbox, fold 0, seed 0: epoch {epoch}/2" for epoch in (1, 2)),
+        "explain matchbox, fold 0, seed 0",
         f"{failure} failed: RuntimeError('no map today')",
+        "join matchbox, fold 0, seed 0",
         f"failed: {failure}: RuntimeError('no map today')",
     ]
 
@@ -169,7 +171,7 @@ def test_the_summary_fits_a_screen_and_says_where_everything_is(piped):
     assert lines[5].startswith("By iou ↑, ")
     assert max(map(len, lines[:-2])) <= 100
     assert re.match(rf"written to {out}: .*leaderboard\.md, scores\.csv, .*run\.log", lines[-2])
-    assert re.fullmatch(r"done in \d+:\d\d, 1 failed", lines[-1])
+    assert re.fullmatch(r"done in \d+:\d\d, 1 failed, raw maps take [\d.]+ kB", lines[-1])
 
 
 def test_the_log_is_the_same_wherever_the_run_was_shown(screen, piped):

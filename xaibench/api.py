@@ -66,6 +66,9 @@ def run(**options: Any) -> Results:
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         plan = make_plan(selection)
         outcome = run_plan(selection, plan, _as_written(options))
+    if outcome.is_barren:
+        failed = "; ".join(f"{what}: {why}" for what, why in outcome.failures.items())
+        raise XaibenchError(f"nothing is left to report ({failed}).")
     board = write_report(outcome.out).board
     return Results(outcome.out, load_scores(outcome.out), board, outcome.failures)
 

@@ -46,5 +46,6 @@ def analyse(models: str | None, analyses: str, **given: Any) -> None:
         say(line)
     with logged_to(selection.layout.out, command_line()):
         outcome = run_plan(selection, plan, command_line())
-        show(outcome.out)
+        if not outcome.is_barren:
+            show(outcome.out)
     end_with(f"{analysis}: {error}" for analysis, error in outcome.failures.items())

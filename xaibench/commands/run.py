@@ -111,7 +111,8 @@ def run(suite: Path | None, profile: str, part: str, dry_run: bool, **given: Any
 
 def _run(options: dict[str, Any], origin: Mapping[str, str], *, dry_run: bool) -> list[str]:
     """Plan, run and report; return what failed."""
-    from xaibench.core.screen import clock
+    from xaibench.core.screen import amount, clock
+    from xaibench.pipeline.disk import describe_maps, taken_bytes
     from xaibench.pipeline.estimate import estimate_seconds
     from xaibench.pipeline.plan import describe_plan, make_plan
     from xaibench.pipeline.run import run_plan
@@ -120,16 +121,19 @@ def _run(options: dict[str, Any], origin: Mapping[str, str], *, dry_run: bool) -
     started = time.monotonic()
     selection = select(options)
     plan = make_plan(selection)
-    for line in describe_plan(selection, plan):
+    for line in [*describe_plan(selection, plan), *describe_maps(selection, plan)]:
         say(line)
     if dry_run:
         click.echo(f"estimated time: {duration(estimate_seconds(selection, plan))}")
         return []
     with logged_to(selection.layout.out, command_line()):
         outcome = run_plan(selection, plan, command_line(), origin)
-        show(outcome.out)
+        if not outcome.is_barren:
+            show(outcome.out)
     counts = [f"{len(outcome.failures)} failed"] if outcome.failures else []
     counts += [f"{len(plan.skips)} skipped"] if plan.skips else []
+    taken = taken_bytes(outcome.out)
+    counts += [f"raw maps take {amount(taken)}"] if taken else []
     say(", ".join([f"done in {clock(time.monotonic() - started)}", *counts]))
     return [f"{cell}: {error}" for cell, error in outcome.failures.items()]
 

@@ -1,18 +1,47 @@
 """Whether files still are what was stored, and who is told if not."""
 
+import json
 import logging
 import os
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.fingerprints import checksum
+from xaibench.core.fingerprints import checksum, fingerprint
 from xaibench.core.store import read_json, write_json
 
 _SUMS = "tables.json"
+_SEAL = "record_checksum"
+_DAMAGED = "is damaged (it differs from its checksum)"
 _log = logging.getLogger(__name__)
 _told: set[tuple[object, ...]] = set()
+
+
+def write_record(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON that carries its own checksum, all or nothing.
+
+    Raises:
+        StorageError: the disk is full, or the folder can't be written.
+    """
+    write_json(path, {**content, _SEAL: fingerprint(content)})
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Read a record; a missing one reads as empty, a damaged one too, and a warning names it."""
+    try:
+        stored = path.read_bytes()
+    except OSError:
+        return {}
+    try:
+        content = json.loads(stored)
+    except ValueError:
+        content = None
+    if isinstance(content, dict) and content.pop(_SEAL, "") == fingerprint(content):
+        return content
+    _tell(path, _DAMAGED, fingerprint(stored.hex()))
+    return {}
 
 
 def is_intact(path: Path, sha256: object) -> bool:
@@ -28,7 +57,7 @@ def is_intact(path: Path, sha256: object) -> bool:
     state = (about.st_ino, about.st_size, about.st_mtime_ns)
     if _checksum(path, *state) == sha256:
         return True
-    return _tell(path, "is damaged (it differs from its checksum)", sha256, *state)
+    return _tell(path, _DAMAGED, sha256, *state)
 
 
 def are_intact(folder: Path, sums: Mapping[str, object]) -> bool:

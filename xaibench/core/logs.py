@@ -62,6 +62,13 @@ def interruption_of(error: BaseException | None) -> KeyboardInterrupt | None:
     return error
 
 
+def pass_on_interruption(error: BaseException) -> None:
+    """Raise the interruption that an error stems from, if any: it must not pass for a failure."""
+    interruption = interruption_of(error)
+    if interruption is not None:
+        raise interruption from error
+
+
 def place_of(error: BaseException) -> str:
     """Return words that say where an error was logged, or an empty string."""
     notes = getattr(error, "__notes__", [])

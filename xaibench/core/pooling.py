@@ -1,14 +1,16 @@
 """One value for all images, and each image's part in it."""
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-_ROWS_AT_ONCE = 4096
+_ROWS_AT_ONCE = 64
 Pool = Callable[[Tensor], Tensor]
+Rows = NDArray[np.floating]
 
 
 def linearise(statistics: Tensor, pool: Pool) -> Tensor:
@@ -22,25 +24,31 @@ def linearise(statistics: Tensor, pool: Pool) -> Tensor:
         statistics: ``(N, S)``; a row with NaN is undefined, and so is its value.
         pool: differentiable, ``(S,)`` -> a scalar.
     """
-    total, count = torch.zeros(statistics.shape[1], dtype=torch.float64), 0
-    for block in _blocks(statistics):
-        known = block[~block.isnan().any(dim=1)].double()
-        total, count = total + known.sum(dim=0).cpu(), count + len(known)
-    if not count:
-        return torch.full((len(statistics),), torch.nan, dtype=torch.float64)
-    mean = total / count
+    rows = statistics.detach().cpu().numpy()
+    starts = range(0, len(rows), _ROWS_AT_ONCE)
+    return _linearise(
+        lambda: (rows[first : first + _ROWS_AT_ONCE] for first in starts), rows.shape[1], pool
+    )
+
+
+def _linearise(blocks: Callable[[], Iterable[Rows]], width: int, pool: Pool) -> Tensor:
+    total, counted, count = np.zeros(width), 0, 0
+    for block in blocks():
+        known = block[~np.isnan(block).any(axis=1)]
+        total += known.sum(axis=0, dtype=np.float64)
+        counted, count = counted + len(known), count + len(block)
+    if not counted:
+        return torch.full((count,), torch.nan, dtype=torch.float64)
+    mean = total / counted
     with torch.inference_mode(mode=False), torch.enable_grad():
-        at = mean.clone().requires_grad_()
+        at = torch.from_numpy(mean).clone().requires_grad_()
         value = pool(at)
         (gradient,) = torch.autograd.grad(value, at)
-    parts = [block.double().cpu() @ gradient for block in _blocks(statistics)]
-    values: Tensor = value.detach() + torch.cat(parts) - mean @ gradient
+    # In numpy, as torch's aligned memory leaves gaps: with each block the process would grow.
+    slope = gradient.numpy()
+    parts = [(block.astype(np.float64) - mean) @ slope for block in blocks()]
+    values: Tensor = value.detach() + torch.from_numpy(np.concatenate(parts))
     return values
-
-
-def _blocks(statistics: Tensor) -> Iterator[Tensor]:
-    for first in range(0, len(statistics), _ROWS_AT_ONCE):
-        yield statistics[first : first + _ROWS_AT_ONCE]
 
 
 class Spool:
@@ -61,9 +69,11 @@ class Spool:
 
     def values(self, pool: Pool) -> Tensor:
         """Return `linearise` of all that was added, ``(N,)``; empty where nothing was."""
-        self._file.flush()
         if not self._width:
             return torch.zeros(0, dtype=torch.float64)
-        # Copy on write, as torch wants to be able to write; nothing does.
-        rows = np.memmap(self._file, np.float32, mode="c").reshape(-1, self._width)
-        return linearise(torch.from_numpy(rows), pool)
+        return _linearise(self._blocks, self._width, pool)
+
+    def _blocks(self) -> Iterator[Rows]:
+        self._file.seek(0)
+        while len(read := np.fromfile(self._file, np.float32, _ROWS_AT_ONCE * self._width)):
+            yield read.reshape(-1, self._width)

@@ -16,6 +16,8 @@ from xaibench.core.logs import is_ours
 _FRAMES_PER_SECOND = 4
 _BAR, _NARROW_BAR, _NARROW = 24, 12, 100
 _MINUTE, _HOUR = 60, 3600
+_STEP, _UNITS = 1000, ("kB", "MB", "GB", "TB")
+_ROUNDED_UP = 999.95
 _STYLES = {logging.WARNING: "yellow", logging.ERROR: "red", logging.DEBUG: "dim"}
 _PROGRESS = "xaibench.core.progress"
 
@@ -170,3 +172,17 @@ def clock(seconds: float | None) -> str:
     minutes, rest = divmod(round(seconds), _MINUTE)
     hours, minutes = divmod(minutes, _HOUR // _MINUTE)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def amount(size: float) -> str:
+    """Write a number of bytes.
+
+    >>> amount(740), amount(23_456), amount(1_234_567), amount(26.4e9), amount(999_960)
+    ('740 bytes', '23.5 kB', '1.2 MB', '26.4 GB', '1.0 MB')
+    """
+    if size < _STEP:
+        return f"{size:.0f} bytes"
+    units = [*_UNITS]
+    while (size := size / _STEP) >= _ROUNDED_UP and len(units) > 1:
+        units.pop(0)
+    return f"{size:.1f} {units[0]}"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.logs import pass_on_interruption
 from xaibench.executors.schedule import Do
 
 
@@ -24,10 +25,15 @@ class ForeignError(Exception):
 
 
 def attempt(do: Do, work: Any, out: Path) -> Outcome:
-    """Do it; whatever it raises is its outcome, so that other tasks go on."""
+    """Do it; whatever it raises is its outcome, so that other tasks go on.
+
+    Raises:
+        KeyboardInterrupt: it was interrupted, also where another error has hidden that.
+    """
     try:
         return Outcome(do(work, out))
     except Exception as error:
+        pass_on_interruption(error)
         return Outcome(error=error)
 
 

@@ -6,7 +6,7 @@ import multiprocessing
 import pickle
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import connection
 from pathlib import Path
@@ -23,7 +23,7 @@ _PATIENCE = 10.0  # seconds for a worker to end that has nothing to do
 _FAULT = 1  # exit code of a Python that ends by an error
 
 
-def processes(do: Do, tasks: Sequence[Task], means: Means) -> Iterator[Done]:
+def processes(do: Do, tasks: Sequence[Task], means: Means) -> Generator[Done, None, None]:
     """Do tasks side by side; the task of a worker that dies is begun again in a new one."""
     queue = Queue(tasks, means.retries)
     pool = _Pool(do, means, min(count_workers(means), len(tasks)))

@@ -5,7 +5,7 @@ import os
 import tempfile
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,7 +31,7 @@ _FEW = 16  # tasks that may wait however small the cluster is: it may be growing
 _KEPT = 8  # folders that stay in Ray's store for the next task that reads them
 
 
-def ray(do: Do, tasks: Sequence[Task], means: Means) -> Iterator[Done]:
+def ray(do: Do, tasks: Sequence[Task], means: Means) -> Generator[Done, None, None]:
     """Do tasks on a Ray cluster; more than it has room for are on offer, so that it may grow."""
     queue = Queue(tasks, means.retries)
     with connected(means):

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -87,7 +87,7 @@ class Means:
 
 Do = Callable[[Any, Path], Any]
 """``do(task.work, out)``; it can be pickled."""
-Executor = Callable[[Do, Sequence[Task], Means], Iterator[Done]]
+Executor = Callable[[Do, Sequence[Task], Means], Generator[Done, None, None]]
 """Yields each task once, as soon as it is known what it came to."""
 
 

@@ -1,14 +1,14 @@
 """Serial: one task after the other, in this process."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 from xaibench.executors.outcome import attempt
 from xaibench.executors.schedule import Do, Done, Means, Queue, Task
 from xaibench.executors.threads import limited_threads
 
 
-def serial(do: Do, tasks: Sequence[Task], means: Means) -> Iterator[Done]:
+def serial(do: Do, tasks: Sequence[Task], means: Means) -> Generator[Done, None, None]:
     """Do all tasks here, those first that nobody else works on."""
     queue = Queue(tasks)
     while queue.is_open:

@@ -10,14 +10,16 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from xaibench.core.errors import XaibenchError, reason_of
+from xaibench.core.errors import StorageError, XaibenchError, reason_of
 from xaibench.core.findings import IMAGES, Findings
 from xaibench.core.fingerprints import checksum, code_of, fingerprint
+from xaibench.core.intact import are_intact, read_record, write_record
+from xaibench.core.logs import pass_on_interruption
 from xaibench.core.model import Model, evaluating
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
 from xaibench.core.spec import as_text
-from xaibench.core.store import read_json, write_json, write_with
+from xaibench.core.store import read_json, write_with
 from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.observations import Observations, weights_of
 from xaibench.pipeline.options import TRAINING, flag
@@ -87,10 +89,16 @@ def check_same_run(selection: Selection) -> None:
 def is_analysed(ledger: Ledger, analysis: Bound) -> bool:
     """Whether the stored analysis is whole and made from the same."""
     folder = _folder(ledger, analysis)
-    known = read_json(folder / "analysis.json")
-    return known.get("fingerprint") == _fingerprint(ledger, analysis) and all(
-        sha == checksum(folder / name) for name, sha in known["files"].items()
-    )
+    known = read_record(folder / "analysis.json")
+    same = known.get("fingerprint") == _fingerprint(ledger, analysis)
+    return same and are_intact(folder, known["files"])
+
+
+def analysis_failure(ledger: Ledger, analysis: Bound) -> str | None:
+    """Why an analysis failed, if it would fail again."""
+    known = read_record(_folder(ledger, analysis) / "analysis.json")
+    same = known.get("failed") == _fingerprint(ledger, analysis)
+    return str(known["error"]) if same else None
 
 
 def analyse(ledger: Ledger, model: Model, specs: Sequence[str]) -> dict[str, str]:
@@ -100,13 +108,19 @@ def analyse(ledger: Ledger, model: Model, specs: Sequence[str]) -> dict[str, str
         _log.info("analyse %s: %s", ledger.title, analysis.spec)
         try:
             _write(ledger, analysis, analysis(observations), observations)
+        except StorageError:
+            raise
         except Exception as error:  # any plugin may raise anything
+            pass_on_interruption(error)
             reason = reason_of(error)
             _log.error("%s of %s failed: %s", analysis.spec, ledger.title, reason)
             _log.debug("traceback of %s", analysis.spec, exc_info=True)
             failed[analysis.spec] = reason
-            content = {"analysis": analysis.spec, "error": reason}
-            write_json(_folder(ledger, analysis) / "analysis.json", content)
+            write_record(_folder(ledger, analysis) / "analysis.json", {
+                "analysis": analysis.spec,
+                "error": reason,
+                "failed": _fingerprint(ledger, analysis),
+            })  # fmt: skip
     return failed
 
 
@@ -117,7 +131,7 @@ def _write(ledger: Ledger, analysis: Bound, found: Findings, observations: Obser
     tables = {**found.tables, IMAGES: _images(observations, {**found.images, **parts})}
     for name, table in tables.items():
         _write_table(folder / f"{name}.csv", table)
-    write_json(folder / "analysis.json", {
+    write_record(folder / "analysis.json", {
         "analysis": analysis.spec,
         **ledger.place._asdict(),
         "model_sha256": weights_of(ledger)[1],

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from xaibench.core.fingerprints import checksum, code_of, fingerprint
-from xaibench.core.intact import are_intact, is_intact
+from xaibench.core.intact import are_intact, is_intact, read_record
 from xaibench.core.layout import Place
 from xaibench.core.plugin import Bound
-from xaibench.core.store import read_json
 from xaibench.pipeline.options import TRAINING
 from xaibench.pipeline.selection import Selection
 
@@ -34,7 +33,7 @@ class Ledger:
     @property
     def weights(self) -> str:
         """The checksum of the trained weights; empty where there are none."""
-        return str(read_json(self.folder / "model.json").get("sha256", ""))
+        return str(read_record(self.folder / "model.json").get("sha256", ""))
 
     @property
     def title(self) -> str:
@@ -89,7 +88,7 @@ class Ledger:
 
     def model_is_trained(self) -> bool:
         """Whether the stored model is whole and made from the same."""
-        known = read_json(self.folder / "model.json")
+        known = read_record(self.folder / "model.json")
         return (
             known.get("fingerprint") == self.model_fingerprint
             and is_intact(self.folder / "model.pt", known.get("sha256"))
@@ -99,10 +98,11 @@ class Ledger:
     def cell_state(self, method: Bound) -> "CellState":
         """Return what of a cell is there already."""
         folder = self.cell_folder(method)
-        known = read_json(folder / "cell.json")
-        coming, scores = known.get("next"), checksum(folder / "scores.csv")
-        if isinstance(coming, dict) and coming.get("scores_sha256") == scores:
-            known = coming  # the process ended between the scores and their record
+        known = read_record(folder / "cell.json")
+        if isinstance(coming := known.get("next"), dict):
+            # The process ended between the scores and their record.
+            there = coming.get("scores_sha256") == checksum(folder / "scores.csv")
+            known = coming if there else known
         return CellState(self, method, known)
 
 
@@ -123,10 +123,15 @@ class CellState:
     known: Mapping[str, Any]
 
     @cached_property
+    def maps_fingerprint(self) -> str:
+        """What the cell's maps must be made from."""
+        return self.ledger.maps_fingerprint(self.method)
+
+    @cached_property
     def fits(self) -> bool:
         """Whether the stored maps, or what was scored of them, were made from the same."""
         whole = all(isinstance(self.known.get(name), dict) for name in ("files", "metrics"))
-        return whole and self.known.get("maps") == self.ledger.maps_fingerprint(self.method)
+        return whole and self.known.get("maps") == self.maps_fingerprint
 
     @cached_property
     def has_maps(self) -> bool:
@@ -152,7 +157,7 @@ class CellState:
     @cached_property
     def failure(self) -> str | None:
         """Why the method failed, if it would fail again."""
-        same = self.known.get("failed") == self.ledger.maps_fingerprint(self.method)
+        same = self.known.get("failed") == self.maps_fingerprint
         return str(self.known["error"]) if same else None
 
     @cached_property

@@ -1,5 +1,6 @@
 """A run's work for any process: it travels as options and names, and opens the data there."""
 
+import logging
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from xaibench.pipeline.options import RunOptions
 from xaibench.pipeline.plan import Plan
 from xaibench.pipeline.selection import Selection
 from xaibench.pipeline.work import Failures, Workshop
+
+_log = logging.getLogger(__name__)
 
 
 class Doing:
@@ -36,13 +39,14 @@ class Doing:
             XaibenchError: as `Workshop.do` says.
         """
         with claimed(out, work.key):
-            workshop = self._workshop or _open(self._options, self._metrics, out)
+            workshop = self._workshop or _open(self._options, self._metrics)
+            workshop.selection.place_in(out)
+            _log.info("%s", work.key)
             return workshop.do(work)
 
 
 @lru_cache(maxsize=1)
-def _open(options: RunOptions, metrics: tuple[str, ...], out: Path) -> Workshop:
+def _open(options: RunOptions, metrics: tuple[str, ...]) -> Workshop:
     selection = Selection(options)
-    selection.place_in(out)
     chosen = [metric for metric in selection.metrics if metric.spec in metrics]
     return Workshop(selection, chosen)

@@ -1,6 +1,6 @@
 """Letting what has failed try again."""
 
-from xaibench.core.store import read_json, write_json
+from xaibench.core.intact import read_record, write_record
 from xaibench.pipeline.cells import ledgers_of
 from xaibench.pipeline.parts import failure_of
 from xaibench.pipeline.selection import Selection
@@ -14,6 +14,6 @@ def forgive(selection: Selection) -> None:
         for method in selection.methods:
             failure_of(ledger.cell_state(method)).forget()
             path = ledger.cell_folder(method) / "cell.json"
-            known = read_json(path)
+            known = read_record(path)
             if any(known.get(name) for name in _FAILURES):
-                write_json(path, {k: v for k, v in known.items() if k not in _FAILURES})
+                write_record(path, {k: v for k, v in known.items() if k not in _FAILURES})

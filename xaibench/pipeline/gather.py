@@ -16,7 +16,7 @@ from xaibench.pipeline.plan import Plan
 from xaibench.pipeline.selection import Selection
 from xaibench.pipeline.tuning import TUNED
 
-_ROWS_AT_ONCE = 100_000
+_VALUES_AT_ONCE = 200_000
 SCORE_COLUMNS = [*Place._fields, "method", "sample", "metric", "value", "status"]
 
 
@@ -80,7 +80,9 @@ def _cost_frames(selection: Selection) -> Iterator[pd.DataFrame]:
 
 def _read(path: Path) -> Iterator[pd.DataFrame]:
     """Read a table in pieces, as it may be larger than memory; as text, so that nothing changes."""
-    with pd.read_csv(path, dtype=str, keep_default_na=False, chunksize=_ROWS_AT_ONCE) as pieces:
+    columns = len(pd.read_csv(path, nrows=0).columns)  # a thousand, where classes are as many
+    rows = max(_VALUES_AT_ONCE // columns, 1)
+    with pd.read_csv(path, dtype=str, keep_default_na=False, chunksize=rows) as pieces:
         yield from pieces
 
 

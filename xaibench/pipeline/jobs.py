@@ -81,8 +81,10 @@ class Work:
     @property
     def key(self) -> str:
         """Its name, for people and for locks."""
-        part = f", part {self.part.index + 1} of {self.part.count}" if self.part.count > 1 else ""
-        return f"{self.step} {self.job.title}{part}"
+        title = f"{self.step} {self.job.title}"
+        if self.step is Step.EXPLAIN and self.part.count > 1:
+            return f"{title}, part {self.part.index + 1} of {self.part.count}"
+        return title  # whatever the parts: two runs must not join a cell at once
 
 
 def steps_of(job: Job, images: int, part_size: int) -> Iterator[Work]:

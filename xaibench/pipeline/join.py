@@ -8,8 +8,9 @@ from typing import Any
 
 from xaibench.core.archive import map_files
 from xaibench.core.fingerprints import checksum
+from xaibench.core.intact import write_record
 from xaibench.core.plugin import Bound
-from xaibench.core.store import replacing, write_json
+from xaibench.core.store import replacing
 from xaibench.core.tables import COSTS
 from xaibench.pipeline.cells import CellState, Ledger
 from xaibench.pipeline.jobs import Part
@@ -58,11 +59,13 @@ def join(
 
 def _join(state: CellState, metrics: Sequence[Bound], parts: Sequence[PartState]) -> None:
     if failure := _failure(state, metrics, parts):
-        write_json(_folder(state) / "cell.json", {
+        if failure_of(state).content is None:  # nothing but NaN: tried again, all is made anew
+            shutil.rmtree(parts_folder(state.ledger, state.method))
+        write_record(_folder(state) / "cell.json", {
             **state.known,
             "method": state.method.spec,
             "error": failure,
-            "failed": state.ledger.maps_fingerprint(state.method),
+            "failed": state.maps_fingerprint,
         })  # fmt: skip
         return
     failed = {spec: error for part in parts for spec, error in part.known["failed_metrics"].items()}
@@ -75,8 +78,8 @@ def _join(state: CellState, metrics: Sequence[Bound], parts: Sequence[PartState]
             table.writerows(_rows(state, done, parts))
         record = _record(state, done, parts, path, failed)
         if state.scored:  # the scores that hold must not be lost between the two files
-            write_json(folder / "cell.json", {**state.known, "next": record})
-    write_json(folder / "cell.json", record)
+            write_record(folder / "cell.json", {**state.known, "next": record})
+    write_record(folder / "cell.json", record)
     for stale in set(map_files(folder)) - {folder / name for name in record["files"]}:
         stale.unlink(missing_ok=True)
 
@@ -126,7 +129,7 @@ def _record(
     fresh = not state.has_maps
     return {
         "method": method.spec,
-        "maps": ledger.maps_fingerprint(method),
+        "maps": state.maps_fingerprint,
         "files": _files(parts) if fresh else state.known["files"],
         "scores_sha256": checksum(scores),
         "metrics": {spec: made for spec, made in made_from.items()

@@ -11,12 +11,13 @@ from torch import Tensor
 from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum, code_of, fingerprint
+from xaibench.core.intact import is_intact, read_record, write_record
 from xaibench.core.model import Model
 from xaibench.core.passes.device import place_images
 from xaibench.core.passes.engine import Engine
 from xaibench.core.progress import progress_bar
 from xaibench.core.seeds import seed_of
-from xaibench.core.store import read_json, write_json, write_with
+from xaibench.core.store import write_with
 from xaibench.core.tables import read_table
 from xaibench.pipeline.cells import Ledger
 
@@ -89,8 +90,8 @@ class Observations:
     def _collect(self, word: str, samples: Sequence[Sample], look: Look) -> Array:
         path, record = self._folder / f"{word}.npy", self._folder / f"{word}.json"
         made_from = fingerprint(*weights_of(self._ledger), code_of("pipeline/observations"))
-        known = read_json(record)
-        if known.get("fingerprint") == made_from and known.get("sha256") == checksum(path):
+        known = read_record(record)
+        if known.get("fingerprint") == made_from and is_intact(path, known["sha256"]):
             stored: Array = np.load(path)
             return stored
         found = self._walk(word, samples, look)
@@ -100,7 +101,7 @@ class Observations:
                 "may have diverged: lower --learning-rate."
             )
         write_with(path, lambda file: np.save(file, found))
-        write_json(record, {"fingerprint": made_from, "sha256": checksum(path)})
+        write_record(record, {"fingerprint": made_from, "sha256": checksum(path)})
         return found
 
     def _walk(self, word: str, samples: Sequence[Sample], look: Look) -> Array:

@@ -91,7 +91,7 @@ class PartFiles:
             settle(self._new_scores, self._scores)
         state.write_scores(self.scorer.waiting)
         state.write_record({
-            "maps": ledger.maps_fingerprint(self.method),
+            "maps": state.cell.maps_fingerprint,
             "files": self._kept_maps(),
             "metrics": {m.spec: ledger.score_fingerprint(self.method, m) for m in self.metrics},
             "failed_metrics": {spec: str(error) for spec, error in self.scorer.failed.items()},

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 
 from xaibench.core.fingerprints import checksum, code_of, fingerprint
-from xaibench.core.intact import are_intact
+from xaibench.core.intact import are_intact, read_record, write_record
 from xaibench.core.plugin import Bound
-from xaibench.core.store import read_json, write_json, write_with
+from xaibench.core.store import write_with
 from xaibench.pipeline.cells import CellState, Ledger
 from xaibench.pipeline.jobs import Part
 from xaibench.pipeline.score import Score, Waiting
@@ -45,8 +45,8 @@ class PartState:
     @cached_property
     def known(self) -> Mapping[str, Any]:
         """The part's record; empty where its maps were made from something else."""
-        known = read_json(self.folder / RECORD)
-        fits = known.get("maps") == self.cell.ledger.maps_fingerprint(self.cell.method)
+        known = read_record(self.folder / RECORD)
+        fits = known.get("maps") == self.cell.maps_fingerprint
         return known if fits else {}
 
     @cached_property
@@ -96,7 +96,7 @@ class PartState:
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Say that the part is done."""
         sums = {name: checksum(self.folder / name) for name in (SCORES, POOLED)}
-        write_json(self.folder / RECORD, {**record, "sha256": sums})
+        write_record(self.folder / RECORD, {**record, "sha256": sums})
 
 
 def rows_of(path: Path, wanted: Sequence[str]) -> Iterator[list[str]]:
@@ -111,24 +111,22 @@ class Remark:
     """A fact about a cell in work, on disk until it is joined: why it failed, its threshold."""
 
     def __init__(self, state: CellState, name: str) -> None:
-        self._path = parts_folder(state.ledger, state.method) / f"{name}.json"
-        self._made_from = fingerprint(
-            state.ledger.maps_fingerprint(state.method), code_of("pipeline/tuning")
-        )
+        self.path = parts_folder(state.ledger, state.method) / f"{name}.json"
+        self._made_from = fingerprint(state.maps_fingerprint, code_of("pipeline/tuning"))
 
     @property
     def content(self) -> Any:
         """What was recorded under the same conditions; None without that."""
-        known = read_json(self._path)
+        known = read_record(self.path)
         return known.get("content") if known.get("made_from") == self._made_from else None
 
     def record(self, content: Any) -> None:
         """Write it down."""
-        write_json(self._path, {"content": content, "made_from": self._made_from})
+        write_record(self.path, {"content": content, "made_from": self._made_from})
 
     def forget(self) -> None:
         """Drop it."""
-        self._path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
 
 
 def failure_of(state: CellState) -> Remark:

@@ -10,7 +10,7 @@ from xaibench.core.model import Model
 from xaibench.core.passes.device import choose_device
 from xaibench.core.plugin import Bound
 from xaibench.core.splits import OFFICIAL
-from xaibench.pipeline.analyse import is_analysed, why_no_analysis
+from xaibench.pipeline.analyse import analysis_failure, is_analysed, why_no_analysis
 from xaibench.pipeline.building import missing_word
 from xaibench.pipeline.cells import CellState, Ledger
 from xaibench.pipeline.jobs import Job
@@ -42,6 +42,7 @@ class Plan:
     cells: int = 0
     done: int = 0
     analyses: int = 0
+    analysed: int = 0
     trainings: list[tuple[int, str, int]] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
 
@@ -93,13 +94,22 @@ def _plan_model(selection: Selection, model: Bound, plan: Plan) -> None:
             retry = selection.options.retry_failed
             missing = [s.method for s in states
                        if not trained or s.missing_metrics(plan.metrics, retry=retry)]  # fmt: skip
-            failed = {} if retry or not trained else _failed_before(states, plan.metrics)
-            plan.failed |= {f"{what} on {ledger.title}": why for what, why in failed.items()}
+            failed: dict[str, str] = {}
+            lost: dict[str, str] = {}
+            if trained and not retry:
+                for state in states:
+                    failed |= _failed_before(state, plan.metrics)
+                lost = {a.spec: why for a in analyses if (why := analysis_failure(ledger, a))}
+            for what, why in (failed | lost).items():
+                plan.failed[f"{what} on {ledger.title}"] = why
             analysed = [a for a in analyses if trained and is_analysed(ledger, a)]
-            left = tuple(a.spec for a in analyses if a not in analysed)
+            left = tuple(a.spec for a in analyses if a not in analysed and a.spec not in lost)
             plan.cells += len(methods)
             plan.analyses += len(analyses)
-            plan.done += len(methods) - len(missing) - len(failed)
+            plan.analysed += len(analysed)
+            plan.done += sum(
+                s.method not in missing and not _failed_before(s, plan.metrics) for s in states
+            )
             if not trained and not prototype.trained:
                 plan.trainings.append((fold, model.spec, seed))
             if missing or left or not trained:
@@ -107,17 +117,15 @@ def _plan_model(selection: Selection, model: Bound, plan: Plan) -> None:
                 plan.jobs.append(Job(fold, model.spec, seed, specs, left))
 
 
-def _failed_before(states: Iterable[CellState], metrics: Sequence[Bound]) -> dict[str, str]:
-    """Return what would fail again, by method or metric, and why."""
-    failed = {}
-    for state in states:
-        if state.failure is not None:
-            failed[state.method.spec] = state.failure
-            continue
-        for metric in metrics:
-            if metric.spec in state.failed_metrics:
-                failed[f"{metric.spec} of {state.method.spec}"] = state.failed_metrics[metric.spec]
-    return failed
+def _failed_before(state: CellState, metrics: Sequence[Bound]) -> dict[str, str]:
+    """Return what of a cell would fail again, by method or metric, and why."""
+    if state.failure is not None:
+        return {state.method.spec: state.failure}
+    return {
+        f"{metric.spec} of {state.method.spec}": state.failed_metrics[metric.spec]
+        for metric in metrics
+        if metric.spec in state.failed_metrics
+    }
 
 
 def _is_named(method: Bound) -> bool:
@@ -206,8 +214,7 @@ def describe_plan(selection: Selection, plan: Plan) -> Sequence[str]:
         f"cells: {plan.cells}, of which {plan.done} done; models to train: {len(plan.trainings)}",
     ]
     if plan.analyses:
-        left = sum(len(job.analyses) for job in plan.jobs)
-        lines.append(f"analyses: {plan.analyses}, of which {plan.analyses - left} done")
+        lines.append(f"analyses: {plan.analyses}, of which {plan.analysed} done")
     for job in plan.jobs:
         work = ", ".join([*job.methods, *job.analyses]) or "train"
         lines.append(f"  {job.model}, fold {job.fold}, seed {job.seed}: {work}")

@@ -1,17 +1,20 @@
 """Training on several devices at once: one process for each, gradients averaged."""
 
+import multiprocessing
 import socket
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
 from torch import distributed
-from torch.multiprocessing.spawn import spawn
+from torch.multiprocessing.spawn import ProcessContext, ProcessRaisedException, spawn
 
 from xaibench.core.model import Model
 from xaibench.core.progress import Bar, progress_bar
 from xaibench.core.registry import bind
+from xaibench.executors.outcome import Outcome, portable
 from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.options import RunOptions
 from xaibench.pipeline.selection import Selection
@@ -26,6 +29,9 @@ def train_on_replicas(ledger: Ledger, model: Model) -> None:
     Every process loads the data itself and takes its share of each batch; the loss is normalised
     by the whole batch, so that the gradients are those of one process. Batch norms see their own
     share.
+
+    Raises:
+        Exception: what a replica raised.
     """
     options = ledger.selection.options
     result = ledger.folder / "replica.pt"
@@ -35,16 +41,25 @@ def train_on_replicas(ledger: Ledger, model: Model) -> None:
     history = ledger.folder / "history.csv"
     before = _written(history)
     with progress_bar("train", ledger.title, options.epochs, unit="epoch") as bar:
+        errors: SimpleQueue[Outcome] = multiprocessing.get_context("spawn").SimpleQueue()
         # Daemons end with this process, however it ends.
-        workers = spawn(_work, (job,), options.replicas, join=False, daemon=True)  # type: ignore[no-untyped-call]
+        workers = spawn(_work, (job, errors), options.replicas, join=False, daemon=True)  # type: ignore[no-untyped-call]
         shown = 0
-        while not workers.join(_LOOK_SECONDS):
+        while not _ended(workers, errors):
             if _written(history) != before:
                 shown = _show_epochs(bar, history, shown)
         if _written(history) != before:
             _show_epochs(bar, history, shown)
     model.load_state_dict(torch.load(result, map_location="cpu", weights_only=True))
     result.unlink()
+
+
+def _ended(workers: ProcessContext, errors: "SimpleQueue[Outcome]") -> bool:
+    """Wait a moment for all; raise what the first raised that failed."""
+    try:
+        return bool(workers.join(_LOOK_SECONDS))
+    except ProcessRaisedException as error:
+        raise (errors.get().error or error) from None
 
 
 def _written(path: Path) -> int:
@@ -59,7 +74,15 @@ def _show_epochs(bar: Bar, history: Path, shown: int) -> int:
     return len(rows)
 
 
-def _work(rank: int, job: dict[str, Any]) -> None:
+def _work(rank: int, job: dict[str, Any], errors: "SimpleQueue[Outcome]") -> None:
+    try:
+        _train_share(rank, job)
+    except Exception as error:
+        errors.put(portable(Outcome(error=error)))
+        raise
+
+
+def _train_share(rank: int, job: dict[str, Any]) -> None:
     selection = Selection(RunOptions(**job["options"]))
     options = selection.options
     cuda = options.device != "cpu" and torch.cuda.is_available()

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,6 +36,12 @@ class Outcome:
 
     out: Path
     failures: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_barren(self) -> bool:
+        """Whether so much has failed that there is nothing to report."""
+        made = ("cells/**/scores.csv", "analyses/**/analysis.json")
+        return bool(self.failures) and not any(any(self.out.glob(each)) for each in made)
 
 
 def run_plan(
@@ -89,9 +96,11 @@ def _do_all(selection: Selection, plan: Plan, outcome: Outcome) -> None:
             return doing(work, out)
 
         doing = Doing(selection, plan)
-        for done in execute(do if alone else doing, tasks, means_of(selection)):
-            _note(done, plan, outcome)
-            bar.advance()
+        # Closed at once when this ends, however it ends: no worker must outlive it.
+        with closing(execute(do if alone else doing, tasks, means_of(selection))) as finished:
+            for done in finished:
+                _note(done, plan, outcome)
+                bar.advance()
 
 
 def means_of(selection: Selection) -> Means:

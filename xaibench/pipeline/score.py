@@ -1,6 +1,5 @@
 """The scores of one method's maps, batch by batch: every metric on every map."""
 
-import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -15,8 +14,6 @@ from xaibench.core.plugin import Bound
 from xaibench.core.pooling import Spool
 from xaibench.pipeline.evidence import Evidence
 from xaibench.pipeline.explain import TestBatch
-
-_log = logging.getLogger(__name__)
 
 NO_MASK, EMPTY_MASK, FILLED_MASK = "no mask", "empty mask", "mask not empty"
 UNDEFINED, POOLED = "undefined", "pooled"
@@ -72,7 +69,6 @@ class Scorer:
                 values = _compute(metric, mine)
             except XaibenchError as error:
                 self.failed[metric.spec] = error
-                _log.error("%s", error)
                 continue
             if metric.spec in self.waiting:
                 self._keep(metric, values, mine, batch)

@@ -1,11 +1,13 @@
 """A plan as tasks for an executor: each names what must be done before it."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
-from xaibench.core.layout import Layout
+from xaibench.core.registry import bind
 from xaibench.executors.schedule import Task
-from xaibench.pipeline.cells import Ledger
+from xaibench.pipeline.cells import CellState, Ledger
 from xaibench.pipeline.jobs import Job, Step, Work, steps_of
+from xaibench.pipeline.parts import PartState, failure_of, threshold_of
 from xaibench.pipeline.plan import Plan
 from xaibench.pipeline.selection import Selection
 
@@ -23,35 +25,47 @@ def tasks_of(selection: Selection, plan: Plan) -> list[Task]:
 
 def _tasks_of(selection: Selection, job: Job, judge: Job | None) -> Iterator[Task]:
     works = list(steps_of(job, len(selection.split(job.fold).test), selection.options.part_size))
-    trained = {Work(Step.TRAIN, each).key for each in (job, judge) if each is not None}
+    models = [job] if judge is None else [job, judge]
+    trained = {Work(Step.TRAIN, each).key for each in models}
     explained = {work.key for work in works if work.step is Step.EXPLAIN}
-    folders = _folders(selection, [job] if judge is None else [job, judge])
+    ledgers = [_ledger(selection, each) for each in models]
+    states = [ledgers[0].cell_state(bind("method", spec)) for spec in job.methods]
     for work in works:
         needed = trained - {work.key}
         if work.step is Step.JOIN:
             needed = needed | explained
-        yield Task(work.key, work, frozenset(needed), folders, local=work.step is Step.JOIN)
+        places: tuple[str, ...] = ()
+        if not selection.options.shared:
+            reads = [*(ledger.folder for ledger in ledgers), *_read_by(work, ledgers[0], states)]
+            places = tuple(path.relative_to(selection.layout.out).as_posix() for path in reads)
+        yield Task(work.key, work, frozenset(needed), places, local=work.step is Step.JOIN)
+
+
+def _read_by(work: Work, ledger: Ledger, states: Sequence[CellState]) -> Iterator[Path]:
+    """Yield what a piece of work reads beside models; parts must not travel with each other."""
+    if work.step is Step.ANALYSE:
+        yield ledger.selection.layout.observation_folder(ledger.place)
+    for state in states if work.step in (Step.TRAIN, Step.EXPLAIN) else ():
+        folder = ledger.cell_folder(state.method)
+        yield from (folder / "cell.json", folder / "scores.csv")
+        yield from (remark(state).path for remark in (failure_of, threshold_of))
+        if work.step is Step.EXPLAIN:
+            part = PartState(state, work.part)
+            yield part.folder
+            yield from (folder / name for name in {work.part.maps, *part.maps})
 
 
 def _judge_of(selection: Selection, job: Job) -> Job | None:
     """Return the model that judges a job's maps, where that is another one."""
-    ledger = Ledger(selection, job.fold, selection.model(job.model), job.seed)
+    ledger = _ledger(selection, job)
     if ledger.judge in (None, ledger) or not job.methods:
         return None
     return Job(job.fold, ledger.judge.model.spec, job.seed)
 
 
+def _ledger(selection: Selection, job: Job) -> Ledger:
+    return Ledger(selection, job.fold, selection.model(job.model), job.seed)
+
+
 def _place(job: Job) -> tuple[int, str, int]:
     return job.fold, job.model, job.seed
-
-
-def _folders(selection: Selection, jobs: Sequence[Job]) -> tuple[str, ...]:
-    """Return what a worker reads that doesn't see the run's folder."""
-    found: list[str] = []
-    for job in jobs:
-        ledger = Ledger(selection, job.fold, selection.model(job.model), job.seed)
-        layout: Layout = selection.layout
-        folders = [ledger.folder, layout.observation_folder(ledger.place)]
-        folders += [layout.cell_folder(ledger.place, spec) for spec in job.methods]
-        found += [folder.relative_to(layout.out).as_posix() for folder in folders]
-    return tuple(found)

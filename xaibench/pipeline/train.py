@@ -84,8 +84,8 @@ class Trainer:
             for epoch in range(done, epochs):
                 row = self._epoch(epoch)
                 if self.rank == 0:
-                    self._save(checkpoint, fingerprint)
                     write_history(folder / "history.csv", self.state.history)
+                    self._save(checkpoint, fingerprint)  # last: what it says is there is there
                 bar.advance(note=summarise(row))
         if not self.state.best_model:
             raise XaibenchError(
@@ -179,9 +179,7 @@ class Trainer:
             "best_loss": self.state.best_loss,
             "best_model": self.state.best_model,
         }
-        packed = io.BytesIO()
-        torch.save(content, packed)
-        write_sealed(path, packed.getvalue())
+        write_sealed(path, pack(content))
 
     def _resume(self, path: Path, fingerprint: str) -> None:
         content = _read_checkpoint(path)
@@ -206,6 +204,13 @@ class _Loss(nn.Module):
         return self.model.loss(batch)
 
 
+def pack(content: Mapping[str, Any]) -> bytes:
+    """Return what `torch.load` reads; written by torch itself, a full disk is no `OSError`."""
+    packed = io.BytesIO()
+    torch.save(content, packed)
+    return packed.getvalue()
+
+
 def write_history(path: Path, history: list[dict[str, float]]) -> None:
     """Write one row for each epoch."""
     write_with(path, lambda file: pd.DataFrame(history).to_csv(file, index=False))
@@ -219,7 +224,11 @@ def _read_checkpoint(path: Path) -> dict[str, Any]:
     except DamagedError:
         _log.warning("%s is damaged: training starts anew", path)
         return {}
-    content: dict[str, Any] = torch.load(packed, map_location="cpu", weights_only=True)
+    try:
+        content: dict[str, Any] = torch.load(packed, map_location="cpu", weights_only=True)
+    except Exception:  # sealed, but by another version, or by nobody that we trust
+        _log.warning("%s can't be read: training starts anew", path)
+        return {}
     return content
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from scipy import ndimage
 from torch import Tensor
@@ -12,14 +13,14 @@ from torch import Tensor
 from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum
+from xaibench.core.intact import write_record
 from xaibench.core.model import Model, evaluating
 from xaibench.core.passes.device import choose_device, place_images, place_model
 from xaibench.core.passes.engine import Engine
-from xaibench.core.store import replacing, write_json, write_with
-from xaibench.core.tables import read_table
+from xaibench.core.store import replacing, write_with
 from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.replicas import train_on_replicas
-from xaibench.pipeline.train import Trainer
+from xaibench.pipeline.train import Trainer, pack
 
 
 def train_model(ledger: Ledger) -> None:
@@ -28,22 +29,26 @@ def train_model(ledger: Ledger) -> None:
     Raises:
         XaibenchError: it can't be trained under these options.
     """
-    if ledger.model_is_trained():
-        return
+    if not ledger.model_is_trained():
+        _make(ledger)
+    (ledger.folder / "checkpoint.pt").unlink(missing_ok=True)
+
+
+def _make(ledger: Ledger) -> None:
     selection, stored = ledger.selection, ledger.folder / "model.pt"
     device = choose_device(selection.options.device)
     model = place_model(selection.build(ledger.model, ledger.seed), device)
     if not model.trained:
         _train(ledger, model, device)
-    write_with(stored, lambda file: torch.save(model.state_dict(), file))
+    weights = pack(model.state_dict())
+    write_with(stored, lambda file: file.write(weights))
     write_predictions(ledger, model.eval(), device)
-    write_json(ledger.folder / "model.json", {
+    write_record(ledger.folder / "model.json", {
         "model": ledger.model.spec,
         "fingerprint": ledger.model_fingerprint,
         "sha256": checksum(stored),
         "predictions_sha256": checksum(ledger.folder / "predictions.csv"),
     })  # fmt: skip
-    (ledger.folder / "checkpoint.pt").unlink(missing_ok=True)
 
 
 def load_model(ledger: Ledger) -> Model:
@@ -131,11 +136,12 @@ class Predictions:
     """A model's stored predictions."""
 
     def __init__(self, path: Path) -> None:
-        self._frame = read_table(path).set_index("sample")
+        known = pd.read_csv(
+            path, usecols=["sample", "prediction"], dtype={"sample": str}, keep_default_na=False
+        )
+        self._of = dict(zip(known["sample"], known["prediction"], strict=True))
 
     def of(self, samples: Sequence[Sample]) -> Tensor | None:
         """Return predicted classes ``(B,)``; None unless all are test images."""
-        names = [sample.id for sample in samples]
-        if self._frame.index.isin(names).sum() < len(names):
-            return None
-        return torch.tensor(self._frame.loc[names, "prediction"].to_numpy("int64"))
+        found = [self._of.get(sample.id) for sample in samples]
+        return None if None in found else torch.tensor(found)

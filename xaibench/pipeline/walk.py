@@ -11,6 +11,7 @@ from torch import Tensor
 
 from xaibench.core.errors import StorageError, reason_of
 from xaibench.core.loading import Loaded
+from xaibench.core.logs import pass_on_interruption
 from xaibench.core.passes.device import choose_device, place_images
 from xaibench.core.passes.tape import RECORDED_WORDS, Tape
 from xaibench.core.plugin import Bound
@@ -156,8 +157,11 @@ class Worker:
         self, cell: PartFiles, batch: TestBatch, raw: dict[str, Tensor], maps: dict[str, Maps],
         evidence: Evidences,
     ) -> None:  # fmt: skip
+        failed = len(cell.scorer.failed)
         with self._failing_alone(cell.method, cell.fail):
             cell.write(raw, maps, batch, cell.scorer.add(evidence, batch))
+        for error in list(cell.scorer.failed.values())[failed:]:
+            _log.error("%s on %s: %s", cell.method.spec, self.ledger.title, error)
 
     @contextmanager
     def _failing_alone(self, method: Bound, fail: Callable[[str], None]) -> Iterator[None]:
@@ -167,6 +171,7 @@ class Worker:
         except StorageError:
             raise
         except Exception as error:  # any plugin may raise anything
+            pass_on_interruption(error)
             reason = reason_of(error)
             _log.error("%s on %s failed: %s", method.spec, self.ledger.title, reason)
             _log.debug("traceback of %s", method.spec, exc_info=True)

@@ -15,10 +15,11 @@ from xaibench.core.archive import MapWriter, map_key
 from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum
+from xaibench.core.intact import write_record
 from xaibench.core.loading import Loaded
 from xaibench.core.passes.device import choose_device, place_images
 from xaibench.core.plugin import Bound
-from xaibench.core.store import replacing, write_json, write_with
+from xaibench.core.store import replacing, write_with
 from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.evidence import Asked, Evidence, gather
 from xaibench.pipeline.explain import Maps, TestBatch
@@ -133,7 +134,7 @@ class Cell:
         table = io.StringIO(newline="")
         csv.writer(table).writerows([Score._fields, *rows])
         write_with(folder / "scores.csv", lambda file: file.write(table.getvalue().encode()))
-        write_json(folder / "cell.json", {
+        write_record(folder / "cell.json", {
             "method": method.spec,
             "maps": ledger.maps_fingerprint(method),
             "files": {"maps.npz": checksum(folder / "maps.npz")},
