@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 
 from xaibench import __version__
 from xaibench.core.definition import define
 from xaibench.core.fingerprints import checksum, code_of, fingerprint
+from xaibench.core.passes.device import choose_device
 from xaibench.core.splits import PARTS
 from xaibench.core.store import write_with
 from xaibench.pipeline.cells import Ledger
+from xaibench.pipeline.options import RunOptions
 from xaibench.pipeline.plan import Plan
 from xaibench.pipeline.selection import Selection
 
@@ -62,8 +65,25 @@ def describe_run(
         },
         "skipped": [asdict(skip) for skip in plan.skips],
         "warnings": plan.warnings,
+        "compute": describe_compute(options),
         "versions": _versions(),
     }
+
+
+def describe_compute(options: RunOptions) -> dict[str, Any]:
+    """Return what the last digits hang on: the device, and on the CPU its number of threads."""
+    device = choose_device(options.device)
+    cuda = device.type == "cuda"
+    return {
+        "device": torch.cuda.get_device_name(device) if cuda else platform.processor() or "cpu",
+        "cuda": torch.version.cuda if cuda else None,
+        "threads": threads_of(options),
+    }
+
+
+def threads_of(options: RunOptions) -> int:
+    """Return the CPU threads of each worker."""
+    return options.threads or torch.get_num_threads()
 
 
 def describe_protocol(selection: Selection, plan: Plan) -> dict[str, Any]:

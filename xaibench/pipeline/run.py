@@ -4,9 +4,8 @@ import logging
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-
-import torch
 
 from xaibench.core.errors import StorageError, XaibenchError, reason_of
 from xaibench.core.logs import logged_to
@@ -16,7 +15,9 @@ from xaibench.core.store import read_json, remove_leftovers, write_json
 from xaibench.executors.find import find_executor
 from xaibench.executors.schedule import Done, Means, SkippedError
 from xaibench.pipeline.analyse import check_same_run
-from xaibench.pipeline.describe import describe_run, save_split
+from xaibench.pipeline.claims import present
+from xaibench.pipeline.clearing import clear
+from xaibench.pipeline.describe import describe_run, save_split, threads_of
 from xaibench.pipeline.doing import Doing
 from xaibench.pipeline.estimate import passes_of, passes_of_all
 from xaibench.pipeline.forgive import forgive
@@ -57,7 +58,8 @@ def run_plan(
         command: what the user wrote, to repeat the run.
         suite: name, profile and part of the suite that it belongs to.
     """
-    with logged_to(selection.layout.out, command):
+    out = selection.layout.out
+    with logged_to(out, command), present(out, partial(clear, selection, plan)):
         return _run_plan(selection, plan, command, suite)
 
 
@@ -109,7 +111,7 @@ def means_of(selection: Selection) -> Means:
     return Means(
         out=selection.layout.out,
         workers=options.workers,
-        threads=options.threads or torch.get_num_threads(),
+        threads=threads_of(options),
         cuda=choose_device(options.device).type == "cuda",
         address=options.address,
         shared=options.shared,

@@ -101,6 +101,8 @@ def provenance(run: Run) -> Iterator[str]:
     if submission := run.get("submission"):
         told = {key: text for key, text in submission.items() if key != "warnings"}
         yield from _pairs("submission", "value", told)
+    computed = {key: value for key, value in run.get("compute", {}).items() if value is not None}
+    yield from _pairs("computed on", "value", computed)
     yield from _pairs("software", "version", run.get("versions", {}))
 
 
