@@ -31,11 +31,12 @@ ROOMS = {
     "checks": Room(165, 146, 300, 196, "middle", "a plugin's rules"),
     "studies": Room(315, 146, 500, 196, "middle", "runs that differ in one thing"),
     "pipeline": Room(24, 240, 450, 290, "middle", "plan, train, explain, score, analyse"),
-    "report": Room(470, 240, 760, 424, "report", "tables, figures, pages"),
-    "core": Room(24, 456, 724, 506, "core", "the contract, and all that runs a network"),
-    "stats": Room(0, 528, 760, 558, "core", "arrays in, numbers out"),
+    "executors": Room(24, 318, 330, 368, "middle", "tasks for processes and machines"),
+    "report": Room(470, 240, 760, 484, "report", "tables, figures, pages"),
+    "core": Room(24, 516, 724, 566, "core", "the contract, and all that runs a network"),
+    "stats": Room(0, 588, 760, 618, "core", "arrays in, numbers out"),
     **{
-        kind: Room(64 + 78 * place, 348, 138 + 78 * place, 392, "plugin", "")
+        kind: Room(64 + 78 * place, 418, 138 + 78 * place, 456, "plugin", "")
         for place, kind in enumerate(_PLUGINS)
     },
 }
