@@ -124,6 +124,7 @@ def test_an_edit_of_a_judge_beside_the_models_makes_its_scores_again(
         path.write_text(code.format(width, width), "utf-8")
         registry._loaded_files.discard(path.resolve())
         fingerprints._read.cache_clear()
+        fingerprints.code_of.cache_clear()
 
     def drops():
         table = pd.read_csv(tmp_path / "out" / "scores.csv")

@@ -344,6 +344,7 @@ def test_an_edit_of_a_methods_code_makes_its_cell_again_but_a_comment_does_not(
         path.write_text(code.format(*parts), "utf-8")
         registry._loaded_files.discard(path.resolve())
         fingerprints._read.cache_clear()
+        fingerprints.code_of.cache_clear()
 
     edit("", 0)
     run_cells(given, tmp_path / "out")

@@ -29,6 +29,7 @@ def fingerprint(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+@cache
 def code_of(*places: str | Path) -> str:
     """Return a fingerprint of source files: paths, or names below the package (``core/maps``).
 

@@ -112,8 +112,7 @@ def _published(samples: Sequence[Sample], seed: int) -> tuple[list[Sample], ...]
 def _keep_share(samples: Sequence[Sample], fraction: float, seed: int) -> list[Sample]:
     """Keep a share of each class, at least one image; a larger share contains every smaller one."""
     kept: list[Sample] = []
-    for label in sorted({sample.label for sample in samples}):
-        mine = [sample for sample in samples if sample.label == label]
+    for mine in _by_label(samples):
         mine.sort(key=lambda sample: seed_of(seed, "keep", sample.id))
         kept += mine[: max(round(fraction * len(mine)), 1)]
     return kept
@@ -151,11 +150,19 @@ def see_masks(samples: Sequence[Sample], fraction: float, seed: int) -> frozense
     A larger fraction contains every smaller one, so that a sweep over fractions only adds masks.
     """
     seen: set[str] = set()
-    for label in {sample.label for sample in samples}:
-        annotated = [s.id for s in samples if s.label == label and s.annotated]
+    for mine in _by_label(samples):
+        annotated = [sample.id for sample in mine if sample.annotated]
         annotated.sort(key=lambda name: seed_of(seed, "mask", name))
         seen.update(annotated[: round(fraction * len(annotated))])
     return frozenset(seen)
+
+
+def _by_label(samples: Sequence[Sample]) -> list[list[Sample]]:
+    """Return the samples of each class, by its number; there may be thousands of classes."""
+    found: dict[int, list[Sample]] = {}
+    for sample in samples:
+        found.setdefault(sample.label, []).append(sample)
+    return [found[label] for label in sorted(found)]
 
 
 def _divide(samples: Sequence[Sample], parts: int, seed: int) -> list[list[Sample]]:

@@ -116,9 +116,14 @@ def open_subject(
     ledger = Ledger(selection, 0, model, selection.options.seeds[0])
     # Those that ask for masks look at the truth instead of at a network.
     methods = [m for m in methods if not MASK_WORDS & set(m.plugin.signature.words)]
-    if ledger.model_is_trained():
-        methods = [method for method in methods if ledger.cell_state(method).has_maps]
-    if not ledger.model_is_trained() or not methods:
+    states = [ledger.cell_state(m) for m in methods] if ledger.model_is_trained() else []
+    methods = [state.method for state in states if state.has_maps]
+    if not methods and any(state.scored for state in states):
+        raise XaibenchError(
+            f"{selection.layout.out}: the run of {ledger.title} kept no maps (--no-keep-maps), "
+            "which are compared here; run it again with --keep-maps and another --out."
+        )
+    if not methods:
         raise XaibenchError(
             f"{selection.layout.out}: the run of {ledger.title} isn't finished, or was made by "
             "other code or data; repeat the run's command first."

@@ -105,6 +105,8 @@ def analyse(ledger: Ledger, model: Model, specs: Sequence[str]) -> dict[str, str
     """Do analyses of a trained model; return the errors of those that failed, by analysis."""
     observations, failed = Observations(ledger, model), {}
     for analysis in (bind("analysis", spec) for spec in specs):
+        if is_analysed(ledger, analysis):  # by another run meanwhile
+            continue
         _log.info("analyse %s: %s", ledger.title, analysis.spec)
         try:
             _write(ledger, analysis, analysis(observations), observations)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from xaibench.core.fingerprints import checksum, code_of, fingerprint
@@ -89,10 +90,9 @@ class Ledger:
     def model_is_trained(self) -> bool:
         """Whether the stored model is whole and made from the same."""
         known = read_record(self.folder / "model.json")
-        return (
-            known.get("fingerprint") == self.model_fingerprint
-            and is_intact(self.folder / "model.pt", known.get("sha256"))
-            and is_intact(self.folder / "predictions.csv", known.get("predictions_sha256"))
+        return known.get("fingerprint") == self.model_fingerprint and are_intact(
+            self.folder,
+            {"model.pt": known["sha256"], "predictions.csv": known["predictions_sha256"]},
         )
 
     def cell_state(self, method: Bound) -> "CellState":
@@ -204,7 +204,11 @@ def data_fingerprint(selection: Selection, fold: int) -> str:
 
 def _size(path: Path) -> int:
     """Return a file's size: a changed image or mask shows in it almost always, and cheaply."""
-    return path.stat().st_size if path.is_file() else 0
+    try:
+        found = path.stat()  # once: a million files on a distant disk take minutes
+    except OSError:
+        return 0
+    return found.st_size if S_ISREG(found.st_mode) else 0
 
 
 def _is_file(value: object) -> bool:

@@ -1,9 +1,10 @@
 """Who works on what: two runs in one folder share the work instead of spoiling each other's."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
@@ -11,6 +12,7 @@ from xaibench.core.store import folder_name, storing
 from xaibench.executors.schedule import Busy
 
 _log = logging.getLogger(__name__)
+_AT_ONCE, _PATIENTLY = 0, -1
 
 
 @contextmanager
@@ -23,18 +25,72 @@ def claimed(out: Path, key: str) -> Iterator[None]:
 
     Raises:
         Busy: another process holds it.
+        StorageError: the disk is full, or the folder can't be written.
     """
-    path = out / "locks" / f"{folder_name(key)}.lock"
-    with storing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise Busy(key) from None
-    except NotImplementedError:
-        _log.warning("%s: no file locks here; start only one run in this folder", out)
+    lock = FileLock(out / "locks" / f"{folder_name(key)}.lock")
+    if not _holds(lock, _AT_ONCE):
+        raise Busy(key)
     try:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def present(out: Path, clear: Callable[[], None]) -> Iterator[None]:
+    """Let other runs in a folder know of this one while the block lasts.
+
+    Args:
+        out: the run's folder.
+        clear: what the last one does that leaves: until then others may need what it removes.
+
+    Raises:
+        StorageError: the disk is full, or the folder can't be written.
+    """
+    runs = out / "locks" / "runs"
+    door, mine = FileLock(runs / "door.lock"), FileLock(runs / f"run-{uuid4().hex}.lock")
+    with _held(door):
+        _holds(mine, _AT_ONCE)
+    try:
+        yield
+        with _held(door):
+            if not any(
+                _is_held(path) for path in runs.glob("run-*") if path != Path(mine.lock_file)
+            ):
+                clear()
+    finally:
+        mine.release()
+        Path(mine.lock_file).unlink(missing_ok=True)
+
+
+@contextmanager
+def _held(lock: FileLock) -> Iterator[None]:
+    _holds(lock, _PATIENTLY)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _holds(lock: FileLock, timeout: float) -> bool:
+    """Take a lock; whether it is taken, or can't be, as there are no locks here."""
+    path = Path(lock.lock_file)
+    with storing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=timeout)
+        except Timeout:
+            return False
+        except NotImplementedError:
+            _log.warning("%s: no file locks here; start only one run in this folder", path.parent)
+    return True
+
+
+def _is_held(path: Path) -> bool:
+    """Whether a process that runs holds a lock; what one left behind that was killed goes."""
+    lock = FileLock(path)
+    if not _holds(lock, _AT_ONCE):
+        return True
+    lock.release()
+    path.unlink(missing_ok=True)
+    return False

@@ -17,6 +17,7 @@ from xaibench.pipeline.selection import Selection
 from xaibench.pipeline.tuning import TUNED
 
 _VALUES_AT_ONCE = 200_000
+TABLES = ("scores.csv", "predictions.csv", "costs.csv")
 SCORE_COLUMNS = [*Place._fields, "method", "sample", "metric", "value", "status"]
 
 
@@ -42,7 +43,7 @@ def gather(selection: Selection, plan: Plan) -> None:
     _write_frames(out / "scores.csv", _score_frames(selection, plan), SCORE_COLUMNS)
     _write_frames(out / "predictions.csv", _prediction_frames(selection), list(Place._fields))
     _write_frames(out / "costs.csv", _cost_frames(selection), [*Place._fields, "method"])
-    record_sums(out, ("scores.csv", "predictions.csv", "costs.csv"))
+    record_sums(out, TABLES)
 
 
 def _score_frames(selection: Selection, plan: Plan) -> Iterator[pd.DataFrame]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from xaibench.core.archive import map_files
+from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum
 from xaibench.core.intact import write_record
 from xaibench.core.plugin import Bound
@@ -28,7 +28,7 @@ from xaibench.pipeline.tuning import TUNED
 _MEGABYTE = 1e6
 
 
-class UnfinishedError(Exception):
+class UnfinishedError(XaibenchError):
     """A part is missing that was there: another run with other options has replaced it."""
 
 
@@ -48,8 +48,6 @@ def join(
         state = ledger.cell_state(method)
     if state.failure is not None:
         return {method.spec: state.failure}
-    # What holds needs no parts any more, whoever left them.
-    shutil.rmtree(parts_folder(ledger, method), ignore_errors=True)
     return {
         f"{metric.spec} of {method.spec}": state.failed_metrics[metric.spec]
         for metric in metrics
@@ -80,8 +78,6 @@ def _join(state: CellState, metrics: Sequence[Bound], parts: Sequence[PartState]
         if state.scored:  # the scores that hold must not be lost between the two files
             write_record(folder / "cell.json", {**state.known, "next": record})
     write_record(folder / "cell.json", record)
-    for stale in set(map_files(folder)) - {folder / name for name in record["files"]}:
-        stale.unlink(missing_ok=True)
 
 
 def _failure(state: CellState, metrics: Sequence[Bound], parts: Sequence[PartState]) -> str | None:

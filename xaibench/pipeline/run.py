@@ -59,7 +59,7 @@ def run_plan(
         suite: name, profile and part of the suite that it belongs to.
     """
     out = selection.layout.out
-    with logged_to(out, command), present(out, partial(clear, selection, plan)):
+    with logged_to(out, command), present(out, partial(clear, out)):
         return _run_plan(selection, plan, command, suite)
 
 
@@ -79,6 +79,7 @@ def _run_plan(
     if not alone:
         write_json(out / "run.json", about | ({"suite": dict(suite)} if suite else {}))
     _do_all(selection, plan, outcome)
+    remove_leftovers(out)  # of workers that were lost
     outcome.failures |= plan.failed
     if not alone:
         gather(selection, plan)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import fingerprint
+from xaibench.core.intact import record_sums
 from xaibench.core.store import read_json, replacing, write_json
 from xaibench.report.facts.comparable import (
     BY_METRIC,
@@ -80,6 +81,7 @@ def write_merged(material: Material, out: Path) -> Contents:
     for name, table in tables.items():
         with replacing(out / f"{name}.csv") as path:
             table.to_csv(path, index=False)
+    record_sums(out, (f"{name}.csv" for name in tables))
     write_json(out / "run.json", material.run)
     illustrate(contents, out)
     return contents

@@ -11,11 +11,12 @@ import pandas as pd
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum, fingerprint
+from xaibench.core.intact import record_sums
 from xaibench.core.logs import logged_to
 from xaibench.core.roots import open_dataset
 from xaibench.core.store import folder_name, read_json, write_json, write_with
 from xaibench.pipeline.describe import describe_protocol, describe_run, save_split
-from xaibench.pipeline.gather import gather
+from xaibench.pipeline.gather import TABLES, gather
 from xaibench.pipeline.jobs import steps_of
 from xaibench.pipeline.plan import Plan, Skip, make_plan
 from xaibench.pipeline.submission.cell import Cell
@@ -97,6 +98,7 @@ def score_submission(
         gather(setting, plan)
         if not setting.network_known:
             _forget_predictions(setting.layout.out / "predictions.csv")
+            record_sums(setting.layout.out, TABLES)
     return Scored(setting.layout.out, about.method, warnings, plan.skips)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.intact import check_sums
 from xaibench.core.layout import Place
 from xaibench.core.store import read_json
 from xaibench.core.tables import COSTS, read_table
@@ -56,13 +57,14 @@ def read_material(out: Path) -> Material:
     """Read a folder that `xaibench run`, `score` or `compare` wrote.
 
     Raises:
-        XaibenchError: the folder is no such one, or holds no scores yet.
+        XaibenchError: the folder is no such one, holds no scores yet, or damaged tables.
     """
     run = read_json(out / "run.json")
     if not set(run) >= _WHOLE:
         raise XaibenchError(
             f"{out}: no run.json, or not a whole one; name the --out folder of an `xaibench run`."
         )
+    check_sums(out)
     scores = _read(out / "scores.csv", _SCORES, compact=True)
     if scores is None:
         raise XaibenchError(f"{out}: no scores.csv; finish the run first (the same command).")

@@ -72,7 +72,7 @@ def collect_gallery(contents: Contents, stored: Stored, out: Path) -> Gallery | 
         The gallery, or None where the folder holds no maps (those of `xaibench compare`, runs of
         analyses alone) or the dataset can't be read any more, of which a warning is logged.
     """
-    if not (holds_maps(contents.material) and contents.chapters):
+    if not (holds_maps(contents.material, out) and contents.chapters):
         return None
     # A folder with maps of its own is of one dataset and split.
     chapter = contents.chapters[0]

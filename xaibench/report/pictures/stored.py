@@ -25,10 +25,11 @@ SHOWN_CONTROLS = ("average_mask", "sobel")
 _MOST_OPEN = 128  # archives
 
 
-def holds_maps(material: Material) -> bool:
-    """Whether a folder has maps; merged ones have none, nor have runs that only analyse."""
+def holds_maps(material: Material, out: Path) -> bool:
+    """Whether a run's folder has maps; merged ones have none, nor have runs that only analyse."""
     run = material.run
-    return "options" in run and len(material.predictions) > 0 and len(run["methods"]) > 0
+    explained = "options" in run and len(material.predictions) > 0 and len(run["methods"]) > 0
+    return explained and any((out / "cells").rglob("maps*.npz"))
 
 
 class Stored:
