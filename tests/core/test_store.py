@@ -265,7 +265,7 @@ def test_code_counts_what_it_imports_from_core_at_any_depth(tmp_path):
     alone.write_text("from elsewhere import cover\n", "utf-8")
     found = {}
     fingerprints._follow(plugin, found)
-    assert [path.stem for path in found] == ["plugin", "covering", "baselines", "confidence"]
+    assert [path.stem for path in found] == ["plugin", "covering", "baselines", "confidence", "overlap"]
     fingerprints._follow(alone, found := {})
     assert [path.stem for path in found] == ["alone"]
     fingerprints._follow(fingerprints._PACKAGE / "pipeline" / "explain.py", found := {})

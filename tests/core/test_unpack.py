@@ -1,5 +1,6 @@
 """Archives that mean harm, and those that are merely broken."""
 
+import errno
 import stat
 import tarfile
 import zipfile
@@ -92,6 +93,53 @@ def test_damage_is_found_and_nothing_half_made_stays(tmp_path, content, harm):
     with pytest.raises(XaibenchError, match=r"bad: not an intact zip or tar archive \([^\n]+\); "):
         unpack(tmp_path / "bad", tmp_path, FOLDER)
     assert [path.name for path in tmp_path.iterdir()] == ["bad"]
+
+
+def tar_header(**headers):
+    member = tarfile.TarInfo(f"{FOLDER}/a.png")
+    member.pax_headers = headers
+    return make_tar({member: b"a"})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(make({f"{FOLDER}/a": b"a", f"{FOLDER}/a/b": b"b"}) for make in (make_zip, make_tar)),
+        make_zip({f"{FOLDER}/a/b": b"b", f"{FOLDER}/a": b"a"}),
+        make_zip({f"{FOLDER}/{'a' * 300}": b"a"}),
+        make_zip({f"{FOLDER}/é": b"a"}).replace("é".encode(), b"\xff\xfe"),
+        tar_header(mtime="1e30"),
+        tar_header(mtime="nan"),
+        tar_header(path=f"{FOLDER}/a\0b"),
+    ],
+)
+def test_headers_that_no_folder_takes_are_the_archives_fault(tmp_path, content):
+    (tmp_path / "bad").write_bytes(content)
+    with pytest.raises(XaibenchError, match=r"bad: not an intact zip or tar archive \([^\n]+\); "):
+        unpack(tmp_path / "bad", tmp_path, FOLDER)
+    assert [path.name for path in tmp_path.iterdir()] == ["bad"]
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_damage_in_any_packing_is_found(tmp_path, kind):
+    with zipfile.ZipFile(tmp_path / "bad", "w", kind) as archive:
+        archive.writestr(f"{FOLDER}/a", bytes(range(256)) * 20)
+    content = bytearray((tmp_path / "bad").read_bytes())
+    start = content.index(b"/a") + 22
+    content[start : start + 30] = bytes(byte ^ 0x5A for byte in content[start : start + 30])
+    (tmp_path / "bad").write_bytes(content)
+    with pytest.raises(XaibenchError, match=r"bad: not an intact zip or tar archive \([^\n]+\); "):
+        unpack(tmp_path / "bad", tmp_path, FOLDER)
+
+
+def test_a_full_disk_is_not_the_archives_fault(tmp_path, monkeypatch):
+    def full(*_arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "good.zip").write_bytes(make_zip(CONTENT))
+    monkeypatch.setattr(zipfile.ZipFile, "extractall", full)
+    with pytest.raises(OSError, match="No space left"):
+        unpack(tmp_path / "good.zip", tmp_path, FOLDER)
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz"])

@@ -131,7 +131,7 @@ def test_maps_that_are_damaged_cost_all_parts_where_the_parts_are_others(
 def test_parts_that_a_killed_run_left_are_taken(given, whole, trained, run_cells):
     selection = select({**given, "out": str(trained), "part_size": 3})
     plan = make_plan(selection)
-    works = [task.work for task in tasks_of(selection, plan)]
+    works = [task.work for task in tasks_of(selection, plan.jobs)]
     workshop = Workshop(selection, plan.metrics)
     for step in (Step.TRAIN, Step.EXPLAIN):
         workshop.do(next(work for work in works if work.step is step))

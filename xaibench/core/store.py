@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO, Any
 
@@ -65,7 +66,7 @@ def settle(temporary: Path, path: Path) -> None:
     Raises:
         OSError: as the system says.
     """
-    with temporary.open("rb") as file:
+    with temporary.open("r+b") as file:  # Windows flushes only what may be written
         os.fsync(file.fileno())
     temporary.replace(path)
     if os.name == "posix":  # elsewhere folders can't be opened
@@ -76,12 +77,19 @@ def settle(temporary: Path, path: Path) -> None:
             os.close(folder)
 
 
+def files_below(folder: Path, pattern: str = "*") -> Iterator[Path]:
+    """Yield files below a folder by their names, in order, while others may remove some."""
+    for place, folders, names in os.walk(folder):  # which passes over what has just gone
+        folders.sort()
+        yield from (Path(place, name) for name in sorted(names) if fnmatchcase(name, pattern))
+
+
 def remove_leftovers(folder: Path) -> None:
     """Delete temporary files below a folder whose process is gone: it was killed.
 
     Nobody here can tell whether a process of another machine runs; its files go after a day.
     """
-    for path in folder.rglob(".*.tmp"):
+    for path in files_below(folder, ".*.tmp"):
         *_, host, process, _ = path.name.split(".")
         with suppress(OSError):  # another run may be as quick
             if host == _HOST:

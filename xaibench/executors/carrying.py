@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from xaibench.core.store import replacing
+from xaibench.core.store import files_below, replacing
 
 RECORDS = ("part.json", "model.json", "analysis.json", "cell.json")
 """Files that say that others are whole: they are written last."""
@@ -85,7 +85,7 @@ def _write(path: Path, content: bytes) -> None:
 def _walk(out: Path, places: tuple[str, ...]) -> Iterator[tuple[str, Stamp]]:
     for place in places:
         start = out / place
-        for path in sorted(start.rglob("*")) if start.is_dir() else [start]:
+        for path in files_below(start) if start.is_dir() else [start]:
             try:
                 found = path.stat()
             except FileNotFoundError:

@@ -97,13 +97,16 @@ class Ledger:
 
     def cell_state(self, method: Bound) -> "CellState":
         """Return what of a cell is there already."""
-        folder = self.cell_folder(method)
-        known = read_record(folder / "cell.json")
-        if isinstance(coming := known.get("next"), dict):
-            # The process ended between the scores and their record.
-            there = coming.get("scores_sha256") == checksum(folder / "scores.csv")
-            known = coming if there else known
-        return CellState(self, method, known)
+        return CellState(self, method, read_cell(self.cell_folder(method)))
+
+
+def read_cell(folder: Path) -> dict[str, Any]:
+    """Return the record that goes with a cell's scores; empty where there is none."""
+    known = read_record(folder / "cell.json")
+    coming = known.get("next")
+    if isinstance(coming, dict) and coming.get("scores_sha256") == checksum(folder / "scores.csv"):
+        return coming  # the process ended between the scores and their record
+    return known
 
 
 def ledgers_of(selection: Selection) -> Iterator[Ledger]:

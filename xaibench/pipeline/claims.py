@@ -1,8 +1,10 @@
 """Who works on what: two runs in one folder share the work instead of spoiling each other's."""
 
+import errno
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
@@ -27,7 +29,7 @@ def claimed(out: Path, key: str) -> Iterator[None]:
         Busy: another process holds it.
         StorageError: the disk is full, or the folder can't be written.
     """
-    lock = FileLock(out / "locks" / f"{folder_name(key)}.lock")
+    lock = _lock(out / "locks" / f"{folder_name(key)}.lock")
     if not _holds(lock, _AT_ONCE):
         raise Busy(key)
     try:
@@ -48,7 +50,7 @@ def present(out: Path, clear: Callable[[], None]) -> Iterator[None]:
         StorageError: the disk is full, or the folder can't be written.
     """
     runs = out / "locks" / "runs"
-    door, mine = FileLock(runs / "door.lock"), FileLock(runs / f"run-{uuid4().hex}.lock")
+    door, mine = _lock(runs / "door.lock"), _lock(runs / f"run-{uuid4().hex}.lock")
     with _held(door):
         _holds(mine, _AT_ONCE)
     try:
@@ -72,6 +74,11 @@ def _held(lock: FileLock) -> Iterator[None]:
         lock.release()
 
 
+def _lock(path: Path) -> FileLock:
+    # Its substitute, a file that is there or not, would outlive a process that is killed.
+    return FileLock(path, fallback_to_soft=False)
+
+
 def _holds(lock: FileLock, timeout: float) -> bool:
     """Take a lock; whether it is taken, or can't be, as there are no locks here."""
     path = Path(lock.lock_file)
@@ -81,14 +88,21 @@ def _holds(lock: FileLock, timeout: float) -> bool:
             lock.acquire(timeout=timeout)
         except Timeout:
             return False
-        except NotImplementedError:
-            _log.warning("%s: no file locks here; start only one run in this folder", path.parent)
+        except OSError as error:
+            if error.errno != errno.ENOSYS:
+                raise
+            _warn(path.parent)
     return True
+
+
+@cache
+def _warn(folder: Path) -> None:
+    _log.warning("%s: no file locks here; start only one run in this folder", folder)
 
 
 def _is_held(path: Path) -> bool:
     """Whether a process that runs holds a lock; what one left behind that was killed goes."""
-    lock = FileLock(path)
+    lock = _lock(path)
     if not _holds(lock, _AT_ONCE):
         return True
     lock.release()

@@ -7,6 +7,7 @@ from typing import Any
 
 from xaibench.core.archive import map_files
 from xaibench.core.intact import read_record
+from xaibench.pipeline.cells import read_cell
 from xaibench.pipeline.parts import RECORD
 
 
@@ -17,7 +18,7 @@ def clear(out: Path) -> None:
     on from there.
     """
     for parts in sorted(out.glob("cells/**/parts")):
-        cell = read_record(parts.parent / "cell.json")
+        cell = read_cell(parts.parent)
         named = set(cell.get("files", {}))
         for record in sorted(parts.glob(f"*/{RECORD}")):
             part = read_record(record)

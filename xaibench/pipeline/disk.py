@@ -11,6 +11,7 @@ from xaibench.core.passes.tape import Tape
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
 from xaibench.core.screen import amount
+from xaibench.core.store import files_below
 from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.plan import Plan
 from xaibench.pipeline.selection import Selection
@@ -54,7 +55,11 @@ def most_bytes(selection: Selection, plan: Plan) -> int:
 
 def taken_bytes(out: Path) -> int:
     """Return how many bytes the raw maps in a run's folder take."""
-    return sum(path.stat().st_size for path in (out / "cells").rglob("maps*.npz"))
+    total = 0
+    for path in files_below(out / "cells", "maps*.npz"):
+        with suppress(FileNotFoundError):  # another run has joined its parts just now
+            total += path.stat().st_size
+    return total
 
 
 def _maps_of_an_image(selection: Selection, ledger: Ledger) -> float:

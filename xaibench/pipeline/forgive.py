@@ -1,7 +1,7 @@
 """Letting what has failed try again."""
 
-from xaibench.core.intact import read_record, write_record
-from xaibench.pipeline.cells import ledgers_of
+from xaibench.core.intact import write_record
+from xaibench.pipeline.cells import ledgers_of, read_cell
 from xaibench.pipeline.parts import failure_of
 from xaibench.pipeline.selection import Selection
 
@@ -13,7 +13,8 @@ def forgive(selection: Selection) -> None:
     for ledger in ledgers_of(selection):
         for method in selection.methods:
             failure_of(ledger.cell_state(method)).forget()
-            path = ledger.cell_folder(method) / "cell.json"
-            known = read_record(path)
+            folder = ledger.cell_folder(method)
+            known = read_cell(folder)
             if any(known.get(name) for name in _FAILURES):
-                write_record(path, {k: v for k, v in known.items() if k not in _FAILURES})
+                left = {k: v for k, v in known.items() if k not in _FAILURES}
+                write_record(folder / "cell.json", left)

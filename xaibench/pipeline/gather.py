@@ -16,7 +16,7 @@ from xaibench.pipeline.plan import Plan
 from xaibench.pipeline.selection import Selection
 from xaibench.pipeline.tuning import TUNED
 
-_VALUES_AT_ONCE = 200_000
+_VALUES_AT_ONCE = 50_000
 TABLES = ("scores.csv", "predictions.csv", "costs.csv")
 SCORE_COLUMNS = [*Place._fields, "method", "sample", "metric", "value", "status"]
 
@@ -71,9 +71,9 @@ def _prediction_frames(selection: Selection) -> Iterator[pd.DataFrame]:
 def _cost_frames(selection: Selection) -> Iterator[pd.DataFrame]:
     for ledger in ledgers_of(selection):
         rows = [
-            {"method": method.spec} | {name: known.get(name) for name in (*COSTS, TUNED)}
+            {"method": method.spec} | {name: state.known.get(name) for name in (*COSTS, TUNED)}
             for method in selection.methods
-            if (known := ledger.cell_state(method).known).get("maps")
+            if (state := ledger.cell_state(method)).fits
         ]
         if rows:
             yield _with_keys(ledger, pd.DataFrame(rows))

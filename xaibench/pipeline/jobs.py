@@ -17,6 +17,7 @@ class Job:
     seed: int
     methods: tuple[str, ...] = ()
     analyses: tuple[str, ...] = ()
+    alone: bool = False  # a worker was lost that had its only method beside others
 
     @property
     def title(self) -> str:
@@ -81,7 +82,8 @@ class Work:
     @property
     def key(self) -> str:
         """Its name, for people and for locks."""
-        title = f"{self.step} {self.job.title}"
+        alone = f", {', '.join(self.job.methods)} alone" if self.job.alone else ""
+        title = f"{self.step} {self.job.title}{alone}"
         if self.step is Step.EXPLAIN and self.part.count > 1:
             return f"{title}, part {self.part.index + 1} of {self.part.count}"
         return title  # whatever the parts: two runs must not join a cell at once

@@ -58,7 +58,7 @@ def join(
 def _join(state: CellState, metrics: Sequence[Bound], parts: Sequence[PartState]) -> None:
     if failure := _failure(state, metrics, parts):
         if failure_of(state).content is None:  # nothing but NaN: tried again, all is made anew
-            shutil.rmtree(parts_folder(state.ledger, state.method))
+            shutil.rmtree(parts_folder(state.ledger, state.method), ignore_errors=True)
         write_record(_folder(state) / "cell.json", {
             **state.known,
             "method": state.method.spec,
@@ -122,6 +122,8 @@ def _record(
     chosen = ledger.selection.metrics
     made_from = {metric.spec: ledger.score_fingerprint(method, metric) for metric in chosen}
     threshold = threshold_of(state).content
+    if threshold is None and state.fits:  # tuned for metrics that are there
+        threshold = state.known.get(TUNED)
     fresh = not state.has_maps
     return {
         "method": method.spec,
@@ -135,7 +137,7 @@ def _record(
                           | {spec: {"error": error, "made_from": made_from[spec]}
                              for spec, error in failed.items()},
         **(_costs(parts) if fresh else {name: state.known.get(name) for name in COSTS}),
-        TUNED: state.known.get(TUNED) if threshold is None else threshold,
+        TUNED: threshold,
     }  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """The whole run: all tasks of a plan, then the tables."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,7 +13,7 @@ from xaibench.core.passes.device import choose_device
 from xaibench.core.progress import progress_bar
 from xaibench.core.store import read_json, remove_leftovers, write_json
 from xaibench.executors.find import find_executor
-from xaibench.executors.schedule import Done, Means, SkippedError
+from xaibench.executors.schedule import Done, LostWorkerError, Means, SkippedError, Task
 from xaibench.pipeline.analyse import check_same_run
 from xaibench.pipeline.claims import present
 from xaibench.pipeline.clearing import clear
@@ -22,7 +22,8 @@ from xaibench.pipeline.doing import Doing
 from xaibench.pipeline.estimate import passes_of, passes_of_all
 from xaibench.pipeline.forgive import forgive
 from xaibench.pipeline.gather import gather
-from xaibench.pipeline.jobs import Work
+from xaibench.pipeline.jobs import Job, Step, Work
+from xaibench.pipeline.lost import blame, is_by_methods, separate
 from xaibench.pipeline.plan import Plan
 from xaibench.pipeline.selection import Selection
 from xaibench.pipeline.tasks import tasks_of
@@ -87,23 +88,70 @@ def _run_plan(
 
 
 def _do_all(selection: Selection, plan: Plan, outcome: Outcome) -> None:
-    options, tasks = selection.options, tasks_of(selection, plan)
-    execute = find_executor(options.executor)
-    title, alone = selection.dataset_spec, options.executor == "serial"
-    # Only what is done one by one has a pace that tells the time left.
-    ahead = passes_of_all(selection, plan, [task.work for task in tasks]) if alone else None
-    with progress_bar("run", title, len(tasks), ahead=ahead) as bar:
+    run = _Run(selection, plan, outcome)
+    run.execute(tasks_of(selection, plan.jobs))
+    if run.lost:
+        _log.warning("workers died that had several methods at work: each is asked alone")
+        run.execute(tasks_of(selection, separate(run.lost)))
 
-        def do(work: Work, out: Path) -> Failures:
-            bar.expect(passes_of(selection, plan, work))
-            return doing(work, out)
 
-        doing = Doing(selection, plan)
-        # Closed at once when this ends, however it ends: no worker must outlive it.
-        with closing(execute(do if alone else doing, tasks, means_of(selection))) as finished:
-            for done in finished:
-                _note(done, plan, outcome)
-                bar.advance()
+class _Run:
+    """Tasks at work, and what they come to."""
+
+    def __init__(self, selection: Selection, plan: Plan, outcome: Outcome) -> None:
+        self._selection, self._plan, self._outcome = selection, plan, outcome
+        self._doing = Doing(selection, plan)
+        self.lost: list[Job] = []
+
+    def execute(self, tasks: Sequence[Task]) -> None:
+        """Do tasks; keep what failed.
+
+        Raises:
+            XaibenchError: nothing can be stored, or the only model of the plan failed.
+        """
+        selection, plan, doing = self._selection, self._plan, self._doing
+        name, execute = selection.dataset_spec, find_executor(selection.options.executor)
+        # Only what is done one by one has a pace that tells the time left.
+        here = selection.options.executor == "serial"
+        ahead = passes_of_all(selection, plan, [task.work for task in tasks]) if here else None
+        with progress_bar("run", name, len(tasks), ahead=ahead) as bar:
+
+            def do(work: Work, out: Path) -> Failures:
+                bar.expect(passes_of(selection, plan, work))
+                return doing(work, out)
+
+            # Closed at once when this ends, however it ends: no worker must outlive it.
+            with closing(execute(do if here else doing, tasks, means_of(selection))) as finished:
+                for done in finished:
+                    self._note(done)
+                    bar.advance()
+
+    def _note(self, done: Done) -> None:
+        work, error = done.task.work, done.error
+        if error is None:
+            self._fail(work.job, done.answer)
+        elif isinstance(error, LostWorkerError) and is_by_methods(self._selection, work):
+            self._lose(work.job, str(error))
+        elif not isinstance(error, SkippedError):
+            mistake = isinstance(error, XaibenchError) and not isinstance(error, LostWorkerError)
+            if isinstance(error, StorageError) or (mistake and len(self._plan.jobs) == 1):
+                raise error
+            # One model that can't be trained must not cost the others' results.
+            reason = reason_of(error)
+            _log.error("%s failed: %s", done.task.key, reason)
+            _log.debug("traceback of %s", done.task.key, exc_info=error)
+            self._outcome.failures[work.job.title] = reason
+
+    def _lose(self, job: Job, reason: str) -> None:
+        """Ask the methods alone that a worker had that died, or know which one has killed it."""
+        if len(job.methods) > 1:
+            self.lost.append(job)
+            return
+        blame(self._selection, job, reason)
+        self._fail(job, self._doing(Work(Step.JOIN, job), self._outcome.out))
+
+    def _fail(self, job: Job, failures: Failures) -> None:
+        self._outcome.failures |= {f"{what} on {job.title}": why for what, why in failures.items()}
 
 
 def means_of(selection: Selection) -> Means:
@@ -117,25 +165,3 @@ def means_of(selection: Selection) -> Means:
         address=options.address,
         shared=options.shared,
     )
-
-
-def _note(done: Done, plan: Plan, outcome: Outcome) -> None:
-    """Keep what failed; one model that can't be trained must not cost the others' results.
-
-    Raises:
-        XaibenchError: nothing can be stored, or the only model of the plan failed.
-    """
-    job = done.task.work.job
-    if done.error is None:
-        outcome.failures |= {f"{what} on {job.title}": why for what, why in done.answer.items()}
-        return
-    if isinstance(done.error, SkippedError):
-        return
-    if isinstance(done.error, StorageError) or (
-        isinstance(done.error, XaibenchError) and len(plan.jobs) == 1
-    ):
-        raise done.error
-    reason = reason_of(done.error)
-    _log.error("%s failed: %s", done.task.key, reason)
-    _log.debug("traceback of %s", done.task.key, exc_info=done.error)
-    outcome.failures[job.title] = reason

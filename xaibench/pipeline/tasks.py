@@ -8,19 +8,18 @@ from xaibench.executors.schedule import Task
 from xaibench.pipeline.cells import CellState, Ledger
 from xaibench.pipeline.jobs import Job, Step, Work, steps_of
 from xaibench.pipeline.parts import PartState, failure_of, threshold_of
-from xaibench.pipeline.plan import Plan
 from xaibench.pipeline.selection import Selection
 
 
-def tasks_of(selection: Selection, plan: Plan) -> list[Task]:
-    """Return all tasks of a plan, in an order in which they can be done one by one."""
-    judges = {job: _judge_of(selection, job) for job in plan.jobs}
-    planned = {_place(job) for job in plan.jobs}
+def tasks_of(selection: Selection, jobs: Sequence[Job]) -> list[Task]:
+    """Return all tasks of some jobs, in an order in which they can be done one by one."""
+    judges = {job: _judge_of(selection, job) for job in jobs}
+    planned = {_place(job) for job in jobs if not job.alone}
     outside = {judge for judge in judges.values() if judge and _place(judge) not in planned}
-    jobs = [*sorted(outside, key=lambda judge: judge.title), *plan.jobs]
+    ordered = [*sorted(outside, key=lambda judge: judge.title), *jobs]
     # Those that classify come first, as they may judge the others.
-    jobs.sort(key=lambda job: judges.get(job) is not None)
-    return [task for job in jobs for task in _tasks_of(selection, job, judges.get(job))]
+    ordered.sort(key=lambda job: judges.get(job) is not None)
+    return [task for job in ordered for task in _tasks_of(selection, job, judges.get(job))]
 
 
 def _tasks_of(selection: Selection, job: Job, judge: Job | None) -> Iterator[Task]:

@@ -117,7 +117,7 @@ def _do_runs(planned: Planned, command: str, outcome: Outcome) -> dict[str, str]
     broken: dict[str, str] = {}
     ahead: Counter[str] = Counter()
     for _, selection, plan in planned.runs:
-        works = [task.work for task in tasks_of(selection, plan)]
+        works = [task.work for task in tasks_of(selection, plan.jobs)]
         ahead.update(passes_of_all(selection, plan, works))
     with progress_bar("study", planned.study.name, len(planned.runs), ahead=ahead) as bar:
         for number, (point, selection, plan) in enumerate(planned.runs, 1):
