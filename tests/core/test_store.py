@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -13,6 +14,7 @@ from xaibench.core.archive import MapReader, MapWriter, map_key
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum, code_of, fingerprint
 from xaibench.core.store import (
+    files_below,
     folder_name,
     read_json,
     remove_leftovers,
@@ -70,6 +72,17 @@ def test_only_leftovers_of_dead_processes_are_removed(tmp_path):
     os.utime(tmp_path / "cells" / old, (0, 0))
     remove_leftovers(tmp_path)
     assert sorted(path.name for path in (tmp_path / "cells").iterdir()) == sorted(kept)
+
+
+def test_a_folder_that_goes_meanwhile_is_passed_over(tmp_path):
+    for name in ("a/1.txt", "a/2.csv", "b/3.txt", "c/4.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = []
+    for path in files_below(tmp_path, "*.txt"):
+        found.append(path.relative_to(tmp_path).as_posix())
+        shutil.rmtree(tmp_path / "b", ignore_errors=True)
+    assert found == ["a/1.txt", "c/4.txt"]
 
 
 def test_writing_below_a_file_names_the_place(tmp_path):
@@ -265,7 +278,13 @@ def test_code_counts_what_it_imports_from_core_at_any_depth(tmp_path):
     alone.write_text("from elsewhere import cover\n", "utf-8")
     found = {}
     fingerprints._follow(plugin, found)
-    assert [path.stem for path in found] == ["plugin", "covering", "baselines", "confidence", "overlap"]
+    assert [path.stem for path in found] == [
+        "plugin",
+        "covering",
+        "baselines",
+        "confidence",
+        "overlap",
+    ]
     fingerprints._follow(alone, found := {})
     assert [path.stem for path in found] == ["alone"]
     fingerprints._follow(fingerprints._PACKAGE / "pipeline" / "explain.py", found := {})

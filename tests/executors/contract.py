@@ -1,6 +1,7 @@
 """What every executor has to do, tried in one go, as workers take long to start."""
 
 import logging
+import signal
 
 from torch_toys import count_threads
 from toys import do
@@ -21,6 +22,7 @@ def check_contract(executor, out, caplog, *, workers_die=True, **means):
         task("second", after=("first",)),
         task("first"),
         task("bad", "fail"),
+        task("quits", "quit_all", 0),
         task("needs bad", after=("bad", "first")),
         task("needs that", after=("needs bad",)),
         task("no data", "lack"),
@@ -31,6 +33,7 @@ def check_contract(executor, out, caplog, *, workers_die=True, **means):
         tasks += [
             task("code", "answer_with_code"),
             task("dies once", "die", "d1", 1),
+            task("is ended once", "die", "d3", 1, signal.SIGTERM),
             task("dies always", "die", "d2", 99),
             task("needs the dead", after=("dies always",)),
         ]
@@ -48,13 +51,15 @@ def check_contract(executor, out, caplog, *, workers_die=True, **means):
     _check_records(caplog)
     if workers_die:
         assert isinstance(done["code"].error, Exception)
-        assert done["dies once"].answer == 2
+        assert done["dies once"].answer == done["is ended once"].answer == 2
         assert (out / "d2").read_text() == "xxx"  # begun, and begun again twice
         assert isinstance(done["dies always"].error, LostWorkerError)
         assert "perhaps out of memory" in str(done["dies always"].error)
         assert "needs dies always, which failed: its" in str(done["needs the dead"].error)
         again = [line for line in caplog.messages if "it is begun again" in line]
-        assert sorted(line.split(":")[0] for line in again) == ["dies always"] * 2 + ["dies once"]
+        assert sorted(line.split(":")[0] for line in again) == [
+            *["dies always"] * 2, "dies once", "is ended once"
+        ]  # fmt: skip
 
 
 def check_threads(executor, out, **means):
@@ -68,6 +73,7 @@ def _check_errors(done):
     assert type(done["no data"].error).__mro__[-4] is XaibenchError
     assert str(done["no data"].error) == "no data; fetch them"
     assert repr(done["local"].error) == "LocalError('here')"
+    assert repr(done["quits"].error) == "SystemExit(0)"
     for key in ("needs bad", "needs that"):
         assert isinstance(done[key].error, SkippedError)
     why = str(done["needs bad"].error)

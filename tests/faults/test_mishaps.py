@@ -17,6 +17,7 @@ PLACE = "on pocket, fold 0, seed 0"
 OUT_OF_LUCK = "RuntimeError('out of luck')"
 MISHAPS = [
     ("mishap", "raise", f"mishap {PLACE}: {OUT_OF_LUCK}"),
+    ("mishap", "quit", f"mishap {PLACE}: RuntimeError('it called sys.exit(0)')"),
     ("mishap", "nan", f"mishap {PLACE}: method mishap returned nothing but NaN or infinity."),
     ("mishap", "hog", "can't allocate memory"),
     ("clumsy", "raise", f"clumsy of gradcam {PLACE}: metric clumsy failed: {OUT_OF_LUCK}"),

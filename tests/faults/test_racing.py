@@ -7,6 +7,7 @@ import pytest
 from live_runs import Live, arguments
 
 from results import inconsistencies_of, leftovers_of, results_of
+from xaibench.core.store import read_json
 
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (DEBUG|INFO|WARNING|ERROR) \S")
 
@@ -68,6 +69,20 @@ def test_runs_that_train_otherwise_mix_nothing(whole, run, tmp_path):
         assert run(out, epochs=epochs)[0] == 0
         assert results_of(out) == results
         check_clean(out)
+
+
+def test_a_run_describes_itself_even_if_another_did_meanwhile(run, tmp_path):
+    out = tmp_path / "out"
+    slow = Live(arguments(out, "cells", models="pocket"), tmp_path / "slow", POCKET_SLEEP="0.8")
+    until = time.monotonic() + 30
+    while not (out / "run.json").exists():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    assert run(out, models="pocket_saliency", epochs=1)[0] == 0
+    assert list(read_json(out / "run.json")["models"]) == ["pocket_saliency"]
+    assert slow.process.is_alive()
+    assert slow.wait()[0] == 0
+    assert list(read_json(out / "run.json")["models"]) == ["pocket"]
 
 
 def test_who_waits_for_one_that_is_killed_takes_over(whole, tmp_path):

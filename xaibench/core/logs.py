@@ -9,6 +9,7 @@ from pathlib import Path
 
 from xaibench import __version__
 from xaibench.core.errors import XaibenchError
+from xaibench.core.files import exists
 
 NAME = "run.log"
 _STANDS = "the traceback stands in "
@@ -112,8 +113,8 @@ class _LogFile(logging.FileHandler):
         self.handle(_record(text, error))
 
     def end(self, text: str) -> None:
-        """Write the last line of what has begun."""
-        if not self._header:
+        """Write the last line of what has begun; in a run's folder that alone is worth a line."""
+        if not self._header or exists(self._path.with_name("run.json")):
             self.write(text)
 
 

@@ -124,6 +124,13 @@ class Bound:
         return Bound(self.plugin, {**self.plugin.traits.whole, **self.options})
 
     def __call__(self, words: object) -> Any:
-        """Call the plugin with the words that it asks for, taken from an object's attributes."""
+        """Call the plugin with the words that it asks for, taken from an object's attributes.
+
+        Raises:
+            Exception: whatever it raises; one that would end the whole program is none of that.
+        """
         arguments = [getattr(words, word) for word in self.plugin.signature.words]
-        return self.plugin.function(*arguments, **self.options)
+        try:
+            return self.plugin.function(*arguments, **self.options)
+        except SystemExit as error:
+            raise RuntimeError(f"it called sys.exit({error.code!r})") from error

@@ -35,6 +35,8 @@ def attempt(do: Do, work: Any, out: Path) -> Outcome:
     except Exception as error:
         pass_on_interruption(error)
         return Outcome(error=error)
+    except SystemExit as error:  # a task ends by itself, and nothing else
+        return Outcome(error=ForeignError(repr(error)))
 
 
 def portable(outcome: Outcome) -> Outcome:

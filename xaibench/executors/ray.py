@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import tempfile
 import time
 from collections import OrderedDict
@@ -145,6 +146,8 @@ class _Store:
 def _follow(order: _Order, *parcels: carrying.Files) -> _Report:
     if order.data:
         os.environ.setdefault(_DATA, order.data)
+    # Ray's own handler raises SystemExit, which would pass for what the task does.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     records: list[logging.LogRecord] = []
     with sent_by(records.append, order.level), limited_threads(order.threads):
         if order.out is not None:

@@ -75,7 +75,10 @@ def try_out(model: Model, spec: str, image: Tensor) -> None:
     except Exception as error:
         size = f"{image.shape[2]} x {image.shape[3]}"
         said = (str(error) or type(error).__name__).splitlines()[0].rstrip(".!")
-        raise XaibenchError(f"model {spec} takes no images of {size} ({said}).") from error
+        raise XaibenchError(
+            f"model {spec} takes no images of {size} ({said}); choose another --image-size, or "
+            "mend the model."
+        ) from error
 
 
 def missing_word(method: Bound, model: Model, images: Tensor) -> str | None:

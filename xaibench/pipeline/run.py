@@ -77,12 +77,14 @@ def _run_plan(
         forgive(selection)
     splits = dict(save_split(selection, fold) for fold in selection.folds)
     about = describe_run(selection, plan, command, splits)
+    about |= {"suite": dict(suite)} if suite else {}
     if not alone:
-        write_json(out / "run.json", about | ({"suite": dict(suite)} if suite else {}))
+        write_json(out / "run.json", about)
     _do_all(selection, plan, outcome)
     remove_leftovers(out)  # of workers that were lost
     outcome.failures |= plan.failed
     if not alone:
+        write_json(out / "run.json", about)  # another run may have described itself meanwhile
         gather(selection, plan)
     return outcome
 

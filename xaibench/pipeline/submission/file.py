@@ -184,4 +184,6 @@ class MapsFile:
             raise
         except Exception as error:  # what numpy makes of damaged headers is of many kinds
             said = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise XaibenchError(f"{self.path}: '{key}' can't be read ({said}).") from error
+            raise XaibenchError(
+                f"{self.path}: '{key}' can't be read ({said}); store it again."
+            ) from error

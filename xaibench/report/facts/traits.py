@@ -21,8 +21,8 @@ def kind_of(method: str, run: Run) -> str:
     """
     if method not in run["methods"]:
         raise XaibenchError(
-            f"the scores hold method '{method}', but run.json doesn't list it; both files must "
-            "come from one run."
+            f"the scores hold method '{method}', but run.json doesn't list it, as another run wrote "
+            "it; repeat the run's command."
         )
     family = run["methods"][method]["family"]
     return family if family in ("learned", "control") else "method"
