@@ -1,3 +1,4 @@
+import contextlib
 import logging
 
 import pytest
@@ -166,3 +167,17 @@ def test_an_interruption_is_found_behind_other_errors():
         save()
     assert isinstance(interruption_of(caught.value), KeyboardInterrupt)
     assert interruption_of(RuntimeError("of its own")) is None
+
+
+def test_a_log_tells_of_a_run_that_found_all_done_but_not_of_what_was_refused(tmp_path):
+    def log_of(folder, error=None):
+        with contextlib.suppress(XaibenchError), logged_to(folder, "a command"):
+            if error:
+                raise error
+        return (folder / "run.log").is_file()
+
+    assert not log_of(tmp_path)  # no run's folder
+    (tmp_path / "run.json").write_text("{}", "utf-8")
+    assert not log_of(tmp_path, XaibenchError("no"))
+    assert log_of(tmp_path)
+    assert (tmp_path / "run.log").read_text("utf-8").splitlines()[-1].endswith("INFO end")

@@ -40,7 +40,7 @@ def logged_to(folder: Path, command: str) -> Iterator[None]:
         yield
         handler.end("end")
     except XaibenchError as error:
-        handler.end(f"error: {error}")
+        handler.end(f"error: {error}", refused=True)
         raise
     except BaseException as error:
         if interruption_of(error) is not None:
@@ -112,9 +112,10 @@ class _LogFile(logging.FileHandler):
         """Write to this log alone, with a traceback where there is an error."""
         self.handle(_record(text, error))
 
-    def end(self, text: str) -> None:
-        """Write the last line of what has begun; in a run's folder that alone is worth a line."""
-        if not self._header or exists(self._path.with_name("run.json")):
+    def end(self, text: str, *, refused: bool = False) -> None:
+        """Write the last line of what has begun, or in a run's folder of what found all done."""
+        in_a_run = exists(self._path.with_name("run.json")) and not refused
+        if in_a_run or not self._header:
             self.write(text)
 
 

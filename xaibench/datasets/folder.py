@@ -121,6 +121,12 @@ def _read_folder(place: Path, trees: Mapping[str, Path], classes: tuple[str, ...
     names = [name for name in _subfolders(place) if (place / name).resolve() not in skip]
     if not names:
         raise XaibenchError(f"{place}: it has no subfolders; {_USAGE}.")
+    if not classes and "images" in names and {"masks", "boxes"} & set(names):
+        other = next(name for name in ("masks", "boxes") if name in names)
+        raise XaibenchError(
+            f"folder[path={place}]: images and {other} would be classes; name "
+            f"path={place / 'images'},{other}={place / other}, or say classes=images+{other}."
+        )
     chosen = _choose(place, names, classes)
     found = _Found()
     for label, name in enumerate(chosen):

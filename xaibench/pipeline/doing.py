@@ -1,6 +1,5 @@
 """A run's work for any process: it travels as options and names, and opens the data there."""
 
-import logging
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,6 @@ from xaibench.pipeline.options import RunOptions
 from xaibench.pipeline.plan import Plan
 from xaibench.pipeline.selection import Selection
 from xaibench.pipeline.work import Failures, Workshop
-
-_log = logging.getLogger(__name__)
 
 
 class Doing:
@@ -41,7 +38,6 @@ class Doing:
         with claimed(out, work.key):
             workshop = self._workshop or _open(self._options, self._metrics)
             workshop.selection.place_in(out)
-            _log.info("%s", work.key)
             return workshop.do(work)
 
 

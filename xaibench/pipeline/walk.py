@@ -52,6 +52,7 @@ class Worker:
         self.device = choose_device(self.selection.options.device)
         self.engine = self.judge = self.selection.engine(load_model(ledger))
         self.predictions: Predictions | None = None
+        self._told: set[tuple[str, str]] = set()
         if ledger.judge is not None:
             if ledger.judge is not ledger:
                 self.judge = self.selection.engine(load_model(ledger.judge))
@@ -160,8 +161,13 @@ class Worker:
         failed = len(cell.scorer.failed)
         with self._failing_alone(cell.method, cell.fail):
             cell.write(raw, maps, batch, cell.scorer.add(evidence, batch))
-        for error in list(cell.scorer.failed.values())[failed:]:
-            _log.error("%s on %s: %s", cell.method.spec, self.ledger.title, error)
+        for metric, error in list(cell.scorer.failed.items())[failed:]:
+            if (
+                cell.method.spec,
+                metric,
+            ) not in self._told:  # once is enough, however many the parts
+                self._told.add((cell.method.spec, metric))
+                _log.error("%s on %s: %s", cell.method.spec, self.ledger.title, error)
 
     @contextmanager
     def _failing_alone(self, method: Bound, fail: Callable[[str], None]) -> Iterator[None]:

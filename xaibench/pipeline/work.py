@@ -1,5 +1,6 @@
 """One step of one job: train, explain a part, analyse, or join the parts."""
 
+import logging
 from collections.abc import Sequence
 
 from xaibench.core.plugin import Bound
@@ -14,6 +15,7 @@ from xaibench.pipeline.trained import load_model, train_model
 from xaibench.pipeline.tuning import TUNED
 from xaibench.pipeline.walk import Worker
 
+_log = logging.getLogger(__name__)
 Failures = dict[str, str]
 
 
@@ -37,7 +39,7 @@ class Workshop:
         ledger = Ledger(self.selection, job.fold, self.selection.model(job.model), job.seed)
         methods = [bind("method", spec) for spec in job.methods]
         if work.step is Step.TRAIN:
-            self._train(ledger, methods)
+            self._train(ledger, methods, work)
         elif work.step is Step.EXPLAIN:
             self._explain(ledger, methods, work)
         elif work.step is Step.ANALYSE:
@@ -46,11 +48,14 @@ class Workshop:
             return self._join(ledger, methods)
         return {}
 
-    def _train(self, ledger: Ledger, methods: Sequence[Bound]) -> None:
-        train_model(ledger)
+    def _train(self, ledger: Ledger, methods: Sequence[Bound], work: Work) -> None:
+        if not ledger.model_is_trained():
+            _log.info("%s", work.key)
+            train_model(ledger)
         states = [ledger.cell_state(method) for method in methods]
         untuned = [state for state in states if self._needs_threshold(state)]
         if untuned:
+            _log.info("tune %s", work.job.title)
             self._worker(ledger).tune(untuned)
 
     def _needs_threshold(self, state: CellState) -> bool:
@@ -68,6 +73,7 @@ class Workshop:
             if (missing := state.cell.missing_metrics(self.metrics)) and not state.holds(missing)
         ]
         if left:
+            _log.info("%s", work.key)
             self._worker(ledger).explain(left, self.metrics)
 
     def _join(self, ledger: Ledger, methods: Sequence[Bound]) -> Failures:
