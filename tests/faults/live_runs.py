@@ -94,6 +94,7 @@ def _live(words, said, prepare, environment):
     if prepare is not None:
         prepare()
     sys.argv = ["xaibench", *words]
+    cli.cli.add_command(_cells)
     cli.main()
 
 
@@ -104,9 +105,6 @@ def _cells(**given):
     selection = select(given_ones(given))
     outcome = run_plan(selection, make_plan(selection), "a test")
     end_with([f"{what}: {why}" for what, why in outcome.failures.items()])
-
-
-cli.cli.add_command(_cells)
 
 
 @dataclass(frozen=True)

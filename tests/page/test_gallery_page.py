@@ -91,8 +91,8 @@ def stored(finished_run, run, scores):
     def read(sample, method, model, threshold):
         model = model or next(iter(run["models"]))
         place = Place(run["dataset"], "kfold:2", folds[sample], model, 0)
-        archive = Layout(finished_run).cell_folder(place, method) / "maps.npz"
-        values, _ = kept.finished(archive, [f"label/{sample}"], (48, 48), method)
+        folder = Layout(finished_run).cell_folder(place, method)
+        values, _ = kept.finished(folder, [f"label/{sample}"], (48, 48), method)
         truth = resize_picture(kept.images.read(samples[sample]), 48).mask > 0
         return mark("iou", values[None], threshold, "maximum"), torch.from_numpy(truth)[None]
 

@@ -77,7 +77,11 @@ def test_a_model_is_trained_again_where_the_code_of_its_optimiser_changed(tmp_pa
     monkeypatch.setattr(
         fingerprints, "_read", lambda path: ("edited", ()) if path.name == edited else read(path)
     )
-    assert Ledger(selection, 0, selection.models[0], 0).model_fingerprint != before
+    fingerprints.code_of.cache_clear()
+    try:
+        assert Ledger(selection, 0, selection.models[0], 0).model_fingerprint != before
+    finally:
+        fingerprints.code_of.cache_clear()
 
 
 def test_balanced_weights_are_the_published_ones(tmp_path):

@@ -21,7 +21,7 @@ def kind_of(method: str, run: Run) -> str:
     """
     if method not in run["methods"]:
         raise XaibenchError(
-            f"the scores hold method '{method}', which run.json doesn't list, as another run wrote "
+            f"the scores hold method '{method}', but run.json doesn't list it: another run wrote "
             "it; repeat the run's command."
         )
     family = run["methods"][method]["family"]

@@ -76,7 +76,7 @@ class Stored:
             raw = torch.from_numpy(reader[key])[None]
         except (OSError, ValueError, BadZipFile) as error:
             raise XaibenchError(
-                f"{folder}: {error}; repeat the run, and it is made again."
+                f"{folder}/maps*.npz: {error}; repeat the run, and it is made again."
             ) from error
         traits = self._run["methods"][method]
         maps, statuses = finish(raw, size, sign=traits["sign"], rescale=traits["rescale"])
