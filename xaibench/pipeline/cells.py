@@ -11,6 +11,7 @@ from xaibench.core.fingerprints import checksum, code_of, fingerprint
 from xaibench.core.intact import are_intact, is_intact, read_record
 from xaibench.core.layout import Place
 from xaibench.core.plugin import Bound
+from xaibench.pipeline.jobs import Job
 from xaibench.pipeline.options import TRAINING
 from xaibench.pipeline.selection import Selection
 
@@ -100,6 +101,11 @@ class Ledger:
         return CellState(self, method, read_cell(self.cell_folder(method)))
 
 
+def ledger_of(selection: Selection, job: Job) -> Ledger:
+    """Return the one of a job's model."""
+    return Ledger(selection, job.fold, selection.model(job.model), job.seed)
+
+
 def read_cell(folder: Path) -> dict[str, Any]:
     """Return the record that goes with a cell's scores; empty where there is none."""
     known = read_record(folder / "cell.json")
@@ -169,6 +175,16 @@ class CellState:
         failed = self.known.get("failed_metrics", {}) if self.fits else {}
         held = self._current({spec: record["made_from"] for spec, record in failed.items()})
         return {spec: failed[spec]["error"] for spec in failed if spec in held}
+
+    def failures(self, metrics: Sequence[Bound]) -> dict[str, str]:
+        """Return what would fail again, by method or metric, and why."""
+        if self.failure is not None:
+            return {self.method.spec: self.failure}
+        return {
+            f"{metric.spec} of {self.method.spec}": self.failed_metrics[metric.spec]
+            for metric in metrics
+            if metric.spec in self.failed_metrics
+        }
 
     def missing_metrics(self, wanted: Sequence[Bound], *, retry: bool = False) -> list[Bound]:
         """Return the metrics still to be computed.

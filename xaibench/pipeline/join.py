@@ -46,13 +46,7 @@ def join(
     if missing:
         _join(state, missing, [PartState(state, part) for part in parts])
         state = ledger.cell_state(method)
-    if state.failure is not None:
-        return {method.spec: state.failure}
-    return {
-        f"{metric.spec} of {method.spec}": state.failed_metrics[metric.spec]
-        for metric in metrics
-        if metric.spec in state.failed_metrics
-    }
+    return state.failures(metrics)
 
 
 def _join(state: CellState, metrics: Sequence[Bound], parts: Sequence[PartState]) -> None:

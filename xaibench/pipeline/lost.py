@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from xaibench.core.registry import bind
-from xaibench.pipeline.cells import Ledger
+from xaibench.pipeline.cells import ledger_of
 from xaibench.pipeline.jobs import Job, Step, Work
 from xaibench.pipeline.parts import failure_of
 from xaibench.pipeline.selection import Selection
@@ -12,7 +12,7 @@ from xaibench.pipeline.selection import Selection
 
 def is_by_methods(selection: Selection, work: Work) -> bool:
     """Whether a worker that died had methods at work, and no training or analysis."""
-    trained = work.step is not Step.TRAIN or _ledger(selection, work.job).model_is_trained()
+    trained = work.step is not Step.TRAIN or ledger_of(selection, work.job).model_is_trained()
     return bool(work.job.methods) and work.step is not Step.ANALYSE and trained
 
 
@@ -28,8 +28,4 @@ def separate(jobs: Iterable[Job]) -> list[Job]:
 def blame(selection: Selection, job: Job, error: str) -> None:
     """Record that a job's only method kills its workers: what is joined then is its failure."""
     (spec,) = job.methods
-    failure_of(_ledger(selection, job).cell_state(bind("method", spec))).record(error)
-
-
-def _ledger(selection: Selection, job: Job) -> Ledger:
-    return Ledger(selection, job.fold, selection.model(job.model), job.seed)
+    failure_of(ledger_of(selection, job).cell_state(bind("method", spec))).record(error)

@@ -12,7 +12,7 @@ from xaibench.core.plugin import Bound
 from xaibench.core.splits import OFFICIAL
 from xaibench.pipeline.analyse import analysis_failure, is_analysed, why_no_analysis
 from xaibench.pipeline.building import missing_word
-from xaibench.pipeline.cells import CellState, Ledger
+from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.jobs import Job
 from xaibench.pipeline.leaks import find_leaks
 from xaibench.pipeline.rehearsal import rehearse
@@ -98,7 +98,7 @@ def _plan_model(selection: Selection, model: Bound, plan: Plan) -> None:
             lost: dict[str, str] = {}
             if trained and not retry:
                 for state in states:
-                    failed |= _failed_before(state, plan.metrics)
+                    failed |= state.failures(plan.metrics)
                 lost = {a.spec: why for a in analyses if (why := analysis_failure(ledger, a))}
             for what, why in (failed | lost).items():
                 plan.failed[f"{what} on {ledger.title}"] = why
@@ -108,24 +108,13 @@ def _plan_model(selection: Selection, model: Bound, plan: Plan) -> None:
             plan.analyses += len(analyses)
             plan.analysed += len(analysed)
             plan.done += sum(
-                s.method not in missing and not _failed_before(s, plan.metrics) for s in states
+                s.method not in missing and not s.failures(plan.metrics) for s in states
             )
             if not trained and not prototype.trained:
                 plan.trainings.append((fold, model.spec, seed))
             if missing or left or not trained:
                 specs = tuple(method.spec for method in missing)
                 plan.jobs.append(Job(fold, model.spec, seed, specs, left))
-
-
-def _failed_before(state: CellState, metrics: Sequence[Bound]) -> dict[str, str]:
-    """Return what of a cell would fail again, by method or metric, and why."""
-    if state.failure is not None:
-        return {state.method.spec: state.failure}
-    return {
-        f"{metric.spec} of {state.method.spec}": state.failed_metrics[metric.spec]
-        for metric in metrics
-        if metric.spec in state.failed_metrics
-    }
 
 
 def _is_named(method: Bound) -> bool:

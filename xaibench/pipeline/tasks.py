@@ -5,7 +5,7 @@ from pathlib import Path
 
 from xaibench.core.registry import bind
 from xaibench.executors.schedule import Task
-from xaibench.pipeline.cells import CellState, Ledger
+from xaibench.pipeline.cells import CellState, Ledger, ledger_of
 from xaibench.pipeline.jobs import Job, Step, Work, steps_of
 from xaibench.pipeline.parts import PartState, failure_of, threshold_of
 from xaibench.pipeline.selection import Selection
@@ -27,7 +27,7 @@ def _tasks_of(selection: Selection, job: Job, judge: Job | None) -> Iterator[Tas
     models = [job] if judge is None else [job, judge]
     trained = {Work(Step.TRAIN, each).key for each in models}
     explained = {work.key for work in works if work.step is Step.EXPLAIN}
-    ledgers = [_ledger(selection, each) for each in models]
+    ledgers = [ledger_of(selection, each) for each in models]
     states = [ledgers[0].cell_state(bind("method", spec)) for spec in job.methods]
     for work in works:
         needed = trained - {work.key}
@@ -56,14 +56,10 @@ def _read_by(work: Work, ledger: Ledger, states: Sequence[CellState]) -> Iterato
 
 def _judge_of(selection: Selection, job: Job) -> Job | None:
     """Return the model that judges a job's maps, where that is another one."""
-    ledger = _ledger(selection, job)
+    ledger = ledger_of(selection, job)
     if ledger.judge in (None, ledger) or not job.methods:
         return None
     return Job(job.fold, ledger.judge.model.spec, job.seed)
-
-
-def _ledger(selection: Selection, job: Job) -> Ledger:
-    return Ledger(selection, job.fold, selection.model(job.model), job.seed)
 
 
 def _place(job: Job) -> tuple[int, str, int]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
 from xaibench.pipeline.analyse import analyse
-from xaibench.pipeline.cells import CellState, Ledger
+from xaibench.pipeline.cells import CellState, Ledger, ledger_of
 from xaibench.pipeline.jobs import Step, Work, parts_of
 from xaibench.pipeline.join import join
 from xaibench.pipeline.parts import PartState, failure_of, threshold_of
@@ -36,7 +36,7 @@ class Workshop:
             XaibenchError: the model can't be trained or loaded, or nothing can be stored.
         """
         job = work.job
-        ledger = Ledger(self.selection, job.fold, self.selection.model(job.model), job.seed)
+        ledger = ledger_of(self.selection, job)
         methods = [bind("method", spec) for spec in job.methods]
         if work.step is Step.TRAIN:
             self._train(ledger, methods, work)
