@@ -20,6 +20,7 @@ from xaibench.commands.explain import explain
 from xaibench.commands.mistakes import Commands, in_one_line, visible
 from xaibench.commands.options import Telling
 from xaibench.commands.plugins import check, layers, list_plugins, metrics
+from xaibench.commands.publish import publish
 from xaibench.commands.run import report, run
 from xaibench.commands.score import score
 from xaibench.commands.study import study
@@ -43,8 +44,8 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (run, report, analyse, explain, score, compare, diagnose, study, list_plugins,
-                 metrics, check, layers, audit, fetch, completion):  # fmt: skip
+for _command in (run, report, analyse, explain, score, compare, publish, diagnose, study,
+                 list_plugins, metrics, check, layers, audit, fetch, completion):  # fmt: skip
     cli.add_command(_command)
 
 

@@ -2,7 +2,7 @@
 
 import time
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -144,8 +144,20 @@ def _run(options: dict[str, Any], origin: Mapping[str, str], *, dry_run: bool) -
 @click.option("--full", is_flag=True, help="print all tables, not only what came out")
 @plugin_option
 def report(directory: Path, *, full: bool) -> None:
-    """Write a run's tables and pictures again."""
-    show(directory, full=full)
+    """Write a run's or a study's tables and pictures again."""
+    from xaibench.report.study import is_study, rewrite_study
+
+    if is_study(directory):
+        show_study(directory, rewrite_study(directory))
+    else:
+        show(directory, full=full)
+
+
+def show_study(out: Path, answers: Iterable[str]) -> None:
+    """Print what a study came to."""
+    for answer in answers:
+        say(f"- {answer}")
+    say(f"written to {out}: study.md, study.csv, study.png, study.svg")
 
 
 def show(out: Path, *, full: bool = False) -> None:

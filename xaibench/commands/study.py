@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from xaibench.commands.options import command_line, end_with, given_ones, say, talking
-from xaibench.commands.run import duration, run_options
+from xaibench.commands.run import duration, run_options, show_study
 from xaibench.core.logs import logged_to
 
 
@@ -29,7 +29,8 @@ def study(name: str, values: str, *, dry_run: bool, **given: Any) -> None:
     filters: the filters in the layers of a small network.
 
     All options of `xaibench run` hold for every run. The same command again does only what is
-    missing. Leaves study.md, study.csv, study.png and study.svg; each run has its own folder.
+    missing. Leaves study.md, study.csv, study.json, study.png and study.svg; each run has its own
+    folder.
     """
     from xaibench.core.spec import split_list
     from xaibench.studies.run import describe_study, estimate, plan_study, run_study
@@ -43,7 +44,5 @@ def study(name: str, values: str, *, dry_run: bool, **given: Any) -> None:
         return
     with logged_to(planned.out, command_line()):
         outcome = run_study(planned, command_line())
-    for answer in outcome.answers:
-        say(f"- {answer}")
-    say(f"written to {outcome.out}: study.md, study.csv, study.png, study.svg")
+    show_study(outcome.out, outcome.answers)
     end_with(f"{what}: {error}" for what, error in outcome.failures.items())

@@ -10,7 +10,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.intact import check_sums, record_sums
 from xaibench.core.layout import Place
 from xaibench.core.store import write_with
-from xaibench.core.tables import COSTS, read_table
+from xaibench.core.tables import COSTS, read_table, stored_table
 from xaibench.pipeline.cells import Ledger, ledgers_of
 from xaibench.pipeline.plan import Plan
 from xaibench.pipeline.selection import Selection
@@ -30,7 +30,7 @@ def load_scores(out: str | Path) -> pd.DataFrame:
     Raises:
         XaibenchError: the folder holds no ``scores.csv``.
     """
-    path = Path(out) / "scores.csv"
+    path = stored_table(Path(out) / "scores.csv")
     if not path.is_file():
         raise XaibenchError(f"{path}: no such file; name the --out folder of a finished run.")
     check_sums(path.parent)

@@ -1,13 +1,14 @@
 """A study's folder: answers, tables and a picture, from what its runs left."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
+from xaibench.core.errors import XaibenchError
 from xaibench.core.markdown import markdown_table
-from xaibench.core.store import replacing
+from xaibench.core.store import read_json, replacing, write_json
 from xaibench.report.facts.traits import Run, header
 from xaibench.report.judging.arms import Arm, gather_arms
 from xaibench.report.judging.comparisons import compare_arms
@@ -17,6 +18,7 @@ from xaibench.report.pictures.study_figure import draw_study
 from xaibench.report.wording.answers import answers, change
 from xaibench.report.wording.markdown import bullets
 
+_RECORD = "study.json"
 _HEADINGS = {"arm": "", "factor": "Means over all other factors", "trend": "Trends"}
 _NOTES = """\
 - A value is the mean over test images, seeds and folds with its 95 % interval, clustered by \
@@ -42,7 +44,7 @@ class About:
 
 
 def write_study(out: Path, arms: Sequence[Arm], about: About) -> list[str]:
-    """Write ``study.md``, ``study.csv``, ``study.png`` and ``study.svg``.
+    """Write ``study.md``, ``study.csv``, ``study.json``, ``study.png`` and ``study.svg``.
 
     Args:
         out: the study's folder, which holds its runs.
@@ -63,9 +65,40 @@ def write_study(out: Path, arms: Sequence[Arm], about: About) -> list[str]:
         table.assign(dataset=section.dataset, split=section.split).to_csv(path, index=False)
     with replacing(out / "study.md") as path:
         path.write_text(text, "utf-8")
+    write_json(out / _RECORD, {"about": asdict(about), "arms": [asdict(arm) for arm in arms]})
     figure = draw_study(table, material.run, f"{about.name}, {section.dataset}")
     save_figure(figure, out, "study")
     return found
+
+
+def is_study(out: Path) -> bool:
+    """Whether a study left this folder."""
+    return (out / _RECORD).is_file()
+
+
+def read_study(out: Path) -> tuple[list[Arm], About]:
+    """Return what `write_study` was given.
+
+    Raises:
+        XaibenchError: ``study.json`` isn't what a study writes.
+    """
+    try:
+        found = read_json(out / _RECORD)
+        arms = [Arm(**{**arm, "against": tuple(arm["against"])}) for arm in found["arms"]]
+        return arms, About(**found["about"])
+    except (KeyError, TypeError) as error:
+        raise XaibenchError(
+            f"{out / _RECORD}: not a study's ({error}); repeat the command of the study."
+        ) from error
+
+
+def rewrite_study(out: Path) -> list[str]:
+    """Write a study's tables and picture again, from its runs; return its answers.
+
+    Raises:
+        XaibenchError: its runs left no scores, or damaged ones.
+    """
+    return write_study(out, *read_study(out))
 
 
 def _document(

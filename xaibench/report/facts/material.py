@@ -12,7 +12,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.intact import check_sums
 from xaibench.core.layout import Place
 from xaibench.core.store import read_json
-from xaibench.core.tables import COSTS, read_table
+from xaibench.core.tables import COSTS, read_table, stored_table
 from xaibench.report.facts.soundness import check_numbers, check_together
 
 _log = logging.getLogger(__name__)
@@ -83,6 +83,7 @@ def read_material(out: Path) -> Material:
 
 
 def _read(path: Path, columns: list[str], *, compact: bool = False) -> pd.DataFrame | None:
+    path = stored_table(path)
     if not path.is_file():
         return None
     try:

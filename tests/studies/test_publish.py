@@ -1,0 +1,93 @@
+"""Publications hold enough to write every table again, and nothing that is heavy or private."""
+
+import gzip
+import json
+
+import pytest
+
+from xaibench.report import publish as publishing
+
+TABLES = ("leaderboard.csv", "leaderboard.md", "classification.csv", "decisions.csv")
+
+
+@pytest.fixture
+def published(finished, tmp_path, call, monkeypatch):
+    monkeypatch.setattr(publishing, "_LARGE", 0)
+    out = tmp_path / "published"
+    code, _, err = call("publish", str(finished), str(out))
+    assert code == 0, err
+    return out
+
+
+def test_every_table_is_written_again_from_compressed_scores(finished, published, call):
+    for point in ("baseline", "0", "1"):
+        assert not (published / point / "scores.csv").exists()
+        packed = (published / point / "scores.csv.gz").read_bytes()
+        assert gzip.decompress(packed) == (finished / point / "scores.csv").read_bytes()
+        before = {name: (published / point / name).read_bytes() for name in TABLES}
+        for name in TABLES:
+            (published / point / name).unlink()
+        assert call("report", str(published / point))[0] == 0
+        assert {name: (published / point / name).read_bytes() for name in TABLES} == before
+    assert (published / "study.csv").read_bytes() == (finished / "study.csv").read_bytes()
+    (published / "study.csv").unlink()
+    code, out, err = call("report", str(published))
+    assert code == 0, err
+    assert "**iou of spn**, `aware`: against 0, " in out
+    assert (published / "study.csv").read_bytes() == (finished / "study.csv").read_bytes()
+
+
+def test_nothing_heavy_and_no_path_leaves_the_machine(finished, published, tmp_path):
+    files = [path for path in published.rglob("*") if path.is_file()]
+    assert not {path.suffix for path in files} & {".pt", ".npz", ".log", ".lock", ".tmp"}
+    told = json.loads((finished / "0" / "run.json").read_text("utf-8"))
+    assert str(finished) in told["options"]["out"]
+    for path in (path for path in files if path.suffix in (".json", ".md", ".csv")):
+        text = path.read_text("utf-8")
+        assert str(finished) not in text, path
+        assert str(tmp_path) not in text, path
+    run = json.loads((published / "0" / "run.json").read_text("utf-8"))
+    assert run["options"]["out"] == "0"
+
+
+def test_publications_compare_like_runs(published, tmp_path, call):
+    folders = [str(published / "0"), str(published / "baseline")]
+    code, _, err = call("compare", *folders, "--out", str(tmp_path / "board"))
+    assert "mask_fraction" in err  # they are read, and refused for what differs
+    assert code == 2
+
+
+def test_a_damaged_publication_is_refused_by_name(published, call):
+    path = published / "1" / "scores.csv.gz"
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[:-40]))
+    code, _, err = call("report", str(published / "1"))
+    assert code == 2
+    assert f"{path} is damaged" in err
+
+
+@pytest.mark.parametrize("place", ["the run itself", "another run", "other files"])
+def test_what_cannot_be_made_again_is_never_overwritten(copy, tmp_path, call, place):
+    out = {"the run itself": copy / "0", "another run": copy / "1", "other files": tmp_path / "x"}
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "thesis.tex").write_text("years", "utf-8")
+    before = sorted(tmp_path.rglob("*"))
+    code, _, err = call("publish", str(copy / "0"), str(out[place]))
+    assert code == 2
+    assert str(out[place]) in err
+    assert "choose another folder" in err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_publishing_again_leaves_nothing_of_before(finished, published, call):
+    (published / "0" / "figures").mkdir(exist_ok=True)
+    (published / "0" / "figures" / "old.png").write_bytes(b"")
+    code, _, err = call("publish", str(finished / "0"), str(published / "0"))
+    assert code == 0, err
+    assert not (published / "0" / "figures" / "old.png").exists()
+
+
+def test_an_unfinished_run_is_refused(tmp_path, call):
+    code, _, err = call("publish", str(tmp_path), str(tmp_path / "out"))
+    assert code == 2
+    assert "name the --out folder of an `xaibench run`" in err
+    assert not (tmp_path / "out").exists()

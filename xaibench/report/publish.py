@@ -1,0 +1,119 @@
+"""Publications: what a run or a study found, without weights, maps and paths of the machine."""
+
+import gzip
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from xaibench.core.errors import XaibenchError
+from xaibench.core.intact import record_sums
+from xaibench.core.store import read_json, replacing, write_json
+from xaibench.core.tables import stored_table
+from xaibench.report.facts.material import read_material
+from xaibench.report.judging.chapter import judge_all
+from xaibench.report.pictures.figures import FOLDER
+from xaibench.report.study import is_study, read_study, write_study
+from xaibench.report.write import write_tables
+
+# What a report is made from, beside ``run.json`` and the tables of rows.
+_SOURCES = ("splits/*.csv", "models/*/*/*/*/history.csv", "models/*/*/*/*/model.json",
+            "analyses/*/*/*/*/*/*.csv", "analyses/*/*/*/*/*/analysis.json")  # fmt: skip
+_PICTURES = ("grid.png", f"{FOLDER}/*.png")
+_WIDEST, _TALLEST, _COLOURS = 1600, 6400, 128  # of a picture
+_MADE_AGAIN = ("slices.csv", "leaderboard.tex")  # large, and a matter of one command
+_ROWS = ("scores.csv", "predictions.csv", "costs.csv")
+_LARGE = 200_000  # bytes; smaller tables are easier to look at as they are
+_TOLD = ("command", "options", "warnings")
+_PATH = re.compile(r"(?<![\w.~/])~?/(?:[^\s/'\",=\]]+/)*([^\s/'\",=\]]+)")
+
+
+def publish(source: Path, out: Path) -> None:
+    """Copy what a finished run or study found, and write its tables anew from the copy.
+
+    Tables of rows are compressed where they are large; `xaibench report` and `compare` read them
+    so. Of absolute paths in ``run.json`` only the last name is kept.
+
+    Args:
+        source: folder of a run or of a study.
+        out: where to put it; a folder that isn't there yet, or an earlier publication.
+
+    Raises:
+        XaibenchError: the source isn't finished, or something else lies at ``out``.
+    """
+    if out.resolve() == source.resolve():
+        raise XaibenchError(f"{out}: choose another folder; a publication is a copy.")
+    if not is_study(source):
+        _publish_run(source, out)
+        return
+    arms, about = read_study(source)
+    for point in dict.fromkeys(arm.point for arm in arms):
+        _publish_run(source / point, out / point)
+    write_study(out, arms, replace(about, command=portable(about.command)))
+
+
+def portable(told: Any) -> Any:
+    """Return JSON-like content in which absolute paths are the names of their files.
+
+    >>> portable({"weights": "/home/me/nets/w.pth", "method": "rise[masks=1000]"})
+    {'weights': 'w.pth', 'method': 'rise[masks=1000]'}
+    """
+    if isinstance(told, dict):
+        return {name: portable(value) for name, value in told.items()}
+    if isinstance(told, list):
+        return [portable(value) for value in told]
+    return _PATH.sub(r"\1", told) if isinstance(told, str) else told
+
+
+def _publish_run(source: Path, out: Path) -> None:
+    read_material(source)  # refuses what is damaged or unfinished
+    _clear(out)
+    run = read_json(source / "run.json")
+    write_json(out / "run.json", run | {name: portable(run[name]) for name in _TOLD if name in run})
+    tables = [_copy(stored_table(source / name), out) for name in _ROWS]
+    record_sums(out, tables)
+    for path in _found(source, *_SOURCES):
+        with replacing(out / path.relative_to(source)) as place:
+            shutil.copyfile(path, place)
+    for path in _found(source, *_PICTURES):
+        _shrink(path, out / path.relative_to(source))
+    write_tables(judge_all(read_material(out), out), out)
+    for name in _MADE_AGAIN:
+        (out / name).unlink(missing_ok=True)
+
+
+def _clear(out: Path) -> None:
+    """Make room for a publication, but never in place of what can't be made again from it."""
+    if (out / "cells").exists() or (out.exists() and not (out / "run.json").is_file()):
+        raise XaibenchError(f"{out}: something else lies there; choose another folder.")
+    shutil.rmtree(out, ignore_errors=True)
+
+
+def _copy(table: Path, out: Path) -> str:
+    """Copy a table, compressed if it is large; return its name there."""
+    content = table.read_bytes()
+    name = table.name
+    if table.suffix != ".gz" and len(content) > _LARGE:
+        # Without a date, so that the same scores are the same bytes.
+        name, content = f"{name}.gz", gzip.compress(content, mtime=0)
+    with replacing(out / name) as path:
+        path.write_bytes(content)
+    return name
+
+
+def _shrink(picture: Path, place: Path) -> None:
+    """Copy a picture in no more pixels and colours than a page needs."""
+    with Image.open(picture) as image:
+        small = image.convert("RGB")
+    small.thumbnail((_WIDEST, _TALLEST))
+    with replacing(place) as path:
+        small.quantize(_COLOURS).save(path, "PNG", optimize=True)
+
+
+def _found(folder: Path, *patterns: str) -> Iterator[Path]:
+    for pattern in patterns:
+        yield from sorted(folder.glob(pattern))
