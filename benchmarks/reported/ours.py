@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from xaibench.core.registry import bind
 from xaibench.core.store import folder_name
 from xaibench.core.tables import read_table
+from xaibench.report.judging.analyses import ALL
 from xaibench.report.judging.classifier_rates import counts_by_class
 from xaibench.stats.intervals import interval
 from xaibench.stats.rates import Interval, wilson
@@ -110,7 +111,10 @@ def _from_leaderboard(paths: list[Path], entry: Entry) -> Ours | None:
 def _from_analyses(paths: list[Path], entry: Entry) -> Ours | None:
     table = _of_model(read_table(paths[0]), entry)
     rows = table[table["analysis"] == canonical("analysis", entry.method)]
-    return _of_row(rows[rows["quantity"] == entry.column], "value", "low", "high", "n")
+    rows = rows[rows["quantity"] == entry.column]
+    if len(rows) > 1:
+        rows = rows[rows["fold"] == ALL]
+    return _of_row(rows, "value", "low", "high", "n")
 
 
 def _from_history(paths: list[Path], entry: Entry) -> Ours | None:

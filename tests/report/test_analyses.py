@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.layout import Layout, Place
-from xaibench.report.judging.analyses import COLUMNS, quantities, read_analyses
+from xaibench.report.judging.analyses import ALL, COLUMNS, quantities, read_analyses
 from xaibench.report.pictures.analysis_figures import draw_figures
 from xaibench.report.wording.analysis_document import analyses_to_markdown, analysis_lines
 from xaibench.stats.rates import wilson
@@ -26,14 +26,14 @@ FIGURES = [
 ]  # fmt: skip
 
 
-def write(out, groups=("",) * 12, sha="abc", **changed):
+def write(out, groups=("",) * 12, sha="abc", place=PLACE, right=RIGHT, prefix="s", **changed):
     """One analysis: 12 images, two shares of them, and a number."""
-    folder = Layout(out).analysis_folder(PLACE, "made")
+    folder = Layout(out).analysis_folder(place, "made")
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
     images = pd.DataFrame({
-        "sample": ["NA", *(f"s{i}" for i in range(11))], "group": groups,
-        "class": ["cat"] * 5 + ["NA"] * 7, "right": RIGHT, "head": HEAD,
+        "sample": ["NA" + prefix[1:], *(f"{prefix}{i}" for i in range(11))], "group": groups,
+        "class": ["cat"] * 5 + ["NA"] * 7, "right": right, "head": HEAD,
         "part": [0.5] * 6 + [np.nan] * 6,
         "x": [np.nan, *rng.random(11)], "y": rng.random(12), "z": rng.random(12),
     })  # fmt: skip
@@ -41,14 +41,14 @@ def write(out, groups=("",) * 12, sha="abc", **changed):
     curve = pd.DataFrame({"k": [1, 3, 5], "a": [0.91, 0.93, 0.92], "b": 0.9})
     curve.to_csv(folder / "curve.csv", index=False)
     about = {
-        "analysis": "made", **PLACE._asdict(), "model_sha256": "abc", "fingerprint": "f",
+        "analysis": "made", **place._asdict(), "model_sha256": "abc", "fingerprint": "f",
         "files": {}, "classes": ["cat", "NA"], "quantities": ["right", "number", "head", "part"],
         "numbers": {"number": -2.5}, "meanings": {"right": "the share", "number": "a number"},
         "bounds": [0.0, 1.0], "paper": None, "pairs": [["right", "head"]], "figures": FIGURES,
         "notes": ["few images"],
     }  # fmt: skip
     (folder / "analysis.json").write_text(json.dumps(about | changed), "utf-8")
-    model = Layout(out).model_folder(PLACE)
+    model = Layout(out).model_folder(place)
     model.mkdir(parents=True)
     (model / "model.json").write_text(json.dumps({"sha256": sha}), "utf-8")
     return folder
@@ -66,6 +66,34 @@ def test_shares_of_images_that_stand_alone_have_wilsons_interval(rows):
     assert rows.loc["right", ["value", "n"]].tolist() == [0.75, 12]
     assert rows.loc["right", ["low", "high"]].tolist() == pytest.approx(list(wilson(9, 12)))
     assert rows.loc["part", ["value", "n"]].tolist() == [0.5, 6]
+
+
+def test_folds_are_pooled_over_all_their_images(tmp_path):
+    for fold, right in enumerate((RIGHT, HEAD)):
+        place = PLACE._replace(split="kfold:2", fold=fold)
+        write(tmp_path, place=place, right=right, prefix=f"s{fold}-")
+    table = quantities(read_analyses(tmp_path))
+    pooled = table[table["fold"] == ALL].set_index("quantity")
+    assert pooled["seed"].unique().tolist() == [ALL]
+    assert "number" not in pooled.index
+    assert pooled.loc["right", ["value", "n"]].tolist() == [13 / 24, 24]
+    assert pooled.loc["right", ["low", "high"]].tolist() == pytest.approx(list(wilson(13, 24)))
+    assert pooled.loc["right - head", "value"] == pytest.approx(5 / 24)
+    assert pooled.loc["right - head", "p"] == pytest.approx(binomtest(5, 5).pvalue)
+    table.to_csv(tmp_path / "analyses.csv", index=False)
+    first, second, both = analysis_lines(tmp_path)
+    assert first.startswith("net[width=2], kfold-2-fold0, seed 0: made: right 0.750 [")
+    assert second.startswith("net[width=2], kfold-2-fold1, seed 0: made: right 0.333 [")
+    assert both.startswith("net[width=2], all folds and seeds: made: right 0.542 [")
+
+
+def test_seeds_are_no_new_images_and_their_spread_widens_the_interval(tmp_path):
+    for seed, right in enumerate((RIGHT, HEAD)):
+        write(tmp_path, place=PLACE._replace(seed=seed), right=right)
+    table = quantities(read_analyses(tmp_path)).set_index("quantity")
+    pooled, first = table[table["fold"] == ALL].loc["right"], table.iloc[0]
+    assert pooled["value"] == pytest.approx((9 + 4) / 24)
+    assert pooled["high"] - pooled["low"] > first["high"] - first["low"]
 
 
 def test_a_number_has_neither_interval_nor_count(rows):

@@ -1,6 +1,8 @@
 """``run.json`` and the split files: what a reader needs to repeat a run and to trust it."""
 
+import os
 import platform
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -75,10 +77,21 @@ def describe_compute(options: RunOptions) -> dict[str, Any]:
     device = choose_device(options.device)
     cuda = device.type == "cuda"
     return {
-        "device": torch.cuda.get_device_name(device) if cuda else platform.processor() or "cpu",
+        "device": torch.cuda.get_device_name(device) if cuda else _processor(),
         "cuda": torch.version.cuda if cuda else None,
+        "cores": os.cpu_count(),
         "threads": threads_of(options),
     }
+
+
+def _processor() -> str:
+    """Return what the processor calls itself; Python knows it only outside of Linux."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine() or "cpu"
 
 
 def threads_of(options: RunOptions) -> int:

@@ -12,9 +12,10 @@ from PIL import Image
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.intact import record_sums
-from xaibench.core.store import read_json, replacing, write_json
+from xaibench.core.store import folder_name, read_json, replacing, write_json
 from xaibench.core.tables import stored_table
 from xaibench.report.facts.material import read_material
+from xaibench.report.facts.traits import headlines
 from xaibench.report.judging.chapter import judge_all
 from xaibench.report.pictures.figures import FOLDER
 from xaibench.report.study import is_study, read_study, write_study
@@ -23,8 +24,8 @@ from xaibench.report.write import write_tables
 # What a report is made from, beside ``run.json`` and the tables of rows.
 _SOURCES = ("splits/*.csv", "models/*/*/*/*/history.csv", "models/*/*/*/*/model.json",
             "analyses/*/*/*/*/*/*.csv", "analyses/*/*/*/*/*/analysis.json")  # fmt: skip
-_PICTURES = ("grid.png", f"{FOLDER}/*.png")
-_WIDEST, _TALLEST, _COLOURS = 1600, 6400, 128  # of a picture
+_FIGURES = ("agreement", "confusion", "training")  # and the boards of the headlines
+_MOST_PIXELS, _COLOURS = (1600, 2000), 128  # of a picture
 _MADE_AGAIN = ("slices.csv", "leaderboard.tex")  # large, and a matter of one command
 _ROWS = ("scores.csv", "predictions.csv", "costs.csv")
 _LARGE = 200_000  # bytes; smaller tables are easier to look at as they are
@@ -79,7 +80,9 @@ def _publish_run(source: Path, out: Path) -> None:
     for path in _found(source, *_SOURCES):
         with replacing(out / path.relative_to(source)) as place:
             shutil.copyfile(path, place)
-    for path in _found(source, *_PICTURES):
+    boards = (f"*board-{folder_name(metric)}" for metric in headlines(run))
+    figures = (f"{FOLDER}/{name}.png" for name in (*boards, *_FIGURES))
+    for path in _found(source, "grid.png", *figures):
         _shrink(path, out / path.relative_to(source))
     write_tables(judge_all(read_material(out), out), out)
     for name in _MADE_AGAIN:
@@ -109,7 +112,7 @@ def _shrink(picture: Path, place: Path) -> None:
     """Copy a picture in no more pixels and colours than a page needs."""
     with Image.open(picture) as image:
         small = image.convert("RGB")
-    small.thumbnail((_WIDEST, _TALLEST))
+    small.thumbnail(_MOST_PIXELS)
     with replacing(place) as path:
         small.quantize(_COLOURS).save(path, "PNG", optimize=True)
 

@@ -11,7 +11,7 @@ import pandas as pd
 from xaibench.core.layout import Place
 from xaibench.core.markdown import markdown_table
 from xaibench.report.facts.material import PLACE
-from xaibench.report.judging.analyses import Analysis
+from xaibench.report.judging.analyses import ALL, Analysis
 from xaibench.report.numbers import number, p_text, span
 from xaibench.report.wording.markdown import bullets
 
@@ -55,7 +55,9 @@ def analysis_lines(out: Path) -> Iterator[str]:
     for key, own in table.groupby([*PLACE, "analysis"], sort=False):
         *names, name = cast(tuple[Any, ...], key)
         cells = ", ".join(f"{row.quantity} {_cell(row)}" for row in own.itertuples())
-        yield f"{Place(*names).title}: {name}: {cells}"
+        place = Place(*names)
+        title = f"{place.model}, all folds and seeds" if ALL in names else place.title
+        yield f"{title}: {name}: {cells}"
 
 
 def _table(rows: pd.DataFrame, keys: list[str]) -> str:

@@ -1,0 +1,72 @@
+"""Draw the picture that the README opens with: maps of a run's networks on real images.
+
+    python benchmarks/front.py results/two_cores/busi results/published/busi/maps.png
+
+The images are the first test images of each class in the first fold, as in every run's own grid:
+nobody chose them.
+"""
+
+from pathlib import Path
+
+import click
+from PIL import Image
+
+from xaibench.core.errors import XaibenchError
+from xaibench.report.facts.material import read_material
+from xaibench.report.pictures.gallery import pick_rows
+from xaibench.report.pictures.grid import GridRow, draw_grid
+from xaibench.report.pictures.stored import Stored
+
+# A heading, the network by its place among the run's models, and the method.
+_COLUMNS = {
+    "Grad-CAM,\nplain network": (0, "gradcam"),
+    "Grad-CAM++,\nplain network": (0, "gradcam_pp"),
+    "integrated gradients,\nplain network": (0, "integrated_gradients"),
+    "Grad-CAM,\nsaliency-aware network": (1, "gradcam"),
+    "SPN,\nmasks of 25 %": (1, "spn"),
+    "segmentation,\nall masks": (2, "segmentation"),
+}
+_WIDEST, _COLOURS = 1400, 192
+
+
+def draw(run: Path, picture: Path) -> None:
+    """Draw the columns for the images of `pick_rows`, small enough for a page.
+
+    Raises:
+        XaibenchError: the run isn't finished, kept no maps, or its data can't be read.
+    """
+    material = read_material(run)
+    found = pick_rows(Stored(material.run), run, material.run, material.predictions)
+    models = len(material.run["models"])
+    rows = [_merge(found[at : at + models]) for at in range(0, len(found), models)]
+    if not rows or not any(heat is not None for row in rows for heat in row.maps.values()):
+        raise XaibenchError(f"{run}: there are no maps of {', '.join(map(str, _COLUMNS))}.")
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    draw_grid(rows, picture)
+    with Image.open(picture) as image:
+        small = image.convert("RGB")
+    small.thumbnail((_WIDEST, small.height))
+    small.quantize(_COLOURS).save(picture, optimize=True)
+
+
+def _merge(rows: list[GridRow]) -> GridRow:
+    """Bring the networks' rows of one image into one."""
+    maps = {title: rows[place].maps.get(method) for title, (place, method) in _COLUMNS.items()}
+    name, truth, *_ = rows[0].caption.split("\n")
+    return rows[0]._replace(caption=f"{name}\n{truth}", maps=maps)
+
+
+@click.command()
+@click.argument("run", type=Path)
+@click.argument("picture", type=Path)
+def main(run: Path, picture: Path) -> None:
+    """Draw RUN's maps into PICTURE, a PNG."""
+    try:
+        draw(run, picture)
+    except XaibenchError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"written: {picture}")
+
+
+if __name__ == "__main__":
+    main()

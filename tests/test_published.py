@@ -1,0 +1,105 @@
+"""Published tables follow from the scores beside them; nothing heavy or private is published."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from xaibench.core.tables import read_table, stored_table
+from xaibench.report.facts.material import read_material
+from xaibench.report.judging.chapter import judge_all
+from xaibench.report.publish import portable
+from xaibench.report.study import is_study, rewrite_study
+from xaibench.report.write import write_tables
+
+PUBLISHED = Path(__file__).parents[1] / "results" / "published"
+RUNS = sorted(path.parent for path in PUBLISHED.rglob("run.json"))
+STUDIES = sorted(path.parent for path in PUBLISHED.rglob("study.json"))
+_MOST_BYTES = 30_000_000
+_QUICK = 400_000  # bytes of compressed scores that are judged within seconds
+
+
+def name(folder):
+    return folder.relative_to(PUBLISHED).as_posix()
+
+
+def read(folder, table):
+    return read_table(stored_table(folder / f"{table}.csv"))
+
+
+def test_there_are_results():
+    assert RUNS
+    assert all((run / "leaderboard.md").is_file() for run in RUNS)
+
+
+@pytest.mark.parametrize("run", RUNS, ids=name)
+def test_the_boards_means_are_those_of_the_scores(run):
+    """By pandas alone: nothing of the report takes part."""
+    about = json.loads((run / "run.json").read_text("utf-8"))
+    board, scores = read(run, "leaderboard"), read(run, "scores")
+    means = scores.groupby(["model", "method", "metric"])["value"].agg(["mean", "count"])
+    plain = [metric for metric, traits in about["metrics"].items()
+             if traits["estimand"] == "per image" and metric in board]  # fmt: skip
+    assert plain
+    compared = 0
+    for row in board.to_dict("records"):
+        for metric in plain:
+            mean, count = means.loc[row["model"], row["method"], metric]
+            shown = float(row[metric] or "nan") if isinstance(row[metric], str) else row[metric]
+            np.testing.assert_allclose(shown, mean, rtol=1e-9, atol=1e-12)
+            assert int(row[f"{metric}_n"]) == count
+            compared += 1
+    assert compared >= len(plain)
+
+
+@pytest.mark.parametrize(
+    "run",
+    [run for run in RUNS if stored_table(run / "scores.csv").stat().st_size < _QUICK],
+    ids=name,
+)
+def test_all_tables_are_written_again_to_the_byte(run, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    tables = [copy / table for table in ("leaderboard.csv", "leaderboard.md", "classification.csv",
+                                         "decisions.csv", "agreement.csv")]  # fmt: skip
+    before = {path: path.read_bytes() for path in tables if path.is_file()}
+    for path in before:
+        path.unlink()
+    write_tables(judge_all(read_material(copy), copy), copy)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=name)
+def test_studies_are_written_again_from_their_runs(study, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(study, copy)
+    assert is_study(copy)
+    before = {path: (copy / path).read_bytes() for path in ("study.csv", "study.md")}
+    for path in before:
+        (copy / path).unlink()
+    rewrite_study(copy)
+    assert {path: (copy / path).read_bytes() for path in before} == before
+
+
+def test_nothing_heavy_is_published():
+    files = [path for path in PUBLISHED.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < _MOST_BYTES
+    assert {path.suffix for path in files} <= {".md", ".csv", ".json", ".png", ".svg", ".gz"}
+
+
+@pytest.mark.parametrize("run", RUNS, ids=name)
+def test_no_path_of_a_machine_is_published(run):
+    about = json.loads((run / "run.json").read_text("utf-8"))
+    for told in ("command", "options", "warnings"):
+        assert portable(about[told]) == about[told]
+    text = (run / "leaderboard.md").read_text("utf-8")
+    assert not re.search(r"(?<![\w.])/(home|root|tmp|work|mnt|Users)/", text)
+
+
+def test_every_published_folder_stands_in_the_readme():
+    page = (PUBLISHED / "README.md").read_text("utf-8")
+    tops = {path.relative_to(PUBLISHED).parts[0] for path in [*RUNS, *STUDIES]}
+    assert {top for top in tops if f"({top}/" not in page} == set()
