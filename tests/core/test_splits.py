@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -158,6 +159,19 @@ def test_large_groups_count_once():
     ]
     with pytest.raises(XaibenchError, match="the smallest class has 11 images"):
         split(samples, "kfold:12")
+
+
+@pytest.mark.parametrize("name", ["holdout", "kfold:5"])
+@pytest.mark.parametrize("seed", range(5))
+def test_one_lesion_in_many_pictures_never_decides_the_validation(name, seed):
+    """Where the largest group comes first, seven pictures of one lesion are half of a class."""
+    samples = make_samples((150, 150))
+    clumped = [replace(sample, group="clump") if number < 7 else sample
+               for number, sample in enumerate(samples)]  # fmt: skip
+    for fold in range(count_folds(name)):
+        made = split(clumped, name, fold, seed=seed)
+        assert all(sample.group != "clump" for sample in made.validation)
+        assert min(Counter(sample.label for sample in made.validation).values()) >= 11
 
 
 @pytest.mark.parametrize(("name", "folds"), [("holdout", 1), ("kfold:2", 2), ("kfold:10", 10)])
