@@ -25,7 +25,7 @@ from xaibench.report.write import write_tables
 _SOURCES = ("splits/*.csv", "models/*/*/*/*/history.csv", "models/*/*/*/*/model.json",
             "analyses/*/*/*/*/*/*.csv", "analyses/*/*/*/*/*/analysis.json")  # fmt: skip
 _FIGURES = ("agreement", "confusion", "training")  # and the boards of the headlines
-_MOST_PIXELS, _COLOURS = (1600, 2000), 128  # of a picture
+_MOST_PIXELS, _COLOURS, _QUALITY = (1600, 2000), 128, 85  # of a picture
 _MADE_AGAIN = ("slices.csv", "leaderboard.tex")  # large, and a matter of one command
 _ROWS = ("scores.csv", "predictions.csv", "costs.csv")
 _LARGE = 200_000  # bytes; smaller tables are easier to look at as they are
@@ -81,9 +81,13 @@ def _publish_run(source: Path, out: Path) -> None:
         with replacing(out / path.relative_to(source)) as place:
             shutil.copyfile(path, place)
     boards = (f"*board-{folder_name(metric)}" for metric in headlines(run))
-    figures = (f"{FOLDER}/{name}.png" for name in (*boards, *_FIGURES))
-    for path in _found(source, "grid.png", *figures):
-        _shrink(path, out / path.relative_to(source))
+    for path in _found(source, *(f"{FOLDER}/{name}.png" for name in (*boards, *_FIGURES))):
+        small = _shrunk(path).quantize(_COLOURS)
+        with replacing(out / path.relative_to(source)) as place:
+            small.save(place, "PNG", optimize=True)
+    for path in _found(source, "grid.png"):  # photographs
+        with replacing(out / "grid.jpg") as place:
+            _shrunk(path).save(place, "JPEG", quality=_QUALITY)
     write_tables(judge_all(read_material(out), out), out)
     for name in _MADE_AGAIN:
         (out / name).unlink(missing_ok=True)
@@ -108,13 +112,12 @@ def _copy(table: Path, out: Path) -> str:
     return name
 
 
-def _shrink(picture: Path, place: Path) -> None:
-    """Copy a picture in no more pixels and colours than a page needs."""
+def _shrunk(picture: Path) -> Image.Image:
+    """Return a picture in no more pixels than a page needs."""
     with Image.open(picture) as image:
         small = image.convert("RGB")
     small.thumbnail(_MOST_PIXELS)
-    with replacing(place) as path:
-        small.quantize(_COLOURS).save(path, "PNG", optimize=True)
+    return small
 
 
 def _found(folder: Path, *patterns: str) -> Iterator[Path]:
