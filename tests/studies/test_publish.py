@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 
 import pytest
 
@@ -24,11 +25,12 @@ def test_every_table_is_written_again_from_compressed_scores(finished, published
         assert not (published / point / "scores.csv").exists()
         packed = (published / point / "scores.csv.gz").read_bytes()
         assert gzip.decompress(packed) == (finished / point / "scores.csv").read_bytes()
-        before = {name: (published / point / name).read_bytes() for name in TABLES}
-        for name in TABLES:
-            (published / point / name).unlink()
-        assert call("report", str(published / point))[0] == 0
-        assert {name: (published / point / name).read_bytes() for name in TABLES} == before
+    run = published / "0"
+    before = {name: (run / name).read_bytes() for name in TABLES}
+    for name in TABLES:
+        (run / name).unlink()
+    assert call("report", str(run))[0] == 0
+    assert {name: (run / name).read_bytes() for name in TABLES} == before
     assert (published / "study.csv").read_bytes() == (finished / "study.csv").read_bytes()
     (published / "study.csv").unlink()
     code, out, err = call("report", str(published))
@@ -65,9 +67,13 @@ def test_a_damaged_publication_is_refused_by_name(published, call):
     assert f"{path} is damaged" in err
 
 
-@pytest.mark.parametrize("place", ["the run itself", "another run", "other files"])
+@pytest.mark.parametrize(
+    "place", ["the run itself", "another run", "a run of analyses", "other files"]
+)
 def test_what_cannot_be_made_again_is_never_overwritten(copy, tmp_path, call, place):
-    out = {"the run itself": copy / "0", "another run": copy / "1", "other files": tmp_path / "x"}
+    out = {"the run itself": copy / "0", "another run": copy / "1", "other files": tmp_path / "x",
+           "a run of analyses": copy / "baseline"}  # fmt: skip
+    shutil.rmtree(copy / "baseline" / "cells")
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "thesis.tex").write_text("years", "utf-8")
     before = sorted(tmp_path.rglob("*"))

@@ -30,7 +30,10 @@ _MADE_AGAIN = ("slices.csv", "leaderboard.tex")  # large, and a matter of one co
 _ROWS = ("scores.csv", "predictions.csv", "costs.csv")
 _LARGE = 200_000  # bytes; smaller tables are easier to look at as they are
 _TOLD = ("command", "options", "warnings")
-_PATH = re.compile(r"(?<![\w.~/])~?/(?:[^\s/'\",=\]]+/)*([^\s/'\",=\]]+)")
+_MARK = "publication"
+_PATH = re.compile(
+    r"(?<![\w.~/\\])(?:~?/|[A-Za-z]:[/\\])(?:[^\s/\\'\",=\]]+[/\\])*([^\s/\\'\",=\]]+)"
+)
 
 
 def publish(source: Path, out: Path) -> None:
@@ -58,10 +61,12 @@ def publish(source: Path, out: Path) -> None:
 
 
 def portable(told: Any) -> Any:
-    """Return JSON-like content in which absolute paths are the names of their files.
+    r"""Return JSON-like content in which absolute paths are the names of their files.
 
     >>> portable({"weights": "/home/me/nets/w.pth", "method": "rise[masks=1000]"})
     {'weights': 'w.pth', 'method': 'rise[masks=1000]'}
+    >>> portable([r"C:\nets\w.pth", "--weights=~/w.pth", "folder[path=/mnt/x]", "1 / 2", "a/b"])
+    ['w.pth', '--weights=w.pth', 'folder[path=x]', '1 / 2', 'a/b']
     """
     if isinstance(told, dict):
         return {name: portable(value) for name, value in told.items()}
@@ -74,7 +79,8 @@ def _publish_run(source: Path, out: Path) -> None:
     read_material(source)  # refuses what is damaged or unfinished
     _clear(out)
     run = read_json(source / "run.json")
-    write_json(out / "run.json", run | {name: portable(run[name]) for name in _TOLD if name in run})
+    told = {name: portable(run[name]) for name in _TOLD if name in run}
+    write_json(out / "run.json", run | told | {_MARK: True})
     tables = [_copy(stored_table(source / name), out) for name in _ROWS]
     record_sums(out, tables)
     for path in _found(source, *_SOURCES):
@@ -94,8 +100,8 @@ def _publish_run(source: Path, out: Path) -> None:
 
 
 def _clear(out: Path) -> None:
-    """Make room for a publication, but never in place of what can't be made again from it."""
-    if (out / "cells").exists() or (out.exists() and not (out / "run.json").is_file()):
+    """Remove an earlier publication, and nothing else: a run's weights can't be made from it."""
+    if out.exists() and any(out.iterdir()) and not read_json(out / "run.json").get(_MARK):
         raise XaibenchError(f"{out}: something else lies there; choose another folder.")
     shutil.rmtree(out, ignore_errors=True)
 
