@@ -6,16 +6,17 @@ The images are the first test images of each class in the first fold, as in ever
 nobody chose them.
 """
 
+import tempfile
 from pathlib import Path
 
 import click
-from PIL import Image
 
 from xaibench.core.errors import XaibenchError
 from xaibench.report.facts.material import read_material
 from xaibench.report.pictures.gallery import pick_rows
 from xaibench.report.pictures.grid import GridRow, draw_grid
 from xaibench.report.pictures.stored import Stored
+from xaibench.report.publish import save_photographs
 
 # A heading, the network by its place among the run's models, and the method.
 _COLUMNS = {
@@ -26,7 +27,6 @@ _COLUMNS = {
     "SPN,\nmasks of 25 %": (1, "spn"),
     "segmentation,\nall masks": (2, "segmentation"),
 }
-_WIDEST, _QUALITY = 1400, 85
 
 
 def draw(run: Path, picture: Path) -> None:
@@ -41,12 +41,9 @@ def draw(run: Path, picture: Path) -> None:
     rows = [_merge(found[at : at + models]) for at in range(0, len(found), models)]
     if not rows or not any(heat is not None for row in rows for heat in row.maps.values()):
         raise XaibenchError(f"{run}: there are no maps of {', '.join(map(str, _COLUMNS))}.")
-    picture.parent.mkdir(parents=True, exist_ok=True)
-    draw_grid(rows, picture)
-    with Image.open(picture) as image:
-        small = image.convert("RGB")
-    small.thumbnail((_WIDEST, small.height))
-    small.save(picture, "JPEG", quality=_QUALITY)
+    with tempfile.TemporaryDirectory() as folder:
+        draw_grid(rows, sheet := Path(folder, "sheet.png"))
+        save_photographs(sheet, picture)
 
 
 def _merge(rows: list[GridRow]) -> GridRow:

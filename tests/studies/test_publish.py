@@ -97,3 +97,12 @@ def test_an_unfinished_run_is_refused(tmp_path, call):
     assert code == 2
     assert "name the --out folder of an `xaibench run`" in err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_without_costs_is_published_as_it_is(copy, tmp_path, call):
+    for name in ("costs.csv", "tables.json"):
+        (copy / "0" / name).unlink()
+    code, _, err = call("publish", str(copy / "0"), str(tmp_path / "published"))
+    assert code == 0, err
+    assert not (tmp_path / "published" / "costs.csv").exists()
+    assert (tmp_path / "published" / "leaderboard.md").is_file()

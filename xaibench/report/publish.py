@@ -75,14 +75,20 @@ def portable(told: Any) -> Any:
     return _PATH.sub(r"\1", told) if isinstance(told, str) else told
 
 
+def save_photographs(picture: Path, place: Path) -> None:
+    """Write a picture as a JPEG that is small enough for a page: a sheet of photographs is."""
+    with replacing(place) as path:
+        _shrunk(picture).save(path, "JPEG", quality=_QUALITY)
+
+
 def _publish_run(source: Path, out: Path) -> None:
     read_material(source)  # refuses what is damaged or unfinished
     _clear(out)
     run = read_json(source / "run.json")
     told = {name: portable(run[name]) for name in _TOLD if name in run}
     write_json(out / "run.json", run | told | {_MARK: True})
-    tables = [_copy(stored_table(source / name), out) for name in _ROWS]
-    record_sums(out, tables)
+    there = (stored_table(source / name) for name in _ROWS)
+    record_sums(out, [_copy(table, out) for table in there if table.is_file()])
     for path in _found(source, *_SOURCES):
         with replacing(out / path.relative_to(source)) as place:
             shutil.copyfile(path, place)
@@ -91,9 +97,8 @@ def _publish_run(source: Path, out: Path) -> None:
         small = _shrunk(path).quantize(_COLOURS)
         with replacing(out / path.relative_to(source)) as place:
             small.save(place, "PNG", optimize=True)
-    for path in _found(source, "grid.png"):  # photographs
-        with replacing(out / "grid.jpg") as place:
-            _shrunk(path).save(place, "JPEG", quality=_QUALITY)
+    for path in _found(source, "grid.png"):
+        save_photographs(path, out / "grid.jpg")
     write_tables(judge_all(read_material(out), out), out)
     for name in _MADE_AGAIN:
         (out / name).unlink(missing_ok=True)
