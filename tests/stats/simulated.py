@@ -54,6 +54,18 @@ def seeded(effect, *, images=130, seeds=3, own=0.5, repetitions=1000):
     return Trials(values.reshape(len(of), repetitions), 0.0, of, np.zeros_like(of), seed)
 
 
+def retrained(effect, *, folds=5, seeds=3, images=25, repetitions=1000):
+    """Each fold's trainings move the scores of its images by ``effect`` (sd), and folds by 1."""
+    random = np.random.default_rng(folds)
+    values = (
+        random.normal(size=(folds, images, 1, repetitions)) + np.arange(folds)[:, None, None, None]
+    )
+    values = values + effect * random.normal(size=(folds, 1, seeds, repetitions))
+    values = values + 0.5 * random.normal(size=(folds, images, seeds, repetitions))
+    fold, image, seed = np.indices((folds, images, seeds)).reshape(3, -1)
+    return Trials(values.reshape(len(fold), -1), (folds - 1) / 2, image, fold, seed)
+
+
 def folded(level=1.0, *, repetitions=1000):
     """Five folds of different level, in groups, with a third of the scores undefined."""
     trials = clustered(repetitions=repetitions)

@@ -10,6 +10,7 @@ from simulated import (
     hits,
     independent,
     normal,
+    retrained,
     seeded,
     skewed,
     uneven,
@@ -50,6 +51,9 @@ def covered(trials, groups=None):
         pytest.param(lambda: seeded(0.4), 0.945, 0.97, id="3 seeds apart"),
         pytest.param(lambda: seeded(0.2, seeds=5), 0.945, 0.97, id="5 seeds"),
         pytest.param(lambda: seeded(0.2, seeds=2), 0.915, 0.97, id="2 seeds"),
+        pytest.param(lambda: retrained(0.1), 0.94, 0.965, id="3 seeds alike in 5 folds"),
+        pytest.param(lambda: retrained(0.5), 0.94, 0.965, id="3 seeds apart in 5 folds"),
+        pytest.param(lambda: retrained(0.5, seeds=2), 0.94, 0.97, id="2 seeds in 5 folds"),
     ],
 )
 def test_intervals_hold_the_truth_as_often_as_they_say(trials, lowest, highest):

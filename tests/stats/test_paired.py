@@ -3,7 +3,17 @@ from itertools import product
 import numpy as np
 import pytest
 from scipy.stats import permutation_test, ttest_1samp, wilcoxon
-from simulated import at_most, clustered, folded, hits, independent, normal, seeded, skewed
+from simulated import (
+    at_most,
+    clustered,
+    folded,
+    hits,
+    independent,
+    normal,
+    retrained,
+    seeded,
+    skewed,
+)
 
 from xaibench.stats.paired import holm, paired_test
 
@@ -108,6 +118,7 @@ def rejected(trials, level=0.05, shift=0.0):
         pytest.param(lambda: seeded(0.1, repetitions=400), 0.05, id="3 seeds somewhat apart"),
         pytest.param(lambda: seeded(0.4, repetitions=400), 0.05, id="3 seeds apart"),
         pytest.param(lambda: seeded(0.2, seeds=2, repetitions=400), 0.07, id="2 seeds"),
+        pytest.param(lambda: retrained(0.5, repetitions=400), 0.05, id="3 seeds apart in 5 folds"),
     ],
 )
 def test_no_difference_is_found_where_there_is_none(trials, highest):
@@ -121,6 +132,20 @@ def test_no_difference_of_hits_is_found_where_there_is_none():
     first, second = independent(hits(0.8), 0.8), independent(hits(0.8), 0.8, images=131)
     made = first._replace(values=first.values - second.values[:130], true=0.0)
     assert at_most(rejected(made), 1000, 0.05)
+
+
+def test_trainings_of_other_folds_count_as_further_trainings():
+    fold, image, seed = np.indices((5, 20, 3)).reshape(3, -1)
+    random = np.random.default_rng(8)
+    noise = 0.2 * random.normal(size=(5, 1, 3)) + 0.1 * random.normal(size=(5, 20, 3))
+    values = 0.3 + noise.ravel()
+    one_fold = fold == 0
+    few = p_of(values[one_fold], 0 * values[one_fold], image[one_fold], seeds=seed[one_fold])
+    assert p_of(values, 0 * values, image, fold, seed) < 1e-4 < few
+    # A fold that was trained once only tells nothing of trainings: a seed's are one again.
+    kept = (fold > 0) | (seed == 0)
+    p = p_of(values[kept], 0 * values[kept], image[kept], fold[kept], seed[kept])
+    assert p > p_of(values, 0 * values, image, fold, seed)
 
 
 def test_power_rises_with_the_difference():

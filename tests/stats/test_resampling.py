@@ -157,12 +157,14 @@ def test_spread_is_that_of_a_two_way_table():
     interaction = (rest**2).sum() / 6 / 12
     assert found.mean == pytest.approx(53 / 12)
     assert found.variance == pytest.approx(table.mean(1).var(ddof=1) / 4)
-    assert found.seed_variance == pytest.approx(max(table.mean(0).var(ddof=1) / 3 - interaction, 0))
-    assert (found.degrees, found.seed_degrees) == (3, 2)
+    assert found.training_variance == pytest.approx(
+        max(table.mean(0).var(ddof=1) / 3 - interaction, 0)
+    )
+    assert (found.degrees, found.training_degrees) == (3, 2)
     further = table + np.array([0, 10, 30])
     apart = spread(further.reshape(-1, 1), clusters(group, np.zeros(12), seed))
     moved = further.mean(0).var(ddof=1) / 3 - interaction
-    assert apart.seed_variance == pytest.approx(moved)
+    assert apart.training_variance == pytest.approx(moved)
     assert apart.variance == pytest.approx(found.variance)
 
 
@@ -172,3 +174,15 @@ def test_spread_within_folds_leaves_their_levels_out():
     # The mean is (3 a + 2 b) / 5 of the folds' means, whose variances are s^2 / 3 and s^2 / 2.
     assert found.variance == pytest.approx((9 * 7 / 3 + 4 * 8 / 2) / 25)
     assert found.degrees == 3
+
+
+def test_trainings_vary_within_their_folds():
+    of_training = np.array([[1.0, 4, 7], [20, 26, 20]])
+    fold, image, seed = np.indices((2, 4, 3)).reshape(3, -1)
+    units = clusters(image, fold, seed)
+    found = spread(of_training[fold, seed][:, None], units)
+    # Variances of 9 and 12 of three trainings each; the mean is that of both folds.
+    assert found.training_variance == pytest.approx((9 / 3 + 12 / 3) / 4)
+    assert (found.variance, found.training_degrees) == (pytest.approx(0), 4)
+    drawn = Resampling(image, fold, seed, draws=20_000).means(of_training[fold, seed][:, None])
+    assert drawn.var() == pytest.approx((9 / 3 + 12 / 3) / 4, rel=0.05)

@@ -1,4 +1,4 @@
-"""What belongs together: groups within folds, crossed with seeds; and how sure a mean is."""
+"""What belongs together: groups and trainings within folds; and how sure a mean is."""
 
 from typing import NamedTuple
 
@@ -11,54 +11,61 @@ Codes = NDArray[np.intp]
 
 
 class Clusters(NamedTuple):
-    """Whole numbers from 0 for each unit: its group, its stratum and its seed, ``(N,)`` each.
+    """Whole numbers from 0 for each unit: its group, training and stratum, ``(N,)`` each.
 
-    A group is one of a fold. Groups of one fold make a stratum; where a fold has a single group,
-    which tells nothing of its spread, all folds make one.
+    A group is one of a fold, and so is a training: a seed that trains again on other images gives
+    a network no more like the first than another seed does. Groups and trainings of one fold make
+    a stratum. Where a fold has a single group, or a single training and another fold several, it
+    tells nothing of their spread: all folds make one stratum, and a seed's trainings one training.
     """
 
     group: Codes
+    training: Codes
     stratum: Codes
-    seed: Codes
+
+    @property
+    def retrained(self) -> bool:
+        """Whether there are trainings that differ in nothing but their seed."""
+        return int(self.training.max(initial=0)) > int(self.stratum.max(initial=0))
 
 
 class Spread(NamedTuple):
-    """Means, ``(P,)``, and what is known of their variance: the shares of images and of seeds.
+    """Means, ``(P,)``, and what is known of their variance: the shares of images and of trainings.
 
-    ``degrees`` and ``seed_degrees`` are the degrees of freedom of either; a single seed has 0.
+    ``degrees`` and ``training_degrees`` are the degrees of freedom of either; a single seed has 0.
     """
 
     mean: Floats
     variance: Floats
-    seed_variance: Floats
+    training_variance: Floats
     degrees: float
-    seed_degrees: int
+    training_degrees: float
 
 
 def clusters(groups: ArrayLike, folds: ArrayLike, seeds: ArrayLike) -> Clusters:
-    """Number groups, strata and seeds, in the order of their names, not of their appearance."""
+    """Number groups, trainings and strata, in the order of their names, not of their appearance."""
     fold, seed, name = (number(labels) for labels in (folds, seeds, groups))
-    _, group = np.unique(fold * (name.max(initial=0) + 1) + name, return_inverse=True)
-    stratum_of = np.zeros(group.max(initial=-1) + 1, np.intp)
-    stratum_of[group] = fold
-    alone = (np.bincount(stratum_of) == 1).any()
-    return Clusters(group, np.zeros_like(fold) if alone else fold, seed)
+    group, training = (_number_pairs(fold, each) for each in (name, seed))
+    groups_in, trainings_in = (np.bincount(strata_of(codes, fold)) for codes in (group, training))
+    if (groups_in == 1).any() or (trainings_in == 1).any() != (trainings_in == 1).all():
+        return Clusters(group, seed, np.zeros_like(fold))
+    return Clusters(group, training, fold)
 
 
-def strata_of_groups(units: Clusters) -> Codes:
-    """Return each group's stratum, ``(G,)``."""
-    found = np.zeros(units.group.max(initial=-1) + 1, np.intp)
-    found[units.group] = units.stratum
+def strata_of(codes: Codes, stratum: Codes) -> Codes:
+    """Return the stratum of each group or training, from those of the units."""
+    found = np.zeros(codes.max(initial=-1) + 1, np.intp)
+    found[codes] = stratum
     return found
 
 
 def spread(values: Floats, units: Clusters) -> Spread:
-    """Estimate the variance of means by leaving groups out in turn, and from sums over seeds.
+    """Estimate the variance of means by leaving groups, and trainings, out in turn.
 
     The degrees of freedom are those of as many equal groups as there really are to count on: a few
     large ones among many small ones leave few (bell2002bias).
-    The seeds' share is what their means vary by beyond the interaction of seed and group; that
-    interaction already stands in the groups' share.
+    The trainings' share is what their means vary by beyond the interaction of training and group;
+    that interaction already stands in the groups' share.
 
     Args:
         values: ``(N, P)`` without NaN, with two groups at least.
@@ -67,24 +74,13 @@ def spread(values: Floats, units: Clusters) -> Spread:
     # Numpy sums most exactly along memory.
     rows = np.ascontiguousarray(values.T)
     mean = rows.mean(axis=1)
-    residuals: Floats = (rows - mean[:, None]) / rows.shape[1]
-    sums, degrees = sum_by(units.group, residuals.T), 0.0
-    variance, strata = np.zeros(len(mean)), strata_of_groups(units)
-    sizes = np.bincount(units.group)
-    for stratum in np.unique(strata):
-        inside = strata == stratum
-        share = sizes[inside] / sizes[inside].sum()
-        own = np.ascontiguousarray(sums[inside].T)
-        # A large group draws the mean towards itself: without it, it would lie further off.
-        off = (own - share * own.sum(axis=1, keepdims=True)) / (1 - share)
-        variance += (len(share) - 1) / len(share) * squared_lengths(off)
-        degrees += 1 / float(share @ share) - 1
-    of_seed = np.ascontiguousarray(sum_by(units.seed, residuals.T).T)
-    seeds = of_seed.shape[1]
-    if seeds == 1:
+    residuals: Floats = (rows - mean[:, None]).T / rows.shape[1]
+    variance, degrees = _between(residuals, units.group, units.stratum)
+    if not units.retrained:
         return Spread(mean, variance, np.zeros(len(mean)), degrees, 0)
-    seed_variance = seeds / (seeds - 1) * squared_lengths(of_seed) - _interaction(residuals, units)
-    return Spread(mean, variance, seed_variance.clip(0), degrees, seeds - 1)
+    of_training, training_degrees = _between(residuals, units.training, units.stratum)
+    beyond = (of_training - _interaction(residuals, units)).clip(0)
+    return Spread(mean, variance, beyond, degrees, training_degrees)
 
 
 def squared_lengths(rows: Floats) -> Floats:
@@ -116,18 +112,41 @@ def number(labels: ArrayLike) -> Codes:
     return codes
 
 
+def _number_pairs(first: Codes, second: Codes) -> Codes:
+    _, codes = np.unique(first * (second.max(initial=0) + 1) + second, return_inverse=True)
+    return codes
+
+
+def _between(residuals: Floats, codes: Codes, stratum: Codes) -> tuple[Floats, float]:
+    """Return the variance of means by what clusters of a stratum differ by, and its degrees."""
+    sums, strata, sizes = sum_by(codes, residuals), strata_of(codes, stratum), np.bincount(codes)
+    variance, degrees = np.zeros(residuals.shape[1]), 0.0
+    for each in np.unique(strata):
+        inside = strata == each
+        share = sizes[inside] / sizes[inside].sum()
+        own = np.ascontiguousarray(sums[inside].T)
+        # A large cluster draws the mean towards itself: without it, it would lie further off.
+        off = (own - share * own.sum(axis=1, keepdims=True)) / (1 - share)
+        variance += (len(share) - 1) / len(share) * squared_lengths(off)
+        degrees += 1 / float(share @ share) - 1
+    return variance, degrees
+
+
 def _interaction(residuals: Floats, units: Clusters) -> Floats:
-    """Return the variance of means due to what neither its group nor its seed says of a unit."""
-    rows, columns = int(units.group.max()) + 1, int(units.seed.max()) + 1
-    cell = units.group * columns + units.seed
-    sums = sum_by(cell, residuals.T, rows * columns).T.reshape(-1, rows, columns)
-    counts = np.bincount(cell, minlength=rows * columns).reshape(rows, columns)
-    expected = sums.sum(2, keepdims=True) / counts.sum(1, keepdims=True)
-    expected = expected + sums.sum(1, keepdims=True) / counts.sum(0)
-    filled = int((counts > 0).sum())
-    left = filled - rows - columns + 1
+    """Return the variance of means due to what neither group nor training says of a unit."""
+    cell = _number_pairs(units.group, units.training)
+    group, training, stratum = (strata_of(cell, codes) for codes in units)
+    count = np.bincount(cell)
+    left = len(count) - sum(int(codes.max()) + 1 for codes in (group, training)) + stratum.max() + 1
     if left < 1:
-        return np.zeros(len(sums))
-    rest = (sums - counts * expected).reshape(len(sums), -1)
-    found: Floats = (rest**2).sum(axis=1) * filled / left
+        return np.zeros(residuals.shape[1])
+    sums = sum_by(cell, residuals)
+
+    def means(codes: Codes) -> Floats:
+        found: Floats = (sum_by(codes, sums) / np.bincount(codes, count)[:, None])[codes]
+        return found
+
+    expected = means(group) + means(training) - means(stratum)
+    rest = np.ascontiguousarray((sums - count[:, None] * expected).T)
+    found: Floats = squared_lengths(rest) * len(count) / left
     return found

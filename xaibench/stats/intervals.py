@@ -24,11 +24,11 @@ def interval(
     The percentiles are those of BCa, with acceleration and bias from the groups' skewness
     (efron1987better). Their distances from the mean are stretched from the bootstrap's width and
     normal quantiles to the clustered standard error and Student's, as hesterberg2015bootstrap
-    advises; what the seeds add is squared and added with a Student quantile of its own, since a
-    few seeds say little. Where all values are 0, or all are 1, as hits can be, percentiles have no
-    width, and Wilson's interval of as many cases as there are groups takes their place.
+    advises; what trainings add is squared and added with a Student quantile of its own, since a
+    few of them say little. Where all values are 0, or all are 1, as hits can be, percentiles have
+    no width, and Wilson's interval of as many cases as there are groups takes their place.
 
-    The interval speaks of new images and new training seeds, for the folds there were.
+    The interval speaks of new images and new trainings, for the folds there were.
 
     Args:
         values: ``(N,)`` scores, NaN where undefined.
@@ -91,8 +91,8 @@ def _ends(scores: Floats, drawn: Floats, units: Clusters, level: float) -> Float
         found = spread(varied, units)
         reach = _standardised(drawn[:, ~flat], units, varied - found.mean, norm.ppf(tail))
         own = t.ppf(tail, found.degrees) ** 2 * found.variance
-        if found.seed_degrees:
-            added = t.ppf(tail, found.seed_degrees) ** 2 * found.seed_variance
+        if found.training_degrees:
+            added = t.ppf(tail, found.training_degrees) ** 2 * found.training_variance
         else:
             added = np.zeros(len(own))
         low, high = np.sqrt(reach * own + added)

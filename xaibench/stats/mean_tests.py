@@ -41,7 +41,7 @@ def evidence(differences: Floats, units: Clusters) -> Evidence:
         # By chance: names go class by class, and bundles of all classes hide what these differ by.
         chance = np.random.default_rng(len(sums)).permutation(len(sums))
         sums = sum_by(chance % _BUNDLES, sums)
-    return Evidence(sums, spread(differences, units) if units.seed.any() else None)
+    return Evidence(sums, spread(differences, units) if units.retrained else None)
 
 
 def mean_tests(found: Sequence[Evidence]) -> list[Floats]:
@@ -97,16 +97,15 @@ def _two_way(spreads: Sequence[Spread]) -> list[Floats]:
     if not spreads:
         return []
     sizes = [len(each.mean) for each in spreads]
-    mean, variance, seed_variance = (
+    mean, variance, training_variance = (
         np.concatenate([each[at] for each in spreads]) for at in range(3)
     )
-    degrees = np.repeat([each.degrees for each in spreads], sizes)
-    seed_degrees = np.repeat([each.seed_degrees for each in spreads], sizes)
+    degrees, training_degrees = (np.repeat([each[at] for each in spreads], sizes) for at in (3, 4))
     low, high = np.full(len(mean), np.log(_SMALLEST)), np.zeros(len(mean))
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         tail = np.exp(middle) / 2
         own = t.isf(tail, degrees) ** 2 * variance
-        beyond = own + t.isf(tail, seed_degrees) ** 2 * seed_variance > mean**2
+        beyond = own + t.isf(tail, training_degrees) ** 2 * training_variance > mean**2
         low, high = np.where(beyond, middle, low), np.where(beyond, high, middle)
     return np.split(np.exp(high), np.cumsum(sizes)[:-1])

@@ -29,9 +29,9 @@ def paired_test(
     five are equal and the rest exponential, 7 % of tests at 5 % find what isn't there. Levels that
     differ between folds make the test careful.
 
-    Several seeds: signs say nothing of new seeds, of which there are too few to flip. There the
-    two-way clustered variance is tested, with Student quantiles of their own for groups and
-    seeds, as `interval` has them; the p-value is never below that of the flipped groups.
+    Several seeds: signs say nothing of new trainings, of which there are too few to flip. There
+    the two-way clustered variance is tested, with Student quantiles of their own for groups and
+    trainings, as `interval` has them; the p-value is never below that of the flipped groups.
 
     ``wilcoxon`` ranks the groups' mean differences instead, and speaks of the seeds at hand only.
 

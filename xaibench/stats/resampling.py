@@ -1,21 +1,21 @@
-"""Bootstrap of means over groups within folds, crossed with training seeds."""
+"""Bootstrap of means over groups, crossed with trainings, within folds."""
 
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xaibench.stats.clusters import Clusters, Floats, clusters, number, strata_of_groups, sum_by
+from xaibench.stats.clusters import Clusters, Codes, Floats, clusters, number, strata_of, sum_by
 
 _WEIGHTS_IN_MEMORY = 2**22
 _BUNDLES = 1024
 
 
 class Resampling:
-    """Draws of groups with replacement, and of seeds where there are several.
+    """Draws of groups with replacement, and of trainings where there are several seeds.
 
-    A unit is one sample under one seed in one fold. Groups are drawn within their folds and seeds
-    are crossed with them: a unit's weight is the product of both counts (owen2007pigeonhole). One
+    A unit is one sample under one seed in one fold. Groups and trainings are drawn within their
+    folds and crossed: a unit's weight is the product of both counts (owen2007pigeonhole). One
     less than there are is drawn of each, which makes the variance of the means unbiased
     (rao1988resampling). The draws depend on the names and the seed only, so that tables made from
     the same units are comparable. More than 1024 groups are drawn in as many bundles, put together
@@ -44,39 +44,36 @@ class Resampling:
             values: ``(N, M)``, NaN where undefined.
         """
         table = np.asarray(values, float)
-        seeds = self._units.seed.max(initial=0) + 1
-        cell = self._units.group * seeds + self._units.seed
+        trainings = self._units.training.max(initial=0) + 1
+        cell = self._units.group * trainings + self._units.training
         defined = ~np.isnan(table)
         kinds, kind = np.unique(defined, axis=1, return_inverse=True)
         cells, cell = np.unique(cell, return_inverse=True)
         sums = sum_by(cell, np.where(defined, table, 0))
         counts = sum_by(cell, kinds.astype(float))
         blocks = []
-        for groups_drawn, seeds_drawn in self._counts(len(cells)):
-            weights = groups_drawn[:, cells // seeds] * seeds_drawn[:, cells % seeds]
+        for groups_drawn, trainings_drawn in self._counts(len(cells)):
+            weights = groups_drawn[:, cells // trainings] * trainings_drawn[:, cells % trainings]
             below = (weights @ counts)[:, kind.ravel()]
             with np.errstate(invalid="ignore", divide="ignore"):
                 blocks.append(np.where(below > 0, (weights @ sums) / below, np.nan))
         return np.concatenate(blocks)
 
     def _counts(self, cells: int) -> Iterator[tuple[Floats, Floats]]:
-        """Yield weights of groups ``(block, G)`` and of seeds ``(block, S)``, of mean 1."""
-        strata = strata_of_groups(self._units)
-        members = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
-        seeds = np.arange(self._units.seed.max(initial=0) + 1)
+        """Yield weights of groups ``(block, G)`` and of trainings ``(block, T)``, of mean 1."""
+        units = self._units
+        strata = [strata_of(codes, units.stratum) for codes in (units.group, units.training)]
         step = max(_WEIGHTS_IN_MEMORY // max(cells, 1), 1)
         for start in range(0, self._draws, step):
             generator = np.random.default_rng((self._seed, start))
             rows = min(step, self._draws - start)
-            weights = np.ones((rows, len(strata)))
-            for inside in members:
-                weights[:, inside] = _draw(generator, rows, len(inside))
-            yield weights, _draw(generator, rows, len(seeds))
+            groups, trainings = (_draw_within(generator, rows, each) for each in strata)
+            yield groups, trainings
 
 
 def _bundle(units: Clusters) -> Clusters:
     """Put groups of a stratum together at random where there are very many in all."""
-    strata = strata_of_groups(units)
+    strata = strata_of(units.group, units.stratum)
     if len(strata) <= _BUNDLES:
         return units
     names, generator = np.unique(strata), np.random.default_rng(len(strata))
@@ -87,6 +84,14 @@ def _bundle(units: Clusters) -> Clusters:
         # By chance: in the names' order images of one class would stand together.
         bundle[inside] += generator.permutation(len(inside)) % most
     return units._replace(group=number(bundle)[units.group])
+
+
+def _draw_within(generator: np.random.Generator, rows: int, strata: Codes) -> Floats:
+    weights = np.ones((rows, len(strata)))
+    for stratum in np.unique(strata):
+        inside = np.flatnonzero(strata == stratum)
+        weights[:, inside] = _draw(generator, rows, len(inside))
+    return weights
 
 
 def _draw(generator: np.random.Generator, rows: int, count: int) -> Floats:
