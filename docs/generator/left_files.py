@@ -140,7 +140,7 @@ COLUMNS = {
         "accuracy_second": "of the second",
         "only_first": "answers that only the first has right",
         "only_second": "that only the second has right",
-        "test": "`McNemar`, or `by group and seed` where answers hang together",
+        "test": "`McNemar`, or `by group and training` where answers hang together",
         "p": "of the test",
         "p_holm": "corrected for all pairs",
         "detectable": "difference that so many images would show in four of five tests",

@@ -243,7 +243,7 @@ def test_near_duplicates_are_one_piece_of_evidence():
     parts = [answers(ten, model="a"), answers(np.full(30, True), model="b")]
     groups = ["pair"] * 10 + [""] * 20
     (row,) = compared(*(part.assign(group=groups) for part in parts))
-    assert row["test"] == "by group and seed"
+    assert row["test"] == "by group and training"
     assert row["p"] == 1.0
     blank = [float("nan")] * 30
     for names in (blank, [""] * 30, [f"p{i}" for i in range(30)]):

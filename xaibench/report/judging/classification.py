@@ -64,7 +64,7 @@ def compare_models(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.Data
 
     One training seed and no near-duplicates: McNemar's exact test on the images that only one of
     them gets right. Otherwise those images are neither independent nor alone in making the
-    difference, and `paired_test` compares right answers by group and seed. ``p_holm`` corrects for
+    difference, and `paired_test` compares right answers by group and training. ``p_holm`` corrects for
     all pairs of the dataset and split; ``verdict`` goes by it.
 
     ``n`` counts images, ``only_first`` and ``only_second`` count answers: one for each image and
@@ -144,7 +144,7 @@ def _compare(rows: pd.DataFrame, first: str, second: str) -> dict[str, Any] | No
     only_first, only_second, p = mcnemar(one == 1, other == 1)
     seeds, test = both["seed"].nunique(), "McNemar"
     if seeds > 1 or images["group"].duplicated().any():
-        test = "by group and seed"
+        test = "by group and training"
         p = paired_test(one, other, *(both[name] for name in ("group", "fold", "seed")))
     found: dict[str, Any] = {"first": first, "second": second, "n": len(images), "seeds": seeds}
     found |= {"accuracy_first": one.mean(), "accuracy_second": other.mean()}

@@ -23,7 +23,7 @@ letter can't be told apart (paired tests of all pairs, p < 0.05 after Holm's cor
 too many letters to read, `=` marks those that can't be told apart from the best one, and \
 leaderboard.csv has the letters.
 - Intervals are bootstrapped over groups of images that belong together (near-duplicates, \
-patients), within folds, and over training seeds where there are several.
+patients) and, where there are several training seeds, over trainings, within folds.
 - `rank by` runs from the best rank to the worst that the same tests allow: one more than the rows \
 that are clearly better, to all but those that are clearly worse.
 - `maps` counts the scored maps of all folds and seeds. A value that is undefined (a hit needs a \
