@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from xaibench.core.spec import parse_spec
 from xaibench.core.tables import read_table, stored_table
 from xaibench.report.facts.material import read_material
 from xaibench.report.judging.chapter import judge_all
+from xaibench.report.numbers import number, span
 from xaibench.report.publish import portable
 from xaibench.report.study import is_study, rewrite_study
 from xaibench.report.write import write_tables
@@ -73,6 +75,15 @@ def test_all_tables_are_written_again_to_the_byte(run, tmp_path):
     assert {path: path.read_bytes() for path in before} == before
 
 
+@pytest.mark.parametrize("page", sorted(PUBLISHED.rglob("*.md")), ids=name)
+def test_links_lead_somewhere(page):
+    text = page.read_text("utf-8")
+    links = re.findall(r"\]\(<([^>]+)>\)|\]\(([^<)\s]+)\)", text)
+    targets = [(one or other).partition("#")[0] for one, other in links]
+    inside = [target for target in targets if target and "://" not in target]
+    assert not [target for target in inside if not (page.parent / target).exists()]
+
+
 @pytest.mark.parametrize("study", STUDIES, ids=name)
 def test_studies_are_written_again_from_their_runs(study, tmp_path):
     copy = tmp_path / "copy"
@@ -105,3 +116,21 @@ def test_every_published_folder_stands_in_the_readme():
     page = (PUBLISHED / "README.md").read_text("utf-8")
     tops = {path.relative_to(PUBLISHED).parts[0] for path in [*RUNS, *STUDIES]}
     assert {top for top in tops if f"({top}/" not in page} == set()
+
+
+def test_the_readme_s_board_is_the_published_one():
+    text = (PUBLISHED.parents[1] / "README.md").read_text("utf-8")
+    folder, table = re.findall(r"<!-- board: (\S+) -->\n((?:\|.*\n)+)", text)[0]
+    titles, _, *lines = ([cell.strip() for cell in line.split("|")[1:-1]]
+                         for line in table.splitlines())  # fmt: skip
+    board = read(PUBLISHED.parents[1] / folder, "leaderboard")
+    assert len(lines) > 3
+    for line in lines:
+        method, network = (re.findall("`(.+?)`", cell)[0] for cell in line[:2])
+        (row,) = (row for row in board[board["method"] == method].to_dict("records")
+                  if parse_spec(row["model"])[0] == network)  # fmt: skip
+        for title, cell in zip(titles[2:], line[2:], strict=True):
+            metric = title.split()[0]
+            ends = span(row[f"{metric}_low"], row[f"{metric}_high"])
+            told = number(row[metric]), ends, row[f"{metric}_ties"]
+            assert cell == " ".join(filter(None, told))

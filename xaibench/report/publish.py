@@ -16,6 +16,7 @@ from xaibench.core.store import folder_name, read_json, replacing, write_json
 from xaibench.core.tables import stored_table
 from xaibench.report.facts.material import read_material
 from xaibench.report.facts.traits import headlines
+from xaibench.report.judging.analyses import first_trained, read_analyses
 from xaibench.report.judging.chapter import judge_all
 from xaibench.report.pictures.figures import FOLDER
 from xaibench.report.study import is_study, read_study, write_study
@@ -93,7 +94,8 @@ def _publish_run(source: Path, out: Path) -> None:
         with replacing(out / path.relative_to(source)) as place:
             shutil.copyfile(path, place)
     boards = (f"*board-{folder_name(metric)}" for metric in headlines(run))
-    for path in _found(source, *(f"{FOLDER}/{name}.png" for name in (*boards, *_FIGURES))):
+    figures = [*_found(source, *(f"{FOLDER}/{name}.png" for name in (*boards, *_FIGURES)))]
+    for path in (*figures, *_analysis_figures(source)):
         small = _shrunk(path).quantize(_COLOURS)
         with replacing(out / path.relative_to(source)) as place:
             small.save(place, "PNG", optimize=True)
@@ -102,6 +104,13 @@ def _publish_run(source: Path, out: Path) -> None:
     write_tables(judge_all(read_material(out), out), out)
     for name in _MADE_AGAIN:
         (out / name).unlink(missing_ok=True)
+
+
+def _analysis_figures(source: Path) -> Iterator[Path]:
+    """Yield those that the tables' document shows."""
+    for analysis in first_trained(read_analyses(source)):
+        for figure in analysis.about["figures"]:
+            yield from _found(analysis.folder, f"{figure['name']}.png")
 
 
 def _clear(out: Path) -> None:

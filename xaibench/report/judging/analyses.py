@@ -65,6 +65,20 @@ class _Units(NamedTuple):
                    np.repeat(seeds, lengths))  # fmt: skip
 
 
+def first_trained(analyses: Sequence[Analysis]) -> list[Analysis]:
+    """Return those of each model's first fold and seed: their figures are shown."""
+    first: dict[tuple[str, ...], tuple[int, int]] = {}
+    return [
+        each
+        for each in analyses
+        if first.setdefault(
+            (each.place.dataset, each.place.split, each.place.model, str(each.about["analysis"])),
+            (each.place.fold, each.place.seed),
+        )
+        == (each.place.fold, each.place.seed)
+    ]
+
+
 def read_analyses(out: Path) -> list[Analysis]:
     """Return the folder's finished analyses, in the order of their places and names.
 

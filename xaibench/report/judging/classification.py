@@ -64,8 +64,8 @@ def compare_models(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.Data
 
     One training seed and no near-duplicates: McNemar's exact test on the images that only one of
     them gets right. Otherwise those images are neither independent nor alone in making the
-    difference, and `paired_test` compares right answers by group and training. ``p_holm`` corrects for
-    all pairs of the dataset and split; ``verdict`` goes by it.
+    difference, and `paired_test` compares right answers by group and training. ``p_holm`` corrects
+    for all pairs of the dataset and split; ``verdict`` goes by it.
 
     ``n`` counts images, ``only_first`` and ``only_second`` count answers: one for each image and
     seed. ``detectable`` is the difference in accuracy that so many images would show in four of

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from xaibench.report.judging.analyses import Analysis
+from xaibench.report.judging.analyses import Analysis, first_trained
 from xaibench.report.page.svg import inline_svg
 from xaibench.report.pictures.figures import Drawn
 
@@ -56,16 +56,14 @@ class Figures:
 
 def analysis_figures(analyses: Sequence[Analysis], out: Path) -> Iterator[Embedded]:
     """Yield the analyses' figures; of several folds and seeds of a model the first is shown."""
-    shown: dict[tuple[str, ...], tuple[int, int]] = {}
+    shown = first_trained(analyses)
     for number, analysis in enumerate(analyses):
-        place, name = analysis.place, str(analysis.about["analysis"])
-        key = (place.dataset, place.split, place.model, name)
-        first = shown.setdefault(key, (place.fold, place.seed)) == (place.fold, place.seed)
+        name = str(analysis.about["analysis"])
         for at, figure in enumerate(analysis.about["figures"]):
-            title = f"{figure['title']}; {place.title}"
+            title = f"{figure['title']}; {analysis.place.title}"
             made = _embed(analysis.folder, figure["name"], f"{name}. {title}",
                           f"{name}: {title}", f"analysis{number}-{at}-", out, white=True,
-                          shown=first)  # fmt: skip
+                          shown=analysis in shown)  # fmt: skip
             if made:
                 yield made
 

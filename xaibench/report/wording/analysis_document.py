@@ -11,7 +11,7 @@ import pandas as pd
 from xaibench.core.layout import Place
 from xaibench.core.markdown import markdown_table
 from xaibench.report.facts.material import PLACE
-from xaibench.report.judging.analyses import ALL, Analysis
+from xaibench.report.judging.analyses import ALL, Analysis, first_trained
 from xaibench.report.numbers import number, p_text, span
 from xaibench.report.wording.markdown import bullets
 
@@ -42,7 +42,10 @@ def analyses_to_markdown(
         yield f"### {name}"
         yield _table(table[table["analysis"] == name], keys)
         yield bullets([f"{key}: {text}" for key, text in alike[0].about["meanings"].items()])
-        for each in alike:
+        notes = [f"{each.place.title}: {note}" for each in alike for note in each.about["notes"]]
+        if notes:
+            yield bullets(notes)
+        for each in first_trained(alike):
             yield from _figures(each, out)
 
 
@@ -76,10 +79,7 @@ def _cell(row: object) -> str:
 
 
 def _figures(analysis: Analysis, out: Path) -> Iterator[str]:
-    about, title = analysis.about, analysis.place.title
-    if about["notes"]:
-        yield bullets([f"{title}: {note}" for note in about["notes"]])
-    for figure in about["figures"]:
+    for figure in analysis.about["figures"]:
         # Specs hold brackets and spaces, which Markdown takes for its own.
         path = (analysis.folder / f"{figure['name']}.png").relative_to(out).as_posix()
-        yield f"![{figure['title']}; {title}](<{path}>)"
+        yield f"![{figure['title']}; {analysis.place.title}](<{path}>)"
