@@ -12,6 +12,8 @@ from xaibench.pipeline.jobs import Step, Work
 from xaibench.pipeline.plan import Plan
 from xaibench.pipeline.selection import Selection
 
+_CALLS, _ENOUGH_SECONDS = 3, 1.0
+
 
 def estimate_seconds(selection: Selection, plan: Plan) -> float:
     """Estimate the run's time from one training step and one pass of each model, measured now."""
@@ -73,7 +75,8 @@ def _time_model(selection: Selection, model: Model, device: torch.device) -> tup
 
 def _seconds(work: Callable[[], None], device: torch.device) -> float:
     times: list[float] = []
-    for _ in range(3):  # the first call warms up
+    # The first call warms up, which matters little where it takes long.
+    while len(times) < _CALLS and sum(times) < _ENOUGH_SECONDS:
         started = time.perf_counter()
         work()
         if device.type == "cuda":
