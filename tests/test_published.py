@@ -99,7 +99,7 @@ def test_studies_are_written_again_from_their_runs(study, tmp_path):
 def test_nothing_heavy_is_published():
     files = [path for path in PUBLISHED.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < _MOST_BYTES
-    kinds = {".md", ".csv", ".json", ".png", ".jpg", ".svg", ".gz"}
+    kinds = {".md", ".csv", ".json", ".png", ".jpg", ".svg", ".xz"}
     assert {path.suffix for path in files} <= kinds
 
 

@@ -1,7 +1,7 @@
 """Publications hold enough to write every table again, and nothing that is heavy or private."""
 
-import gzip
 import json
+import lzma
 import shutil
 
 import pytest
@@ -23,8 +23,8 @@ def published(finished, tmp_path, call, monkeypatch):
 def test_every_table_is_written_again_from_compressed_scores(finished, published, call):
     for point in ("baseline", "0", "1"):
         assert not (published / point / "scores.csv").exists()
-        packed = (published / point / "scores.csv.gz").read_bytes()
-        assert gzip.decompress(packed) == (finished / point / "scores.csv").read_bytes()
+        packed = (published / point / "scores.csv.xz").read_bytes()
+        assert lzma.decompress(packed) == (finished / point / "scores.csv").read_bytes()
     run = published / "0"
     before = {name: (run / name).read_bytes() for name in TABLES}
     for name in TABLES:
@@ -60,8 +60,8 @@ def test_publications_compare_like_runs(published, tmp_path, call):
 
 
 def test_a_damaged_publication_is_refused_by_name(published, call):
-    path = published / "1" / "scores.csv.gz"
-    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[:-40]))
+    path = published / "1" / "scores.csv.xz"
+    path.write_bytes(lzma.compress(lzma.decompress(path.read_bytes())[:-40]))
     code, _, err = call("report", str(published / "1"))
     assert code == 2
     assert f"{path} is damaged" in err

@@ -13,8 +13,8 @@ _NUMBERS = ("value", "prediction", "mask_share", "lesions", "tuned_threshold", *
 
 
 def stored_table(path: Path) -> Path:
-    """Return where a table lies: as named, or compressed (``scores.csv.gz``), as published."""
-    packed = path.with_name(f"{path.name}.gz")
+    """Return where a table lies: as named, or compressed (``scores.csv.xz``), as published."""
+    packed = path.with_name(f"{path.name}.xz")
     return packed if packed.is_file() and not path.is_file() else path
 
 
@@ -22,7 +22,7 @@ def read_table(path: Path, *, compact: bool = False) -> pd.DataFrame:
     """Read a CSV; only values can be undefined, so that a sample may be called ``NA``.
 
     Args:
-        path: of the file; one that ends in ``.gz`` is unpacked.
+        path: of the file; one that ends in ``.xz`` is unpacked.
         compact: keep names as categories in alphabetical order, in a tenth of the memory.
     """
     with pd.read_csv(

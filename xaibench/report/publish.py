@@ -1,6 +1,6 @@
 """Publications: what a run or a study found, without weights, maps and paths of the machine."""
 
-import gzip
+import lzma
 import re
 import shutil
 from collections.abc import Iterator
@@ -27,6 +27,7 @@ _SOURCES = ("splits/*.csv", "models/*/*/*/*/history.csv", "models/*/*/*/*/model.
             "analyses/*/*/*/*/*/*.csv", "analyses/*/*/*/*/*/analysis.json")  # fmt: skip
 _FIGURES = ("agreement", "confusion", "training")  # and the boards of the headlines
 _MOST_PIXELS, _COLOURS, _QUALITY = (1600, 2000), 128, 85  # of a picture
+_PLOT_PIXELS = (800, 1000)  # of an analysis, of which there are many
 _MADE_AGAIN = ("slices.csv", "leaderboard.tex")  # large, and a matter of one command
 _ROWS = ("scores.csv", "predictions.csv", "costs.csv")
 _LARGE = 200_000  # bytes; smaller tables are easier to look at as they are
@@ -79,7 +80,7 @@ def portable(told: Any) -> Any:
 def save_photographs(picture: Path, place: Path) -> None:
     """Write a picture as a JPEG that is small enough for a page: a sheet of photographs is."""
     with replacing(place) as path:
-        _shrunk(picture).save(path, "JPEG", quality=_QUALITY)
+        _shrunk(picture, _MOST_PIXELS).save(path, "JPEG", quality=_QUALITY)
 
 
 def _publish_run(source: Path, out: Path) -> None:
@@ -94,11 +95,12 @@ def _publish_run(source: Path, out: Path) -> None:
         with replacing(out / path.relative_to(source)) as place:
             shutil.copyfile(path, place)
     boards = (f"*board-{folder_name(metric)}" for metric in headlines(run))
-    figures = [*_found(source, *(f"{FOLDER}/{name}.png" for name in (*boards, *_FIGURES)))]
-    for path in (*figures, *_analysis_figures(source)):
-        small = _shrunk(path).quantize(_COLOURS)
+    figures = _found(source, *(f"{FOLDER}/{name}.png" for name in (*boards, *_FIGURES)))
+    sizes = dict.fromkeys(figures, _MOST_PIXELS)
+    sizes |= dict.fromkeys(_analysis_figures(source), _PLOT_PIXELS)
+    for path, size in sizes.items():
         with replacing(out / path.relative_to(source)) as place:
-            small.save(place, "PNG", optimize=True)
+            _shrunk(path, size).quantize(_COLOURS).save(place, "PNG", optimize=True)
     for path in _found(source, "grid.png"):
         save_photographs(path, out / "grid.jpg")
     write_tables(judge_all(read_material(out), out), out)
@@ -124,19 +126,18 @@ def _copy(table: Path, out: Path) -> str:
     """Copy a table, compressed if it is large; return its name there."""
     content = table.read_bytes()
     name = table.name
-    if table.suffix != ".gz" and len(content) > _LARGE:
-        # Without a date, so that the same scores are the same bytes.
-        name, content = f"{name}.gz", gzip.compress(content, mtime=0)
+    if table.suffix != ".xz" and len(content) > _LARGE:
+        name, content = f"{name}.xz", lzma.compress(content)
     with replacing(out / name) as path:
         path.write_bytes(content)
     return name
 
 
-def _shrunk(picture: Path) -> Image.Image:
-    """Return a picture in no more pixels than a page needs."""
+def _shrunk(picture: Path, most: tuple[int, int]) -> Image.Image:
+    """Return a picture of no more pixels."""
     with Image.open(picture) as image:
         small = image.convert("RGB")
-    small.thumbnail(_MOST_PIXELS)
+    small.thumbnail(most)
     return small
 
 
