@@ -22,7 +22,7 @@ _RECORD = "study.json"
 _HEADINGS = {"arm": "", "factor": "Means over all other factors", "trend": "Trends"}
 _NOTES = """\
 - A value is the mean over test images, seeds and folds with its 95 % interval, clustered by \
-groups of near-duplicates and by seed as on a run's leaderboard.
+groups of near-duplicates and by training as on a run's leaderboard.
 - A difference is paired by image. p is corrected by Holm's method for all rows of its table; \
 `detectable` is the difference that such a study would find four times in five under this \
 correction. Where nothing differs at all, the interval says what other images could still show.
