@@ -45,17 +45,23 @@ class Spread(NamedTuple):
 def clusters(groups: ArrayLike, folds: ArrayLike, seeds: ArrayLike) -> Clusters:
     """Number groups, trainings and strata, in the order of their names, not of their appearance."""
     fold, seed, name = (number(labels) for labels in (folds, seeds, groups))
-    group, training = (_number_pairs(fold, each) for each in (name, seed))
-    groups_in, trainings_in = (np.bincount(strata_of(codes, fold)) for codes in (group, training))
+    group, training = (number_pairs(fold, each) for each in (name, seed))
+    groups_in, trainings_in = (np.bincount(belonging(codes, fold)) for codes in (group, training))
     if (groups_in == 1).any() or (trainings_in == 1).any() != (trainings_in == 1).all():
         return Clusters(group, seed, np.zeros_like(fold))
     return Clusters(group, training, fold)
 
 
-def strata_of(codes: Codes, stratum: Codes) -> Codes:
-    """Return the stratum of each group or training, from those of the units."""
+def number_pairs(first: Codes, second: Codes) -> Codes:
+    """Number the pairs of two codes that units have from 0, in their order, ``(N,)``."""
+    _, codes = np.unique(first * (second.max(initial=0) + 1) + second, return_inverse=True)
+    return codes
+
+
+def belonging(codes: Codes, whole: Codes) -> Codes:
+    """Return what each code belongs to, from what its units do: a group's stratum, say."""
     found = np.zeros(codes.max(initial=-1) + 1, np.intp)
-    found[codes] = stratum
+    found[codes] = whole
     return found
 
 
@@ -112,14 +118,9 @@ def number(labels: ArrayLike) -> Codes:
     return codes
 
 
-def _number_pairs(first: Codes, second: Codes) -> Codes:
-    _, codes = np.unique(first * (second.max(initial=0) + 1) + second, return_inverse=True)
-    return codes
-
-
 def _between(residuals: Floats, codes: Codes, stratum: Codes) -> tuple[Floats, float]:
     """Return the variance of means by what clusters of a stratum differ by, and its degrees."""
-    sums, strata, sizes = sum_by(codes, residuals), strata_of(codes, stratum), np.bincount(codes)
+    sums, strata, sizes = sum_by(codes, residuals), belonging(codes, stratum), np.bincount(codes)
     variance, degrees = np.zeros(residuals.shape[1]), 0.0
     for each in np.unique(strata):
         inside = strata == each
@@ -134,8 +135,8 @@ def _between(residuals: Floats, codes: Codes, stratum: Codes) -> tuple[Floats, f
 
 def _interaction(residuals: Floats, units: Clusters) -> Floats:
     """Return the variance of means due to what neither group nor training says of a unit."""
-    cell = _number_pairs(units.group, units.training)
-    group, training, stratum = (strata_of(cell, codes) for codes in units)
+    cell = number_pairs(units.group, units.training)
+    group, training, stratum = (belonging(cell, codes) for codes in units)
     count = np.bincount(cell)
     left = len(count) - sum(int(codes.max()) + 1 for codes in (group, training)) + stratum.max() + 1
     if left < 1:

@@ -5,7 +5,16 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xaibench.stats.clusters import Clusters, Codes, Floats, clusters, number, strata_of, sum_by
+from xaibench.stats.clusters import (
+    Clusters,
+    Codes,
+    Floats,
+    belonging,
+    clusters,
+    number,
+    number_pairs,
+    sum_by,
+)
 
 _WEIGHTS_IN_MEMORY = 2**22
 _BUNDLES = 1024
@@ -44,16 +53,15 @@ class Resampling:
             values: ``(N, M)``, NaN where undefined.
         """
         table = np.asarray(values, float)
-        trainings = self._units.training.max(initial=0) + 1
-        cell = self._units.group * trainings + self._units.training
+        cell = number_pairs(self._units.group, self._units.training)
+        group, training = (belonging(cell, codes) for codes in self._units[:2])
         defined = ~np.isnan(table)
         kinds, kind = np.unique(defined, axis=1, return_inverse=True)
-        cells, cell = np.unique(cell, return_inverse=True)
         sums = sum_by(cell, np.where(defined, table, 0))
         counts = sum_by(cell, kinds.astype(float))
         blocks = []
-        for groups_drawn, trainings_drawn in self._counts(len(cells)):
-            weights = groups_drawn[:, cells // trainings] * trainings_drawn[:, cells % trainings]
+        for groups_drawn, trainings_drawn in self._counts(len(group)):
+            weights = groups_drawn[:, group] * trainings_drawn[:, training]
             below = (weights @ counts)[:, kind.ravel()]
             with np.errstate(invalid="ignore", divide="ignore"):
                 blocks.append(np.where(below > 0, (weights @ sums) / below, np.nan))
@@ -62,7 +70,7 @@ class Resampling:
     def _counts(self, cells: int) -> Iterator[tuple[Floats, Floats]]:
         """Yield weights of groups ``(block, G)`` and of trainings ``(block, T)``, of mean 1."""
         units = self._units
-        strata = [strata_of(codes, units.stratum) for codes in (units.group, units.training)]
+        strata = [belonging(codes, units.stratum) for codes in (units.group, units.training)]
         step = max(_WEIGHTS_IN_MEMORY // max(cells, 1), 1)
         for start in range(0, self._draws, step):
             generator = np.random.default_rng((self._seed, start))
@@ -73,7 +81,7 @@ class Resampling:
 
 def _bundle(units: Clusters) -> Clusters:
     """Put groups of a stratum together at random where there are very many in all."""
-    strata = strata_of(units.group, units.stratum)
+    strata = belonging(units.group, units.stratum)
     if len(strata) <= _BUNDLES:
         return units
     names, generator = np.unique(strata), np.random.default_rng(len(strata))
