@@ -1,11 +1,15 @@
 """Contenders take turns at one work; the medians, the ratios and the differences go to a table."""
 
 import csv
-import platform
+import shlex
 import statistics
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +23,8 @@ from xaibench.core.loading import Loader
 from xaibench.core.passes.allocator import keep_freed_memory
 from xaibench.core.registry import bind
 from xaibench.core.roots import open_dataset
+from xaibench.pipeline.describe import processor
+from xaibench.report.publish import portable
 
 
 @dataclass
@@ -160,9 +166,11 @@ class Table:
     def _markdown(self) -> str:
         s = self._setting
         lines = [
+            f"    {portable(shlex.join(['python', *sys.orig_argv[1:]]))}",
+            "",
             f"{s.network} (weights: {Path(s.weights).name}), {s.image_size} x {s.image_size}, "
-            f"float32, {torch.get_num_threads()} threads, torch {torch.__version__}, "
-            f"{platform.machine()}, peers with {s.allocator} allocator setting; "
+            f"float32, peers with {s.allocator} allocator setting; {date.today()}, {processor()}, "
+            f"threads: {torch.get_num_threads()}, {', '.join(_versions())}; "
             f"matrix products {s.rate / 1e9:.0f} GFLOP/s, one pass {s.flops / 1e9:.2f} GFLOP.",
             "",
             "| work | against | images | ours, s/image | peer, s/image | ratio | of the limit "
@@ -174,6 +182,12 @@ class Table:
         for row in self._rows:
             lines.append("| " + " | ".join(_text(row[key]) for key in keys) + " |")
         return "\n".join(lines) + "\n"
+
+
+def _versions() -> Iterator[str]:
+    for package in ("torch", "grad-cam", "captum", "torchcam"):
+        with suppress(PackageNotFoundError):
+            yield f"{package} {version(package)}"
 
 
 def _text(value: Any) -> str:

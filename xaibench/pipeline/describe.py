@@ -77,14 +77,14 @@ def describe_compute(options: RunOptions) -> dict[str, Any]:
     device = choose_device(options.device)
     cuda = device.type == "cuda"
     return {
-        "device": torch.cuda.get_device_name(device) if cuda else _processor(),
+        "device": torch.cuda.get_device_name(device) if cuda else processor(),
         "cuda": torch.version.cuda if cuda else None,
         "cores": os.cpu_count(),
         "threads": threads_of(options),
     }
 
 
-def _processor() -> str:
+def processor() -> str:
     """Return what the processor calls itself; Python knows it only outside of Linux."""
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
