@@ -13,7 +13,7 @@ from PIL import Image
 from xaibench.core.errors import XaibenchError
 from xaibench.core.intact import record_sums
 from xaibench.core.store import folder_name, read_json, replacing, write_json
-from xaibench.core.tables import stored_table
+from xaibench.core.tables import read_table, stored_table
 from xaibench.report.facts.material import read_material
 from xaibench.report.facts.traits import headlines
 from xaibench.report.judging.analyses import first_trained, read_analyses
@@ -30,7 +30,8 @@ _MOST_PIXELS, _COLOURS, _QUALITY = (1600, 2000), 128, 85  # of a picture
 _PLOT_PIXELS = (800, 1000)  # of an analysis, of which there are many
 _MADE_AGAIN = ("slices.csv", "leaderboard.tex")  # large, and a matter of one command
 _ROWS = ("scores.csv", "predictions.csv", "costs.csv")
-_LARGE = 200_000  # bytes; smaller tables are easier to look at as they are
+_LARGE = 100_000  # bytes; smaller tables are easier to look at as they are
+_DIGITS = "%.6g"  # what a table can show of a value, and a third of its bytes
 _TOLD = ("command", "options", "warnings")
 _MARK = "publication"
 _PATH = re.compile(
@@ -41,8 +42,8 @@ _PATH = re.compile(
 def publish(source: Path, out: Path) -> None:
     """Copy what a finished run or study found, and write its tables anew from the copy.
 
-    Tables of rows are compressed where they are large; `xaibench report` and `compare` read them
-    so. Of absolute paths in ``run.json`` only the last name is kept.
+    Values keep six digits, and tables of rows are compressed where they are large; `xaibench
+    report` and `compare` read them so. Absolute paths in ``run.json`` keep their last name.
 
     Args:
         source: folder of a run or of a study.
@@ -60,6 +61,7 @@ def publish(source: Path, out: Path) -> None:
     for point in dict.fromkeys(arm.point for arm in arms):
         _publish_run(source / point, out / point)
     write_study(out, arms, replace(about, command=portable(about.command)))
+    _place(_shrunk(out / "study.png", _MOST_PIXELS), out / "study.png")
 
 
 def portable(told: Any) -> Any:
@@ -99,8 +101,7 @@ def _publish_run(source: Path, out: Path) -> None:
     sizes = dict.fromkeys(figures, _MOST_PIXELS)
     sizes |= dict.fromkeys(_analysis_figures(source), _PLOT_PIXELS)
     for path, size in sizes.items():
-        with replacing(out / path.relative_to(source)) as place:
-            _shrunk(path, size).quantize(_COLOURS).save(place, "PNG", optimize=True)
+        _place(_shrunk(path, size), out / path.relative_to(source))
     for path in _found(source, "grid.png"):
         save_photographs(path, out / "grid.jpg")
     write_tables(judge_all(read_material(out), out), out)
@@ -123,10 +124,11 @@ def _clear(out: Path) -> None:
 
 
 def _copy(table: Path, out: Path) -> str:
-    """Copy a table, compressed if it is large; return its name there."""
-    content = table.read_bytes()
-    name = table.name
-    if table.suffix != ".xz" and len(content) > _LARGE:
+    """Copy a table's rows, compressed if it is large; return its name there."""
+    rows = read_table(table, compact=True)
+    text = rows.to_csv(index=False, float_format=_DIGITS, lineterminator="\n")
+    name, content = table.name.removesuffix(".xz"), text.encode()
+    if len(content) > _LARGE:
         name, content = f"{name}.xz", lzma.compress(content)
     with replacing(out / name) as path:
         path.write_bytes(content)
@@ -139,6 +141,11 @@ def _shrunk(picture: Path, most: tuple[int, int]) -> Image.Image:
         small = image.convert("RGB")
     small.thumbnail(most)
     return small
+
+
+def _place(plot: Image.Image, path: Path) -> None:
+    with replacing(path) as place:
+        plot.quantize(_COLOURS).save(place, "PNG", optimize=True)
 
 
 def _found(folder: Path, *patterns: str) -> Iterator[Path]:
