@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import nct, t
 
+from xaibench.stats.paired import paired_test
 from xaibench.stats.power import detectable_difference, images_needed
 
 NOISE = np.random.default_rng(0).normal(size=130)
@@ -21,6 +22,19 @@ def test_a_detectable_difference_is_found_with_this_power(power, level):
     assert detectable_difference(NOISE + 0.3, np.arange(130), power=power, level=level) == (
         pytest.approx(found)
     )
+
+
+@pytest.mark.parametrize("level", [0.05, 0.002])
+def test_trainings_count_as_they_do_in_the_test(level):
+    fold, image, seed = np.indices((5, 20, 3)).reshape(3, -1)
+    random = np.random.default_rng(3)
+    noise = 0.1 * random.normal(size=(5, 1, 3)) + 0.1 * random.normal(size=(5, 20, 3))
+    noise = noise.ravel() - noise.mean()
+    # Half of the power: the very difference at which the test's p is the level.
+    found = detectable_difference(noise, image, fold, seed, power=0.5, level=level)
+    assert paired_test(noise + found, 0 * noise, image, fold, seed) == pytest.approx(level)
+    assert found > 2 * detectable_difference(noise, 20 * fold + image, power=0.5, level=level)
+    assert detectable_difference(noise, image, fold, seed, level=level) > found
 
 
 @pytest.mark.parametrize("difference", [0.02, -0.1, 0.3])

@@ -68,8 +68,8 @@ def compare_models(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.Data
     for all pairs of the dataset and split; ``verdict`` goes by it.
 
     ``n`` counts images, ``only_first`` and ``only_second`` count answers: one for each image and
-    seed. ``detectable`` is the difference in accuracy that so many images would show in four of
-    five tests, given how often the models disagree; that of other seeds comes on top.
+    seed. ``detectable`` is the difference in accuracy that so many images and trainings would show
+    in four of five tests, given how often the models disagree.
 
     Args:
         predictions: as for `classification_table`, with ``sample`` and, where there is one,
@@ -139,18 +139,18 @@ def _compare(rows: pd.DataFrame, first: str, second: str) -> dict[str, Any] | No
     if both.empty:
         return None
     one, other = both["right"].to_numpy(float), both["right_second"].to_numpy(float)
-    by_image = both.assign(difference=one - other).groupby(["fold", "sample"])
-    images = by_image.agg({"difference": "mean", "group": "first"})
+    images = both.drop_duplicates(["fold", "sample"])
+    units = [both[name] for name in ("group", "fold", "seed")]
     only_first, only_second, p = mcnemar(one == 1, other == 1)
     seeds, test = both["seed"].nunique(), "McNemar"
     if seeds > 1 or images["group"].duplicated().any():
         test = "by group and training"
-        p = paired_test(one, other, *(both[name] for name in ("group", "fold", "seed")))
+        p = paired_test(one, other, *units)
     found: dict[str, Any] = {"first": first, "second": second, "n": len(images), "seeds": seeds}
     found |= {"accuracy_first": one.mean(), "accuracy_second": other.mean()}
     found |= {"only_first": only_first, "only_second": only_second, "test": test, "p": p}
-    spread = detectable_difference(images["difference"], images["group"])
-    return found | {"detectable": float(np.fmax(spread, _FEWEST_IMAGES / len(images)))}
+    reach = detectable_difference(one - other, *units)
+    return found | {"detectable": float(np.fmax(reach, _FEWEST_IMAGES / len(images)))}
 
 
 def _verdict(row: dict[str, Any]) -> str:
@@ -172,7 +172,8 @@ def _verdict(row: dict[str, Any]) -> str:
     if not row["only_first"] + row["only_second"]:
         return f"{seen}: both are right on the same images"
     reach = row["detectable"]
+    few = f"too few images{' and trainings' if several else ''} to tell ({said})"
     if reach > 1:
-        return f"{seen}: too few images to tell ({said}), however large the difference"
+        return f"{seen}: {few}, however large the difference"
     asked = f"{100 * reach:.1f} points" if several else f"{np.ceil(reach * n - 1e-9):.0f} images"
-    return f"{seen}: too few images to tell ({said}); it takes a difference of about {asked}"
+    return f"{seen}: {few}; it takes a difference of about {asked}"

@@ -170,7 +170,7 @@ def _differences(gaps: Floats, drawn: Floats, section: Section, reach: float) ->
     unseen = wilson(0 * groups, groups).high * (reach if np.isfinite(reach) else np.nan)
     p = np.array([paired_test(gap, 0 * gap, *section.clusters) for gap in gaps.T])
     level = LEVEL / max(int((~np.isnan(p)).sum()), 1)
-    detectable = [detectable_difference(gap, section.clusters[0], level=level) for gap in gaps.T]
+    detectable = [detectable_difference(gap, *section.clusters, level=level) for gap in gaps.T]
     return {
         "difference": mean(gaps),
         "difference_low": np.where(alike, -unseen, low),

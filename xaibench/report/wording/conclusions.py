@@ -113,12 +113,12 @@ def _ties(
 
 
 def _detectable(section: Section, values: Floats) -> Iterator[str]:
-    """Say what difference from the leader, in the first column, this many images could show."""
+    """Say what difference from the leader, in the first column, such a run could show."""
     pairs = values.shape[1] * (values.shape[1] - 1) // 2
     gaps = [values[:, 0] - other for other in values[:, 1:].T]
     varied = [gap for gap in gaps if np.nan_to_num(gap).any()]
     single, corrected = (
-        np.median([detectable_difference(gap, section.clusters[0], level=level) for gap in varied])
+        np.median([detectable_difference(gap, *section.clusters, level=level) for gap in varied])
         for level in (LEVEL, LEVEL / pairs)
     )
     if single < _ROUNDING:  # every row lies apart from the leader by the same on all images
@@ -129,13 +129,8 @@ def _detectable(section: Section, values: Floats) -> Iterator[str]:
     more = f", {corrected:.2g} under the correction for {pairs} pairs" if pairs > 1 else ""
     yield (
         "Smallest difference from the leader that such a run would find four times in five: "
-        f"{single:.2g} for one pair alone{more}{_of_seeds(section)}."
+        f"{single:.2g} for one pair alone{more}."
     )
-
-
-def _of_seeds(section: Section) -> str:
-    several = section.units["seed"].nunique() > 1
-    return " (by the number of images; what trainings differ by comes on top)" if several else ""
 
 
 def _without_masks(section: Section, run: Run, found: Judged, ranked: list[int]) -> Iterator[str]:
