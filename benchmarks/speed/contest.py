@@ -5,11 +5,9 @@ import shlex
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +21,10 @@ from xaibench.core.loading import Loader
 from xaibench.core.passes.allocator import keep_freed_memory
 from xaibench.core.registry import bind
 from xaibench.core.roots import open_dataset
-from xaibench.pipeline.describe import processor
+from xaibench.pipeline.describe import processor, versions_of
 from xaibench.report.publish import portable
+
+_TOLD = ("torch", "grad-cam", "captum", "torchcam")  # whose versions the table gives
 
 
 @dataclass
@@ -165,12 +165,13 @@ class Table:
 
     def _markdown(self) -> str:
         s = self._setting
+        versions = ", ".join(map(" ".join, versions_of(_TOLD).items()))
         lines = [
             f"    {portable(shlex.join(['python', *sys.orig_argv[1:]]))}",
             "",
             f"{s.network} (weights: {Path(s.weights).name}), {s.image_size} x {s.image_size}, "
             f"float32, peers with {s.allocator} allocator setting; {date.today()}, {processor()}, "
-            f"threads: {torch.get_num_threads()}, {', '.join(_versions())}; "
+            f"threads: {torch.get_num_threads()}, {versions}; "
             f"matrix products {s.rate / 1e9:.0f} GFLOP/s, one pass {s.flops / 1e9:.2f} GFLOP.",
             "",
             "| work | against | images | ours, s/image | peer, s/image | ratio | of the limit "
@@ -182,12 +183,6 @@ class Table:
         for row in self._rows:
             lines.append("| " + " | ".join(_text(row[key]) for key in keys) + " |")
         return "\n".join(lines) + "\n"
-
-
-def _versions() -> Iterator[str]:
-    for package in ("torch", "grad-cam", "captum", "torchcam"):
-        with suppress(PackageNotFoundError):
-            yield f"{package} {version(package)}"
 
 
 def _text(value: Any) -> str:
