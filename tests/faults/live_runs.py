@@ -109,10 +109,10 @@ def _cells(**given):
 
 @dataclass(frozen=True)
 class KilledBefore:
-    """Dies right before a file below a folder gets or loses its name, at the n-th of them."""
+    """Dies right before a file gets or loses its name, at the n-th whose path has some words."""
 
     count: int
-    out: str
+    words: str
 
     def __call__(self):
         left = self.count
@@ -121,7 +121,7 @@ class KilledBefore:
             nonlocal left
             path = str(details[0]) if event in ("os.rename", "os.remove", "shutil.rmtree") else ""
             # What has its name already isn't there any more to be removed.
-            if self.out in path and not (event == "os.remove" and path.endswith(".tmp")):
+            if self.words in path and not (event == "os.remove" and path.endswith(".tmp")):
                 left -= 1
                 if left == 0:
                     os.kill(os.getpid(), signal.SIGKILL)

@@ -48,6 +48,14 @@ def test_killed_at_any_time(seed, whole, run, tmp_path):
     resume(run, out, whole)
 
 
+def test_killed_before_its_checkpoint_is_removed(whole, run, tmp_path):
+    out = tmp_path / "out"
+    run(out, KilledBefore(1, "/checkpoint.pt"))
+    (record,) = out.rglob("model.json")
+    assert record.with_name("checkpoint.pt").is_file()
+    resume(run, out, whole)
+
+
 def test_killed_in_the_middle_of_a_checkpoint(whole, run, tmp_path):
     out, size = tmp_path / "out", 9_000
     assert run(out, KilledWriting(size))[0] == -signal.SIGXFSZ
