@@ -26,8 +26,9 @@ from xaibench.report.write import write_tables
 _SOURCES = ("splits/*.csv", "models/*/*/*/*/history.csv", "models/*/*/*/*/model.json",
             "analyses/*/*/*/*/*/*.csv", "analyses/*/*/*/*/*/analysis.json")  # fmt: skip
 _FIGURES = ("agreement", "confusion", "training")  # and the boards of the headlines
-_MOST_PIXELS, _COLOURS, _QUALITY = (1600, 2000), 128, 85  # of a picture
-_PLOT_PIXELS = (800, 1000)  # of an analysis, of which there are many
+_SHEET_PIXELS, _QUALITY = (1600, 2000), 75  # of photographs
+_PLOT_PIXELS, _COLOURS = (1200, 1500), 64
+_ANALYSIS_PIXELS = (800, 1000)  # of which there are many
 _MADE_AGAIN = ("slices.csv", "leaderboard.tex")  # large, and a matter of one command
 _ROWS = ("scores.csv", "predictions.csv", "costs.csv")
 _LARGE = 100_000  # bytes; smaller tables are easier to look at as they are
@@ -61,7 +62,7 @@ def publish(source: Path, out: Path) -> None:
     for point in dict.fromkeys(arm.point for arm in arms):
         _publish_run(source / point, out / point)
     write_study(out, arms, replace(about, command=portable(about.command)))
-    _place(_shrunk(out / "study.png", _MOST_PIXELS), out / "study.png")
+    _place(_shrunk(out / "study.png", _PLOT_PIXELS), out / "study.png")
 
 
 def portable(told: Any) -> Any:
@@ -82,7 +83,7 @@ def portable(told: Any) -> Any:
 def save_photographs(picture: Path, place: Path) -> None:
     """Write a picture as a JPEG that is small enough for a page: a sheet of photographs is."""
     with replacing(place) as path:
-        _shrunk(picture, _MOST_PIXELS).save(path, "JPEG", quality=_QUALITY)
+        _shrunk(picture, _SHEET_PIXELS).save(path, "JPEG", quality=_QUALITY)
 
 
 def _publish_run(source: Path, out: Path) -> None:
@@ -98,8 +99,8 @@ def _publish_run(source: Path, out: Path) -> None:
             shutil.copyfile(path, place)
     boards = (f"*board-{folder_name(metric)}" for metric in headlines(run))
     figures = _found(source, *(f"{FOLDER}/{name}.png" for name in (*boards, *_FIGURES)))
-    sizes = dict.fromkeys(figures, _MOST_PIXELS)
-    sizes |= dict.fromkeys(_analysis_figures(source), _PLOT_PIXELS)
+    sizes = dict.fromkeys(figures, _PLOT_PIXELS)
+    sizes |= dict.fromkeys(_analysis_figures(source), _ANALYSIS_PIXELS)
     for path, size in sizes.items():
         _place(_shrunk(path, size), out / path.relative_to(source))
     for path in _found(source, "grid.png"):
