@@ -49,6 +49,20 @@ def test_signs_of_many_groups_agree_with_scipy():
     assert 0.01 < p_of(a, b) < 0.2
 
 
+@pytest.mark.parametrize("groups", [13, 20, 27, 30])
+def test_signs_that_none_of_the_drawn_ones_reaches_are_counted(groups):
+    whole = np.random.default_rng(groups).integers(3, 10, groups) * np.where(
+        np.arange(groups) == 4, -1, 1
+    )
+    counts = np.ones(1)  # of each sum of all signs, from the lowest
+    for step in np.abs(whole):
+        counts = np.convolve(counts, [1, *np.zeros(2 * step - 1), 1])
+    sums = np.arange(len(counts)) - np.abs(whole).sum()
+    exact = counts[np.abs(sums) >= whole.sum()].sum() / 2**groups
+    p = p_of(whole / 10, 0 * whole)
+    assert p == exact if exact < 2e-5 else p == pytest.approx(exact, abs=5e-4)
+
+
 def test_very_small_p_values_are_told_apart_and_never_too_small():
     random = np.random.default_rng(3)
     noise = random.normal(size=130)

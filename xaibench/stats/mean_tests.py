@@ -11,6 +11,7 @@ from xaibench.stats.clusters import Clusters, Floats, Spread, spread, sum_by
 
 _FLIPS = 9999
 _EXACT = 12  # groups up to which all 2^12 signs are tried
+_HALVED = 30  # up to which all signs of their halves are
 _BUNDLES = 512
 _SUMS_IN_MEMORY = 2**22
 _SMALLEST = 1e-15
@@ -77,9 +78,33 @@ def _flip(sums: Floats) -> Floats:
         reached += (np.abs(block @ sums) >= observed * (1 - 1e-9)).sum(axis=0)
     if len(sums) <= _EXACT:
         return reached / len(signs)
+    if len(sums) <= _HALVED:
+        drawn = (reached + 1) / (_FLIPS + 1)
+        never = reached == 0
+        drawn[never] = [_flip_halves(row) for row in rows[never]]
+        return drawn
     squares = np.maximum((rows**2).sum(axis=1), np.finfo(float).tiny)
     bound = 2 * np.exp(-(observed**2) / (2 * squares))
     return np.where(bound < 1 / (_FLIPS + 1), bound, (reached + 1) / (_FLIPS + 1))
+
+
+def _flip_halves(row: Floats) -> float:
+    """Return the share of all signs of ``(G,)`` that make a sum as large (horowitz1974partitions).
+
+    Each sum of one half is told by bisection how many of the other's take it there.
+    """
+    half = len(row) // 2
+    one, other = np.sort(_signed_sums(row[:half])), np.sort(_signed_sums(row[half:]))
+    needed = abs(row.sum()) * (1 - 1e-9) - one[::-1]
+    reached = len(other) * len(one) - np.searchsorted(other, needed).sum()
+    return float(2 * reached / 2 ** len(row))  # as many reach it from below
+
+
+def _signed_sums(row: Floats) -> Floats:
+    sums = np.zeros(1)
+    for value in row:
+        sums = np.concatenate([sums + value, sums - value])
+    return sums
 
 
 @lru_cache(maxsize=8)
