@@ -1,7 +1,6 @@
 """A trained model on disk: train it, or take the stored one; and what it predicts."""
 
 import csv
-import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -23,8 +22,6 @@ from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.replicas import train_on_replicas
 from xaibench.pipeline.train import Trainer, pack
 
-_log = logging.getLogger(__name__)
-
 
 def train_model(ledger: Ledger) -> None:
     """Leave a trained model and its predictions on disk; one that holds is left alone.
@@ -33,7 +30,6 @@ def train_model(ledger: Ledger) -> None:
         XaibenchError: it can't be trained under these options.
     """
     if not ledger.model_is_trained():
-        _log.info("train %s", ledger.title)
         _make(ledger)
     # Also where a run was killed right before it did so.
     (ledger.folder / "checkpoint.pt").unlink(missing_ok=True)
