@@ -78,14 +78,14 @@ def _flip(sums: Floats) -> Floats:
         reached += (np.abs(block @ sums) >= observed * (1 - 1e-9)).sum(axis=0)
     if len(sums) <= _EXACT:
         return reached / len(signs)
+    drawn = (reached + 1) / (_FLIPS + 1)
     if len(sums) <= _HALVED:
-        drawn = (reached + 1) / (_FLIPS + 1)
         never = reached == 0
         drawn[never] = [_flip_halves(row) for row in rows[never]]
         return drawn
     squares = np.maximum((rows**2).sum(axis=1), np.finfo(float).tiny)
     bound = 2 * np.exp(-(observed**2) / (2 * squares))
-    return np.where(bound < 1 / (_FLIPS + 1), bound, (reached + 1) / (_FLIPS + 1))
+    return np.where(bound < 1 / (_FLIPS + 1), bound, drawn)
 
 
 def _flip_halves(row: Floats) -> float:
