@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import torch
 from contest import Contest, Setting
@@ -107,7 +108,9 @@ def localization(setting: Setting) -> Iterator[Contest]:
         np.savez(folder / "maps.npz", maps=maps.numpy(), masks=setting.masks.numpy() > 0)
         script = Path(__file__).with_name("quantus_peer.py")
         command = [setting.quantus, str(script), str(folder / "maps.npz"), str(setting.rounds)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
+        if done.returncode:
+            raise click.ClickException(f"{setting.quantus} can't run Quantus: see above why")
         told = json.loads(done.stdout.splitlines()[-1])
         peers = {"Quantus": told}
     yield LocalizationContest(
