@@ -205,7 +205,7 @@ def integrated(setting: Setting) -> Iterator[Contest]:
     )  # fmt: skip
 
 
-# The short ones first: the table is written after each, and the last three take most of the time.
+# The short ones first: the table is written after each, and the last four take most of the time.
 WORKS: dict[str, Callable[[Setting], Iterator[Contest]]] = {
     "cams": cams,
     "gradcam": gradcam,
