@@ -9,7 +9,7 @@ BIN = $(shell [ ! -x $(VENV)/bin/python ] || echo $(VENV)/bin/)
 export XAIBENCH_DATA ?= $(if $(wildcard ../shared/data),$(abspath ../shared/data))
 BROWSERS := chromium chromium-browser google-chrome
 
-.PHONY: help setup lint type test docs reference hooks smoke browser
+.PHONY: help setup lint type test slow docs reference hooks smoke browser
 .DEFAULT_GOAL := help
 
 help:  ## list what there is
@@ -30,6 +30,9 @@ test:  ## the very line of the README that sets up and tests
 	line=$$(grep -m1 -- '-m pytest$$' README.md); \
 	line=$${line//.venv/$(VENV)}; \
 	eval "$${line/#python3/$(PYTHON)}"
+
+slow:  ## the tests that `make test` leaves out
+	$(BIN)python -m pytest -m slow
 
 reference:  ## are the generated pages of docs/ fresh?
 	$(BIN)python docs/generator --check

@@ -12,6 +12,16 @@ collect_ignore = ["metrics/quantus_peer.py", "faulty_plugins.py", "pocket_plugin
                   "faults/mishaps.py", "faults/live_runs.py"]  # fmt: skip
 collect_ignore_glob = ["*conftest.py"]  # as doctests: several have that name
 
+SLOW_FIXTURES = {"browser", "cluster"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest leaves out what is marked
+def pytest_collection_modifyitems(items):
+    """Mark what needs a real browser or a Ray cluster as slow."""
+    for item in items:
+        if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture
 def call(capsys, monkeypatch):

@@ -58,7 +58,12 @@ def test_every_system_has_its_suite():
 @pytest.mark.parametrize(
     ("path", "part"),
     [
-        pytest.param(path, part, id=f"{path.stem}-{part.origin['part']}")
+        pytest.param(
+            path,
+            part,
+            id=f"{path.stem}-{part.origin['part']}",
+            marks=[pytest.mark.slow] if path.stem != "skin_attention" else (),
+        )
         for path in SUITES
         for part in read_suite(path, "quick")
     ],

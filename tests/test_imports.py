@@ -58,20 +58,20 @@ def is_module(name):
     return (PACKAGE / name).is_dir() or (PACKAGE / f"{name}.py").is_file()
 
 
-every_file = pytest.mark.parametrize(
-    "path", FILES, ids=lambda path: str(path.relative_to(PACKAGE.parent))
-)
+def named(offenders):
+    """For each file that has some, what is wrong in it."""
+    return {str(path.relative_to(PACKAGE.parent)): found for path, found in offenders if found}
 
 
-@every_file
-def test_imports_point_down(path):
-    assert set(imported_layers(path)) <= ALLOWED[layer_of(path)]
+def test_imports_point_down():
+    upwards = ((path, set(imported_layers(path)) - ALLOWED[layer_of(path)]) for path in FILES)
+    assert named(upwards) == {}
 
 
-@pytest.mark.parametrize("kind", PLUGINS)
-def test_plugins_never_import_each_other(kind):
-    for path in (PACKAGE / kind).glob("*.py"):
-        assert f"xaibench.{kind}" not in path.read_text("utf-8"), path.name
+def test_plugins_never_import_each_other():
+    siblings = ((path, f"xaibench.{layer_of(path)}" in path.read_text("utf-8"))
+                for path in FILES if layer_of(path) in PLUGINS)  # fmt: skip
+    assert named(siblings) == {}
 
 
 @pytest.mark.parametrize(
@@ -114,15 +114,18 @@ def test_public_names_are_what_the_type_checker_sees():
         assert getattr(xaibench, name) is not None
 
 
-@every_file
-def test_a_file_can_be_read_in_one_sitting(path):
-    assert len(path.read_text("utf-8").splitlines()) <= LONGEST
+def test_a_file_can_be_read_in_one_sitting():
+    lengths = ((path, len(path.read_text("utf-8").splitlines())) for path in FILES)
+    assert named((path, lines if lines > LONGEST else 0) for path, lines in lengths) == {}
 
 
-@every_file
-def test_nothing_prints(path):
+def printing_lines(path):
     calls = (n for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.Call))
-    assert not [c.lineno for c in calls if isinstance(c.func, ast.Name) and c.func.id == "print"]
+    return [c.lineno for c in calls if isinstance(c.func, ast.Name) and c.func.id == "print"]
+
+
+def test_nothing_prints():
+    assert named((path, printing_lines(path)) for path in FILES) == {}
 
 
 def test_an_unknown_public_name_is_an_attribute_error():

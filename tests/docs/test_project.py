@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import tomllib
@@ -51,8 +52,17 @@ def test_make_test_runs_the_line_of_the_readme():
 
 def test_the_pipeline_runs_the_tasks():
     script = (ROOT / ".ci" / "run").read_text("utf-8")
-    for task in ("browser", "test", "setup", "hooks", "docs", "smoke"):
-        assert re.search(rf"\bmake\b.*\b{task}\b", script), task
+    asked = [
+        task for tasks in re.findall(r"^make ([a-z ]+)", script, re.M) for task in tasks.split()
+    ]
+    assert asked == ["setup", "hooks", "docs", "test", "browser", "slow", "smoke"]
+
+
+def test_the_default_run_leaves_out_what_is_slow_and_only_that():
+    options = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["pytest"]
+    words = shlex.split(options["ini_options"]["addopts"])
+    assert words[words.index("-m") + 1] == "not slow"
+    assert "-m slow" in re.search(r"^slow:.*\n\t(.+)", MAKEFILE, re.M)[1]
 
 
 def test_hooks_are_tasks_and_need_no_net():

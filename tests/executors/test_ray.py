@@ -113,6 +113,7 @@ def test_a_cluster_that_is_not_there_is_one_line(address, message, tmp_path, mon
         list(executor(do, [task("a")], Means(tmp_path, address=address)))
 
 
+@pytest.mark.slow
 @on_linux
 def test_killed_it_takes_its_cluster_along_silently(tmp_path):
     assert end_scheduler("ray", tmp_path, signal.SIGKILL) == (-signal.SIGKILL, "")

@@ -22,6 +22,7 @@ def start(tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_a_killed_worker_changes_no_result(start, tmp_path):
     assert start(tmp_path / "serial")[0] == 0
     there = ["processes", "ray"] if find_spec("ray") else ["processes"]

@@ -27,7 +27,7 @@ def check_clean(out):
     assert list((out / "locks" / "runs").glob("run-*")) == []
 
 
-@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("count", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_the_same_run_many_times_is_done_once(count, whole, tmp_path):
     out = tmp_path / "out"
     ends = start_all(out, *[{}] * count)
@@ -43,6 +43,7 @@ def test_the_same_run_many_times_is_done_once(count, whole, tmp_path):
     assert log.count("analyse pocket, fold 0, seed 0: pca") == 1
 
 
+@pytest.mark.slow
 def test_parts_of_other_sizes_and_other_methods_get_along(whole, run, tmp_path):
     out = tmp_path / "out"
     mine = {"methods": "gradcam,sobel", "part_size": 2}
@@ -56,6 +57,7 @@ def test_parts_of_other_sizes_and_other_methods_get_along(whole, run, tmp_path):
     check_clean(out)
 
 
+@pytest.mark.slow
 def test_runs_that_train_otherwise_mix_nothing(whole, run, tmp_path):
     """Each comes to its own result, or says that another has replaced its models."""
     out, alone = tmp_path / "out", tmp_path / "alone"
@@ -71,6 +73,7 @@ def test_runs_that_train_otherwise_mix_nothing(whole, run, tmp_path):
         check_clean(out)
 
 
+@pytest.mark.slow
 def test_a_run_describes_itself_even_if_another_did_meanwhile(run, tmp_path):
     out = tmp_path / "out"
     slow = Live(arguments(out, "cells", models="pocket"), tmp_path / "slow", POCKET_SLEEP="0.8")
@@ -85,6 +88,7 @@ def test_a_run_describes_itself_even_if_another_did_meanwhile(run, tmp_path):
     assert list(read_json(out / "run.json")["models"]) == ["pocket"]
 
 
+@pytest.mark.slow
 def test_who_waits_for_one_that_is_killed_takes_over(whole, tmp_path):
     out = tmp_path / "out"
     slow = Live(arguments(out, "cells"), tmp_path / "slow", POCKET_SLEEP="0.4")

@@ -47,7 +47,13 @@ def check_said(code, said, disk):
     )
 
 
-@pytest.mark.parametrize("free", [0, 40_000, 110_000, 230_000, 420_000])
+@pytest.mark.parametrize(
+    "free",
+    [
+        110_000,
+        *(pytest.param(free, marks=pytest.mark.slow) for free in (0, 40_000, 230_000, 420_000)),
+    ],
+)
 def test_once_there_is_room_it_goes_on(free, whole, run, disk):
     ballast, out = fill(disk, free), disk / "out"
     code, said = run(out)
@@ -63,6 +69,7 @@ def test_once_there_is_room_it_goes_on(free, whole, run, disk):
     assert leftovers_of(out) == []
 
 
+@pytest.mark.slow
 def test_no_room_for_the_report(whole, run, disk, tmp_path):
     out = disk / "out"
     run(out)

@@ -33,6 +33,7 @@ def covered(trials, groups=None):
     return int(((ends[:, 0] <= trials.true) & (trials.true <= ends[:, 1])).sum())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("trials", "lowest", "highest"),
     [
