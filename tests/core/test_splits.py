@@ -183,7 +183,7 @@ def test_folds_are_counted(name, folds):
     "name", ["", "kfold", "kfold:", "kfold:1", "kfold:x", "kfold:-5", "random"]
 )
 def test_other_names_are_refused(name):
-    with pytest.raises(XaibenchError, match="write 'holdout', 'official' or 'kfold:K'"):
+    with pytest.raises(XaibenchError, match="write 'holdout', 'official', 'kfold:K'"):
         count_folds(name)
 
 

@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
-
 from xaibench.core.data import Sample
+from xaibench.core.dividing import divide
 from xaibench.core.errors import XaibenchError
 from xaibench.core.seeds import seed_of
 
@@ -14,6 +12,8 @@ PARTS = ("train", "validation", "test")
 OFFICIAL = "official"
 _TENTHS = 10
 _FEWEST_FOLDS = 2
+Parts = tuple[Sequence[Sample], Sequence[Sample], Sequence[Sample]]
+"""Training, validation and test samples."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ def count_folds(name: str) -> int:
     if kind == "kfold" and folds.isdecimal() and int(folds) >= _FEWEST_FOLDS:
         return int(folds)
     raise XaibenchError(
-        f"--split {name}: write 'holdout', 'official' or 'kfold:K' with K of 2 or more."
+        f"--split {name}: write 'holdout', 'official', 'kfold:K' with K of 2 or more, or "
+        "'file:DIR' with the folder of stored splits."
     )
 
 
@@ -57,6 +58,7 @@ def make_split(
     mask_fraction: float,
     train_fraction: float = 1.0,
     seed: int = 0,
+    divided: Parts | None = None,
 ) -> Split:
     """Divide samples 80/10/10 (``holdout``), or into test fold, validation tenth and the rest.
 
@@ -71,31 +73,34 @@ def make_split(
         train_fraction: share of each class's training images that is kept; validation and test
             stay as they are.
         seed: of the division; training seeds don't change it.
+        divided: parts that are known already, from a stored split.
 
     Raises:
         XaibenchError: a class is too small to stand in every part, or no parts were published.
     """
-    folds = count_folds(name)
-    if name == OFFICIAL:
-        train, validation, test = _published(samples, seed)
-    elif folds == 1:
-        parts = _divide(samples, _TENTHS, seed)
-        test, validation = parts[0], parts[1]
-        train = [sample for part in parts[2:] for sample in part]
-    else:
-        parts = _divide(samples, folds, seed)
-        test = parts[fold]
-        rest = [s for i, part in enumerate(parts) if i != fold for s in part]
-        # A tenth of the rest, or of a small class the smallest part that it can spare.
-        validation, *others = _divide(rest, min(_TENTHS, max(_fewest(rest), 2)), seed)
-        train = [sample for part in others for sample in part]
+    train, validation, test = divided or _divide_all(samples, name, fold, seed)
     train = _keep_share(train, train_fraction, seed)
     seen = see_masks(train, mask_fraction, seed) | see_masks(validation, mask_fraction, seed)
     return Split(_ordered(samples, train), _ordered(samples, validation), _ordered(samples, test),
                  seen)  # fmt: skip
 
 
-def _published(samples: Sequence[Sample], seed: int) -> tuple[list[Sample], ...]:
+def _divide_all(samples: Sequence[Sample], name: str, fold: int, seed: int) -> Parts:
+    folds = count_folds(name)
+    if name == OFFICIAL:
+        return _published(samples, seed)
+    if folds == 1:
+        test, validation, *others = _divide(samples, _TENTHS, seed)
+    else:
+        parts = _divide(samples, folds, seed)
+        test = parts[fold]
+        rest = [s for i, part in enumerate(parts) if i != fold for s in part]
+        # A tenth of the rest, or of a small class the smallest part that it can spare.
+        validation, *others = _divide(rest, min(_TENTHS, max(_fewest(rest), 2)), seed)
+    return [sample for part in others for sample in part], validation, test
+
+
+def _published(samples: Sequence[Sample], seed: int) -> Parts:
     parts = {part: [sample for sample in samples if sample.part == part] for part in PARTS}
     if not parts["train"] or not parts["test"]:
         raise XaibenchError(
@@ -168,7 +173,7 @@ def _by_label(samples: Sequence[Sample]) -> list[list[Sample]]:
 def _divide(samples: Sequence[Sample], parts: int, seed: int) -> list[list[Sample]]:
     """Divide samples into parts, those of the most independent groups in front.
 
-    Scikit-learn puts the largest groups into the first parts. As a validation part that would be
+    The largest groups go into the first parts. As a validation part that would be
     the worst choice: of BUSI's seven pictures of one lesion it had all, more than half of a class,
     and this lesion alone decided which epoch a training kept.
     """
@@ -180,11 +185,7 @@ def _divide(samples: Sequence[Sample], parts: int, seed: int) -> list[list[Sampl
         )
     labels = [sample.label for sample in samples]
     groups = [_group(sample) for sample in samples]
-    splitter = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
-    divided = [
-        [samples[i] for i in chosen]
-        for _, chosen in splitter.split(np.zeros(len(samples)), labels, groups)
-    ]
+    divided = [[samples[i] for i in chosen] for chosen in divide(labels, groups, parts, seed)]
     if not all(divided):
         raise XaibenchError(
             f"the groups are too large to fill {parts} parts; take more images or fewer folds."

@@ -28,8 +28,8 @@ class Ledger:
 
     def __init__(self, selection: Selection, fold: int, model: Bound, seed: int) -> None:
         self.selection, self.fold, self.model, self.seed = selection, fold, model, seed
-        options = selection.options
-        self.place = Place(selection.dataset_spec, options.split, fold, model.spec, seed)
+        dataset, split = selection.dataset_spec, selection.split_name
+        self.place = Place(dataset, split, fold, model.spec, seed)
         self.folder = selection.layout.model_folder(self.place)
 
     @property

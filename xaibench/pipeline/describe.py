@@ -11,19 +11,17 @@ from math import isinf
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 
 from xaibench import __version__
 from xaibench.core.definition import define
 from xaibench.core.fingerprints import checksum, code_of, fingerprint
 from xaibench.core.passes.device import choose_device
-from xaibench.core.splits import PARTS
-from xaibench.core.store import write_with
 from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.options import RunOptions
 from xaibench.pipeline.plan import Plan
 from xaibench.pipeline.selection import Selection
+from xaibench.results.splits import write_split
 
 _PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "scikit-image", "pillow")
 
@@ -104,7 +102,7 @@ def describe_protocol(selection: Selection, plan: Plan) -> dict[str, Any]:
     """Return what decides about a number beside model and method; runs that differ don't mix."""
     options = selection.options
     return {
-        "split": options.split,
+        "split": selection.split_name,
         "split_seed": options.split_seed,
         "groups": checksum(Path(options.groups)),
         "mask_fraction": options.mask_fraction,
@@ -134,14 +132,7 @@ def save_split(selection: Selection, fold: int) -> tuple[str, str]:
     """Write who stands in which part; return the file's name and checksum."""
     place = Ledger(selection, fold, selection.models[0], seed=0).place
     path = selection.layout.split_file(place)
-    split = selection.split(fold)
-    rows = [
-        (s.id, selection.dataset.classes[s.label], s.group, part, s.id in split.seen)
-        for part in PARTS
-        for s in getattr(split, part)
-    ]
-    frame = pd.DataFrame(rows, columns=["sample", "class", "group", "part", "mask_seen"])
-    write_with(path, lambda file: frame.to_csv(file, index=False))
+    write_split(path, selection.split(fold), selection.dataset.classes)
     return path.name, checksum(path)
 
 

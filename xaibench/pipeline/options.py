@@ -41,7 +41,10 @@ class RunOptions:
         "scores to compute",
     )
     controls: bool = _option(True, "score the control methods, too")
-    split: str = _option("holdout", "holdout (80/10/10), official (as published) or kfold:K")
+    split: str = _option(
+        "holdout",
+        "holdout (80/10/10), official (as published), kfold:K, or file:DIR (stored splits)",
+    )
     groups: str = _option("", "CSV file (sample, group) of images that never part in a split")
     split_seed: int = _option(0, "seed of the split; training seeds share it")
     seeds: tuple[int, ...] = _option((0,), "training seeds")

@@ -1,6 +1,6 @@
 """From a selection to jobs: what is to be done, what is done, what can't be done and why."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -9,7 +9,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model
 from xaibench.core.passes.device import choose_device
 from xaibench.core.plugin import Bound
-from xaibench.core.splits import OFFICIAL
+from xaibench.core.splits import OFFICIAL, Split
 from xaibench.pipeline.analyse import analysis_failure, is_analysed, why_no_analysis
 from xaibench.pipeline.building import missing_word
 from xaibench.pipeline.cells import Ledger
@@ -63,8 +63,9 @@ def make_plan(selection: Selection) -> Plan:
         rehearse(metric)
     plan.metrics += _served(selection.metrics, partial(_why_no_score, selection), plan)
     splits = {fold: selection.split(fold) for fold in selection.folds}
-    published = selection.options.split == OFFICIAL
+    published = selection.split_name == OFFICIAL
     plan.warnings += find_leaks(selection.dataset.samples, splits, published=published)
+    plan.warnings += _find_unplaced(selection, splits)
     for model in selection.models:
         _plan_model(selection, model, plan)
     _refuse_if_none_is_served(selection, plan)
@@ -145,6 +146,16 @@ def _find_idle_noise(selection: Selection, model: Bound, prototype: Model) -> li
             "imagenet or a state dict's file."]  # fmt: skip
 
 
+def _find_unplaced(selection: Selection, splits: Mapping[int, Split]) -> list[str]:
+    """Tell of images that a stored split doesn't name: the data have grown since."""
+    if selection.split_name == selection.options.split or selection.options.train_fraction < 1:
+        return []
+    placed = min(len([*split.train, *split.validation, *split.test]) for split in splits.values())
+    left = len(selection.dataset.samples) - placed
+    return [f"--split {selection.options.split} names no part for {left} images: they are left out"
+            ] if left else []  # fmt: skip
+
+
 def _why_no_score(selection: Selection, metric: Bound) -> str | None:
     words = metric.plugin.signature.words
     if "masks" in words and not selection.dataset.annotated:
@@ -190,7 +201,6 @@ def _refuse_if_none_is_served(selection: Selection, plan: Plan) -> None:
 
 def describe_plan(selection: Selection, plan: Plan) -> Sequence[str]:
     """Return the plan in lines for people."""
-    options = selection.options
     counts = selection.dataset.samples
     split = selection.split(0)
     parts = f"{len(split.train)} train, {len(split.validation)} validation, {len(split.test)} test"
@@ -198,7 +208,7 @@ def describe_plan(selection: Selection, plan: Plan) -> Sequence[str]:
     lines = [
         f"dataset {selection.dataset_spec}: {len(counts)} images of "
         f"{len(selection.dataset.classes)} classes ({', '.join(selection.dataset.classes)})",
-        f"split {options.split}: {parts}; {grouped} groups kept together; masks seen of "
+        f"split {selection.split_name}: {parts}; {grouped} groups kept together; masks seen of "
         f"{len(split.seen)} training and validation images",
         f"cells: {plan.cells}, of which {plan.done} done; models to train: {len(plan.trainings)}",
     ]

@@ -132,12 +132,13 @@ def _find(
     wanted: tuple[str, int | None, int | None],
 ) -> Place:
     """Return the first trained model that is as wanted: spec, fold, seed; empty or None is any."""
+    split = run.get("protocol", {}).get("split", options.split)
     trained = [
         place
         for model in run["models"]
-        for fold in range(count_folds(options.split))
+        for fold in range(count_folds(split))
         for seed in run["seeds"]
-        if (place := Place(run["dataset"], options.split, fold, model, seed))
+        if (place := Place(run["dataset"], split, fold, model, seed))
         and (Layout(directory).model_folder(place) / "model.json").is_file()
     ]
     spec, fold, seed = wanted

@@ -24,6 +24,7 @@ from xaibench.core.splits import Split, count_folds, make_split
 from xaibench.core.store import folder_name
 from xaibench.pipeline.building import About, ModelWords, build_model
 from xaibench.pipeline.options import RunOptions, listed, make_options
+from xaibench.results.splits import find_stored
 
 
 class Selection:
@@ -45,6 +46,8 @@ class Selection:
         if options.controls:
             chosen = {method.plugin.name for method in self.methods}
             self.methods += [Bound(p, {}) for p in control_plugins() if p.name not in chosen]
+        self._stored = find_stored(options.split)
+        self.split_name = self._stored.name if self._stored else options.split
         self._splits: dict[int, Split] = {}
         self._about: dict[str, About] = {}
         self.layout = Layout(Path(options.out or f"results/{folder_name(self.dataset_spec)}"))
@@ -80,18 +83,21 @@ class Selection:
     @property
     def folds(self) -> range:
         """Fold numbers of the split."""
-        return range(count_folds(self.options.split))
+        return range(count_folds(self.split_name))
 
     def split(self, fold: int) -> Split:
         """Divide the samples, once; the same for every model, seed and method."""
         if fold not in self._splits:
+            samples, classes = self.dataset.samples, self.dataset.classes
+            stored = self._stored.parts(samples, classes, fold) if self._stored else None
             self._splits[fold] = make_split(
-                self.dataset.samples,
-                self.options.split,
+                samples,
+                self.split_name,
                 fold,
                 mask_fraction=self.options.mask_fraction,
                 train_fraction=self.options.train_fraction,
                 seed=self.options.split_seed,
+                divided=stored,
             )
         return self._splits[fold]
 

@@ -49,7 +49,7 @@ class Setting(Selection):
             XaibenchError: the split has no such fold.
         """
         super().__init__(options)
-        count = 1 if options.split == ALL else count_folds(options.split)
+        count = 1 if options.split == ALL else count_folds(self.split_name)
         if fold is not None and not 0 <= fold < count:
             raise XaibenchError(f"--fold {fold}: the split has folds 0 to {count - 1}.")
         self.run_splits: Mapping[str, str] = {}
