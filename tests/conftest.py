@@ -9,6 +9,7 @@ import pytest
 os.environ["OMP_NUM_THREADS"] = "1"
 # A script for another interpreter, where Quantus is installed; plugins that only some tests want.
 collect_ignore = ["metrics/quantus_peer.py", "faulty_plugins.py", "pocket_plugins.py",
+                  "checkpoint_plugins.py",
                   "faults/mishaps.py", "faults/live_runs.py"]  # fmt: skip
 collect_ignore_glob = ["*conftest.py"]  # as doctests: several have that name
 

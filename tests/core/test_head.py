@@ -356,7 +356,7 @@ def test_weights_that_each_image_has_for_itself_are_nobodys():
     assert far(ours, one_by_one(model, IMAGES[:1], variants, "first")) < 1e-5
 
 
-def test_a_head_is_found_once_for_each_size_and_forgotten_with_its_model(monkeypatch):
+def test_a_head_is_found_once_for_each_layer_and_size_and_forgotten_with_its_model():
     calls, model = [], net("one layer")
     model.network.trunk.register_forward_hook(lambda *_: calls.append(1))
     head = find_head(model, IMAGES)
@@ -364,6 +364,9 @@ def test_a_head_is_found_once_for_each_size_and_forgotten_with_its_model(monkeyp
     assert find_head(model, noise(5, 3, 64, 96)) is head
     assert len(calls) == found > 0
     assert find_head(model, noise(1, 3, 48, 48)) is not head
+    model.cam_layer = "network.trunk.2"  # a convolution lies behind it
+    assert head.weights is not None
+    assert find_head(model, IMAGES).weights is None
     gone = weakref.ref(model)
     del model
     gc.collect()

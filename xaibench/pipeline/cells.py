@@ -71,16 +71,20 @@ class Ledger:
             code_of(self.model.plugin.file, *_TRAIN_CODE),
         )
 
+    @property
+    def made_from(self) -> list[tuple[str, str]]:
+        """What the model and the one that judges its maps were made from, and their weights."""
+        # A judge beside the models has no job of its own, so that nothing else notices its changes.
+        trained = [self] if self.judge in (None, self) else [self, self.judge]
+        # A lost model is trained again, and on a GPU its weights come out a little different.
+        return [(ledger.model_fingerprint, ledger.weights) for ledger in trained]
+
     def maps_fingerprint(self, method: Bound) -> str:
         """The model, who judges it, the method and the engine that records for it."""
         options = self.selection.options
         code = code_of(method.plugin.file, *_EXPLAIN_CODE)
         passes = [options.precision, options.fold, options.compile, options.layer]
-        # A judge beside the models has no job of its own, so that nothing else notices its changes.
-        trained = [self] if self.judge in (None, self) else [self, self.judge]
-        # A lost model is trained again, and on a GPU its weights come out a little different.
-        made_from = [(ledger.model_fingerprint, ledger.weights) for ledger in trained]
-        return fingerprint(made_from, method.spec, options.target, passes, code)
+        return fingerprint(self.made_from, method.spec, options.target, passes, code)
 
     def score_fingerprint(self, method: Bound, metric: Bound) -> str:
         """The maps, the metric and the engine that covers images for it."""

@@ -48,6 +48,7 @@ class Worker:
             XaibenchError: a model isn't there, or was made from something else.
         """
         self.ledger, self.selection = ledger, ledger.selection
+        self._made_from = ledger.made_from
         self.split = self.selection.split(ledger.fold)
         self.device = choose_device(self.selection.options.device)
         self.engine = self.judge = self.selection.engine(load_model(ledger))
@@ -57,6 +58,10 @@ class Worker:
             if ledger.judge is not ledger:
                 self.judge = self.selection.engine(load_model(ledger.judge))
             self.predictions = Predictions(ledger.judge.folder / "predictions.csv")
+
+    def is_of(self, ledger: Ledger) -> bool:
+        """Whether this is a ledger's model, as it is stored now."""
+        return self.ledger.place == ledger.place and self._made_from == ledger.made_from
 
     def tune(self, states: Sequence[CellState]) -> None:
         """Tune a threshold for each method on the validation images whose masks may be seen."""

@@ -24,7 +24,7 @@ class Workshop:
 
     def __init__(self, selection: Selection, metrics: Sequence[Bound]) -> None:
         self.selection, self.metrics = selection, metrics
-        self._at_hand: tuple[str, Worker] | None = None
+        self._worker: Worker | None = None
 
     def do(self, work: Work) -> Failures:
         """Do what is missing of a piece of work; what another run did meanwhile is left alone.
@@ -56,7 +56,7 @@ class Workshop:
         untuned = [state for state in states if self._needs_threshold(state)]
         if untuned:
             _log.info("tune %s", work.job.title)
-            self._worker(ledger).tune(untuned)
+            self._worker_of(ledger).tune(untuned)
 
     def _needs_threshold(self, state: CellState) -> bool:
         missing = state.missing_metrics(self.metrics)
@@ -74,7 +74,7 @@ class Workshop:
         ]
         if left:
             _log.info("%s", work.key)
-            self._worker(ledger).explain(left, self.metrics)
+            self._worker_of(ledger).explain(left, self.metrics)
 
     def _join(self, ledger: Ledger, methods: Sequence[Bound]) -> Failures:
         test = self.selection.split(ledger.fold).test
@@ -84,8 +84,13 @@ class Workshop:
             failed |= join(ledger, method, self.metrics, parts)
         return failed
 
-    def _worker(self, ledger: Ledger) -> Worker:
-        if self._at_hand is None or self._at_hand[0] != ledger.weights:
-            self._at_hand = None  # two models at once may be one too many
-            self._at_hand = (ledger.weights, Worker(ledger))
-        return self._at_hand[1]
+    def _worker_of(self, ledger: Ledger) -> Worker:
+        """Return the model of a ledger, loaded, with the images of its fold.
+
+        Equal weights don't make it the same: a model that comes trained has them in every fold and
+        under every seed. What was stored in its place meanwhile is loaded anew.
+        """
+        if self._worker is None or not self._worker.is_of(ledger):
+            self._worker = None  # two models at once may be one too many
+            self._worker = Worker(ledger)
+        return self._worker

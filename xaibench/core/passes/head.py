@@ -41,7 +41,7 @@ class Head:
     weights: Tensor | None
 
 
-_found: WeakKeyDictionary[Model, dict[tuple[int, ...], Head]] = WeakKeyDictionary()
+_found: WeakKeyDictionary[Model, dict[tuple[object, ...], Head]] = WeakKeyDictionary()
 
 
 def run_head(
@@ -66,11 +66,11 @@ def find_head(model: Model, images: Tensor) -> Head:
     is the function's own.
     """
     size = tuple(images.shape[1:])
-    known = _found.setdefault(model, {})
-    if size not in known:
+    known, asked = _found.setdefault(model, {}), (model.cam_layer, *size)
+    if asked not in known:
         noise = torch.rand(2, *size, generator=torch.Generator().manual_seed(0))
-        known[size] = _try_out(Engine(model, fold=False), noise.to(images))
-    return known[size]
+        known[asked] = _try_out(Engine(model, fold=False), noise.to(images))
+    return known[asked]
 
 
 def _run(

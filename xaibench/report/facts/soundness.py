@@ -54,7 +54,8 @@ def check_together(run: Run, scores: pd.DataFrame, predictions: pd.DataFrame) ->
             row = maps[~inside].iloc[0]
             raise XaibenchError(
                 f"scores.csv holds {row['sample']} for {row['model']}, fold {row['fold']}, seed "
-                f"{row['seed']}, but predictions.csv doesn't; {_REMEDY}."
+                f"{row['seed']}, but predictions.csv doesn't: it is no test image of that fold; "
+                "delete the run's folder cells and repeat its command (trained models stay)."
             )
     for metric in sorted(set(scores["metric"]) - set(run["metrics"])):
         yield f"scores.csv holds {metric}, which run.json doesn't list: it is left out"
