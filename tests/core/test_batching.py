@@ -216,6 +216,7 @@ print(json.dumps([plenty, see()]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere address space can't be limited")
 def test_images_are_seen_in_smaller_parts_when_memory_really_runs_out():
     done = subprocess.run(

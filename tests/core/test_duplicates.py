@@ -146,6 +146,7 @@ def test_joined_things_equal_those_of_a_plain_search():
     assert join_pairs(0, []) == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("XAIBENCH_DATA" not in os.environ, reason="real BUSI: XAIBENCH_DATA not set")
 def test_shipped_groups_of_busi_are_those_of_its_images():
     root = Path(os.environ["XAIBENCH_DATA"])

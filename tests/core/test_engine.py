@@ -11,7 +11,10 @@ from xaibench.core.passes.question import Question
 from xaibench.core.passes.tape import Tape
 
 SIZE = (64, 96)
-every_kind = pytest.mark.parametrize("kind", LAYERS)
+every_kind = pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=pytest.mark.slow if kind == "resnet18" else ()) for kind in LAYERS],
+)
 folding = pytest.mark.parametrize("fold", [True, False], ids=["folded", "plain"])
 
 

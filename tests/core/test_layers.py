@@ -202,7 +202,14 @@ SMALLEST = {
 }
 
 
-@pytest.mark.parametrize("name", SMALLEST)
+LARGE = {"efficientnet_v2_s", "inception_v3", "maxvit_t", "resnext50_32x4d", "swin_t", "swin_v2_t",
+         "vgg11", "vit_b_32"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in SMALLEST],
+)
 def test_the_layer_of_each_family_is_spatial_and_its_positions_count(name):
     torch.manual_seed(0)
     network = with_classes(name).eval()

@@ -162,7 +162,9 @@ def test_large_groups_count_once():
 
 
 @pytest.mark.parametrize("name", ["holdout", "kfold:5"])
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))]
+)
 def test_one_lesion_in_many_pictures_never_decides_the_validation(name, seed):
     """Where the largest group comes first, seven pictures of one lesion are half of a class."""
     samples = make_samples((150, 150))

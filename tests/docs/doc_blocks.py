@@ -63,10 +63,14 @@ def blocks_of(page):
 
 
 class Reader:
-    """Follows a page in a folder of its own: one Python process, and a fresh shell a command."""
+    """Follows a page in a folder of its own: one Python process, and a fresh shell a command.
 
-    def __init__(self, folder):
-        self.folder, self.module = folder, ModuleType("blocks_of_a_page")
+    With ``run=False`` it reads what can be read: commands against the command line, files that
+    plugins stand in, options of suites. Nothing is trained or explained.
+    """
+
+    def __init__(self, folder, *, run=True):
+        self.folder, self.module, self.run = folder, ModuleType("blocks_of_a_page"), run
         for name in ("examples", "benchmarks"):
             (folder / name).symlink_to(ROOT / name)
 
@@ -94,6 +98,8 @@ class Reader:
             with fresh_plugins():
                 exec(code, {"__name__": Path(name).stem})
             return
+        if not self.run:
+            return
         sys.modules[self.module.__name__] = self.module
         exec(code, self.module.__dict__)
 
@@ -104,7 +110,7 @@ class Reader:
                 continue
             with fresh_plugins():
                 words = read_line(line, ROOT)
-            if block.run:
+            if block.run and self.run:
                 self._run(line, words)
 
     def _run(self, line, words):

@@ -4,16 +4,37 @@ import pytest
 from doc_blocks import ROOT, Reader, blocks_of, fresh_plugins, inside
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+# Pages whose commands train and explain, which takes longer than all others together.
+LONG = [page for page in PAGES if page.stem in (
+    "add_a_method", "add_a_metric", "add_a_model", "add_an_analysis", "command_line", "tutorial",
+    "your_own_images",
+)]  # fmt: skip
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def name(page):
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=pytest.mark.slow if page in LONG else ()) for page in PAGES],
+    ids=name,
+)
 def test_what_a_page_shows_holds(page, tmp_path):
+    follow(page, Reader(tmp_path), tmp_path)
+
+
+@pytest.mark.parametrize("page", LONG, ids=name)
+def test_the_commands_and_files_of_a_long_page_can_be_read(page, tmp_path):
+    follow(page, Reader(tmp_path, run=False), tmp_path)
+
+
+def follow(page, reader, folder):
     text = page.read_text("utf-8")
     blocks = blocks_of(text)
     fences = [line for line in text.splitlines() if line.lstrip().startswith(("```", "~~~"))]
     assert len(fences) == 2 * len(blocks)
-    reader = Reader(tmp_path)
-    with inside(tmp_path), fresh_plugins():
+    with inside(folder), fresh_plugins():
         for block in blocks:
             try:
                 reader.follow(block)
