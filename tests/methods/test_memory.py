@@ -37,6 +37,7 @@ def most_held(method, images):
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["scorecam", "integrated_gradients"])
 def test_memory_is_flat_in_channels_and_images(method):
     one, few, many = (most_held(method, images) for images in (1, 16, 40))

@@ -115,6 +115,7 @@ def test_digits_are_compared_for_copies_only(tmp_path):
     assert counts == Counter({(f"a/{n}", "exact_copy", "warning"): 1 for n in (0, 2)})
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("XAIBENCH_DATA" not in os.environ, reason="real BUSI: XAIBENCH_DATA not set")
 def test_real_busi():
     plugin = bind("dataset", "busi").whole

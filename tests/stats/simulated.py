@@ -3,7 +3,18 @@
 from typing import NamedTuple
 
 import numpy as np
+import pytest
 from scipy.stats import binom
+
+DEFAULT = "8 images"
+
+
+def one_by_default(*cases):
+    """Mark all cases of a simulation as slow but the smallest, `DEFAULT`."""
+    return [
+        case if case.id == DEFAULT else case._replace(marks=(*case.marks, pytest.mark.slow))
+        for case in cases
+    ]
 
 
 class Trials(NamedTuple):

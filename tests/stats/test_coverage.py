@@ -10,6 +10,7 @@ from simulated import (
     hits,
     independent,
     normal,
+    one_by_default,
     retrained,
     seeded,
     skewed,
@@ -33,10 +34,9 @@ def covered(trials, groups=None):
     return int(((ends[:, 0] <= trials.true) & (trials.true <= ends[:, 1])).sum())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("trials", "lowest", "highest"),
-    [
+    one_by_default(
         pytest.param(lambda: independent(normal, 0.0), 0.945, 0.955, id="130 images"),
         pytest.param(lambda: independent(normal, 0.0, images=8), 0.94, 0.96, id="8 images"),
         pytest.param(clustered, 0.94, 0.955, id="groups of 1 to 6"),
@@ -55,7 +55,7 @@ def covered(trials, groups=None):
         pytest.param(lambda: retrained(0.1), 0.94, 0.965, id="3 seeds alike in 5 folds"),
         pytest.param(lambda: retrained(0.5), 0.94, 0.965, id="3 seeds apart in 5 folds"),
         pytest.param(lambda: retrained(0.5, seeds=2), 0.94, 0.97, id="2 seeds in 5 folds"),
-    ],
+    ),
 )
 def test_intervals_hold_the_truth_as_often_as_they_say(trials, lowest, highest):
     made = trials()
@@ -64,6 +64,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say(trials, lowest, highest):
     assert at_most(count, repetitions, highest), count / repetitions
 
 
+@pytest.mark.slow
 def test_ignoring_groups_claims_too_much():
     made = clustered()
     alone = np.arange(len(made.groups))

@@ -10,6 +10,7 @@ from simulated import (
     hits,
     independent,
     normal,
+    one_by_default,
     retrained,
     seeded,
     skewed,
@@ -122,7 +123,7 @@ def rejected(trials, level=0.05, shift=0.0):
 
 @pytest.mark.parametrize(
     ("trials", "highest"),
-    [
+    one_by_default(
         pytest.param(lambda: independent(normal, 0.0), 0.05, id="130 images"),
         pytest.param(lambda: independent(normal, 0.0, images=8), 0.05, id="8 images"),
         pytest.param(clustered, 0.05, id="groups of 1 to 6"),
@@ -133,7 +134,7 @@ def rejected(trials, level=0.05, shift=0.0):
         pytest.param(lambda: seeded(0.4, repetitions=400), 0.05, id="3 seeds apart"),
         pytest.param(lambda: seeded(0.2, seeds=2, repetitions=400), 0.07, id="2 seeds"),
         pytest.param(lambda: retrained(0.5, repetitions=400), 0.05, id="3 seeds apart in 5 folds"),
-    ],
+    ),
 )
 def test_no_difference_is_found_where_there_is_none(trials, highest):
     made = trials()
@@ -142,6 +143,7 @@ def test_no_difference_is_found_where_there_is_none(trials, highest):
     assert count > 0.01 * repetitions, "so careful a test finds nothing"
 
 
+@pytest.mark.slow
 def test_no_difference_of_hits_is_found_where_there_is_none():
     first, second = independent(hits(0.8), 0.8), independent(hits(0.8), 0.8, images=131)
     made = first._replace(values=first.values - second.values[:130], true=0.0)
@@ -164,6 +166,7 @@ def test_trainings_of_other_folds_count_as_further_trainings():
     assert p > all_folds
 
 
+@pytest.mark.slow
 def test_power_rises_with_the_difference():
     made = independent(normal, 0.0, repetitions=400)
     found = [rejected(made, shift=shift) / 400 for shift in (0, 0.15, 0.25, 0.5)]
@@ -171,6 +174,7 @@ def test_power_rises_with_the_difference():
     np.testing.assert_allclose(found, [0.05, 0.4, 0.81, 1], atol=0.06)
 
 
+@pytest.mark.slow
 def test_ignoring_groups_finds_what_is_not_there():
     made = clustered()
     assert rejected(made._replace(groups=np.arange(len(made.groups)))) > 150
