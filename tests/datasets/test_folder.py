@@ -1,5 +1,7 @@
 """Anyone's images: class folders, masks, boxes and manifests, as they come and as they go wrong."""
 
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -84,7 +86,11 @@ def test_masks_beside_the_images(tmp_path, pets):
     dataset = folder(tmp_path, path="pets")
     assert ids(dataset) == ["cat/9", "cat/10", "cat/old/1", "dog/1"]
     sample = only(dataset, "cat/9")
-    assert [layer.path.name for layer in sample.masks] == ["9_mask.png", "9_mask_1.bmp"]
+    assert [layer.path.name for layer in sample.masks] == [
+        "9_mask.png",
+        "9_mask_1.bmp",
+        "9_mask_1.gif",
+    ]
     expected = np.zeros((HEIGHT, WIDTH), int)
     expected[0, :2] = expected[3, 5:] = 1
     np.testing.assert_array_equal(read_files(sample).mask, expected)
@@ -95,7 +101,11 @@ def test_mask_without_image_is_named_but_a_name_alone_makes_no_mask(tmp_path, pe
     draw(pets / "dog/with_mask_1.png")
     assert "dog/with_mask_1" in ids(folder(tmp_path, path="pets"))
     draw(pets / "dog/1_mask.png")
-    with pytest.raises(XaibenchError, match=r"with_mask_1\.png: this mask has no image"):
+    dataset = folder(tmp_path, path="pets")
+    assert "dog/with_mask_1" not in ids(dataset)
+    assert re.search(r"^1 masks or boxes belong to no image, .*with_mask_1\.png", dataset.notes[0])
+    draw(pets / "dog/8_mask.png")
+    with pytest.raises(XaibenchError, match=r"8_mask\.png: this mask has no image .* nor have 1 "):
         folder(tmp_path, path="pets")
 
 
@@ -127,9 +137,7 @@ def test_flat_folder_of_boxes_and_doubtful_names_in_it(tmp_path, pets):
     write_voc(tmp_path / "flat/10.xml", (1, 1, 2, 2))
     assert len(only(folder(tmp_path, path="pets", boxes="flat"), "cat/10").boxes) == 1
     write_voc(tmp_path / "flat/1.xml", (1, 1, 2, 2))
-    with pytest.raises(
-        XaibenchError, match=r"1\.xml: it could belong to 'cat/old/1' or to 'dog/1'"
-    ):
+    with pytest.raises(XaibenchError, match=r"1\.xml could belong to 'cat/old/1' or to 'dog/1'"):
         folder(tmp_path, path="pets", boxes="flat")
 
 

@@ -169,7 +169,11 @@ ROWS = [
         after(lambda: drawn("scans/a/0_mask.tif", floats(0.5)), masked=False),
     ),
     Bad("mask cut off", READ, after(lambda: written(MASK, Path(MASK).read_bytes()[:60]))),
-    Bad("mask without image", READ, after(lambda: drawn("scans/a/9_mask.png", lopsided()))),
+    Bad(
+        "masks without images",
+        READ,
+        after(lambda: [drawn(f"scans/a/{n}_mask.png", lopsided()) for n in (7, 8, 9)]),
+    ),
     Bad(
         "masks that fit no image",
         "read scans,masks=other",

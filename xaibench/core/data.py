@@ -108,11 +108,15 @@ def read_files(sample: Sample) -> Picture:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Named classes and samples; ``read`` gives a sample's pixels, from files unless replaced."""
+    """Named classes and samples; ``read`` gives a sample's pixels, from files unless replaced.
+
+    ``notes`` are sentences for the plan and the audit: what was found that is in no sample.
+    """
 
     classes: tuple[str, ...]
     samples: tuple[Sample, ...]
     read: Callable[[Sample], Picture] = field(default=read_files)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what would spoil a run later: no samples, repeated ids, unknown labels."""

@@ -50,6 +50,7 @@ def audit(dataset: Dataset) -> Audit:
             bar.advance()
     ties = find_ties(facts)
     findings = [
+        *(Finding("", "folder", "warning", note) for note in dataset.notes),
         *(finding for each in facts for finding in each.findings),
         *judge_masks(facts, annotated=dataset.annotated),
         *judge_pictures(facts),
@@ -122,9 +123,13 @@ def describe_audit(found: Audit, out: Path) -> list[str]:
              f"({', '.join(dataset.classes)}); {len(found.findings) or 'no'} findings"]  # fmt: skip
     for alike in gather(found.findings, lambda each: (each.severity, each.finding)):
         lines.append(f"{alike[0].severity}: {alike[0].finding}: {len(alike)}")
-        lines += [f"    {each.sample}: {each.detail}" for each in alike[:_SHOWN]]
+        lines += [f"    {_name(each)}{each.detail}" for each in alike[:_SHOWN]]
         lines += [f"    ... and {len(alike) - _SHOWN} more"] if len(alike) > _SHOWN else []
     return [*lines, _describe_groups(found, out / "groups.csv")]
+
+
+def _name(finding: Finding) -> str:
+    return f"{finding.sample}: " if finding.sample else ""
 
 
 def _describe_groups(found: Audit, table: Path) -> str:

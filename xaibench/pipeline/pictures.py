@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from xaibench.core.explanation import PictureFile
-from xaibench.core.reading.annotations import list_files, natural_order, split_off_masks
+from xaibench.core.reading.annotations import list_files, natural_order
 from xaibench.core.reading.images import IMAGE_ENDINGS
+from xaibench.core.reading.mask_names import split_off_masks
 
 
 def find_pictures(
@@ -39,7 +40,7 @@ def find_pictures(
 def _expand(text: str, skip: Path) -> Iterator[Path]:
     path = Path(text).expanduser()
     if path.is_dir():
-        pictures, _ = split_off_masks(list_files(path, IMAGE_ENDINGS, frozenset({skip})))
+        pictures, _, _ = split_off_masks(list_files(path, IMAGE_ENDINGS, frozenset({skip})))
         for files in pictures.values():
             yield from files
     elif path.is_file():

@@ -1,10 +1,12 @@
 """From a selection to jobs: what is to be done, what is done, what can't be done and why."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from xaibench.core.contract import CLASSIFIER_WORDS, JUDGED_WORDS, MASK_WORDS
+from xaibench.core.data import Dataset
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model
 from xaibench.core.passes.device import choose_device
@@ -19,6 +21,7 @@ from xaibench.pipeline.rehearsal import rehearse
 from xaibench.pipeline.selection import Selection
 from xaibench.pipeline.tuning import TUNED
 
+_SHOWN = 5
 # A model's own maps that are noise where it had no masks to learn from.
 _LEARNED_FROM_MASKS = frozenset({"saliency", "class_maps"})
 
@@ -64,6 +67,7 @@ def make_plan(selection: Selection) -> Plan:
     plan.metrics += _served(selection.metrics, partial(_why_no_score, selection), plan)
     splits = {fold: selection.split(fold) for fold in selection.folds}
     published = selection.split_name == OFFICIAL
+    plan.warnings += selection.dataset.notes
     plan.warnings += find_leaks(selection.dataset.samples, splits, published=published)
     plan.warnings += _find_unplaced(selection, splits)
     for model in selection.models:
@@ -212,6 +216,8 @@ def describe_plan(selection: Selection, plan: Plan) -> Sequence[str]:
         f"{len(split.seen)} training and validation images",
         f"cells: {plan.cells}, of which {plan.done} done; models to train: {len(plan.trainings)}",
     ]
+    if selection.dataset.annotated:
+        lines.append(_count_annotated(selection.dataset))
     if plan.analyses:
         lines.append(f"analyses: {plan.analyses}, of which {plan.analysed} done")
     for job in plan.jobs:
@@ -223,3 +229,13 @@ def describe_plan(selection: Selection, plan: Plan) -> Sequence[str]:
         lines.append("  (--retry-failed tries again what has failed)")
     lines += [f"  warning: {warning}" for warning in plan.warnings]
     return lines
+
+
+def _count_annotated(dataset: Dataset) -> str:
+    """Say how many images have masks or boxes, and in which classes the others are."""
+    lacking = Counter(dataset.classes[s.label] for s in dataset.samples if not s.annotated)
+    said = ", ".join(f"{name} {count}" for name, count in list(lacking.items())[:_SHOWN])
+    more = " ..." if len(lacking) > _SHOWN else ""
+    without = f"; without: {said}{more}" if lacking else ""
+    count = sum(sample.annotated for sample in dataset.samples)
+    return f"masks or boxes: of {count} images{without}"

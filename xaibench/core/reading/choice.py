@@ -1,5 +1,6 @@
 """Choosing what of a dataset was asked for: its classes, and how many images of each."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -40,6 +41,25 @@ def choose_classes(
             f"for example classes={'+'.join(known[:LEAST_CLASSES])}."
         )
     return names
+
+
+def tell_alike(names: Iterable[str]) -> tuple[str, ...]:
+    """Return a sentence on names of classes that differ in case, blanks or how a number is written.
+
+    >>> tell_alike(["benign", "0", "Benign ", "0.0"])
+    ("the classes 'benign' and 'Benign ', '0' and '0.0' may be the same; give each one name.",)
+    """
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(_bare(name), []).append(name)
+    alike = [" and ".join(map(repr, same)) for same in found.values() if len(same) > 1]
+    said = f"the classes {', '.join(alike)} may be the same; give each one name."
+    return (said,) if alike else ()
+
+
+def _bare(name: str) -> str:
+    plain = " ".join(re.split(r"[\s_-]+", name.strip().casefold()))
+    return f"{float(plain):g}" if re.fullmatch(r"\d+(\.\d*)?", plain) else plain
 
 
 def check_per_class(owner: str, per_class: int) -> None:

@@ -1,0 +1,98 @@
+"""Samples from a folder of images: recognised, checked, and paired with masks and boxes."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from xaibench.core.data import Dataset, MaskLayer, Sample
+from xaibench.core.errors import XaibenchError
+from xaibench.core.reading.choice import LEAST_CLASSES, choose_classes, tell_alike
+from xaibench.core.reading.folders.arrangement import Arrangement, arrange
+from xaibench.core.reading.folders.find import (
+    Found,
+    check_images,
+    find_beside,
+    find_images,
+    find_in_folders,
+    key_of_image,
+)
+from xaibench.core.reading.folders.guards import check_arrangement, check_keys
+from xaibench.core.reading.folders.listing import Listing, list_names
+from xaibench.core.reading.folders.looks import look_like_masks
+from xaibench.core.reading.folders.remarks import remark
+from xaibench.core.reading.voc_xml import read_boxes
+
+
+def read_folder(
+    place: Path, trees: Mapping[str, Path], classes: Sequence[str], usage: str
+) -> Dataset:
+    """Return the dataset below a folder.
+
+    Args:
+        place: the folder.
+        trees: folders of ``masks`` and ``boxes`` that options name.
+        classes: those to use; all that are recognised by default.
+        usage: what to write, for messages.
+
+    Raises:
+        XaibenchError: it has no layout that can be told for sure; or a file is missing its owner,
+            its pixels, or a name of its own.
+    """
+    listing = list_names(place, frozenset(tree.resolve() for tree in trees.values()))
+    if not listing.folders:
+        raise XaibenchError(f"{place}: it has no subfolders; {usage}.")
+    layout, sure = _recognise(place, listing, classes)
+    found = find_images(place, layout)
+    if not sure:
+        check_keys(str(place), _names(found, place), partial(look_like_masks, place))
+    if len(layout.classes) < LEAST_CLASSES:
+        raise XaibenchError(
+            f"{place}: only one class ({layout.classes[0]}); a classifier needs at least two; if "
+            f"the folders inside it are the classes, name path={place / layout.classes[0]}."
+        )
+    chosen = choose_classes("folder", layout.classes, classes)
+    check_images(place, found, chosen)
+    find_beside(place, listing, found)
+    find_in_folders(place, layout, trees, found)
+    homes = {key_of_image(file): home for file, home in layout.homes.items()}
+    samples = tuple(
+        Sample(
+            key,
+            images[0],
+            chosen.index(homes[key].label),
+            tuple(map(MaskLayer, found.masks.get(key, []))),
+            tuple(box for file in found.boxes.get(key, []) for box in read_boxes(file)),
+            part=homes[key].part,
+        )
+        for name in chosen
+        for key, images in found.images[name].items()
+    )
+    parts = Counter(sample.part for sample in samples)
+    notes = remark(listing, layout.loose, found.orphans, parts)
+    return Dataset(chosen, samples, notes=(*tell_alike(chosen), *notes))
+
+
+def _recognise(place: Path, listing: Listing, classes: Sequence[str]) -> tuple[Arrangement, bool]:
+    """Return the layout, and whether the user has said which folders are classes."""
+    looks = partial(look_like_masks, place)
+    layout = arrange(listing, looks)
+    sure = bool(classes) and set(classes) <= set(layout.classes)
+    if classes and not sure and set(classes) <= set(listing.folders):
+        layout, sure = arrange(listing, looks, literal=classes), True
+    if layout.unpaired and not sure:
+        raise XaibenchError(
+            f"{place / layout.unpaired[0]}: a folder of masks, it seems, yet no image goes with "
+            "it; lay it out like the images and name it with masks=, move it elsewhere, or name "
+            "the classes with classes=A+B."
+        )
+    if not sure:
+        check_arrangement(str(place), layout)
+    return layout, sure
+
+
+def _names(found: Found, place: Path) -> dict[str, list[str]]:
+    return {
+        name: [path.relative_to(place).as_posix() for paths in images.values() for path in paths]
+        for name, images in found.images.items()
+    }
