@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from xaibench.stats.rounding import rounded_table
+
 PASS, FAIL, UNDECIDED = "pass", "fail", "undecided"
 
 
@@ -34,7 +36,7 @@ class Finding:
 
 
 def tabulate(findings: Sequence[Finding]) -> pd.DataFrame:
-    """Return the rows with a column for each figure; what a diagnostic doesn't tell is empty."""
+    """Return the rows with a column for each figure, `rounded`; what isn't told is empty."""
     rows = [
         {
             "diagnostic": each.diagnostic,
@@ -50,4 +52,4 @@ def tabulate(findings: Sequence[Finding]) -> pd.DataFrame:
     ]
     frame = pd.DataFrame(rows)
     last = ["verdict", "why"]
-    return frame[[column for column in frame if column not in last] + last]
+    return rounded_table(frame[[column for column in frame if column not in last] + last])

@@ -6,8 +6,7 @@ from scipy.stats import norm, t
 
 from xaibench.stats.clusters import Clusters, Floats, clusters, spread, squared_lengths, sum_by
 from xaibench.stats.rates import Interval, wilson
-
-_ROUNDING = 1e-12
+from xaibench.stats.rounding import negligible
 
 
 def interval(
@@ -89,7 +88,7 @@ def _ends(scores: Floats, drawn: Floats, units: Clusters, level: float) -> Float
     if not flat.all():
         varied = scores[:, ~flat]
         found = spread(varied, units)
-        reach = _standardised(drawn[:, ~flat], units, varied - found.mean, norm.ppf(tail))
+        reach = _standardised(drawn[:, ~flat], units, varied, norm.ppf(tail))
         own = t.ppf(tail, found.degrees) ** 2 * found.variance
         if found.training_degrees:
             added = t.ppf(tail, found.training_degrees) ** 2 * found.training_variance
@@ -100,17 +99,20 @@ def _ends(scores: Floats, drawn: Floats, units: Clusters, level: float) -> Float
     return ends
 
 
-def _standardised(drawn: Floats, units: Clusters, residuals: Floats, z: float) -> Floats:
+def _standardised(drawn: Floats, units: Clusters, scores: Floats, z: float) -> Floats:
     """Return how far BCa's percentiles lie from the middle, as multiples of the normal ones.
 
     ``(2, P)``, squared: below and above.
     """
+    residuals = scores - scores.mean(axis=0)
     sums = np.ascontiguousarray(sum_by(units.group, residuals).T)
+    sizes = np.abs(scores).max(axis=0)
     draws = np.ascontiguousarray(drawn.T)
     middle, width = np.nanmean(draws, axis=1), np.nanstd(draws, axis=1)
     found = np.ones((2, len(draws)))
     # Where seeds differ and images don't, the groups' residuals add up to nothing.
-    told = np.flatnonzero((width > _ROUNDING * np.abs(middle)) & sums.any(axis=1))
+    still = negligible(width, sizes) | negligible(sums, len(scores) * sizes[:, None]).all(axis=1)
+    told = np.flatnonzero(~still)
     lengths = [6 * length**1.5 for length in squared_lengths(sums[told])]
     skew = (sums[told] ** 3).sum(axis=1) / lengths
     sides = [norm.cdf(skew + (skew + side) / (1 - skew * (skew + side))) for side in (-z, z)]

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.stats import t
 
 from xaibench.stats.clusters import Clusters, Floats, Spread, spread, sum_by
+from xaibench.stats.rounding import P_DIGITS, rounded
 
 _FLIPS = 9999
 _EXACT = 12  # groups up to which all 2^12 signs are tried
@@ -15,6 +16,7 @@ _HALVED = 30  # up to which all signs of their halves are
 _BUNDLES = 512
 _SUMS_IN_MEMORY = 2**22
 _SMALLEST = 1e-15
+_SLACK = 1e-12  # far above rounding errors, far below what tells two sums apart
 # Each halves the range of a p-value's logarithm.
 _HALVINGS = 40
 
@@ -46,13 +48,16 @@ def evidence(differences: Floats, units: Clusters) -> Evidence:
 
 
 def mean_tests(found: Sequence[Evidence]) -> list[Floats]:
-    """Return the p-values of columns, ``(P,)`` for each piece of evidence; see `paired_test`."""
+    """Return the p-values of columns, ``(P,)`` for each piece of evidence; see `paired_test`.
+
+    They have `P_DIGITS` digits, so that a last one decides nothing.
+    """
     p = _flip_alike([each.sums for each in found])
     several = [at for at, each in enumerate(found) if each.spread is not None]
     spreads = [spread for each in found if (spread := each.spread) is not None]
     for at, level in zip(several, _two_way(spreads), strict=True):
         p[at] = np.maximum(p[at], level)
-    return p
+    return [rounded(each, digits=P_DIGITS) for each in p]
 
 
 def _flip_alike(tables: Sequence[Floats]) -> list[Floats]:
@@ -71,11 +76,12 @@ def _flip(sums: Floats) -> Floats:
     """Return how often random signs of ``(G, P)`` make a sum as large, the given ones included."""
     rows = np.ascontiguousarray(sums.T)  # so that sums don't depend on what stands beside them
     observed = np.abs(rows.sum(axis=1))
+    # Sums that are equal but for rounding count as reached.
+    enough = observed - _SLACK * np.abs(rows).sum(axis=1)
     reached = np.zeros(sums.shape[1])
     signs = _signs(len(sums))
     for block in np.array_split(signs, len(signs) * sums.shape[1] // _SUMS_IN_MEMORY + 1):
-        # Sums that are equal but for rounding count as reached.
-        reached += (np.abs(block @ sums) >= observed * (1 - 1e-9)).sum(axis=0)
+        reached += (np.abs(block @ sums) >= enough).sum(axis=0)
     if len(sums) <= _EXACT:
         return reached / len(signs)
     drawn = (reached + 1) / (_FLIPS + 1)
@@ -95,7 +101,7 @@ def _flip_halves(row: Floats) -> float:
     """
     half = len(row) // 2
     one, other = np.sort(_signed_sums(row[:half])), np.sort(_signed_sums(row[half:]))
-    needed = abs(row.sum()) * (1 - 1e-9) - one[::-1]
+    needed = abs(row.sum()) - _SLACK * np.abs(row).sum() - one[::-1]
     reached = len(other) * len(one) - np.searchsorted(other, needed).sum()
     return float(2 * reached / 2 ** len(row))  # as many reach it from below
 

@@ -14,6 +14,7 @@ from xaibench.core.maps import CONSTANT, NON_FINITE
 from xaibench.report.facts.material import UNIT, Material
 from xaibench.report.facts.traits import headlines, kind_of, sign
 from xaibench.stats.clusters import Codes, count_groups, number
+from xaibench.stats.rounding import rounded
 
 Floats = NDArray[np.float64]
 Labels = tuple[Codes, Codes, Codes]
@@ -97,10 +98,11 @@ def sections(material: Material) -> Iterator[Section]:
 
 
 def mean(values: Floats) -> Floats:
-    """Return means of columns over defined values, NaN without any."""
+    """Return means of columns over defined values, NaN without any; they are `rounded`."""
     count = (~np.isnan(values)).sum(axis=0)
-    total = np.nansum(values, axis=0)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    total, size = np.nansum(values, axis=0), np.nansum(np.abs(values), axis=0)
+    known = np.where(count > 0, count, np.nan)
+    return rounded(total / known, np.nan_to_num(size / known))
 
 
 def _section(dataset: str, split: str, scores: pd.DataFrame, material: Material) -> Section:

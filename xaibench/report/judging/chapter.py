@@ -16,6 +16,7 @@ from xaibench.report.judging.decision import decisions
 from xaibench.report.judging.judge import Judged, judge
 from xaibench.report.judging.leaderboard import leaderboard
 from xaibench.report.judging.slices import slices
+from xaibench.stats.rounding import rounded_table
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Contents:
 
 
 def judge_all(material: Material, out: Path) -> Contents:
-    """Judge everything that stands in a folder.
+    """Judge everything that stands in a folder; the tables' numbers are `rounded`.
 
     Args:
         material: its scores, predictions and costs.
@@ -62,7 +63,9 @@ def judge_all(material: Material, out: Path) -> Contents:
     """
     run = material.run
     judged = [(section, judge(section, run)) for section in sections(material)]
-    board = leaderboard(material, judged) if judged else pd.DataFrame(columns=[*SECTION, *ROW])
+    board = pd.DataFrame(columns=[*SECTION, *ROW])
+    if judged:
+        board = rounded_table(leaderboard(material, judged))
     analyses = read_analyses(out)
     return Contents(
         material,
@@ -71,16 +74,16 @@ def judge_all(material: Material, out: Path) -> Contents:
                 section,
                 found,
                 board[(board["dataset"] == section.dataset) & (board["split"] == section.split)],
-                slices(section, material),
-                agreement(section, run, found),
-                decisions(section, material),
+                rounded_table(slices(section, material)),
+                rounded_table(agreement(section, run, found)),
+                rounded_table(decisions(section, material)),
             )
             for section, found in judged
         ],
         board,
-        *_classification(material),
+        *map(rounded_table, _classification(material)),
         analyses,
-        quantities(analyses),
+        rounded_table(quantities(analyses)),
     )
 
 

@@ -14,6 +14,7 @@ from xaibench.stats.paired import holm, paired_test
 from xaibench.stats.power import detectable_difference
 from xaibench.stats.rates import wilson
 from xaibench.stats.resampling import Resampling
+from xaibench.stats.rounding import negligible, rounded_table
 
 TREND = "trend"
 _FEWEST_LEVELS = 3
@@ -64,7 +65,7 @@ def compare_arms(section: Section, run: Run, arms: Sequence[Arm], *, ordered: bo
                 names = {"metric": metric, "method": method, "kind": kind}
                 table = _judge(lines, section, bounds_of(run, metric), drawing)
                 tables.append(table.assign(**names)[[*names, *table]])
-    return pd.concat(tables, ignore_index=True)
+    return rounded_table(pd.concat(tables, ignore_index=True))
 
 
 def _measured(section: Section, run: Run) -> Iterator[tuple[str, str]]:
@@ -146,6 +147,8 @@ def _judge(
 ) -> pd.DataFrame:
     values = np.stack([line.values for line in lines], axis=1)
     gaps = np.stack([line.gap for line in lines], axis=1)
+    # What is left of equal scores, after means over arms and straight lines, is no difference.
+    gaps[negligible(gaps, np.nanmax(np.abs(values), initial=0))] = 0
     drawn = np.split(drawing.means(np.concatenate([values, gaps], axis=1)), 2, axis=1)
     low, high = bounded_intervals(values, drawn[0], section.clusters, bounds)
     counted = np.where(np.isnan(values).all(axis=0), gaps, values)

@@ -19,6 +19,7 @@ from xaibench.stats.paired import holm
 from xaibench.stats.pairwise import paired_tests
 from xaibench.stats.ranks import rank_intervals, tie_groups
 from xaibench.stats.resampling import Resampling
+from xaibench.stats.rounding import negligible, rounded
 from xaibench.stats.skill import skill
 
 LEVEL = 0.05
@@ -58,7 +59,7 @@ def judge(section: Section, run: Run) -> dict[str, Judged]:
 def bounded_intervals(
     values: Floats, drawn: Floats, labels: Labels, bounds: tuple[float, float]
 ) -> tuple[Floats, Floats]:
-    """Return the ends of each column's interval, ``(M,)`` each.
+    """Return the ends of each column's interval, ``(M,)`` each; they are `rounded`.
 
     Args:
         values: ``(N, M)``.
@@ -67,8 +68,9 @@ def bounded_intervals(
         bounds: of the metric, which ends are cut to.
     """
     low, high = intervals(values, drawn, *labels)
-    found = mean(values)
+    found, size = mean(values), mean(np.abs(values))
     lowest, highest = np.minimum(bounds[0], found), np.maximum(bounds[1], found)
+    low, high = rounded(low, size), rounded(high, size)
     return np.maximum(low, lowest), np.minimum(high, highest)
 
 
@@ -137,9 +139,10 @@ def _contradicted(values: Floats) -> np.ndarray:
     if (defined == defined[:, :1]).all():
         return np.zeros((values.shape[1],) * 2, bool)
     filled, known = np.where(defined, values, 0), defined.astype(float)
-    sums = filled.T @ known
-    means = mean(values)
-    return np.asarray((sums - sums.T) * (means[:, None] - means[None]) < 0)
+    sums, sizes = filled.T @ known, np.abs(filled).T @ known
+    gap, means = sums - sums.T, mean(values)
+    gap[negligible(gap, sizes + sizes.T)] = 0
+    return np.asarray(gap * (means[:, None] - means[None]) < 0)
 
 
 def _skill(section: Section, run: Run, metric: str, found: Floats) -> Floats:
