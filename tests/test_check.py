@@ -10,6 +10,7 @@ from PIL import Image
 from plugin_sources import HEAD
 
 from xaibench.checks.run import RULES, find, judge_plugin, trials_of
+from xaibench.checks.state import look_at
 from xaibench.core import registry
 from xaibench.core.contract import KINDS
 from xaibench.core.errors import XaibenchError
@@ -135,6 +136,30 @@ def test_a_method_that_fails_on_one_network_is_told_on_which(findings):
         "    assert activations.shape[2] == 10, 'ten rows, please'\n    return activations[:, 0]\n"
     )
     assert found["runs"].why.startswith("on the token network it raises AssertionError: ten rows")
+
+
+def test_what_a_runs_frozen_network_refuses_fails_here_too(findings):
+    found = findings(
+        "@xaibench.method()\ndef trial(images, network):\n"
+        "    loss = network(images).sum()\n"
+        "    torch.autograd.grad(loss, next(network.parameters()))\n    return grey(images)\n"
+    )
+    assert "does not require grad" in found["runs"].why
+
+
+def test_the_trials_network_is_as_a_run_loads_it(monkeypatch):
+    """Both come from one function; the other trial stands for a network that a user lends."""
+    trial = next(iter(trials_of(find("gradient", "method")[0])))
+    seen = []
+    monkeypatch.setattr(
+        "xaibench.checks.method_trial.look_at", lambda m: seen.append(look_at(m)) or look_at(m)
+    )
+    assert trial.first.raw is not None
+    assert not any(seen[0]["modes"].values())
+    assert not any(seen[0]["frozen"].values())
+    seen.clear()
+    assert trial.lent.raw is not None
+    assert any(seen[0]["frozen"].values())
 
 
 def test_a_metric_that_knows_empty_masks_is_only_asked_whether_it_means_it(findings):

@@ -1,13 +1,25 @@
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner
+from plugin_files import forget_plugin_files
+from torch import nn
 
+from xaibench.checks.model_trial import ModelTrial
+from xaibench.checks.run import find, judge_plugin
 from xaibench.cli import cli
 from xaibench.core.errors import XaibenchError
+from xaibench.core.registry import load_plugin_file, plugins
 from xaibench.pipeline.layers import describe_layers
 from xaibench.pipeline.plan import make_plan
 from xaibench.pipeline.selection import select
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _registry_left_without_plugin_files():
+    yield
+    forget_plugin_files()
 
 
 def told(*arguments):
@@ -43,6 +55,48 @@ def test_plugins_and_networks_of_torchvision_alike(model, layer, head):
     lines = told(model)
     assert lines[1].startswith(f"CAM layer: {layer} (")
     assert head in lines[3]
+
+
+@pytest.mark.parametrize("model", ["autoencoder", "vae", "fcn8[backbone=squeezenet1_1]"])
+def test_a_model_that_does_not_classify_has_no_layer(model):
+    title, only = told(model)
+    assert title == f"{model}, images of 64 x 64"
+    assert only.startswith("CAM layer: none, as it doesn't classify")
+    with pytest.raises(XaibenchError, match="no method reads a layer of it"):
+        list(describe_layers(model, 64, "encoder"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", sorted(plugins("model")))
+def test_every_model_says_which_layer_it_has(model):
+    lines = list(describe_layers(model, 224))
+    assert lines[1].startswith("CAM layer: ")
+    assert lines[1].startswith("CAM layer: none") == (len(lines) == 2)
+
+
+def test_a_checkpoint_of_two_classes_is_looked_at_with_two(tmp_path):
+    plugins("model")
+    load_plugin_file(Path(__file__).parent / "checkpoint_plugins.py")
+    network = nn.Sequential(
+        nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Conv2d(6, 6, 3), nn.ReLU(), nn.Conv2d(6, 8, 3),
+        nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, 2),
+    )  # fmt: skip
+    torch.save(network.state_dict(), tmp_path / "two.pt")
+    spec = f"checkpoint[file={tmp_path / 'two.pt'}]"
+    assert list(describe_layers(spec, 64, classes=2))[1] == "CAM layer: 4 (set by the model)"
+    with pytest.raises(XaibenchError, match=r"\[2, 32\].* for 10 classes; give --classes") as error:
+        list(describe_layers(spec, 64))
+    assert "\n" not in str(error.value)
+    (bound,) = find(spec)
+    assert judged(bound, 2) == {"ok", "skipped"}
+    (told_so,) = [each for each in judge_plugin("model", [ModelTrial(bound)])
+                  if each.status == "fails"]  # fmt: skip
+    assert "for 3 classes it raises" in told_so.why
+    assert "give --classes" in told_so.why
+
+
+def judged(bound, classes):
+    return {each.status for each in judge_plugin("model", [ModelTrial(bound, classes)])}
 
 
 def test_another_layer_can_be_looked_at_and_every_shown_name_is_taken():

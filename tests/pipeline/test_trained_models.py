@@ -10,6 +10,8 @@ import torch
 import xaibench
 from xaibench.core.registry import bind
 from xaibench.pipeline.building import ModelWords
+from xaibench.pipeline.jobs import Job
+from xaibench.pipeline.plan import describe_plan, make_plan
 from xaibench.pipeline.selection import select
 
 SPECS = ("checkpoint", "checkpoint[at=2]", "checkpoint[mean=0.1]")
@@ -37,6 +39,18 @@ def trained(request, run_cells, tmp_path_factory):
     out = tmp_path_factory.mktemp(request.param) / "out"
     assert run_cells(SETTINGS, out, executor=request.param, workers=1).failures == {}
     return select({**SETTINGS, "out": str(out)}), xaibench.load_scores(out)
+
+
+def test_nothing_is_said_to_be_trained(trained):
+    selection, _ = trained
+    plan = make_plan(select({**SETTINGS, "out": f"{selection.layout.out}-again"}))
+    plan.jobs.append(Job(0, SPECS[0], 7))
+    lines = describe_plan(selection, plan)
+    assert any(line.endswith("models to train: 0") for line in lines)
+    assert "  checkpoint, fold 0, seed 7: predict" in lines
+    log = (selection.layout.out / "run.log").read_text("utf-8")
+    assert "predict checkpoint, fold 1, seed 0" in log
+    assert "train checkpoint" not in log
 
 
 def scores_by_hand(selection, spec, samples):

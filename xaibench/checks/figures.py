@@ -14,16 +14,16 @@ from xaibench.checks.metric_trial import ASKED
 from xaibench.checks.networks import CLASSES, make_network
 from xaibench.core.data import Dataset
 from xaibench.core.model import Model, evaluating
+from xaibench.core.passes.device import set_up
 from xaibench.core.passes.engine import Engine
 from xaibench.core.passes.memory import forget_peak, held_memory, peak_memory
-from xaibench.core.passes.question import Question
-from xaibench.core.passes.tape import Tape
 from xaibench.core.plugin import Bound
 from xaibench.pipeline.evidence import gather
-from xaibench.pipeline.explain import Maps, TestBatch, words_of
+from xaibench.pipeline.explain import Maps, TestBatch, question_for, record
 from xaibench.pipeline.rehearsal import make_up
 
 SIDE, MOST = 224, 8
+_KIND = "label"
 _ANALYSED, _NAMES = 200, ("normal", "benign", "malignant")
 # One image that took longer is enough.
 _PATIENCE = 1.0
@@ -65,46 +65,40 @@ def measure(work: Callable[[int], object]) -> Figures:
 def method_figures(method: Bound, network: str) -> Figures:
     """Measure a method on a small network; it counts the images that this network sees."""
     device = _device()
-    model = make_network(network).to(device)
+    model = set_up(make_network(network), device)
     scene = _images(device)
     masks = _masks(device)
     seen: list[int] = []
 
     def explain(count: int) -> None:
         seen.clear()
-        tape = Tape(engine, scene[:count], words_of([method]))
-        rows = torch.arange(count, device=device)
+        batch = _batch(scene, masks, count, engine.predict)
+        tape = record(engine, [method], batch.images)
         mean = masks.float().mean(dim=0)
-        method(Question(tape, rows, rows % CLASSES, range(count), masks[:count], mean))
+        method(question_for(method, tape, batch, _KIND, seed=0, mean_mask=mean))
 
-    with evaluating(model):
-        # Passes that are filled up would count for more than a method asks for.
-        engine = Engine(model, full_blocks=False)
-        for part in {_first_convolution(model), _first_convolution(engine.fast(scene))}:
-            part.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
-        found = measure(explain)
+    # Passes that are filled up would count for more than a method asks for.
+    engine = Engine(model, full_blocks=False)
+    for part in {_first_convolution(model), _first_convolution(engine.fast(scene))}:
+        part.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+    found = measure(explain)
     return Figures(found.images, found.seconds, found.peak, sum(seen) / found.images)
 
 
 def metric_figures(metric: Bound) -> Figures:
     """Measure a metric on noise, with a small network for those that ask it again."""
     device = _device()
-    model = make_network("conv").to(device)
+    predict = Engine(set_up(make_network("conv"), device)).predict
     images = _images(device)
     maps, masks = images.mean(dim=1), _masks(device)
 
     def score(count: int) -> None:
-        batch = TestBatch(
-            [str(row) for row in range(count)], images[:count], masks[:count], [True] * count,
-            {"label": torch.arange(count, device=device) % CLASSES}, predict,
-        )  # fmt: skip
-        given = {"label": Maps(maps[:count], ["ok"] * count)}
-        metric(gather(given, batch, lambda _: ASKED)["label"])
+        batch = _batch(images, masks, count, predict)
+        given = {_KIND: Maps(maps[:count], ["ok"] * count)}
+        metric(gather(given, batch, lambda _: ASKED)[_KIND])
 
-    with evaluating(model):
-        predict = Engine(model).predict
-        predict(images)
-        return measure(score)
+    predict(images)
+    return measure(score)
 
 
 def model_figures(model: Model) -> Figures:
@@ -176,6 +170,16 @@ def _masks(device: torch.device) -> Tensor:
     masks = torch.zeros(MOST, SIDE, SIDE, dtype=torch.int8, device=device)
     masks[:, 60:120, 80:180] = 1
     return masks
+
+
+def _batch(
+    images: Tensor, masks: Tensor, count: int, predict: Callable[[Tensor], Tensor]
+) -> TestBatch:
+    targets = torch.arange(count, device=images.device) % CLASSES
+    return TestBatch(
+        [str(row) for row in range(count)], images[:count], masks[:count], [True] * count,
+        {_KIND: targets}, predict,
+    )  # fmt: skip
 
 
 def _first_convolution(model: Model) -> nn.Module:

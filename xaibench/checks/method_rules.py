@@ -26,9 +26,9 @@ def leaves_the_truth_to_controls(trial: MethodTrial) -> None:
 
 @rule(RULES, "runs", gate=True)
 def runs(trial: MethodTrial) -> None:
-    """A method returns something for ordinary images."""
+    """A method returns something for ordinary images, of a run's network and of a user's."""
     try:
-        _ = trial.first
+        _ = trial.first, trial.lent
     except Exception as error:
         said = f"{describe(error, trial.plugin)} {asked_for(error, trial.plugin)}"
         raise Broken(said) from error

@@ -13,14 +13,13 @@ from xaibench.checks.rule import Broken
 from xaibench.checks.state import Given, differences, isolated, look_at
 from xaibench.core.maps import finish
 from xaibench.core.model import evaluating
+from xaibench.core.passes.device import set_up
 from xaibench.core.passes.engine import Engine
-from xaibench.core.passes.question import Question
-from xaibench.core.passes.tape import Tape
 from xaibench.core.plugin import Bound, Plugin
-from xaibench.core.seeds import seed_of
-from xaibench.pipeline.explain import words_of
+from xaibench.pipeline.explain import TestBatch, question_for, record
 
 COUNT = 3
+_KIND = "label"
 # Rounding of sums in another order, as a share of the largest value.
 _TOLERANCE = 1e-5
 
@@ -81,6 +80,21 @@ class MethodTrial:
         """Its answer about ordinary images."""
         return self.observe(Scene.ordinary(), noise=1)
 
+    @cached_property
+    def lent(self) -> Observation:
+        """Its answer about a network of which some is in training mode, and some isn't frozen."""
+        return self.observe(Scene.ordinary(), noise=1, lent=True)
+
+    def changed(self, *aspects: str) -> list[str]:
+        """Return the names of what it left changed in a run's network, or in a user's."""
+        found = [
+            name
+            for aspect in aspects
+            for seen in (self.first, self.lent)
+            for name in seen.model[aspect]
+        ]
+        return list(dict.fromkeys(found))
+
     @property
     def maps(self) -> Tensor:
         """Raw maps of the ordinary images, float32."""
@@ -95,27 +109,36 @@ class MethodTrial:
         """Return raw maps of other images, or of the same ones in another way."""
         return as_maps(self.observe(scene, noise=noise, device=device).raw, len(scene.rows))
 
-    def observe(self, scene: Scene, *, noise: int, device: str = "cpu") -> Observation:
+    def observe(
+        self, scene: Scene, *, noise: int, device: str = "cpu", lent: bool = False
+    ) -> Observation:
         """Ask the method as a run would, and look at all that it must leave alone.
 
         Args:
             scene: the images, and which of them.
             noise: seed of the global random states, on which nothing may depend.
             device: where.
+            lent: the network isn't a run's but a user's, as `xaibench.explain` takes it.
         """
         rows = list(scene.rows)
         model = make_network(self.network).to(device)
-        images, masks = scene.images.to(device), scene.masks.to(device)
-        targets = (torch.arange(len(images), device=device) % CLASSES)[rows]
+        if not lent:
+            model = set_up(model, torch.device(device))
+        engine = Engine(model)
+        masks = scene.masks.to(device)
+        batch = TestBatch(
+            ids=[str(row) for row in rows],
+            images=scene.images.to(device)[rows],
+            masks=masks[rows],
+            annotated=[True] * len(rows),
+            targets={_KIND: (torch.arange(len(masks), device=device) % CLASSES)[rows]},
+            predict=engine.predict,
+        )
+        mean = masks.float().mean(dim=0)
         with evaluating(model), isolated(noise) as surroundings:
-            tape = Tape(Engine(model), images[rows], words_of([self.method]))
-            question = Question(
-                tape,
-                torch.arange(len(rows), device=device),
-                targets,
-                [seed_of(scene.seed, row, self.method.spec) for row in rows],
-                all_masks=masks[rows],
-                mean_mask=masks.float().mean(dim=0),
+            tape = record(engine, [self.method], batch.images)
+            question = question_for(
+                self.method, tape, batch, _KIND, seed=scene.seed, mean_mask=mean
             )
             given = Given(question)
             before = look_at(model)

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from xaibench.checks.model_trial import COUNT, Given, ModelTrial
-from xaibench.checks.networks import CLASSES
-from xaibench.checks.rule import Broken, Doubtful, Rule, Skipped, rule
+from xaibench.checks.rule import Broken, Doubtful, Rule, Skipped, describe, rule
 from xaibench.checks.state import isolated
 from xaibench.core.contract import METHOD_WORDS, OWN_WORDS
 from xaibench.core.model import evaluating
+from xaibench.core.passes.device import set_up
 from xaibench.core.passes.engine import Engine
 from xaibench.core.passes.tape import Tape
 
@@ -23,7 +23,16 @@ _SHOWN = 3
 @rule(RULES, "builds a Model", gate=True)
 def builds(trial: ModelTrial) -> None:
     """From a number of classes, without any weights."""
-    assert trial.model is not None
+    try:
+        assert trial.model is not None
+    except Broken:
+        raise
+    except Exception as error:
+        said = describe(error, trial.plugin).removesuffix("; mend that.")
+        raise Broken(
+            f"for {trial.classes} classes {said}; mend that, or give --classes if its weights are "
+            "made for another number."
+        ) from error
 
 
 @rule(RULES, "a logit for each class", gate=True)
@@ -37,10 +46,11 @@ def gives_logits(trial: ModelTrial) -> None:
                 f"{tuple(logits.shape)}; return images.new_zeros(len(images), 0), or drop "
                 "`classifies = False`."
             )
-    elif logits.shape != (COUNT, CLASSES):
+    elif logits.shape != (COUNT, trial.classes):
         raise Broken(
-            f"for {COUNT} images and {CLASSES} classes it gives logits {tuple(logits.shape)}; the "
-            "last layer must have `classes` outputs, and no image may be lost."
+            f"for {COUNT} images and {trial.classes} classes it gives logits "
+            f"{tuple(logits.shape)}; the last layer must have `classes` outputs (--classes, if its "
+            "weights fix them), and no image may be lost."
         )
 
 
@@ -121,10 +131,10 @@ def keeps_its_promises(trial: ModelTrial) -> None:
         raise Skipped("it promises none")
     for word in promised:
         values = trial.given.get(word)
-        if values is None or not _fits(word, values, trial.images):
+        if values is None or not _fits(word, values, trial):
             shape = "nothing" if values is None else tuple(values.shape)
             raise Broken(
-                f"for {COUNT} images and {CLASSES} classes outputs(images) gives {shape} as "
+                f"for {COUNT} images and {trial.classes} classes outputs(images) gives {shape} as "
                 f"{word}; return {METHOD_WORDS[word]}, or drop '{word}' from abilities."
             )
         if not ((values >= 0) & (values <= 1)).all():
@@ -139,9 +149,10 @@ def has_a_cam_layer(trial: ModelTrial) -> None:
         raise Skipped("it doesn't classify")
     if model.cam_layer is None:
         raise Doubtful("cam_layer is None: all CAM methods will be skipped; name a spatial layer.")
-    with evaluating(model), isolated(0):
+    ready = set_up(copy.deepcopy(model), trial.images.device)
+    with isolated(0):
         words = {"activations", "gradients"}
-        tape = Tape(Engine(model, fold=False), trial.images.clone(), words)
+        tape = Tape(Engine(ready, fold=False), trial.images.clone(), words)
         rows = torch.arange(COUNT)
         gradients = tape.gradients(rows, torch.zeros_like(rows))
     if min(tape.activations.shape[2:]) < 2 or not gradients.isfinite().all():  # noqa: PLR2004
@@ -214,11 +225,11 @@ def can_be_stored(trial: ModelTrial) -> None:
         )
 
 
-def _fits(word: str, values: Tensor, images: Tensor) -> bool:
+def _fits(word: str, values: Tensor, trial: ModelTrial) -> bool:
     """Whether what a model has of its own is shaped as its word says (`core.contract`)."""
     if word == "reconstruction":
-        return values.shape == images.shape
-    leading = (COUNT,) if word == "saliency" else (COUNT, 1 + CLASSES)
+        return values.shape == trial.images.shape
+    leading = (COUNT,) if word == "saliency" else (COUNT, 1 + trial.classes)
     return values.ndim == len(leading) + 2 and values.shape[:-2] == leading
 
 

@@ -11,12 +11,11 @@ from xaibench.checks.rule import Broken
 from xaibench.checks.state import isolated
 from xaibench.core.model import Batch, Model, evaluating
 from xaibench.core.plugin import Bound, Plugin
-from xaibench.pipeline.building import ModelWords
+from xaibench.pipeline.building import ModelWords, numbered
 
 # Logits, and what a model has of its own, by name.
 Given = dict[str, Tensor]
 COUNT = 3
-_NAMES = tuple(f"class {number}" for number in range(CLASSES))
 # The first isn't square, and small; below, AlexNet and Inception pool all to a single position.
 _SIZES = ((112, 144), (224, 224))
 
@@ -26,8 +25,8 @@ class ModelTrial:
 
     label = "made-up images"
 
-    def __init__(self, bound: Bound) -> None:
-        self.bound = bound
+    def __init__(self, bound: Bound, classes: int = CLASSES) -> None:
+        self.bound, self.classes = bound, classes
 
     @property
     def plugin(self) -> Plugin:
@@ -47,7 +46,7 @@ class ModelTrial:
     def build(self, noise: int = 0, side: int | None = None) -> Any:
         """Return what the plugin builds, at random, for square images of a side."""
         with isolated(noise):
-            return self.bound(ModelWords(_NAMES, side or self.side))
+            return self.bound(ModelWords(numbered(self.classes), side or self.side))
 
     @cached_property
     def model(self) -> Model:
@@ -88,7 +87,7 @@ class ModelTrial:
         masks = torch.zeros(COUNT, *self.images.shape[2:], dtype=torch.int8)
         masks[:, 8:24, 16:40] = 1
         seen = torch.tensor([masked, False, masked])
-        labels = torch.arange(COUNT) % CLASSES
+        labels = torch.arange(COUNT) % self.classes
         return Batch(self.images.clone(), labels, masks, seen, COUNT, max(int(seen.sum()), 1))
 
     def look(self, model: Model, images: Tensor, noise: int = 0) -> Given:

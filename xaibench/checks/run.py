@@ -30,7 +30,7 @@ from xaibench.checks.figures import (
 from xaibench.checks.method_trial import MethodTrial
 from xaibench.checks.metric_trial import MetricTrial
 from xaibench.checks.model_trial import ModelTrial
-from xaibench.checks.networks import NETWORKS, SIZE, make_network
+from xaibench.checks.networks import CLASSES, NETWORKS, SIZE, make_network
 from xaibench.checks.rule import Finding, Rule, Status, describe, judge_all
 from xaibench.core.contract import KINDS
 from xaibench.core.errors import XaibenchError
@@ -110,9 +110,14 @@ def find(plugin: str, kind: str | None = None) -> list[Bound]:
     return [bind(holders[0], plugin)]
 
 
-def check_plugin(bound: Bound) -> Report:
-    """Try all rules wherever the plugin can be tried, and measure what it costs."""
-    trials = list(trials_of(bound))
+def check_plugin(bound: Bound, classes: int = CLASSES) -> Report:
+    """Try all rules wherever the plugin can be tried, and measure what it costs.
+
+    Args:
+        bound: the plugin.
+        classes: number of classes that a model is built for.
+    """
+    trials = list(trials_of(bound, classes))
     if not trials:
         words = ", ".join(bound.plugin.signature.words)
         raise XaibenchError(
@@ -140,12 +145,12 @@ def judge_plugin(kind: str, trials: Sequence[Any]) -> list[Finding]:
     ]
 
 
-def trials_of(bound: Bound) -> Iterator[Any]:
+def trials_of(bound: Bound, classes: int = CLASSES) -> Iterator[Any]:
     """Yield what a plugin is tried on: a method on each network that serves it, others once."""
     if bound.plugin.kind == "metric":
         yield MetricTrial(bound)
     elif bound.plugin.kind == "model":
-        yield ModelTrial(bound)
+        yield ModelTrial(bound, classes)
     elif bound.plugin.kind == "dataset":
         yield DatasetTrial(bound)
     elif bound.plugin.kind == "analysis":

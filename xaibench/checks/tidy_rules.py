@@ -44,7 +44,7 @@ def leaves_its_arguments(trial: MethodTrial) -> None:
 @rule(RULES, "layers and weights untouched")
 def leaves_weights(trial: MethodTrial) -> None:
     """Parameters, buffers (running statistics) and the layers themselves."""
-    changed = trial.first.model["weights"] + trial.first.model["layers"]
+    changed = trial.changed("weights", "layers")
     if changed:
         raise Broken(
             f"it changes the model: {_some(changed)}; work on copy.deepcopy(network), and keep it "
@@ -55,7 +55,7 @@ def leaves_weights(trial: MethodTrial) -> None:
 @rule(RULES, "training modes untouched")
 def leaves_modes(trial: MethodTrial) -> None:
     """The model comes in evaluation mode and stays in it."""
-    changed = trial.first.model["modes"]
+    changed = trial.changed("modes")
     if changed:
         raise Broken(
             f"it leaves another mode (train, eval) in {_some(changed)}; the model comes in "
@@ -66,7 +66,7 @@ def leaves_modes(trial: MethodTrial) -> None:
 @rule(RULES, "requires_grad untouched")
 def leaves_requires_grad(trial: MethodTrial) -> None:
     """Frozen parameters stay frozen, others free."""
-    changed = trial.first.model["frozen"]
+    changed = trial.changed("frozen")
     if changed:
         raise Broken(f"it leaves requires_grad changed in {_some(changed)}; put it back.")
 
@@ -74,7 +74,7 @@ def leaves_requires_grad(trial: MethodTrial) -> None:
 @rule(RULES, "no gradients left behind")
 def leaves_no_gradients(trial: MethodTrial) -> None:
     """``.grad`` stays None."""
-    changed = trial.first.model["gradients"]
+    changed = trial.changed("gradients")
     if changed:
         raise Broken(
             f"it leaves .grad in {_some(changed)}; use torch.autograd.grad(...), or the words "
@@ -85,7 +85,7 @@ def leaves_no_gradients(trial: MethodTrial) -> None:
 @rule(RULES, "no hooks left behind")
 def leaves_no_hooks(trial: MethodTrial) -> None:
     """Every handle is removed, also where something fails."""
-    changed = trial.first.model["hooks"]
+    changed = trial.changed("hooks")
     if changed:
         raise Broken(
             f"it leaves hooks in {_some(changed)}; keep the handle and call handle.remove() in a "

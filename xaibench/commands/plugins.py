@@ -13,6 +13,10 @@ _WIDTH = 100
 _KINDS = {plural(kind): kind for kind in KINDS}
 
 
+_classes = click.option("--classes", type=click.IntRange(min=1), metavar="K",
+                        help="number of classes, where a model's weights fix it")  # fmt: skip
+
+
 @click.command(name="list")
 @click.argument("kind", type=click.Choice(list(_KINDS)), required=False)
 @plugin_option
@@ -70,8 +74,9 @@ def _lay_out(entries: dict[str, str]) -> None:
 @click.argument("target", metavar="PLUGIN", shell_complete=any_plugin)
 @click.option("--kind", type=click.Choice(KINDS),
               help="where several have that name, or only these plugins of a file")  # fmt: skip
+@_classes
 @plugin_option
-def check(target: str, kind: str | None) -> None:
+def check(target: str, kind: str | None, classes: int | None) -> None:
     """Try a plugin against every rule of the contract, and measure what it costs.
 
     PLUGIN is a Python file, whose plugins are all tried, or a name with options, such as
@@ -79,9 +84,9 @@ def check(target: str, kind: str | None) -> None:
     """
     from xaibench.checks.run import check_plugin, find
 
-    broken = 0
+    broken, given = 0, {} if classes is None else {"classes": classes}
     for each in find(target, kind):
-        outcome = check_plugin(each)
+        outcome = check_plugin(each, **given)
         click.echo("\n".join(outcome.lines()))
         broken += outcome.broken
     click.echo(f"{broken or 'no'} rule{'' if broken == 1 else 's'} broken")
@@ -92,8 +97,9 @@ def check(target: str, kind: str | None) -> None:
 @click.argument("model", shell_complete=one_of("model"))
 @click.option("--image-size", default=224, help="side of the images")
 @click.option("--layer", default="", help="look at this one")
+@_classes
 @plugin_option
-def layers(model: str, image_size: int, layer: str) -> None:
+def layers(model: str, image_size: int, layer: str, classes: int | None) -> None:
     """Show which layer CAMs read in a model, and which others --layer could name.
 
     MODEL is one of `xaibench list models`, with options, or any classification network of
@@ -101,5 +107,5 @@ def layers(model: str, image_size: int, layer: str) -> None:
     """
     from xaibench.pipeline.layers import describe_layers
 
-    for line in describe_layers(model, image_size, layer):
+    for line in describe_layers(model, image_size, layer, classes):
         click.echo(line)

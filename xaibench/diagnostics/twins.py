@@ -12,7 +12,7 @@ from xaibench.core.data import Dataset
 from xaibench.core.fingerprints import code_of, fingerprint
 from xaibench.core.loading import Loaded, Loader
 from xaibench.core.model import Batch, Model
-from xaibench.core.passes.device import choose_device, place_images, place_model
+from xaibench.core.passes.device import choose_device, place_images, place_model, set_up
 from xaibench.core.plugin import Bound
 from xaibench.core.progress import progress_bar
 from xaibench.core.registry import bind
@@ -49,7 +49,8 @@ def twin(selection: Selection, model: Bound, marked: float) -> Model:
     made_from = fingerprint(model.spec, marked, options.epochs, options.image_size, _IMAGES,
                             code_of(Path(__file__), model.plugin.file,
                                     bind("dataset", "phantom").plugin.file))  # fmt: skip
-    network = place_model(selection.build(model, seed=0), choose_device(options.device))
+    device = choose_device(options.device)
+    network = place_model(selection.build(model, seed=0), device)
     stored = _read(path)
     if stored.get("made_from") == made_from:
         network.load_state_dict(stored["model"])
@@ -58,7 +59,7 @@ def twin(selection: Selection, model: Bound, marked: float) -> Model:
                options.epochs, f"{model.spec}, shortcut={marked}")  # fmt: skip
         content = {"made_from": made_from, "model": network.state_dict()}
         write_with(path, lambda file: torch.save(content, file))
-    return network.eval().requires_grad_(requires_grad=False)
+    return set_up(network, device)
 
 
 def _train(network: Model, loaded: Loaded, epochs: int, title: str) -> None:

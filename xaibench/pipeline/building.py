@@ -16,6 +16,10 @@ from xaibench.core.plugin import Bound
 _ALWAYS_THERE = frozenset(METHOD_WORDS) - CLASSIFIER_WORDS - OWN_WORDS
 
 
+class UnbuiltError(XaibenchError):
+    """A model plugin raises where it is called, as a checkpoint of other classes does."""
+
+
 @dataclass(frozen=True)
 class ModelWords:
     """What a model plugin may ask for."""
@@ -28,6 +32,11 @@ class ModelWords:
     def classes(self) -> int:
         """K."""
         return len(self.class_names)
+
+
+def numbered(count: int) -> tuple[str, ...]:
+    """Return names for classes that nobody has named."""
+    return tuple(f"class {number}" for number in range(count))
 
 
 class About(NamedTuple):
@@ -49,8 +58,9 @@ def build_model(model: Bound, words: ModelWords, image: Tensor) -> Model:
     except XaibenchError:
         raise
     except Exception as error:
-        raise XaibenchError(
-            f"model {model.spec} could not be built ({type(error).__name__}: {error})."
+        said = " ".join(str(error).split())
+        raise UnbuiltError(
+            f"model {model.spec} could not be built ({type(error).__name__}: {said})."
         ) from error
     if not isinstance(built, Model):
         raise XaibenchError(

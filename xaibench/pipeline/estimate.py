@@ -26,7 +26,7 @@ def estimate_seconds(selection: Selection, plan: Plan) -> float:
         step, forward = _time_model(selection, selection.build(model, 0, weights="none"), device)
         for job in mine:
             split = selection.split(job.fold)
-            if (job.fold, job.model, job.seed) in plan.trainings:
+            if plan.trains(job):
                 per_epoch = len(split.train) * step + 2 * len(split.validation) * forward
                 total += selection.options.epochs * per_epoch
             # A pass to record, and one to score, for each method.
@@ -39,7 +39,7 @@ def passes_of(selection: Selection, plan: Plan, work: Work) -> Mapping[str, floa
     job, split = work.job, selection.split(work.job.fold)
     if work.step is Step.EXPLAIN:
         return {"explain": len(work.part.of(split.test)) * (2 + len(job.methods))}
-    if work.step is Step.TRAIN and (job.fold, job.model, job.seed) in plan.trainings:
+    if work.step is Step.TRAIN and plan.trains(job):
         per_epoch = 3 * len(split.train) + len(split.validation)
         return {"train": selection.options.epochs * per_epoch}
     return {}

@@ -101,11 +101,7 @@ def ask(
     rows = batch.rows(kind)
     if not len(rows):
         return torch.zeros(0, 1, 1, device=batch.images.device)
-    seeds = [seed_of(seed, batch.ids[row], method.spec) for row in rows.tolist()]
-    question = Question(
-        tape, rows, batch.targets[kind][rows], seeds, all_masks=batch.masks, mean_mask=mean_mask
-    )
-    raw = method(question)
+    raw = method(question_for(method, tape, batch, kind, seed=seed, mean_mask=mean_mask))
     if not isinstance(raw, Tensor) or raw.ndim != 3 or len(raw) != len(rows):  # noqa: PLR2004
         shape = tuple(raw.shape) if isinstance(raw, Tensor) else type(raw).__name__
         raise XaibenchError(
@@ -113,6 +109,17 @@ def ask(
             f"({len(rows)}, h, w)."
         )
     return at_least_single(raw.detach())
+
+
+def question_for(
+    method: Bound, tape: Tape, batch: TestBatch, kind: str, *, seed: int, mean_mask: Tensor | None
+) -> Question:
+    """Return what a method is asked for one kind of target."""
+    rows = batch.rows(kind)
+    seeds = [seed_of(seed, batch.ids[row], method.spec) for row in rows.tolist()]
+    return Question(
+        tape, rows, batch.targets[kind][rows], seeds, all_masks=batch.masks, mean_mask=mean_mask
+    )
 
 
 def record(engine: Engine, methods: Sequence[Bound], images: Tensor) -> Tape:

@@ -24,34 +24,57 @@ from xaibench.core.passes.layers import (
 from xaibench.core.registry import bind, plugins
 from xaibench.core.spec import parse_spec
 from xaibench.core.suggest import did_you_mean
-from xaibench.pipeline.building import ModelWords, build_model, try_out
+from xaibench.pipeline.building import ModelWords, UnbuiltError, build_model, numbered, try_out
 
 _SHOWN, _TOKENS = 12, 3
 # SqueezeNet's logits pass a ReLU: of only a few, random weights may leave none above 0.
-_CLASSES = tuple("abcdefghij")
+_CLASSES = 10
 
 
-def describe_layers(spec: str, size: int, layer: str = "") -> Iterator[str]:
+def describe_layers(
+    spec: str, size: int, layer: str = "", classes: int | None = None
+) -> Iterator[str]:
     """Yield lines about a model's layers.
 
     Args:
         spec: a model plugin with options, or any classification network of torchvision.
         size: side of the images.
         layer: the one to look at; empty takes what CAMs read.
+        classes: their number, where the model's weights fix it.
 
     Raises:
-        XaibenchError: there is no such model or layer, or it doesn't take such images.
+        XaibenchError: there is no such model or layer, it doesn't take such images, or its weights
+            are made for another number of classes.
     """
     if size < 1:
         raise XaibenchError(f"--image-size {size}: at least 1.")
     images = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0))
     torch.manual_seed(0)  # The same network, the same answer.
-    model = build_any(spec, ModelWords(_CLASSES, size), images)
+    try:
+        model = build_any(spec, ModelWords(numbered(classes or _CLASSES), size), images)
+    except UnbuiltError as error:
+        if classes is not None:
+            raise
+        raise XaibenchError(
+            f"{error} It was asked for {_CLASSES} classes; give --classes if its weights are made "
+            "for another number."
+        ) from error
+    if layer and not model.classifies:
+        raise XaibenchError(
+            f"--layer {layer}: {spec} doesn't classify, so that no method reads a layer of it."
+        )
+    yield f"{spec}, images of {size} x {size}"
+    if model.classifies:
+        yield from _describe(model, images, layer)
+    else:
+        yield "CAM layer: none, as it doesn't classify; its methods read its own outputs"
+
+
+def _describe(model: Model, images: Tensor, layer: str) -> Iterator[str]:
     why = choose_layer(model, images, layer)
     chosen = check_layer(model, images, model.cam_layer or "")
     with evaluating(model):
         head = find_head(model, images)
-    yield f"{spec}, images of {size} x {size}"
     yield f"CAM layer: {short_name(chosen.name)} ({why})"
     yield f"  {type(chosen.module).__name__}, {_form(chosen, images)} activations{_origin(chosen)}"
     yield f"  behind it: {_about(head)}"

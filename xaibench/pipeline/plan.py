@@ -49,6 +49,10 @@ class Plan:
     trainings: list[tuple[int, str, int]] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
 
+    def trains(self, job: Job) -> bool:
+        """Whether a job's model has to be trained; one that comes trained hasn't."""
+        return (job.fold, job.model, job.seed) in self.trainings
+
 
 def make_plan(selection: Selection) -> Plan:
     """List all cells, and group the missing ones into jobs.
@@ -221,7 +225,8 @@ def describe_plan(selection: Selection, plan: Plan) -> Sequence[str]:
     if plan.analyses:
         lines.append(f"analyses: {plan.analyses}, of which {plan.analysed} done")
     for job in plan.jobs:
-        work = ", ".join([*job.methods, *job.analyses]) or "train"
+        first = "train" if plan.trains(job) else "predict"
+        work = ", ".join([*job.methods, *job.analyses]) or first
         lines.append(f"  {job.model}, fold {job.fold}, seed {job.seed}: {work}")
     lines += [f"  skipped: {skip.what}: {skip.reason}" for skip in plan.skips]
     lines += [f"  failed before: {what}: {why}" for what, why in plan.failed.items()]

@@ -14,14 +14,14 @@ from xaibench.core.fingerprints import checksum
 from xaibench.core.layout import Layout, Place
 from xaibench.core.model import Model
 from xaibench.core.networks.weights import load_tensors, load_whole, read_weights
-from xaibench.core.passes.device import choose_device, place_model
+from xaibench.core.passes.device import choose_device, set_up
 from xaibench.core.passes.engine import Engine
 from xaibench.core.registry import bind, load_plugin_file
 from xaibench.core.spec import parse_spec
 from xaibench.core.splits import count_folds
 from xaibench.core.store import read_json
 from xaibench.core.stored_run import options_of, read_run
-from xaibench.pipeline.building import ModelWords, build_model
+from xaibench.pipeline.building import ModelWords, build_model, numbered
 from xaibench.pipeline.layers import build_any, choose_layer
 from xaibench.pipeline.options import RunOptions, make_options
 
@@ -108,7 +108,7 @@ def model_of_weights(spec: str, classes: Sequence[str], given: Mapping[str, Any]
     options = make_options({"weights": "none", **given}, {})
     for file in options.plugin:
         load_plugin_file(Path(file))
-    blank, names = _blank(options), tuple(classes) or _numbered(_GUESS)
+    blank, names = _blank(options), tuple(classes) or numbered(_GUESS)
     model = build_any(spec, ModelWords(names, options.image_size), blank)
     if options.weights != "none":
         state = read_weights(parse_spec(spec)[0], options.weights)
@@ -178,19 +178,19 @@ def _names(
             f"--classes names {len(classes)}, but --weights {options.weights} knows {count}."
         )
     if classes or count is None:
-        return tuple(classes) or _numbered(_GUESS)
+        return tuple(classes) or numbered(_GUESS)
     name, _ = parse_spec(spec)
     if count == _IMAGENET and name in _networks():
         meta = torchvision.models.get_model_weights(name).__members__["IMAGENET1K_V1"].meta
         return tuple(meta["categories"])
-    return _numbered(count)
+    return numbered(count)
 
 
 def _count_classes(
     model: Model, state: Mapping[str, Tensor], spec: str, options: RunOptions, guess: int
 ) -> int | None:
     """Return K from the tensor whose length grows with it; None where there is none."""
-    words = ModelWords(_numbered(guess + 1), options.image_size)
+    words = ModelWords(numbered(guess + 1), options.image_size)
     larger = build_any(spec, words, _blank(options)).state_dict()
     for key, own in model.state_dict().items():
         given = state.get(key, state.get(key.removeprefix("network.")))
@@ -203,8 +203,7 @@ def _ready(
     model: Model, options: RunOptions, title: str, classes: Sequence[str],
     methods: tuple[str, ...] = ("gradcam",), seed: int = 0,
 ) -> ReadyModel:  # fmt: skip
-    model = place_model(model, choose_device(options.device))
-    model.eval().requires_grad_(requires_grad=False)
+    model = set_up(model, choose_device(options.device))
     engine = Engine(model, precision=options.precision, fold=options.fold)
     return ReadyModel(title, engine, classes, options.image_size, methods, seed)
 
@@ -212,10 +211,6 @@ def _ready(
 def _networks() -> list[str]:
     known: list[str] = torchvision.models.list_models(module=torchvision.models)
     return known
-
-
-def _numbered(count: int) -> tuple[str, ...]:
-    return tuple(f"class {number}" for number in range(count))
 
 
 def _blank(options: RunOptions) -> Tensor:

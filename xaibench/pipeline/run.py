@@ -140,7 +140,8 @@ class _Run:
                 raise error
             # One model that can't be trained must not cost the others' results.
             reason = reason_of(error)
-            _log.error("%s failed: %s", done.task.key, reason)
+            idle = work.step is Step.TRAIN and not self._plan.trains(work.job)
+            _log.error("%s failed: %s", work.job.title if idle else done.task.key, reason)
             _log.debug("traceback of %s", done.task.key, exc_info=error)
             self._outcome.failures[work.job.title] = reason
 

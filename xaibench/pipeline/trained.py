@@ -1,6 +1,7 @@
 """A trained model on disk: train it, or take the stored one; and what it predicts."""
 
 import csv
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,12 +16,14 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum
 from xaibench.core.intact import write_record
 from xaibench.core.model import Model, evaluating
-from xaibench.core.passes.device import choose_device, place_images, place_model
+from xaibench.core.passes.device import choose_device, place_images, place_model, set_up
 from xaibench.core.passes.engine import Engine
 from xaibench.core.store import replacing, write_with
 from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.replicas import train_on_replicas
 from xaibench.pipeline.train import Trainer, pack
+
+_log = logging.getLogger(__name__)
 
 
 def train_model(ledger: Ledger) -> None:
@@ -39,6 +42,7 @@ def _make(ledger: Ledger) -> None:
     selection, stored = ledger.selection, ledger.folder / "model.pt"
     device = choose_device(selection.options.device)
     model = place_model(selection.build(ledger.model, ledger.seed), device)
+    _log.info("%s %s", "predict" if model.trained else "train", ledger.title)
     if not model.trained:
         _train(ledger, model, device)
     weights = pack(model.state_dict())
@@ -68,9 +72,7 @@ def load_model(ledger: Ledger) -> Model:
     model = selection.build(ledger.model, ledger.seed, weights="none")
     stored = torch.load(ledger.folder / "model.pt", map_location="cpu", weights_only=True)
     model.load_state_dict(stored)
-    model = place_model(model, choose_device(selection.options.device))
-    model.eval().requires_grad_(requires_grad=False)
-    return model
+    return set_up(model, choose_device(selection.options.device))
 
 
 def _train(ledger: Ledger, model: Model, device: torch.device) -> None:

@@ -49,8 +49,6 @@ class Workshop:
         return {}
 
     def _train(self, ledger: Ledger, methods: Sequence[Bound], work: Work) -> None:
-        if not ledger.model_is_trained():
-            _log.info("%s", work.key)
         train_model(ledger)
         states = [ledger.cell_state(method) for method in methods]
         untuned = [state for state in states if self._needs_threshold(state)]

@@ -15,6 +15,14 @@ _HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 Module = TypeVar("Module", bound=nn.Module)
 
 
+def set_up(model: Module, device: torch.device) -> Module:
+    """Return a trained model as plugins and passes meet it: placed, evaluating, all of it frozen.
+
+    Runs, diagnostics, the explaining of pictures and the trials of `xaibench check` call this.
+    """
+    return place_model(model, device).eval().requires_grad_(requires_grad=False)
+
+
 def now(device: torch.device) -> float:
     """Return seconds by the clock, after all that the device still has to do."""
     if device.type == "cuda":
