@@ -3,16 +3,18 @@
 import ast
 import hashlib
 import json
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-_PACKAGE = Path(__file__).parent.parent
+from xaibench.core.imports import PACKAGE, imported_files
+
 # These carry results about and compute nothing in them.
-_CARRIERS = frozenset({"archive", "contract", "errors", "fingerprints", "intact", "layout", "logs",
-                       "pace", "plugin", "progress", "registry", "roots", "screen", "sealed",
-                       "spec", "store", "suggest"})  # fmt: skip
+_CARRIERS = frozenset({
+    "archive", "contents", "contract", "errors", "fingerprints", "imports", "intact", "layout",
+    "logs", "pace", "plugin", "progress", "registry", "roots", "screen", "sealed", "spec", "store",
+    "suggest",
+})  # fmt: skip
 
 
 def checksum(path: Path) -> str:
@@ -33,12 +35,13 @@ def fingerprint(*parts: Any) -> str:
 def code_of(*places: str | Path) -> str:
     """Return a fingerprint of source files: paths, or names below the package (``core/maps``).
 
-    The modules of ``xaibench.core`` that a file imports count, too, and those that they import.
-    Docstrings, comments and layout don't, so that tidying up costs nobody a rerun.
+    What a file imports counts, too, and what that imports: modules of xaibench that compute, and a
+    user's own modules (`imports.imported_files`). Docstrings, comments, layout and the version of
+    Python don't, so that tidying up costs nobody a rerun.
     """
     found: dict[Path, None] = {}
     for place in places:
-        _follow(_PACKAGE / f"{place}.py" if isinstance(place, str) else place, found)
+        _follow(PACKAGE / f"{place}.py" if isinstance(place, str) else place, found)
     return fingerprint([_read(path)[0] for path in found])
 
 
@@ -46,26 +49,39 @@ def _follow(path: Path, found: dict[Path, None]) -> None:
     if path in found:
         return
     found[path] = None
-    for name in _read(path)[1]:
-        _follow(_PACKAGE.joinpath("core", *name.split(".")).with_suffix(".py"), found)
+    for imported in _read(path)[1]:
+        _follow(imported, found)
 
 
 @cache
-def _read(path: Path) -> tuple[str, tuple[str, ...]]:
-    """Return a fingerprint of the code and the names of the core modules that it imports."""
-    tree = ast.parse(path.read_text("utf-8"))
-    imported = sorted(set(_core_imports(tree)) - _CARRIERS)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
-            first = body[0].value
-            if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                body[0].value = ast.Constant("")
-    return fingerprint(ast.dump(tree)), tuple(imported)
+def _read(path: Path) -> tuple[str, tuple[Path, ...]]:
+    """Return a fingerprint of the code, and the files that it imports and that count."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):  # compiled, or nothing that runs
+        return checksum(path), ()
+    imported = imported_files(path, tree)
+    return fingerprint(_outline(tree)), tuple(each for each in imported if not _carries(each))
 
 
-def _core_imports(tree: ast.AST) -> Iterator[str]:
-    prefix = "xaibench.core."
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(prefix):
-            yield str(node.module).removeprefix(prefix)
+def _carries(path: Path) -> bool:
+    return path.parent == PACKAGE / "core" and path.stem in _CARRIERS
+
+
+def _outline(node: object) -> object:
+    """Return code as plain values, without what later versions of Python add to its tree."""
+    if isinstance(node, list):
+        return [_outline(each) for each in node]
+    if not isinstance(node, ast.AST):
+        return f"{type(node).__name__} {node!r}"
+    fields = dict(ast.iter_fields(node))
+    body = fields.get("body")
+    if isinstance(body, list) and body and _is_text(body[0]):
+        fields["body"] = body[1:]  # the docstring
+    told = {name: _outline(value) for name, value in fields.items() if value not in (None, [])}
+    return [type(node).__name__, told]
+
+
+def _is_text(node: object) -> bool:
+    value = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)

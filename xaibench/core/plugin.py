@@ -80,6 +80,8 @@ class Plugin:
     signature: Signature
     paper: str | None
     traits: Any
+    wraps: str = ""
+    """The installed package whose work the function hands on, by its name in the package index."""
 
     @property
     def summary(self) -> str:

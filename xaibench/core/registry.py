@@ -47,6 +47,7 @@ def method(
     sign: Literal["relu", "abs", "none"] = "relu",
     rescale: Literal["minmax", "none"] = "minmax",
     blind: bool = False,
+    wraps: str = "",
 ) -> Callable[[Function], Function]:
     """Declare a saliency method: a function that returns raw maps ``(B, h, w)``.
 
@@ -57,8 +58,10 @@ def method(
         sign: what becomes of negative relevance.
         rescale: ``minmax`` for attributions, ``none`` for maps that are probabilities already.
         blind: the method looks neither at the image nor at its mask.
+        wraps: the installed package that computes the maps, by its name in the package index;
+            another version of it makes them again.
     """
-    return _declare("method", paper, MethodTraits(family, sign, rescale, blind))
+    return _declare("method", paper, MethodTraits(family, sign, rescale, blind), wraps)
 
 
 def metric(
@@ -143,12 +146,13 @@ def analysis(
     return _declare("analysis", paper, AnalysisTraits(quantities, bounds))
 
 
-def _declare(kind: str, paper: str | None, traits: Any) -> Callable[[Function], Function]:
+def _declare(
+    kind: str, paper: str | None, traits: Any, wraps: str = ""
+) -> Callable[[Function], Function]:
     # The function itself is returned: wrapped in an object, its doctest would silently never run.
     def register(function: Function) -> Function:
-        plugin = Plugin(
-            kind, function.__name__, function, read_signature(kind, function), paper, traits
-        )
+        signature = read_signature(kind, function)
+        plugin = Plugin(kind, function.__name__, function, signature, paper, traits, wraps)
         known = _plugins[kind].get(plugin.name)
         if known and known.file.resolve() != plugin.file.resolve():
             raise XaibenchError(

@@ -33,7 +33,7 @@ _SENSITIVITIES = {"Saliency", "Deconvolution", "GuidedBackprop", "GuidedGradCam"
 _BATCHED = ("internal_batch_size", "perturbations_per_eval", "nt_samples_batch_size")
 
 
-@method(paper="kokhlikyan2020captum", sign="none")
+@method(paper="kokhlikyan2020captum", sign="none", wraps="captum")
 def captum(
     images: Tensor,
     targets: Tensor,

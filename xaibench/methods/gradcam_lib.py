@@ -22,7 +22,7 @@ _OURS = {"self", "model", "target_layers", "reshape_transform", "input_tensor", 
          "target_idx", "eigen_smooth", "aug_smooth"}  # fmt: skip
 
 
-@method(paper="gildenblat2021gradcam", family="cam")
+@method(paper="gildenblat2021gradcam", family="cam", wraps="grad-cam")
 def gradcam_lib(
     images: Tensor,
     targets: Tensor,

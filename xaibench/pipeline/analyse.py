@@ -1,9 +1,10 @@
 """Analyses of a trained model: what it can serve, what is done, and the doing of the rest."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,10 +22,13 @@ from xaibench.core.registry import bind
 from xaibench.core.spec import as_text
 from xaibench.core.store import read_json, write_with
 from xaibench.pipeline.cells import Ledger
+from xaibench.pipeline.earlier import renew_analysis
+from xaibench.pipeline.made_from import files_of
 from xaibench.pipeline.observations import Observations, weights_of
 from xaibench.pipeline.options import TRAINING, flag
 from xaibench.pipeline.rehearsal import rehearse_analysis
 from xaibench.pipeline.selection import Selection
+from xaibench.results.records import SCHEMA
 
 _log = logging.getLogger(__name__)
 # What an analysis asks for, and the word of a model that serves it.
@@ -88,17 +92,23 @@ def check_same_run(selection: Selection) -> None:
 
 def is_analysed(ledger: Ledger, analysis: Bound) -> bool:
     """Whether the stored analysis is whole and made from the same."""
-    folder = _folder(ledger, analysis)
-    known = read_record(folder / "analysis.json")
-    same = known.get("fingerprint") == _fingerprint(ledger, analysis)
-    return same and are_intact(folder, known["files"])
+    _, known = analysis_record(ledger, analysis)
+    same = bool(known) and known.get("fingerprint") == _fingerprint(ledger, analysis)
+    return same and are_intact(_folder(ledger, analysis), known["files"])
 
 
 def analysis_failure(ledger: Ledger, analysis: Bound) -> str | None:
     """Why an analysis failed, if it would fail again."""
-    known = read_record(_folder(ledger, analysis) / "analysis.json")
-    same = known.get("failed") == _fingerprint(ledger, analysis)
+    _, known = analysis_record(ledger, analysis)
+    same = "failed" in known and known["failed"] == _fingerprint(ledger, analysis)
     return str(known["error"]) if same else None
+
+
+def analysis_record(ledger: Ledger, analysis: Bound) -> tuple[Path, Mapping[str, Any]]:
+    """Return where an analysis' record lies, and what it says; empty where there is none."""
+    path = _folder(ledger, analysis) / "analysis.json"
+    known = read_record(path)
+    return path, renew_analysis(ledger, analysis, known, _fingerprint(ledger, analysis))
 
 
 def analyse(ledger: Ledger, model: Model, specs: Sequence[str]) -> dict[str, str]:
@@ -119,6 +129,7 @@ def analyse(ledger: Ledger, model: Model, specs: Sequence[str]) -> dict[str, str
             _log.debug("traceback of %s", analysis.spec, exc_info=True)
             failed[analysis.spec] = reason
             write_record(_folder(ledger, analysis) / "analysis.json", {
+                "schema": SCHEMA,
                 "analysis": analysis.spec,
                 "error": reason,
                 "failed": _fingerprint(ledger, analysis),
@@ -134,6 +145,7 @@ def _write(ledger: Ledger, analysis: Bound, found: Findings, observations: Obser
     for name, table in tables.items():
         _write_table(folder / f"{name}.csv", table)
     write_record(folder / "analysis.json", {
+        "schema": SCHEMA,
         "analysis": analysis.spec,
         **ledger.place._asdict(),
         "model_sha256": weights_of(ledger)[1],
@@ -178,4 +190,4 @@ def _folder(ledger: Ledger, analysis: Bound) -> Path:
 
 def _fingerprint(ledger: Ledger, analysis: Bound) -> str:
     code = code_of(analysis.plugin.file, *_CODE)
-    return fingerprint(*weights_of(ledger), analysis.spec, code)
+    return fingerprint(*weights_of(ledger), analysis.spec, files_of(analysis), code)

@@ -2,25 +2,24 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
-from stat import S_ISREG
 from typing import Any
 
-from xaibench.core.fingerprints import checksum, code_of, fingerprint
+from xaibench.core.fingerprints import checksum, fingerprint
 from xaibench.core.intact import are_intact, is_intact, read_record
 from xaibench.core.layout import Place
 from xaibench.core.plugin import Bound
+from xaibench.pipeline.earlier import Earlier, renew_cell, renew_model
 from xaibench.pipeline.jobs import Job
-from xaibench.pipeline.options import TRAINING
+from xaibench.pipeline.made_from import (
+    Parts,
+    maps_parts,
+    model_parts,
+    score_parts,
+    tell_difference,
+)
 from xaibench.pipeline.selection import Selection
-
-# The engine that each stage runs on, beside the plugin itself; what these import counts, too.
-_SPLIT_CODE = ("core/splits",)
-_TRAIN_CODE = ("pipeline/train", "pipeline/optimise", "pipeline/supervision", "pipeline/averages",
-               "pipeline/trained")  # fmt: skip
-_EXPLAIN_CODE = ("pipeline/explain", "pipeline/walk")
-_SCORE_CODE = ("pipeline/evidence", "pipeline/score", "pipeline/tuning")
 
 
 class Ledger:
@@ -36,6 +35,16 @@ class Ledger:
     def weights(self) -> str:
         """The checksum of the trained weights; empty where there are none."""
         return str(read_record(self.folder / "model.json").get("sha256", ""))
+
+    @property
+    def known(self) -> Mapping[str, Any]:
+        """The record of the trained model; empty where there is none."""
+        return renew_model(self, read_record(self.folder / "model.json"))
+
+    @cached_property
+    def earlier(self) -> Earlier:
+        """The fingerprints of records without a schema number."""
+        return Earlier(self)
 
     @property
     def title(self) -> str:
@@ -57,19 +66,14 @@ class Ledger:
         return self.selection.layout.cell_folder(self.place, method.spec)
 
     @cached_property
+    def parts(self) -> Parts:
+        """What the trained model is made from: data, split, options of training and code."""
+        return model_parts(self.selection, self.fold, self.model, self.seed)
+
+    @cached_property
     def model_fingerprint(self) -> str:
-        """Dataset, split, training options and all code that training runs on."""
-        selection, options = self.selection, self.selection.options
-        weights = options.weights
-        return fingerprint(
-            data_fingerprint(selection, self.fold),
-            self.model.spec,
-            self.seed,
-            [getattr(options, name) for name in TRAINING],
-            weights if weights in ("none", "imagenet") else checksum(Path(weights)),
-            [checksum(Path(v)) for v in self.model.options.values() if _is_file(v)],
-            code_of(self.model.plugin.file, *_TRAIN_CODE),
-        )
+        """The fingerprint of these parts."""
+        return fingerprint(self.parts)
 
     @property
     def made_from(self) -> list[tuple[str, str]]:
@@ -79,30 +83,38 @@ class Ledger:
         # A lost model is trained again, and on a GPU its weights come out a little different.
         return [(ledger.model_fingerprint, ledger.weights) for ledger in trained]
 
+    def maps_parts(self, method: Bound) -> Parts:
+        """Return what maps are made from: the models, the method and the engine that records."""
+        return maps_parts(self.selection, self.made_from, method)
+
     def maps_fingerprint(self, method: Bound) -> str:
-        """The model, who judges it, the method and the engine that records for it."""
-        options = self.selection.options
-        code = code_of(method.plugin.file, *_EXPLAIN_CODE)
-        passes = [options.precision, options.fold, options.compile, options.layer]
-        return fingerprint(self.made_from, method.spec, options.target, passes, code)
+        """Return the fingerprint of these parts."""
+        return fingerprint(self.maps_parts(method))
 
     def score_fingerprint(self, method: Bound, metric: Bound) -> str:
-        """The maps, the metric and the engine that covers images for it."""
-        code = code_of(metric.plugin.file, *_SCORE_CODE)
-        target = self.selection.target_of(metric)
-        return fingerprint(self.maps_fingerprint(method), metric.spec, target, code)
+        """Return the fingerprint of the maps, the metric and the engine that covers images."""
+        return fingerprint(score_parts(self.selection, self.maps_fingerprint(method), metric))
 
     def model_is_trained(self) -> bool:
         """Whether the stored model is whole and made from the same."""
-        known = read_record(self.folder / "model.json")
-        return known.get("fingerprint") == self.model_fingerprint and are_intact(
+        known = self.known
+        # The content of all data is looked at only where something is there to compare.
+        same = bool(known) and known.get("fingerprint") == self.model_fingerprint
+        return same and are_intact(
             self.folder,
             {"model.pt": known["sha256"], "predictions.csv": known["predictions_sha256"]},
         )
 
+    @property
+    def changed(self) -> str:
+        """What differs between what the stored model was made from and today's, in words."""
+        then = self.known.get("made_from")
+        return tell_difference(then, self.parts) if then else ""
+
     def cell_state(self, method: Bound) -> "CellState":
         """Return what of a cell is there already."""
-        return CellState(self, method, read_cell(self.cell_folder(method)))
+        known = renew_cell(self, method, read_cell(self.cell_folder(method)))
+        return CellState(self, method, known)
 
 
 def ledger_of(selection: Selection, job: Job) -> Ledger:
@@ -170,7 +182,8 @@ class CellState:
     @cached_property
     def failure(self) -> str | None:
         """Why the method failed, if it would fail again."""
-        same = self.known.get("failed") == self.maps_fingerprint
+        failed = self.known.get("failed")
+        same = failed is not None and failed == self.maps_fingerprint
         return str(self.known["error"]) if same else None
 
     @cached_property
@@ -190,6 +203,16 @@ class CellState:
             if metric.spec in self.failed_metrics
         }
 
+    @property
+    def changed(self) -> str:
+        """What differs between what stored results were made from and today's, in words."""
+        if not self.fits:
+            then = self.known.get("made_from")
+            return tell_difference(then, self.ledger.maps_parts(self.method)) if then else ""
+        stale = [m.spec for m in self.ledger.selection.metrics if m.spec in self.known["metrics"]]
+        stale = [spec for spec in stale if spec not in self._current(self.known["metrics"])]
+        return f"other code, files or target of {', '.join(stale)}" if stale else ""
+
     def missing_metrics(self, wanted: Sequence[Bound], *, retry: bool = False) -> list[Bound]:
         """Return the metrics still to be computed.
 
@@ -207,32 +230,3 @@ class CellState:
         ledger, chosen = self.ledger, self.ledger.selection.metrics
         today = {metric.spec: ledger.score_fingerprint(self.method, metric) for metric in chosen}
         return frozenset(spec for spec, made_from in today.items() if stored.get(spec) == made_from)
-
-
-@cache
-def data_fingerprint(selection: Selection, fold: int) -> str:
-    """The samples with their files' sizes, their division, and the code that reads them."""
-    options, split = selection.options, selection.split(fold)
-    parts = [[s.id for s in part] for part in (split.train, split.validation, split.test)]
-    about = [
-        (s.id, s.label, s.group, _size(s.path),
-         [(layer.path.name, *layer[1:], _size(layer.path)) for layer in s.masks], s.boxes)
-        for s in selection.dataset.samples
-    ]  # fmt: skip
-    code = code_of(selection.dataset_plugin.plugin.file, *_SPLIT_CODE)
-    return fingerprint(
-        selection.dataset_spec, about, parts, sorted(split.seen), options.image_size, code
-    )
-
-
-def _size(path: Path) -> int:
-    """Return a file's size: a changed image or mask shows in it almost always, and cheaply."""
-    try:
-        found = path.stat()  # once: a million files on a distant disk take minutes
-    except OSError:
-        return 0
-    return found.st_size if S_ISREG(found.st_mode) else 0
-
-
-def _is_file(value: object) -> bool:
-    return isinstance(value, (str, Path)) and bool(str(value)) and Path(value).is_file()

@@ -1,7 +1,7 @@
 """Letting what has failed try again."""
 
 from xaibench.core.intact import write_record
-from xaibench.pipeline.cells import ledgers_of, read_cell
+from xaibench.pipeline.cells import ledgers_of
 from xaibench.pipeline.parts import failure_of
 from xaibench.pipeline.selection import Selection
 
@@ -12,9 +12,9 @@ def forgive(selection: Selection) -> None:
     """Forget the failures of all cells; the scores that hold stay."""
     for ledger in ledgers_of(selection):
         for method in selection.methods:
-            failure_of(ledger.cell_state(method)).forget()
-            folder = ledger.cell_folder(method)
-            known = read_cell(folder)
+            state = ledger.cell_state(method)
+            failure_of(state).forget()
+            folder, known = ledger.cell_folder(method), state.known
             if any(known.get(name) for name in _FAILURES):
                 left = {k: v for k, v in known.items() if k not in _FAILURES}
                 write_record(folder / "cell.json", left)

@@ -24,6 +24,7 @@ from xaibench.pipeline.parts import (
 )
 from xaibench.pipeline.score import pool_scores
 from xaibench.pipeline.tuning import TUNED
+from xaibench.results.records import SCHEMA
 
 _MEGABYTE = 1e6
 
@@ -55,6 +56,7 @@ def _join(state: CellState, metrics: Sequence[Bound], parts: Sequence[PartState]
             shutil.rmtree(parts_folder(state.ledger, state.method), ignore_errors=True)
         write_record(_folder(state) / "cell.json", {
             **state.known,
+            "schema": SCHEMA,
             "method": state.method.spec,
             "error": failure,
             "failed": state.maps_fingerprint,
@@ -120,8 +122,10 @@ def _record(
         threshold = state.known.get(TUNED)
     fresh = not state.has_maps
     return {
+        "schema": SCHEMA,
         "method": method.spec,
         "maps": state.maps_fingerprint,
+        "made_from": ledger.maps_parts(method),
         "files": _files(parts) if fresh else state.known["files"],
         "scores_sha256": checksum(scores),
         "metrics": {spec: made for spec, made in made_from.items()

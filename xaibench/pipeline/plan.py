@@ -14,7 +14,7 @@ from xaibench.core.plugin import Bound
 from xaibench.core.splits import OFFICIAL, Split
 from xaibench.pipeline.analyse import analysis_failure, is_analysed, why_no_analysis
 from xaibench.pipeline.building import missing_word
-from xaibench.pipeline.cells import Ledger
+from xaibench.pipeline.cells import CellState, Ledger
 from xaibench.pipeline.jobs import Job
 from xaibench.pipeline.leaks import find_leaks
 from xaibench.pipeline.rehearsal import rehearse
@@ -48,6 +48,8 @@ class Plan:
     analysed: int = 0
     trainings: list[tuple[int, str, int]] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    changed: dict[str, str] = field(default_factory=dict)
+    """What is stored but counts no more, and why."""
 
     def trains(self, job: Job) -> bool:
         """Whether a job's model has to be trained; one that comes trained hasn't."""
@@ -103,6 +105,7 @@ def _plan_model(selection: Selection, model: Bound, plan: Plan) -> None:
             retry = selection.options.retry_failed
             missing = [s.method for s in states
                        if not trained or s.missing_metrics(plan.metrics, retry=retry)]  # fmt: skip
+            plan.changed |= _find_changed(ledger, [s for s in states if s.method in missing])
             failed: dict[str, str] = {}
             lost: dict[str, str] = {}
             if trained and not retry:
@@ -124,6 +127,13 @@ def _plan_model(selection: Selection, model: Bound, plan: Plan) -> None:
             if missing or left or not trained:
                 specs = tuple(method.spec for method in missing)
                 plan.jobs.append(Job(fold, model.spec, seed, specs, left))
+
+
+def _find_changed(ledger: Ledger, states: Sequence[CellState]) -> dict[str, str]:
+    """Say why a stored model counts no more, or where it does, which of its cells don't."""
+    if why := ledger.changed:
+        return {ledger.title: why}
+    return {f"{s.method.spec} on {ledger.title}": s.changed for s in states if s.changed}
 
 
 def _is_named(method: Bound) -> bool:
@@ -229,6 +239,7 @@ def describe_plan(selection: Selection, plan: Plan) -> Sequence[str]:
         work = ", ".join([*job.methods, *job.analyses]) or first
         lines.append(f"  {job.model}, fold {job.fold}, seed {job.seed}: {work}")
     lines += [f"  skipped: {skip.what}: {skip.reason}" for skip in plan.skips]
+    lines += [f"  made again: {what}: {why}" for what, why in plan.changed.items()]
     lines += [f"  failed before: {what}: {why}" for what, why in plan.failed.items()]
     if plan.failed:
         lines.append("  (--retry-failed tries again what has failed)")

@@ -25,6 +25,7 @@ from xaibench.pipeline.gather import gather
 from xaibench.pipeline.jobs import Job, Step, Work
 from xaibench.pipeline.lost import blame, is_by_methods, separate
 from xaibench.pipeline.plan import Plan
+from xaibench.pipeline.renewal import renew
 from xaibench.pipeline.selection import Selection
 from xaibench.pipeline.tasks import tasks_of
 from xaibench.pipeline.work import Failures
@@ -60,8 +61,13 @@ def run_plan(
         suite: name, profile and part of the suite that it belongs to.
     """
     out = selection.layout.out
-    with logged_to(out, command), present(out, partial(clear, out)):
+    with logged_to(out, command), present(out, partial(_leave, selection)):
         return _run_plan(selection, plan, command, suite)
+
+
+def _leave(selection: Selection) -> None:
+    renew(selection)
+    clear(selection.layout.out)
 
 
 def _run_plan(

@@ -22,6 +22,7 @@ from xaibench.core.store import replacing, write_with
 from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.replicas import train_on_replicas
 from xaibench.pipeline.train import Trainer, pack
+from xaibench.results.records import SCHEMA
 
 _log = logging.getLogger(__name__)
 
@@ -49,8 +50,10 @@ def _make(ledger: Ledger) -> None:
     write_with(stored, lambda file: file.write(weights))
     write_predictions(ledger, model.eval(), device)
     write_record(ledger.folder / "model.json", {
+        "schema": SCHEMA,
         "model": ledger.model.spec,
         "fingerprint": ledger.model_fingerprint,
+        "made_from": ledger.parts,
         "sha256": checksum(stored),
         "predictions_sha256": checksum(ledger.folder / "predictions.csv"),
     })  # fmt: skip

@@ -27,6 +27,7 @@ from xaibench.pipeline.score import Score, score_batches
 from xaibench.pipeline.submission.entry import Submission
 from xaibench.pipeline.trained import Predictions, load_model, train_model
 from xaibench.pipeline.tuning import TUNED, Tuning
+from xaibench.results.records import SCHEMA
 
 MISSING = "no map"
 Keys = Mapping[str, str]
@@ -135,6 +136,7 @@ class Cell:
         csv.writer(table).writerows([Score._fields, *rows])
         write_with(folder / "scores.csv", lambda file: file.write(table.getvalue().encode()))
         write_record(folder / "cell.json", {
+            "schema": SCHEMA,
             "method": method.spec,
             "maps": ledger.maps_fingerprint(method),
             "files": {"maps.npz": checksum(folder / "maps.npz")},

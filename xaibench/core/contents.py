@@ -1,0 +1,123 @@
+"""What files hold: their sha256, remembered for as long as a file stays as it is."""
+
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from pathlib import Path
+from stat import S_ISDIR, S_ISREG
+
+from xaibench.core.fingerprints import checksum
+
+# A file that has just been written may be written again within one tick of its clock.
+_SETTLED = 2 * 10**9
+_THREADS = 8
+_TABLE = """create table if not exists contents (device integer, inode integer, size integer,
+    mtime integer, ctime integer, sha256 text, primary key (device, inode)) without rowid"""
+_FIND = """select sha256 from contents
+    where device = ? and inode = ? and size = ? and mtime = ? and ctime = ?"""
+_KEEP = "insert or replace into contents values (?, ?, ?, ?, ?, ?)"
+State = tuple[int, int, int, int, int]
+"""Device, inode, size, mtime and ctime in nanoseconds."""
+_known: dict[State, str] = {}
+
+
+def contents_of(paths: Iterable[Path]) -> dict[Path, str]:
+    """Return the sha256 of files by their paths; empty where there is no file.
+
+    A folder stands for the files in it, as some datasets name an archive's folder. What was read
+    once is remembered in the user's cache by the file's state, so that images are read once,
+    however many runs ask for them. The times are no part of what is returned.
+    """
+    wanted = list(dict.fromkeys(paths))
+    inside = {path: _files_in(path) for path in wanted}
+    files = [file for path in wanted for file in (inside[path] or [path])]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        states = dict(zip(files, pool.map(_state, files), strict=True))
+        found = _recall({state for state in states.values() if state})
+        unread = {state: file for file, state in states.items() if state and state not in found}
+        fresh = dict(zip(unread, pool.map(checksum, unread.values()), strict=True))
+    now = time.time_ns()
+    _remember({s: sha for s, sha in fresh.items() if s[1] and now - max(s[3:]) > _SETTLED})
+    found |= fresh
+    sums = {file: found[state] if state else "" for file, state in states.items()}
+    return {path: " ".join(f"{file.name}={sums[file]}" for file in inside[path])
+            if inside[path] else sums[path] for path in wanted}  # fmt: skip
+
+
+def content_of(path: Path) -> str:
+    """Return the sha256 of one file; empty where there is none."""
+    return contents_of([path])[path]
+
+
+def cache_folder() -> Path:
+    """Return where the user's caches lie: below ``$XDG_CACHE_HOME`` or where the system has them.
+
+    Raises:
+        RuntimeError: the user has no home.
+    """
+    if named := os.environ.get("XDG_CACHE_HOME"):
+        return Path(named) / "xaibench"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "xaibench"
+    caches = "Library/Caches" if sys.platform == "darwin" else ".cache"
+    return Path.home() / caches / "xaibench"
+
+
+def _files_in(path: Path) -> list[Path]:
+    try:
+        whole = S_ISDIR(path.stat().st_mode)
+        return [file for file in sorted(path.iterdir()) if file.is_file()] if whole else []
+    except (OSError, ValueError):
+        return []
+
+
+def _state(path: Path) -> State | None:
+    try:
+        about = path.stat()
+    except (OSError, ValueError):
+        return None
+    if not S_ISREG(about.st_mode):
+        return None
+    return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
+
+
+def _recall(states: Iterable[State]) -> dict[State, str]:
+    found = {state: _known[state] for state in states if state in _known}
+    left = [state for state in states if state not in found]
+    if left:
+        with suppress(sqlite3.Error, OSError, RuntimeError), closing(_open()) as cache:
+            for state in left:
+                if row := cache.execute(_FIND, state).fetchone():
+                    found[state] = str(row[0])
+        _known.update(found)
+    return found
+
+
+def _remember(fresh: Mapping[State, str]) -> None:
+    """Keep checksums; a cache that can't be written costs time and nothing else."""
+    _known.update(fresh)
+    if fresh:
+        with suppress(sqlite3.Error, OSError, RuntimeError), closing(_open()) as cache, cache:
+            cache.executemany(_KEEP, [(*state, sha256) for state, sha256 in fresh.items()])
+
+
+def _open() -> sqlite3.Connection:
+    """Open the cache; one that is damaged is made anew."""
+    place = cache_folder() / "contents.sqlite"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    cache = sqlite3.connect(place, timeout=10)
+    try:
+        cache.execute(_TABLE)
+    except sqlite3.OperationalError:  # locked, or a disk that is full or can't be written
+        cache.close()
+        raise
+    except sqlite3.DatabaseError:
+        cache.close()
+        place.unlink()
+        cache = sqlite3.connect(place, timeout=10)
+        cache.execute(_TABLE)
+    return cache

@@ -1,0 +1,26 @@
+"""Bringing a folder's records up to date, so that they notice from now on what has changed."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from xaibench.core.intact import read_record, write_record
+from xaibench.pipeline.analyse import analysis_record
+from xaibench.pipeline.cells import ledgers_of
+from xaibench.pipeline.selection import Selection
+
+
+def renew(selection: Selection) -> None:
+    """Write records from before there were schema numbers anew, where they still count."""
+    for path, known in _records(selection):
+        if "schema" in known and "schema" not in read_record(path):
+            write_record(path, known)
+
+
+def _records(selection: Selection) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    for ledger in ledgers_of(selection):
+        yield ledger.folder / "model.json", ledger.known
+        for method in selection.methods:
+            yield ledger.cell_folder(method) / "cell.json", ledger.cell_state(method).known
+        for analysis in selection.analyses:
+            yield analysis_record(ledger, analysis)
