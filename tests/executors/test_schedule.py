@@ -6,7 +6,8 @@ from contract import check_contract, check_threads, task
 from xaibench.core.errors import XaibenchError
 from xaibench.executors import EXECUTORS
 from xaibench.executors.find import find_executor
-from xaibench.executors.schedule import Busy, LostWorkerError, Queue
+from xaibench.executors.schedule import Busy, LostWorkerError, Means, Queue
+from xaibench.pipeline.options import make_options
 
 
 def finish(queue, key, error=None):
@@ -78,9 +79,33 @@ def test_serial_uses_as_many_threads_as_told(tmp_path):
 
 
 def test_an_unknown_executor_is_named_with_those_that_are():
-    with pytest.raises(XaibenchError, match="--executor slurm: choose one of serial, processes"):
+    with pytest.raises(
+        XaibenchError, match=r"--executor slurm: there is none .* one of serial, processes, ray\."
+    ):
         find_executor("slurm")
     assert [find_executor(name).__name__ for name in EXECUTORS[:2]] == ["serial", "processes"]
+
+
+def test_a_package_brings_an_executor_by_an_entry_point(tmp_path, monkeypatch):
+    (tmp_path / "backwards.py").write_text(
+        "from xaibench.executors.serial import serial\n"
+        "def backwards(do, tasks, means):\n"
+        "    yield from serial(do, tasks[::-1], means)\n"
+    )
+    about = tmp_path / "backwards-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: backwards\nVersion: 1.0\n")
+    names = "backwards = backwards:backwards\nbroken = no_such_module:broken\n"
+    (about / "entry_points.txt").write_text(f"[xaibench.executors]\n{names}")
+    monkeypatch.syspath_prepend(tmp_path)
+    options = make_options({"executor": "backwards"}, {})
+    tasks = [task("a"), task("b")]
+    done = find_executor(options.executor)(str, tasks, Means(tmp_path))
+    assert [each.task.key for each in done] == ["b", "a"]
+    with pytest.raises(XaibenchError, match="broken: the package that brings it fails to import"):
+        find_executor("broken")
+    with pytest.raises(XaibenchError, match=r"there is none .*did you mean 'backwards'"):
+        make_options({"executor": "backward"}, {})
 
 
 def test_without_ray_one_line_says_how_to_get_it(monkeypatch):

@@ -12,6 +12,7 @@ from xaibench.core.files import is_file
 from xaibench.core.recipe import AUGMENTATIONS, read_schedule
 from xaibench.core.spec import split_list
 from xaibench.core.suggest import did_you_mean
+from xaibench.executors.find import check_executor
 
 
 def _option(default: Any, text: str) -> Any:
@@ -83,8 +84,10 @@ class RunOptions:
     compile: bool = _option(False, "torch.compile the networks; pays for minutes of Score-CAM")
     layer: str = _option("", "CAM layer of all models; `xaibench layers MODEL` shows them")
     replicas: int = _option(1, "train on this many GPUs (on the CPU: processes) at once")
-    executor: Literal["serial", "processes", "ray"] = _option(
-        "serial", "who does the work: this process, several, or a Ray cluster; changes no score"
+    executor: str = _option(
+        "serial",
+        "what does the work: serial (this process), processes, ray (a cluster), or one that an "
+        "installed package brings; changes no score",
     )
     workers: int = _option(0, "at once; 0: one for each GPU, on the CPU as many as cores allow")
     threads: int = _option(
@@ -207,6 +210,7 @@ def _check(options: RunOptions) -> None:
         raise XaibenchError("--train-fraction 0: something must be left to learn from.")
     read_schedule(options.schedule)
     _check_augmentation(options.augmentation)
+    check_executor(options.executor)
     if not 0 < options.learning_rate < inf:
         raise XaibenchError(f"--learning-rate {options.learning_rate}: must be positive.")
     if options.replicas > 1 and options.executor != "serial":
