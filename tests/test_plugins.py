@@ -3,11 +3,16 @@
 import os
 import subprocess
 import sys
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
+from plugin_files import forget_plugin_files
+
+from xaibench.cli import main
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 METHOD = '''
@@ -21,17 +26,15 @@ def from_elsewhere(images: Tensor) -> Tensor:
 '''
 
 
-def xaibench(*arguments, folder, **environment):
-    done = subprocess.run(
-        [sys.executable, "-m", "xaibench", *arguments],
-        cwd=folder,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def xaibench(*arguments):
+    """Return what a command prints, from this process, which has imported torch already."""
+    printed = StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
+        patch.setattr(sys, "argv", ["xaibench", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert not ended.value.code
+    return printed.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +56,10 @@ def example_run(tmp_path_factory):
     printed = xaibench(
         "run", "--dataset", "phantom[images=40]", "--models", model, "--metrics",
         "heat_outside,iou", "--methods", "darkness,gradcam", "--image-size", "48",
-        "--out", "out", *plugins, folder=folder,
+        "--out", str(folder / "out"), *plugins,
     )  # fmt: skip
-    return folder, checkpoint, printed
+    yield folder, checkpoint, printed
+    forget_plugin_files()
 
 
 def test_examples_show_up_in_scores_and_on_the_board(example_run):
@@ -78,8 +82,8 @@ def test_own_checkpoint_is_used_untrained(example_run):
 
 
 def test_examples_are_listed():
-    printed = xaibench("list", "methods", "--plugin", str(EXAMPLES / "darkness.py"), folder=".")
-    assert "darkness" in printed
+    assert "darkness" in xaibench("list", "methods", "--plugin", str(EXAMPLES / "darkness.py"))
+    forget_plugin_files()
 
 
 def test_packages_announce_plugins_by_entry_points(tmp_path):
@@ -90,5 +94,9 @@ def test_packages_announce_plugins_by_entry_points(tmp_path):
     (about / "entry_points.txt").write_text(
         "[xaibench.methods]\nfrom_elsewhere = elsewhere:from_elsewhere\n"
     )
-    printed = xaibench("list", "methods", folder=tmp_path, PYTHONPATH=str(tmp_path))
-    assert "from_elsewhere" in printed
+    done = subprocess.run(
+        [sys.executable, "-m", "xaibench", "list", "methods"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True,
+        text=True, check=True,
+    )  # fmt: skip
+    assert "from_elsewhere" in done.stdout

@@ -24,6 +24,7 @@ RUNS = sorted(path.parent for path in PUBLISHED.rglob("run.json")
 STUDIES = sorted(path.parent for path in PUBLISHED.rglob("study.json"))
 _MOST_BYTES = 30_000_000
 _QUICK = 400_000  # bytes of compressed scores that are judged within seconds
+_SMALL = 70_000  # and those that are judged at once
 
 
 def name(folder):
@@ -39,7 +40,17 @@ def test_there_are_results():
     assert all((run / "leaderboard.md").is_file() for run in RUNS)
 
 
-@pytest.mark.parametrize("run", RUNS, ids=name)
+def size_of(run):
+    return stored_table(run / "scores.csv").stat().st_size
+
+
+def up_to(most, runs):
+    """Mark runs as slow that have more bytes of scores."""
+    return [pytest.param(run, marks=pytest.mark.slow if size_of(run) > most else (), id=name(run))
+            for run in runs]  # fmt: skip
+
+
+@pytest.mark.parametrize("run", up_to(10 * _SMALL, RUNS))
 def test_the_boards_means_are_those_of_the_scores(run):
     """By pandas alone: nothing of the report takes part."""
     about = json.loads((run / "run.json").read_text("utf-8"))
@@ -59,11 +70,7 @@ def test_the_boards_means_are_those_of_the_scores(run):
     assert compared >= len(plain)
 
 
-@pytest.mark.parametrize(
-    "run",
-    [run for run in RUNS if stored_table(run / "scores.csv").stat().st_size < _QUICK],
-    ids=name,
-)
+@pytest.mark.parametrize("run", up_to(_SMALL, [run for run in RUNS if size_of(run) < _QUICK]))
 def test_all_tables_follow_from_the_scores(run, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(run, copy)
@@ -85,7 +92,13 @@ def test_links_lead_somewhere(page):
     assert not [target for target in inside if not (page.parent / target).exists()]
 
 
-@pytest.mark.parametrize("study", STUDIES, ids=name)
+@pytest.mark.parametrize(
+    "study",  # the last by default
+    [
+        pytest.param(study, marks=pytest.mark.slow if study != STUDIES[-1] else (), id=name(study))
+        for study in STUDIES
+    ],
+)
 def test_studies_follow_from_their_runs(study, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(study, copy)

@@ -90,6 +90,7 @@ def piped(tmp_path_factory):
     forget_plugin_files()
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_nested_bars_that_vanish_and_whole_lines(screen):
     _, code, written = screen
     assert code == Exit.FAILED
@@ -173,6 +174,7 @@ def test_the_summary_fits_a_screen_and_says_where_everything_is(piped):
     assert re.fullmatch(r"done in \d+:\d\d, 1 failed, raw maps take [\d.]+ kB", lines[-1])
 
 
+@pytest.mark.slow
 def test_the_log_is_the_same_wherever_the_run_was_shown(screen, piped):
     folders = screen[0] / "out", piped[1]
     for folder in folders:

@@ -74,7 +74,9 @@ def stretched(maps):
     return finish(maps, tuple(maps.shape[1:]), sign="none")[0]
 
 
-@pytest.mark.parametrize("kind", ["resnet18", "squeezenet1_1", "in-place"])
+@pytest.mark.parametrize(
+    "kind", [pytest.param("resnet18", marks=pytest.mark.slow), "squeezenet1_1", "in-place"]
+)
 def test_gradcam_equals_captum_and_grad_cam_on_images_that_are_not_square(kind):
     network, layer = build(kind)
     # In float64: in float32 they would differ by what the machine's kernels make of it.

@@ -17,9 +17,11 @@ PLACE = "on pocket, fold 0, seed 0"
 OUT_OF_LUCK = "RuntimeError('out of luck')"
 MISHAPS = [
     ("mishap", "raise", f"mishap {PLACE}: {OUT_OF_LUCK}"),
-    ("mishap", "quit", f"mishap {PLACE}: RuntimeError('it called sys.exit(0)')"),
-    ("mishap", "nan", f"mishap {PLACE}: method mishap returned nothing but NaN or infinity."),
-    ("mishap", "hog", "can't allocate memory"),
+    pytest.param("mishap", "quit", f"mishap {PLACE}: RuntimeError('it called sys.exit(0)')",
+                 marks=pytest.mark.slow),
+    pytest.param("mishap", "nan", f"mishap {PLACE}: method mishap returned nothing but NaN or "
+                 "infinity.", marks=pytest.mark.slow),
+    pytest.param("mishap", "hog", "can't allocate memory", marks=pytest.mark.slow),
     ("clumsy", "raise", f"clumsy of gradcam {PLACE}: metric clumsy failed: {OUT_OF_LUCK}"),
     ("awkward", "raise", f"awkward {PLACE}: {OUT_OF_LUCK}"),
 ]  # fmt: skip
@@ -109,6 +111,7 @@ def test_failures_stand_in_the_record_the_summary_and_the_page(mishaps, start, t
     assert f"failed before: awkward {PLACE}: {OUT_OF_LUCK}" in said
 
 
+@pytest.mark.slow
 def test_an_edited_plugin_is_tried_without_being_told(mishaps, start, unharmed, tmp_path):
     out, plugin = tmp_path / "out", tmp_path / "mishaps.py"
     code = PLUGIN.read_text("utf-8")
@@ -135,6 +138,7 @@ def test_a_model_that_cant_be_trained_costs_its_own_cells(mishaps, start, tmp_pa
     assert models == {"pocket", "stumbling"}
 
 
+@pytest.mark.slow
 def test_a_replica_that_fails_is_a_failure_of_its_model(mishaps, start, tmp_path):
     (mishaps / "stumbling").write_text("raise")
     code, said = start(tmp_path / "out", models="stumbling", replicas=2)

@@ -60,6 +60,7 @@ def test_killed_before_its_checkpoint_is_removed(whole, run, tmp_path):
     resume(run, out, whole)
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_of_a_checkpoint(whole, run, tmp_path):
     out, size = tmp_path / "out", 9_000
     assert run(out, KilledWriting(size))[0] == -signal.SIGXFSZ

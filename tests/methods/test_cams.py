@@ -27,6 +27,10 @@ LAYERS = {
     "mobilenet_v3_small": "features",
     "small": "features",
 }
+every_kind = pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=pytest.mark.slow if kind == "resnet18" else ()) for kind in LAYERS],
+)
 
 
 class Scaled(nn.Module):
@@ -56,7 +60,7 @@ def library_maps(name, network, layer, targets=TARGETS):
         return torch.from_numpy(peer(IMAGES, targets))
 
 
-@pytest.mark.parametrize("kind", LAYERS)
+@every_kind
 def test_gradient_cams_equal_the_librarys(kind):
     ours, theirs = Scaled(build(kind)), Scaled(build(kind, inplace=False))
     layer = f"network.{LAYERS[kind]}"
@@ -68,7 +72,7 @@ def test_gradient_cams_equal_the_librarys(kind):
         close(found[spec], library_maps(name, theirs, layer))
 
 
-@pytest.mark.parametrize("kind", LAYERS)
+@every_kind
 def test_gradcam_pp_follows_the_formula_without_a_small_number_in_the_denominator(kind):
     activations, gradients = double(build(kind, inplace=False), LAYERS[kind])
     total = activations.sum(dim=(2, 3), keepdim=True)
@@ -103,7 +107,7 @@ def test_features_that_are_not_finite_spoil_their_own_image_only():
     assert torch.equal(found[::2], expected[::2])
 
 
-@pytest.mark.parametrize("kind", LAYERS)
+@every_kind
 def test_eigencams_equal_the_librarys_projection_with_the_sign_rule_that_both_have(kind):
     activations, gradients = (
         values.numpy() for values in double(build(kind, inplace=False), LAYERS[kind])
