@@ -208,6 +208,7 @@ def test_behind_a_broken_gate_nothing_is_said(written, call):
     assert "cost   not measured" in printed
 
 
+@pytest.mark.slow
 def test_long_methods_are_tried_with_few_samples_and_measured_as_they_are(call):
     _, printed, _ = call("smooth_gradcam_pp")
     assert "(the rules with smooth_gradcam_pp[samples=12])" in printed
