@@ -82,6 +82,8 @@ COLUMNS = {
         "seconds_per_image": "to explain one image, as if the method stood alone",
         "forwards_per_image": "passes through the network for one image",
         "peak_memory_mb": "highest memory of the process or of the GPU",
+        "completeness_gap": "largest share of the sum that a method's attributions promise and "
+        "miss; incomplete above 0.05, empty where nothing is promised",
         "degenerate_maps": "maps that are constant or not finite",
     },
     "slices.csv": {
@@ -150,6 +152,8 @@ COLUMNS = {
         "seconds_per_image": "to explain one image, as if the method stood alone",
         "forwards_per_image": "passes through the network for one image",
         "peak_memory_mb": "highest memory of the process or of the GPU",
+        "completeness_gap": "largest share of the sum that a method's attributions promise and "
+        "miss; incomplete above 0.05, empty where nothing is promised",
         "tuned_threshold": "threshold that was best on the validation masks, for `iou_tuned`",
     },
     "analyses.csv": {

@@ -34,8 +34,15 @@ METHOD_WORDS = {
     "respond": "callable: (row, copies, count, confidence=False) -> (count,) the target's logit on "
     "changed copies of one image, made in parts by copies(first, last) (n, C, H, W)",
     "input_gradients": "(B, C, H, W) derivative of the target's logit by the image",
-    "differentiate": "callable: images (B * n, C, H, W), n for each target -> gradient of the "
-    "target's logit by the images",
+    "differentiate": "callable: images (B * n, C, H, W), n for each target, guided=False -> "
+    "gradient of the target's logit by the images; through guided ReLUs if asked",
+    "multipliers": "callable: baselines (B, C, H, W) -> DeepLIFT's multipliers (B, C, H, W) of the "
+    "target's logit, and by how much it changes from each baseline to its image (B,)",
+    "target_logits": "callable: images (B * n, C, H, W), n for each target -> the target's logit "
+    "(B * n,)",
+    "promise": "callable: (attributions (n, ...), owed (n,)) -> None; a method that names it "
+    "promises that its signed attributions add up to what is owed, and how much they miss is "
+    "written to costs.csv",
     "integrate": "callable: (row, copies, count) -> (C, H, W) weighed sum of the gradients on "
     "changed copies of one image; copies(first, last) gives images and weights",
     "record": "callable: (row, images) -> activations and gradients (n, D, h, w) of copies of one "
@@ -53,8 +60,8 @@ LAYER_WORDS = frozenset({
 })  # fmt: skip
 # These only a network that classifies can serve.
 CLASSIFIER_WORDS = LAYER_WORDS | {
-    "logits", "predict", "respond", "input_gradients", "differentiate", "integrate",
-    "sum_over_biases", "network",
+    "logits", "predict", "respond", "input_gradients", "differentiate", "multipliers",
+    "target_logits", "integrate", "sum_over_biases", "network",
 }  # fmt: skip
 # These a model serves or not, whatever else it can.
 OWN_WORDS = frozenset({"saliency", "class_maps", "reconstruction"})
@@ -63,7 +70,8 @@ MASK_WORDS = frozenset({"masks", "mean_mask"})
 # Methods that ask for none of these explain no class in particular.
 CLASS_WORDS = frozenset({
     "targets", "gradients", "derive", "class_weights", "try_head", "respond", "input_gradients",
-    "differentiate", "integrate", "record", "sum_over_biases", "network",
+    "differentiate", "multipliers", "target_logits", "integrate", "record",
+    "sum_over_biases", "network",
 })  # fmt: skip
 METRIC_WORDS = {
     "maps": "(B, H, W) in [0, 1], higher is more relevant",

@@ -7,9 +7,12 @@ import pandas as pd
 COSTS = ("seconds_per_image", "forwards_per_image", "peak_memory_mb")
 """What a cell's maps cost, as `cell.json` and ``costs.csv`` name it."""
 
+GAP = "completeness_gap"
+"""The largest share of a promised sum that a cell's attributions missed; older runs lack it."""
+
 _NAMES = ("dataset", "split", "model", "method", "sample", "metric", "group", "status")
 _LINES = 2**18
-_NUMBERS = ("value", "prediction", "mask_share", "lesions", "tuned_threshold", *COSTS)
+_NUMBERS = ("value", "prediction", "mask_share", "lesions", "tuned_threshold", *COSTS, GAP)
 
 
 def stored_table(path: Path) -> Path:

@@ -4,16 +4,13 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from xaibench.core.passes.rules import guided
 from xaibench.core.registry import method
 
 
 @method(paper="springenberg2015guided", family="gradient", sign="none")
-def guided_backprop(images: Tensor, differentiate: Callable[[Tensor], Tensor]) -> Tensor:
+def guided_backprop(images: Tensor, differentiate: Callable[..., Tensor]) -> Tensor:
     """Return max over channels of |guided dy/dx|, shape (B, H, W).
 
     Every ReLU passes on only positive gradients; other nonlinearities keep their derivative.
     """
-    with guided():
-        found = differentiate(images)
-    return found.abs().amax(dim=1)
+    return differentiate(images, guided=True).abs().amax(dim=1)

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from torch import Tensor, einsum
 
 from xaibench.core.maps import resize
-from xaibench.core.passes.rules import guided
 from xaibench.core.registry import method
 
 
@@ -14,10 +13,9 @@ def guided_gradcam(
     images: Tensor,
     activations: Tensor,
     gradients: Tensor,
-    differentiate: Callable[[Tensor], Tensor],
+    differentiate: Callable[..., Tensor],
 ) -> Tensor:
     """Return Grad-CAM, resized, times max over channels of |guided dy/dx|, shape (B, H, W)."""
     coarse = einsum("bd,bdhw->bhw", gradients.mean(dim=(2, 3)), activations).relu()
-    with guided():
-        fine = differentiate(images).abs().amax(dim=1)
+    fine = differentiate(images, guided=True).abs().amax(dim=1)
     return resize(coarse, (images.shape[2], images.shape[3])) * fine

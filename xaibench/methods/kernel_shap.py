@@ -19,6 +19,7 @@ def kernel_shap(
     images: Tensor,
     generator: BatchGenerator,
     respond: Callable[..., Tensor],
+    promise: Callable[[Tensor, Tensor], None],
     *,
     segments: int = 50,
     samples: int = 1000,
@@ -44,7 +45,9 @@ def kernel_shap(
         coalitions, weights = draw_coalitions(int(labels.max()) + 1, samples, chances[row])
         kept = partial(_kept_pixels, coalitions.to(image.device), labels)
         copies = partial(_compose, image, fill[row], kept)
-        values = solve_shapley(coalitions, weights, respond(row, copies, len(coalitions)).cpu())
+        logits = respond(row, copies, len(coalitions)).cpu()
+        values = solve_shapley(coalitions, weights, logits)
+        promise(values[None], (logits[-1] - logits[0])[None])
         maps.append(values.to(image)[labels])
     return torch.stack(maps)
 

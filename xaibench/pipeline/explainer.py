@@ -1,11 +1,13 @@
 """Explaining any classifier from Python, again and again."""
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from xaibench.core.completeness import TOLERANCE
 from xaibench.core.contract import LAYER_WORDS
 from xaibench.core.model import Model, evaluating
 from xaibench.core.passes.allocator import keep_freed_memory
@@ -17,6 +19,8 @@ from xaibench.core.registry import bind
 from xaibench.pipeline.explain import TestBatch, ask, finish_maps, words_of
 from xaibench.pipeline.inputs import check_images, check_words, find_targets, wrap
 from xaibench.pipeline.options import listed
+
+_log = logging.getLogger(__name__)
 
 
 class Explainer:
@@ -102,6 +106,12 @@ class Explainer:
         )
         maps: dict[str, Tensor] = {}
         for method in methods:
+            tape.engine.gap = None
             raw = {"label": ask(method, tape, batch, "label", seed=seed, mean_mask=None)}
+            if (tape.engine.gap or 0.0) > TOLERANCE:
+                _log.warning(
+                    "%s: its attributions miss up to %.2g %% of the sum that they promise",
+                    method.spec, 100 * (tape.engine.gap or 0.0),
+                )  # fmt: skip
             maps[method.spec] = finish_maps(method, raw, batch)["label"].values
         return maps

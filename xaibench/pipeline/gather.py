@@ -10,7 +10,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.intact import check_sums, record_sums
 from xaibench.core.layout import Place
 from xaibench.core.store import write_with
-from xaibench.core.tables import COSTS, read_table, stored_table
+from xaibench.core.tables import COSTS, GAP, read_table, stored_table
 from xaibench.pipeline.cells import Ledger, ledgers_of
 from xaibench.pipeline.plan import Plan
 from xaibench.pipeline.selection import Selection
@@ -71,7 +71,7 @@ def _prediction_frames(selection: Selection) -> Iterator[pd.DataFrame]:
 def _cost_frames(selection: Selection) -> Iterator[pd.DataFrame]:
     for ledger in ledgers_of(selection):
         rows = [
-            {"method": method.spec} | {name: state.known.get(name) for name in (*COSTS, TUNED)}
+            {"method": method.spec} | {name: state.known.get(name) for name in (*COSTS, GAP, TUNED)}
             for method in selection.methods
             if (state := ledger.cell_state(method)).fits
         ]

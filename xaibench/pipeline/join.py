@@ -11,7 +11,7 @@ from xaibench.core.fingerprints import checksum
 from xaibench.core.intact import write_record
 from xaibench.core.plugin import Bound
 from xaibench.core.store import replacing
-from xaibench.core.tables import COSTS
+from xaibench.core.tables import COSTS, GAP
 from xaibench.pipeline.cells import CellState, Ledger
 from xaibench.pipeline.jobs import Part
 from xaibench.pipeline.parts import (
@@ -134,7 +134,7 @@ def _record(
                            for spec in state.failed_metrics}
                           | {spec: {"error": error, "made_from": made_from[spec]}
                              for spec, error in failed.items()},
-        **(_costs(parts) if fresh else {name: state.known.get(name) for name in COSTS}),
+        **(_costs(parts) if fresh else {name: state.known.get(name) for name in (*COSTS, GAP)}),
         TUNED: threshold,
     }  # fmt: skip
 
@@ -147,11 +147,12 @@ def _costs(parts: Sequence[PartState]) -> dict[str, float | None]:
     spent = [part.known["costs"] for part in parts if part.known["costs"]]
     images = sum(part.known["images"] for part in parts if part.known["costs"])
     if not images:
-        return dict.fromkeys(COSTS)
+        return dict.fromkeys((*COSTS, GAP))
     seconds, passes = (sum(each[name] for each in spent) / images for name in ("seconds", "passes"))
     peaks = [each["peak"] for each in spent if each["peak"] is not None]
     peak = round(max(peaks) / _MEGABYTE) if peaks else None
-    return dict(zip(COSTS, (seconds, passes, peak), strict=True))
+    gap = max((each["gap"] for each in spent if each.get("gap") is not None), default=None)
+    return dict(zip((*COSTS, GAP), (seconds, passes, peak, gap), strict=True))
 
 
 def _folder(state: CellState) -> Path:

@@ -14,6 +14,7 @@ class Meter:
     """Adds up what is spent within its ``with`` blocks.
 
     Attributes:
+        gap: the largest share of a promised sum that attributions missed; None without a promise.
         seconds: by the clock.
         passes: images that went through the network.
         peak: most bytes held, model and images included; None where the system doesn't tell. On the
@@ -23,6 +24,7 @@ class Meter:
     def __init__(self, engine: Engine) -> None:
         self.seconds, self.passes = 0.0, 0
         self.peak: int | None = None
+        self.gap: float | None = None
         self._engine = engine
 
     @contextmanager
@@ -33,6 +35,7 @@ class Meter:
             whole_network: other libraries run the model itself, past the engine.
         """
         engine, device = self._engine, self._engine.device
+        engine.gap = None
         forget_peak(device)
         hook = engine.model.register_forward_pre_hook(self._see) if whole_network else None
         # Answers that other methods have paid for are charged as if this one stood alone.
@@ -46,6 +49,8 @@ class Meter:
             self.seconds += now(device) + engine.spared_seconds - seconds
             self.passes += engine.seen + engine.spared_passes - passes
             self._raise_peak(peak_memory(device))
+            if engine.gap is not None:
+                self.gap = max(self.gap or 0.0, engine.gap)
 
     def add(self, other: "Meter") -> None:
         """Add what was spent for several methods: each is charged as if it stood alone."""

@@ -111,7 +111,8 @@ class PartFiles:
         """Return what the maps cost; of stored ones what they cost when they were made."""
         if self.needs_maps:
             meter = self.meter
-            return {"seconds": meter.seconds, "passes": meter.passes, "peak": meter.peak}
+            return {"seconds": meter.seconds, "passes": meter.passes, "peak": meter.peak,
+                    "gap": meter.gap}  # fmt: skip
         known: Mapping[str, float | None] | None = self._state.known.get("costs")
         return known
 

@@ -13,8 +13,11 @@ from xaibench.core.model import Model
 from xaibench.core.passes.batching import BatchSize
 from xaibench.core.passes.compiling import compile_network
 from xaibench.core.passes.device import autocast, full_precision
+from xaibench.core.passes.differences import find_multipliers
 from xaibench.core.passes.folding import fold_batch_norms
 from xaibench.core.passes.precision import at_least_single
+from xaibench.core.passes.rules import guide
+from xaibench.core.passes.trace import refuse_opaque
 
 Precision = Literal["fp32", "bf16", "fp16"]
 # 16 images of 224 x 224: on the CPU more gain nothing. Smaller images get proportionally more.
@@ -67,6 +70,8 @@ class Engine:
         """Images that went through the network so far, those that fill a pass up not counted."""
         self.spared_passes, self.spared_seconds = 0, 0.0
         """What answers would have cost that were there already, as another method had asked."""
+        self.gap: float | None = None
+        """The largest share of a promised sum that attributions missed, None before any promise."""
 
     def fast(self, images: Tensor) -> Model:
         """Return the network that passes run on, made at the first call."""
@@ -116,16 +121,61 @@ class Engine:
                 self._compiled[images.shape] = compile_network(network, images)
             return self._compiled[images.shape](images)
 
-    def gradients(self, images: Tensor, targets: Tensor) -> Tensor:
-        """Return d logit[target] / d images, ``(B, C, H, W)``."""
+    def note_gaps(self, found: Tensor) -> None:
+        """Take down by which shares ``(B,)`` attributions miss what they promise."""
+        if len(known := found[found.isfinite()]):
+            self.gap = max(self.gap or 0.0, float(known.max()))
+
+    def gradients(self, images: Tensor, targets: Tensor, *, guided: bool = False) -> Tensor:
+        """Return d logit[target] / d images, ``(B, C, H, W)``.
+
+        Args:
+            images: ``(B, C, H, W)``.
+            targets: ``(B,)``.
+            guided: ReLUs pass on only positive gradients.
+
+        Raises:
+            XaibenchError: it is guided, and the network's ReLUs can't be told.
+        """
+        network = self.fast(images)
+        if guided:
+            refuse_opaque(network)
 
         def derive(first: int, last: int) -> Tensor:
-            network = self.fast(images)
-            leaves, chosen = self.graph(network, images[first:last], targets[first:last])
+            with torch.compiler.set_stance("force_eager") if guided else nullcontext():
+                leaves, chosen = self.graph(network, images[first:last], targets[first:last])
+            if guided:
+                guide(chosen)
             (gradient,) = torch.autograd.grad(chosen, leaves)
             return gradient[: last - first]
 
         return torch.cat(list(self.batch_size(images, graph=True).over(len(images), derive)))
+
+    def multipliers(self, images: Tensor, starts: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return DeepLIFT's multipliers ``(B, C, H, W)``, and the logits' changes ``(B,)``.
+
+        Raises:
+            XaibenchError: an operation of the network has no rule.
+        """
+        network = self.fast(images)
+        refuse_opaque(network)
+
+        def run(given: Tensor) -> Tensor:
+            with self.casting():
+                return at_least_single(network(given))
+
+        def derive(first: int, last: int) -> tuple[Tensor, Tensor]:
+            size, rows = self.batch_size(images, graph=True), slice(first, last)
+            ours, theirs = (
+                size.fill(_channels_last(each[rows])).clone() for each in (images, starts)
+            )
+            with torch.inference_mode(mode=False):
+                found, change = find_multipliers(run, ours, theirs, targets[rows])
+            self.seen += 2 * (last - first)
+            return found[: last - first], change[: last - first]
+
+        parts = list(self.batch_size(images, graph=True).over(len(images), derive))
+        return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
 
     def graph(self, network: Model, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Run a network with a graph: the leaves, and the sum of the targets' logits."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from xaibench.core.completeness import gaps
 from xaibench.core.errors import XaibenchError
 from xaibench.core.passes.biases import sum_over_biases
 from xaibench.core.passes.engine import Engine
@@ -110,18 +111,33 @@ class Question:
         """Return the derivative ``(B, D, h, w)`` of the logits weighed by ``(B, K)``."""
         return self.tape.derive(self.rows, weights)
 
-    def differentiate(self, images: Tensor) -> Tensor:
-        """Return the gradients of the target's logit, ``(n, C, H, W)``.
+    def differentiate(self, images: Tensor, *, guided: bool = False) -> Tensor:
+        """Return the gradients of the target's logit, ``(n, C, H, W)``, by guided ReLUs if asked.
 
         There may be several images for each target, one behind the other.
         """
         copies = len(images) // len(self.targets)
-        return self._engine.gradients(images, self.targets.repeat_interleave(copies))
+        targets = self.targets.repeat_interleave(copies)
+        return self._engine.gradients(images, targets, guided=guided)
+
+    def multipliers(self, starts: Tensor) -> tuple[Tensor, Tensor]:
+        """Return DeepLIFT's multipliers ``(B, C, H, W)`` and the logit's change ``(B,)``."""
+        return self._engine.multipliers(self.images, starts, self.targets)
 
     def respond(self, row: int, copies: Copies, count: int, *, confidence: bool = False) -> Tensor:
         """Return the target's logit, or its confidence, on ``count`` copies of an image."""
         logits = self._engine.stream(copies, count, self.tape.images)
         return (logits.softmax(dim=1) if confidence else logits)[:, self.targets[row]]
+
+    def target_logits(self, images: Tensor) -> Tensor:
+        """Return the target's logit ``(n,)``; several images for each target may follow another."""
+        copies = len(images) // len(self.targets)
+        targets = self.targets.repeat_interleave(copies)
+        return self._engine.logits(images).gather(1, targets[:, None])[:, 0]
+
+    def promise(self, attributions: Tensor, owed: Tensor) -> None:
+        """Note by how much signed attributions ``(n, ...)`` miss the sums ``(n,)`` they promise."""
+        self._engine.note_gaps(gaps(attributions, owed))
 
     def integrate(self, row: int, copies: WeighedCopies, count: int) -> Tensor:
         """Return the weighed sum ``(C, H, W)`` of the target's gradients on copies of an image."""

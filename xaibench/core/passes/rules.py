@@ -1,181 +1,160 @@
-"""Backward rules: another derivative for nonlinearities, however the network calls them.
+"""Guided backpropagation's rule, placed on the graph that a pass left behind.
 
-A rule stands in for the functions themselves, not for modules, so that functional calls and modules
-that are used twice (torchvision's ResNet50) follow it, too, and the network is never touched.
+What the network calls a ReLU doesn't matter, nor how often or in which module: autograd knows it as
+one of few functions. What autograd can't look into, or what may be a ReLU in disguise, is refused
+by its name.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
-from torch.overrides import TorchFunctionMode
+from torch.autograd.graph import Node
 
 from xaibench.core.errors import XaibenchError
 
-_RELUS = {
-    functional.relu,
-    functional.relu_,
-    torch.relu,
-    torch.relu_,
-    Tensor.relu,
-    Tensor.relu_,
+# They are ReLUs where the field named is zero.
+_RECTIFIERS = {
+    "ThresholdBackward": "_saved_threshold",
+    "ClampMinBackward": "_saved_min",
+    "LeakyReluBackward": "_saved_negative_slope",
+    "EluBackward": "_saved_alpha",
 }
-# The activation functions that act on single values.
-_ELEMENTWISE = _RELUS | {
-    functional.relu6,
-    functional.hardtanh,
-    functional.leaky_relu,
-    functional.elu,
-    functional.celu,
-    functional.selu,
-    functional.gelu,
-    functional.silu,
-    functional.mish,
-    functional.softplus,
-    functional.hardswish,
-    functional.hardsigmoid,
-    functional.sigmoid,
-    torch.sigmoid,
-    Tensor.sigmoid,
-    functional.tanh,
-    torch.tanh,
-    Tensor.tanh,
-    functional.prelu,
-    functional.softsign,
-    functional.logsigmoid,
-    functional.leaky_relu_,
-    functional.elu_,
-    functional.celu_,
-    functional.selu_,
-    functional.hardtanh_,
-    torch.sigmoid_,
-    Tensor.sigmoid_,
-    torch.tanh_,
-    Tensor.tanh_,
+# Where it isn't, their kink lies elsewhere: no activation of its own.
+_SHIFTED = frozenset({"ThresholdBackward", "ClampMinBackward"})
+# Between two bounds; the fields' names.
+_CLIPS = {
+    "ClampBackward": ("_saved_min", "_saved_max"),
+    "HardtanhBackward": ("_saved_min_val", "_saved_max_val"),
 }
-_MAX_POOLS = {functional.max_pool2d, torch.max_pool2d}
-# Below this difference of the inputs the quotient is rounding, and the derivative is taken.
-_NEARLY_EQUAL = 1e-10
+# Of these and a sum a ReLU can be made; the last writes into a part of a value.
+_KINKS = frozenset({
+    "AbsBackward", "MinimumBackward", "ClampMaxBackward", "FmaxBackward", "FminBackward",
+    "IndexPutBackward", "torch::autograd::CopySlices",
+})  # fmt: skip
+# They choose places by a condition, the field named.
+_CHOICES = {"WhereBackward": "_saved_condition", "MaskedFillBackward": "_saved_mask"}
+_EXTREMES = frozenset({"AmaxBackward", "AminBackward", "MaxBackward", "MinBackward"})
+_PRODUCTS, _OPERANDS = frozenset({"MulBackward", "DivBackward"}), ("_saved_self", "_saved_other")
 
 
-class _Rule(TorchFunctionMode):
-    """While it is entered, some functions of torch follow another rule."""
+def guide(chosen: Tensor) -> None:
+    """Let every ReLU behind a scalar pass on only positive gradients (Springenberg 2015).
 
-    rules: tuple[tuple[frozenset[Any], Callable[..., Tensor]], ...] = ()
+    Other activation functions keep their derivatives. A clip to [0, b], as ReLU6, counts as a ReLU
+    unless it scales something else, as in a hard swish.
 
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        options = {key: value for key, value in (kwargs or {}).items() if key != "inplace"}
-        for functions, rule in self.rules:
-            if func in functions:
-                if not (kwargs or {}).get("inplace") and not func.__name__.endswith("_"):
-                    return rule(func, *args, **options)
-                # The network may go on with what it wrote into and drop what came back.
-                return args[0].copy_(rule(func, args[0].clone(), *args[1:], **options))
-        return func(*args, **(kwargs or {}))
+    Args:
+        chosen: the sum of the explained logits, with its graph; gradients through it are guided.
 
-
-def _plainly(func: Any, values: Tensor, *args: Any, **options: Any) -> Tensor:
-    """Call the function on a copy, as some write into their input."""
-    with torch._C.DisableTorchFunction():
-        result: Tensor = func(values.clone(), *args, **options)
-    return result
-
-
-class _GuidedReLU(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, values: Tensor) -> Tensor:
-        ctx.save_for_backward(values > 0)
-        clamped: Tensor = values.clamp(min=0)
-        return clamped
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        (passed,) = ctx.saved_tensors
-        guided_gradient: Tensor = gradients[0].clamp(min=0) * passed
-        return guided_gradient
-
-
-class guided(_Rule):  # noqa: N801 (used as a context, like torch.no_grad)
-    """Guided backpropagation: a ReLU passes on only positive gradients (Springenberg 2015)."""
-
-    rules = ((frozenset(_RELUS), lambda _, values: _GuidedReLU.apply(values)),)
-
-
-class _Rescale(torch.autograd.Function):
-    """DeepLift's rescale rule: the difference of outputs by the difference of inputs."""
-
-    @staticmethod
-    def forward(ctx: Any, values: Tensor, func: Callable[[Tensor], Tensor]) -> Tensor:
-        ctx.func = func
-        ctx.save_for_backward(values)
-        return func(values)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        (values,) = ctx.saved_tensors
-        with torch.enable_grad():
-            leaf = values.detach().requires_grad_()
-            outputs = ctx.func(leaf)
-            (derivative,) = torch.autograd.grad(outputs, leaf, gradients[0])
-        change, response = _by_pair(values), _by_pair(outputs.detach())
-        quotient = gradients[0] * response / change
-        return torch.where(change.abs() < _NEARLY_EQUAL, derivative, quotient), None
-
-
-class _RescaleMaxPool(torch.autograd.Function):
-    """The rule for max pooling: each side's way to the larger of both maxima counts."""
-
-    @staticmethod
-    def forward(ctx: Any, values: Tensor, pool: Callable[[Tensor], Tensor]) -> Tensor:
-        ctx.pool = pool
-        ctx.save_for_backward(values)
-        return pool(values)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        (values,) = ctx.saved_tensors
-        with torch.enable_grad():
-            leaf = values.detach().requires_grad_()
-            outputs = ctx.pool(leaf)
-        highest, reference = outputs[0::2].detach(), outputs[1::2].detach()
-        above = highest.maximum(reference)
-        weights = torch.empty_like(outputs)
-        weights[0::2], weights[1::2] = above - reference, highest - above
-        (spread,) = torch.autograd.grad(outputs, leaf, gradients[0] * weights, retain_graph=True)
-        (derivative,) = torch.autograd.grad(outputs, leaf, gradients[0])
-        both = (spread[0::2] + spread[1::2]).repeat_interleave(2, dim=0)
-        change = _by_pair(values)
-        return torch.where(change.abs() < _NEARLY_EQUAL, derivative, both / change), None
-
-
-def _by_pair(values: Tensor) -> Tensor:
-    """Return the difference image - baseline, for both of each pair."""
-    return (values[0::2] - values[1::2]).repeat_interleave(2, dim=0)
-
-
-def _rescale(func: Any, values: Tensor, *args: Any, **options: Any) -> Tensor:
-    if len(values) % 2:
+    Raises:
+        XaibenchError: there is no ReLU, or a part of the graph may hold one that can't be seen.
+    """
+    found = False
+    for node, scales in _nodes(chosen):
+        if _rectifies(node, scales=scales):
+            found = True
+            node.register_hook(_only_positive)
+    if not found:
         raise XaibenchError(
-            "DeepLIFT compares each image with a baseline behind it in the batch, which this "
-            "network rearranges or memory has no room for; use integrated_gradients."
+            "guided backpropagation changes how ReLUs are differentiated, and the network has "
+            "none, so that it would be the plain gradient; use gradient."
         )
-    result: Tensor = _Rescale.apply(values, lambda v: _plainly(func, v, *args, **options))
-    return result
 
 
-def _rescale_max_pool(func: Any, values: Tensor, *args: Any, **options: Any) -> Tensor:
-    result: Tensor = _RescaleMaxPool.apply(values, lambda v: _plainly(func, v, *args, **options))
-    return result
+def _nodes(chosen: Tensor) -> Iterator[tuple[Node, bool]]:
+    """Yield every node of a graph, and whether what it gives scales something else."""
+    if chosen.grad_fn is None:
+        raise XaibenchError("the network can't be differentiated, so that nothing can be guided.")
+    known: dict[Node, bool] = {}
+    waiting: list[tuple[Node, bool]] = [(chosen.grad_fn, False)]
+    while waiting:
+        node, scales = waiting.pop()
+        if node in known:
+            known[node] |= scales
+            continue
+        known[node] = scales
+        kind = _kind(node)
+        scaling = kind in _PRODUCTS or (kind == "ExpandBackward" and scales)
+        waiting += [(before, scaling) for before, _ in node.next_functions if before is not None]
+    yield from known.items()
 
 
-class rescale(_Rule):  # noqa: N801
-    """DeepLift's rescale rule (Shrikumar 2017), on batches of pairs: image, baseline, image, ..."""
+def _rectifies(node: Node, *, scales: bool) -> bool:
+    kind = _kind(node)
+    if kind == "ReluBackward":
+        return True
+    if kind in _RECTIFIERS:
+        bound = _bound(getattr(node, _RECTIFIERS[kind]))
+        if bound != 0 and kind in _SHIFTED and not scales:  # norms are kept from zero like this
+            _refuse(node)
+        return bound == 0
+    if kind in _CLIPS:
+        low, high = (_bound(getattr(node, field)) for field in _CLIPS[kind])
+        if low is None or (high is None and low != 0):
+            _refuse(node)
+        return low == 0 and not (scales and high is not None)
+    if kind == "MaximumBackward":
+        fixed = [_bound(getattr(node, field))
+                 for field, (before, _) in zip(_OPERANDS, node.next_functions, strict=True)
+                 if before is None]  # fmt: skip
+        if fixed != [0]:
+            _refuse(node)
+        return True
+    hidden = (
+        kind in _KINKS
+        or isinstance(node, torch.autograd.function.BackwardCFunction)
+        or "Graph" in kind
+        or (kind in _CHOICES and _by_value(getattr(node, _CHOICES[kind])))
+        or (kind in _EXTREMES and _picks_from_a_constant(node))
+        or (kind == "MulBackward" and any(_is_mask(getattr(node, each)) for each in _OPERANDS))
+    )
+    if hidden:
+        _refuse(node)
+    return False
 
-    rules = (
-        (frozenset(_ELEMENTWISE), _rescale),
-        (frozenset(_MAX_POOLS), _rescale_max_pool),
+
+def _kind(node: Node) -> str:
+    return node.name().rstrip("0123456789")
+
+
+def _bound(value: Any) -> float | None:
+    """Return a bound as a number, also where it is one in each of a tensor's places."""
+    if isinstance(value, Tensor):
+        first = value.flatten()[0]
+        return float(first) if bool((value == first).all()) else math.nan
+    return None if value is None else float(value)
+
+
+def _by_value(condition: Tensor) -> bool:
+    """Whether a condition is more than a pattern of positions, as attention has it."""
+    return condition.ndim == 2 or condition.shape[:-2].numel() > 1  # noqa: PLR2004
+
+
+def _picks_from_a_constant(node: Node) -> bool:
+    """Whether it takes the larger of values and of constants beside them."""
+    before = node.next_functions[0][0]
+    if before is None or _kind(before) not in {"StackBackward", "CatBackward"}:
+        return False
+    return any(each is None for each, _ in before.next_functions)
+
+
+def _is_mask(value: Tensor | None) -> bool:
+    """Whether what multiplies is made of zeros and ones, as from a comparison."""
+    if value is None or value.requires_grad or value.ndim == 0:
+        return False
+    ones = value == 1
+    return bool((ones | (value == 0)).all()) and bool(ones.any()) and not bool(ones.all())
+
+
+def _only_positive(gradients: Any, _: Any) -> Any:
+    return (gradients[0].clamp(min=0), *gradients[1:])
+
+
+def _refuse(node: Node) -> None:
+    raise XaibenchError(
+        f"guided backpropagation has no rule for '{node.name()}', behind which a ReLU may hide; "
+        "write the network's ReLUs as torch.relu, or use gradient."
     )

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from xaibench.core.tables import COSTS
+from xaibench.core.tables import COSTS, GAP
 from xaibench.report.facts.material import Material
 from xaibench.report.facts.section import ROW, SECTION, Section
 from xaibench.report.facts.traits import (
@@ -90,9 +90,13 @@ def _budgets(section: Section, run: Run) -> list[float]:
 
 
 def _costs(board: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
-    """Return each row's mean seconds and forwards, and its highest memory, over folds and seeds."""
+    """Return each row's mean seconds and forwards, and its most memory, over folds and seeds.
+
+    Where any row promises a sum, the largest gap, too: runs of earlier versions measured none.
+    """
     grouped = costs.groupby(_KEYS)
+    names = [*COSTS, GAP] if GAP in costs and costs[GAP].notna().any() else COSTS
     found = pd.DataFrame(
-        {name: grouped[name].agg("max" if name == "peak_memory_mb" else "mean") for name in COSTS}
+        {name: grouped[name].agg("mean" if name in COSTS[:2] else "max") for name in names}
     )
     return found.reindex(pd.MultiIndex.from_frame(board[_KEYS])).reset_index(drop=True)

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from xaibench.core.tables import COSTS
+from xaibench.core.completeness import TOLERANCE
+from xaibench.core.tables import COSTS, GAP
 from xaibench.report.facts.traits import FAMILIES, Run, header, is_blind, metrics_of, sign
 from xaibench.report.numbers import NONE, is_fine, number, span
 from xaibench.stats.ranks import tie_letters
@@ -92,11 +93,14 @@ def cost_board(section: pd.DataFrame, run: Run) -> Board | None:
     rows = section[(section["kind"] != "control") & section[list(COSTS)].notna().any(axis=1)]
     if rows.empty:
         return None
+    promised = GAP in rows and bool(rows[GAP].notna().any())
     cells = [
-        [*_names(row, run), *(Cell(_cost(row[name]), value=_known(row[name])) for name in COSTS)]
+        [*_names(row, run), *(Cell(_cost(row[name]), value=_known(row[name])) for name in COSTS),
+         *([Cell(_gap(row[GAP]), value=_known(row[GAP]))] if promised else [])]
         for row in rows.to_dict("records")
-    ]
-    return Board("cost", "", ["method", "model", *_COST_HEADERS], cells, _lines(rows))
+    ]  # fmt: skip
+    header = ["method", "model", *_COST_HEADERS, *(["missed of the sum"] if promised else [])]
+    return Board("cost", "", header, cells, _lines(rows))
 
 
 def _family(rows: pd.DataFrame, run: Run, family: str, metrics: list[str]) -> Iterator[Board]:
@@ -233,6 +237,12 @@ def _in_order(rows: pd.DataFrame, run: Run, metric: str) -> pd.DataFrame:
     """Order by a metric; equal rows stay as they were."""
     cost = -sign(run, metric) * rows[metric]
     return rows.loc[cost.sort_values(kind="stable", na_position="last").index]
+
+
+def _gap(value: float) -> str:
+    if np.isnan(value):
+        return NONE
+    return f"{100 * value:.2g} %" + (" (incomplete)" if value > TOLERANCE else "")
 
 
 def _cost(value: float) -> str:

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from xaibench.core.completeness import TOLERANCE
 from xaibench.core.markdown import markdown_table
+from xaibench.core.tables import GAP
 from xaibench.report.facts.traits import Run
 from xaibench.report.judging.agreement import agreement_lines, identical_rows
 from xaibench.report.judging.chapter import Chapter, Contents
@@ -40,6 +42,11 @@ segmentation network.
 - Metrics under "never ranked" chose something by the truth that they are judged by."""
 
 
+ABOUT_GAPS = (
+    "`missed of the sum`: some methods promise that their signed attributions add up to a "
+    "difference of logits (or to the logit); it is the largest share of that sum which they miss "
+    f"on any image. Above {TOLERANCE:.0%} a row is called incomplete."
+)
 SAME_RESULT = (
     "Same score on every image by every metric, so one result and not several (as Grad-CAM and "
     "HiResCAM on a pooling and linear head, which are equal by construction):"
@@ -117,6 +124,8 @@ def _chapter(chapter: Chapter, run: Run) -> Iterator[str]:
     if cost := cost_board(chapter.board, run):
         yield "### Cost of a map"
         yield board_to_markdown(cost)
+        if GAP in chapter.board:
+            yield ABOUT_GAPS
     if table := agreement_lines(chapter.agreement, run):
         yield "### Do the metrics agree?"
         yield ABOUT_AGREEMENT
