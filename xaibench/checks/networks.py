@@ -67,12 +67,12 @@ class Pictures(Model):
 class _Block(nn.Module):
     """Attention and a perceptron, each behind a layer norm."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, activation: nn.Module) -> None:
         super().__init__()
         self.first, self.second = nn.LayerNorm(width), nn.LayerNorm(width)
         self.attention = nn.Linear(width, 3 * width)
         self.perceptron = nn.Sequential(
-            nn.Linear(width, 2 * width), nn.GELU(), nn.Dropout(0.5), nn.Linear(2 * width, width)
+            nn.Linear(width, 2 * width), activation, nn.Dropout(0.5), nn.Linear(2 * width, width)
         )
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -89,7 +89,7 @@ class _Tokens(nn.Module):
         super().__init__()
         self.patches = nn.Conv2d(3, _CHANNELS, _PATCH, stride=_PATCH)
         self.class_token = nn.Parameter(torch.randn(1, 1, _CHANNELS))
-        self.blocks = nn.Sequential(_Block(_CHANNELS), _Block(_CHANNELS))
+        self.blocks = nn.Sequential(_Block(_CHANNELS, nn.GELU()), _Block(_CHANNELS, nn.ReLU()))
         self.head = nn.Linear(_CHANNELS, CLASSES)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from math import factorial
 import torch
 from torch import Tensor
 
-from xaibench.core.passes.trace import Cotangents, Step
+from xaibench.core.passes.steps import Cotangents, Step
 
 # Linear, or a product of two values: the derivative halfway needs no quotient.
 _BILINEAR = frozenset({"aten.add", "aten.sub", "aten.rsub", "aten.mul", "aten.neg", "aten.clone"})

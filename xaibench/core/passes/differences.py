@@ -8,7 +8,8 @@ from torch import Tensor
 from xaibench.core.completeness import gaps
 from xaibench.core.errors import XaibenchError
 from xaibench.core.passes.difference_rules import Change, difference, pass_change_back
-from xaibench.core.passes.trace import Cotangents, Step, Trace, pass_back, trace
+from xaibench.core.passes.steps import Cotangents, Step, Trace, pass_back
+from xaibench.core.passes.trace import trace
 
 # Where more than this share of the difference is lost, a step is looked for that loses some.
 _LOST, _LOST_IN_A_STEP = 1e-2, 1e-4

@@ -92,10 +92,10 @@ def _budgets(section: Section, run: Run) -> list[float]:
 def _costs(board: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
     """Return each row's mean seconds and forwards, and its most memory, over folds and seeds.
 
-    Where any row promises a sum, the largest gap, too: runs of earlier versions measured none.
+    The largest gap of a promised sum, too: runs of earlier versions measured none.
     """
     grouped = costs.groupby(_KEYS)
-    names = [*COSTS, GAP] if GAP in costs and costs[GAP].notna().any() else COSTS
+    names = [*COSTS, GAP] if GAP in costs else COSTS
     found = pd.DataFrame(
         {name: grouped[name].agg("mean" if name in COSTS[:2] else "max") for name in names}
     )

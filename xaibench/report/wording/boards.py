@@ -240,9 +240,8 @@ def _in_order(rows: pd.DataFrame, run: Run, metric: str) -> pd.DataFrame:
 
 
 def _gap(value: float) -> str:
-    if np.isnan(value):
-        return NONE
-    return f"{100 * value:.2g} %" + (" (incomplete)" if value > TOLERANCE else "")
+    said = NONE if np.isnan(value) else f"{100 * value:.2g} %"
+    return f"{said} (incomplete)" if value > TOLERANCE else said
 
 
 def _cost(value: float) -> str:

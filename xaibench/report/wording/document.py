@@ -124,7 +124,7 @@ def _chapter(chapter: Chapter, run: Run) -> Iterator[str]:
     if cost := cost_board(chapter.board, run):
         yield "### Cost of a map"
         yield board_to_markdown(cost)
-        if GAP in chapter.board:
+        if GAP in chapter.board and chapter.board[GAP].notna().any():
             yield ABOUT_GAPS
     if table := agreement_lines(chapter.agreement, run):
         yield "### Do the metrics agree?"
