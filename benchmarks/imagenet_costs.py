@@ -14,13 +14,13 @@ import pandas as pd
 from torch import nn
 
 import xaibench
-from xaibench.core.archive import MapWriter, map_files
 from xaibench.core.fingerprints import checksum
 from xaibench.core.registry import bind
 from xaibench.executors.schedule import Task
 from xaibench.pipeline.jobs import Step
 from xaibench.pipeline.parts import COLUMNS, rows_of
 from xaibench.pipeline.trained import Predictions
+from xaibench.results.maps import MapWriter, map_files
 
 RATE = 1000  # ASSUMED: images a second through a ResNet-50, 224 pixels, float32, on one GPU
 CLASSES = 1000

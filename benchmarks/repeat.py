@@ -15,7 +15,7 @@ import pandas as pd
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.markdown import markdown_table
-from xaibench.core.tables import read_table
+from xaibench.results.tables import read_table
 
 _ROW = ["dataset", "split", "model", "method"]
 

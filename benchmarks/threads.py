@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from xaibench.core.archive import MapReader, map_files
+from xaibench.results.maps import MapReader, map_files
 
 _MODELS = ("resnet18", "resnet50", "mobilenet_v3_small", "densenet121")
 _METHODS = ("gradcam", "gradient", "integrated_gradients")

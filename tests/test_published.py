@@ -10,13 +10,13 @@ import pytest
 from likeness import unlike
 
 from xaibench.core.spec import parse_spec
-from xaibench.core.tables import read_table, stored_table
 from xaibench.report.facts.material import read_material
 from xaibench.report.judging.chapter import judge_all
 from xaibench.report.numbers import number, span
 from xaibench.report.publish import portable
 from xaibench.report.study import is_study, rewrite_study
 from xaibench.report.write import write_tables
+from xaibench.results.tables import read_table, stored_table
 
 PUBLISHED = Path(__file__).parents[1] / "results" / "published"
 RUNS = sorted(path.parent for path in PUBLISHED.rglob("run.json")

@@ -8,8 +8,8 @@ import pytest
 from reported_runs import confusion_figures, entry_of, find, make_run
 from sklearn.metrics import log_loss, precision_recall_fscore_support
 
-from xaibench.core.layout import Layout, Place
 from xaibench.report.judging.classifier_rates import figures
+from xaibench.results.folder import Layout, Place
 from xaibench.stats.rates import wilson
 
 LABELS = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 2, 2])

@@ -30,6 +30,7 @@ from xaibench.pipeline.score import score_batch
 from xaibench.pipeline.selection import select
 from xaibench.report.page.notebook import board_html
 from xaibench.report.write import write_report
+from xaibench.results.folder import RUN_FILE
 
 _MAP_DIMENSIONS = 3
 _RUN_WORDS = frozenset({"explain", "tuned_threshold"})
@@ -49,7 +50,7 @@ class Results:
     failures: dict[str, str] = field(default_factory=dict)
 
     def _repr_html_(self) -> str:
-        return board_html(self.leaderboard, read_json(self.out / "run.json"))
+        return board_html(self.leaderboard, read_json(self.out / RUN_FILE))
 
 
 def run(**options: Any) -> Results:

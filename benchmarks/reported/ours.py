@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from xaibench.core.registry import bind
 from xaibench.core.store import folder_name
-from xaibench.core.tables import read_table
 from xaibench.report.judging.analyses import ALL
 from xaibench.report.judging.classifier_rates import counts_by_class
+from xaibench.results.tables import read_table
 from xaibench.stats.intervals import interval
 from xaibench.stats.rates import Interval, wilson
 from xaibench.stats.resampling import Resampling

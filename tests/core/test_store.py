@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from xaibench.core import fingerprints
-from xaibench.core.archive import MapReader, MapWriter, map_key
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum, code_of, fingerprint
 from xaibench.core.store import (
@@ -23,6 +22,7 @@ from xaibench.core.store import (
     write_json,
     write_with,
 )
+from xaibench.results.maps import MapReader, MapWriter, map_key
 
 
 def crash_halfway(path):

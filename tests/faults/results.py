@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from xaibench.core.archive import map_files
 from xaibench.core.fingerprints import checksum
-from xaibench.core.tables import COSTS
+from xaibench.results.maps import map_files
+from xaibench.results.tables import COSTS
 
 _DIFFERENT = (*COSTS, "record_checksum")
 TABLES = ("scores.csv", "predictions.csv")

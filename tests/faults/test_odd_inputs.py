@@ -13,9 +13,9 @@ from plugin_files import forget_plugin_files
 
 from xaibench.core.registry import bind
 from xaibench.core.roots import open_dataset
-from xaibench.core.tables import read_table
 from xaibench.pipeline.audit import audit
 from xaibench.pipeline.suite import read_suite
+from xaibench.results.tables import read_table
 
 IMAGE, MASK = "scans/a/0.png", "scans/a/0_mask.png"
 GREYS = np.arange(24 * 32, dtype=np.uint16).reshape(SIDES) // 3

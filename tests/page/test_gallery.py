@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 import torch
 
-from xaibench.core.archive import MapWriter
 from xaibench.core.overlap import binarise
 from xaibench.report.facts.material import read_material
 from xaibench.report.facts.section import Row, Section
@@ -21,6 +20,7 @@ from xaibench.report.page.gallery import collect_gallery
 from xaibench.report.page.gallery_choice import choose_samples
 from xaibench.report.page.gallery_pixels import heat_table, levels_of, pack, preview
 from xaibench.report.pictures.stored import Stored
+from xaibench.results.maps import MapWriter
 
 NAN = float("nan")
 

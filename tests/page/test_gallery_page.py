@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 import torch
 
-from xaibench.core.layout import Layout, Place
 from xaibench.core.loading import resize_picture
 from xaibench.core.overlap import jaccard, mark
-from xaibench.core.tables import read_table
 from xaibench.report.pictures.stored import Stored
+from xaibench.results.folder import Layout, Place
+from xaibench.results.tables import read_table
 
 TILES = """() => [...document.querySelectorAll(".gallery-tile")].map(tile => {
   const iou = tile.querySelector(".gallery-iou");

@@ -9,7 +9,6 @@ import pytest
 from plugin_files import forget_plugin_files
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.layout import Place
 from xaibench.core.model import Model
 from xaibench.pipeline.analyse import is_analysed
 from xaibench.pipeline.cells import Ledger
@@ -17,6 +16,7 @@ from xaibench.pipeline.observations import Observations
 from xaibench.pipeline.plan import make_plan
 from xaibench.pipeline.run import run_plan
 from xaibench.pipeline.selection import select
+from xaibench.results.folder import Place
 
 PLUGINS = '''
 """A classifier, an autoencoder and a segmentation network of a layer or two."""

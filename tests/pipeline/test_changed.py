@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xaibench.core.intact import read_record, write_record
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
 from xaibench.pipeline.cells import Ledger
+from xaibench.pipeline.describe_plan import describe_plan
 from xaibench.pipeline.made_from import data_parts, files_of, model_parts, tell_difference
-from xaibench.pipeline.plan import describe_plan
 from xaibench.pipeline.renewal import renew
 from xaibench.pipeline.selection import select
+from xaibench.results.integrity import read_record, write_record
 
 SHAPE = (9, 14)
 SMALL = {"models": ("gap_cnn",), "methods": ("gradcam",), "metrics": ("iou",), "seeds": (3,),

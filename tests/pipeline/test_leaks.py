@@ -7,8 +7,9 @@ from PIL import Image
 from xaibench.core.errors import XaibenchError
 from xaibench.core.store import read_json
 from xaibench.pipeline import plan as planning
+from xaibench.pipeline.describe_plan import describe_plan
 from xaibench.pipeline.leaks import find_leaks
-from xaibench.pipeline.plan import describe_plan, make_plan
+from xaibench.pipeline.plan import make_plan
 from xaibench.pipeline.selection import select
 
 

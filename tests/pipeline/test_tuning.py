@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 import torch
 
-from xaibench.core.archive import MapReader
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import finish
 from xaibench.core.overlap import GRID
 from xaibench.core.store import read_json
 from xaibench.pipeline.selection import select
 from xaibench.pipeline.tuning import Tuning
+from xaibench.results.maps import MapReader
 
 
 def jaccard(values, mask, threshold):

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 from frames import NAN, metric, predicted, rows_of, run_of
 
-from xaibench.core.layout import Place
 from xaibench.report.facts.material import Material
 from xaibench.report.judging.chapter import judge_all
+from xaibench.results.folder import Place
 
 MARKUP = "<script>alert('$x_{')</script>"
 IMAGES = 30

@@ -8,10 +8,10 @@ import pytest
 from scipy.stats import binomtest
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.layout import Layout, Place
 from xaibench.report.judging.analyses import ALL, COLUMNS, quantities, read_analyses
 from xaibench.report.pictures.analysis_figures import draw_figures
 from xaibench.report.wording.analysis_document import analyses_to_markdown, analysis_lines
+from xaibench.results.folder import Layout, Place
 from xaibench.stats.rates import wilson
 
 PLACE = Place("set", "holdout", 0, "net[width=2]", 0)

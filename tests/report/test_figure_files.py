@@ -7,11 +7,11 @@ import pytest
 from figure_frames import MARKUP, RUN, make_contents
 from frames import NAN, NET, metric, rows_of, run_of
 
-from xaibench.core.layout import Layout, Place
 from xaibench.report.facts.material import Material
 from xaibench.report.judging.chapter import judge_all
 from xaibench.report.pictures.drawing import new_axes, new_figure, save_figure
 from xaibench.report.pictures.figures import draw_report
+from xaibench.results.folder import Layout, Place
 
 SVG = "{http://www.w3.org/2000/svg}"
 

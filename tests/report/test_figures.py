@@ -10,7 +10,6 @@ from figure_frames import BASE, MARKUP, RUN, make_contents
 from frames import METHODS, NAN, NET, metric, rows_of, run_of
 from scipy.stats import rankdata
 
-from xaibench.core.layout import Place
 from xaibench.report.facts.material import Material
 from xaibench.report.judging.chapter import judge_all
 from xaibench.report.judging.judge import LEVEL
@@ -23,6 +22,7 @@ from xaibench.report.pictures.placement import place_labels
 from xaibench.report.pictures.ranks_figure import draw_ranks, tie_ranks
 from xaibench.report.pictures.scores_figure import draw_scores
 from xaibench.report.pictures.slices_figure import draw_slices
+from xaibench.results.folder import Place
 from xaibench.stats.ranks import mean_ranks
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 from frames import RUN, rows_of, save
 
-from xaibench.core.tables import read_table
 from xaibench.report.facts.material import Material
 from xaibench.report.facts.section import sections
+from xaibench.results.tables import read_table
 
 NAMES = ["b", "NA", "a,b", "007", 'a "b"', "é", "1"]
 

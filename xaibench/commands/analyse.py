@@ -33,7 +33,8 @@ def analyse(models: str | None, analyses: str, **given: Any) -> None:
     Trains the networks, or takes those that a run with the same options left in --out, and writes
     analyses.csv, leaderboard.md, and figures below analyses/.
     """
-    from xaibench.pipeline.plan import describe_plan, make_plan
+    from xaibench.pipeline.describe_plan import describe_plan
+    from xaibench.pipeline.plan import make_plan
     from xaibench.pipeline.run import run_plan
     from xaibench.pipeline.selection import select
 

@@ -21,10 +21,18 @@ from xaibench.commands.options import (
 from xaibench.core.errors import XaibenchError
 from xaibench.core.logs import logged_to
 from xaibench.pipeline.options import RunOptions, flag
+from xaibench.results.folder import (
+    ANALYSES_FILE,
+    BOARD_MARKDOWN_FILE,
+    CLASSIFICATION_FILE,
+    LOG_FILE,
+    PAGE_FILE,
+    SCORES_FILE,
+)
 
 Command = Callable[..., None]
-_SHOWN = ("report.html", "leaderboard.md", "scores.csv", "classification.csv", "analyses.csv",
-          "run.log")  # fmt: skip
+_SHOWN = (PAGE_FILE, BOARD_MARKDOWN_FILE, SCORES_FILE, CLASSIFICATION_FILE, ANALYSES_FILE,
+          LOG_FILE)  # fmt: skip
 
 
 def _click_type(kind: Any) -> Any:
@@ -112,9 +120,10 @@ def run(suite: Path | None, profile: str, part: str, dry_run: bool, **given: Any
 def _run(options: dict[str, Any], origin: Mapping[str, str], *, dry_run: bool) -> list[str]:
     """Plan, run and report; return what failed."""
     from xaibench.core.screen import amount, clock
+    from xaibench.pipeline.describe_plan import describe_plan
     from xaibench.pipeline.disk import describe_maps, taken_bytes
     from xaibench.pipeline.estimate import estimate_seconds
-    from xaibench.pipeline.plan import describe_plan, make_plan
+    from xaibench.pipeline.plan import make_plan
     from xaibench.pipeline.run import run_plan
     from xaibench.pipeline.selection import select
 

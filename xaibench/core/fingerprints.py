@@ -11,9 +11,8 @@ from xaibench.core.imports import PACKAGE, imported_files
 
 # These carry results about and compute nothing in them.
 _CARRIERS = frozenset({
-    "archive", "contents", "contract", "errors", "fingerprints", "imports", "intact", "layout",
-    "logs", "pace", "plugin", "progress", "registry", "roots", "screen", "sealed", "spec", "store",
-    "suggest",
+    "contents", "contract", "errors", "fingerprints", "imports", "logs", "pace", "plugin",
+    "progress", "registry", "roots", "screen", "spec", "store", "suggest",
 })  # fmt: skip
 
 

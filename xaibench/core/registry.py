@@ -34,8 +34,6 @@ from xaibench.core.spec import coerce_options, parse_spec
 from xaibench.core.suggest import did_you_mean
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-
 _plugins: dict[str, dict[str, Plugin]] = {kind: {} for kind in KINDS}
 _loaded_files: set[Path] = set()
 
@@ -58,8 +56,7 @@ def method(
         sign: what becomes of negative relevance.
         rescale: ``minmax`` for attributions, ``none`` for maps that are probabilities already.
         blind: the method looks neither at the image nor at its mask.
-        wraps: the installed package that computes the maps, by its name in the package index;
-            another version of it makes them again.
+        wraps: the installed package that makes the maps; another version makes them again.
     """
     return _declare("method", paper, MethodTraits(family, sign, rescale, blind), wraps)
 

@@ -13,7 +13,6 @@ from xaibench.core.plugin import Bound
 from xaibench.core.progress import progress_bar
 from xaibench.core.registry import bind
 from xaibench.core.store import read_json, replacing
-from xaibench.core.stored_run import options_of
 from xaibench.core.suggest import did_you_mean
 from xaibench.diagnostics import (
     baseline_sensitivity,
@@ -26,6 +25,8 @@ from xaibench.diagnostics.finding import Finding, tabulate
 from xaibench.diagnostics.subject import Subject, open_subject
 from xaibench.pipeline.options import listed
 from xaibench.pipeline.selection import Selection, select
+from xaibench.results.folder import RUN_FILE
+from xaibench.results.stored_run import options_of
 
 _log = logging.getLogger(__name__)
 CHECKS = (randomization.NAME, classifier_dependence.NAME, baseline_sensitivity.NAME)
@@ -140,7 +141,7 @@ def diagnose_shortcut(
 def _run_of(out: Path) -> dict[str, Any]:
     if out.is_file():
         raise XaibenchError(f"{out}: it is a file; name its folder, {out.parent}.")
-    run = read_json(out / "run.json")
+    run = read_json(out / RUN_FILE)
     if "sources" in run:
         names = ", ".join(source["name"] for source in run["sources"])
         raise XaibenchError(f"{out}: a comparison has no networks; name one of its runs: {names}.")

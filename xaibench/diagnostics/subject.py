@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xaibench.core.archive import MapReader, map_files
 from xaibench.core.contract import MASK_WORDS
 from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
@@ -24,6 +23,8 @@ from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.explain import Maps, TestBatch, ask, finish_maps, record, restore
 from xaibench.pipeline.selection import Selection
 from xaibench.pipeline.trained import Predictions, load_model
+from xaibench.results.folder import PREDICTIONS_FILE
+from xaibench.results.maps import MapReader, map_files
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ def _prepare(ledger: Ledger, loaded: Loaded, engine: Engine) -> TestBatch:
     """Lay images out with the targets that the run explained, in its order."""
     chosen = ledger.selection.options.target
     device = choose_device(ledger.selection.options.device)
-    predicted = Predictions(ledger.folder / "predictions.csv").of(loaded.samples)
+    predicted = Predictions(ledger.folder / PREDICTIONS_FILE).of(loaded.samples)
     assert predicted is not None  # test images
     labels = torch.tensor([sample.label for sample in loaded.samples])
     targets = {"label": labels, "predicted": predicted}

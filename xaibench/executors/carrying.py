@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from xaibench.core.store import files_below, replacing
+from xaibench.results.folder import ANALYSIS_FILE, CELL_FILE, MODEL_FILE, PART_FILE
 
-RECORDS = ("part.json", "model.json", "analysis.json", "cell.json")
+RECORDS = (PART_FILE, MODEL_FILE, ANALYSIS_FILE, CELL_FILE)
 """Files that say that others are whole: they are written last."""
 _STAY = (".tmp", ".lock")
 Files = dict[str, bytes]

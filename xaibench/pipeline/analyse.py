@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from xaibench.core.errors import StorageError, XaibenchError, reason_of
 from xaibench.core.findings import IMAGES, Findings
 from xaibench.core.fingerprints import checksum, code_of, fingerprint
-from xaibench.core.intact import are_intact, read_record, write_record
 from xaibench.core.logs import pass_on_interruption
 from xaibench.core.model import Model, evaluating
 from xaibench.core.plugin import Bound
@@ -28,6 +27,8 @@ from xaibench.pipeline.observations import Observations, weights_of
 from xaibench.pipeline.options import TRAINING, flag
 from xaibench.pipeline.rehearsal import rehearse_analysis
 from xaibench.pipeline.selection import Selection
+from xaibench.results.folder import ANALYSIS_FILE, RUN_FILE
+from xaibench.results.integrity import are_intact, read_record, write_record
 from xaibench.results.records import SCHEMA
 
 _log = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ def check_same_run(selection: Selection) -> None:
         XaibenchError: an option differs from that run's.
     """
     out, mine = selection.layout.out, selection.options.as_dict()
-    theirs = read_json(out / "run.json").get("options", {})
+    theirs = read_json(out / RUN_FILE).get("options", {})
     for name in (name for name in _SHARED if name in theirs):
         here, there = (as_text(tuple(v) if isinstance(v, list) else v).replace("+", ",")
                        for v in (mine[name], theirs[name]))  # fmt: skip
@@ -106,7 +107,7 @@ def analysis_failure(ledger: Ledger, analysis: Bound) -> str | None:
 
 def analysis_record(ledger: Ledger, analysis: Bound) -> tuple[Path, Mapping[str, Any]]:
     """Return where an analysis' record lies, and what it says; empty where there is none."""
-    path = _folder(ledger, analysis) / "analysis.json"
+    path = _folder(ledger, analysis) / ANALYSIS_FILE
     known = read_record(path)
     return path, renew_analysis(ledger, analysis, known, _fingerprint(ledger, analysis))
 
@@ -128,7 +129,7 @@ def analyse(ledger: Ledger, model: Model, specs: Sequence[str]) -> dict[str, str
             _log.error("%s of %s failed: %s", analysis.spec, ledger.title, reason)
             _log.debug("traceback of %s", analysis.spec, exc_info=True)
             failed[analysis.spec] = reason
-            write_record(_folder(ledger, analysis) / "analysis.json", {
+            write_record(_folder(ledger, analysis) / ANALYSIS_FILE, {
                 "schema": SCHEMA,
                 "analysis": analysis.spec,
                 "error": reason,
@@ -144,7 +145,7 @@ def _write(ledger: Ledger, analysis: Bound, found: Findings, observations: Obser
     tables = {**found.tables, IMAGES: _images(observations, {**found.images, **parts})}
     for name, table in tables.items():
         _write_table(folder / f"{name}.csv", table)
-    write_record(folder / "analysis.json", {
+    write_record(folder / ANALYSIS_FILE, {
         "schema": SCHEMA,
         "analysis": analysis.spec,
         **ledger.place._asdict(),

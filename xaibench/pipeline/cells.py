@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from xaibench.core.fingerprints import checksum, fingerprint
-from xaibench.core.intact import are_intact, is_intact, read_record
-from xaibench.core.layout import Place
 from xaibench.core.plugin import Bound
 from xaibench.pipeline.earlier import Earlier, renew_cell, renew_model
 from xaibench.pipeline.jobs import Job
@@ -20,6 +18,15 @@ from xaibench.pipeline.made_from import (
     tell_difference,
 )
 from xaibench.pipeline.selection import Selection
+from xaibench.results.folder import (
+    CELL_FILE,
+    MODEL_FILE,
+    PREDICTIONS_FILE,
+    SCORES_FILE,
+    WEIGHTS_FILE,
+    Place,
+)
+from xaibench.results.integrity import are_intact, is_intact, read_record
 
 
 class Ledger:
@@ -34,12 +41,12 @@ class Ledger:
     @property
     def weights(self) -> str:
         """The checksum of the trained weights; empty where there are none."""
-        return str(read_record(self.folder / "model.json").get("sha256", ""))
+        return str(read_record(self.folder / MODEL_FILE).get("sha256", ""))
 
     @property
     def known(self) -> Mapping[str, Any]:
         """The record of the trained model; empty where there is none."""
-        return renew_model(self, read_record(self.folder / "model.json"))
+        return renew_model(self, read_record(self.folder / MODEL_FILE))
 
     @cached_property
     def earlier(self) -> Earlier:
@@ -102,7 +109,7 @@ class Ledger:
         same = bool(known) and known.get("fingerprint") == self.model_fingerprint
         return same and are_intact(
             self.folder,
-            {"model.pt": known["sha256"], "predictions.csv": known["predictions_sha256"]},
+            {WEIGHTS_FILE: known["sha256"], PREDICTIONS_FILE: known["predictions_sha256"]},
         )
 
     @property
@@ -124,9 +131,9 @@ def ledger_of(selection: Selection, job: Job) -> Ledger:
 
 def read_cell(folder: Path) -> dict[str, Any]:
     """Return the record that goes with a cell's scores; empty where there is none."""
-    known = read_record(folder / "cell.json")
+    known = read_record(folder / CELL_FILE)
     coming = known.get("next")
-    if isinstance(coming, dict) and coming.get("scores_sha256") == checksum(folder / "scores.csv"):
+    if isinstance(coming, dict) and coming.get("scores_sha256") == checksum(folder / SCORES_FILE):
         return coming  # the process ended between the scores and their record
     return known
 
@@ -171,7 +178,7 @@ class CellState:
     @cached_property
     def scored(self) -> frozenset[str]:
         """The metrics whose stored scores are whole and made from the same."""
-        scores = self.ledger.cell_folder(self.method) / "scores.csv"
+        scores = self.ledger.cell_folder(self.method) / SCORES_FILE
         # A cell may keep no maps; those that it keeps must be those that were scored.
         if not (self.fits and self._all_intact):
             return frozenset()

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from xaibench.core.archive import map_files
-from xaibench.core.intact import read_record
 from xaibench.pipeline.cells import read_cell
 from xaibench.pipeline.parts import RECORD
+from xaibench.results.integrity import read_record
+from xaibench.results.maps import map_files
 
 
 def clear(out: Path) -> None:

@@ -15,6 +15,7 @@ from xaibench.core.store import files_below
 from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.plan import Plan
 from xaibench.pipeline.selection import Selection
+from xaibench.results.folder import ANY_MAPS
 
 _FLOAT = 4
 _ENTRY = 256  # bytes that an archive spends on a map beside its numbers, and twice its name
@@ -56,7 +57,7 @@ def most_bytes(selection: Selection, plan: Plan) -> int:
 def taken_bytes(out: Path) -> int:
     """Return how many bytes the raw maps in a run's folder take."""
     total = 0
-    for path in files_below(out / "cells", "maps*.npz"):
+    for path in files_below(out / "cells", ANY_MAPS):
         with suppress(FileNotFoundError):  # another run has joined its parts just now
             total += path.stat().st_size
     return total

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from xaibench.core.fingerprints import checksum, fingerprint
 from xaibench.core.imports import PACKAGE
-from xaibench.core.intact import read_record
 from xaibench.core.plugin import Bound
 from xaibench.pipeline.selection import Selection
+from xaibench.results.folder import MODEL_FILE
+from xaibench.results.integrity import read_record
 from xaibench.results.records import SCHEMA
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Earlier:
     @cached_property
     def _shares_weights(self) -> bool:
         """Whether another model of the folder has these weights: their maps were mixed up."""
-        records = self._selection.layout.out.glob("models/**/model.json")
+        records = self._selection.layout.records(MODEL_FILE)
         sums = [read_record(path).get("sha256") for path in records]
         return sums.count(self._ledger.weights) > 1
 

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xaibench.core.archive import MapReader, MapWriter, map_key
 from xaibench.core.covering import CoveredConfidence
 from xaibench.core.errors import XaibenchError
 from xaibench.core.loading import Loaded
@@ -21,6 +20,7 @@ from xaibench.core.passes.question import Question
 from xaibench.core.passes.tape import Tape
 from xaibench.core.plugin import Bound
 from xaibench.core.seeds import seed_of
+from xaibench.results.maps import MapReader, MapWriter, map_key
 
 
 @dataclass

@@ -1,9 +1,10 @@
 """Letting what has failed try again."""
 
-from xaibench.core.intact import write_record
 from xaibench.pipeline.cells import ledgers_of
 from xaibench.pipeline.parts import failure_of
 from xaibench.pipeline.selection import Selection
+from xaibench.results.folder import CELL_FILE
+from xaibench.results.integrity import write_record
 
 _FAILURES = frozenset({"error", "failed", "failed_metrics"})
 
@@ -17,4 +18,4 @@ def forgive(selection: Selection) -> None:
             folder, known = ledger.cell_folder(method), state.known
             if any(known.get(name) for name in _FAILURES):
                 left = {k: v for k, v in known.items() if k not in _FAILURES}
-                write_record(folder / "cell.json", left)
+                write_record(folder / CELL_FILE, left)

@@ -7,17 +7,16 @@ from typing import Any
 import pandas as pd
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.intact import check_sums, record_sums
-from xaibench.core.layout import Place
 from xaibench.core.store import write_with
-from xaibench.core.tables import COSTS, GAP, read_table, stored_table
 from xaibench.pipeline.cells import Ledger, ledgers_of
 from xaibench.pipeline.plan import Plan
 from xaibench.pipeline.selection import Selection
 from xaibench.pipeline.tuning import TUNED
+from xaibench.results.folder import COSTS_FILE, PREDICTIONS_FILE, ROWS_FILES, SCORES_FILE, Place
+from xaibench.results.integrity import check_sums, record_sums
+from xaibench.results.tables import COSTS, GAP, read_table, stored_table
 
 _VALUES_AT_ONCE = 50_000
-TABLES = ("scores.csv", "predictions.csv", "costs.csv")
 SCORE_COLUMNS = [*Place._fields, "method", "sample", "metric", "value", "status"]
 
 
@@ -30,7 +29,7 @@ def load_scores(out: str | Path) -> pd.DataFrame:
     Raises:
         XaibenchError: the folder holds no ``scores.csv``.
     """
-    path = stored_table(Path(out) / "scores.csv")
+    path = stored_table(Path(out) / SCORES_FILE)
     if not path.is_file():
         raise XaibenchError(f"{path}: no such file; name the --out folder of a finished run.")
     check_sums(path.parent)
@@ -40,10 +39,10 @@ def load_scores(out: str | Path) -> pd.DataFrame:
 def gather(selection: Selection, plan: Plan) -> None:
     """Write ``scores.csv``, ``predictions.csv`` and ``costs.csv`` from all cells that hold."""
     out = selection.layout.out
-    _write_frames(out / "scores.csv", _score_frames(selection, plan), SCORE_COLUMNS)
-    _write_frames(out / "predictions.csv", _prediction_frames(selection), list(Place._fields))
-    _write_frames(out / "costs.csv", _cost_frames(selection), [*Place._fields, "method"])
-    record_sums(out, TABLES)
+    _write_frames(out / SCORES_FILE, _score_frames(selection, plan), SCORE_COLUMNS)
+    _write_frames(out / PREDICTIONS_FILE, _prediction_frames(selection), list(Place._fields))
+    _write_frames(out / COSTS_FILE, _cost_frames(selection), [*Place._fields, "method"])
+    record_sums(out, ROWS_FILES)
 
 
 def _score_frames(selection: Selection, plan: Plan) -> Iterator[pd.DataFrame]:
@@ -54,14 +53,14 @@ def _score_frames(selection: Selection, plan: Plan) -> Iterator[pd.DataFrame]:
             if not state.scored:
                 continue
             held = [spec for spec in wanted if spec in state.scored]
-            for frame in _read(ledger.cell_folder(method) / "scores.csv"):
+            for frame in _read(ledger.cell_folder(method) / SCORES_FILE):
                 rows = frame[frame["metric"].isin(held)].assign(method=method.spec)
                 yield _with_keys(ledger, rows)[SCORE_COLUMNS]
 
 
 def _prediction_frames(selection: Selection) -> Iterator[pd.DataFrame]:
     for ledger in ledgers_of(selection):
-        path = ledger.folder / "predictions.csv"
+        path = ledger.folder / PREDICTIONS_FILE
         # Those of another recipe stay where a training failed; they tell nothing of this run.
         if ledger.model_is_trained():
             for frame in _read(path):

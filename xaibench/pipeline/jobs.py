@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
+from xaibench.results.folder import MAPS_FILE, maps_file
+
 Item = TypeVar("Item")
 
 
@@ -40,7 +42,7 @@ class Part:
     @property
     def maps(self) -> str:
         """The file of a part's maps."""
-        return f"maps-{self.name}.npz" if self.count > 1 else "maps.npz"
+        return maps_file(self.name) if self.count > 1 else MAPS_FILE
 
     def of(self, items: Sequence[Item]) -> Sequence[Item]:
         """Return this part of all items; parts differ by one item at most.

@@ -8,10 +8,8 @@ from typing import Any
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum
-from xaibench.core.intact import write_record
 from xaibench.core.plugin import Bound
 from xaibench.core.store import replacing
-from xaibench.core.tables import COSTS, GAP
 from xaibench.pipeline.cells import CellState, Ledger
 from xaibench.pipeline.jobs import Part
 from xaibench.pipeline.parts import (
@@ -24,7 +22,10 @@ from xaibench.pipeline.parts import (
 )
 from xaibench.pipeline.score import pool_scores
 from xaibench.pipeline.tuning import TUNED
+from xaibench.results.folder import CELL_FILE, SCORES_FILE
+from xaibench.results.integrity import write_record
 from xaibench.results.records import SCHEMA
+from xaibench.results.tables import COSTS, GAP
 
 _MEGABYTE = 1e6
 
@@ -54,7 +55,7 @@ def _join(state: CellState, metrics: Sequence[Bound], parts: Sequence[PartState]
     if failure := _failure(state, metrics, parts):
         if failure_of(state).content is None:  # nothing but NaN: tried again, all is made anew
             shutil.rmtree(parts_folder(state.ledger, state.method), ignore_errors=True)
-        write_record(_folder(state) / "cell.json", {
+        write_record(_folder(state) / CELL_FILE, {
             **state.known,
             "schema": SCHEMA,
             "method": state.method.spec,
@@ -65,15 +66,15 @@ def _join(state: CellState, metrics: Sequence[Bound], parts: Sequence[PartState]
     failed = {spec: error for part in parts for spec, error in part.known["failed_metrics"].items()}
     done = [metric for metric in metrics if metric.spec not in failed]
     folder = _folder(state)
-    with replacing(folder / "scores.csv") as path:
+    with replacing(folder / SCORES_FILE) as path:
         with path.open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
             table.writerow(COLUMNS)
             table.writerows(_rows(state, done, parts))
         record = _record(state, done, parts, path, failed)
         if state.scored:  # the scores that hold must not be lost between the two files
-            write_record(folder / "cell.json", {**state.known, "next": record})
-    write_record(folder / "cell.json", record)
+            write_record(folder / CELL_FILE, {**state.known, "next": record})
+    write_record(folder / CELL_FILE, record)
 
 
 def _failure(state: CellState, metrics: Sequence[Bound], parts: Sequence[PartState]) -> str | None:
@@ -98,7 +99,7 @@ def _rows(
     state: CellState, metrics: Sequence[Bound], parts: Sequence[PartState]
 ) -> Iterator[Sequence[object]]:
     if state.scored:
-        yield from rows_of(_folder(state) / "scores.csv", sorted(state.scored))
+        yield from rows_of(_folder(state) / SCORES_FILE, sorted(state.scored))
     specs = [metric.spec for metric in metrics]
     for part in parts:
         yield from part.rows(specs)

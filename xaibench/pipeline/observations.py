@@ -11,15 +11,16 @@ from torch import Tensor
 from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum, code_of, fingerprint
-from xaibench.core.intact import is_intact, read_record, write_record
 from xaibench.core.model import Model
 from xaibench.core.passes.device import place_images
 from xaibench.core.passes.engine import Engine
 from xaibench.core.progress import progress_bar
 from xaibench.core.seeds import seed_of
 from xaibench.core.store import write_with
-from xaibench.core.tables import read_table
 from xaibench.pipeline.cells import Ledger
+from xaibench.results.folder import PREDICTIONS_FILE
+from xaibench.results.integrity import is_intact, read_record, write_record
+from xaibench.results.tables import read_table
 
 Array = NDArray[np.generic]
 # Of a model and a full pass: images (B, C, H, W) and masks of their classes (B, H, W) -> (B, ...).
@@ -84,7 +85,7 @@ class Observations:
     def _stored(self, columns: list[str]) -> NDArray[np.float64] | None:
         if not self._engine.model.classifies:
             return None
-        table = read_table(self._ledger.folder / "predictions.csv").set_index("sample")
+        table = read_table(self._ledger.folder / PREDICTIONS_FILE).set_index("sample")
         return np.asarray(table.loc[self.samples, columns], float)
 
     def _collect(self, word: str, samples: Sequence[Sample], look: Look) -> Array:

@@ -6,7 +6,6 @@ from contextlib import ExitStack, closing, suppress
 
 from torch import Tensor
 
-from xaibench.core.archive import MapReader, MapWriter
 from xaibench.core.fingerprints import checksum
 from xaibench.core.maps import NON_FINITE
 from xaibench.core.plugin import Bound
@@ -15,6 +14,7 @@ from xaibench.pipeline.explain import Maps, TestBatch, restore, store
 from xaibench.pipeline.meter import Meter
 from xaibench.pipeline.parts import COLUMNS, SCORES, PartState, failure_of, threshold_of
 from xaibench.pipeline.score import Score, Scorer
+from xaibench.results.maps import MapReader, MapWriter
 
 
 class PartFiles:

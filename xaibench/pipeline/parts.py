@@ -13,16 +13,17 @@ import numpy as np
 import torch
 
 from xaibench.core.fingerprints import checksum, code_of, fingerprint
-from xaibench.core.intact import are_intact, read_record, write_record
 from xaibench.core.plugin import Bound
 from xaibench.core.store import write_with
 from xaibench.pipeline.cells import CellState, Ledger
 from xaibench.pipeline.jobs import Part
 from xaibench.pipeline.score import Score, Waiting
 from xaibench.pipeline.tuning import TUNED
+from xaibench.results.folder import PART_FILE, POOLED_FILE, SCORES_FILE
+from xaibench.results.integrity import are_intact, read_record, write_record
 
 COLUMNS = list(Score._fields)
-RECORD, SCORES, POOLED = "part.json", "scores.csv", "pooled.npz"
+RECORD, SCORES, POOLED = PART_FILE, SCORES_FILE, POOLED_FILE
 
 
 def parts_folder(ledger: Ledger, method: Bound) -> Path:

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum
-from xaibench.core.layout import Layout, Place
 from xaibench.core.model import Model
 from xaibench.core.networks.weights import load_tensors, load_whole, read_weights
 from xaibench.core.passes.device import choose_device, set_up
@@ -20,10 +19,11 @@ from xaibench.core.registry import bind, load_plugin_file
 from xaibench.core.spec import parse_spec
 from xaibench.core.splits import count_folds
 from xaibench.core.store import read_json
-from xaibench.core.stored_run import options_of, read_run
 from xaibench.pipeline.building import ModelWords, build_model, numbered
 from xaibench.pipeline.layers import build_any, choose_layer
 from xaibench.pipeline.options import RunOptions, make_options
+from xaibench.results.folder import MODEL_FILE, WEIGHTS_FILE, Layout, Place
+from xaibench.results.stored_run import options_of, read_run
 
 _WHOLE_RUN = frozenset({"options", "classes", "dataset", "methods", "models", "seeds"})
 _GUESS, _IMAGENET = 2, 1000
@@ -139,7 +139,7 @@ def _find(
         for fold in range(count_folds(split))
         for seed in run["seeds"]
         if (place := Place(run["dataset"], split, fold, model, seed))
-        and (Layout(directory).model_folder(place) / "model.json").is_file()
+        and (Layout(directory).model_folder(place) / MODEL_FILE).is_file()
     ]
     spec, fold, seed = wanted
     for place in trained:
@@ -153,8 +153,8 @@ def _find(
 
 
 def _restore(model: Model, folder: Path) -> None:
-    stored = folder / "model.pt"
-    if checksum(stored) != read_json(folder / "model.json").get("sha256"):
+    stored = folder / WEIGHTS_FILE
+    if checksum(stored) != read_json(folder / MODEL_FILE).get("sha256"):
         raise XaibenchError(f"{stored}: missing or damaged; repeat the run.")
     state = load_tensors(stored, str(stored), "repeat the run")
     try:

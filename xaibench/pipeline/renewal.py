@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from xaibench.core.intact import read_record, write_record
 from xaibench.pipeline.analyse import analysis_record
 from xaibench.pipeline.cells import ledgers_of
 from xaibench.pipeline.selection import Selection
+from xaibench.results.folder import CELL_FILE, MODEL_FILE
+from xaibench.results.integrity import read_record, write_record
 
 
 def renew(selection: Selection) -> None:
@@ -19,8 +20,8 @@ def renew(selection: Selection) -> None:
 
 def _records(selection: Selection) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     for ledger in ledgers_of(selection):
-        yield ledger.folder / "model.json", ledger.known
+        yield ledger.folder / MODEL_FILE, ledger.known
         for method in selection.methods:
-            yield ledger.cell_folder(method) / "cell.json", ledger.cell_state(method).known
+            yield ledger.cell_folder(method) / CELL_FILE, ledger.cell_state(method).known
         for analysis in selection.analyses:
             yield analysis_record(ledger, analysis)

@@ -19,6 +19,7 @@ from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.options import RunOptions
 from xaibench.pipeline.selection import Selection
 from xaibench.pipeline.train import Trainer, summarise
+from xaibench.results.folder import HISTORY_FILE
 
 _LOOK_SECONDS = 0.5
 
@@ -38,7 +39,7 @@ def train_on_replicas(ledger: Ledger, model: Model) -> None:
     result.parent.mkdir(parents=True, exist_ok=True)
     job = {"options": options.as_dict(), "fold": ledger.fold, "model": ledger.model.spec,
            "seed": ledger.seed, "port": _free_port()}  # fmt: skip
-    history = ledger.folder / "history.csv"
+    history = ledger.folder / HISTORY_FILE
     before = _written(history)
     with progress_bar("train", ledger.title, options.epochs, unit="epoch") as bar:
         errors: SimpleQueue[Outcome] = multiprocessing.get_context("spawn").SimpleQueue()

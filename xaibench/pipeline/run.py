@@ -29,6 +29,7 @@ from xaibench.pipeline.renewal import renew
 from xaibench.pipeline.selection import Selection
 from xaibench.pipeline.tasks import tasks_of
 from xaibench.pipeline.work import Failures
+from xaibench.results.folder import RUN_FILE, Layout
 
 _log = logging.getLogger(__name__)
 
@@ -43,8 +44,7 @@ class Outcome:
     @property
     def is_barren(self) -> bool:
         """Whether so much has failed that there is nothing to report."""
-        made = ("cells/**/scores.csv", "analyses/**/analysis.json")
-        return bool(self.failures) and not any(any(self.out.glob(each)) for each in made)
+        return bool(self.failures) and not Layout(self.out).holds_results
 
 
 def run_plan(
@@ -75,7 +75,7 @@ def _run_plan(
 ) -> Outcome:
     out = selection.layout.out
     outcome = Outcome(out)
-    alone = not plan.cells and bool(read_json(out / "run.json").get("methods"))
+    alone = not plan.cells and bool(read_json(out / RUN_FILE).get("methods"))
     if alone:
         check_same_run(selection)
     remove_leftovers(out)
@@ -85,12 +85,12 @@ def _run_plan(
     about = describe_run(selection, plan, command, splits)
     about |= {"suite": dict(suite)} if suite else {}
     if not alone:
-        write_json(out / "run.json", about)
+        write_json(out / RUN_FILE, about)
     _do_all(selection, plan, outcome)
     remove_leftovers(out)  # of workers that were lost
     outcome.failures |= plan.failed
     if not alone:
-        write_json(out / "run.json", about)  # another run may have described itself meanwhile
+        write_json(out / RUN_FILE, about)  # another run may have described itself meanwhile
         gather(selection, plan)
     return outcome
 

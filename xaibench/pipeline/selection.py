@@ -10,7 +10,6 @@ from torch import Tensor
 
 from xaibench.core.data import Dataset, Sample
 from xaibench.core.errors import XaibenchError
-from xaibench.core.layout import Layout
 from xaibench.core.loading import Loader
 from xaibench.core.model import Model
 from xaibench.core.passes.engine import Engine
@@ -24,6 +23,7 @@ from xaibench.core.splits import Split, count_folds, make_split
 from xaibench.core.store import folder_name
 from xaibench.pipeline.building import About, ModelWords, build_model
 from xaibench.pipeline.options import RunOptions, listed, make_options
+from xaibench.results.folder import Layout
 from xaibench.results.splits import find_stored
 
 

@@ -9,6 +9,7 @@ from xaibench.pipeline.cells import CellState, Ledger, ledger_of
 from xaibench.pipeline.jobs import Job, Step, Work, steps_of
 from xaibench.pipeline.parts import PartState, failure_of, threshold_of
 from xaibench.pipeline.selection import Selection
+from xaibench.results.folder import CELL_FILE, SCORES_FILE
 
 
 def tasks_of(selection: Selection, jobs: Sequence[Job]) -> list[Task]:
@@ -46,7 +47,7 @@ def _read_by(work: Work, ledger: Ledger, states: Sequence[CellState]) -> Iterato
         yield ledger.selection.layout.observation_folder(ledger.place)
     for state in states if work.step in (Step.TRAIN, Step.EXPLAIN) else ():
         folder = ledger.cell_folder(state.method)
-        yield from (folder / "cell.json", folder / "scores.csv")
+        yield from (folder / CELL_FILE, folder / SCORES_FILE)
         yield from (remark(state).path for remark in (failure_of, threshold_of))
         if work.step is Step.EXPLAIN:
             part = PartState(state, work.part)

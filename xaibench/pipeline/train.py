@@ -20,7 +20,6 @@ from xaibench.core.loading import Loader
 from xaibench.core.model import Batch, Model
 from xaibench.core.passes.device import mixed_precision, place_images, place_model
 from xaibench.core.progress import progress_bar
-from xaibench.core.sealed import DamagedError, read_sealed, write_sealed
 from xaibench.core.seeds import seed_of
 from xaibench.core.splits import Split
 from xaibench.core.store import write_with
@@ -28,6 +27,8 @@ from xaibench.pipeline.averages import Averages
 from xaibench.pipeline.optimise import make_optimiser, make_schedule
 from xaibench.pipeline.options import RunOptions
 from xaibench.pipeline.supervision import masks_for, weigh_classes
+from xaibench.results.folder import CHECKPOINT_FILE, HISTORY_FILE
+from xaibench.results.sealed import DamagedError, read_sealed, write_sealed
 
 _log = logging.getLogger(__name__)
 _SMALLEST_SHARE = 2
@@ -75,7 +76,7 @@ class Trainer:
 
         The model ends with the weights of the epoch whose validation loss is lowest.
         """
-        checkpoint = folder / "checkpoint.pt"
+        checkpoint = folder / CHECKPOINT_FILE
         self._resume(checkpoint, fingerprint)
         epochs, done = self.options.epochs, len(self.state.history)
         # Beside other processes nobody has the terminal to himself: who started them shows it.
@@ -84,7 +85,7 @@ class Trainer:
             for epoch in range(done, epochs):
                 row = self._epoch(epoch)
                 if self.rank == 0:
-                    write_history(folder / "history.csv", self.state.history)
+                    write_history(folder / HISTORY_FILE, self.state.history)
                     self._save(checkpoint, fingerprint)  # last: what it says is there is there
                 bar.advance(note=summarise(row))
         if not self.state.best_model:

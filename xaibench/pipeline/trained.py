@@ -14,7 +14,6 @@ from torch import Tensor
 from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum
-from xaibench.core.intact import write_record
 from xaibench.core.model import Model, evaluating
 from xaibench.core.passes.device import choose_device, place_images, place_model, set_up
 from xaibench.core.passes.engine import Engine
@@ -22,6 +21,8 @@ from xaibench.core.store import replacing, write_with
 from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.replicas import train_on_replicas
 from xaibench.pipeline.train import Trainer, pack
+from xaibench.results.folder import CHECKPOINT_FILE, MODEL_FILE, PREDICTIONS_FILE, WEIGHTS_FILE
+from xaibench.results.integrity import write_record
 from xaibench.results.records import SCHEMA
 
 _log = logging.getLogger(__name__)
@@ -36,11 +37,11 @@ def train_model(ledger: Ledger) -> None:
     if not ledger.model_is_trained():
         _make(ledger)
     # Also where a run was killed right before it did so.
-    (ledger.folder / "checkpoint.pt").unlink(missing_ok=True)
+    (ledger.folder / CHECKPOINT_FILE).unlink(missing_ok=True)
 
 
 def _make(ledger: Ledger) -> None:
-    selection, stored = ledger.selection, ledger.folder / "model.pt"
+    selection, stored = ledger.selection, ledger.folder / WEIGHTS_FILE
     device = choose_device(selection.options.device)
     model = place_model(selection.build(ledger.model, ledger.seed), device)
     _log.info("%s %s", "predict" if model.trained else "train", ledger.title)
@@ -49,13 +50,13 @@ def _make(ledger: Ledger) -> None:
     weights = pack(model.state_dict())
     write_with(stored, lambda file: file.write(weights))
     write_predictions(ledger, model.eval(), device)
-    write_record(ledger.folder / "model.json", {
+    write_record(ledger.folder / MODEL_FILE, {
         "schema": SCHEMA,
         "model": ledger.model.spec,
         "fingerprint": ledger.model_fingerprint,
         "made_from": ledger.parts,
         "sha256": checksum(stored),
-        "predictions_sha256": checksum(ledger.folder / "predictions.csv"),
+        "predictions_sha256": checksum(ledger.folder / PREDICTIONS_FILE),
     })  # fmt: skip
 
 
@@ -73,7 +74,7 @@ def load_model(ledger: Ledger) -> Model:
     selection = ledger.selection
     # A stored model needs no first weights, which may not even be there any more.
     model = selection.build(ledger.model, ledger.seed, weights="none")
-    stored = torch.load(ledger.folder / "model.pt", map_location="cpu", weights_only=True)
+    stored = torch.load(ledger.folder / WEIGHTS_FILE, map_location="cpu", weights_only=True)
     model.load_state_dict(stored)
     return set_up(model, choose_device(selection.options.device))
 
@@ -104,7 +105,7 @@ def write_predictions(ledger: Ledger, model: Model, device: torch.device) -> Non
     columns = ["sample", "group", "label", "prediction", "mask_share", "lesions"]
     columns += [f"confidence_{k}" for k in range(len(ledger.selection.dataset.classes))]
     with (
-        replacing(ledger.folder / "predictions.csv") as path,
+        replacing(ledger.folder / PREDICTIONS_FILE) as path,
         path.open("w", newline="", encoding="utf-8") as file,
     ):
         table = csv.writer(file, lineterminator="\n")

@@ -32,6 +32,7 @@ from xaibench.pipeline.part_files import PartFiles
 from xaibench.pipeline.parts import PartState, failure_of, threshold_of
 from xaibench.pipeline.trained import Predictions, load_model
 from xaibench.pipeline.tuning import Tuning
+from xaibench.results.folder import PREDICTIONS_FILE
 
 _log = logging.getLogger(__name__)
 Evidences = dict[str, Evidence]
@@ -57,7 +58,7 @@ class Worker:
         if ledger.judge is not None:
             if ledger.judge is not ledger:
                 self.judge = self.selection.engine(load_model(ledger.judge))
-            self.predictions = Predictions(ledger.judge.folder / "predictions.csv")
+            self.predictions = Predictions(ledger.judge.folder / PREDICTIONS_FILE)
 
     def is_of(self, ledger: Ledger) -> bool:
         """Whether this is a ledger's model, as it is stored now."""

@@ -10,12 +10,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from xaibench.core.archive import MapWriter
 from xaibench.core.explanation import Answer, Explanation
 from xaibench.core.maps import OK
 from xaibench.core.store import folder_name, replacing
 from xaibench.report.pictures.grid import GridRow, draw_grid
 from xaibench.report.pictures.overlay import overlay
+from xaibench.results.folder import EXPLAINED_FILE, MAPS_FILE, SHEET_FILE
+from xaibench.results.maps import MapWriter
 
 _SHOWN = 40
 _PIXELS = ("peak_x", "peak_y")
@@ -41,7 +42,7 @@ def write_explanations(found: Iterable[Explanation], out: Path, model: str) -> p
         XaibenchError: the folder can't be written.
     """
     rows: list[dict[str, Any]] = []
-    with replacing(out / "maps.npz") as path:
+    with replacing(out / MAPS_FILE) as path:
         writer = MapWriter(path)
         for each in found:
             for row, answer in zip(_rows(each, model), each.answers.values(), strict=True):
@@ -50,11 +51,11 @@ def write_explanations(found: Iterable[Explanation], out: Path, model: str) -> p
                     writer.add(row["map"], answer.raw)
                     with replacing(out / row["overlay"]) as picture:
                         Image.fromarray(overlay(each.image, answer.heat)).save(picture, "png")
-            with replacing(out / each.file.name / "sheet.png") as picture:
+            with replacing(out / each.file.name / SHEET_FILE) as picture:
                 draw_grid([_sheet(each)], picture)
         writer.close()
     table = pd.DataFrame(rows, columns=_COLUMNS).astype(dict.fromkeys(_PIXELS, "Int64"))
-    with replacing(out / "explained.csv") as path:
+    with replacing(out / EXPLAINED_FILE) as path:
         table.to_csv(path, index=False)
     return table
 

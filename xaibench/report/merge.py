@@ -9,7 +9,6 @@ import pandas as pd
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import fingerprint
-from xaibench.core.intact import record_sums
 from xaibench.core.store import read_json, replacing, write_json
 from xaibench.report.facts.comparable import (
     BY_METRIC,
@@ -21,6 +20,8 @@ from xaibench.report.facts.material import PLACE, Material, read_material
 from xaibench.report.facts.traits import Run
 from xaibench.report.judging.chapter import Contents, judge_all
 from xaibench.report.write import illustrate, write_tables
+from xaibench.results.folder import RUN_FILE
+from xaibench.results.integrity import record_sums
 
 _CELL = [*PLACE, "method"]
 
@@ -65,7 +66,7 @@ def write_merged(material: Material, out: Path) -> Contents:
     Raises:
         XaibenchError: a run of its own lies there.
     """
-    there = read_json(out / "run.json")
+    there = read_json(out / RUN_FILE)
     if there and "sources" not in there:
         raise XaibenchError(f"--out {out}: a run lies there; choose another folder.")
     contents = judge_all(material, out)
@@ -82,7 +83,7 @@ def write_merged(material: Material, out: Path) -> Contents:
         with replacing(out / f"{name}.csv") as path:
             table.to_csv(path, index=False)
     record_sums(out, (f"{name}.csv" for name in tables))
-    write_json(out / "run.json", material.run)
+    write_json(out / RUN_FILE, material.run)
     illustrate(contents, out)
     return contents
 

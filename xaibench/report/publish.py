@@ -11,9 +11,7 @@ from typing import Any
 from PIL import Image
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.intact import record_sums
 from xaibench.core.store import folder_name, read_json, replacing, write_json
-from xaibench.core.tables import read_table, stored_table
 from xaibench.report.facts.material import read_material
 from xaibench.report.facts.traits import headlines
 from xaibench.report.judging.analyses import first_trained, read_analyses
@@ -21,16 +19,23 @@ from xaibench.report.judging.chapter import judge_all
 from xaibench.report.pictures.figures import FOLDER
 from xaibench.report.study import is_study, read_study, write_study
 from xaibench.report.write import write_tables
+from xaibench.results.folder import (
+    BOARD_LATEX_FILE,
+    GRID_FILE,
+    REPORTED,
+    ROWS_FILES,
+    RUN_FILE,
+    SLICES_FILE,
+    STUDY_FIGURE_FILE,
+)
+from xaibench.results.integrity import record_sums
+from xaibench.results.tables import read_table, stored_table
 
-# What a report is made from, beside ``run.json`` and the tables of rows.
-_SOURCES = ("splits/*.csv", "models/*/*/*/*/history.csv", "models/*/*/*/*/model.json",
-            "analyses/*/*/*/*/*/*.csv", "analyses/*/*/*/*/*/analysis.json")  # fmt: skip
 _FIGURES = ("agreement", "confusion", "training")  # and the boards of the headlines
 _SHEET_PIXELS, _QUALITY = (1600, 2000), 75  # of photographs
 _PLOT_PIXELS, _COLOURS = (1200, 1500), 64
 _ANALYSIS_PIXELS = (800, 1000)  # of which there are many
-_MADE_AGAIN = ("slices.csv", "leaderboard.tex")  # large, and a matter of one command
-_ROWS = ("scores.csv", "predictions.csv", "costs.csv")
+_MADE_AGAIN = (SLICES_FILE, BOARD_LATEX_FILE)  # large, and a matter of one command
 _LARGE = 100_000  # bytes; smaller tables are easier to look at as they are
 _DIGITS = "%.6g"  # more than a table shows of a value, in two thirds of the bytes
 _TOLD = ("command", "options", "warnings")
@@ -62,7 +67,7 @@ def publish(source: Path, out: Path) -> None:
     for point in dict.fromkeys(arm.point for arm in arms):
         _publish_run(source / point, out / point)
     write_study(out, arms, replace(about, command=portable(about.command)))
-    _place(_shrunk(out / "study.png", _PLOT_PIXELS), out / "study.png")
+    _place(_shrunk(out / STUDY_FIGURE_FILE, _PLOT_PIXELS), out / STUDY_FIGURE_FILE)
 
 
 def portable(told: Any) -> Any:
@@ -89,12 +94,12 @@ def save_photographs(picture: Path, place: Path) -> None:
 def _publish_run(source: Path, out: Path) -> None:
     read_material(source)  # refuses what is damaged or unfinished
     _clear(out)
-    run = read_json(source / "run.json")
+    run = read_json(source / RUN_FILE)
     told = {name: portable(run[name]) for name in _TOLD if name in run}
-    write_json(out / "run.json", run | told | {_MARK: True})
-    there = (stored_table(source / name) for name in _ROWS)
+    write_json(out / RUN_FILE, run | told | {_MARK: True})
+    there = (stored_table(source / name) for name in ROWS_FILES)
     record_sums(out, [_copy(table, out) for table in there if table.is_file()])
-    for path in _found(source, *_SOURCES):
+    for path in _found(source, *REPORTED):
         with replacing(out / path.relative_to(source)) as place:
             shutil.copyfile(path, place)
     boards = (f"*board-{folder_name(metric)}" for metric in headlines(run))
@@ -103,7 +108,7 @@ def _publish_run(source: Path, out: Path) -> None:
     sizes |= dict.fromkeys(_analysis_figures(source), _ANALYSIS_PIXELS)
     for path, size in sizes.items():
         _place(_shrunk(path, size), out / path.relative_to(source))
-    for path in _found(source, "grid.png"):
+    for path in _found(source, GRID_FILE):
         save_photographs(path, out / "grid.jpg")
     write_tables(judge_all(read_material(out), out), out)
     for name in _MADE_AGAIN:
@@ -119,7 +124,7 @@ def _analysis_figures(source: Path) -> Iterator[Path]:
 
 def _clear(out: Path) -> None:
     """Remove an earlier publication, and nothing else: a run's weights can't be made from it."""
-    if out.exists() and any(out.iterdir()) and not read_json(out / "run.json").get(_MARK):
+    if out.exists() and any(out.iterdir()) and not read_json(out / RUN_FILE).get(_MARK):
         raise XaibenchError(f"{out}: something else lies there; choose another folder.")
     shutil.rmtree(out, ignore_errors=True)
 

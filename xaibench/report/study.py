@@ -17,8 +17,9 @@ from xaibench.report.pictures.drawing import save_figure
 from xaibench.report.pictures.study_figure import draw_study
 from xaibench.report.wording.answers import answers, change
 from xaibench.report.wording.markdown import bullets
+from xaibench.results.folder import STUDY_FIGURE_FILE, STUDY_FILE, STUDY_PAGE_FILE, STUDY_TABLE_FILE
 
-_RECORD = "study.json"
+_RECORD = STUDY_FILE
 _HEADINGS = {"arm": "", "factor": "Means over all other factors", "trend": "Trends"}
 _NOTES = """\
 - A value is the mean over test images, seeds and folds with its 95 % interval, clustered by \
@@ -61,9 +62,9 @@ def write_study(out: Path, arms: Sequence[Arm], about: About) -> list[str]:
     table = compare_arms(section, material.run, arms, ordered=about.ordered)
     found = list(answers(table, section))
     text = "\n\n".join(_document(table, material.run, found, about, section.dataset)) + "\n"
-    with replacing(out / "study.csv") as path:
+    with replacing(out / STUDY_TABLE_FILE) as path:
         table.assign(dataset=section.dataset, split=section.split).to_csv(path, index=False)
-    with replacing(out / "study.md") as path:
+    with replacing(out / STUDY_PAGE_FILE) as path:
         path.write_text(text, "utf-8")
     write_json(out / _RECORD, {"about": asdict(about), "arms": [asdict(arm) for arm in arms]})
     figure = draw_study(table, material.run, f"{about.name}, {section.dataset}")
@@ -111,7 +112,7 @@ def _document(
     if about.failures:
         yield "**Failed, and tried again by the same command**"
         yield bullets([f"{what}: {why}" for what, why in about.failures.items()])
-    yield "![Scores over the levels](study.png)"
+    yield f"![Scores over the levels]({STUDY_FIGURE_FILE})"
     for (metric, method), lines in table.groupby(["metric", "method"], sort=False):
         yield f"## {header(run, str(metric))}" + (f" of {method}" if method else "")
         # Of crossed factors the means come first: there may be dozens of networks.

@@ -18,6 +18,7 @@ from xaibench.report.pictures.grid import draw_grid
 from xaibench.report.pictures.stored import Stored, holds_maps
 from xaibench.report.wording.document import to_markdown
 from xaibench.report.wording.latex import to_latex
+from xaibench.results.folder import ANALYSES_FILE, BOARD_LATEX_FILE, BOARD_MARKDOWN_FILE, GRID_FILE
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ def write_tables(contents: Contents, out: Path) -> None:
         "classification": contents.classification,
         "classification_tests": contents.tests,
     }
-    if contents.analyses or (out / "analyses.csv").is_file():
+    if contents.analyses or (out / ANALYSES_FILE).is_file():
         tables["analyses"] = contents.quantities
     if chapters:
         tables |= {
@@ -64,9 +65,9 @@ def write_tables(contents: Contents, out: Path) -> None:
             "decisions": pd.concat([chapter.decisions for chapter in chapters]),
         }
     # All is made before anything is written, so that a failure leaves no half of a folder.
-    texts = {"leaderboard.md": to_markdown(contents, out)}
+    texts = {BOARD_MARKDOWN_FILE: to_markdown(contents, out)}
     if chapters:
-        texts["leaderboard.tex"] = to_latex(contents.board, run)
+        texts[BOARD_LATEX_FILE] = to_latex(contents.board, run)
     for name, table in tables.items():
         with replacing(out / f"{name}.csv") as path:
             # Numbers of different protocols must never mix.
@@ -88,5 +89,5 @@ def _draw_grid(contents: Contents, stored: Stored, out: Path) -> None:
         _log.warning("no picture grid: %s", error)
         return
     if rows:
-        with replacing(out / "grid.png") as path:
+        with replacing(out / GRID_FILE) as path:
             draw_grid(rows, path, f"{contents.run['dataset']}, test images")

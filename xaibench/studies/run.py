@@ -12,9 +12,10 @@ from xaibench.core.logs import logged_to
 from xaibench.core.progress import progress_bar
 from xaibench.core.store import folder_name
 from xaibench.core.suggest import did_you_mean
+from xaibench.pipeline.describe_plan import describe_plan
 from xaibench.pipeline.estimate import estimate_seconds, passes_of_all
 from xaibench.pipeline.options import flag
-from xaibench.pipeline.plan import Plan, describe_plan, make_plan
+from xaibench.pipeline.plan import Plan, make_plan
 from xaibench.pipeline.run import run_plan
 from xaibench.pipeline.selection import Selection, select
 from xaibench.pipeline.tasks import tasks_of

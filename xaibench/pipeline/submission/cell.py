@@ -11,11 +11,9 @@ from typing import NoReturn
 import torch
 from torch import Tensor
 
-from xaibench.core.archive import MapWriter, map_key
 from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum
-from xaibench.core.intact import write_record
 from xaibench.core.loading import Loaded
 from xaibench.core.passes.device import choose_device, place_images
 from xaibench.core.plugin import Bound
@@ -27,6 +25,9 @@ from xaibench.pipeline.score import Score, score_batches
 from xaibench.pipeline.submission.entry import Submission
 from xaibench.pipeline.trained import Predictions, load_model, train_model
 from xaibench.pipeline.tuning import TUNED, Tuning
+from xaibench.results.folder import CELL_FILE, MAPS_FILE, PREDICTIONS_FILE, SCORES_FILE
+from xaibench.results.integrity import write_record
+from xaibench.results.maps import MapWriter, map_key
 from xaibench.results.records import SCHEMA
 
 MISSING = "no map"
@@ -44,7 +45,7 @@ class Cell:
         self._device = choose_device(self._selection.options.device)
         train_model(ledger)
         self._engine = self._selection.engine(load_model(ledger))
-        self._predictions = Predictions(ledger.folder / "predictions.csv")
+        self._predictions = Predictions(ledger.folder / PREDICTIONS_FILE)
         self.test = self._selection.split(ledger.fold).test
 
     def keys(self, kind: str) -> dict[str, str | None]:
@@ -129,18 +130,18 @@ class Cell:
     ) -> None:
         ledger, method = self.ledger, self.method
         folder = ledger.cell_folder(method)
-        with replacing(folder / "maps.npz") as path, closing(MapWriter(path)) as writer:
+        with replacing(folder / MAPS_FILE) as path, closing(MapWriter(path)) as writer:
             for kind, sample, key in _distinct(used):
                 writer.add(map_key(kind, sample), self._submission.file.read(key))
         table = io.StringIO(newline="")
         csv.writer(table).writerows([Score._fields, *rows])
-        write_with(folder / "scores.csv", lambda file: file.write(table.getvalue().encode()))
-        write_record(folder / "cell.json", {
+        write_with(folder / SCORES_FILE, lambda file: file.write(table.getvalue().encode()))
+        write_record(folder / CELL_FILE, {
             "schema": SCHEMA,
             "method": method.spec,
             "maps": ledger.maps_fingerprint(method),
-            "files": {"maps.npz": checksum(folder / "maps.npz")},
-            "scores_sha256": checksum(folder / "scores.csv"),
+            "files": {MAPS_FILE: checksum(folder / MAPS_FILE)},
+            "scores_sha256": checksum(folder / SCORES_FILE),
             "metrics": {each.spec: ledger.score_fingerprint(method, each) for each in metrics},
             TUNED: threshold,
         })  # fmt: skip

@@ -11,12 +11,11 @@ import pandas as pd
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum, fingerprint
-from xaibench.core.intact import record_sums
 from xaibench.core.logs import logged_to
 from xaibench.core.roots import open_dataset
 from xaibench.core.store import folder_name, read_json, write_json, write_with
 from xaibench.pipeline.describe import describe_protocol, describe_run, save_split
-from xaibench.pipeline.gather import TABLES, gather
+from xaibench.pipeline.gather import gather
 from xaibench.pipeline.jobs import steps_of
 from xaibench.pipeline.plan import Plan, Skip, make_plan
 from xaibench.pipeline.submission.cell import Cell
@@ -26,6 +25,8 @@ from xaibench.pipeline.submission.entry import Submission, as_method, read_about
 from xaibench.pipeline.submission.file import MapsFile
 from xaibench.pipeline.submission.setting import Setting
 from xaibench.pipeline.work import Workshop
+from xaibench.results.folder import PREDICTIONS_FILE, ROWS_FILES, RUN_FILE
+from xaibench.results.integrity import record_sums
 
 
 @dataclass
@@ -82,7 +83,7 @@ def score_submission(
         _score(setting, plan, cells)
         described = describe_run(setting, plan, command, splits)
         described["methods"][method.spec]["mask_fraction"] = about.mask_fraction
-        write_json(setting.layout.out / "run.json", {
+        write_json(setting.layout.out / RUN_FILE, {
             **described,
             "protocol": protocol,
             "protocol_hash": fingerprint(protocol),
@@ -97,8 +98,8 @@ def score_submission(
         })  # fmt: skip
         gather(setting, plan)
         if not setting.network_known:
-            _forget_predictions(setting.layout.out / "predictions.csv")
-            record_sums(setting.layout.out, TABLES)
+            _forget_predictions(setting.layout.out / PREDICTIONS_FILE)
+            record_sums(setting.layout.out, ROWS_FILES)
     return Scored(setting.layout.out, about.method, warnings, plan.skips)
 
 
@@ -113,7 +114,7 @@ def _all_ids(setting: Setting) -> frozenset[str]:
 def _choose_out(setting: Setting, name: str) -> None:
     given = setting.options.out
     out = Path(given or f"results/score-{folder_name(name)}")
-    known = read_json(out / "run.json")
+    known = read_json(out / RUN_FILE)
     if known and "submission" not in known:
         raise XaibenchError(f"--out {out}: a run lies there; choose another folder.")
     setting.layout = replace(setting.layout, out=out)

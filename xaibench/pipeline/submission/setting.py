@@ -10,13 +10,11 @@ from torch import Tensor
 from xaibench.core.contract import Signature
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import fingerprint
-from xaibench.core.layout import Layout, Place
 from xaibench.core.model import Model, Outputs
 from xaibench.core.networks.weights import load_whole, read_weights
 from xaibench.core.plugin import Bound, ModelTraits, Plugin
 from xaibench.core.registry import bind
 from xaibench.core.splits import Split, count_folds
-from xaibench.core.stored_run import options_of, read_run
 from xaibench.core.suggest import did_you_mean
 from xaibench.pipeline.building import ModelWords
 from xaibench.pipeline.cells import Ledger
@@ -24,6 +22,8 @@ from xaibench.pipeline.describe import describe_protocol
 from xaibench.pipeline.options import RunOptions
 from xaibench.pipeline.plan import Plan
 from xaibench.pipeline.selection import Selection, complete
+from xaibench.results.folder import Layout, Place
+from xaibench.results.stored_run import options_of, read_run
 
 ALL = "all"
 _WHOLE_RUN = frozenset({"options", "models", "seeds", "metrics", "protocol", "splits"})

@@ -9,11 +9,11 @@ from typing import Any
 import pandas as pd
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.intact import check_sums
-from xaibench.core.layout import Place
 from xaibench.core.store import read_json
-from xaibench.core.tables import COSTS, read_table, stored_table
 from xaibench.report.facts.soundness import check_numbers, check_together
+from xaibench.results.folder import COSTS_FILE, PREDICTIONS_FILE, RUN_FILE, SCORES_FILE, Place
+from xaibench.results.integrity import check_sums
+from xaibench.results.tables import COSTS, read_table, stored_table
 
 _log = logging.getLogger(__name__)
 PLACE = list(Place._fields)
@@ -59,19 +59,19 @@ def read_material(out: Path) -> Material:
     Raises:
         XaibenchError: the folder is no such one, holds no scores yet, or damaged tables.
     """
-    run = read_json(out / "run.json")
+    run = read_json(out / RUN_FILE)
     if not set(run) >= _WHOLE:
         raise XaibenchError(
             f"{out}: no run.json, or not a whole one; name the --out folder of an `xaibench run`."
         )
     check_sums(out)
-    scores = _read(out / "scores.csv", _SCORES, compact=True)
+    scores = _read(out / SCORES_FILE, _SCORES, compact=True)
     if scores is None:
         raise XaibenchError(f"{out}: no scores.csv; finish the run first (the same command).")
     if scores.empty and run["methods"]:
         raise XaibenchError(f"{out}: no method has any score; see the errors in its cells.")
-    predictions = _read(out / "predictions.csv", _PREDICTIONS)
-    costs = _read(out / "costs.csv", [*PLACE, "method"])
+    predictions = _read(out / PREDICTIONS_FILE, _PREDICTIONS)
+    costs = _read(out / COSTS_FILE, [*PLACE, "method"])
     groups = None if predictions is not None and "group" in predictions else _split_groups(out, run)
     found = Material.of(run, scores, predictions, costs, groups)
     warnings = [*run.get("warnings", []), *check_together(run, scores, found.predictions)]

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.layout import Place
 from xaibench.report.facts.traits import Run, bounds_of, is_pooled
+from xaibench.results.folder import Place
 
 _PLACE = list(Place._fields)
 _MAP = [*_PLACE, "sample"]

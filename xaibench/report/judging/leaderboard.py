@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from xaibench.core.tables import COSTS, GAP
 from xaibench.report.facts.material import Material
 from xaibench.report.facts.section import ROW, SECTION, Section
 from xaibench.report.facts.traits import (
@@ -17,6 +16,7 @@ from xaibench.report.facts.traits import (
     trained_on_masks,
 )
 from xaibench.report.judging.judge import Judged
+from xaibench.results.tables import COSTS, GAP
 
 _KEYS = [*SECTION, *ROW]
 

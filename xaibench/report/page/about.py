@@ -10,6 +10,7 @@ from xaibench.core.markdown import markdown_table
 from xaibench.core.store import read_json
 from xaibench.report.facts.traits import Run
 from xaibench.report.wording.markdown import bullets
+from xaibench.results.folder import ANALYSIS_FILE, CELL_FILE, Layout
 
 
 class Fact(NamedTuple):
@@ -55,10 +56,11 @@ def warnings_of(run: Run) -> list[str]:
 def failures(run: Run, out: Path) -> list[tuple[str, str]]:
     """Return what failed and why, from the cells and analyses that recorded an error."""
     found = []
-    for path in sorted([*out.glob("cells/**/cell.json"), *out.glob("analyses/**/analysis.json")]):
+    layout = Layout(out)
+    for path in [*layout.records(ANALYSIS_FILE), *layout.records(CELL_FILE)]:
         about = read_json(path)
         name = str(about.get("method") or about.get("analysis") or "")
-        wanted = name in run["methods"] or path.name == "analysis.json"
+        wanted = name in run["methods"] or path.name == ANALYSIS_FILE
         if wanted and about.get("error"):
             where = ", ".join(path.parent.relative_to(out).parts[1:-1])
             found.append((f"{name} in {where}", str(about["error"])))

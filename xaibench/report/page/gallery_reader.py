@@ -10,8 +10,6 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from xaibench.core.archive import map_key
-from xaibench.core.layout import Layout, Place
 from xaibench.core.loading import resize_picture
 from xaibench.core.maps import OK
 from xaibench.core.overlap import jaccard
@@ -24,6 +22,8 @@ from xaibench.report.page.gallery_choice import Choice
 from xaibench.report.page.gallery_pixels import Packed, levels_of, pack, preview
 from xaibench.report.page.gallery_sample import Pictured, Tile, Verdict
 from xaibench.report.pictures.stored import SHOWN_CONTROLS, Stored
+from xaibench.results.folder import Layout, Place
+from xaibench.results.maps import map_key
 
 _KINDS = ("label", "predicted")
 _HALF, _HUNDRED, _ROUNDING = 50, 100, 1e-9

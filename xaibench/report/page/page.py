@@ -17,11 +17,25 @@ from xaibench.report.pictures.figures import Drawn
 from xaibench.report.wording.conclusions import conclusions
 from xaibench.report.wording.headline import headline
 from xaibench.report.wording.markdown import bullets
+from xaibench.results.folder import (
+    AGREEMENT_FILE,
+    ANALYSES_FILE,
+    BOARD_FILE,
+    BOARD_LATEX_FILE,
+    BOARD_MARKDOWN_FILE,
+    CLASSIFICATION_FILE,
+    COSTS_FILE,
+    DECISIONS_FILE,
+    PAGE_FILE,
+    RUN_FILE,
+    SCORES_FILE,
+    SLICES_FILE,
+)
 
 _FILES = (
-    "leaderboard.csv", "leaderboard.md", "leaderboard.tex", "scores.csv", "slices.csv",
-    "agreement.csv", "decisions.csv", "classification.csv", "analyses.csv", "diagnostics.csv",
-    "costs.csv", "run.json",
+    BOARD_FILE, BOARD_MARKDOWN_FILE, BOARD_LATEX_FILE, SCORES_FILE, SLICES_FILE,
+    AGREEMENT_FILE, DECISIONS_FILE, CLASSIFICATION_FILE, ANALYSES_FILE, "diagnostics.csv",
+    COSTS_FILE, RUN_FILE,
 )  # fmt: skip
 _SCRIPTS = ("theme.js", "boards.js", "gallery.js")
 
@@ -63,7 +77,7 @@ def write_page(
             allowed=[digest(script) for script in scripts.values()],
         )
     )
-    with replacing(out / "report.html") as path:
+    with replacing(out / PAGE_FILE) as path:
         path.write_text(text, "utf-8")
 
 

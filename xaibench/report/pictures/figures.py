@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from xaibench.core.layout import Layout
 from xaibench.core.store import folder_name
 from xaibench.report.facts.traits import Run, headlines, of_dataset
 from xaibench.report.judging.chapter import Chapter, Contents
@@ -20,6 +19,7 @@ from xaibench.report.pictures.interval_figure import draw_intervals
 from xaibench.report.pictures.ranks_figure import draw_ranks
 from xaibench.report.pictures.scores_figure import draw_scores
 from xaibench.report.pictures.slices_figure import draw_slices
+from xaibench.results.folder import HISTORY_FILE, Layout
 
 FOLDER = "figures"
 _MOST_BOARDS = 8  # ranked metrics up to which each has a board of its own
@@ -98,7 +98,7 @@ def _sketches(contents: Contents, out: Path) -> Iterator[_Sketch]:
     histories = {
         place: pd.read_csv(path)
         for place in places_of(contents.material.predictions)
-        if (path := layout.model_folder(place) / "history.csv").is_file()
+        if (path := layout.model_folder(place) / HISTORY_FILE).is_file()
     }
     yield _Sketch(("training",), None, "training", draw_history(histories))
 

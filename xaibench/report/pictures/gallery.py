@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from xaibench.core.archive import map_key
 from xaibench.core.data import Picture, Sample
-from xaibench.core.layout import Layout, Place
 from xaibench.report.facts.traits import Run, kind_of
 from xaibench.report.pictures.grid import GridRow
 from xaibench.report.pictures.stored import SHOWN_CONTROLS, Stored
+from xaibench.results.folder import Layout, Place
+from xaibench.results.maps import map_key
 
 _PER_CLASS = 3
 

@@ -7,10 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from xaibench.core.layout import Place
 from xaibench.report.numbers import number
 from xaibench.report.pictures.drawing import COLOURS, DIM, Picture, new_figure, styled
 from xaibench.report.pictures.shown_rows import counted, fold, short_names
+from xaibench.results.folder import Place
 
 _STYLES = {"validation": "-", "train": ":"}
 _QUANTITIES = ("loss", "accuracy")

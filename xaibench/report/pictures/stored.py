@@ -8,16 +8,17 @@ from zipfile import BadZipFile
 import torch
 from torch import Tensor
 
-from xaibench.core.archive import MapReader, map_files
 from xaibench.core.data import Dataset
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import finish
 from xaibench.core.registry import bind, plugins
 from xaibench.core.roots import open_dataset
 from xaibench.core.spec import parse_spec
-from xaibench.core.stored_run import refuse_code
 from xaibench.report.facts.material import Material
 from xaibench.report.facts.traits import Run
+from xaibench.results.folder import Layout
+from xaibench.results.maps import MapReader, map_files
+from xaibench.results.stored_run import refuse_code
 
 SHOWN_CONTROLS = ("average_mask", "sobel")
 """Controls worth a picture: what a place alone is worth, and what edges alone are."""
@@ -29,7 +30,7 @@ def holds_maps(material: Material, out: Path) -> bool:
     """Whether a run's folder has maps; merged ones have none, nor have runs that only analyse."""
     run = material.run
     explained = "options" in run and len(material.predictions) > 0 and len(run["methods"]) > 0
-    return explained and any((out / "cells").rglob("maps*.npz"))
+    return explained and Layout(out).holds_maps
 
 
 class Stored:

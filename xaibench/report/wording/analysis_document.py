@@ -8,12 +8,12 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from xaibench.core.layout import Place
 from xaibench.core.markdown import markdown_table
 from xaibench.report.facts.material import PLACE
 from xaibench.report.judging.analyses import ALL, Analysis, first_trained
 from xaibench.report.numbers import number, p_text, span
 from xaibench.report.wording.markdown import bullets
+from xaibench.results.folder import ANALYSES_FILE, Place
 
 
 def analyses_to_markdown(
@@ -51,7 +51,7 @@ def analyses_to_markdown(
 
 def analysis_lines(out: Path) -> Iterator[str]:
     """Yield what a folder's ``analyses.csv`` says, a line for each model and analysis."""
-    path = out / "analyses.csv"
+    path = out / ANALYSES_FILE
     if not path.is_file():
         return
     table = pd.read_csv(path)

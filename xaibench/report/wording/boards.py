@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from xaibench.core.completeness import TOLERANCE
-from xaibench.core.tables import COSTS, GAP
 from xaibench.report.facts.traits import FAMILIES, Run, header, is_blind, metrics_of, sign
 from xaibench.report.numbers import NONE, is_fine, number, span
+from xaibench.results.tables import COSTS, GAP
 from xaibench.stats.ranks import tie_letters
 
 _WIDEST = 4  # metrics side by side

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from xaibench.core.completeness import TOLERANCE
 from xaibench.core.markdown import markdown_table
-from xaibench.core.tables import GAP
 from xaibench.report.facts.traits import Run
 from xaibench.report.judging.agreement import agreement_lines, identical_rows
 from xaibench.report.judging.chapter import Chapter, Contents
@@ -17,6 +16,7 @@ from xaibench.report.wording.conclusions import conclusions
 from xaibench.report.wording.definitions import definitions
 from xaibench.report.wording.markdown import board_to_markdown, bullets
 from xaibench.report.wording.slice_tables import slices_to_markdown
+from xaibench.results.tables import GAP
 
 NOTES = """\
 - A cell holds the mean over maps, its 95 % interval in brackets, and letters: rows that share a \

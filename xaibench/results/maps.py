@@ -9,6 +9,8 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
+from xaibench.results.folder import ANY_MAPS
+
 
 class MapWriter:
     """Appends arrays to an npz file as they come, so that memory stays flat.
@@ -83,7 +85,7 @@ class MapReader:
 
 def map_files(folder: Path) -> list[Path]:
     """Return the files that hold a cell's maps: ``maps.npz``, or one for each part."""
-    return sorted(folder.glob("maps*.npz"))
+    return sorted(folder.glob(ANY_MAPS))
 
 
 def map_key(target: str, sample: str) -> str:

@@ -1,7 +1,7 @@
 import pytest
 
-from xaibench.core import tables
-from xaibench.core.tables import read_table
+from xaibench.results import tables
+from xaibench.results.tables import read_table
 
 
 @pytest.mark.parametrize("compact", [False, True])
