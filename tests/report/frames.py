@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 
 from xaibench.core.fingerprints import fingerprint
-from xaibench.report.facts.material import Material
+from xaibench.report.facts.material import Material, read_material
 from xaibench.report.facts.section import sections
+from xaibench.report.judging.chapter import judge_all
 from xaibench.report.judging.judge import judge
 from xaibench.report.judging.leaderboard import leaderboard
+from xaibench.report.write import write_tables
 
 NAN = float("nan")
 NET = "resnet18"
@@ -105,3 +107,10 @@ def save(folder, run, scores, predictions=None, costs=None):
         if table is not None:
             table.to_csv(folder / f"{name}.csv", index=False)
     return folder
+
+
+def write_board(folder):
+    """Write a folder's tables, without figures and page; return what they say."""
+    contents = judge_all(read_material(folder), folder)
+    write_tables(contents, folder)
+    return contents

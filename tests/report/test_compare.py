@@ -5,13 +5,12 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from frames import NAN, NET, RUN, metric, predicted, rows_of, run_of, save
+from frames import NAN, NET, RUN, metric, predicted, rows_of, run_of, save, write_board
 
 from xaibench import cli
 from xaibench.core.errors import XaibenchError
 from xaibench.report.judging.chapter import judge_all
 from xaibench.report.merge import merge_runs, write_merged
-from xaibench.report.write import write_report
 
 VALUES = np.linspace(0.2, 0.6, 12)
 LABELS = [0, 1] * 6
@@ -72,7 +71,7 @@ def test_other_datasets_are_other_parts_with_classes_of_their_own(run, tmp_path)
     both = merged(run("one"), run("two", about=skin, dataset="skin"))
     folder = tmp_path / "out"
     write_merged(both, folder)
-    board = write_report(folder).board
+    board = write_board(folder).board
     assert board["dataset"].tolist() == ["busi", "skin"]
     text = (folder / "leaderboard.md").read_text("utf-8")
     assert "## busi, holdout" in text
@@ -176,7 +175,7 @@ def test_groups_of_a_folder_without_predictions_come_from_its_splits(run, tmp_pa
     split.to_csv(folder / "splits/holdout.csv", index=False)
     both = merged(run("one"), folder)
     assert both.groups == {("busi", "s0"): "pair", ("busi", "s1"): "pair"}
-    board = write_report(folder).board
+    board = write_board(folder).board
     assert board["iou_groups"].tolist() == [11]
 
 

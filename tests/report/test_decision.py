@@ -3,12 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from frames import NAN, RUN, metric, predicted, rows_of, run_of, save
+from frames import NAN, RUN, metric, predicted, rows_of, run_of, save, write_board
 
 from xaibench.report.facts.material import Material
 from xaibench.report.facts.section import sections
 from xaibench.report.judging.decision import conclude, decisions, judge_accuracy, judge_attention
-from xaibench.report.write import write_report
 from xaibench.stats.rates import wilson
 
 LABELS = np.arange(40) % 2
@@ -125,7 +124,7 @@ def test_the_report_groups_methods_of_one_conclusion(tmp_path):
         *rows_of("rise[a=x|y]", "iou", 0.1 - NOISE),
     ]
     folder = save(tmp_path / "run", RUN, scores, predicted(LABELS, GOOD))
-    write_report(folder)
+    write_board(folder)
     text = (folder / "leaderboard.md").read_text("utf-8")
     low, high = wilson(37, 40)
     accuracy = f"high: 0.925 [{low:.2f}, {high:.2f}], commonest class 0.500"

@@ -3,11 +3,10 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from frames import NAN, RUN, metric, predicted, rows_of, run_of, save
+from frames import NAN, RUN, metric, predicted, rows_of, run_of, save, write_board
 
 from xaibench.report.numbers import number, span
 from xaibench.report.wording.boards import _ties
-from xaibench.report.write import write_report
 
 
 @pytest.fixture
@@ -16,7 +15,7 @@ def write(tmp_path):
 
     def act(scores, run=RUN, predictions=None, costs=None):
         folder = save(tmp_path / "run", run, scores, predictions, costs)
-        write_report(folder)
+        write_board(folder)
         return (folder / "leaderboard.md").read_text("utf-8")
 
     return act
@@ -200,13 +199,13 @@ def test_classification_and_costs_are_tables_of_their_own(write, scores):
 
 def test_tables_come_out_the_same_again_and_without_predictions(tmp_path, scores):
     folder = save(tmp_path / "run", RUN, scores)
-    board = write_report(folder).board
+    board = write_board(folder).board
     names = ("leaderboard.csv", "leaderboard.md", "leaderboard.tex", "slices.csv",
              "agreement.csv", "classification.csv", "classification_tests.csv")  # fmt: skip
     before = {name: (folder / name).read_bytes() for name in names}
     for name in names:
         (folder / name).unlink()
-    pd.testing.assert_frame_equal(write_report(folder).board, board)
+    pd.testing.assert_frame_equal(write_board(folder).board, board)
     assert {name: (folder / name).read_bytes() for name in names} == before
     assert "### Slices" not in before["leaderboard.md"].decode()
 
@@ -230,7 +229,7 @@ def test_metrics_that_agree_have_tau_1_whatever_their_direction(tmp_path):
         )
     ] + rows_of("centre", "iou", [0.9, 0.8])
     folder = save(tmp_path / "run", RUN, scores)
-    write_report(folder)
+    write_board(folder)
     found = pd.read_csv(folder / "agreement.csv").set_index(["first", "second"])
     assert found.loc[("drop", "iou"), "tau"] == pytest.approx(1)
     assert found.loc[("iou", "outside"), "tau"] == pytest.approx(-1)

@@ -1,12 +1,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from frames import NAN, RUN, metric, predicted, rows_of, run_of, save
+from frames import NAN, RUN, metric, predicted, rows_of, run_of, save, write_board
 
 from xaibench.report.facts.material import Material
 from xaibench.report.facts.section import sections
 from xaibench.report.judging.slices import slices
-from xaibench.report.write import write_report
 
 COUNT = 30
 VALUES = np.arange(COUNT) / 100
@@ -103,7 +102,7 @@ def test_a_network_nobody_named_has_slices_of_images_only(predictions):
 def test_the_document_shows_parts_with_their_bounds_and_numbers(tmp_path, predictions):
     scores = rows_of("gradcam", "iou", VALUES) + rows_of("centre", "iou", VALUES)
     folder = save(tmp_path, RUN, scores, predictions)
-    write_report(folder)
+    write_board(folder)
     text = (folder / "leaderboard.md").read_text("utf-8")
     text = text[text.index("### Slices") : text.index("## Classification")]
     assert "- wrong: the row's own model is wrong; left out, 5 independent images are fewer" in text

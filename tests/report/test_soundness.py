@@ -3,12 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from frames import RUN, metric, predicted, rows_of, run_of, save
+from frames import RUN, metric, predicted, rows_of, run_of, save, write_board
 
 from xaibench.core.errors import XaibenchError
 from xaibench.report.facts.material import Material, read_material
 from xaibench.report.facts.soundness import check_together
-from xaibench.report.write import write_report
 
 RANDOM = np.random.default_rng(0)
 
@@ -39,7 +38,7 @@ def test_a_damaged_line_is_refused_by_its_number(folder, old, new, told):
     path = table(folder)
     path.write_text(path.read_text("utf-8").replace(old, new, 1), "utf-8")
     with pytest.raises(XaibenchError, match=told):
-        write_report(folder)
+        write_board(folder)
 
 
 @pytest.mark.parametrize("length", [150, 200, 250])
@@ -73,7 +72,7 @@ def test_a_run_of_pooled_metrics_alone_has_its_board(tmp_path):
     scores = pd.DataFrame(rows_of("gradcam", "pxap", RANDOM.random(12)))
     run = run_of(metrics={"pxap": pooled})
     predictions = predicted([0, 1] * 6, [0, 1] * 6)
-    board = write_report(save(tmp_path / "run", run, scores, predictions)).board
+    board = write_board(save(tmp_path / "run", run, scores, predictions)).board
     assert board["pxap"].notna().all()
 
 
@@ -89,7 +88,7 @@ def test_a_row_that_lacks_hard_images_wins_nothing(tmp_path):
         ]
     )
     folder = save(tmp_path / "run", run_of(metrics={"iou": metric()}), scores)
-    board = write_report(folder).board.set_index("method")
+    board = write_board(folder).board.set_index("method")
     assert board.loc["gradcam", "iou"] > board.loc["rise[a=x|y]", "iou"]
     letters = {name: set(board.loc[name, "iou_ties"]) for name in ("gradcam", "rise[a=x|y]", "spn")}
     assert letters["gradcam"] & letters["rise[a=x|y]"]
