@@ -199,6 +199,7 @@ def test_full_prints_all_boards(call, finished):
     assert "phantom[images=40], holdout: cost\n" in out
 
 
+@pytest.mark.slow
 def test_quiet_prints_nothing(call, finished):
     assert call("report", finished, "--quiet") == (Exit.DONE, "", "")
 

@@ -199,6 +199,7 @@ def test_a_damaged_model_is_refused_and_not_trained_again(finished, tmp_path):
     assert stored.read_bytes() == b"damaged"
 
 
+@pytest.mark.slow
 def test_twins_are_trained_once_and_judged_only_where_they_use_the_marker(
     plugin_file, tmp_path, monkeypatch
 ):

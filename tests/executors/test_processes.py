@@ -26,6 +26,7 @@ def test_it_keeps_the_contract(tmp_path, caplog):
     assert active_children() == []
 
 
+@pytest.mark.slow
 def test_threads_are_as_told(tmp_path):
     check_threads(processes, tmp_path, workers=1)
 

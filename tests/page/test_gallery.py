@@ -158,6 +158,7 @@ def test_a_map_is_read_under_the_first_of_its_names(tmp_path):
     assert stored.finished(tmp_path / "none", ["label/a"], (1, 3), "m") is None
 
 
+@pytest.mark.slow
 def test_a_gallery_holds_every_image_that_fits(contents, finished_run, monkeypatch):
     whole = gallery_of(contents, finished_run)
     assert len(whole.samples) == whole.total == 24
@@ -185,6 +186,7 @@ def test_a_gallery_holds_every_image_that_fits(contents, finished_run, monkeypat
     assert len(by_chance) not in shown
 
 
+@pytest.mark.slow
 def test_scores_that_the_maps_do_not_have_are_told(copied):
     scores = pd.read_csv(copied / "scores.csv")
     chosen = (scores["metric"] == "iou") & (scores["method"] == "spn") & (scores["value"] < 0.7)
@@ -195,6 +197,7 @@ def test_scores_that_the_maps_do_not_have_are_told(copied):
     assert re.search(r"by up to 0\.25 for 1 of \d+ maps", found.checked)
 
 
+@pytest.mark.slow
 def test_without_maps_or_images_there_is_no_gallery(contents, copied, caplog):
     plain = {name: value for name, value in contents.run.items() if name != "options"}
     merged = replace(contents, material=replace(contents.material, run=plain))
@@ -209,6 +212,7 @@ def test_without_maps_or_images_there_is_no_gallery(contents, copied, caplog):
     assert gallery_of(contents, copied) is None
 
 
+@pytest.mark.slow
 def test_an_archive_of_objects_is_not_unpickled(contents, copied, caplog):
     for path in copied.glob("cells/**/spn/maps.npz"):
         with np.load(path) as archive:

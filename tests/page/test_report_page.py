@@ -278,6 +278,7 @@ def test_markup_that_slipped_in_could_not_run(look, made, tmp_path):
     page.wrong.clear()
 
 
+@pytest.mark.slow
 def test_the_page_asks_nothing_of_the_net(made, hostile):
     for path in (made, hostile):
         text = path.read_text("utf-8")

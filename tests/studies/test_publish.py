@@ -59,6 +59,7 @@ def test_nothing_heavy_and_no_path_leaves_the_machine(finished, published, tmp_p
     assert run["options"]["out"] == "0"
 
 
+@pytest.mark.slow
 def test_publications_compare_like_runs(published, tmp_path, call):
     folders = [str(published / "0"), str(published / "baseline")]
     code, _, err = call("compare", *folders, "--out", str(tmp_path / "board"))
@@ -91,6 +92,7 @@ def test_what_cannot_be_made_again_is_never_overwritten(copy, tmp_path, call, pl
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_publishing_again_leaves_nothing_of_before(finished, published, call):
     (published / "0" / "figures").mkdir(exist_ok=True)
     (published / "0" / "figures" / "old.png").write_bytes(b"")
@@ -99,6 +101,7 @@ def test_publishing_again_leaves_nothing_of_before(finished, published, call):
     assert not (published / "0" / "figures" / "old.png").exists()
 
 
+@pytest.mark.slow
 def test_a_publication_s_publication_is_the_same(published, tmp_path, call):
     again = tmp_path / "again"
     assert call("publish", str(published / "0"), str(again))[0] == 0

@@ -111,6 +111,7 @@ def test_a_stopped_study_goes_on(finished, tmp_path, call, arguments, monkeypatc
     pd.testing.assert_frame_equal(table_of(tmp_path), table_of(finished))
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_costs_itself_only(copy, call, arguments, monkeypatch):
     shorter = arguments(out=copy, epochs=1, seeds=(0,))
     words = ["study", "mask-fraction", "--values", "0,0.5,1", *shorter]
