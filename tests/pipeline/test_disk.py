@@ -40,9 +40,11 @@ def most(given, out, **changed):
     "changed",
     [
         {},
-        {"target": "label", "metrics": ("iou",)},
+        pytest.param({"target": "label", "metrics": ("iou",)}, marks=pytest.mark.slow),
         {"controls": True, "dataset": "phantom[images=60]"},
-        {"methods": ("gradcam",), "models": ("pocket_saliency",)},
+        pytest.param(
+            {"methods": ("gradcam",), "models": ("pocket_saliency",)}, marks=pytest.mark.slow
+        ),
     ],
     ids=["both classes", "one class", "controls", "cam"],
 )

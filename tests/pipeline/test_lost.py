@@ -29,6 +29,7 @@ def deadly(monkeypatch):
     return lost
 
 
+@pytest.mark.slow
 def test_only_the_method_that_kills_its_worker_fails(
     small, run_cells, tmp_path, deadly, monkeypatch
 ):

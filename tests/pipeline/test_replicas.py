@@ -46,6 +46,7 @@ def test_averaged_gradients_of_shares_are_those_of_the_whole_batch(given):
     assert uneven, "one share must have been without any mask to show anything"
 
 
+@pytest.mark.slow
 def test_two_processes_train_to_what_one_trains_to(given, run_cells, tmp_path):
     outs = {count: tmp_path / str(count) for count in (1, 2)}
     for count, out in outs.items():

@@ -137,7 +137,9 @@ def test_the_same_command_again_recomputes_nothing(settings, finished_copy):
     assert rows_of(finished_copy) == table
 
 
-@pytest.mark.parametrize("size", [1, 3, 16])
+@pytest.mark.parametrize(
+    "size", [3, *(pytest.param(size, marks=pytest.mark.slow) for size in (1, 16))]
+)
 def test_batch_size_and_order_of_methods_change_no_byte(settings, finished_copy, run_cells, size):
     expected = [row for row in rows_of(finished_copy) if row.split(",")[4] == "1"]
     shutil.rmtree(finished_copy / "cells")
@@ -152,6 +154,7 @@ def _threads_restored():
     torch.set_num_threads(1)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_threads_restored")
 def test_batch_size_changes_no_byte_of_a_real_network(small, run_cells, tmp_path):
     real = {"models": ("saliency_net[backbone=mobilenet_v3_small]",), "epochs": 1,
@@ -251,7 +254,7 @@ def by_hand(raw):
     return (large - large.min()) / span if span > 0 else np.zeros_like(large)
 
 
-@pytest.mark.parametrize("fault", ["raise", "shape"])
+@pytest.mark.parametrize("fault", ["raise", pytest.param("shape", marks=pytest.mark.slow)])
 def test_a_failing_method_spoils_its_own_cell_only_and_is_retried(
     small, run_cells, tmp_path, monkeypatch, fault
 ):
@@ -315,6 +318,7 @@ def test_a_model_that_comes_out_differently_takes_its_maps_with_it(
     assert rows_of(tmp_path / "a") == rows_of(tmp_path / "b")
 
 
+@pytest.mark.slow
 def test_a_method_that_fails_after_the_split_changed_leaves_a_hole_in_the_grid(
     small, tmp_path, monkeypatch
 ):
