@@ -18,7 +18,9 @@ from xaibench.core.reading.images import (
     turn_in_words,
 )
 
-_UNMARKED = np.iinfo(np.int8).min
+IGNORED = int(np.iinfo(np.int8).min)
+"""The grade of pixels that no metric counts, and that no training takes for evidence."""
+_UNMARKED = IGNORED - 1
 _UNFIT = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Control characters, halves of characters and ends of lines."""
 
@@ -36,13 +38,15 @@ class MaskLayer(NamedTuple):
     """One annotation and the relevance grade of its foreground.
 
     Without ``value`` the foreground is what is brighter than mid-grey; with it, the pixels of
-    exactly that grey, or of that index where the file has a palette, so that one file can hold
-    several layers.
+    exactly that grey (or one of several), or of that index where the file has a palette, so that
+    one file can hold several layers. The grade `IGNORED` marks pixels that no metric counts. The
+    greys of a ``soft`` mask are shares of which half and more counts, whatever values there are.
     """
 
     path: Path
     grade: int = 1
-    value: int | None = None
+    value: int | tuple[int, ...] | None = None
+    soft: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +90,19 @@ def read_files(sample: Sample) -> Picture:
     image = read_image(sample.path)
     if not sample.annotated:
         return Picture(image, None)
+    return Picture(image, merge_annotations(sample, image.shape[:2]))
+
+
+def merge_annotations(sample: Sample, shape: tuple[int, ...]) -> NDArray[np.int8]:
+    """Return the grades ``(H, W)`` of a sample's masks and boxes together.
+
+    Raises:
+        XaibenchError: as `read_files`, for an image of the given shape ``(H, W)``.
+    """
     # Below all grades, so that a layer of grade -1 shows on the background, whose grade is 0.
-    mask = np.full(image.shape[:2], _UNMARKED, np.int8)
+    mask = np.full(shape, _UNMARKED, np.int16)
     for layer in sample.masks:
-        foreground = read_mask(layer.path, layer.value)
+        foreground = read_mask(layer.path, layer.value, soft=layer.soft)
         if foreground.shape != mask.shape:
             raise XaibenchError(
                 f"{layer.path}: this mask is {_size(foreground)}, but its image {sample.path.name} "
@@ -103,7 +116,7 @@ def read_files(sample: Sample) -> Picture:
         inside = mask[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
         np.maximum(inside, 1, out=inside)
     mask[mask == _UNMARKED] = 0
-    return Picture(image, mask)
+    return mask.astype(np.int8)
 
 
 @dataclass(frozen=True)

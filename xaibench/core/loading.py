@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -17,12 +18,38 @@ _THREADS = 4
 _AHEAD = 2
 
 
+MaskResize = Literal["nearest", "area"]
+_HALF = 0.5
+
+
+class Resized(NamedTuple):
+    """A picture at the network's size.
+
+    Attributes:
+        image: ``(H, W, 3)`` uint8.
+        mask: ``(H, W)`` int8 grades, or None.
+        lost: whether the original mask marks something and this one nothing.
+    """
+
+    image: NDArray[np.uint8]
+    mask: NDArray[np.int8] | None
+    lost: bool = False
+
+
 class Loaded(NamedTuple):
-    """Samples with images ``(B, 3, H, W)`` uint8 and masks ``(B, H, W)`` int8 (0: no mask)."""
+    """Samples at the network's size.
+
+    Attributes:
+        samples: ``B`` of them.
+        images: ``(B, 3, H, W)`` uint8.
+        masks: ``(B, H, W)`` int8; 0 where there is no mask.
+        lost: which masks lost all that they marked when they were resized.
+    """
 
     samples: Sequence[Sample]
     images: Tensor
     masks: Tensor
+    lost: Sequence[bool]
 
 
 class Loader:
@@ -32,9 +59,15 @@ class Loader:
     and memory stays flat for large ones.
     """
 
-    def __init__(self, dataset: Dataset, image_size: int, cache_bytes: int = _CACHE_BYTES) -> None:
-        self._dataset, self._size = dataset, image_size
-        self._cache: dict[str, Picture] = {}
+    def __init__(
+        self,
+        dataset: Dataset,
+        image_size: int,
+        mask_resize: MaskResize = "nearest",
+        cache_bytes: int = _CACHE_BYTES,
+    ) -> None:
+        self._dataset, self._size, self._mask_resize = dataset, image_size, mask_resize
+        self._cache: dict[str, Resized] = {}
         self._room = cache_bytes // (image_size * image_size * 4)
 
     @property
@@ -56,32 +89,61 @@ class Loader:
                 pending += [(later, self._submit(pool, later)) for later in islice(chunks, 1)]
                 yield _stack(chunk, [future.result() for future in futures], self._size)
 
-    def _submit(self, pool: ThreadPoolExecutor, chunk: Sequence[Sample]) -> list[Future[Picture]]:
+    def _submit(self, pool: ThreadPoolExecutor, chunk: Sequence[Sample]) -> list[Future[Resized]]:
         return [pool.submit(self.load, sample) for sample in chunk]
 
-    def load(self, sample: Sample) -> Picture:
+    def load(self, sample: Sample) -> Resized:
         """Return one sample's picture, resized."""
         if sample.id in self._cache:
             return self._cache[sample.id]
-        picture = resize_picture(self._dataset.read(sample), self._size)
+        picture = resize_picture(self._dataset.read(sample), self._size, self._mask_resize)
         if len(self._cache) < self._room:
             self._cache[sample.id] = picture
         return picture
 
 
-def resize_picture(picture: Picture, size: int) -> Picture:
-    """Resize to a square: the image bilinearly and antialiased, the mask to the nearest pixel."""
+def resize_picture(picture: Picture, size: int, mask_resize: MaskResize = "nearest") -> Resized:
+    """Resize to a square: the image bilinearly and antialiased, the mask as told.
+
+    Args:
+        picture: at its own size.
+        size: of the square's side, in pixels.
+        mask_resize: ``nearest`` takes the pixel in the middle, which may miss a small lesion;
+            ``area`` takes the highest grade that it and higher ones cover half of a pixel with,
+            and the fullest pixels of a grade that covers half of none.
+    """
     image = Image.fromarray(picture.image).resize((size, size), Image.Resampling.BILINEAR)
-    mask = None
-    if picture.mask is not None:
-        grades = Image.fromarray(picture.mask.view(np.uint8))
-        nearest = grades.resize((size, size), Image.Resampling.NEAREST)
-        mask = np.asarray(nearest).view(np.int8)
-    return Picture(np.asarray(image), mask)
+    if picture.mask is None:
+        return Resized(np.asarray(image), None)
+    mask = resize_mask(picture.mask, size, mask_resize)
+    lost = bool((picture.mask > 0).any()) and not (mask > 0).any()
+    return Resized(np.asarray(image), mask, lost)
 
 
-def _stack(samples: Sequence[Sample], pictures: Sequence[Picture], size: int) -> Loaded:
+def resize_mask(
+    mask: NDArray[np.int8], size: int, mask_resize: MaskResize = "nearest"
+) -> NDArray[np.int8]:
+    """Return a mask's grades on a square, ``(size, size)``, as `resize_picture` has them."""
+    if mask_resize == "area":
+        return _resize_by_area(mask, size)
+    grades = Image.fromarray(mask.view(np.uint8))
+    nearest = grades.resize((size, size), Image.Resampling.NEAREST)
+    return np.asarray(nearest).view(np.int8)
+
+
+def _resize_by_area(mask: NDArray[np.int8], size: int) -> NDArray[np.int8]:
+    lowest, *higher = np.unique(mask)
+    resized = np.full((size, size), lowest, np.int8)
+    for grade in higher:
+        share = Image.fromarray((mask >= grade).astype(np.float32))
+        covered = np.asarray(share.resize((size, size), Image.Resampling.BOX))
+        resized[covered >= min(_HALF, covered.max())] = grade
+    return resized
+
+
+def _stack(samples: Sequence[Sample], pictures: Sequence[Resized], size: int) -> Loaded:
     images = torch.from_numpy(np.stack([picture.image for picture in pictures]))
     empty = np.zeros((size, size), np.int8)
     masks = np.stack([empty if p.mask is None else p.mask for p in pictures])
-    return Loaded(samples, images.permute(0, 3, 1, 2), torch.from_numpy(masks))
+    lost = [picture.lost for picture in pictures]
+    return Loaded(samples, images.permute(0, 3, 1, 2), torch.from_numpy(masks), lost)

@@ -44,6 +44,8 @@ class MetricTraits:
     """Makes the one value of all images from the mean ``(S,)`` of their statistics ``(B, S)``."""
     ranked: bool = True
     """False for upper bounds, which saw the truth that they are judged by."""
+    pixelwise: bool = False
+    """Whether it is the same when map and mask are shuffled alike: no pixel's place counts."""
 
 
 @dataclass(frozen=True)

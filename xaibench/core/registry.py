@@ -75,12 +75,12 @@ def metric(
     baseline: str = "none",
     pool: Callable[[Tensor], Tensor] | None = None,
     ranked: bool = True,
+    pixelwise: bool = False,
 ) -> Callable[[Function], Function]:
     """Declare a metric: a function that returns one value for each map, ``(B,)``; NaN: undefined.
 
     With ``pool`` it returns statistics ``(B, S)`` instead, a row of NaN where undefined, and its
-    value is one for all images: ``pool`` of the statistics' mean. `xaibench metrics NAME` shows
-    what is declared here.
+    value is one for all images: ``pool`` of the statistics' mean.
 
     Args:
         higher_is_better: direction of the arrow on the board.
@@ -95,10 +95,11 @@ def metric(
         baseline: in words, what stands in the place of what is covered or removed.
         pool: differentiable, statistics' mean ``(S,)`` -> value; makes it a pooled estimand.
         ranked: False where it chose something by the truth that it is judged by.
+        pixelwise: whether it is the same when map and mask are shuffled alike.
     """
     traits = MetricTraits(
         higher_is_better, family, bounds, target, turned_by or {}, counted, threshold, ties,
-        baseline, pool, ranked,
+        baseline, pool, ranked, pixelwise,
     )  # fmt: skip
     return _declare("metric", paper, traits)
 

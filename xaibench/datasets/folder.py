@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from xaibench.core.data import Dataset, MaskLayer, Sample
+from xaibench.core.data import Dataset, Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.files import exists
 from xaibench.core.reading.annotations import natural_order
 from xaibench.core.reading.choice import LEAST_CLASSES, choose_classes
 from xaibench.core.reading.folders.read import read_folder
 from xaibench.core.reading.manifest import read_manifest
+from xaibench.core.reading.mask_style import MaskStyle, read_style
 from xaibench.core.registry import dataset
 
 _USAGE = (
@@ -26,6 +27,9 @@ def folder(
     masks: str = "",
     boxes: str = "",
     classes: tuple[str, ...] = (),
+    values: tuple[str, ...] = (),
+    ignore: tuple[str, ...] = (),
+    soft: bool = False,
 ) -> Dataset:
     """Read images from class folders or from a manifest.
 
@@ -40,12 +44,17 @@ def folder(
         boxes: folder of boxes, likewise.
         classes: class folders (or labels) to use, in this order; all by default, sorted. Folders
             that are named here are classes, whatever they are called.
+        values: of the foreground in masks, greys or indices of a palette, as in 1+2 or 1-20; by
+            default what is brighter than mid-grey.
+        ignore: values of pixels that no metric counts, beside ``values``.
+        soft: the greys of masks are shares, of which half and more counts.
 
     Raises:
         XaibenchError: something is missing, empty or malformed; the message names it.
     """
     if not path:
         raise XaibenchError(f"folder: the option path is missing; {_USAGE}.")
+    style = read_style("folder", values, ignore, soft=soft)
     place = _locate("path", path, [Path(), root])
     if place.is_file():
         if masks or boxes:
@@ -53,9 +62,9 @@ def folder(
                 f"folder[path={path}]: masks= and boxes= go with a folder; "
                 "name the masks in the table's own column mask."
             )
-        return _read_table(place, classes)
+        return _read_table(place, classes, style)
     trees = _find_trees(root, place, {"masks": masks, "boxes": boxes})
-    return read_folder(place, trees, classes, _USAGE)
+    return read_folder(place, trees, classes, style, _USAGE)
 
 
 def _find_trees(root: Path, place: Path, options: Mapping[str, str]) -> dict[str, Path]:
@@ -84,7 +93,7 @@ def _locate(option: str, given: str, parents: list[Path]) -> Path:
     raise XaibenchError(f"folder[{option}={given}]: there is nothing at {tried}; {_USAGE}.")
 
 
-def _read_table(table: Path, classes: tuple[str, ...]) -> Dataset:
+def _read_table(table: Path, classes: tuple[str, ...], style: MaskStyle) -> Dataset:
     rows = read_manifest(table)
     labels = sorted({row.label for row in rows}, key=natural_order)
     chosen = _choose(table, labels, classes)
@@ -93,7 +102,7 @@ def _read_table(table: Path, classes: tuple[str, ...]) -> Dataset:
             row.id,
             row.image,
             chosen.index(row.label),
-            tuple(map(MaskLayer, row.masks)),
+            tuple(layer for mask in row.masks for layer in style.layers(mask)),
             group=row.group,
         )
         for row in rows

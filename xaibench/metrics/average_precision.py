@@ -13,6 +13,7 @@ from xaibench.core.registry import metric
     paper="arun2021assessing",
     threshold="none: all values that occur",
     ties="equal pixels are marked together",
+    pixelwise=True,
 )
 def average_precision(maps: Tensor, masks: Tensor) -> Tensor:
     """Return sum_n (R_n - R_(n-1)) P_n over the map's distinct values, shape (B,).

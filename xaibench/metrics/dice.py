@@ -12,6 +12,7 @@ from xaibench.core.registry import metric
     paper="dice1945measures",
     threshold="fixed: the same share of each map's maximum for all methods",
     ties="pixels at the threshold are marked",
+    pixelwise=True,
 )
 def dice(maps: Tensor, masks: Tensor, *, threshold: float = 0.5, of: Of = "maximum") -> Tensor:
     """Return 2 |P and T| / (|P| + |T|), P: map >= threshold * max(map), T: mask > 0, shape (B,).

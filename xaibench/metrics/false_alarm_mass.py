@@ -14,6 +14,7 @@ from xaibench.core.registry import metric
     counted="empty",
     threshold="fixed: the same share of the scale for all methods",
     ties="pixels at the threshold are marked",
+    pixelwise=True,
 )
 def false_alarm_mass(maps: Tensor, masks: Tensor, *, threshold: float = 0.5) -> Tensor:
     """Return the share of the image where map >= threshold, if the mask is empty, shape (B,).

@@ -10,6 +10,7 @@ from xaibench.core.registry import metric
     higher_is_better=True,
     bounds=(-1.0, 3.0),
     ties="mean over all pixels at the maximum",
+    pixelwise=True,
 )
 def hit_rate_graded(maps: Tensor, masks: Tensor) -> Tensor:
     """Return the mean grade of the mask beneath all pixels at the map's maximum, shape (B,).

@@ -10,6 +10,7 @@ from xaibench.core.registry import metric
     higher_is_better=True,
     bounds=(-1.0, 1.0),
     ties="mean over all pixels at the maximum",
+    pixelwise=True,
 )
 def hit_rate_signed(maps: Tensor, masks: Tensor) -> Tensor:
     """Return +1 where the map's peak lies on the top grade, -1 outside, 0 between, shape (B,).

@@ -10,6 +10,7 @@ from xaibench.core.registry import metric
     higher_is_better=True,
     threshold="fixed: the same share of each map's maximum for all methods",
     ties="pixels at the threshold are marked",
+    pixelwise=True,
 )
 def iou(maps: Tensor, masks: Tensor, *, threshold: float = 0.5, of: Of = "maximum") -> Tensor:
     """Return the Jaccard index of (map >= threshold * max(map)) and (mask > 0), shape (B,).

@@ -10,6 +10,7 @@ from xaibench.core.registry import metric
     higher_is_better=True,
     threshold="none: as many pixels as the mask has",
     ties="pixels tied at the last place share the room that is left",
+    pixelwise=True,
 )
 def iou_area(maps: Tensor, masks: Tensor) -> Tensor:
     """Return the Jaccard index of the map's k highest pixels and the mask of k pixels, (B,).

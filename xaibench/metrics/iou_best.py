@@ -16,6 +16,7 @@ def _best(curve: Tensor) -> Tensor:
     ties="pixels at a threshold are marked",
     pool=_best,
     ranked=False,
+    pixelwise=True,
 )
 def iou_best(maps: Tensor, masks: Tensor) -> Tensor:
     """Return the Jaccard index of (map >= t * max(map)) and (mask > 0) for each t, shape (B, 100).

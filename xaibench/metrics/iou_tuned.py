@@ -11,6 +11,7 @@ from xaibench.core.registry import metric
     paper="saporta2022benchmarking",
     threshold="tuned for each method on validation images whose masks may be seen",
     ties="pixels at the threshold are marked",
+    pixelwise=True,
 )
 def iou_tuned(maps: Tensor, masks: Tensor, tuned_threshold: float) -> Tensor:
     """Return the Jaccard index of (map >= tuned * max(map)) and (mask > 0), shape (B,).

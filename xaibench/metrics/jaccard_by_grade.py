@@ -15,6 +15,7 @@ _EVERY = tuple(step / 100 for step in range(50, 100, 5))
     higher_is_better=True,
     threshold="fixed: mean over shares of each map's maximum, the same for all methods",
     ties="pixels at a threshold are marked",
+    pixelwise=True,
 )
 def jaccard_by_grade(
     maps: Tensor, masks: Tensor, *, grade: int = 1, thresholds: tuple[float, ...] = _EVERY

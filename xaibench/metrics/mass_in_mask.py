@@ -6,7 +6,7 @@ from xaibench.core.regions import where_filled
 from xaibench.core.registry import metric
 
 
-@metric(higher_is_better=True, paper="wang2020scorecam")
+@metric(higher_is_better=True, paper="wang2020scorecam", pixelwise=True)
 def mass_in_mask(maps: Tensor, masks: Tensor) -> Tensor:
     """Return the share of the map's mass that lies inside the mask, shape (B,).
 

@@ -23,6 +23,7 @@ def _area(histograms: Tensor) -> Tensor:
     threshold="none: all steps of the scale",
     ties="pixels of one bin are marked together",
     pool=_area,
+    pixelwise=True,
 )
 def pxap(maps: Tensor, masks: Tensor, *, bins: int = 1000) -> Tensor:
     """Return how many pixels of the mask, and of the whole image, each bin of the scale holds.

@@ -113,7 +113,7 @@ def describe_protocol(selection: Selection, plan: Plan) -> dict[str, Any]:
         "judge": _judge(selection),
         "precision": options.precision,
         "fold": options.fold,
-        "resize": "bilinear, align_corners=False; masks nearest",
+        "resize": f"bilinear, align_corners=False; masks {options.mask_resize}",
         "targets": {metric.spec: selection.target_of(metric) for metric in plan.metrics},
         "metrics": {metric.spec: code_of(metric.plugin.file) for metric in plan.metrics},
         "engine": code_of(

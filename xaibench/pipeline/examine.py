@@ -120,7 +120,7 @@ def _merge_masks(facts: Facts) -> NDArray[np.bool_] | None:
     marked, usable = np.zeros(facts.size, np.bool_), True
     for layer in facts.sample.masks:
         try:
-            foreground = read_mask(layer.path, layer.value)
+            foreground = read_mask(layer.path, layer.value, soft=layer.soft)
         except Exception as error:  # as above
             facts.add("unreadable_mask", "error", _say(error))
             usable = False

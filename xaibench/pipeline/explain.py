@@ -34,6 +34,7 @@ class TestBatch:
         annotated: which samples have a mask at all.
         targets: classes explained ``(B,)`` by kind, ``label`` or ``predicted``.
         predict: images -> confidences ``(B, K)``.
+        lost: which masks lost all that they marked when they were resized; none by default.
         together: by kind of target, what is covered in one stream.
     """
 
@@ -43,6 +44,7 @@ class TestBatch:
     annotated: Sequence[bool]
     targets: Mapping[str, Tensor]
     predict: Callable[[Tensor], Tensor]
+    lost: Sequence[bool] = ()
     together: defaultdict[str, list[CoveredConfidence]] = field(
         default_factory=lambda: defaultdict(list)
     )
@@ -63,6 +65,7 @@ class TestBatch:
             annotated=[sample.annotated for sample in loaded.samples],
             targets={kind: classes.to(images.device) for kind, classes in targets.items()},
             predict=predict,
+            lost=loaded.lost,
         )
 
     @cached_property

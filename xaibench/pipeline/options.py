@@ -73,6 +73,9 @@ class RunOptions:
         (), "of embeddings and reconstructions; `xaibench list analyses` shows all"
     )
     image_size: int = _option(224, "side of the square that images are resized to")
+    mask_resize: Literal["nearest", "area"] = _option(
+        "nearest", "how masks are resized: to the nearest pixel, or by area, which keeps lesions"
+    )
     batch_size: int = _option(16, "images explained and scored at once; changes no score")
     limit: int = _option(0, "keep this many images of each class; 0 keeps all")
     weights: str = _option("imagenet", "first weights: imagenet, none or a state dict's file")
@@ -96,6 +99,7 @@ class RunOptions:
     address: str = _option("", "of a Ray cluster, auto or HOST:PORT; default a local one")
     shared: bool = _option(True, "Ray workers see the folder of --out under the same path")
     part_size: int = _option(1000, "images explained between two commits; changes no score")
+    verify: bool = _option(False, "read all images and masks before any work; default a first look")
     retry_failed: bool = _option(False, "try again what has failed under the same conditions")
     keep_maps: bool = _option(True, "keep raw maps, for the gallery and for later metrics")
     target: Literal["auto", "label", "predicted"] = _option(
@@ -112,8 +116,8 @@ class RunOptions:
 
 # What a trained network hangs on beside its data and its first weights.
 TRAINING = (
-    "epochs", "learning_rate", "train_batch_size", "image_size", "optimizer", "schedule",
-    "class_weighting", "augmentation", "replicas",
+    "epochs", "learning_rate", "train_batch_size", "image_size", "mask_resize", "optimizer",
+    "schedule", "class_weighting", "augmentation", "replicas",
 )  # fmt: skip
 _KINDS = typing.get_type_hints(RunOptions)
 _TRUTHS = {"true": True, "false": False}

@@ -13,6 +13,7 @@ from xaibench.core.splits import OFFICIAL, Split
 from xaibench.pipeline.analyse import analysis_failure, is_analysed, why_no_analysis
 from xaibench.pipeline.building import missing_word
 from xaibench.pipeline.cells import CellState, Ledger
+from xaibench.pipeline.first_look import look_at_files
 from xaibench.pipeline.jobs import Job
 from xaibench.pipeline.leaks import find_leaks
 from xaibench.pipeline.rehearsal import rehearse
@@ -71,6 +72,7 @@ def make_plan(selection: Selection) -> Plan:
     splits = {fold: selection.split(fold) for fold in selection.folds}
     published = selection.split_name == OFFICIAL
     plan.warnings += selection.dataset.notes
+    plan.warnings += look_at_files(selection.dataset, selection.options)
     plan.warnings += find_leaks(selection.dataset.samples, splits, published=published)
     plan.warnings += _find_unplaced(selection, splits)
     for model in selection.models:

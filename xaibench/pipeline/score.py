@@ -14,8 +14,10 @@ from xaibench.core.plugin import Bound
 from xaibench.core.pooling import Spool
 from xaibench.pipeline.evidence import Evidence
 from xaibench.pipeline.explain import TestBatch
+from xaibench.pipeline.ignoring import ask_metric
 
 NO_MASK, EMPTY_MASK, FILLED_MASK = "no mask", "empty mask", "mask not empty"
+LOST_MASK = "mask lost in resizing"
 UNDEFINED, POOLED = "undefined", "pooled"
 _NOT_COUNTED = {"filled": EMPTY_MASK, "empty": FILLED_MASK}
 
@@ -150,6 +152,8 @@ def _label(
         value, status = given, evidence.statuses[row]
         if uses_masks and not batch.annotated[row]:
             value, status = math.nan, NO_MASK
+        elif uses_masks and any(batch.lost[row : row + 1]):
+            value, status = math.nan, LOST_MASK
         elif math.isnan(value) and status == OK:
             filled = uses_masks and bool((batch.masks[row] > 0).any())
             left_out = uses_masks and counted == ("empty" if filled else "filled")
@@ -159,7 +163,7 @@ def _label(
 
 def _compute(metric: Bound, evidence: Evidence) -> Tensor:
     try:
-        values = metric(evidence)
+        values = ask_metric(metric, evidence)
     except XaibenchError as error:
         if metric.plugin.name in str(error):
             raise

@@ -78,7 +78,7 @@ class Selection:
     @cached_property
     def loader(self) -> Loader:
         """Reads pictures at the run's image size."""
-        return Loader(self.dataset, self.options.image_size)
+        return Loader(self.dataset, self.options.image_size, self.options.mask_resize)
 
     @property
     def folds(self) -> range:

@@ -1,27 +1,23 @@
 """Reading image and mask files."""
 
-import warnings
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.reading.opening import FORMATS, flatten, has_depth, open_picture, scale_down
+from xaibench.core.reading.plateaus import check_plausible
 
 IMAGE_ENDINGS = frozenset({
     ".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".jp2", ".pgm",
     ".ppm",
 })  # fmt: skip
-# An ending may lie, but Pillow also knows formats that run a program (PostScript).
-_FORMATS = ("PNG", "JPEG", "BMP", "DIB", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000")
-_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "I"})
 _ORIENTATION, _UPRIGHT, _LYING = 0x0112, 1, (5, 6, 7, 8)
-_FOREGROUND, _WHITE, _DEEPEST, _COLOURED = 127, 255, 65535, 64
-
-# Large scans are no bombs below Pillow's own limit, and what it guesses at its readers can't mend.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-warnings.filterwarnings("ignore", module=r"PIL\.")
+_FOREGROUND, _WHITE = 127, 255
+_DEEP_FOREGROUND = 0x7FFF
+_REMEDY = "write it with 0 and 255, or say what counts, as values=1+2 of folder[...] does"
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
@@ -34,46 +30,57 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         XaibenchError: no readable image, several in one file, or one whose white is unknown:
             floating point numbers, or greys beyond 16 bits.
     """
-    image = _open(path)
-    if _deep(image):
-        return np.repeat(_scale_down(image)[..., None], 3, axis=2)
-    return _flatten(image, "RGB")
+    image = open_picture(path)
+    if has_depth(image):
+        return np.repeat(scale_down(image)[..., None], 3, axis=2)
+    return flatten(image, "RGB")
 
 
-def read_mask(path: Path, value: int | None = None) -> NDArray[np.bool_]:
-    """Return the foreground ``(H, W)``: luminance above 127, or the pixels of one ``value``.
+def read_mask(
+    path: Path, value: int | tuple[int, ...] | None = None, *, soft: bool = False
+) -> NDArray[np.bool_]:
+    """Return the foreground ``(H, W)``: luminance above 127, or the pixels of some values.
 
     Luminance and not a maximum over channels, because the alpha channel of an RGBA mask is opaque
     everywhere and would mark the whole image. A value is a grey, or an index into a palette.
 
+    Args:
+        path: the file.
+        value: that of the foreground, or several.
+        soft: greys are shares, of which half and more counts: nothing else is asked of them.
+
     Raises:
         XaibenchError: the mask is not black, yet nothing in it is bright enough to count: written
             in zeros and ones, say, in the colours of a palette or as transparency. It would read
-            as empty. Or some of its colours would count and others not.
+            as empty. Or some of its areas would count and others not, or it looks like an image.
     """
+    image = open_picture(path)
     if value is not None:
-        found: NDArray[np.bool_] = read_values(path) == value
-        return found
-    image = _open(path)
-    if _deep(image):
+        return np.isin(_values(path, image), value)
+    if has_depth(image):
         values = np.asarray(image)
-        grey = values.astype(np.uint8) if values.max() <= _WHITE else _scale_down(image)
+        deep = values.max() > _WHITE
+        grey = scale_down(image) if deep else values.astype(np.uint8)
+        if not soft:
+            check_plausible(path, values, values, _DEEP_FOREGROUND if deep else _FOREGROUND)
     else:
-        grey = _flatten(image, "L")
-        _check_colours(path, image, grey)
+        grey = flatten(image, "L")
+        _refuse_transparency(path, image, grey)
+        if not soft and image.mode != "1":
+            colours = _colours(image)
+            values = grey if colours is None else colours
+            check_plausible(path, values, grey, _FOREGROUND, colours)
     if 0 < grey.max() <= _FOREGROUND:
         raise XaibenchError(
             f"{path}: the brightest grey of this mask is {grey.max()}, and only greys above "
-            f"{_FOREGROUND} count; write it with 0 and 255."
+            f"{_FOREGROUND} count; {_REMEDY}."
         )
     return grey > _FOREGROUND
 
 
 def read_values(path: Path) -> NDArray[np.generic]:
     """Return a mask's values ``(H, W)``: greys, or indices where the file has a palette."""
-    image = _open(path)
-    kept = image if image.mode == "P" or _deep(image) else image.convert("L")
-    return np.asarray(kept)
+    return _values(path, open_picture(path))
 
 
 def check_frames(image: Path, mask: Path, shape: tuple[int, ...]) -> None:
@@ -120,109 +127,47 @@ def turn_in_words(image: Path) -> str:
 
 def is_deep(path: Path) -> bool:
     """Whether an image has more than 8 bits for a grey."""
-    with Image.open(path, formats=_FORMATS) as file:
-        return _deep(file)
+    with Image.open(path, formats=FORMATS) as file:
+        return has_depth(file)
 
 
 def _turn_of(path: Path) -> int:
     try:
-        with Image.open(path, formats=_FORMATS) as file:
+        with Image.open(path, formats=FORMATS) as file:
             turn = file.getexif().get(_ORIENTATION, _UPRIGHT)
     except Exception:  # damaged EXIF data turn nothing
         return _UPRIGHT
     return turn if turn in range(_UPRIGHT, max(_LYING) + 1) else _UPRIGHT
 
 
-def _deep(image: Image.Image) -> bool:
-    return image.mode.startswith("I;16") or image.mode == "I"
+def _values(path: Path, image: Image.Image) -> NDArray[np.generic]:
+    if image.mode in ("1", "L", "P") or has_depth(image):
+        return np.asarray(image.convert("L") if image.mode == "1" else image)
+    if image.mode.startswith("RGB"):
+        pixels = np.asarray(image)[..., :3]
+        if (pixels != pixels[..., :1]).any():
+            raise XaibenchError(
+                f"{path}: this mask is coloured, so that its pixels have no single value; save it "
+                "in grey or with a palette."
+            )
+    return np.asarray(image.convert("L"))
 
 
-def _scale_down(image: Image.Image) -> NDArray[np.uint8]:
-    # Pillow's own conversion clips: all but the darkest 1/256 would come out white.
-    return (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
+def _colours(image: Image.Image) -> NDArray[np.int32] | None:
+    """Return one number for each colour, ``(H, W)``; None where there are greys only."""
+    if image.mode == "L":
+        return None
+    red, green, blue = np.moveaxis(flatten(image, "RGB").astype(np.int32), 2, 0)
+    if np.array_equal(red, green) and np.array_equal(green, blue):
+        return None
+    return np.asarray((red << 16) | (green << 8) | blue)
 
 
-def _flatten(image: Image.Image, mode: str) -> NDArray[np.uint8]:
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", layer.size, "black"), layer)
-    return np.asarray(image.convert(mode))
-
-
-def _check_colours(path: Path, image: Image.Image, grey: NDArray[np.uint8]) -> None:
+def _refuse_transparency(path: Path, image: Image.Image, grey: NDArray[np.uint8]) -> None:
     if image.has_transparency_data and not grey.any():
         alpha = np.asarray(image.convert("RGBA"))[..., 3]
         if 0 < alpha.mean() < _WHITE:
             raise XaibenchError(
                 f"{path}: this mask is drawn in black on nothing, as transparency, and would read "
                 "as empty; write it with 0 and 255."
-            )
-    if image.mode in ("1", "L") or grey.max() <= _FOREGROUND:
-        return
-    colours = _flatten(image, "RGB")
-    highest = colours.max(axis=2)
-    vivid = (highest > _FOREGROUND) & (highest - colours.min(axis=2) > _COLOURED)
-    if (vivid & (grey <= _FOREGROUND)).any():
-        raise XaibenchError(
-            f"{path}: this mask has several colours, of which only the bright ones would count; "
-            "write it with 0 and 255."
-        )
-
-
-def _open(path: Path) -> Image.Image:
-    try:
-        # By its name Pillow would map a file into memory, and scramble TIFFs that lie on a side.
-        with path.open("rb") as stream, Image.open(stream, formats=_FORMATS) as file:
-            _refuse_several(path, file)
-            file.load()
-            image = ImageOps.exif_transpose(file)
-            _refuse_unknown(path, image)
-            return image
-    except XaibenchError:
-        raise
-    except FileNotFoundError:
-        raise XaibenchError(f"{path}: no such file; put it there, or remove its link.") from None
-    except Image.DecompressionBombError as error:
-        said = str(error).partition(",")[0].replace("Image size", "its size")
-        raise XaibenchError(f"{path}: refused, {said}; scale it down or remove it.") from error
-    except UnidentifiedImageError as error:
-        raise XaibenchError(
-            f"{path}: not a readable image, whatever its name says; replace or remove it."
-        ) from error
-    except Exception as error:  # damaged files raise whatever they like
-        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise XaibenchError(
-            f"{path}: not a readable image ({said}); replace or remove it."
-        ) from error
-
-
-def _refuse_several(path: Path, file: Image.Image) -> None:
-    """Refuse animations and stacks, but neither previews nor what a camera adds to a photograph."""
-    frames, size = getattr(file, "n_frames", 1), file.size
-    if frames == 1 or file.format == "MPO":
-        return
-    file.seek(1)
-    alike = file.size == size
-    file.seek(0)
-    if alike:
-        raise XaibenchError(
-            f"{path}: it holds {frames} pictures, and nothing says which one counts; save that one "
-            "alone."
-        )
-
-
-def _refuse_unknown(path: Path, image: Image.Image) -> None:
-    if image.mode == "F":
-        raise XaibenchError(
-            f"{path}: an image of floating point numbers, and nothing says which of them is white; "
-            "save it with 8 or 16 bits."
-        )
-    if image.mode not in _MODES and not _deep(image):
-        raise XaibenchError(f"{path}: its pixels are {image.mode}; save it in grey or as RGB.")
-    if image.mode == "I":
-        low, high = int(np.asarray(image).min()), int(np.asarray(image).max())
-        if low < 0 or high > _DEEPEST:
-            raise XaibenchError(
-                f"{path}: its greys reach from {low} to {high}, and nothing says which of them is "
-                "white; save it with 8 or 16 bits."
             )

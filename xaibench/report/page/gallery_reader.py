@@ -41,6 +41,7 @@ class Reader:
         """
         self.section, self.run, self._stored = section, material.run, stored
         self.size: int = self.run["options"]["image_size"]
+        self._mask_resize = self.run["options"].get("mask_resize", "nearest")
         self.iou, self.threshold = _iou_of(self.run["metrics"])
         self._metric = self.iou or next(iter(headlines(self.run)), "")
         self._kind: str = self.run["metrics"].get(self._metric, {}).get("target", _KINDS[0])
@@ -63,7 +64,7 @@ class Reader:
             return None
         sample = self._by_id[name]
         picture = self._stored.images.read(sample)
-        grades = resize_picture(picture, self.size).mask
+        grades = resize_picture(picture, self.size, self._mask_resize).mask
         truth = None if grades is None else grades > 0
         verdicts = {model: self._verdict(choice.unit, model) for model in self._models}
         packed: dict[tuple[Packed, float], int] = {}

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from xaibench.core.data import Dataset, MaskLayer, Sample
+from xaibench.core.data import Dataset, Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.choice import LEAST_CLASSES, choose_classes, tell_alike
 from xaibench.core.reading.folders.arrangement import Arrangement, arrange
@@ -21,11 +21,12 @@ from xaibench.core.reading.folders.guards import check_arrangement, check_keys
 from xaibench.core.reading.folders.listing import Listing, list_names
 from xaibench.core.reading.folders.looks import look_like_masks
 from xaibench.core.reading.folders.remarks import remark
+from xaibench.core.reading.mask_style import MaskStyle
 from xaibench.core.reading.voc_xml import read_boxes
 
 
 def read_folder(
-    place: Path, trees: Mapping[str, Path], classes: Sequence[str], usage: str
+    place: Path, trees: Mapping[str, Path], classes: Sequence[str], style: MaskStyle, usage: str
 ) -> Dataset:
     """Return the dataset below a folder.
 
@@ -33,6 +34,7 @@ def read_folder(
         place: the folder.
         trees: folders of ``masks`` and ``boxes`` that options name.
         classes: those to use; all that are recognised by default.
+        style: how masks are written.
         usage: what to write, for messages.
 
     Raises:
@@ -61,7 +63,7 @@ def read_folder(
             key,
             images[0],
             chosen.index(homes[key].label),
-            tuple(map(MaskLayer, found.masks.get(key, []))),
+            tuple(each for file in found.masks.get(key, []) for each in style.layers(file)),
             tuple(box for file in found.boxes.get(key, []) for box in read_boxes(file)),
             part=homes[key].part,
         )

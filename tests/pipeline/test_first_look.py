@@ -1,0 +1,68 @@
+"""What a plan finds in files before the first epoch."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from xaibench.core.data import Dataset, MaskLayer, Sample
+from xaibench.core.errors import XaibenchError
+from xaibench.pipeline.first_look import look_at_files
+from xaibench.pipeline.options import RunOptions
+
+
+def scans(folder, count=6, *, mask=(slice(2, 30), slice(3, 40)), kind=np.uint8, top=200):
+    samples = []
+    for number in range(count):
+        rng = np.random.default_rng(number)
+        image = rng.integers(0, top, (48, 64)).astype(kind)
+        truth = np.zeros((48, 64), np.uint8)
+        truth[mask] = 255
+        path, layer = folder / f"{number}.png", folder / f"{number}_mask.png"
+        Image.fromarray(image).save(path)
+        Image.fromarray(truth).save(layer)
+        samples.append(Sample(str(number), path, number % 2, (MaskLayer(layer),)))
+    return Dataset(("a", "b"), tuple(samples))
+
+
+def test_whole_files_need_no_warning(tmp_path):
+    assert look_at_files(scans(tmp_path), RunOptions(image_size=32)) == []
+
+
+@pytest.mark.parametrize("name", ["3.png", "3_mask.png"])
+def test_a_file_cut_off_is_found(tmp_path, name):
+    dataset = scans(tmp_path)
+    file = tmp_path / name
+    file.write_bytes(file.read_bytes()[:-30])
+    with pytest.raises(XaibenchError, match=rf"{name}: not a readable image"):
+        look_at_files(dataset, RunOptions())
+
+
+def test_a_mask_of_another_size_is_found_and_the_others_counted(tmp_path):
+    dataset = scans(tmp_path)
+    for number in (2, 4):
+        Image.new("L", (48, 64)).save(tmp_path / f"{number}_mask.png")
+    with pytest.raises(XaibenchError, match=r"2_mask\.png: this mask is 48x64.* \(1 other images"):
+        look_at_files(dataset, RunOptions())
+
+
+def test_damaged_pixels_are_found_by_verifying(tmp_path):
+    dataset = scans(tmp_path)
+    file = tmp_path / "5.png"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 255
+    file.write_bytes(content)
+    look_at_files(dataset, RunOptions())
+    with pytest.raises(XaibenchError, match=r"5\.png: not a readable image"):
+        look_at_files(dataset, RunOptions(verify=True))
+
+
+def test_lost_and_inverted_masks_and_dark_images_are_warned_of(tmp_path):
+    lost = scans(tmp_path, mask=(slice(20, 21), slice(30, 31)))
+    (said,) = look_at_files(lost, RunOptions(image_size=32))
+    assert said.startswith("6 of 6 masks that were looked at mark nothing at this image size")
+    assert look_at_files(lost, RunOptions(image_size=32, mask_resize="area")) == []
+    turned = scans(tmp_path, mask=(slice(None), slice(None)))
+    (said,) = look_at_files(turned, RunOptions(image_size=32))
+    assert "are black and white swapped?" in said
+    (said,) = look_at_files(scans(tmp_path, kind=np.uint16, top=4096), RunOptions())
+    assert said.startswith("6 of 6 images of 16 bits that were looked at are nearly black")
