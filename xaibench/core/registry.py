@@ -79,8 +79,7 @@ def metric(
 ) -> Callable[[Function], Function]:
     """Declare a metric: a function that returns one value for each map, ``(B,)``; NaN: undefined.
 
-    With ``pool`` it returns statistics ``(B, S)`` instead, a row of NaN where undefined, and its
-    value is one for all images: ``pool`` of the statistics' mean.
+    With ``pool``: statistics ``(B, S)``, a row of NaN where undefined, for one value of all images.
 
     Args:
         higher_is_better: direction of the arrow on the board.
@@ -95,7 +94,7 @@ def metric(
         baseline: in words, what stands in the place of what is covered or removed.
         pool: differentiable, statistics' mean ``(S,)`` -> value; makes it a pooled estimand.
         ranked: False where it chose something by the truth that it is judged by.
-        pixelwise: whether it is the same when map and mask are shuffled alike.
+        pixelwise: it is the same when map and mask are shuffled alike.
     """
     traits = MetricTraits(
         higher_is_better, family, bounds, target, turned_by or {}, counted, threshold, ties,

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.files import is_file
-from xaibench.core.recipe import AUGMENTATIONS, read_schedule
+from xaibench.core.recipe import AUGMENTATIONS, check_augmentation, read_schedule
 from xaibench.core.spec import split_list
 from xaibench.core.suggest import did_you_mean
 from xaibench.executors.find import check_executor
@@ -213,7 +213,7 @@ def _check(options: RunOptions) -> None:
     if options.train_fraction == 0:
         raise XaibenchError("--train-fraction 0: something must be left to learn from.")
     read_schedule(options.schedule)
-    _check_augmentation(options.augmentation)
+    check_augmentation(options.augmentation)
     check_executor(options.executor)
     if not 0 < options.learning_rate < inf:
         raise XaibenchError(f"--learning-rate {options.learning_rate}: must be positive.")
@@ -240,15 +240,3 @@ def _check(options: RunOptions) -> None:
             raise XaibenchError(f"{flag(name)}: name at least one.")
         if len(set(chosen)) < len(chosen):
             raise XaibenchError(f"{flag(name)}: {', '.join(map(str, chosen))} repeats a name.")
-
-
-def _check_augmentation(chosen: tuple[str, ...]) -> None:
-    if "none" in chosen and len(chosen) > 1:
-        raise XaibenchError(f"--augmentation {','.join(chosen)}: 'none' stands alone.")
-    for name in chosen:
-        if name not in (*AUGMENTATIONS, "none"):
-            raise XaibenchError(
-                f"--augmentation {','.join(chosen)}: there is no '{name}'"
-                f"{did_you_mean(name, AUGMENTATIONS)}; choose some of {', '.join(AUGMENTATIONS)}, "
-                "or none."
-            )
