@@ -87,18 +87,23 @@ def explain(
     methods: Sequence[str] | str = ("gradcam",),
     *,
     layer: str | None = None,
+    output: str | int | None = None,
     seed: int = 0,
 ) -> dict[str, Tensor]:
     """Explain any torch classifier.
 
     Args:
-        model: returns logits ``(B, K)``; left as it was, no hooks, gradients or modes changed. To
-            explain it again and again, make an `Explainer`.
+        model: returns logits ``(B, K)``, one logit ``(B, 1)`` of class 1 beside class 0, or
+            probabilities; left as it was, no hooks, gradients or modes changed. To explain it again
+            and again, make an `Explainer`.
         images: ``(B, C, H, W)`` as the model takes them.
         targets: class of each image, one class for all, or None for the predicted ones.
         methods: names with options, ``name[option=value]``.
         layer: the CAM layer's name; without it torchvision's networks have theirs in a table
             (`xaibench layers` shows it), others the last spatial one that the logits depend on.
+        output: where the model returns several things, the name or number of what counts; where
+            numbers in [0, 1] may be either, ``"logits"`` or ``"probabilities"``; both as
+            ``"1:probabilities"``.
         seed: of methods that draw random numbers.
 
     Returns:
@@ -108,7 +113,7 @@ def explain(
     Raises:
         XaibenchError: no layer suits, or a method asks for what this model has not.
     """
-    explainer = Explainer(model, layer=layer, fold=False)
+    explainer = Explainer(model, layer=layer, output=output, fold=False)
     return explainer(images, targets, methods, seed=seed)
 
 
@@ -120,6 +125,7 @@ def score(
     model: nn.Module | None = None,
     images: Tensor | np.ndarray | None = None,
     targets: Tensor | Sequence[int] | int | None = None,
+    output: str | int | None = None,
 ) -> pd.DataFrame:
     """Score any saliency maps.
 
@@ -127,9 +133,10 @@ def score(
         maps: ``(B, H, W)`` in [0, 1].
         masks: ``(B, H, W)``: boolean, or relevance grades with 0 for the background.
         metrics: names with options; faithfulness metrics need ``model`` and ``images``.
-        model: returns logits ``(B, K)``.
+        model: as `explain` takes it.
         images: ``(B, C, H, W)`` as the model takes them, covered by multiplication with the map.
         targets: classes explained; None for the predicted ones.
+        output: as for `explain`.
 
     Returns:
         One row for each map and metric: ``map`` (its number), ``metric``, ``value``, ``status``.
@@ -161,7 +168,7 @@ def score(
         )
     if not bool((masks.to(torch.int8) == masks).all()):
         raise XaibenchError("masks must be boolean or small whole grades; pass masks > 0.")
-    wrapped = None if model is None or images is None else wrap(model, None)
+    wrapped = None if model is None or images is None else wrap(model, given, output=output)
     return _score(_gather(maps, masks, given, wrapped, targets), maps, bound)
 
 

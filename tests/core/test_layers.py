@@ -263,11 +263,12 @@ class TwoHeads(nn.Module):
 
 
 def test_another_head_does_not_lead_to_its_own_branch():
-    network, images = TwoHeads(), torch.rand(1, 3, 48, 64)
-    assert find_cam_layer(network, images) == "a"
-    assert check_layer(network, images, "a").name == "a"
+    images = torch.rand(1, 3, 48, 64)
+    network = Classifier(TwoHeads(), cam_layer=None, output=0)
+    assert find_cam_layer(network, images) == "network.a"
+    assert check_layer(network, images, "network.a").name == "network.a"
     with pytest.raises(XaibenchError, match="fewer than two positions of layer 'b'"):
-        check_layer(network, images, "b")
+        check_layer(network, images, "network.b")
 
 
 @pytest.mark.parametrize("kind", ["vit", "swin", "resnet18"])

@@ -10,6 +10,7 @@ from xaibench.checks.networks import CLASSES
 from xaibench.checks.rule import Broken
 from xaibench.checks.state import isolated
 from xaibench.core.model import Batch, Model, evaluating
+from xaibench.core.passes.acceptance import accept
 from xaibench.core.plugin import Bound, Plugin
 from xaibench.pipeline.building import ModelWords, numbered
 
@@ -61,6 +62,9 @@ class ModelTrial:
                 f"it returned a {type(built).__name__}; return an xaibench.Model, such as "
                 "xaibench.Classifier(network, cam_layer=...)."
             )
+        accept(built, torch.zeros(1, 3, self.side, self.side), dependent=True)
+        if built.output_form is not None and built.output_form.single:
+            self.classes = 2
         return built
 
     @cached_property
@@ -93,7 +97,7 @@ class ModelTrial:
     def look(self, model: Model, images: Tensor, noise: int = 0) -> Given:
         """Return what a model gives in evaluation mode, with its saliency if it has any."""
         with evaluating(model), torch.no_grad(), isolated(noise):
-            outputs = model.outputs(images.clone(), saliency="saliency" in model.abilities)
+            outputs = model.answer(images.clone(), saliency="saliency" in model.abilities)
         return {name: value for name, value in outputs._asdict().items() if value is not None}
 
 

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from xaibench.core.contract import CLASSIFIER_WORDS, LAYER_WORDS
 from xaibench.core.errors import XaibenchError
+from xaibench.core.output_form import OutputChoice, OutputForm
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -19,8 +20,9 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 class Outputs(NamedTuple):
     """What one forward pass gives.
 
-    ``logits`` are ``(B, K)``, of models that don't classify ``(B, 0)``; the others are words of
-    the vocabulary (`core.contract.OWN_WORDS`), None where a model has no such thing.
+    ``logits`` are ``(B, K)``, or ``(B, 1)`` for two classes; of models that don't classify they are
+    ``(B, 0)``. The others are words of the vocabulary (`core.contract.OWN_WORDS`), None where a
+    model has no such thing.
     """
 
     logits: Tensor
@@ -60,10 +62,13 @@ class Model(nn.Module):
         pretrained: all but the `new_parameters` were learned before; these then learn faster.
         classifies: it has logits; other models are judged by one that has.
         all_masks: it learns from all training masks, whatever the budget: an upper bound.
+        output_form: how its numbers are read, and `class_count` K: found by `passes.acceptance`.
     """
 
     classifies = True
     all_masks = False
+    output_form: OutputForm | None = None
+    class_count: int | None = None
 
     mean: Tensor
     std: Tensor
@@ -76,8 +81,11 @@ class Model(nn.Module):
         std: Sequence[float] = IMAGENET_STD,
         trained: bool = False,
         pretrained: bool = False,
+        output: str | int | None = None,
     ) -> None:
+        """Take what holds for any model; ``output`` is read by `OutputChoice.parse`."""
         super().__init__()
+        self.output_choice = OutputChoice.parse(output)
         self.cam_layer = cam_layer
         self.trained = trained
         self.pretrained = pretrained
@@ -105,7 +113,17 @@ class Model(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits ``(B, K)``."""
-        return self.outputs(images).logits
+        return self.answer(images).logits
+
+    def answer(self, images: Tensor, *, saliency: bool = False) -> Outputs:
+        """Run `outputs`; whatever the network's numbers are, logits ``(B, K)`` come out."""
+        outputs = self.outputs(images, saliency=saliency)
+        form = self.output_form or OutputForm.of_logits(outputs.logits)
+        return outputs._replace(logits=form.logits(outputs.logits))
+
+    def confidences(self, logits: Tensor) -> Tensor:
+        """Return confidences ``(B, K)`` of logits that `answer` gave."""
+        return (self.output_form or OutputForm()).confidences(logits)
 
     def embed(self, images: Tensor) -> Tensor:
         """Return embeddings ``(B, D)``: what the last linear layer sees, pooled where spatial.
@@ -130,12 +148,12 @@ class Model(nn.Module):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the training loss under "loss", and its parts by name."""
-        logits = self.forward(batch.images)
-        return {"loss": cross_entropy(logits, batch)}
+        numbers = self.outputs(batch.images).logits
+        return {"loss": cross_entropy(numbers, batch, self.output_form)}
 
 
 class Classifier(Model):
-    """Any network from normalised images to logits.
+    """Any network from normalised images to logits or probabilities.
 
     Its head was made for this dataset's classes; a frozen network learns nothing but that, and the
     rest stays in evaluation mode, so that its batch norms keep their statistics.
@@ -153,7 +171,7 @@ class Classifier(Model):
         """Wrap a network.
 
         Args:
-            network: normalised images -> logits.
+            network: normalised images -> logits, or what `output` says.
             cam_layer: the name, in the network, of the submodule whose output CAM methods read.
             head: the name of the part that is new; by default the last layer.
             frozen: the head alone learns.
@@ -186,7 +204,7 @@ class Classifier(Model):
         """Run the network; it has no saliency of its own."""
         if saliency:
             raise XaibenchError("this model has no saliency map of its own.")
-        return Outputs(logits_of(self.network(self.normalise(images))))
+        return Outputs(self.output_choice.find(self.network(self.normalise(images))))
 
     def new_parameters(self) -> list[nn.Parameter]:
         """Return the head's parameters."""
@@ -205,27 +223,14 @@ def last_layer(network: nn.Module) -> nn.Module:
     return layers[-1]
 
 
-def cross_entropy(logits: Tensor, batch: Batch) -> Tensor:
-    """Return the mean cross-entropy over the counted images, each weighed by its class."""
-    total = functional.cross_entropy(
-        logits, batch.labels, weight=batch.class_weights, reduction="sum"
-    )
-    return total / batch.images_counted
+def cross_entropy(numbers: Tensor, batch: Batch, form: OutputForm | None = None) -> Tensor:
+    """Return the mean cross-entropy over the counted images, each weighed by its class.
 
-
-def logits_of(result: Any) -> Tensor:
-    """Find the logits in what a network returns: a tensor, ``.logits``, or the first of a tuple.
-
-    Raises:
-        XaibenchError: there is no ``(B, K)`` tensor.
+    Without a form the numbers are logits ``(B, K)``, or ``(B, 1)`` for two classes.
     """
-    found = getattr(result, "logits", result)
-    if isinstance(found, (tuple, list)) and found:
-        found = found[0]
-    if not isinstance(found, Tensor) or found.ndim != 2:  # noqa: PLR2004 (B, K)
-        shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
-        raise XaibenchError(f"the network must return logits (B, K), but it returned {shape}.")
-    return found
+    logs = (form or OutputForm.of_logits(numbers)).log_likelihoods(numbers)
+    total = functional.nll_loss(logs, batch.labels, weight=batch.class_weights, reduction="sum")
+    return total / batch.images_counted
 
 
 @contextmanager

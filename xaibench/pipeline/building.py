@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from xaibench.core.contract import CLASSIFIER_WORDS, METHOD_WORDS, OWN_WORDS
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model, evaluating
+from xaibench.core.passes.acceptance import accept
 from xaibench.core.passes.head import find_head
 from xaibench.core.plugin import Bound
 
@@ -72,14 +72,13 @@ def build_model(model: Bound, words: ModelWords, image: Tensor) -> Model:
 
 
 def try_out(model: Model, spec: str, image: Tensor) -> None:
-    """Refuse a model that can't classify an image.
+    """Find out what a model gives for such images, and refuse one that can't be used.
 
     Raises:
-        XaibenchError: it fails, or gives no logits.
+        XaibenchError: it fails, or `core.passes.acceptance` refuses it.
     """
     try:
-        with torch.inference_mode(), evaluating(model):
-            model.outputs(image)
+        accept(model, image)
     except XaibenchError as error:
         raise XaibenchError(f"model {spec}: {error}") from error
     except Exception as error:

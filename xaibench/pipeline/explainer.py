@@ -35,6 +35,7 @@ class Explainer:
         model: nn.Module,
         *,
         layer: str | None = None,
+        output: str | int | None = None,
         precision: Precision = "fp32",
         fold: bool = True,
         compiled: bool = False,
@@ -42,16 +43,18 @@ class Explainer:
         """Take any torch classifier; it is left as it was, no hooks, gradients or modes changed.
 
         Args:
-            model: returns logits ``(B, K)``.
+            model: as `xaibench.explain` takes it.
             layer: the CAM layer's name; without it torchvision's networks have theirs in a table,
                 others the last spatial one that the logits depend on.
+            output: as for `xaibench.explain`.
             precision: ``fp32``, or ``bf16`` or ``fp16``, which change maps.
             fold: fold batch norms into convolutions, in a copy.
             compiled: run long work (Score-CAM, RISE, occlusion) through ``torch.compile``.
         """
-        self.model, self._layer = model, layer
+        self.model, self._layer, self._output = model, layer, output
         self._precision: Precision = precision
         self._fold, self._compiled = fold, compiled
+        self._model: Model | None = None
         self._engine: Engine | None = None
 
     @torch.inference_mode(mode=False)  # whatever the caller's mode: gradients are needed
@@ -65,29 +68,36 @@ class Explainer:
     ) -> dict[str, Tensor]:
         """Return each method's saliency maps, as `xaibench.explain` does."""
         images = check_images(images, self.model)
-        bound = [bind("method", spec) for spec in listed(methods)]
+        named = {text: bind("method", text) for text in listed(methods)}
+        bound = list(named.values())
         engine = self._ready(images, bound)
         check_words(bound, engine.model, images)
 
-        def explain(first: int, last: int) -> dict[str, Tensor]:
+        def explain(first: int, last: int) -> list[Tensor]:
             rows = slice(first, last)
             tape = Tape(engine, images[rows], words_of(bound) | {"logits"})
             return self._explain(tape, targets, bound, rows, count=len(images), seed=seed)
 
         with evaluating(engine.model):
             parts = list(engine.batch_size(images).over(len(images), explain))
-        return {spec: torch.cat([part[spec] for part in parts]) for spec in parts[0]}
+        return {
+            text: torch.cat(maps)
+            for text, maps in zip(named, zip(*parts, strict=True), strict=True)
+        }
 
     def _ready(self, images: Tensor, methods: Sequence[Bound]) -> Engine:
-        needs_layer = bool(words_of(methods) & LAYER_WORDS) and not isinstance(self.model, Model)
-        if needs_layer and self._layer is None:
-            self._layer, self._engine = find_cam_layer(self.model, images[:1]), None
         moved = self._engine is not None and self._engine.device != images.device
-        if self._engine is None or moved:
+        if self._model is None or moved:
             keep_freed_memory()
-            wrapped = wrap(self.model, self._layer)
+            self._model = wrap(self.model, images, self._layer, self._output)
+            self._engine = None
+        needs_layer = bool(words_of(methods) & LAYER_WORDS) and not isinstance(self.model, Model)
+        if needs_layer and self._model.cam_layer is None:
+            self._model.cam_layer = self._layer = find_cam_layer(self._model, images[:1])
+            self._engine = None
+        if self._engine is None:
             self._engine = Engine(
-                wrapped, precision=self._precision, fold=self._fold, full_blocks=False,
+                self._model, precision=self._precision, fold=self._fold, full_blocks=False,
                 compiled=self._compiled,
             )  # fmt: skip
         return self._engine
@@ -95,7 +105,7 @@ class Explainer:
     @staticmethod
     def _explain(
         tape: Tape, targets: object, methods: Sequence[Bound], rows: slice, *, count: int, seed: int
-    ) -> dict[str, Tensor]:
+    ) -> list[Tensor]:
         images = tape.images
         logits = tape.logits[: len(images)].detach()
         chosen = find_targets(targets, logits, rows, count)
@@ -104,7 +114,7 @@ class Explainer:
         batch = TestBatch(
             ids, images, masks, [False] * len(ids), {"label": chosen}, tape.engine.predict
         )
-        maps: dict[str, Tensor] = {}
+        found = []
         for method in methods:
             tape.engine.gap = None
             raw = {"label": ask(method, tape, batch, "label", seed=seed, mean_mask=None)}
@@ -113,5 +123,5 @@ class Explainer:
                     "%s: its attributions miss up to %.2g %% of the sum that they promise",
                     method.spec, 100 * (tape.engine.gap or 0.0),
                 )  # fmt: skip
-            maps[method.spec] = finish_maps(method, raw, batch)["label"].values
-        return maps
+            found.append(finish_maps(method, raw, batch)["label"].values)
+        return found

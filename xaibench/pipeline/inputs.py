@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from xaibench.core.contract import CLASSIFIER_WORDS, LAYER_WORDS, MASK_WORDS
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Classifier, Model
+from xaibench.core.output_form import OutputChoice
+from xaibench.core.passes.acceptance import accept
 from xaibench.core.passes.layers import full_name
 from xaibench.core.plugin import Bound
 from xaibench.pipeline.building import missing_word
@@ -47,14 +49,25 @@ def check_images(images: Tensor | np.ndarray, model: nn.Module) -> Tensor:
     return images.detach().to(parameter).clone()
 
 
-def wrap(model: nn.Module, layer: str | None) -> Model:
-    """Make a model of any network that takes these images; itself it stays as it was."""
+def wrap(
+    model: nn.Module, images: Tensor, layer: str | None = None, output: str | int | None = None
+) -> Model:
+    """Make a model of any network that takes these images; itself it stays as it was.
+
+    Raises:
+        XaibenchError: there is no such layer, or the network gives nothing that can be explained.
+    """
     name = None if layer is None else full_name(model, layer)
+    wrapped: Model
     if isinstance(model, Model):
-        wrapped: Model = copy(model)
+        wrapped = copy(model)
         wrapped.cam_layer = name or model.cam_layer
-        return wrapped
-    return _AsGiven(model, cam_layer=name)
+        if output is not None:
+            wrapped.output_choice = OutputChoice.parse(output)
+    else:
+        wrapped = _AsGiven(model, cam_layer=name, output=output)
+    accept(wrapped, images)
+    return wrapped
 
 
 def check_words(methods: Sequence[Bound], model: Model, images: Tensor) -> None:

@@ -107,6 +107,13 @@ class Selection:
         chosen = self.options.weights if weights is None else weights
         words = ModelWords(self.dataset.classes, self.options.image_size, chosen)
         built = build_model(model, words, self.blank)
+        if built.classifies and built.class_count != words.classes:
+            raise XaibenchError(
+                f"model {model.spec} tells {built.class_count} classes apart, but "
+                f"{self.options.dataset} has {words.classes} ({', '.join(words.class_names[:5])}"
+                f"{', ...' if words.classes > 5 else ''}); build it with `classes` outputs, or "  # noqa: PLR2004
+                "choose another dataset."
+            )
         self._about[model.spec] = About(built.classifies, built.all_masks)
         if self.options.layer:
             self._choose_layer(built, model.spec)

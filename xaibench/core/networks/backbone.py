@@ -67,7 +67,7 @@ def build_classifier(
     network, head = _build(name, classes, weights, hidden, dropout)
     return Classifier(
         network, cam_layer=known_layer(network), head=head, frozen=frozen,
-        pretrained=weights != "none", **normalisation(name),
+        pretrained=weights != "none", output="logits", **normalisation(name),
     )  # fmt: skip
 
 

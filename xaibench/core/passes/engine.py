@@ -6,10 +6,10 @@ from typing import Literal, get_args
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model
+from xaibench.core.passes.acceptance import accept
 from xaibench.core.passes.batching import BatchSize
 from xaibench.core.passes.compiling import compile_network
 from xaibench.core.passes.device import autocast, full_precision
@@ -75,6 +75,8 @@ class Engine:
 
     def fast(self, images: Tensor) -> Model:
         """Return the network that passes run on, made at the first call."""
+        if self.model.output_form is None:
+            accept(self.model, images, dependent=True)  # plans have refused that
         if self._fast is None:
             # Not the images themselves: the decision must not depend on who comes first.
             noise = torch.rand(images.shape[1:], generator=torch.Generator().manual_seed(0))
@@ -88,7 +90,7 @@ class Engine:
 
     def predict(self, images: Tensor) -> Tensor:
         """Return confidences ``(B, K)``."""
-        return functional.softmax(self.logits(images), dim=1)
+        return self.model.confidences(self.logits(images))
 
     def stream(self, make: Callable[[int, int], Tensor], count: int, like: Tensor) -> Tensor:
         """Return the logits ``(count, K)`` of images that are made, seen and dropped in parts.

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from torchvision.ops.misc import Permute
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.model import evaluating, logits_of
+from xaibench.core.model import evaluating
 from xaibench.core.networks.known_layers import known_layer
+from xaibench.core.output_form import OutputChoice
 from xaibench.core.passes.activations import as_activations, fits_image, token_grid
 from xaibench.core.suggest import did_you_mean
 
@@ -141,7 +142,8 @@ def _observe(network: nn.Module, images: Tensor) -> tuple[list[SpatialLayer], Te
     ]
     try:
         with evaluating(network), torch.enable_grad():
-            logits = logits_of(network(images.detach().clone().requires_grad_().clone()))
+            result = network(images.detach().clone().requires_grad_().clone())
+            logits = OutputChoice().find(result)
             return runs, _weigh(logits) + _weigh(_embedding(logits, linear)), logits.shape[1]
     finally:
         for hook in hooks:
@@ -152,7 +154,7 @@ def _recorder(
     name: str, runs: list[SpatialLayer], linear: list[tuple[Tensor, Tensor]]
 ) -> Callable[..., None]:
     def record(module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
-        if isinstance(output, Tensor) and output.requires_grad:
+        if isinstance(output, Tensor) and output.ndim and output.requires_grad:
             runs.append(SpatialLayer(name, module, output))
             if isinstance(module, nn.Linear) and isinstance(inputs[0], Tensor) and output.ndim == 2:  # noqa: PLR2004
                 linear.append((inputs[0], output))

@@ -127,7 +127,8 @@ class Question:
     def respond(self, row: int, copies: Copies, count: int, *, confidence: bool = False) -> Tensor:
         """Return the target's logit, or its confidence, on ``count`` copies of an image."""
         logits = self._engine.stream(copies, count, self.tape.images)
-        return (logits.softmax(dim=1) if confidence else logits)[:, self.targets[row]]
+        values = self._engine.model.confidences(logits) if confidence else logits
+        return values[:, self.targets[row]]
 
     def target_logits(self, images: Tensor) -> Tensor:
         """Return the target's logit ``(n,)``; several images for each target may follow another."""

@@ -50,7 +50,7 @@ class Tape:
         graph, saliency = bool(asked & _NEED_GRAPH), "saliency" in asked
         with torch.no_grad(), self._tap(network, wants_layer, graph), engine.casting():
             filled = engine.batch_size(images).fill(images)
-            self._outputs = network.outputs(filled, saliency=saliency)
+            self._outputs = network.answer(filled, saliency=saliency)
         engine.seen += len(images)
         if wants_layer and self._output is None:
             raise XaibenchError(f"the CAM layer '{network.cam_layer}' did not run; choose another.")
