@@ -32,8 +32,8 @@ ROOMS = {
     "studies": Room(315, 146, 500, 196, "middle", "runs that differ in one thing"),
     "pipeline": Room(24, 240, 450, 290, "middle", "plan, train, explain, score, analyse"),
     "executors": Room(24, 318, 330, 368, "middle", "tasks for processes and machines"),
-    "report": Room(470, 240, 760, 484, "report", "tables, figures, pages"),
-    "results": Room(24, 384, 450, 410, "middle", "what a run leaves on disk, and its only door"),
+    "report": Room(470, 240, 760, 368, "report", "tables, figures, pages"),
+    "results": Room(24, 384, 760, 410, "middle", "what a run leaves on disk, and its only door"),
     "core": Room(24, 516, 724, 566, "core", "the contract, and all that runs a network"),
     "stats": Room(0, 588, 760, 618, "core", "arrays in, numbers out"),
     **{

@@ -23,7 +23,7 @@ FILES = {
     "figures/FIGURE.svg": "the same, for papers",
     "grid.png": "test images by methods, with the mask outlined",
     "run.json": "options, versions, protocol hash, seeds, traits of all plugins, and the command",
-    "tables.json": "checksums of the tables that were gathered",
+    "tables.json": "checksums of `run.json`, tables of rows, splits and histories",
     "locks/NAME.lock": "who works on what; empty, and of no account once nobody does",
     "locks/runs/NAME.lock": "who works in the folder",
     "run.log": "what happened, with the time, run after run",

@@ -103,7 +103,11 @@ def test_a_report_refuses_damaged_tables_by_name(name, out, tmp_path):
     (out / name).write_bytes(flip((out / name).read_bytes(), chance))
     code, said = Live(["report", out], tmp_path / "said").wait()
     assert code == 2
-    assert said.strip().splitlines()[-1].startswith(f"error: {out / name} is damaged")
+    assert (
+        said.strip()
+        .splitlines()[-1]
+        .startswith(f"error: {out}: changed or gone since the run: {name}")
+    )
     assert not (out / "report.html").exists()
 
 

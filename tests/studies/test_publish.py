@@ -119,6 +119,9 @@ def test_an_unfinished_run_is_refused(tmp_path, call):
 def test_a_folder_without_costs_is_published_as_it_is(copy, tmp_path, call):
     for name in ("costs.csv", "tables.json"):
         (copy / "0" / name).unlink()
+    about = json.loads((copy / "0" / "run.json").read_text("utf-8"))
+    del about["schema"]  # as of before, when costs weren't measured
+    (copy / "0" / "run.json").write_text(json.dumps(about), "utf-8")
     code, _, err = call("publish", str(copy / "0"), str(tmp_path / "published"))
     assert code == 0, err
     assert not (tmp_path / "published" / "costs.csv").exists()

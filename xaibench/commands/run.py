@@ -151,15 +151,20 @@ def _run(options: dict[str, Any], origin: Mapping[str, str], *, dry_run: bool) -
 @talking
 @click.argument("directory", type=Path)
 @click.option("--full", is_flag=True, help="print all tables, not only what came out")
+@click.option(
+    "--accept-changes",
+    is_flag=True,
+    help="report files that were changed since the run, and say so on the page",
+)
 @plugin_option
-def report(directory: Path, *, full: bool) -> None:
+def report(directory: Path, *, full: bool, accept_changes: bool) -> None:
     """Write a run's or a study's tables and pictures again."""
     from xaibench.report.study import is_study, rewrite_study
 
     if is_study(directory):
         show_study(directory, rewrite_study(directory))
     else:
-        show(directory, full=full)
+        show(directory, full=full, accept_changes=accept_changes)
 
 
 def show_study(out: Path, answers: Iterable[str]) -> None:
@@ -169,7 +174,7 @@ def show_study(out: Path, answers: Iterable[str]) -> None:
     say(f"written to {out}: study.md, study.csv, study.png, study.svg")
 
 
-def show(out: Path, *, full: bool = False) -> None:
+def show(out: Path, *, full: bool = False, accept_changes: bool = False) -> None:
     """Write a folder's report, and print what came out or all of its board."""
     from xaibench.core.progress import progress_bar
     from xaibench.report.wording.analysis_document import analysis_lines
@@ -177,7 +182,7 @@ def show(out: Path, *, full: bool = False) -> None:
     from xaibench.report.write import write_report
 
     with progress_bar("write", "the report", 1):
-        contents = write_report(out)
+        contents = write_report(out, accept_changes=accept_changes)
     if text := full_boards(contents) if full else summary(contents):
         say(text)
     for line in analysis_lines(out):

@@ -21,6 +21,7 @@ from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.options import RunOptions
 from xaibench.pipeline.plan import Plan
 from xaibench.pipeline.selection import Selection
+from xaibench.results.records import SCHEMA
 from xaibench.results.splits import write_split
 
 _PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "scikit-image", "pillow")
@@ -33,6 +34,7 @@ def describe_run(
     options = selection.options
     protocol = describe_protocol(selection, plan)
     return {
+        "schema": SCHEMA,
         "xaibench": __version__,
         "command": command,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -12,8 +12,15 @@ from xaibench.pipeline.cells import Ledger, ledgers_of
 from xaibench.pipeline.plan import Plan
 from xaibench.pipeline.selection import Selection
 from xaibench.pipeline.tuning import TUNED
-from xaibench.results.folder import COSTS_FILE, PREDICTIONS_FILE, ROWS_FILES, SCORES_FILE, Place
-from xaibench.results.integrity import check_sums, record_sums
+from xaibench.results.folder import (
+    COSTS_FILE,
+    HISTORY_FILE,
+    PREDICTIONS_FILE,
+    ROWS_FILES,
+    SCORES_FILE,
+    Place,
+)
+from xaibench.results.seal import check_seal, seal
 from xaibench.results.tables import COSTS, GAP, read_table, stored_table
 
 _VALUES_AT_ONCE = 50_000
@@ -32,7 +39,7 @@ def load_scores(out: str | Path) -> pd.DataFrame:
     path = stored_table(Path(out) / SCORES_FILE)
     if not path.is_file():
         raise XaibenchError(f"{path}: no such file; name the --out folder of a finished run.")
-    check_sums(path.parent)
+    list(check_seal(path.parent))
     return read_table(path)
 
 
@@ -42,7 +49,16 @@ def gather(selection: Selection, plan: Plan) -> None:
     _write_frames(out / SCORES_FILE, _score_frames(selection, plan), SCORE_COLUMNS)
     _write_frames(out / PREDICTIONS_FILE, _prediction_frames(selection), list(Place._fields))
     _write_frames(out / COSTS_FILE, _cost_frames(selection), [*Place._fields, "method"])
-    record_sums(out, ROWS_FILES)
+    seal_run(selection)
+
+
+def seal_run(selection: Selection) -> None:
+    """Seal what a report is made from: ``run.json``, the tables of rows, splits and histories."""
+    layout, ledgers = selection.layout, list(ledgers_of(selection))
+    splits = dict.fromkeys(layout.split_file(ledger.place) for ledger in ledgers)
+    histories = [ledger.folder / HISTORY_FILE for ledger in ledgers if ledger.model_is_trained()]
+    tables = [layout.out / name for name in ROWS_FILES]
+    seal(layout.out, [path for path in [*tables, *splits, *histories] if path.is_file()])
 
 
 def _score_frames(selection: Selection, plan: Plan) -> Iterator[pd.DataFrame]:

@@ -29,7 +29,7 @@ from xaibench.pipeline.renewal import renew
 from xaibench.pipeline.selection import Selection
 from xaibench.pipeline.tasks import tasks_of
 from xaibench.pipeline.work import Failures
-from xaibench.results.folder import RUN_FILE, Layout
+from xaibench.results.folder import RUN_FILE, SEAL_FILE, Layout
 
 _log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ def _run_plan(
     splits = dict(save_split(selection, fold) for fold in selection.folds)
     about = describe_run(selection, plan, command, splits)
     about |= {"suite": dict(suite)} if suite else {}
-    if not alone:
+    if not alone and not (out / SEAL_FILE).is_file():  # what is sealed stays until all is made
         write_json(out / RUN_FILE, about)
     _do_all(selection, plan, outcome)
     remove_leftovers(out)  # of workers that were lost

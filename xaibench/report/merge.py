@@ -21,7 +21,8 @@ from xaibench.report.facts.traits import Run
 from xaibench.report.judging.chapter import Contents, judge_all
 from xaibench.report.write import illustrate, write_tables
 from xaibench.results.folder import RUN_FILE
-from xaibench.results.integrity import record_sums
+from xaibench.results.records import SCHEMA
+from xaibench.results.seal import seal
 
 _CELL = [*PLACE, "method"]
 
@@ -82,8 +83,8 @@ def write_merged(material: Material, out: Path) -> Contents:
     for name, table in tables.items():
         with replacing(out / f"{name}.csv") as path:
             table.to_csv(path, index=False)
-    record_sums(out, (f"{name}.csv" for name in tables))
     write_json(out / RUN_FILE, material.run)
+    seal(out, [out / f"{name}.csv" for name in tables])
     illustrate(contents, out)
     return contents
 
@@ -133,6 +134,7 @@ def _describe(runs: Mapping[str, Run], command: str) -> dict[str, Any]:
             held["splits"] |= about["splits"]
             held["recipes"] |= about["recipes"]
     return {
+        "schema": SCHEMA,
         "xaibench": " and ".join(_versions(all_runs)),
         "command": command,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -28,7 +28,7 @@ from xaibench.results.folder import (
     SLICES_FILE,
     STUDY_FIGURE_FILE,
 )
-from xaibench.results.integrity import record_sums
+from xaibench.results.seal import seal
 from xaibench.results.tables import read_table, stored_table
 
 _FIGURES = ("agreement", "confusion", "training")  # and the boards of the headlines
@@ -98,10 +98,12 @@ def _publish_run(source: Path, out: Path) -> None:
     told = {name: portable(run[name]) for name in _TOLD if name in run}
     write_json(out / RUN_FILE, run | told | {_MARK: True})
     there = (stored_table(source / name) for name in ROWS_FILES)
-    record_sums(out, [_copy(table, out) for table in there if table.is_file()])
+    sealed = [out / _copy(table, out) for table in there if table.is_file()]
     for path in _found(source, *REPORTED):
         with replacing(out / path.relative_to(source)) as place:
             shutil.copyfile(path, place)
+        sealed.append(out / path.relative_to(source))
+    seal(out, sealed)
     boards = (f"*board-{folder_name(metric)}" for metric in headlines(run))
     figures = _found(source, *(f"{FOLDER}/{name}.png" for name in (*boards, *_FIGURES)))
     sizes = dict.fromkeys(figures, _PLOT_PIXELS)

@@ -23,8 +23,12 @@ from xaibench.results.folder import ANALYSES_FILE, BOARD_LATEX_FILE, BOARD_MARKD
 _log = logging.getLogger(__name__)
 
 
-def write_report(out: Path) -> Contents:
+def write_report(out: Path, *, accept_changes: bool = False) -> Contents:
     """Write all tables, figures and pages of a run's folder.
+
+    Args:
+        out: the folder.
+        accept_changes: take files that were changed since the run; the page says so.
 
     Returns:
         What they say, in numbers.
@@ -32,7 +36,7 @@ def write_report(out: Path) -> Contents:
     Raises:
         XaibenchError: the folder is no run's, or holds no scores yet.
     """
-    contents = judge_all(read_material(out), out)
+    contents = judge_all(read_material(out, accept_changes=accept_changes), out)
     write_tables(contents, out)
     illustrate(contents, out)
     return contents

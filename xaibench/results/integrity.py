@@ -3,18 +3,18 @@
 import json
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum, fingerprint
-from xaibench.core.store import read_json, write_json
+from xaibench.core.store import write_json
 
-_SUMS = "tables.json"
 _SEAL = "record_checksum"
 _DAMAGED = "is damaged (it differs from its checksum)"
+_REMEDY = "repeat the run's command: it is made again from what is stored"
 _log = logging.getLogger(__name__)
 _told: set[tuple[object, ...]] = set()
 
@@ -38,6 +38,26 @@ def read_record(path: Path) -> dict[str, Any]:
         return {}
 
 
+def load_record(path: Path) -> dict[str, Any]:
+    """Read a record that a report is made from; a missing one reads as empty.
+
+    Raises:
+        XaibenchError: it can't be read, or isn't what was written.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise XaibenchError(f"{path} can't be read ({_first_line(error)}); {_REMEDY}.") from error
+    if not isinstance(content, dict):
+        raise XaibenchError(f"{path} holds no JSON object; {_REMEDY}.")
+    seal = content.pop(_SEAL, None)
+    if seal not in (None, fingerprint(content)):
+        raise XaibenchError(f"{path} {_DAMAGED}; {_REMEDY}.")
+    return content
+
+
 def is_intact(path: Path, sha256: object) -> bool:
     """Whether a file is there and has the checksum that was recorded; if not, a warning names it.
 
@@ -58,25 +78,6 @@ def are_intact(folder: Path, sums: Mapping[str, object]) -> bool:
     """Whether all files of a folder are intact, by their names; each that isn't is named."""
     found = [is_intact(folder / name, sha256) for name, sha256 in sums.items()]
     return all(found)
-
-
-def record_sums(folder: Path, names: Iterable[str]) -> None:
-    """Write down what some tables of a run's folder are, so that `check_sums` can tell."""
-    write_json(folder / _SUMS, {name: checksum(folder / name) for name in names})
-
-
-def check_sums(folder: Path) -> None:
-    """Refuse tables that aren't what was written.
-
-    Raises:
-        XaibenchError: one is cut off, altered or missing.
-    """
-    for name, sha256 in read_json(folder / _SUMS).items():
-        if checksum(folder / name) != sha256:
-            raise XaibenchError(
-                f"{folder / name} is damaged (it differs from its checksum in {_SUMS}); repeat the "
-                "run's command: it is made again from what is stored."
-            )
 
 
 @lru_cache(maxsize=4096)
@@ -103,3 +104,7 @@ def _tell(path: Path, what: str, *state: object) -> bool:
         _told.add((path, *state))
         _log.warning("%s %s: it doesn't count", os.fspath(path), what)
     return False
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -15,7 +15,7 @@ from xaibench.core.logs import logged_to
 from xaibench.core.roots import open_dataset
 from xaibench.core.store import folder_name, read_json, write_json, write_with
 from xaibench.pipeline.describe import describe_protocol, describe_run, save_split
-from xaibench.pipeline.gather import gather
+from xaibench.pipeline.gather import gather, seal_run
 from xaibench.pipeline.jobs import steps_of
 from xaibench.pipeline.plan import Plan, Skip, make_plan
 from xaibench.pipeline.submission.cell import Cell
@@ -25,8 +25,7 @@ from xaibench.pipeline.submission.entry import Submission, as_method, read_about
 from xaibench.pipeline.submission.file import MapsFile
 from xaibench.pipeline.submission.setting import Setting
 from xaibench.pipeline.work import Workshop
-from xaibench.results.folder import PREDICTIONS_FILE, ROWS_FILES, RUN_FILE
-from xaibench.results.integrity import record_sums
+from xaibench.results.folder import PREDICTIONS_FILE, RUN_FILE
 
 
 @dataclass
@@ -99,7 +98,7 @@ def score_submission(
         gather(setting, plan)
         if not setting.network_known:
             _forget_predictions(setting.layout.out / PREDICTIONS_FILE)
-            record_sums(setting.layout.out, ROWS_FILES)
+            seal_run(setting)
     return Scored(setting.layout.out, about.method, warnings, plan.skips)
 
 

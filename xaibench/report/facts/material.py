@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.store import read_json
 from xaibench.report.facts.soundness import check_numbers, check_together
 from xaibench.results.folder import COSTS_FILE, PREDICTIONS_FILE, RUN_FILE, SCORES_FILE, Place
-from xaibench.results.integrity import check_sums
+from xaibench.results.integrity import load_record
+from xaibench.results.seal import check_seal
 from xaibench.results.tables import COSTS, read_table, stored_table
 
 _log = logging.getLogger(__name__)
@@ -53,18 +53,22 @@ class Material:
         return cls(run, scores, predictions, costs, groups or _groups(predictions))
 
 
-def read_material(out: Path) -> Material:
+def read_material(out: Path, *, accept_changes: bool = False) -> Material:
     """Read a folder that `xaibench run`, `score` or `compare` wrote.
+
+    Args:
+        out: the folder.
+        accept_changes: take files that were changed since the run, with a warning that names them.
 
     Raises:
         XaibenchError: the folder is no such one, holds no scores yet, or damaged tables.
     """
-    run = read_json(out / RUN_FILE)
+    run = load_record(out / RUN_FILE)
     if not set(run) >= _WHOLE:
         raise XaibenchError(
             f"{out}: no run.json, or not a whole one; name the --out folder of an `xaibench run`."
         )
-    check_sums(out)
+    accepted = list(check_seal(out, accept_changes=accept_changes))
     scores = _read(out / SCORES_FILE, _SCORES, compact=True)
     if scores is None:
         raise XaibenchError(f"{out}: no scores.csv; finish the run first (the same command).")
@@ -74,7 +78,11 @@ def read_material(out: Path) -> Material:
     costs = _read(out / COSTS_FILE, [*PLACE, "method"])
     groups = None if predictions is not None and "group" in predictions else _split_groups(out, run)
     found = Material.of(run, scores, predictions, costs, groups)
-    warnings = [*run.get("warnings", []), *check_together(run, scores, found.predictions)]
+    warnings = [
+        *accepted,
+        *run.get("warnings", []),
+        *check_together(run, scores, found.predictions),
+    ]
     for warning in warnings:
         _log.warning("%s", warning)
     if predictions is None:

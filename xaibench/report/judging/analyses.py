@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.findings import IMAGES
-from xaibench.core.store import read_json
 from xaibench.report.facts.material import PLACE
 from xaibench.results.folder import ANALYSIS_FILE, MODEL_FILE, Layout, Place
+from xaibench.results.integrity import load_record
 from xaibench.stats.intervals import interval
 from xaibench.stats.paired import paired_test
 from xaibench.stats.rates import Interval, mcnemar, newcombe, wilson
@@ -89,7 +89,7 @@ def read_analyses(out: Path) -> list[Analysis]:
     """
     found = []
     for path in Layout(out).records(ANALYSIS_FILE):
-        analysis = Analysis(path.parent, read_json(path))
+        analysis = Analysis(path.parent, load_record(path))
         if "files" not in analysis.about:  # it failed
             continue
         for figure in analysis.about["figures"]:
@@ -98,7 +98,7 @@ def read_analyses(out: Path) -> list[Analysis]:
                     f"{path}: '{figure['name']}' can't be a figure's name; delete the file and "
                     "analyse again."
                 )
-        model = read_json(Layout(out).model_folder(analysis.place) / MODEL_FILE)
+        model = load_record(Layout(out).model_folder(analysis.place) / MODEL_FILE)
         if model.get("sha256") == analysis.about["model_sha256"]:
             found.append(analysis)
     return found

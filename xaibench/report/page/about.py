@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from xaibench.core.markdown import markdown_table
-from xaibench.core.store import read_json
 from xaibench.report.facts.traits import Run
 from xaibench.report.wording.markdown import bullets
 from xaibench.results.folder import ANALYSIS_FILE, CELL_FILE, Layout
+from xaibench.results.integrity import load_record
 
 
 class Fact(NamedTuple):
@@ -58,7 +58,7 @@ def failures(run: Run, out: Path) -> list[tuple[str, str]]:
     found = []
     layout = Layout(out)
     for path in [*layout.records(ANALYSIS_FILE), *layout.records(CELL_FILE)]:
-        about = read_json(path)
+        about = load_record(path)
         name = str(about.get("method") or about.get("analysis") or "")
         wanted = name in run["methods"] or path.name == ANALYSIS_FILE
         if wanted and about.get("error"):
