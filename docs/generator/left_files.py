@@ -53,7 +53,7 @@ ANYWHERE = {
     "sample": "the image's id",
     "group": "images of one group never part in a split; empty for an image alone",
     "label": "index of the true class",
-    "kind": "`method`, `learned` from masks, or `control`",
+    "kind": "`method`, `learned` or `control`",
     "n": "images that the number rests on",
     "low": "lower end of the 95 % interval",
     "high": "upper end",
@@ -66,7 +66,9 @@ COLUMNS = {
         "status": "`ok`, or what was wrong with the map or why the value is undefined",
     },
     "leaderboard.csv": {
-        "mask_budget": "share of the training masks that the row has learned from",
+        "supervision": "what the row's method or network has learned from: `none`, `labels`, "
+        "`boxes` or `masks`; empty of controls, and where nobody says it",
+        "mask_budget": "share of the training masks or boxes that it has learned from",
         "METRIC": "mean over the images for which it is defined",
         "METRIC_n": "maps with a value",
         "METRIC_undefined": "maps without one",

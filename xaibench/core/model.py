@@ -12,6 +12,7 @@ from torch.nn import functional
 from xaibench.core.contract import CLASSIFIER_WORDS, LAYER_WORDS
 from xaibench.core.errors import XaibenchError
 from xaibench.core.output_form import OutputChoice, OutputForm
+from xaibench.core.supervision import declare
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -63,6 +64,7 @@ class Model(nn.Module):
         classifies: it has logits; other models are judged by one that has.
         all_masks: it learns from all training masks, whatever the budget: an upper bound.
         output_form: how its numbers are read, and `class_count` K: found by `passes.acceptance`.
+        supervision: what it declares to have learned from; None leaves it to the training's record.
     """
 
     classifies = True
@@ -82,10 +84,13 @@ class Model(nn.Module):
         trained: bool = False,
         pretrained: bool = False,
         output: str | int | None = None,
+        supervision: str | None = None,
+        share: float = 1.0,
     ) -> None:
         """Take what holds for any model; ``output`` is read by `OutputChoice.parse`."""
         super().__init__()
         self.output_choice = OutputChoice.parse(output)
+        self.supervision = declare("model", supervision, share)
         self.cam_layer = cam_layer
         self.trained = trained
         self.pretrained = pretrained

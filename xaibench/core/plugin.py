@@ -9,6 +9,7 @@ from torch import Tensor
 
 from xaibench.core.contract import Signature
 from xaibench.core.spec import as_text, format_spec
+from xaibench.core.supervision import Supervision
 
 # Kinds of which every file holds one plugin.
 _ALONE = ("method", "metric", "analysis")
@@ -23,6 +24,8 @@ class MethodTraits:
     rescale: Literal["minmax", "none"] = "minmax"
     blind: bool = False
     """A control that looks neither at the image nor at its mask."""
+    supervision: Supervision | None = None
+    """What a method learned from that was trained elsewhere; others are as their model is."""
 
 
 @dataclass(frozen=True)

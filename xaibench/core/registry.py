@@ -7,18 +7,15 @@ plurals), in a file given with ``--plugin``, or behind an entry point of the gro
 
 import importlib
 import importlib.util
-import pkgutil
 import sys
-import traceback
 from collections.abc import Callable, Mapping
-from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from torch import Tensor
 
 from xaibench.core.contract import KINDS, plural, read_signature
+from xaibench.core.discovery import discover, failed_import
 from xaibench.core.errors import XaibenchError
 from xaibench.core.files import is_file
 from xaibench.core.plugin import (
@@ -32,6 +29,7 @@ from xaibench.core.plugin import (
 )
 from xaibench.core.spec import coerce_options, parse_spec
 from xaibench.core.suggest import did_you_mean
+from xaibench.core.supervision import declare
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _plugins: dict[str, dict[str, Plugin]] = {kind: {} for kind in KINDS}
@@ -46,19 +44,25 @@ def method(
     rescale: Literal["minmax", "none"] = "minmax",
     blind: bool = False,
     wraps: str = "",
+    supervision: str | None = None,
+    share: float = 1.0,
 ) -> Callable[[Function], Function]:
     """Declare a saliency method: a function that returns raw maps ``(B, h, w)``.
 
     Args:
         paper: key in ``references.bib``.
-        family: ``learned`` marks maps that were trained on masks, ``control`` rows that only
-            bound the board.
+        family: ``learned`` marks maps that a network was trained to draw, ``control`` rows that
+            only bound the board.
         sign: what becomes of negative relevance.
         rescale: ``minmax`` for attributions, ``none`` for maps that are probabilities already.
         blind: the method looks neither at the image nor at its mask.
         wraps: the installed package that makes the maps; another version makes them again.
+        supervision: of a method that was trained elsewhere: ``none``, ``labels``, ``boxes`` or
+            ``masks``; all others have learned from what their model has.
+        share: of its training images' boxes or masks, in (0, 1].
     """
-    return _declare("method", paper, MethodTraits(family, sign, rescale, blind), wraps)
+    learned = declare("method", supervision, share)
+    return _declare("method", paper, MethodTraits(family, sign, rescale, blind, learned), wraps)
 
 
 def metric(
@@ -163,7 +167,7 @@ def _declare(
 
 def plugins(kind: str) -> Mapping[str, Plugin]:
     """Return all plugins of a kind by name, sorted."""
-    _discover(kind)
+    discover(kind)
     return dict(sorted(_plugins[kind].items()))
 
 
@@ -195,7 +199,7 @@ def load_plugin_file(path: Path) -> None:
     if is_loaded(path):
         return
     for kind in KINDS:
-        _discover(kind)  # first, so that a file that takes one of their names is at fault
+        discover(kind)  # first, so that a file that takes one of their names is at fault
     before = {kind: dict(known) for kind, known in _plugins.items()}
     name = f"xaibench_plugin_{path.stem}"
     specification = importlib.util.spec_from_file_location(name, path)
@@ -210,7 +214,7 @@ def load_plugin_file(path: Path) -> None:
         del sys.modules[name]
         if isinstance(error, KeyboardInterrupt):
             raise
-        raise _failed_import(path, error) from error
+        raise failed_import(path, error) from error
     if before == _plugins:
         raise XaibenchError(
             f"--plugin {path}: it declares nothing; decorate a function with @xaibench.method, "
@@ -222,29 +226,3 @@ def load_plugin_file(path: Path) -> None:
 def is_loaded(path: Path) -> bool:
     """Whether the plugins of a file were loaded by its path."""
     return path.resolve() in _loaded_files
-
-
-def _failed_import(path: Path, error: BaseException) -> XaibenchError:
-    if isinstance(error, XaibenchError):
-        return XaibenchError(f"--plugin {path}: {error}")
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__)
-             if Path(frame.filename).resolve() == path.resolve()]  # fmt: skip
-    where = f", line {lines[-1]}" if lines else ""
-    said = f"{type(error).__name__}: {error}".rstrip(": ")
-    return XaibenchError(f"--plugin {path}{where}: it fails to import ({said}); mend it.")
-
-
-@cache
-def _discover(kind: str) -> None:
-    package = importlib.import_module(f"xaibench.{plural(kind)}")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{package.__name__}.{module.name}")
-    for entry in entry_points(group=package.__name__):
-        try:
-            entry.load()
-        except Exception as error:
-            raise XaibenchError(
-                f"the {kind} plugin '{entry.name}' of package "
-                f"'{entry.dist.name if entry.dist else entry.value}' fails to import "
-                f"({type(error).__name__}: {error}); mend or uninstall it."
-            ) from error

@@ -127,7 +127,8 @@ def saliency_net(
     else:
         head = Rasaee(channels, depth)
     return SaliencyNet(trunk, head, channels=channels, classes=classes, loss=loss, weight=weight,
-                       pretrained=weights != "none", **normalisation(backbone))  # fmt: skip
+                       supervision=None if weight else "labels", pretrained=weights != "none",
+                       **normalisation(backbone))  # fmt: skip
 
 
 def _count_channels(trunk: nn.Module) -> int:

@@ -17,10 +17,14 @@ from xaibench import __version__
 from xaibench.core.definition import define
 from xaibench.core.fingerprints import checksum, code_of, fingerprint
 from xaibench.core.passes.device import choose_device
-from xaibench.pipeline.cells import Ledger
+from xaibench.core.plugin import Bound
+from xaibench.core.supervision import Supervision, of_record, strongest
+from xaibench.pipeline.cells import Ledger, ledgers_of
 from xaibench.pipeline.options import RunOptions
 from xaibench.pipeline.plan import Plan
 from xaibench.pipeline.selection import Selection
+from xaibench.results.folder import MODEL_FILE
+from xaibench.results.integrity import read_record
 from xaibench.results.records import SCHEMA
 from xaibench.results.splits import write_split
 
@@ -50,9 +54,8 @@ def describe_run(
             m.spec: {"paper": m.plugin.paper, **selection.about(m)._asdict()}
             for m in selection.models
         },
-        "methods": {
-            m.spec: {**asdict(m.plugin.traits), "paper": m.plugin.paper} for m in selection.methods
-        },
+        "supervision": recorded_supervision(selection),
+        "methods": {m.spec: _describe_method(m) for m in selection.methods},
         "metrics": {
             m.spec: {
                 "higher_is_better": m.higher_is_better,
@@ -71,6 +74,24 @@ def describe_run(
         "compute": describe_compute(options),
         "versions": _versions(),
     }
+
+
+def recorded_supervision(selection: Selection) -> dict[str, dict[str, Any] | None]:
+    """Return what each trained model has learned from, in any fold; None where nobody says it."""
+    found: dict[str, Supervision | None] = {}
+    for ledger in ledgers_of(selection):
+        record = read_record(ledger.folder / MODEL_FILE)
+        if "supervision" in record:
+            spec = ledger.model.spec
+            found[spec] = strongest(found.get(spec), of_record(record["supervision"]))
+    return {spec: each.as_record() if each else None for spec, each in found.items()}
+
+
+def _describe_method(method: Bound) -> dict[str, Any]:
+    traits = asdict(method.plugin.traits)
+    if traits["supervision"] is None:
+        del traits["supervision"]
+    return {**traits, "paper": method.plugin.paper}
 
 
 def describe_compute(options: RunOptions) -> dict[str, Any]:

@@ -13,15 +13,13 @@ from xaibench.core.splits import OFFICIAL, Split
 from xaibench.pipeline.analyse import analysis_failure, is_analysed, why_no_analysis
 from xaibench.pipeline.building import missing_word
 from xaibench.pipeline.cells import CellState, Ledger
+from xaibench.pipeline.doubts import LEARNED_MAPS, doubts_about
 from xaibench.pipeline.first_look import look_at_files
 from xaibench.pipeline.jobs import Job
 from xaibench.pipeline.leaks import find_leaks
 from xaibench.pipeline.rehearsal import rehearse
 from xaibench.pipeline.selection import Selection
 from xaibench.pipeline.tuning import TUNED
-
-# A model's own maps that are noise where it had no masks to learn from.
-_LEARNED_FROM_MASKS = frozenset({"saliency", "class_maps"})
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,7 @@ def make_plan(selection: Selection) -> Plan:
 
 def _plan_model(selection: Selection, model: Bound, plan: Plan) -> None:
     prototype = selection.build(model, seed=0, weights="none")
-    plan.warnings += _find_idle_noise(selection, model, prototype)
+    plan.warnings += doubts_about(model, prototype, selection.options.weights)
     where = f" on {model.spec}"
     why_no_map = partial(_why_no_map, selection, model, prototype)
     methods = _served(selection.methods, why_no_map, plan, where)
@@ -153,16 +151,6 @@ def _served(
     return served
 
 
-def _find_idle_noise(selection: Selection, model: Bound, prototype: Model) -> list[str]:
-    """Tell of a frozen network that has learned nothing: that may be meant, as a control."""
-    takes_weights = "weights" in model.plugin.signature.words
-    frozen = any(not parameter.requires_grad for parameter in prototype.parameters())
-    if not (takes_weights and frozen and selection.options.weights == "none"):
-        return []
-    return [f"{model.spec}: under --weights none what is frozen are random numbers; give --weights "
-            "imagenet or a state dict's file."]  # fmt: skip
-
-
 def _find_unplaced(selection: Selection, splits: Mapping[int, Split]) -> list[str]:
     """Tell of images that a stored split doesn't name: the data have grown since."""
     if selection.split_name == selection.options.split or selection.options.train_fraction < 1:
@@ -196,7 +184,9 @@ def _why_no_map(selection: Selection, model: Bound, prototype: Model, method: Bo
         return f"{model.plugin.name} doesn't classify"
     if word:
         return f"{model.plugin.name} has no {word}"
-    if words & _LEARNED_FROM_MASKS and not (selection.dataset.annotated or prototype.trained):
+    declared = prototype.supervision
+    known = prototype.trained or (declared is not None and not declared.localizes)
+    if words & LEARNED_MAPS and not (selection.dataset.annotated or known):
         return f"{selection.dataset_spec} has no masks to learn from"
     return None
 

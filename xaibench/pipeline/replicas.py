@@ -14,6 +14,7 @@ from torch.multiprocessing.spawn import ProcessContext, ProcessRaisedException, 
 from xaibench.core.model import Model
 from xaibench.core.progress import Bar, progress_bar
 from xaibench.core.registry import bind
+from xaibench.core.supervision import Supervision
 from xaibench.executors.outcome import Outcome, portable
 from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.options import RunOptions
@@ -24,12 +25,15 @@ from xaibench.results.folder import HISTORY_FILE
 _LOOK_SECONDS = 0.5
 
 
-def train_on_replicas(ledger: Ledger, model: Model) -> None:
+def train_on_replicas(ledger: Ledger, model: Model) -> Supervision:
     """Train ``model`` in ``--replicas`` processes, one GPU each (on the CPU: gloo).
 
     Every process loads the data itself and takes its share of each batch; the loss is normalised
     by the whole batch, so that the gradients are those of one process. Batch norms see their own
     share.
+
+    Returns:
+        What the training has learned from.
 
     Raises:
         Exception: what a replica raised.
@@ -51,8 +55,10 @@ def train_on_replicas(ledger: Ledger, model: Model) -> None:
                 shown = _show_epochs(bar, history, shown)
         if _written(history) != before:
             _show_epochs(bar, history, shown)
-    model.load_state_dict(torch.load(result, map_location="cpu", weights_only=True))
+    made = torch.load(result, map_location="cpu", weights_only=True)
+    model.load_state_dict(made["model"])
     result.unlink()
+    return Supervision(**made["supervision"])
 
 
 def _ended(workers: ProcessContext, errors: "SimpleQueue[Outcome]") -> bool:
@@ -113,7 +119,8 @@ def _train_share(rank: int, job: dict[str, Any]) -> None:
         )
         trainer.train(ledger.folder, ledger.model_fingerprint, ledger.title)
         if rank == 0:
-            torch.save(model.state_dict(), ledger.folder / "replica.pt")
+            made = {"model": model.state_dict(), "supervision": trainer.supervision.as_record()}
+            torch.save(made, ledger.folder / "replica.pt")
     finally:
         distributed.destroy_process_group()
 

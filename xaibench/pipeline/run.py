@@ -17,7 +17,7 @@ from xaibench.executors.schedule import Done, LostWorkerError, Means, SkippedErr
 from xaibench.pipeline.analyse import check_same_run
 from xaibench.pipeline.claims import present
 from xaibench.pipeline.clearing import clear
-from xaibench.pipeline.describe import describe_run, save_split, threads_of
+from xaibench.pipeline.describe import describe_run, recorded_supervision, save_split, threads_of
 from xaibench.pipeline.doing import Doing
 from xaibench.pipeline.estimate import passes_of, passes_of_all
 from xaibench.pipeline.forgive import forgive
@@ -90,6 +90,7 @@ def _run_plan(
     remove_leftovers(out)  # of workers that were lost
     outcome.failures |= plan.failed
     if not alone:
+        about["supervision"] = recorded_supervision(selection)
         write_json(out / RUN_FILE, about)  # another run may have described itself meanwhile
         gather(selection, plan)
     return outcome

@@ -1,11 +1,16 @@
 """What a model may learn from: the masks that it sees, and how much an image of a class counts."""
 
+from dataclasses import dataclass, field
+
 import torch
 from torch import Tensor
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.model import Model
+from xaibench.core.model import Batch, Model
 from xaibench.core.splits import Split
+from xaibench.core.supervision import Supervision
+
+_NOTED = frozenset({"labels", "masks"})
 
 
 def masks_for(model: Model, split: Split) -> frozenset[str]:
@@ -17,7 +22,9 @@ def masks_for(model: Model, split: Split) -> frozenset[str]:
     seen = split.seen
     if model.all_masks:
         seen = frozenset(s.id for s in (*split.train, *split.validation) if s.annotated)
-    if "class_maps" in model.abilities and not model.classifies:
+    declared = model.supervision
+    draws = "class_maps" in model.abilities and not model.classifies
+    if draws and (declared is None or declared.localizes):
         for part in (split.train, split.validation):
             if not any(sample.id in seen for sample in part):
                 there = any(sample.annotated for sample in part)
@@ -27,6 +34,37 @@ def masks_for(model: Model, split: Split) -> frozenset[str]:
                        "and there are none; take another dataset, or leave the model out.")
                 )  # fmt: skip
     return seen
+
+
+@dataclass
+class WatchedBatch(Batch):
+    """A batch that notes which annotation the loss reads; masks only where one may be seen."""
+
+    read: set[str] = field(default_factory=set)
+
+    def __getattribute__(self, name: str) -> object:
+        """Return an attribute, and note it."""
+        own = super().__getattribute__
+        new = name in _NOTED and name not in own("read")
+        if new and (name == "labels" or bool(own("masked").any())):
+            own("read").add(name)
+        return own(name)
+
+
+def learned_from(model: Model, split: Split, read: set[str], mask_fraction: float) -> Supervision:
+    """Return what a training has used: of all that its loss read the strongest.
+
+    Args:
+        model: the share of one that takes all masks is 1.
+        split: where what may be seen are boxes alone, these were used.
+        read: by `WatchedBatch`.
+        mask_fraction: of the run.
+    """
+    if "masks" not in read:
+        return Supervision("labels" if "labels" in read else "none")
+    seen = masks_for(model, split)
+    drawn = any(s.masks for s in (*split.train, *split.validation) if s.id in seen)
+    return Supervision("masks" if drawn else "boxes", 1.0 if model.all_masks else mask_fraction)
 
 
 def weigh_classes(split: Split, classes: int) -> Tensor:

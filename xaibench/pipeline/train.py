@@ -23,10 +23,11 @@ from xaibench.core.progress import progress_bar
 from xaibench.core.seeds import seed_of
 from xaibench.core.splits import Split
 from xaibench.core.store import write_with
+from xaibench.core.supervision import Supervision
 from xaibench.pipeline.averages import Averages
 from xaibench.pipeline.optimise import make_optimiser, make_schedule
 from xaibench.pipeline.options import RunOptions
-from xaibench.pipeline.supervision import masks_for, weigh_classes
+from xaibench.pipeline.supervision import WatchedBatch, learned_from, masks_for, weigh_classes
 from xaibench.results.folder import CHECKPOINT_FILE, HISTORY_FILE
 from xaibench.results.sealed import DamagedError, read_sealed, write_sealed
 
@@ -69,6 +70,7 @@ class Trainer:
         if options.class_weighting == "balanced":
             self.class_weights = weigh_classes(split, loader.classes).to(device)
         self.seen = masks_for(model, split)
+        self.read: set[str] = set()
         self.state = _State()
 
     def train(self, folder: Path, fingerprint: str, title: str) -> list[dict[str, float]]:
@@ -95,6 +97,11 @@ class Trainer:
         self.model.load_state_dict(self.state.best_model)
         return self.state.history
 
+    @property
+    def supervision(self) -> Supervision:
+        """What it has learned from, so far."""
+        return learned_from(self.model, self.split, self.read, self.options.mask_fraction)
+
     def _epoch(self, epoch: int) -> dict[str, float]:
         started = time.perf_counter()
         torch.manual_seed(seed_of(self.seed, "epoch", epoch))
@@ -106,7 +113,7 @@ class Trainer:
                 losses = self.step_model(batch)
             losses["loss"].backward()
             self.optimizer.step()
-            trained.add(losses, len(batch.labels))
+            trained.add(losses, len(batch.images))
         self.schedule.step()
         row = {"epoch": epoch + 1, **trained.result("train_"), **self._validate()}
         row["seconds"] = round(time.perf_counter() - started, 3)
@@ -132,16 +139,11 @@ class Trainer:
             yield self._batch(loaded.samples, images, masks, whole=chunk, replicas=replicas)
 
     def _batch(
-        self,
-        samples: Sequence[Sample],
-        images: Tensor,
-        masks: Tensor,
-        *,
-        whole: Sequence[Sample],
-        replicas: int,
-    ) -> Batch:
+        self, samples: Sequence[Sample], images: Tensor, masks: Tensor, *,
+        whole: Sequence[Sample], replicas: int,
+    ) -> Batch:  # fmt: skip
         seen = self.seen
-        return Batch(
+        return WatchedBatch(
             images=images,
             labels=torch.tensor([s.label for s in samples], device=self.device),
             masks=masks,
@@ -149,6 +151,7 @@ class Trainer:
             images_counted=len(whole) / replicas,
             masks_counted=max(sum(s.id in seen for s in whole), 1) / replicas,
             class_weights=self.class_weights,
+            read=self.read,
         )
 
     def _validate(self) -> dict[str, float]:
@@ -166,7 +169,8 @@ class Trainer:
                 batch = self._batch(mine, images, masks, whole=mine, replicas=1)
                 total.add(self.model.loss(batch), len(mine))
                 if self.model.classifies:
-                    right += int((self.model(images).argmax(dim=1) == batch.labels).sum())
+                    predicted = self.model(images).argmax(dim=1).tolist()
+                    right += sum(k == s.label for k, s in zip(predicted, mine, strict=True))
         accuracy = {"validation_accuracy": right / len(samples)} if self.model.classifies else {}
         return {**total.result("validation_"), **accuracy}
 
@@ -179,6 +183,7 @@ class Trainer:
             "history": json.dumps(self.state.history),
             "best_loss": self.state.best_loss,
             "best_model": self.state.best_model,
+            "read": sorted(self.read),
         }
         write_sealed(path, pack(content))
 
@@ -189,6 +194,7 @@ class Trainer:
         self.model.load_state_dict(content["model"])
         self.optimizer.load_state_dict(content["optimizer"])
         self.schedule.load_state_dict(content["schedule"])
+        self.read.update(content["read"])
         self.state = _State(
             json.loads(content["history"]), content["best_loss"], content["best_model"]
         )

@@ -18,6 +18,7 @@ from xaibench.core.model import Model, evaluating
 from xaibench.core.passes.device import choose_device, place_images, place_model, set_up
 from xaibench.core.passes.engine import Engine
 from xaibench.core.store import replacing, write_with
+from xaibench.core.supervision import Supervision
 from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.replicas import train_on_replicas
 from xaibench.pipeline.train import Trainer, pack
@@ -45,8 +46,8 @@ def _make(ledger: Ledger) -> None:
     device = choose_device(selection.options.device)
     model = place_model(selection.build(ledger.model, ledger.seed), device)
     _log.info("%s %s", "predict" if model.trained else "train", ledger.title)
-    if not model.trained:
-        _train(ledger, model, device)
+    learned = None if model.trained else _train(ledger, model, device)
+    supervision = model.supervision or learned
     weights = pack(model.state_dict())
     write_with(stored, lambda file: file.write(weights))
     write_predictions(ledger, model.eval(), device)
@@ -57,6 +58,7 @@ def _make(ledger: Ledger) -> None:
         "made_from": ledger.parts,
         "sha256": checksum(stored),
         "predictions_sha256": checksum(ledger.folder / PREDICTIONS_FILE),
+        "supervision": supervision.as_record() if supervision else None,
     })  # fmt: skip
 
 
@@ -79,11 +81,10 @@ def load_model(ledger: Ledger) -> Model:
     return set_up(model, choose_device(selection.options.device))
 
 
-def _train(ledger: Ledger, model: Model, device: torch.device) -> None:
+def _train(ledger: Ledger, model: Model, device: torch.device) -> Supervision:
     selection = ledger.selection
     if selection.options.replicas > 1:
-        train_on_replicas(ledger, model)
-        return
+        return train_on_replicas(ledger, model)
     trainer = Trainer(
         model,
         selection.loader,
@@ -93,6 +94,7 @@ def _train(ledger: Ledger, model: Model, device: torch.device) -> None:
         device=device,
     )
     trainer.train(ledger.folder, ledger.model_fingerprint, ledger.title)
+    return trainer.supervision
 
 
 def write_predictions(ledger: Ledger, model: Model, device: torch.device) -> None:

@@ -130,9 +130,12 @@ def _describe(runs: Mapping[str, Run], command: str) -> dict[str, Any]:
     datasets: dict[str, dict[str, Any]] = {}
     for run in all_runs:
         for name, about in datasets_of(run).items():
-            held = datasets.setdefault(name, {**about, "splits": {}, "recipes": {}})
+            held = datasets.setdefault(
+                name, {**about, "splits": {}, "recipes": {}, "supervision": {}}
+            )
             held["splits"] |= about["splits"]
             held["recipes"] |= about["recipes"]
+            held["supervision"] |= about.get("supervision", {})
     return {
         "schema": SCHEMA,
         "xaibench": " and ".join(_versions(all_runs)),

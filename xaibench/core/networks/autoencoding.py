@@ -58,7 +58,9 @@ class Autoencoder(Model):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the sums of the losses of healthy classes' images, over the number of all."""
-        chosen = self.healthy[batch.labels]
+        chosen = batch.images.new_ones(len(batch.images), dtype=torch.bool)
+        if not self.healthy.all():  # else no label is asked for
+            chosen = self.healthy[batch.labels]
         if not chosen.any():
             # Nothing to learn, nor for running statistics; but each parameter must take part in
             # every backward pass.

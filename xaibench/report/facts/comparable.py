@@ -54,6 +54,7 @@ def datasets_of(run: Run) -> dict[str, dict[str, Any]]:
     about = {name: run[name] for name in ("classes", "mask_fraction", "splits")}
     options = run.get("options", {})
     recipe = {name: options[name] for name in _RECIPE if name in options}
+    about["supervision"] = run.get("supervision", {})
     return {run["dataset"]: {**about, "recipes": dict.fromkeys(run["models"], recipe)}}
 
 

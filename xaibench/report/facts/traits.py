@@ -1,14 +1,12 @@
 """What ``run.json`` says of methods, metrics and datasets, so that no table needs a plugin."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from xaibench.core.errors import XaibenchError
 
 FAMILIES = ("localization", "faithfulness", "complexity")
-SEGMENTATION = "segmentation"
-"""The method whose row is the upper bound of skill."""
 
 Run = Mapping[str, Any]
 
@@ -85,31 +83,3 @@ def header(run: Run, metric: str) -> str:
 def of_dataset(run: Run, dataset: str, name: str) -> Any:
     """Return ``classes`` or ``mask_fraction`` of a dataset; a merged run has several."""
     return run.get("datasets", {}).get(dataset, run)[name]
-
-
-def masks_seen(run: Run, dataset: str, model: str, method: str) -> float:
-    """Return the share of training masks that a learned method has seen."""
-    if run.get("models", {}).get(model, {}).get("all_masks"):
-        return 1.0
-    own = run["methods"][method].get("mask_fraction")
-    return float(of_dataset(run, dataset, "mask_fraction") if own is None else own)
-
-
-def is_upper_bound(run: Run, dataset: str, model: str, method: str) -> bool:
-    """Whether a row is the upper bound of skill: a segmentation network that saw all masks."""
-    return method == SEGMENTATION and masks_seen(run, dataset, model, method) == 1
-
-
-def trained_on_masks(run: Run, rows: Iterable[Sequence[str]]) -> set[str]:
-    """Return the models whose own saliency a learned method reads: masks were in their training.
-
-    Args:
-        run: ``run.json``.
-        rows: (model, method) of all rows; submitted maps, which bring their own budget, say
-            nothing of the model.
-    """
-    return {
-        model
-        for model, method in rows
-        if kind_of(method, run) == "learned" and "mask_fraction" not in run["methods"][method]
-    }

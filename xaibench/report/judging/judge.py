@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from xaibench.report.facts.section import Floats, Labels, Section, mean
+from xaibench.report.facts.supervision import is_upper_bound
 from xaibench.report.facts.traits import (
     Run,
     bounds_of,
     higher_is_better,
     is_blind,
-    is_upper_bound,
     kind_of,
     sign,
 )

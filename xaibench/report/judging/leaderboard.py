@@ -8,13 +8,8 @@ import pandas as pd
 
 from xaibench.report.facts.material import Material
 from xaibench.report.facts.section import ROW, SECTION, Section
-from xaibench.report.facts.traits import (
-    Run,
-    higher_is_better,
-    masks_seen,
-    of_dataset,
-    trained_on_masks,
-)
+from xaibench.report.facts.supervision import supervision_of
+from xaibench.report.facts.traits import higher_is_better
 from xaibench.report.judging.judge import Judged
 from xaibench.results.tables import COSTS, GAP
 
@@ -26,8 +21,9 @@ def leaderboard(
 ) -> pd.DataFrame:
     """Return one row for each (dataset, split, model, method), over samples, folds and seeds.
 
-    Columns: the keys; ``kind`` (``method``, ``learned`` or ``control``); ``mask_budget``, the share
-    of training masks that the row's method or network has learned from, else NaN; for each metric
+    Columns: the keys; ``kind`` (``method``, ``learned`` or ``control``); ``supervision`` of the
+    row's method or network (``none``, ``labels``, ``boxes``, ``masks``; empty where nobody says),
+    and ``mask_budget``, the share of training masks or boxes in it, else NaN; for each metric
     ``<metric>`` (mean over defined values), ``_n`` and ``_undefined`` (numbers of maps),
     ``_groups`` (independent ones among them), ``_better``, ``_low`` and ``_high`` (95 % interval),
     ``_ties`` (letters), ``_rank_low``, ``_rank_high`` and ``_skill``; what a map costs;
@@ -48,13 +44,16 @@ def leaderboard(
 
 def _section(section: Section, judged: Mapping[str, Judged], material: Material) -> pd.DataFrame:
     run, rows = material.run, section.rows
+    pairs = [(row.model, row.method) for row in rows]
+    learned = supervision_of(run, section.dataset, pairs)
     columns: dict[str, Any] = {
         "dataset": section.dataset,
         "split": section.split,
         "model": [row.model for row in rows],
         "method": [row.method for row in rows],
         "kind": [row.kind for row in rows],
-        "mask_budget": _budgets(section, run),
+        "supervision": [each.kind if each else "" for each in learned],
+        "mask_budget": [each.share if each and each.localizes else np.nan for each in learned],
     }
     for metric, found in judged.items():
         values, present = section.values[metric], section.present[metric]
@@ -73,20 +72,6 @@ def _section(section: Section, judged: Mapping[str, Judged], material: Material)
             f"{metric}_skill": found.skill,
         }
     return pd.DataFrame(columns)
-
-
-def _budgets(section: Section, run: Run) -> list[float]:
-    pairs = [(row.model, row.method) for row in section.rows]
-    taught = trained_on_masks(run, pairs)
-    budget = float(of_dataset(run, section.dataset, "mask_fraction"))
-    return [
-        masks_seen(run, section.dataset, row.model, row.method)
-        if row.kind == "learned"
-        else budget
-        if row.competes and row.model in taught
-        else float("nan")
-        for row in section.rows
-    ]
 
 
 def _costs(board: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:

@@ -32,7 +32,7 @@ from xaibench.stats.ranks import tie_letters
 # Inches.
 _WIDTH, _PITCH, _MORE, _LETTER = 3.6, 0.175, 0.12, 0.095
 _VALUES, _TIES = 0.1, 1.3
-_CALLED = {"method": "method", "learned": "learned from masks", "control": "control"}
+_CALLED = {"method": "method", "learned": "learned", "control": "control"}
 _REFERENCES = {"best blind control": ("--", DIM), "upper bound": (":", COLOURS[2])}
 
 

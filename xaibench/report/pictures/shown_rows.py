@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from xaibench.report.facts.section import Section
-from xaibench.report.facts.traits import Run, is_blind, is_upper_bound, sign
+from xaibench.report.facts.supervision import is_upper_bound
+from xaibench.report.facts.traits import Run, is_blind, sign
 from xaibench.report.judging.chapter import Chapter
 from xaibench.report.numbers import is_fine, number, span
 

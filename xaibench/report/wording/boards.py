@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from xaibench.core.completeness import TOLERANCE
+from xaibench.core.supervision import in_words
 from xaibench.report.facts.traits import FAMILIES, Run, header, is_blind, metrics_of, sign
 from xaibench.report.numbers import NONE, is_fine, number, span
 from xaibench.results.tables import COSTS, GAP
@@ -209,12 +210,11 @@ def _merged(board: Board) -> Board:
 
 def _names(row: dict[Any, Any], run: Run) -> Sequence[Cell]:
     method, model = str(row["method"]), str(row["model"])
-    taught = not np.isnan(row["mask_budget"])
     if row["kind"] == "learned":
-        method += f" (learned, masks for {100 * row['mask_budget']:g} %)"
+        method += f" (learned, {in_words(row['supervision'], row['mask_budget'])})"
     elif row["kind"] == "control":
         method += " (control, blind)" if is_blind(method, run) else " (control)"
-    return Cell(method), Cell(f"{model} †" if taught and row["kind"] == "method" else model)
+    return Cell(method), Cell(model + " †" * (row["kind"] == "method" and row["mask_budget"] > 0))
 
 
 def _lines(rows: pd.DataFrame) -> list[Line]:

@@ -4,16 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
+from xaibench.core.supervision import Supervision
 from xaibench.report.facts.section import Floats, Section
+from xaibench.report.facts.supervision import SEGMENTATION, is_upper_bound, supervision_of
 from xaibench.report.facts.traits import (
-    SEGMENTATION,
     Run,
     header,
     headlines,
-    is_upper_bound,
-    kind_of,
     sign,
-    trained_on_masks,
 )
 from xaibench.report.judging.judge import LEVEL, Judged, worse_than_blind
 from xaibench.report.numbers import number, span
@@ -135,18 +133,19 @@ def _detectable(section: Section, values: Floats) -> Iterator[str]:
 
 def _without_masks(section: Section, run: Run, found: Judged, ranked: list[int]) -> Iterator[str]:
     """Name the best row that has learned nothing from masks, where the leader has."""
-    taught = trained_on_masks(run, [row[:2] for row in section.rows])
-    free = [
-        place
-        for place in ranked
-        if section.rows[place].model not in taught
-        and kind_of(section.rows[place].method, run) != "learned"
-    ]
-    if ranked[0] not in free:
+    learned = supervision_of(run, section.dataset, [row[:2] for row in section.rows])
+    free = [place for place in ranked if not _saw_masks(learned[place], section.rows[place].kind)]
+    leader = learned[ranked[0]]
+    if leader and leader.localizes:
         best = (
             f"{name_of(section, free[0])}, {value_of(found, free[0])}" if free else "there is none"
         )
-        yield f"The leader has learned from masks; best without: {best}."
+        yield f"The leader has learned from {leader.kind}; best without: {best}."
+
+
+def _saw_masks(learned: Supervision | None, kind: str) -> bool:
+    """Whether a row learned from masks or boxes; a learned one that doesn't say it may have."""
+    return learned.localizes if learned else kind == "learned"
 
 
 def _blind(section: Section, run: Run, found: Judged, metric: str) -> Iterator[str]:

@@ -34,8 +34,8 @@ mask that isn't empty) is left out of the mean and counted in its cell, never ta
 pointing and as an empty prediction elsewhere.
 - Controls bound the board and are not ranked; a blind one doesn't look at the image. A method \
 below the best of these is worse than not looking.
-- A learned method was trained on masks, of the share of the training images that it names; \
-† marks rows of a network whose training saw the masks as well.
+- A learned method names what it was trained on, and of masks or boxes the share of the training \
+images; † marks rows of a network whose training saw them as well.
 - ‡ marks pooled estimands: one value for all images together, not the mean of one for each.
 - `skill` is (score - trivial) / (upper - trivial): trivial is the best blind control, upper the \
 segmentation network.

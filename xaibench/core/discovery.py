@@ -1,0 +1,43 @@
+"""Importing plugins, whose decorators then register them."""
+
+import importlib
+import pkgutil
+import traceback
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from xaibench.core.contract import plural
+from xaibench.core.errors import XaibenchError
+
+
+def failed_import(path: Path, error: BaseException) -> XaibenchError:
+    """Say what keeps a user's plugin file from being imported, and at which of its lines."""
+    if isinstance(error, XaibenchError):
+        return XaibenchError(f"--plugin {path}: {error}")
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__)
+             if Path(frame.filename).resolve() == path.resolve()]  # fmt: skip
+    where = f", line {lines[-1]}" if lines else ""
+    said = f"{type(error).__name__}: {error}".rstrip(": ")
+    return XaibenchError(f"--plugin {path}{where}: it fails to import ({said}); mend it.")
+
+
+@cache
+def discover(kind: str) -> None:
+    """Import all plugins of a kind: the package's own, and those of installed packages.
+
+    Raises:
+        XaibenchError: one of the latter fails.
+    """
+    package = importlib.import_module(f"xaibench.{plural(kind)}")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
+    for entry in entry_points(group=package.__name__):
+        try:
+            entry.load()
+        except Exception as error:
+            raise XaibenchError(
+                f"the {kind} plugin '{entry.name}' of package "
+                f"'{entry.dist.name if entry.dist else entry.value}' fails to import "
+                f"({type(error).__name__}: {error}); mend or uninstall it."
+            ) from error

@@ -1,0 +1,32 @@
+"""What of a model a plan must tell before its maps are taken for something else."""
+
+from collections.abc import Iterator
+
+from xaibench.core.model import Model
+from xaibench.core.plugin import Bound
+
+LEARNED_MAPS = frozenset({"saliency", "class_maps"})
+"""A model's own maps, which are noise where they had nothing to learn from."""
+
+
+def doubts_about(model: Bound, prototype: Model, weights: str) -> Iterator[str]:
+    """Yield warnings about a model.
+
+    Args:
+        model: the plugin.
+        prototype: what it builds.
+        weights: the run's ``--weights``.
+    """
+    takes_weights = "weights" in model.plugin.signature.words
+    frozen = any(not parameter.requires_grad for parameter in prototype.parameters())
+    if takes_weights and frozen and weights == "none":  # that may be meant, as a control
+        yield (
+            f"{model.spec}: under --weights none what is frozen are random numbers; give --weights "
+            "imagenet or a state dict's file."
+        )
+    own_maps = prototype.abilities & LEARNED_MAPS
+    if prototype.trained and own_maps and prototype.supervision is None:
+        yield (
+            f"{model.spec}: it comes trained, with maps of its own, and doesn't declare what they "
+            'learned from; give its Model supervision="masks", or what it was.'
+        )
