@@ -145,7 +145,7 @@ def test_tensors_that_belong_to_a_graph_are_taken_like_others(net, images):
 
 def test_a_network_without_spatial_layers_is_told(images):
     network = nn.Sequential(nn.Flatten(), nn.Linear(3 * HEIGHT * WIDTH, 2))
-    with pytest.raises(XaibenchError, match="no layer with a spatial output"):
+    with pytest.raises(XaibenchError, match="no layer has a map"):
         explain(network, images)
 
 

@@ -30,7 +30,7 @@ def told(*arguments):
 
 def test_the_layer_its_form_and_the_head_are_told():
     lines = told("resnet18")
-    assert lines[1] == "CAM layer: layer4 (torchvision's table)"
+    assert lines[1] == "CAM layer: layer4 (the table of known networks)"
     assert lines[2].split() == ["Sequential,", "512", "x", "2", "x", "2", "activations"]
     assert "one linear layer: `cam` works" in lines[3]
     names = [line.split()[0] for line in lines[5:]]

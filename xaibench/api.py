@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from xaibench.core.contract import METRIC_WORDS
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import statuses_of
-from xaibench.core.model import Model, evaluating
+from xaibench.core.model import Model, Reshape, evaluating
 from xaibench.core.passes.engine import Engine
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
@@ -87,6 +87,7 @@ def explain(
     methods: Sequence[str] | str = ("gradcam",),
     *,
     layer: str | None = None,
+    reshape: Reshape | None = None,
     output: str | int | None = None,
     seed: int = 0,
 ) -> dict[str, Tensor]:
@@ -99,8 +100,11 @@ def explain(
         images: ``(B, C, H, W)`` as the model takes them.
         targets: class of each image, one class for all, or None for the predicted ones.
         methods: names with options, ``name[option=value]``.
-        layer: the CAM layer's name; without it torchvision's networks have theirs in a table
-            (`xaibench layers` shows it), others the last spatial one that the logits depend on.
+        layer: the CAM layer's name; without it families of networks have theirs in a table
+            (docs/howto/choose_a_layer.md), others the last map that all logits depend on.
+        reshape: brings the layer's output to ``(B, D, h, w)`` where that form isn't found: a
+            function that moves numbers alone, ``channels_first``, ``channels_last``, or
+            ``tokens=HxW``.
         output: where the model returns several things, the name or number of what counts; where
             numbers in [0, 1] may be either, ``"logits"`` or ``"probabilities"``; both as
             ``"1:probabilities"``.
@@ -113,7 +117,7 @@ def explain(
     Raises:
         XaibenchError: no layer suits, or a method asks for what this model has not.
     """
-    explainer = Explainer(model, layer=layer, output=output, fold=False)
+    explainer = Explainer(model, layer=layer, reshape=reshape, output=output, fold=False)
     return explainer(images, targets, methods, seed=seed)
 
 

@@ -10,8 +10,8 @@ import torchvision
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.networks.backbone import build_classifier, build_network, cut_trunk
+from xaibench.core.networks.known_layers import known_layer
 from xaibench.core.passes.head import find_head
-from xaibench.core.passes.layers import known_layer
 
 CLASSES = 3
 

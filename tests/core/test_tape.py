@@ -191,9 +191,9 @@ class Pair(nn.Module):
     ("layer", "reason"),
     [
         ("trunc", "no layer 'trunc'"),
-        ("idle", "'network.idle' did not run"),
-        ("pair", "'network.pair' returns a tuple"),
-        ("aside", "don't depend on the CAM layer 'network.aside'"),
+        ("idle", "'idle' does not run"),
+        ("pair", "'pair' gives a tuple"),
+        ("aside", "don't depend on layer 'aside'"),
         ("head", "neither .* nor tokens"),
     ],
 )

@@ -381,7 +381,7 @@ def test_a_network_that_fails_midway_is_put_together_again(spec):
 
     def fail(_, inputs):
         passes.append(inputs)
-        if len(passes) > 2 or "captum" in spec:
+        if len(passes) > (1 if "captum" in spec else 2):  # the first one looks at the layer
             raise RuntimeError("out of\norder.")
 
     model.network.classifier.register_forward_pre_hook(fail)
@@ -430,7 +430,7 @@ def test_a_model_without_a_layer_is_refused_only_where_one_is_needed():
     model = Classifier(network, cam_layer=None)
     assert ask("captum[name=Saliency]", model).shape == (3, HEIGHT, WIDTH)
     for spec in ("captum[name=LayerGradCam]", "gradcam_lib"):
-        with pytest.raises(XaibenchError, match="no layer with a spatial output"):
+        with pytest.raises(XaibenchError, match="no layer has a map"):
             ask(spec, model)
 
 

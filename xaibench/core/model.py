@@ -1,6 +1,6 @@
 """What every trained network can be asked for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
@@ -16,6 +16,8 @@ from xaibench.core.supervision import declare
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+# What a layer gives -> (B, D, h, w), as a function or by a name.
+Reshape = Callable[[Tensor], Tensor] | str
 
 
 class Outputs(NamedTuple):
@@ -59,6 +61,8 @@ class Model(nn.Module):
 
     Attributes:
         cam_layer: name of the submodule whose output CAM methods read; None where there is none.
+        reshape: brings that output to ``(B, D, h, w)``: a function that moves numbers alone, or a
+            name of `core.passes.layouts.named_layout`; None where the layer's form is to be found.
         trained: a model that comes trained is used as it is.
         pretrained: all but the `new_parameters` were learned before; these then learn faster.
         classifies: it has logits; other models are judged by one that has.
@@ -79,6 +83,7 @@ class Model(nn.Module):
         self,
         *,
         cam_layer: str | None,
+        reshape: Reshape | None = None,
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
         trained: bool = False,
@@ -92,6 +97,7 @@ class Model(nn.Module):
         self.output_choice = OutputChoice.parse(output)
         self.supervision = declare("model", supervision, share)
         self.cam_layer = cam_layer
+        self.reshape = reshape
         self.trained = trained
         self.pretrained = pretrained
         self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model, evaluating
-from xaibench.core.passes.activations import as_activations, as_output
-from xaibench.core.passes.layers import find_cam_layer, named_layer
+from xaibench.core.passes.layer_names import named_layer
+from xaibench.core.passes.layers import cam_layer_of, find_cam_layer
 from xaibench.core.suggest import did_you_mean
 
 _PROBE = "probe_of_a_peer"
@@ -136,27 +136,23 @@ def insert_probe(network: Model, images: Tensor) -> Probe:
     reach what was recorded. Call it within `untouched`, which takes it out again.
 
     Raises:
-        XaibenchError: the model names no CAM layer, and none is found.
+        XaibenchError: the model names no CAM layer and none is found, or no CAM can read it.
     """
-    layer = named_layer(network, network.cam_layer or find_cam_layer(network, images[:1]))
-    seen: list[Tensor] = []
+    network.cam_layer = network.cam_layer or find_cam_layer(network, images[:1])
+    layout = cam_layer_of(network, images).layout
+    layer = named_layer(network, network.cam_layer)
 
-    def look(_: nn.Module, inputs: tuple[Any, ...]) -> None:
-        # Captum's DeepLIFT hands over tuples of images, which a hook of its own puts together.
-        seen[:] = inputs[0][:1] if isinstance(inputs[0], tuple) else inputs[:1]
-
-    def lead_through(part: nn.Module, _: object, output: Tensor) -> Tensor:
-        activations = as_activations(output, seen[0], part)
+    def lead_through(_part: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+        activations = layout.activations(output)
         activations = activations.clone(memory_format=torch.contiguous_format)
         if torch.is_grad_enabled():
             activations.requires_grad_()  # with frozen weights nothing else may ask for gradients
         # By its name, as it may be exchanged; times one, for a copy of values and gradients alike.
         changed: Tensor = getattr(network, _PROBE)(activations) * 1
-        return as_output(changed, output, seen[0], part)
+        return layout.output(changed, output)
 
     probe = Probe()
     network.add_module(_PROBE, probe)
-    network.register_forward_pre_hook(look)
     layer.register_forward_hook(lead_through)
     return probe
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from xaibench.core.completeness import TOLERANCE
 from xaibench.core.contract import LAYER_WORDS
-from xaibench.core.model import Model, evaluating
+from xaibench.core.model import Model, Reshape, evaluating
 from xaibench.core.passes.allocator import keep_freed_memory
 from xaibench.core.passes.engine import Engine, Precision
 from xaibench.core.passes.layers import find_cam_layer
@@ -35,6 +35,7 @@ class Explainer:
         model: nn.Module,
         *,
         layer: str | None = None,
+        reshape: Reshape | None = None,
         output: str | int | None = None,
         precision: Precision = "fp32",
         fold: bool = True,
@@ -44,14 +45,18 @@ class Explainer:
 
         Args:
             model: as `xaibench.explain` takes it.
-            layer: the CAM layer's name; without it torchvision's networks have theirs in a table,
-                others the last spatial one that the logits depend on.
+            layer: the CAM layer's name; without it families of networks have theirs in a table
+                (docs/howto/choose_a_layer.md), others the last map that all logits depend on.
+            reshape: brings the layer's output to ``(B, D, h, w)`` where that form isn't found: a
+                function that moves numbers alone, ``channels_first``, ``channels_last``, or
+                ``tokens=HxW``.
             output: as for `xaibench.explain`.
             precision: ``fp32``, or ``bf16`` or ``fp16``, which change maps.
             fold: fold batch norms into convolutions, in a copy.
             compiled: run long work (Score-CAM, RISE, occlusion) through ``torch.compile``.
         """
         self.model, self._layer, self._output = model, layer, output
+        self._reshape = reshape
         self._precision: Precision = precision
         self._fold, self._compiled = fold, compiled
         self._model: Model | None = None
@@ -89,7 +94,7 @@ class Explainer:
         moved = self._engine is not None and self._engine.device != images.device
         if self._model is None or moved:
             keep_freed_memory()
-            self._model = wrap(self.model, images, self._layer, self._output)
+            self._model = wrap(self.model, images, self._layer, self._output, self._reshape)
             self._engine = None
         needs_layer = bool(words_of(methods) & LAYER_WORDS) and not isinstance(self.model, Model)
         if needs_layer and self._model.cam_layer is None:

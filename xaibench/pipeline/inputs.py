@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from xaibench.core.contract import CLASSIFIER_WORDS, LAYER_WORDS, MASK_WORDS
 from xaibench.core.errors import XaibenchError
-from xaibench.core.model import Classifier, Model
+from xaibench.core.model import Classifier, Model, Reshape
 from xaibench.core.output_form import OutputChoice
 from xaibench.core.passes.acceptance import accept
-from xaibench.core.passes.layers import full_name
+from xaibench.core.passes.layer_names import full_name
 from xaibench.core.plugin import Bound
 from xaibench.pipeline.building import missing_word
 
@@ -50,7 +50,11 @@ def check_images(images: Tensor | np.ndarray, model: nn.Module) -> Tensor:
 
 
 def wrap(
-    model: nn.Module, images: Tensor, layer: str | None = None, output: str | int | None = None
+    model: nn.Module,
+    images: Tensor,
+    layer: str | None = None,
+    output: str | int | None = None,
+    reshape: Reshape | None = None,
 ) -> Model:
     """Make a model of any network that takes these images; itself it stays as it was.
 
@@ -62,10 +66,11 @@ def wrap(
     if isinstance(model, Model):
         wrapped = copy(model)
         wrapped.cam_layer = name or model.cam_layer
+        wrapped.reshape = reshape or model.reshape
         if output is not None:
             wrapped.output_choice = OutputChoice.parse(output)
     else:
-        wrapped = _AsGiven(model, cam_layer=name, output=output)
+        wrapped = _AsGiven(model, cam_layer=name, output=output, reshape=reshape)
     accept(wrapped, images)
     return wrapped
 

@@ -11,16 +11,10 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model, evaluating
 from xaibench.core.networks.backbone import build_classifier
 from xaibench.core.networks.known_layers import known_layer
-from xaibench.core.passes.activations import as_activations
 from xaibench.core.passes.head import Head, find_head
-from xaibench.core.passes.layers import (
-    SpatialLayer,
-    check_layer,
-    find_cam_layer,
-    full_name,
-    short_name,
-    spatial_layers,
-)
+from xaibench.core.passes.layer_names import full_name, short_name
+from xaibench.core.passes.layers import cam_layer_of, find_cam_layer, spatial_layers
+from xaibench.core.passes.spatial import SpatialLayer
 from xaibench.core.registry import bind, plugins
 from xaibench.core.spec import parse_spec
 from xaibench.core.suggest import did_you_mean
@@ -72,16 +66,16 @@ def describe_layers(
 
 def _describe(model: Model, images: Tensor, layer: str) -> Iterator[str]:
     why = choose_layer(model, images, layer)
-    chosen = check_layer(model, images, model.cam_layer or "")
+    chosen = cam_layer_of(model, images)
     with evaluating(model):
         head = find_head(model, images)
     yield f"CAM layer: {short_name(chosen.name)} ({why})"
-    yield f"  {type(chosen.module).__name__}, {_form(chosen, images)} activations{_origin(chosen)}"
+    yield f"  {type(chosen.module).__name__}, {_form(chosen)} activations{_origin(chosen)}"
     yield f"  behind it: {_about(head)}"
     yield f"layers that --layer could name, the last {_SHOWN}:"
     for other in islice(spatial_layers(model, images), _SHOWN):
         name, kind = short_name(other.name), type(other.module).__name__
-        yield f"  {name:44} {kind:24} {_form(other, images)}{_origin(other)}"
+        yield f"  {name:44} {kind:24} {_form(other)}{_origin(other)}"
 
 
 def build_any(spec: str, words: ModelWords, images: Tensor) -> Model:
@@ -116,20 +110,19 @@ def choose_layer(model: Model, images: Tensor, layer: str) -> str:
         return "set by --layer"
     if model.cam_layer is None:
         model.cam_layer = find_cam_layer(model, images)
-        return "found: the last spatial one"
+        return "found: the last map that all logits depend on"
     known = known_layer(getattr(model, "network", model))
     if known and model.cam_layer == full_name(model, known):
-        return "torchvision's table"
+        return "the table of known networks"
     return "set by the model"
 
 
-def _form(layer: SpatialLayer, images: Tensor) -> str:
-    shape = as_activations(layer.output, images, layer.module).shape[1:]
-    return " x ".join(map(str, shape))
+def _form(layer: SpatialLayer) -> str:
+    return " x ".join(map(str, layer.shape))
 
 
 def _origin(layer: SpatialLayer) -> str:
-    return ", from tokens" if layer.output.ndim == _TOKENS else ""
+    return ", from tokens" if layer.rank == _TOKENS else ""
 
 
 def _about(head: Head) -> str:

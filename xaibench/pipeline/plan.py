@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from xaibench.core.contract import CLASSIFIER_WORDS, JUDGED_WORDS, MASK_WORDS
+from xaibench.core.contract import CLASSIFIER_WORDS, JUDGED_WORDS, LAYER_WORDS, MASK_WORDS
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model
 from xaibench.core.passes.device import choose_device
+from xaibench.core.passes.layers import cam_layer_of
 from xaibench.core.plugin import Bound
 from xaibench.core.splits import OFFICIAL, Split
 from xaibench.pipeline.analyse import analysis_failure, is_analysed, why_no_analysis
@@ -87,7 +88,9 @@ def _plan_model(selection: Selection, model: Bound, plan: Plan) -> None:
     plan.warnings += doubts_about(model, prototype, selection.options.weights)
     where = f" on {model.spec}"
     why_no_map = partial(_why_no_map, selection, model, prototype)
-    methods = _served(selection.methods, why_no_map, plan, where)
+    why_no_layer = partial(_why_no_layer, selection, prototype)
+    methods = _served(selection.methods, why_no_layer, plan, where)
+    methods = _served(methods, why_no_map, plan, where)
     why_not = partial(why_no_analysis, selection, prototype)
     analyses = _served(selection.analyses, why_not, plan, where)
     if not prototype.classifies and not analyses and not any(map(_is_named, methods)):
@@ -170,6 +173,17 @@ def _why_no_score(selection: Selection, metric: Bound) -> str | None:
     splits = [selection.split(fold) for fold in selection.folds]
     if TUNED in words and not all(split.seen_in(split.validation) for split in splits):
         return "no validation mask may be seen under this --mask-fraction"
+    return None
+
+
+def _why_no_layer(selection: Selection, prototype: Model, method: Bound) -> str | None:
+    reads = set(method.plugin.signature.words) & LAYER_WORDS
+    if not (reads and prototype.classifies and prototype.cam_layer):
+        return None
+    try:
+        cam_layer_of(prototype, selection.blank)
+    except XaibenchError as error:
+        return str(error).rstrip(".")
     return None
 
 

@@ -13,7 +13,8 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.loading import Loader
 from xaibench.core.model import Model
 from xaibench.core.passes.engine import Engine
-from xaibench.core.passes.layers import check_layer, full_name
+from xaibench.core.passes.layer_names import full_name
+from xaibench.core.passes.layers import check_layer
 from xaibench.core.plugin import Bound, MethodTraits, Plugin
 from xaibench.core.reading.groups import join_groups
 from xaibench.core.registry import bind, load_plugin_file, plugins
@@ -146,10 +147,9 @@ class Selection:
         return model if self.about(model).classifies else self.judge
 
     def _choose_layer(self, built: Model, spec: str) -> None:
-        noise = torch.rand(self.blank.shape, generator=torch.Generator().manual_seed(0))
         try:
             built.cam_layer = full_name(built, self.options.layer)
-            check_layer(built, noise, built.cam_layer)
+            check_layer(built, self.blank, built.cam_layer, built.reshape)
         except XaibenchError as error:
             raise XaibenchError(
                 f"--layer {self.options.layer} on {spec}, one name for all models: {error}"

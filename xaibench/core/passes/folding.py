@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from xaibench.core.model import Model
-from xaibench.core.passes.layers import named_layer
+from xaibench.core.passes.layer_names import named_layer
 
 _log = logging.getLogger(__name__)
 Network = TypeVar("Network", bound=Model)

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model
-from xaibench.core.passes.activations import as_activations, as_output
 from xaibench.core.passes.batching import BatchSize
 from xaibench.core.passes.engine import Engine
-from xaibench.core.passes.layers import named_layer
+from xaibench.core.passes.layer_names import named_layer
+from xaibench.core.passes.layers import cam_layer_of
 from xaibench.core.passes.precision import at_least_single
 
 # 64 MB of activations in a pass.
@@ -78,6 +78,7 @@ def _run(
 ) -> Tensor:
     network = engine.fast(image)
     layer = named_layer(network, network.cam_layer or "")
+    layout = cam_layer_of(engine.model, image).layout
     fitting = _ELEMENTS // make(0, 1).numel()
     size = BatchSize(engine.device, fitting, _MOST_ROWS, full_blocks=engine.full_blocks)
     if not alone:
@@ -87,8 +88,8 @@ def _run(
         variants = size.fill(make(first, last))
         images = image if alone else image.expand(len(variants), -1, -1, -1)
 
-        def put(module: nn.Module, _: object, output: Tensor) -> Tensor:
-            return as_output(variants.to(output.dtype), output, image, module)
+        def put(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+            return layout.output(variants.to(output.dtype), output)
 
         hook = layer.register_forward_hook(put)
         try:
@@ -164,7 +165,7 @@ def _activations(engine: Engine, image: Tensor) -> Tensor:
         raise XaibenchError(
             f"the CAM layer '{network.cam_layer}' did not run, or gave no tensor; choose another."
         )
-    return as_activations(at_least_single(seen[0]), image, layer)
+    return cam_layer_of(engine.model, image).layout.activations(at_least_single(seen[-1]))
 
 
 def _close(ours: Tensor, theirs: Tensor, spread: Tensor) -> bool:

@@ -1,198 +1,184 @@
-"""Which layer CAM methods read."""
+"""Which layer CAM methods read: found, or named and checked."""
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterator
+from math import prod
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
-from torchvision.ops.misc import Permute
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.model import evaluating
-from xaibench.core.networks.known_layers import known_layer
-from xaibench.core.output_form import OutputChoice
-from xaibench.core.passes.activations import as_activations, fits_image, token_grid
-from xaibench.core.suggest import did_you_mean
+from xaibench.core.model import Classifier, Model, Reshape, evaluating
+from xaibench.core.networks.known_layers import known_layers
+from xaibench.core.passes.last_map import last_map, refusal
+from xaibench.core.passes.layer_names import named_layer, short_name
+from xaibench.core.passes.module_runs import Pass, observe
+from xaibench.core.passes.spatial import (
+    SpatialLayer,
+    enlarged,
+    map_runs,
+    positions_reached,
+    read_run,
+    runs_apart,
+    spatial_runs,
+)
 
-_IMAGE_LIKE, _TOKENS = 4, 3
-# They pass on, or pool, what another layer made.
-_PASSIVE = (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.Dropout, nn.Identity, Permute)
-# What stands between a model and the network that users know: their names need not tell it.
-_WRAPPERS = ("", "network.", "trunk.")
+_Key = tuple[str, Reshape | None, tuple[int, ...]]
 
 
-class SpatialLayer(NamedTuple):
-    """A layer that a CAM could read: its name, and its output for one batch."""
-
-    name: str
-    module: nn.Module
-    output: Tensor
+_found: WeakKeyDictionary[Model, dict[_Key, SpatialLayer]] = WeakKeyDictionary()
 
 
 def find_cam_layer(network: nn.Module, images: Tensor) -> str:
     """Return the name of the layer that CAMs read.
 
-    For torchvision's networks it stands in a table; of others it is the last of `spatial_layers`.
+    A table knows families of networks, through any wrapper. Of others it is the last layer whose
+    output is a map of several positions and a cut of the network: nothing that the logits take
+    from the image goes past it. Maps of the classes' scores and pooling are passed over. Where
+    only a class token is read at the end, it is what the last attention reads.
+
+    Args:
+        network: gives logits.
+        images: of the size that counts.
 
     Raises:
-        XaibenchError: no layer qualifies.
+        XaibenchError: no layer is it for certain; the message names candidates.
     """
-    known = known_layer(getattr(network, "network", network))
-    if known:
-        return full_name(network, known)
-    for layer in spatial_layers(network, images):
-        return layer.name
-    raise XaibenchError("no layer with a spatial output was found; name one with layer=.")
+    known = known_layers(network)
+    bare = "network" if isinstance(network, Classifier) else ""
+    if bare in known:
+        return f"{bare}.{known[bare]}".removeprefix(".")
+    seen = observe(network, images.shape[1:], images)
+    return _known(known, seen) or _find(network, seen, images)
 
 
 def spatial_layers(network: nn.Module, images: Tensor) -> Iterator[SpatialLayer]:
-    """Yield the layers whose output is spatial and on which the logits depend, the last first.
+    """Yield the layers that a CAM could read, the last first.
 
-    The network runs once; every layer that gives ``(B, D, h, w)`` or tokens ``(B, N, D)`` is a
-    candidate, if its positions receive a gradient: after the last attention of a transformer only
-    the class token does. Class score maps (as many channels as classes), pooling and dropout are
-    passed over, and where any grid has the image's proportions those that haven't (the insides of
-    windowed attention). Of a layer that runs more than once the last run counts.
+    Their output is a map or tokens of known form, and the logits depend on several of its
+    positions. Of a layer that runs more than once the last run counts.
     """
-    runs, probe, classes = _observe(network, images)
-    last = {run.name: run for run in runs}
-    found = [
-        run for run in reversed(runs)
-        if last[run.name] is run and _spatial(run, images, classes)
-    ]  # fmt: skip
-    for run in [run for run in found if _proportioned(run, images)] or found:
-        if _reached(probe, run, images):
-            yield run
+    yield from spatial_runs(observe(network, images.shape[1:], images))
 
 
-def check_layer(network: nn.Module, images: Tensor, name: str) -> SpatialLayer:
+def cam_layer_of(model: Model, images: Tensor) -> SpatialLayer:
+    """Return a model's CAM layer, as `check_layer` finds it for images of this size.
+
+    Raises:
+        XaibenchError: the model names none, or no CAM can read it.
+    """
+    if not model.cam_layer:
+        raise XaibenchError("the model names no CAM layer; name one with layer=.")
+    key = model.cam_layer, model.reshape, tuple(images.shape[1:])
+    known = _found.setdefault(model, {})
+    if key not in known:
+        known[key] = check_layer(model, images, model.cam_layer, model.reshape)
+    return known[key]
+
+
+def check_layer(
+    network: nn.Module, images: Tensor, name: str, reshape: Reshape | None = None
+) -> SpatialLayer:
     """Return a layer with what it gives; refuse one that no CAM can read.
 
+    Args:
+        network: gives logits.
+        images: of the size that counts.
+        name: the layer's.
+        reshape: brings its output to ``(B, D, h, w)``; without it the layout is found.
+
     Raises:
-        XaibenchError: it doesn't exist or run, its output isn't spatial, or the logits depend on
-            fewer than two of its positions.
+        XaibenchError: it doesn't exist or run, its output isn't spatial or has one position only,
+            the logits depend on fewer than two of its positions, or on several of its runs, none of
+            which is made from the others.
     """
-    layer, shown = named_layer(network, name), short_name(name)
-    runs, probe, _ = _observe(network, images)
-    run = next((run for run in reversed(runs) if run.module is layer), None)
-    if run is None:
-        raise XaibenchError(f"layer '{shown}' does not run, or gives no tensor; choose another.")
-    if as_activations(run.output, images, layer)[0, 0].numel() == 1:
+    layer = named_layer(network, name)
+    seen = observe(network, images.shape[1:], images)
+    runs = seen.of(layer)
+    if not runs or runs[-1].shape is None:
+        fault = f"gives a {runs[-1].kind}, not a tensor" if runs else "does not run"
+        raise XaibenchError(f"layer '{short_name(name)}' {fault}; choose another.")
+    last = runs[-1]
+    counts = last.vertex is not None and seen.graph.holds(last.vertex)
+    if last.recorded and seen.logits.requires_grad and not counts:
         raise XaibenchError(
-            f"layer '{shown}' has one position only; choose one before the pooling."
+            f"the logits don't depend on layer '{short_name(name)}', or the network switches "
+            "gradients off; choose another."
         )
-    if not _reached(probe, run, images):
+    found = read_run(seen, last, reshape)
+    if found.shape[1:] == (1, 1):
         raise XaibenchError(
-            f"the logits depend on fewer than two positions of layer '{shown}'; choose an earlier "
-            "one."
+            f"layer '{short_name(name)}' has one position only for images of "
+            f"{images.shape[2]} x {images.shape[3]}, so that its map says nothing; "
+            f"{_remedy(network, images, layer, prod(last.shape or ()))}."
         )
-    return run
+    if 0 < positions_reached(seen, last, found.layout) < 2:  # noqa: PLR2004
+        raise XaibenchError(
+            f"the logits depend on fewer than two positions of layer '{short_name(name)}'; choose "
+            "an earlier one."
+        )
+    if len(runs) > 1 and runs_apart(seen, runs):
+        raise XaibenchError(
+            f"layer '{short_name(name)}' runs {len(runs)} times, and the logits depend on several "
+            "runs that are independent of each other, so that no single map explains them; explain "
+            "the network without what repeats it."
+        )
+    return found
 
 
-def full_name(network: nn.Module, name: str) -> str:
-    """Return a layer's name as the network knows it: users may leave out that of its wrapper.
-
-    Raises:
-        XaibenchError: there is no such layer.
-    """
-    known = _names(network)
-    for wrapper in _WRAPPERS:
-        if wrapper + name in known:
-            return wrapper + name
-    raise _no_layer(name, known)
-
-
-def short_name(name: str) -> str:
-    """Return a layer's name without that of the wrapper around the user's network."""
-    return name.removeprefix("network.")
+def _known(known: dict[str, str], seen: Pass) -> str | None:
+    """Return the layer that the table knows, if the logits are made from that network's alone."""
+    if len(known) != 1:
+        return None
+    ((outer, inner),) = known.items()
+    inside = [run for run in seen.runs if f"{run.name}.".startswith(f"{outer}.")]
+    layer = [run for run in inside if run.name == f"{outer}.{inner}"]
+    if not layer or inside[-1].name != outer:  # somebody calls its parts
+        return None
+    behind = seen.runs[seen.runs.index(inside[-1]) + 1 :]
+    past = seen.graph.reaches_images([run.vertex for run in inside if run.vertex])
+    if past or runs_apart(seen, layer) or any(run in behind for run in map_runs(seen)):
+        return None
+    return layer[-1].name
 
 
-def named_layer(network: nn.Module, name: str) -> nn.Module:
-    """Return the submodule of that name.
+def _find(network: nn.Module, seen: Pass, images: Tensor) -> str:
+    """Return the layer that the graph tells, at a larger size, too, where this one leaves doubt."""
+    chosen, doubtful = last_map(seen)
+    larger = next(enlarged(images), None) if doubtful else None
+    if larger is not None:
+        try:
+            again = observe(network, larger.shape[1:], larger)
+        except Exception:  # each network says in its own way that it takes one size only
+            again = None
+        if again:
+            return _find(network, again, larger)
+    if chosen is None:
+        if not seen.graph.cuts:
+            why = "the logits have no gradient by the images (no_grad, detach, or a script)"
+        else:
+            why = "no layer has a map of several positions on which all logits depend"
+        raise refusal(seen, why)
+    return chosen.name
 
-    Raises:
-        XaibenchError: there is none.
-    """
+
+def _remedy(network: nn.Module, images: Tensor, layer: nn.Module, alone: int) -> str:
+    """Return what to do about a layer that gives so few numbers, by trial of larger images."""
+    sizes: list[int] = []
+
+    def look(_module: nn.Module, _inputs: object, output: object) -> None:
+        sizes.append(output.numel() if isinstance(output, Tensor) else 0)
+
+    hook = layer.register_forward_hook(look)
     try:
-        return network.get_submodule(name)
-    except AttributeError:
-        raise _no_layer(name, _names(network)) from None
-
-
-def _no_layer(name: str, names: list[str]) -> XaibenchError:
-    missing, known = short_name(name), [short_name(key) for key in names]
-    return XaibenchError(
-        f"the network has no layer '{missing}'{did_you_mean(missing, known)}; its last layers are "
-        f"{', '.join(known[-5:])}."
-    )
-
-
-def _names(network: nn.Module) -> list[str]:
-    return [name for name, _ in network.named_modules(remove_duplicate=False) if name]
-
-
-def _observe(network: nn.Module, images: Tensor) -> tuple[list[SpatialLayer], Tensor, int]:
-    """Run a network once: what each layer gave, what to differentiate, the number of classes."""
-    runs: list[SpatialLayer] = []
-    linear: list[tuple[Tensor, Tensor]] = []
-    hooks = [
-        module.register_forward_hook(_recorder(name, runs, linear))
-        for name, module in network.named_modules()
-        if name
-    ]
-    try:
-        with evaluating(network), torch.enable_grad():
-            result = network(images.detach().clone().requires_grad_().clone())
-            logits = OutputChoice().find(result)
-            return runs, _weigh(logits) + _weigh(_embedding(logits, linear)), logits.shape[1]
+        with torch.inference_mode(), evaluating(network):
+            for larger in enlarged(images):
+                network(larger)
+                if sizes[-1] >= 2 * alone:
+                    height, width = larger.shape[2:]
+                    return f"images of {height} x {width} would do, or name an earlier layer"
+    except Exception:  # each network says in its own way that it takes one size only
+        return "name an earlier layer"
     finally:
-        for hook in hooks:
-            hook.remove()
-
-
-def _recorder(
-    name: str, runs: list[SpatialLayer], linear: list[tuple[Tensor, Tensor]]
-) -> Callable[..., None]:
-    def record(module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
-        if isinstance(output, Tensor) and output.ndim and output.requires_grad:
-            runs.append(SpatialLayer(name, module, output))
-            if isinstance(module, nn.Linear) and isinstance(inputs[0], Tensor) and output.ndim == 2:  # noqa: PLR2004
-                linear.append((inputs[0], output))
-
-    return record
-
-
-def _embedding(logits: Tensor, linear: list[tuple[Tensor, Tensor]]) -> Tensor:
-    """Return what enters the last linear layer, as a fresh one may be zero and pass no gradient."""
-    for entering, leaving in reversed(linear):
-        (way,) = torch.autograd.grad(logits.sum(), leaving, retain_graph=True, allow_unused=True)
-        if way is not None:
-            return entering
-    return logits
-
-
-def _weigh(values: Tensor) -> Tensor:
-    """Return a weighted sum; a plain one has no gradient behind a layer norm."""
-    weights = torch.linspace(1, 2, values.numel(), device=values.device).sin()
-    return (values.flatten() * weights).sum()
-
-
-def _spatial(run: SpatialLayer, images: Tensor, classes: int) -> bool:
-    if isinstance(run.module, _PASSIVE) or len(run.output) != len(images):
-        return False
-    if run.output.ndim == _IMAGE_LIKE:
-        activations = as_activations(run.output, images, run.module)
-        return activations.shape[1] != classes and min(activations.shape[2:]) > 1
-    return run.output.ndim == _TOKENS and token_grid(run.output.shape[1], images) is not None
-
-
-def _proportioned(run: SpatialLayer, images: Tensor) -> bool:
-    return fits_image(as_activations(run.output, images, run.module).shape[2:], images)
-
-
-def _reached(probe: Tensor, run: SpatialLayer, images: Tensor) -> bool:
-    (gradient,) = torch.autograd.grad(probe, run.output, retain_graph=True, allow_unused=True)
-    if gradient is None:
-        return False
-    positions = as_activations(gradient, images, run.module).abs().sum(dim=1).flatten(1)
-    return bool(((positions > 0).sum(dim=1) > 1).all())
+        hook.remove()
+    return "name an earlier layer"

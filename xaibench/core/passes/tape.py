@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from xaibench.core.contract import OWN_WORDS
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Outputs
-from xaibench.core.passes.activations import as_activations
 from xaibench.core.passes.device import now
 from xaibench.core.passes.engine import Engine
-from xaibench.core.passes.layers import named_layer
+from xaibench.core.passes.layer_names import named_layer
+from xaibench.core.passes.layers import cam_layer_of
+from xaibench.core.passes.layouts import Layout
 from xaibench.core.passes.precision import at_least_single
 
 # What a method must name for a pass to be recorded, and what for its head to keep a graph.
@@ -39,14 +40,16 @@ class Tape:
         """
         self.engine, self.images = engine, images
         self._output: Tensor | None = None
-        self._layer: nn.Module | None = None
+        self._layout: Layout | None = None
         self._gradients: dict[tuple[object, ...], tuple[Tensor, int, float]] = {}
         self._outputs: Outputs | None = None
         asked = set(words)
         if not asked & RECORDED_WORDS:
             return
-        network = engine.fast(images)
         wants_layer = bool(asked & _NEED_LAYER)
+        if wants_layer:
+            self._layout = cam_layer_of(engine.model, images).layout
+        network = engine.fast(images)
         graph, saliency = bool(asked & _NEED_GRAPH), "saliency" in asked
         with torch.no_grad(), self._tap(network, wants_layer, graph), engine.casting():
             filled = engine.batch_size(images).fill(images)
@@ -72,7 +75,7 @@ class Tape:
             yield
             return
         name = self.engine.model.cam_layer or ""
-        layer = self._layer = named_layer(network, name)
+        layer = named_layer(network, name)
 
         def hook(_module: nn.Module, _inputs: object, output: object) -> Tensor:
             if not isinstance(output, Tensor):
@@ -149,5 +152,6 @@ class Tape:
         return self._shaped(gradient)[rows]
 
     def _shaped(self, output: Tensor) -> Tensor:
-        activations = as_activations(output, self.images, self._layer)
+        assert self._layout is not None
+        activations = self._layout.activations(output)
         return at_least_single(activations[: len(self.images)])
