@@ -128,3 +128,16 @@ def test_a_run_takes_the_layer_and_refuses_one_that_is_not_there(tmp_path):
     assert selection.build(selection.models[0], 0).cam_layer == "network.layer3"
     with pytest.raises(XaibenchError, match="no layer 'layer7'"):
         make_plan(select({**given, "layer": "layer7"}))
+
+
+def test_a_layer_of_one_position_is_refused_before_anything_runs(tmp_path):
+    given = {
+        "dataset": "phantom[images=30]", "models": ["resnet18"], "image_size": 32,
+        "methods": ["gradcam", "gradient"], "weights": "none", "out": str(Path(tmp_path)),
+    }  # fmt: skip
+    plan = make_plan(select(given))
+    (told,) = [skip.reason for skip in plan.skips if skip.what.startswith("gradcam")]
+    assert "'layer4' has one position only" in told
+    assert "64 x 64 would do" in told
+    with pytest.raises(XaibenchError, match="64 x 64 would do"):
+        make_plan(select({**given, "methods": ["gradcam"]}))
