@@ -370,7 +370,7 @@ def test_a_run_leaves_the_callers_random_numbers_alone(tmp_path):
     expected = torch.rand(2)
     torch.manual_seed(3)
     xaibench.run(dataset="phantom[images=40]", models="squeezenet1_1", methods="gradcam",
-                 image_size=32, epochs=1, controls=False, out=str(tmp_path))  # fmt: skip
+                 image_size=48, epochs=1, controls=False, out=str(tmp_path))  # fmt: skip
     assert torch.equal(torch.rand(2), expected)
 
 

@@ -261,3 +261,8 @@ def test_a_known_network_whose_parts_are_called_by_another_is_searched():
             return self.fc(self.own(self.vgg.features(images)).mean(dim=(2, 3)))
 
     assert find_cam_layer(Head().eval(), noise(1, 3, 40, 24)) == "own"
+
+
+def test_a_layer_of_which_one_token_counts_is_refused_though_named():
+    with pytest.raises(XaibenchError, match="fewer than two positions of layer 'encoder.ln'"):
+        xaibench.explain(small_vit(), noise(1, 3, 64, 64), 1, layer="encoder.ln")

@@ -61,8 +61,7 @@ class Model(nn.Module):
 
     Attributes:
         cam_layer: name of the submodule whose output CAM methods read; None where there is none.
-        reshape: brings that output to ``(B, D, h, w)``: a function that moves numbers alone, or a
-            name of `core.passes.layouts.named_layout`; None where the layer's form is to be found.
+        reshape: brings that output to ``(B, D, h, w)``, as in `xaibench.explain`; None finds out.
         trained: a model that comes trained is used as it is.
         pretrained: all but the `new_parameters` were learned before; these then learn faster.
         classifies: it has logits; other models are judged by one that has.

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model, Outputs, evaluating
 from xaibench.core.output_form import OutputForm
-from xaibench.core.passes.layers import short_name
+from xaibench.core.passes.layer_names import short_name
 
 # Of what noise images differ by, and of the largest value: what rounding may change.
 _OF_SPREAD, _OF_SIZE = 1e-2, 1e-5

@@ -14,6 +14,7 @@ from xaibench.core.passes.last_map import last_map, refusal
 from xaibench.core.passes.layer_names import named_layer, short_name
 from xaibench.core.passes.module_runs import Pass, observe
 from xaibench.core.passes.spatial import (
+    TOKENS,
     SpatialLayer,
     enlarged,
     map_runs,
@@ -112,7 +113,16 @@ def check_layer(
             f"{images.shape[2]} x {images.shape[3]}, so that its map says nothing; "
             f"{_remedy(network, images, layer, prod(last.shape or ()))}."
         )
-    if 0 < positions_reached(seen, last, found.layout) < 2:  # noqa: PLR2004
+    gradient = seen.gradient(last)
+    # Of a map random weights may leave a single position alive.
+    if (
+        found.rank == TOKENS
+        and gradient is not None
+        and gradient.any()
+        and (
+            positions_reached(seen, last, found.layout) < 2  # noqa: PLR2004
+        )
+    ):
         raise XaibenchError(
             f"the logits depend on fewer than two positions of layer '{short_name(name)}'; choose "
             "an earlier one."
