@@ -24,16 +24,17 @@ def draw(*paths, boxes=()):
         Image.fromarray(pixels).save(path)
 
 
-def write_voc(path, *boxes):
+def write_voc(path, *boxes, name="cat", size=(7, 4)):
     sides = ("xmin", "ymin", "xmax", "ymax")
     path.parent.mkdir(parents=True, exist_ok=True)
     objects = "".join(
-        "<object><name>cat</name><bndbox>"
+        f"<object><name>{name}</name><bndbox>"
         + "".join(f"<{side}>{value}</{side}>" for side, value in zip(sides, box, strict=True))
         + "</bndbox></object>"
         for box in boxes
     )
-    path.write_text(f"<annotation><size><width>7</width></size>{objects}</annotation>")
+    sides = f"<size><width>{size[0]}</width><height>{size[1]}</height></size>"
+    path.write_text(f"<annotation>{sides}{objects}</annotation>")
 
 
 @pytest.fixture
@@ -125,7 +126,7 @@ def test_masks_in_a_parallel_tree(tmp_path, pets, place, suffix):
 
 def test_tree_inside_path_needs_no_option_but_a_class_may_bear_its_name(tmp_path, pets):
     draw(pets / "masks/cat/9.png")
-    write_voc(pets / "boxes/dog/1.xml", (1, 1, 1, 1))
+    write_voc(pets / "boxes/dog/1.xml", (1, 1, 1, 1), name="dog")
     dataset = folder(tmp_path, path="pets")
     assert dataset.classes == ("cat", "dog")
     assert len(only(dataset, "cat/9").masks) == len(only(dataset, "dog/1").boxes) == 1
@@ -151,6 +152,40 @@ def test_boxes_of_pascal_voc_count_from_one_and_include_the_last_pixel(tmp_path,
     np.testing.assert_array_equal(mask, expected)
 
 
+def test_boxes_are_scaled_to_the_image_they_belong_to(tmp_path, pets):
+    write_voc(pets / "cat/9.xml", (21, 11, 40, 30), size=(70, 40))
+    assert only(folder(tmp_path, path="pets"), "cat/9").boxes == (Box(2, 1, 4, 3),)
+    write_voc(pets / "cat/9.xml", (2, 1, 3, 3), size=(4, 7))
+    with pytest.raises(XaibenchError, match=r"9\.xml: it was drawn on an image of 4x7, but .* 7x4"):
+        folder(tmp_path, path="pets")
+
+
+def test_objects_of_other_classes_are_no_evidence_but_names_of_no_class_are(tmp_path, pets):
+    write_voc(pets / "cat/9.xml", (1, 1, 2, 2), name="dog")
+    write_voc(pets / "cat/10.xml", (1, 1, 2, 2), name="CAT")
+    write_voc(pets / "dog/1.xml", (1, 1, 2, 2), name="tumour")
+    dataset = folder(tmp_path, path="pets")
+    counts = {sample.id: len(sample.boxes) for sample in dataset.samples}
+    assert counts == {"cat/9": 0, "cat/10": 1, "cat/old/1": 0, "dog/1": 1}
+
+
+@pytest.mark.parametrize(
+    ("inside", "message"),
+    [
+        ("<polygon/>", "an object has polygons, where <bndbox> is read"),
+        ("<robndbox/>", "turned boxes"),
+        ("<name>x</name>", "an object has no box"),
+    ],
+)
+def test_objects_without_boxes_are_named_unless_deleted(tmp_path, pets, inside, message):
+    file = pets / "cat/9.xml"
+    file.write_text(f"<annotation><object>{inside}</object></annotation>")
+    with pytest.raises(XaibenchError, match=rf"9\.xml: .*{message}"):
+        folder(tmp_path, path="pets")
+    file.write_text(f"<annotation><object>{inside}<deleted>1</deleted></object></annotation>")
+    assert not folder(tmp_path, path="pets").annotated
+
+
 BOMB = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><annotation>&b;</annotation>'
 
 
@@ -174,7 +209,16 @@ def test_malformed_xml_is_named(tmp_path, pets, content, message):
 
 @pytest.mark.parametrize(
     "box",
-    [(5, 1, 4, 3), (1, 3, 2, 2), (-5, 1, 0, 3), ("nan", 1, 2, 2), ("", 1, 2, 2), (1, 1, 2, "x")],
+    [
+        (8, 1, 9, 3),
+        (0.1, 0.1, 0.5, 0.5),
+        (5, 1, 4, 3),
+        (1, 3, 2, 2),
+        (-5, 1, 0, 3),
+        ("nan", 1, 2, 2),
+        ("", 1, 2, 2),
+        (1, 1, 2, "x"),
+    ],
 )
 def test_impossible_boxes_are_named(tmp_path, pets, box):
     write_voc(pets / "cat/9.xml", box)

@@ -1,23 +1,50 @@
 """Reading bounding boxes from Pascal VOC's XML."""
 
 import math
+from collections.abc import Collection
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 from xml.etree import ElementTree
 from xml.parsers import expat
 
 from xaibench.core.data import Box
 from xaibench.core.errors import XaibenchError
 
+_SIDES = ("xmin", "ymin", "xmax", "ymax")
+_NEAR = 0.02
+_OTHERS = {"polygon": "polygons", "robndbox": "turned boxes", "segmentation": "outlines"}
+
+
+class Named(NamedTuple):
+    """An object's name and its box."""
+
+    name: str
+    box: Box
+
 
 def read_boxes(path: Path) -> tuple[Box, ...]:
-    """Return the boxes of all objects in a file.
+    """Return the boxes of all objects in a file, whatever they are called.
+
+    Raises:
+        XaibenchError: as `read_objects`.
+    """
+    return tuple(each.box for each in read_objects(path))
+
+
+def read_objects(path: Path, size: tuple[int, int] | None = None) -> tuple[Named, ...]:
+    """Return the objects of a file; those that are marked as deleted are none.
 
     Pascal VOC counts pixels from 1 and includes the last; a `Box` counts from 0 and excludes it.
 
+    Args:
+        path: the file.
+        size: width and height of its image. Where the file says that it was drawn on one of other
+            sides, but the same shape, boxes are scaled.
+
     Raises:
         XaibenchError: the file is unreadable, not well-formed, not Pascal VOC, or has a document
-            type (whose entities can be made to swallow all memory).
+            type (whose entities can be made to swallow all memory); an object has no box, or one
+            that is empty, in shares, outside the image, or drawn on an image of another shape.
     """
     try:
         root = _parse(path)
@@ -31,7 +58,34 @@ def read_boxes(path: Path) -> tuple[Box, ...]:
         raise XaibenchError(
             f"{path}: its root is <{root.tag}>, not the <annotation> of Pascal VOC; remove it."
         )
-    return tuple(_read_box(path, found) for found in root.iterfind("object/bndbox"))
+    factors = _factors(path, root, size)
+    found = [each for each in root.iterfind("object") if each.findtext("deleted", "0") != "1"]
+    objects = tuple(
+        Named(each.findtext("name", "").strip(), _read_box(path, _box_of(path, each), factors))
+        for each in found
+    )
+    for _, (left, top, _, _) in objects if size else ():
+        if left >= size[0] or top >= size[1]:
+            raise XaibenchError(
+                f"{path}: the box that begins at ({left + 1}, {top + 1}) lies outside its image, "
+                f"which is {size[0]}x{size[1]}; mend or remove it."
+            )
+    return objects
+
+
+def choose_objects(objects: Collection[Named], label: str, classes: Collection[str]) -> list[Box]:
+    """Return the boxes of an image's own class; of all objects where none is called like a class.
+
+    >>> box = Box(0, 0, 2, 2)
+    >>> choose_objects([Named("Cat", box), Named("dog", box)], "cat", ["cat", "dog"])
+    [Box(left=0, top=0, right=2, bottom=2)]
+    >>> len(choose_objects([Named("lesion", box), Named("", box)], "cat", ["cat", "dog"]))
+    2
+    """
+    known = {name.casefold() for name in classes}
+    if not any(each.name.casefold() in known for each in objects):
+        return [each.box for each in objects]
+    return [each.box for each in objects if each.name.casefold() == label.casefold()]
 
 
 def _parse(path: Path) -> ElementTree.Element:
@@ -49,18 +103,52 @@ def _parse(path: Path) -> ElementTree.Element:
     return builder.close()
 
 
-def _read_box(path: Path, element: ElementTree.Element) -> Box:
-    sides = ("xmin", "ymin", "xmax", "ymax")
-    left, top, right, bottom = (_read_number(path, element, side) for side in sides)
+def _factors(
+    path: Path, root: ElementTree.Element, size: tuple[int, int] | None
+) -> tuple[float, float]:
+    """Return by how much boxes grow horizontally and vertically to lie on the image."""
+    told = [root.findtext(f"size/{side}", "").strip() for side in ("width", "height")]
+    if size is None or not all(side.isdecimal() and int(side) for side in told):
+        return 1.0, 1.0
+    across, down = (real / int(side) for real, side in zip(size, told, strict=True))
+    if abs(across / down - 1) > _NEAR:
+        raise XaibenchError(
+            f"{path}: it was drawn on an image of {told[0]}x{told[1]}, but its image is "
+            f"{size[0]}x{size[1]}; put them right, or remove <size> if the boxes fit."
+        )
+    return across, down
+
+
+def _box_of(path: Path, found: ElementTree.Element) -> ElementTree.Element:
+    box = found.find("bndbox")
+    if box is not None:
+        return box
+    said = next((what for tag, what in _OTHERS.items() if found.find(tag) is not None), "no box")
+    raise XaibenchError(
+        f"{path}: an object has {said}, where <bndbox> is read; export boxes, or masks."
+    )
+
+
+def _read_box(path: Path, element: ElementTree.Element, factors: tuple[float, float]) -> Box:
+    numbers = [_read_number(path, element, side) for side in _SIDES]
+    if max(numbers) <= 1 and any(number % 1 for number in numbers):
+        raise XaibenchError(
+            f"{path}: the box {tuple(numbers)} is in shares of the image; write it in pixels."
+        )
+    left, top, right, bottom = map(round, numbers)
     if right < max(left, 1) or bottom < max(top, 1):
         raise XaibenchError(
             f"{path}: the box from ({left}, {top}) to ({right}, {bottom}) is empty or lies outside "
             "the image; mend or remove it."
         )
-    return Box(left - 1, top - 1, right, bottom)
+    across, down = factors
+    return Box(
+        round((left - 1) * across), round((top - 1) * down), round(right * across),
+        round(bottom * down),
+    )  # fmt: skip
 
 
-def _read_number(path: Path, element: ElementTree.Element, side: str) -> int:
+def _read_number(path: Path, element: ElementTree.Element, side: str) -> float:
     text = element.findtext(side, "").strip()
     try:
         number = float(text)
@@ -68,4 +156,4 @@ def _read_number(path: Path, element: ElementTree.Element, side: str) -> int:
         number = math.nan
     if not math.isfinite(number):
         raise XaibenchError(f"{path}: <{side}> of a box holds '{text}'; it needs a number.")
-    return round(number)
+    return number

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from xaibench.core.data import Dataset, Sample
+from xaibench.core.data import Box, Dataset, Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.choice import LEAST_CLASSES, choose_classes, tell_alike
 from xaibench.core.reading.folders.arrangement import Arrangement, arrange
@@ -21,8 +21,9 @@ from xaibench.core.reading.folders.guards import check_arrangement, check_keys
 from xaibench.core.reading.folders.listing import Listing, list_names
 from xaibench.core.reading.folders.looks import look_like_masks
 from xaibench.core.reading.folders.remarks import remark
+from xaibench.core.reading.headers import read_header
 from xaibench.core.reading.mask_style import MaskStyle
-from xaibench.core.reading.voc_xml import read_boxes
+from xaibench.core.reading.voc_xml import choose_objects, read_objects
 
 
 def read_folder(
@@ -64,7 +65,7 @@ def read_folder(
             images[0],
             chosen.index(homes[key].label),
             tuple(each for file in found.masks.get(key, []) for each in style.layers(file)),
-            tuple(box for file in found.boxes.get(key, []) for box in read_boxes(file)),
+            _boxes_of(images[0], found.boxes.get(key, []), name, layout.classes),
             part=homes[key].part,
         )
         for name in chosen
@@ -98,3 +99,13 @@ def _names(found: Found, place: Path) -> dict[str, list[str]]:
         name: [path.relative_to(place).as_posix() for paths in images.values() for path in paths]
         for name, images in found.images.items()
     }
+
+
+def _boxes_of(
+    image: Path, files: Sequence[Path], label: str, classes: Sequence[str]
+) -> tuple[Box, ...]:
+    if not files:
+        return ()
+    size = read_header(image)[:2]
+    objects = [each for file in files for each in read_objects(file, size)]
+    return tuple(choose_objects(objects, label, classes))
