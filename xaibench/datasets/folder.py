@@ -1,14 +1,18 @@
 """Anyone's images: a folder with a subfolder for each class, or a CSV file that lists them."""
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from xaibench.core.data import Dataset, Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.files import exists
 from xaibench.core.reading.annotations import natural_order
-from xaibench.core.reading.choice import LEAST_CLASSES, choose_classes
+from xaibench.core.reading.choice import LEAST_CLASSES, choose_classes, tell_alike
 from xaibench.core.reading.folders.read import read_folder
+from xaibench.core.reading.folders.remarks import tell_parts, tell_unused
+from xaibench.core.reading.groups import group_by_name
 from xaibench.core.reading.manifest import read_manifest
 from xaibench.core.reading.mask_style import MaskStyle, read_style
 from xaibench.core.registry import dataset
@@ -30,6 +34,7 @@ def folder(
     values: tuple[str, ...] = (),
     ignore: tuple[str, ...] = (),
     soft: bool = False,
+    group: str = "",
 ) -> Dataset:
     """Read images from class folders or from a manifest.
 
@@ -48,6 +53,8 @@ def folder(
             default what is brighter than mid-grey.
         ignore: values of pixels that no metric counts, beside ``values``.
         soft: the greys of masks are shares, of which half and more counts.
+        group: how names tell what must not part, such as patients: ``regex:`` and a regular
+            expression, whose brackets (or the whole of it) match the group.
 
     Raises:
         XaibenchError: something is missing, empty or malformed; the message names it.
@@ -62,9 +69,13 @@ def folder(
                 f"folder[path={path}]: masks= and boxes= go with a folder; "
                 "name the masks in the table's own column mask."
             )
-        return _read_table(place, classes, style)
-    trees = _find_trees(root, place, {"masks": masks, "boxes": boxes})
-    return read_folder(place, trees, classes, style, _USAGE)
+        found = _read_table(place, classes, style)
+    else:
+        trees = _find_trees(root, place, {"masks": masks, "boxes": boxes})
+        found = read_folder(place, trees, classes, style, _USAGE)
+    if group:
+        found = replace(found, samples=group_by_name("folder", found.samples, group))
+    return found
 
 
 def _find_trees(root: Path, place: Path, options: Mapping[str, str]) -> dict[str, Path]:
@@ -94,21 +105,25 @@ def _locate(option: str, given: str, parents: list[Path]) -> Path:
 
 
 def _read_table(table: Path, classes: tuple[str, ...], style: MaskStyle) -> Dataset:
-    rows = read_manifest(table)
+    rows, unused = read_manifest(table)
     labels = sorted({row.label for row in rows}, key=natural_order)
     chosen = _choose(table, labels, classes)
-    samples = (
+    samples = tuple(
         Sample(
             row.id,
             row.image,
             chosen.index(row.label),
             tuple(layer for mask in row.masks for layer in style.layers(mask)),
+            row.boxes,
             group=row.group,
+            part=row.part,
         )
         for row in rows
         if row.label in chosen
     )
-    return Dataset(chosen, tuple(samples))
+    parts = Counter(sample.part for sample in samples)
+    notes = (*tell_alike(chosen), *tell_unused(unused), *tell_parts("the table names", parts))
+    return Dataset(chosen, samples, notes=notes)
 
 
 def _choose(place: Path, found: list[str], classes: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Groups of samples from a table: what must not part, beside what the dataset itself says."""
 
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.annotations import composed
 from xaibench.core.reading.duplicates import join_pairs
+from xaibench.core.reading.manifest import is_missing
 from xaibench.core.reading.spreadsheet import read_lines
 from xaibench.core.suggest import did_you_mean
 
@@ -33,7 +35,36 @@ def read_groups(path: Path) -> dict[str, str]:
                 f"--groups {path}: sample '{sample}' is in the groups '{groups[sample]}' and "
                 f"'{group}'; give both one name."
             )
-    return {sample: group for sample, group in groups.items() if group}
+    return {sample: group for sample, group in groups.items() if not is_missing(group)}
+
+
+def group_by_name(owner: str, samples: Sequence[Sample], rule: str) -> tuple[Sample, ...]:
+    """Return samples whose groups their names tell, by a rule such as ``regex:P([0-9]+)``.
+
+    The group is what the brackets match, or the whole match where there are none, anywhere in the
+    sample's id.
+
+    Raises:
+        XaibenchError: the rule is none, or doesn't match a name.
+    """
+    kind, _, pattern = rule.partition(":")
+    given = f"{owner}[group={rule}]"
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise XaibenchError(f"{given}: not a regular expression ({error}); mend it.") from error
+    if kind != "regex" or not pattern:
+        raise XaibenchError(f"{given}: write regex: and a regular expression, as regex:(P[0-9]+).")
+    found = {sample.id: compiled.search(sample.id) for sample in samples}
+    lacking = [name for name, match in found.items() if match is None]
+    if lacking:
+        raise XaibenchError(
+            f"{given}: it matches nothing in {len(lacking)} of {len(samples)} names, such as "
+            f"'{lacking[0]}'; write one that finds the group of each image."
+        )
+    groups = {name: "/".join(filter(None, match.groups() or (match[0],)))
+              for name, match in found.items() if match}  # fmt: skip
+    return tuple(replace(sample, group=groups[sample.id]) for sample in samples)
 
 
 def join_groups(samples: Sequence[Sample], path: Path) -> tuple[Sample, ...]:

@@ -1,18 +1,26 @@
-"""Reading a table of images: a CSV file with the columns image, label, mask and group."""
+"""Reading a table of images: one row for each image, or for each of its boxes."""
 
+import math
 import os.path
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from xaibench.core.data import Box
 from xaibench.core.errors import XaibenchError
 from xaibench.core.files import is_file
 from xaibench.core.reading.annotations import composed
-from xaibench.core.reading.spreadsheet import read_lines
+from xaibench.core.reading.folders.names import part_of
+from xaibench.core.reading.spreadsheet import Line, read_lines
 from xaibench.core.suggest import did_you_mean
 
 _REQUIRED = ("image", "label")
-_OPTIONAL = ("mask", "group")
+_MASK = re.compile(r"masks?(_?(path|file|\d+))?")
+_GROUPS = ("group", "patient", "patient_id", "patientid", "subject", "subject_id", "case_id")
+_PARTS = ("part", "split", "subset")
+_SIDES = ("xmin", "ymin", "xmax", "ymax")
+_MISSING = frozenset({"", "na", "n/a", "nan", "none", "null", "<na>", "#n/a"})
 _LONGEST = 200
 
 
@@ -24,60 +32,148 @@ class Row(NamedTuple):
     label: str
     masks: tuple[Path, ...]
     group: str
+    part: str = ""
+    boxes: tuple[Box, ...] = ()
 
 
-def read_manifest(path: Path) -> list[Row]:
-    """Return the rows of a manifest, whose paths are relative to its folder.
+class Manifest(NamedTuple):
+    """The images of a table, and its columns that mean nothing here."""
 
-    Other columns are passed over, unless their names look like slips.
+    rows: Sequence[Row]
+    unused: Sequence[str]
+
+
+class _Columns(NamedTuple):
+    masks: tuple[str, ...]
+    group: str
+    part: str
+    boxed: bool
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Return what a manifest lists, whose paths are relative to its folder.
+
+    The columns image and label are needed. Others are mask (or several whose names begin with
+    mask), group (or patient_id and the like), part (or split), and xmin, ymin, xmax, ymax: a box in
+    pixels from 0, right and bottom exclusive. An image with several boxes has several rows.
 
     Raises:
-        XaibenchError: the table lacks a column, a value or a file, or names an image twice.
+        XaibenchError: the table lacks a column, a value or a file, names an image twice, or has a
+            column whose name looks like a slip.
     """
     lines = read_lines(path, str(path), _REQUIRED, "save it anew")
     if not lines:
         raise XaibenchError(f"{path}: it has no rows; write one for each image.")
-    _check_slips(path, lines[0].cells)
-    rows = [_read_row(path.parent, where, cells) for where, cells in lines]
+    columns = _find_columns(path, lines[0].cells)
+    used = {*_REQUIRED, *columns.masks, columns.group, columns.part}
+    used |= set(_SIDES) if columns.boxed else set()
+    unused = [name for name in lines[0].cells if name and name not in used]
+    _check_slips(path, unused, used)
+    rows: dict[str, Row] = {}
     first: dict[str, str] = {}
-    for row, (where, _) in zip(rows, lines, strict=True):
-        if (other := first.setdefault(row.id, where)) != where:
+    for line in lines:
+        row = _read_row(path.parent, line, columns)
+        known = rows.get(row.id)
+        if known is not None and not (row.boxes and row == known._replace(boxes=row.boxes)):
             raise XaibenchError(
-                f"{where}: '{row.id}' stands in {other.rpartition(', ')[2]} already; keep one of "
-                "them, or rename a file that differs only in its ending."
+                f"{line.where}: '{row.id}' stands in {first[row.id]} already; keep one of them, or "
+                "rename a file that differs only in its ending."
             )
-    return rows
+        rows[row.id] = row._replace(boxes=(*(known.boxes if known else ()), *row.boxes))
+        first.setdefault(row.id, line.where.rpartition(", ")[2])
+    return Manifest(list(rows.values()), unused)
 
 
-def _check_slips(path: Path, columns: Iterable[str]) -> None:
-    known = (*_REQUIRED, *_OPTIONAL)
-    for name in columns:
-        hint = did_you_mean(name, [other for other in known if other not in columns])
-        if name not in known and hint:
+def _find_columns(path: Path, names: Iterable[str]) -> _Columns:
+    there = list(names)
+    sides = [side for side in _SIDES if side in there]
+    if 0 < len(sides) < len(_SIDES):
+        lacking = next(side for side in _SIDES if side not in there)
+        raise XaibenchError(
+            f"{path}: no column '{lacking}' beside {sides[0]}; a box needs all four."
+        )
+    return _Columns(
+        tuple(name for name in there if _MASK.fullmatch(name)),
+        next((name for name in _GROUPS if name in there), ""),
+        next((name for name in _PARTS if name in there), ""),
+        bool(sides),
+    )
+
+
+def _check_slips(path: Path, unused: Iterable[str], used: Iterable[str]) -> None:
+    known = [name for name in (*_REQUIRED, "mask", "group", "part") if name not in used]
+    for name in unused:
+        if hint := did_you_mean(name, known):
             raise XaibenchError(f"{path}: column '{name}' means nothing here{hint}; rename it.")
 
 
-def _read_row(folder: Path, where: str, cells: Mapping[str, str]) -> Row:
+def _read_row(folder: Path, line: Line, columns: _Columns) -> Row:
+    cells = {name: "" if is_missing(cell) else cell for name, cell in line.cells.items()}
     for name in _REQUIRED:
         if not cells[name]:
-            raise XaibenchError(f"{where}: no {name}; fill it in or remove the line.")
-    masks = [part.strip() for part in cells.get("mask", "").split(";") if part.strip()]
-    for name in (cells["image"], *masks):
-        if not is_file(folder / name):
-            shown = name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..."
-            raise XaibenchError(
-                f"{where}: there is no file {folder / shown}; write paths relative to the table."
-            )
+            raise XaibenchError(f"{line.where}: no {name}; fill it in or remove the line.")
+    masks = [
+        part.strip() for name in columns.masks for part in re.split("[;|]", cells[name])
+        if part.strip()
+    ]  # fmt: skip
+    image, *layers = (_find(folder, name, line.where) for name in (cells["image"], *masks))
     return Row(
         _name(cells["image"]),
-        folder / cells["image"],
+        image,
         cells["label"],
-        tuple(folder / mask for mask in masks),
-        cells.get("group", ""),
+        tuple(layers),
+        cells[columns.group] if columns.group else "",
+        _read_part(line.where, cells[columns.part]) if columns.part else "",
+        _read_box(line.where, cells) if columns.boxed else (),
     )
+
+
+def is_missing(cell: str) -> bool:
+    """Whether a cell says that there is no value, as spreadsheets, R and pandas write it."""
+    return cell.casefold() in _MISSING
+
+
+def _find(folder: Path, name: str, where: str) -> Path:
+    for written in (name, name.replace("\\", "/")):
+        if is_file(folder / written):
+            return folder / written
+    shown = name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..."
+    raise XaibenchError(
+        f"{where}: there is no file {folder / shown}; write paths relative to the table."
+    )
+
+
+def _read_part(where: str, told: str) -> str:
+    part = part_of(told) if told else ""
+    if told and not part:
+        raise XaibenchError(f"{where}: '{told}' is no part; write train, validation or test.")
+    return part
+
+
+def _read_box(where: str, cells: Mapping[str, str]) -> tuple[Box, ...]:
+    told = [cells[side] for side in _SIDES]
+    if not any(told):
+        return ()
+    numbers = [_number(text) for text in told]
+    left, top, right, bottom = numbers
+    if not all(map(math.isfinite, numbers)) or right <= max(left, 0) or bottom <= max(top, 0):
+        raise XaibenchError(
+            f"{where}: the box {', '.join(told)} is empty or outside, or no number; mend it."
+        )
+    if max(numbers) <= 1 and any(number % 1 for number in numbers):
+        raise XaibenchError(f"{where}: the box is in shares of the image; write it in pixels.")
+    return (Box(*map(round, numbers)),)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def _name(image: str) -> str:
     """Return an id that can name files: nothing absolute, nothing that leads upwards."""
-    path = PurePosixPath(os.path.normpath(image.replace(os.sep, "/"))).with_suffix("")
+    text = image.replace(os.sep, "/").replace("\\", "/")
+    path = PurePosixPath(os.path.normpath(text)).with_suffix("")
     return composed("/".join(part for part in path.parts if part not in ("/", "..")))

@@ -1,5 +1,6 @@
 """Reading the CSV files that people write, in spreadsheets more often than not."""
 
+import codecs
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,9 +18,10 @@ class Line(NamedTuple):
 
 
 def read_lines(path: Path, name: str, columns: Sequence[str], remedy: str) -> list[Line]:
-    """Return the rows of a table in UTF-8, separated by commas, with names in its first row.
+    """Return the rows of a table with names in its first row, in lower case.
 
-    Values are stripped of blanks.
+    Values are separated by commas, semicolons or tabs, and stripped of blanks. What is no UTF-8 is
+    read as Windows writes it (cp1252, or UTF-16 with a mark in front).
 
     Args:
         path: the file.
@@ -32,12 +34,15 @@ def read_lines(path: Path, name: str, columns: Sequence[str], remedy: str) -> li
             many values as there are columns.
     """
     try:
-        # Spreadsheets put a byte order mark in front, which would become part of a column's name.
-        text = path.read_text("utf-8-sig")
+        text = _decode(path.read_bytes())
         if "\0" in text:
             raise XaibenchError(f"{name}: it holds NUL characters; {remedy}.")
-        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
-        _check_columns(name, list(reader.fieldnames or ()), columns)
+        reader = csv.DictReader(
+            io.StringIO(text, newline=""), delimiter=_separator(text, columns), strict=True,
+            skipinitialspace=True,
+        )  # fmt: skip
+        reader.fieldnames = [each.strip().lower() for each in reader.fieldnames or ()]
+        _check_columns(name, list(reader.fieldnames), columns)
         return list(_read_rows(name, reader))
     except FileNotFoundError:
         raise XaibenchError(f"{name}: no such file; {remedy}.") from None
@@ -47,6 +52,28 @@ def read_lines(path: Path, name: str, columns: Sequence[str], remedy: str) -> li
         raise XaibenchError(
             f"{name}: not a readable CSV file in UTF-8 ({error}); {remedy}."
         ) from error
+
+
+def _decode(content: bytes) -> str:
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16")
+    try:
+        # Spreadsheets put a byte order mark in front, which would become part of a column's name.
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        if b"\0" in content:  # no text at all
+            raise
+        return content.decode("cp1252")
+
+
+def _separator(text: str, columns: Sequence[str]) -> str:
+    """Return what parts the columns that must be there; a comma where nothing does."""
+    first = text.partition("\n")[0].lower()
+    for separator in (",", ";", "\t"):
+        names = [each.strip(' \r"') for each in first.split(separator)]
+        if set(columns) <= set(names):
+            return separator
+    return ","
 
 
 def _check_columns(name: str, found: list[str], wanted: Sequence[str]) -> None:

@@ -64,13 +64,18 @@ def read_objects(path: Path, size: tuple[int, int] | None = None) -> tuple[Named
         Named(each.findtext("name", "").strip(), _read_box(path, _box_of(path, each), factors))
         for each in found
     )
-    for _, (left, top, _, _) in objects if size else ():
-        if left >= size[0] or top >= size[1]:
+    if size:
+        _check_inside(path, objects, *size)
+    return objects
+
+
+def _check_inside(path: Path, objects: Collection[Named], width: int, height: int) -> None:
+    for _, (left, top, _, _) in objects:
+        if left >= width or top >= height:
             raise XaibenchError(
                 f"{path}: the box that begins at ({left + 1}, {top + 1}) lies outside its image, "
-                f"which is {size[0]}x{size[1]}; mend or remove it."
+                f"which is {width}x{height}; mend or remove it."
             )
-    return objects
 
 
 def choose_objects(objects: Collection[Named], label: str, classes: Collection[str]) -> list[Box]:

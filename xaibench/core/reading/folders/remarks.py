@@ -7,6 +7,7 @@ from pathlib import Path
 from xaibench.core.reading.folders.listing import Listing
 from xaibench.core.splits import PARTS
 
+_SHOWN = 10
 _UNREAD = (
     ".dcm", ".dicom", ".nii", ".nii.gz", ".mha", ".mhd", ".npy", ".npz", ".mat", ".heic", ".heif",
     ".avif", ".jxl", ".svg", ".psd", ".raw", ".czi", ".svs", ".ndpi", ".mp4", ".avi", ".json",
@@ -43,7 +44,16 @@ def remark(
             f"files of these kinds are not read: {listed}; save images as PNG, and annotations as "
             "masks or Pascal VOC XML."
         )
-    if any(parts.get(part) for part in PARTS):
-        listed = ", ".join(f"{part} {parts[part]}" for part in PARTS if parts.get(part))
-        said.append(f"the folders name parts ({listed}), which --split official keeps.")
-    return tuple(said)
+    return (*said, *tell_parts("the folders name", parts))
+
+
+def tell_parts(said: str, parts: Mapping[str, int]) -> tuple[str, ...]:
+    """Return a sentence on the parts that a dataset has, and how many images each."""
+    listed = ", ".join(f"{part} {parts[part]}" for part in PARTS if parts.get(part))
+    return (f"{said} parts ({listed}), which --split official keeps.",) if listed else ()
+
+
+def tell_unused(columns: Sequence[str]) -> tuple[str, ...]:
+    """Return a sentence on the columns of a table that mean nothing."""
+    names = ", ".join(columns[:_SHOWN]) + (" ..." if len(columns) > _SHOWN else "")
+    return (f"these columns of the table are not used: {names}.",) if columns else ()
