@@ -55,37 +55,44 @@ def test_every_system_has_its_suite():
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("path", "part"),
-    [
-        pytest.param(
-            path,
-            part,
-            id=f"{path.stem}-{part.origin['part']}",
-            marks=[pytest.mark.slow] if path.stem != "skin_attention" else (),
-        )
-        for path in SUITES
-        for part in read_suite(path, "quick")
-    ],
-)
-def test_a_quick_profile_runs(path, part, tmp_path, call):
+def run_quick(call, path, part, out, *more):
+    """Run one part of a quick profile, shrunk, and look whether all that it names is there."""
     name, options = part.origin["part"], part.options
     code, _, err = call(
         "run", "--suite", path, "--profile", "quick", *(["--part", name] if name else []),
         *SHRUNK, "--limit", FEW_DIGITS if "mnist" in options["dataset"] else FEW,
-        "--out", tmp_path,
+        "--out", out, *more,
     )  # fmt: skip
     if code == 2 and "XAIBENCH_DATA" in err:
         pytest.skip(f"its data isn't here: {err}")
     assert code == 0, err
-    scored = set(pd.read_csv(tmp_path / "scores.csv")["method"])
+    scored = set(pd.read_csv(out / "scores.csv")["method"])
     named = {bind("method", spec).spec for spec in listed(options["methods"])}
     assert {
         spec for spec in named if bind("method", spec).plugin.traits.family != "control"
     } <= scored
     if "analyses" in options:
-        done = set(pd.read_csv(tmp_path / "analyses.csv")["analysis"])
+        done = set(pd.read_csv(out / "analyses.csv")["analysis"])
         assert done == {bind("analysis", spec).spec for spec in options["analyses"]}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("path", "part"),
+    [
+        pytest.param(path, part, id=f"{path.stem}-{part.origin['part']}")
+        for path in SUITES
+        for part in read_suite(path, "quick")
+    ],
+)
+def test_a_quick_profile_runs(path, part, tmp_path, call):
+    run_quick(call, path, part, tmp_path)
+
+
+def test_one_quick_profile_runs_with_one_network_and_one_fold(tmp_path, call):
+    path = FOLDER / "skin_attention.toml"
+    [part] = read_suite(path, "quick")
+    run_quick(call, path, part, tmp_path, "--models", "mobilenet_v2", "--split", "holdout")
 
 
 def test_the_speed_contest_runs_and_its_maps_agree(tmp_path):

@@ -44,11 +44,15 @@ def test_the_layer_its_form_and_the_head_are_told():
         ("mobilenet_v3_small", "features", "pooling, then more"),
         ("squeezenet1_1", "features", "layers that see positions"),
         ("saliency_net[backbone=squeezenet1_1]", "trunk", "pooling, then more"),
-        ("densenet121", "features", "layers that see positions"),
+        pytest.param(
+            "densenet121", "features", "layers that see positions", marks=pytest.mark.slow
+        ),
         ("resnet18[hidden=16]", "layer4", "pooling, then more"),
         ("gap_cnn", "features", "pooling and one linear layer"),
         ("small_vgg[filters=8-8-8-8]", "features", "layers that see positions"),
-        ("swin_t", "features.7.1.norm2", "layers that see positions"),
+        pytest.param(
+            "swin_t", "features.7.1.norm2", "layers that see positions", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_plugins_and_networks_of_torchvision_alike(model, layer, head):

@@ -23,6 +23,7 @@ def together(given, run_cells, tmp_path_factory):
     return out
 
 
+@pytest.mark.slow
 def test_what_is_random_is_the_same_in_any_batch_and_any_part(given, together, run_cells, tmp_path):
     assert run_cells(given, tmp_path, batch_size=3, part_size=5).failures == {}
     for name in ("scores.csv", "predictions.csv"):
