@@ -166,7 +166,15 @@ def test_objects_of_other_classes_are_no_evidence_but_names_of_no_class_are(tmp_
     write_voc(pets / "dog/1.xml", (1, 1, 2, 2), name="tumour")
     dataset = folder(tmp_path, path="pets")
     counts = {sample.id: len(sample.boxes) for sample in dataset.samples}
-    assert counts == {"cat/9": 0, "cat/10": 1, "cat/old/1": 0, "dog/1": 1}
+    assert counts == {"cat/9": 0, "cat/10": 1, "cat/old/1": 0, "dog/1": 0}
+    assert dataset.notes == ("boxes of tumour don't count: no class is called so.",)
+    for file in ("cat/9", "cat/10"):
+        (pets / f"{file}.xml").unlink()
+    write_voc(pets / "dog/1.xml", (1, 1, 2, 2), (3, 1, 5, 1), name="tumour")
+    named, thin = folder(tmp_path, path="pets").notes
+    assert len(only(folder(tmp_path, path="pets"), "dog/1").boxes) == 2
+    assert named.startswith("boxes are called tumour, as no class is: all count")
+    assert thin == "boxes of 1 images are a single pixel wide or high, such as in dog/1."
 
 
 @pytest.mark.parametrize(

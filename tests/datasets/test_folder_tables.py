@@ -106,6 +106,11 @@ def test_labels_that_are_nearly_the_same_are_told(read):
     assert read(text).notes == ("the classes 'A' and 'a' may be the same; give each one name.",)
 
 
+def test_labels_of_several_findings_are_told(read):
+    notes = read(rows() + "./masks/a1.png,a|b\n").notes
+    assert notes[0].startswith("1 labels seem to hold several findings, such as 'a|b'")
+
+
 def test_groups_from_names(tmp_path, read):
     read(rows())
     spec = f"folder[path={tmp_path / 't.csv'},group=regex:[ab]([0-9])]"

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from xaibench.core.data import Dataset, Sample
@@ -11,7 +12,7 @@ from xaibench.core.files import exists
 from xaibench.core.reading.annotations import natural_order
 from xaibench.core.reading.choice import LEAST_CLASSES, choose_classes, tell_alike
 from xaibench.core.reading.folders.read import read_folder
-from xaibench.core.reading.folders.remarks import tell_parts, tell_unused
+from xaibench.core.reading.folders.remarks import tell_joined, tell_parts, tell_unused
 from xaibench.core.reading.groups import group_by_name
 from xaibench.core.reading.manifest import read_manifest
 from xaibench.core.reading.mask_style import MaskStyle, read_style
@@ -122,7 +123,8 @@ def _read_table(table: Path, classes: tuple[str, ...], style: MaskStyle) -> Data
         if row.label in chosen
     )
     parts = Counter(sample.part for sample in samples)
-    notes = (*tell_alike(chosen), *tell_unused(unused), *tell_parts("the table names", parts))
+    said = tell_unused(unused), tell_parts("the table names", parts)
+    notes = (*tell_alike(chosen), *tell_joined(chosen), *chain.from_iterable(said))
     return Dataset(chosen, samples, notes=notes)
 
 

@@ -78,19 +78,20 @@ def _check_inside(path: Path, objects: Collection[Named], width: int, height: in
             )
 
 
-def choose_objects(objects: Collection[Named], label: str, classes: Collection[str]) -> list[Box]:
-    """Return the boxes of an image's own class; of all objects where none is called like a class.
+def choose_objects(objects: Collection[Named], label: str, *, called: bool) -> tuple[Box, ...]:
+    """Return the boxes of an image's own class.
 
-    >>> box = Box(0, 0, 2, 2)
-    >>> choose_objects([Named("Cat", box), Named("dog", box)], "cat", ["cat", "dog"])
-    [Box(left=0, top=0, right=2, bottom=2)]
-    >>> len(choose_objects([Named("lesion", box), Named("", box)], "cat", ["cat", "dog"]))
-    2
+    Args:
+        objects: of one image.
+        label: its class.
+        called: whether objects of the dataset are called like its classes; otherwise all count.
+
+    >>> objects = [Named("Cat", Box(0, 0, 2, 2)), Named("dog", Box(1, 1, 5, 5))]
+    >>> choose_objects(objects, "cat", called=True)
+    (Box(left=0, top=0, right=2, bottom=2),)
     """
-    known = {name.casefold() for name in classes}
-    if not any(each.name.casefold() in known for each in objects):
-        return [each.box for each in objects]
-    return [each.box for each in objects if each.name.casefold() == label.casefold()]
+    own = label.casefold()
+    return tuple(each.box for each in objects if not called or each.name.casefold() == own)
 
 
 def _parse(path: Path) -> ElementTree.Element:

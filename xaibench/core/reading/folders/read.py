@@ -20,10 +20,12 @@ from xaibench.core.reading.folders.find import (
 from xaibench.core.reading.folders.guards import check_arrangement, check_keys
 from xaibench.core.reading.folders.listing import Listing, list_names
 from xaibench.core.reading.folders.looks import look_like_masks
-from xaibench.core.reading.folders.remarks import remark
+from xaibench.core.reading.folders.remarks import remark, tell_boxes
 from xaibench.core.reading.headers import read_header
 from xaibench.core.reading.mask_style import MaskStyle
-from xaibench.core.reading.voc_xml import choose_objects, read_objects
+from xaibench.core.reading.voc_xml import Named, choose_objects, read_objects
+
+Objects = dict[str, list[Named]]
 
 
 def read_folder(
@@ -58,6 +60,7 @@ def read_folder(
     check_images(place, found, chosen)
     find_beside(place, listing, found)
     find_in_folders(place, layout, trees, found)
+    boxes, objects = _read_boxes(found, layout.classes)
     homes = {key_of_image(file): home for file, home in layout.homes.items()}
     samples = tuple(
         Sample(
@@ -65,7 +68,7 @@ def read_folder(
             images[0],
             chosen.index(homes[key].label),
             tuple(each for file in found.masks.get(key, []) for each in style.layers(file)),
-            _boxes_of(images[0], found.boxes.get(key, []), name, layout.classes),
+            boxes.get(key, ()),
             part=homes[key].part,
         )
         for name in chosen
@@ -73,7 +76,8 @@ def read_folder(
     )
     parts = Counter(sample.part for sample in samples)
     notes = remark(listing, layout.loose, found.orphans, parts)
-    return Dataset(chosen, samples, notes=(*tell_alike(chosen), *notes))
+    notes = (*tell_alike(chosen), *notes, *tell_boxes(objects, layout.classes))
+    return Dataset(chosen, samples, notes=notes)
 
 
 def _recognise(place: Path, listing: Listing, classes: Sequence[str]) -> tuple[Arrangement, bool]:
@@ -101,11 +105,20 @@ def _names(found: Found, place: Path) -> dict[str, list[str]]:
     }
 
 
-def _boxes_of(
-    image: Path, files: Sequence[Path], label: str, classes: Sequence[str]
-) -> tuple[Box, ...]:
-    if not files:
-        return ()
-    size = read_header(image)[:2]
-    objects = [each for file in files for each in read_objects(file, size)]
-    return tuple(choose_objects(objects, label, classes))
+def _read_boxes(found: Found, classes: Sequence[str]) -> tuple[dict[str, tuple[Box, ...]], Objects]:
+    """Return the boxes of each image's own class, and all objects by image."""
+    objects: Objects = {}
+    for images in found.images.values():
+        for key, files in images.items():
+            if told := found.boxes.get(key):
+                size = read_header(files[0])[:2]
+                objects[key] = [each for file in told for each in read_objects(file, size)]
+    names = {each.name.casefold() for mine in objects.values() for each in mine}
+    called = bool(names & {name.casefold() for name in classes})
+    boxes = {
+        key: choose_objects(objects[key], name, called=called)
+        for name, images in found.images.items()
+        for key in images
+        if key in objects
+    }
+    return boxes, objects

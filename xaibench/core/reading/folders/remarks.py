@@ -1,10 +1,13 @@
 """What a plan and an audit tell of a folder: files that no sample has, and parts that it names."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from xaibench.core.data import Box
 from xaibench.core.reading.folders.listing import Listing
+from xaibench.core.reading.voc_xml import Named
 from xaibench.core.splits import PARTS
 
 _SHOWN = 10
@@ -57,3 +60,39 @@ def tell_unused(columns: Sequence[str]) -> tuple[str, ...]:
     """Return a sentence on the columns of a table that mean nothing."""
     names = ", ".join(columns[:_SHOWN]) + (" ..." if len(columns) > _SHOWN else "")
     return (f"these columns of the table are not used: {names}.",) if columns else ()
+
+
+def tell_boxes(objects: Mapping[str, Sequence[Named]], classes: Sequence[str]) -> tuple[str, ...]:
+    """Return sentences on boxes that may not be meant: of other names, or a single pixel wide."""
+    known = {name.casefold() for name in classes}
+    names = {each.name for mine in objects.values() for each in mine}
+    strange = sorted(name for name in names if name.casefold() not in known and name)
+    said = []
+    if strange and len(strange) < len(names - {""}):
+        said.append(f"boxes of {', '.join(strange[:_SHOWN])} don't count: no class is called so.")
+    elif strange:
+        said.append(
+            f"boxes are called {', '.join(strange[:_SHOWN])}, as no class is: all count as "
+            "evidence of their image's class."
+        )
+    thin = [key for key, mine in objects.items() if any(_is_thin(each.box) for each in mine)]
+    if thin:
+        said.append(
+            f"boxes of {len(thin)} images are a single pixel wide or high, such as in {thin[0]}."
+        )
+    return tuple(said)
+
+
+def _is_thin(box: Box) -> bool:
+    return box.right - box.left <= 1 or box.bottom - box.top <= 1
+
+
+def tell_joined(labels: Sequence[str]) -> tuple[str, ...]:
+    """Return a sentence on labels that seem to be several findings in one."""
+    joined = [label for label in labels if re.search(r"[|;]", label)]
+    if not joined:
+        return ()
+    return (
+        f"{len(joined)} labels seem to hold several findings, such as '{joined[0]}'; each "
+        "combination is a class of its own.",
+    )
