@@ -86,6 +86,7 @@ def test_examples_are_listed():
     forget_plugin_files()
 
 
+@pytest.mark.slow
 def test_packages_announce_plugins_by_entry_points(tmp_path):
     (tmp_path / "elsewhere.py").write_text(METHOD, "utf-8")
     about = tmp_path / "elsewhere-1.0.dist-info"

@@ -141,6 +141,7 @@ def test_an_edit_of_a_judge_beside_the_models_makes_its_scores_again(
     assert not plan_of(given, tmp_path / "out").jobs
 
 
+@pytest.mark.slow
 def test_a_judge_beside_the_models_is_trained_by_several_processes(marked, run_cells, tmp_path):
     outcome = run_cells(
         marked, tmp_path / "out", models=("marker",), methods=("spn",), judge="pocket", replicas=2

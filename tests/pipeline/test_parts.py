@@ -77,10 +77,16 @@ def test_there_are_maps_of_both_kinds_in_two_parts_and_scores_of_all_metrics(who
 @pytest.mark.parametrize(
     "changed",
     [
-        {"part_size": 1, "batch_size": 5, "methods": METHODS[::-1]},
-        {"part_size": 3, "batch_size": 16, "metrics": METRICS[::-1]},
+        pytest.param(
+            {"part_size": 1, "batch_size": 5, "methods": METHODS[::-1]}, marks=pytest.mark.slow
+        ),
+        pytest.param(
+            {"part_size": 3, "batch_size": 16, "metrics": METRICS[::-1]}, marks=pytest.mark.slow
+        ),
         {"part_size": 7, "batch_size": 1, "models": ("pocket_saliency", "pocket")},
-        {"part_size": 1000, "batch_size": 3, "keep_maps": False},
+        pytest.param(
+            {"part_size": 1000, "batch_size": 3, "keep_maps": False}, marks=pytest.mark.slow
+        ),
     ],
     ids=lambda changed: ",".join(map(str, changed)),
 )
