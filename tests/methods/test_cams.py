@@ -174,6 +174,21 @@ def test_layercam_drops_places_where_activations_speak_against_the_class():
     assert not layercam(-ones, ones).any()
 
 
+@pytest.mark.parametrize("spec", ["gradcam_pp", "smooth_gradcam_pp[samples=3]"])
+def test_powers_of_tiny_gradients_do_not_underflow(spec):
+    network = build("squeezenet1_1").float()
+    layer = network.classifier[1]
+    images = IMAGES.float()
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.mul_(1e-9)  # an exponential score is then as good as linear
+        some = stretched(raw_maps(network, spec, "features", images=images))
+        for parameter in layer.parameters():
+            parameter.mul_(1e-16)
+    tiny = raw_maps(network, spec, "features", images=images) * 1e16
+    torch.testing.assert_close(stretched(tiny), some, rtol=0, atol=1e-4)
+
+
 def test_smooth_gradcam_pp_without_noise_is_gradcam_pp():
     network, spec = build("squeezenet1_1"), "smooth_gradcam_pp[noise=0,samples=3]"
     plain, smooth = (raw_maps(network, name, "features") for name in ("gradcam_pp", spec))

@@ -4,17 +4,28 @@ import torch
 from torch import Tensor
 
 
-def plus_plus_weights(first: Tensor, second: Tensor, third: Tensor, activations: Tensor) -> Tensor:
-    """Return Grad-CAM++'s channel weights ``(B, D)`` from derivatives ``(B, D, h, w)``.
+def plus_plus_weights(gradients: Tensor, activations: Tensor) -> Tensor:
+    """Return Grad-CAM++'s channel weights ``(B, D)``.
 
-    sum_hw alpha * ReLU(first), alpha = second / (2 second + third * sum_hw A), and 0 where the
-    gradient is 0. No small number is added to the denominator: squared gradients are often smaller
-    than any that one would choose, and the map would depend on the scale of the logits.
+    sum_hw alpha * ReLU(g), where alpha = m(g^2) / (2 m(g^2) + m(g^3) sum_hw A), m being the mean
+    over noisy copies and g alone the mean gradient. Of a single copy that is 1 / (2 + g sum_hw A).
+    Powers of gradients under- and overflow, so that they are taken of gradients in units of the
+    image's largest, and no small number is added to the denominator: the map would depend on the
+    scale of the logits.
+
+    Args:
+        gradients: ``(B, N, D, h, w)`` of N copies of each image.
+        activations: ``(B, D, h, w)``.
     """
-    total = activations.sum(dim=(2, 3), keepdim=True)
-    denominator = 2 * second + third * total
-    alpha = torch.where(denominator != 0, second / denominator, 0.0)
-    return (alpha * first.relu()).sum(dim=(2, 3))
+    mean, total = gradients.mean(dim=1), activations.sum(dim=(2, 3), keepdim=True)
+    largest = gradients.abs().amax(dim=(1, 2, 3, 4), keepdim=True)
+    units = torch.where(largest > 0, gradients / largest, 0.0)
+    # The mean of cubes by that of squares; of a single copy it is the gradient itself.
+    second, third = units.square().mean(dim=1), units.pow(3).mean(dim=1)
+    ratio = mean if gradients.shape[1] == 1 else largest[:, 0] * third / second
+    denominator = 2 + torch.where(second > 0, ratio, mean) * total
+    alpha = torch.where(denominator != 0, 1 / denominator, 0.0)
+    return (alpha * mean.relu()).sum(dim=(2, 3))
 
 
 def principal_map(features: Tensor) -> Tensor:

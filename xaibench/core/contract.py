@@ -47,8 +47,8 @@ METHOD_WORDS = {
     "changed copies of one image; copies(first, last) gives images and weights",
     "record": "callable: (row, images) -> activations and gradients (n, D, h, w) of copies of one "
     "image",
-    "sum_over_biases": "callable: (term) -> gradient by the images, and the sum (B, H, W) of "
-    "term(gradient, bias) over all layers",
+    "sum_over_biases": "callable: (term, promise=None) -> gradient by the images, and the sum "
+    "(B, H, W) of term(gradient, bias) over all biases; tells promise the parts of the logit",
     "network": "the model as a torch module, images -> logits: for adapters of other libraries",
     "generator": "random numbers, seeded for each (run, sample, method)",
     "masks": "(B, H, W) int8 relevance grades, the truth: for controls only",

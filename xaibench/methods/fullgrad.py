@@ -13,19 +13,29 @@ _FLAT = 1e-6
 
 
 @method(paper="srinivas2019fullgrad", family="gradient", sign="none")
-def fullgrad(images: Tensor, sum_over_biases: Callable[..., tuple[Tensor, Tensor]]) -> Tensor:
+def fullgrad(
+    images: Tensor,
+    sum_over_biases: Callable[..., tuple[Tensor, Tensor]],
+    promise: Callable[[Tensor, Tensor], None],
+) -> Tensor:
     """Return psi(x * dy/dx) + sum over layers and channels of psi(b * dy/db), shape (B, H, W).
 
-    psi takes absolute values and stretches each channel of each image to [0, 1]. As it is linear
-    behind the stretching, a layer's channels are added before they are resized, once.
+    Biases are those of layers, norms and added parameters, and the implicit ones of nonlinearities
+    that aren't piecewise linear (what they give beyond derivative times input). Their parts and
+    the input's add up to the logit. psi takes absolute values and stretches each channel of each
+    image to [0, 1]. As it is linear behind the stretching, a layer's channels are added before they
+    are resized, once.
     """
     size = (images.shape[2], images.shape[3])
 
     def term(gradient: Tensor, bias: Tensor) -> Tensor:
+        if bias.ndim > 1:  # not the same at all places
+            every = torch.ones_like(bias[0, :, 0, 0], dtype=torch.bool)
+            return resize(_stretched((gradient * bias).abs(), every), size)
         # Stretching cancels a factor of the channel: of the bias counts only whether there is one.
         return resize(_stretched(gradient.abs(), bias != 0), size)
 
-    gradients, total = sum_over_biases(term)
+    gradients, total = sum_over_biases(term, promise)
     every = torch.ones(images.shape[1], dtype=torch.bool, device=images.device)
     return _stretched((gradients * images).abs(), every) + total
 

@@ -10,7 +10,8 @@ from xaibench.core.registry import method
 def gradcam_pp(activations: Tensor, gradients: Tensor) -> Tensor:
     """Return ReLU(sum_d w_d * A_d), w_d = sum_hw alpha * ReLU(g), shape (B, h, w).
 
-    alpha = g^2 / (2 g^2 + g^3 sum_hw A), the closed form for an exponential score.
+    alpha = g^2 / (2 g^2 + g^3 sum_hw A) = 1 / (2 + g sum_hw A), the closed form for an exponential
+    score.
     """
-    weights = plus_plus_weights(gradients, gradients**2, gradients**3, activations)
+    weights = plus_plus_weights(gradients[:, None], activations)
     return einsum("bd,bdhw->bhw", weights, activations).relu()

@@ -33,7 +33,6 @@ def smooth_gradcam_pp(
     for row, image in enumerate(images):
         drawn = generator.normal_copies(row, 0, samples, *image.shape)
         _, gradients = record(row, image + noise * (image.max() - image.min()) * drawn)
-        averages = [(gradients**power).mean(dim=0, keepdim=True) for power in (1, 2, 3)]
-        weights = plus_plus_weights(averages[0], averages[1], averages[2], activations[row][None])
+        weights = plus_plus_weights(gradients[None], activations[row][None])
         maps.append(einsum("d,dhw->hw", weights[0], activations[row]).relu())
     return torch.stack(maps)

@@ -1,62 +1,98 @@
-"""The share that every layer's bias has in a logit: what full gradients are made of."""
+"""The share that every bias has in a logit: what full gradients are made of.
+
+An operation's bias is what it gives beyond its derivative times what it got: the bias of a
+convolution or a linear layer, a norm's shift, an added parameter, and where a nonlinearity isn't
+piecewise linear through zero, its implicit bias (Srinivas 2019). With the input's share these add
+up to the logit, in any network.
+"""
 
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from xaibench.core.completeness import TOLERANCE, gaps
+from xaibench.core.errors import XaibenchError
 from xaibench.core.passes.engine import Engine
+from xaibench.core.passes.intercepts import intercept_of
+from xaibench.core.passes.places import Places
 from xaibench.core.passes.precision import at_least_single
+from xaibench.core.passes.steps import Cotangents, Step, pass_back
+from xaibench.core.passes.trace import refuse_opaque, trace
 
 
 def sum_over_biases(
-    engine: Engine, images: Tensor, targets: Tensor, term: Callable[[Tensor, Tensor], Tensor]
+    engine: Engine,
+    images: Tensor,
+    targets: Tensor,
+    term: Callable[[Tensor, Tensor], Tensor],
+    promise: Callable[[Tensor, Tensor], None] | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Return the gradients by the images, and ``term(gradient, bias)`` summed over all layers.
+    """Return the gradients by the images, and ``term(gradient, bias)`` summed over all biases.
 
-    Every convolution with a bias and every batch norm (whose bias is ``beta - gamma * mean /
-    sigma``) gives one term; a layer's gradient is dropped as soon as its term is there.
+    Biases without a place, as those behind a pooling, count for the promise alone.
 
     Args:
         engine: the model's.
         images: ``(B, C, H, W)``.
         targets: ``(B,)``.
-        term: (gradient ``(B, D, h, w)`` by the layer's output, bias ``(D,)``) -> ``(B, H, W)``.
+        term: (gradient ``(B, D, h, w)`` by an operation's result, its bias ``(D,)`` or
+            ``(B, D, h, w)``) -> ``(B, H, W)``.
+        promise: told the parts ``(B, 2)``, of the input and of all biases, and the logits ``(B,)``.
+
+    Raises:
+        XaibenchError: the network can't be followed, or it can't be told where a bias lies.
     """
-    # Of the plain model: a folded norm has no bias of its own.
-    biases = {part: bias for part in engine.model.modules() if (bias := bias_of(part)) is not None}
+    network = engine.model  # a folded norm has no bias of its own
+    refuse_opaque(network)
+
+    def run(given: Tensor) -> Tensor:
+        with engine.casting():
+            return at_least_single(network(given))
 
     def derive(first: int, last: int) -> tuple[Tensor, Tensor]:
-        total = torch.zeros_like(images[first:last, 0])
+        size, count = engine.batch_size(images, graph=True), last - first
+        given = images[first:last].contiguous(memory_format=torch.channels_last)
+        given = size.fill(given).clone()
+        with torch.inference_mode(mode=False):
+            passed = trace(run, given, whole_norms=True)
+            engine.seen += count
+            logits, places = passed.logits, Places(passed)
+            rows, chosen = torch.arange(count, device=images.device), targets[first:last]
+            start = torch.zeros_like(logits).index_put((rows, chosen), logits.new_ones([]))
+            total, shares = torch.zeros_like(images[first:last, 0]), logits.new_zeros(len(given))
 
-        def watch(part: nn.Module, _: object, output: Tensor) -> None:
-            def add(gradient: Tensor) -> None:
-                total.add_(term(at_least_single(gradient[: last - first]), biases[part]))
+            def rule(step: Step, cotangents: Cotangents) -> Cotangents:
+                result, cotangent = passed.outputs(step)[0], cotangents[0]
+                if result is not None and cotangent is not None:
+                    bias = intercept_of(step, passed.inputs(step), result)
+                    if bias is not None:
+                        found = places.laid_out(step, cotangent, bias)
+                        shares.add_(_share(*(found or (cotangent, bias)), len(given)))
+                        if found is not None:
+                            gradient, value = (at_least_single(each) for each in found)
+                            value = value if value.ndim == 1 else value[:count]
+                            total.add_(term(gradient[:count], value))
+                return step.pull_back(passed.inputs(step), cotangents)
 
-            if output.requires_grad:  # else the network cuts the way from here to the image
-                output.register_hook(add)  # type: ignore[no-untyped-call]
-
-        hooks = [part.register_forward_hook(watch) for part in biases]
-        try:
-            leaves, chosen = engine.graph(engine.model, images[first:last], targets[first:last])
-        finally:
-            for hook in hooks:
-                hook.remove()
-        (gradient,) = torch.autograd.grad(chosen, leaves)
-        return gradient[: last - first], total
+            gradient = pass_back(passed, start, rule)
+        inputs = (gradient * given).flatten(1).sum(dim=1)
+        parts, owed = torch.stack([inputs, shares], dim=1)[:count], logits[rows, chosen]
+        if bool((gaps(parts, owed) > TOLERANCE).any()):
+            raise XaibenchError(
+                "fullgrad's parts don't add up to this network's logits; use fp32, or "
+                "integrated_gradients."
+            )
+        if promise is not None:
+            promise(parts, owed)
+        return gradient[:count], total
 
     parts = list(engine.batch_size(images, graph=True).over(len(images), derive))
     return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
 
 
-def bias_of(part: nn.Module) -> Tensor | None:
-    """Return a spatial layer's bias ``(D,)``, a batch norm's with its running mean in it."""
-    if isinstance(part, nn.Conv2d):
-        return None if part.bias is None else part.bias.detach()
-    if isinstance(part, nn.BatchNorm2d) and part.running_mean is not None:
-        assert part.running_var is not None
-        scale = (part.running_var + part.eps).rsqrt()
-        scale = scale if part.weight is None else scale * part.weight.detach()
-        shift = 0 if part.bias is None else part.bias.detach()
-        return shift - part.running_mean * scale
-    return None
+def _share(gradient: Tensor, bias: Tensor, count: int) -> Tensor:
+    """Return the sum ``(count,)`` of gradient times bias for each image."""
+    if bias.ndim == 1 and gradient.ndim > 1:
+        bias = bias.view(1, -1, *[1] * (gradient.ndim - 2))
+    return (gradient * bias).reshape(count, -1).sum(dim=1)

@@ -126,7 +126,13 @@ def _put(
     return torch.where(mask, put.reshape([]), values)
 
 
+# What writes into a part of a value.
+WRITING: dict[Any, Callable[..., Any]] = {
+    _aten.copy.default: _copied,
+    _aten.index_put.default: _put,
+}
 COMPOSITES: dict[Any, Callable[..., Any]] = {
+    **WRITING,
     _aten.native_layer_norm.default: _layer_norm,
     _aten.native_group_norm.default: _group_norm,
     _aten.native_batch_norm.default: _batch_norm,
@@ -136,8 +142,6 @@ COMPOSITES: dict[Any, Callable[..., Any]] = {
     _aten.std.correction: _deviation,
     _aten.linalg_vector_norm.default: _norm,
     _aten.norm.ScalarOpt_dim: _norm,
-    _aten.copy.default: _copied,
-    _aten.index_put.default: _put,
     _aten.glu.default: _gated,
     _aten.prod.dim_int: _product,
 }

@@ -169,6 +169,10 @@ class Question:
         parts = list(size.over(len(images), look))
         return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
 
-    def sum_over_biases(self, term: Callable[[Tensor, Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-        """Return input gradients, and ``term(gradient, bias)`` summed over all biased layers."""
-        return sum_over_biases(self._engine, self.images, self.targets, term)
+    def sum_over_biases(
+        self,
+        term: Callable[[Tensor, Tensor], Tensor],
+        promise: Callable[[Tensor, Tensor], None] | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Return input gradients, and ``term(gradient, bias)`` summed over all biases."""
+        return sum_over_biases(self._engine, self.images, self.targets, term, promise)

@@ -47,6 +47,11 @@ class Step:
         args, _ = pytree.tree_unflatten(list(self.leaves), self.form)
         return args[place] if place < len(args) else default
 
+    def keyword(self, name: str, default: Any = None) -> Any:
+        """Return a named argument."""
+        _, kwargs = pytree.tree_unflatten(list(self.leaves), self.form)
+        return kwargs.get(name, default)
+
     def again(self, inputs: Sequence[Any]) -> list[Any]:
         """Run the operation on other values; return what comes out, flat."""
         leaves = list(self.leaves)
@@ -63,6 +68,8 @@ class Step:
         """
         if self.name == "aten.convolution" and list(self.places) == [0]:
             return [self._through_convolution(inputs[0], cotangents[0])]
+        if self.name == "aten.native_batch_norm" and list(self.places) == [0] and self._is_fixed:
+            return [self._through_norm(cotangents[0])]
         with torch.enable_grad():
             leaves = [each.detach().requires_grad_(each.is_floating_point()) for each in inputs]
             known = [
@@ -80,6 +87,19 @@ class Step:
         results, weights = zip(*known, strict=True)
         found = iter(torch.autograd.grad(results, by, weights, allow_unused=True))
         return [next(found) if leaf.requires_grad else None for leaf in leaves]
+
+    @property
+    def _is_fixed(self) -> bool:
+        """Whether a batch norm takes stored statistics."""
+        return self.argument(3) is not None and not self.argument(5)
+
+    def _through_norm(self, cotangent: Tensor | None) -> Tensor:
+        assert cotangent is not None
+        weight, variance = self.argument(1), self.argument(4)
+        scale = (variance + self.argument(7)).rsqrt()
+        scale = (scale if weight is None else scale * weight).to(cotangent)
+        found: Tensor = cotangent * scale.view(1, -1, *[1] * (cotangent.ndim - 2))
+        return found
 
     def _through_convolution(self, values: Tensor, cotangent: Tensor | None) -> Tensor:
         # The most costly operation need not run again only to be differentiated.

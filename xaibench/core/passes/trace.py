@@ -16,7 +16,7 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.passes.composites import COMPOSITES
+from xaibench.core.passes.composites import COMPOSITES, WRITING
 from xaibench.core.passes.steps import UNSEEN, Step, Trace
 
 _aten = torch.ops.aten
@@ -29,11 +29,12 @@ _MADE_ANEW = frozenset({
 
 
 class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    def __init__(self, images: Tensor) -> None:
+    def __init__(self, images: Tensor, *, whole_norms: bool) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.trace = Trace({0: images})
         self.numbers = {id(images): 0}
         self._count = 1
+        self._composites = WRITING if whole_norms else COMPOSITES
         self._held: list[Tensor] = []  # so that no id comes twice
 
     def __torch_dispatch__(
@@ -48,9 +49,9 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if func.overloadpacket in _MADE_ANEW:
             return func(*args, **kwargs)
         parts = NotImplemented
-        if func in COMPOSITES:
+        if func in self._composites:
             with self:
-                parts = COMPOSITES[func](*args, **kwargs)
+                parts = self._composites[func](*args, **kwargs)
         if parts is not NotImplemented:
             return parts
         return self._record(func, args, kwargs, leaves, form, places)
@@ -102,13 +103,15 @@ def _in_parts() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(value=fast)
 
 
-def trace(network: Callable[[Tensor], Tensor], images: Tensor) -> Trace:
+def trace(
+    network: Callable[[Tensor], Tensor], images: Tensor, *, whole_norms: bool = False
+) -> Trace:
     """Run a network once and return what it did.
 
     Raises:
         XaibenchError: what it does can't be seen, or can't be followed.
     """
-    recorder = _Recorder(images)
+    recorder = _Recorder(images, whole_norms=whole_norms)
     try:
         with _in_parts(), recorder:
             logits = torch.func.functionalize(network)(images)

@@ -1,0 +1,70 @@
+"""Promised sums: on every backbone, in a run's costs, and by a plugin."""
+
+import pytest
+import torch
+from torch import nn
+
+from xaibench.core.completeness import gaps
+from xaibench.core.passes.engine import Engine
+from xaibench.core.passes.question import Question
+from xaibench.core.passes.tape import Tape
+from xaibench.core.registry import bind, plugins
+from xaibench.pipeline.building import ModelWords
+
+CHEAP = {"resnet18", "squeezenet1_1", "small_resnet", "small_vgg", "gap_cnn"}
+SIDE = 96  # what Inception takes at least is 75
+
+
+def ready(name, side=SIDE):
+    """A model with random weights, its batch norms' statistics filled."""
+    torch.manual_seed(0)
+    model = bind("model", name)(ModelWords(tuple("abcd"), side)).double()
+    for part in model.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.momentum = None
+        if isinstance(part, nn.Linear) and part.out_features == 4:
+            part.reset_parameters()
+    with torch.no_grad():
+        model.train()(torch.rand(4, 3, side, side, dtype=torch.double))
+    return model.eval()
+
+
+def gap_of(model, spec, side=SIDE):
+    images = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(1)).double()
+    engine = Engine(model, full_blocks=False)
+    method = bind("method", spec)
+    question = Question(Tape(engine, images, set()), torch.arange(2), torch.tensor([1, 3]), [0, 1])
+    method(question)
+    return engine.gap
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in CHEAP else pytest.param(name, marks=pytest.mark.slow)
+        for name in plugins("model")
+    ],
+)
+def test_deeplift_and_fullgrad_keep_their_promise_on_every_backbone(name):
+    if "autoencoder" in name or "vae" in name or name == "fcn8":
+        pytest.skip("it doesn't classify")
+    model = ready(name)
+    assert gap_of(model, "deeplift") < 1e-6
+    assert gap_of(model, "fullgrad") < 1e-6
+
+
+def test_the_error_of_the_steps_is_what_integrated_gradients_miss():
+    model = ready("small_resnet", 28)
+    few, many = (gap_of(model, f"integrated_gradients[steps={steps}]", 28) for steps in (2, 32))
+    assert few > 3 * many > 0
+    assert gap_of(model, "kernel_shap[segments=4,samples=10]", 28) < 1e-6
+
+
+def test_a_gap_is_a_share_of_what_is_owed_or_of_a_hundredth_of_what_was_given():
+    given = torch.tensor([[[3.0, 1.0]], [[500.0, -499.5]], [[0.0, 0.0]]])
+    owed = torch.tensor([5.0, 0.0, 0.0])
+    assert gaps(given, owed).tolist() == pytest.approx([1 / 5, 0.5 / 9.995, 0])
+
+
+def test_methods_that_promise_nothing_have_no_gap():
+    assert gap_of(ready("small_vgg", 28), "input_x_gradient", 28) is None

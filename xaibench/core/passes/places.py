@@ -1,0 +1,87 @@
+"""Where in the image the values of a pass lie, as far as operations tell."""
+
+from typing import Literal
+
+from torch import Tensor
+
+from xaibench.core.errors import XaibenchError
+from xaibench.core.passes.steps import Step, Trace
+
+# (B, D, h, w); (B, h, w, D); (B * h * w, D) with h and w; no place in the image.
+Layout = Literal["first", "last", "none"] | tuple[int, int] | None
+_FIRST = frozenset({
+    "aten.convolution", "aten.native_batch_norm", "aten.native_group_norm", "aten.avg_pool2d",
+    "aten.max_pool2d_with_indices", "aten._adaptive_avg_pool2d", "aten.adaptive_max_pool2d",
+})  # fmt: skip
+_TURNED: dict[tuple[object, ...], Layout] = {
+    ("first", 0, 2, 3, 1): "last",
+    ("last", 0, 3, 1, 2): "first",
+}
+_MAP, _TABLE = 4, 2
+
+
+class Places:
+    """The layouts of a pass's values, by their numbers."""
+
+    def __init__(self, passed: Trace) -> None:
+        """Follow the layout of the images through all steps."""
+        self._known: dict[int, Layout] = {0: "first"}
+        for step in passed.steps:
+            before = [self._known[number] for number in step.sources]
+            for number in step.results:
+                if number is not None:
+                    given, result = passed.values[step.sources[0]], passed.values[number]
+                    whole = result.ndim == _TABLE and len(result) == len(passed.values[0])
+                    self._known[number] = "none" if whole else _layout(step, before, given, result)
+
+    def laid_out(self, step: Step, gradient: Tensor, bias: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Return a step's gradient and bias as ``(B, D, h, w)``; None where they have no place.
+
+        Raises:
+            XaibenchError: they have places, and it can't be told which.
+        """
+        layout = self._known[step.results[0] or 0]
+        if layout == "none" or (layout == "first" and gradient.shape[2:].numel() == 1):
+            return None
+        if layout is None:
+            raise XaibenchError(
+                f"fullgrad can't tell where in the image the biases of the network's '{step.name}' "
+                "lie; use integrated_gradients."
+            )
+        bias = _channels_first(bias, layout)
+        if bias.ndim > 1 and bool((bias == bias[:1, :, :1, :1]).all()):
+            bias = bias[0, :, 0, 0]
+        return _channels_first(gradient, layout), bias
+
+
+def _channels_first(values: Tensor, layout: Layout) -> Tensor:
+    if values.ndim == 1 or layout == "first":  # one for each channel, or there already
+        return values
+    if isinstance(layout, tuple):
+        values = values.reshape(-1, *layout, values.shape[1])
+    return values.permute(0, 3, 1, 2)
+
+
+def _layout(step: Step, before: list[Layout], given: Tensor, result: Tensor) -> Layout:
+    here = next((each for each in before if each not in {None, "none"}), before[0])
+    if result.ndim == _MAP and step.name in _FIRST:
+        return "first"
+    if step.name == "aten.permute":
+        return _TURNED.get((here, *step.argument(1)))
+    if step.name in {"aten.view", "aten._unsafe_view"} and result.shape != given.shape:
+        return _seen_as(here, given, result)
+    if isinstance(here, tuple):
+        return here if result.ndim == _TABLE and len(result) == len(given) else None
+    if here == "none" or (result.ndim == _TABLE and here is not None):
+        return "none"
+    return here if result.ndim == _MAP else None
+
+
+def _seen_as(here: Layout, given: Tensor, result: Tensor) -> Layout:
+    """Return the layout of a view: a linear layer takes a map's places for rows, and back."""
+    if here == "last" and result.ndim == _TABLE and result.shape[1] == given.shape[3]:
+        return given.shape[1], given.shape[2]
+    if isinstance(here, tuple):
+        return "last" if result.ndim == _MAP and result.shape[1:3] == here else None
+    pooled = here == "none" or (here == "first" and given.shape[2:].numel() == 1)
+    return "none" if pooled else None
