@@ -72,7 +72,7 @@ def calibrated(network, inplace=True):
 
 
 def question(network, layer=None, words=(), images=IMAGES):
-    engine = Engine(wrap(network, layer).eval(), fold=False, full_blocks=False)
+    engine = Engine(wrap(network, images, layer).eval(), fold=False, full_blocks=False)
     rows = torch.arange(len(images))
     return Question(Tape(engine, images, {"logits", *words}), rows, TARGETS[rows], SEEDS)
 

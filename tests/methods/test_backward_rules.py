@@ -114,10 +114,8 @@ OTHERS = {
     "shuffle": lambda _, v: functional.interpolate(functional.channel_shuffle(v.exp(), 2), (9, 7)),
     "steps": lambda _, v: v.ceil() + v.abs() ** 1.5,
 }
-# What no rule can follow: numbers read out of values, or chance, or what is sorted.
+# What no rule can follow: what is sorted, or has rules of its own.
 UNKNOWN = {
-    "read out": (lambda _, v: v * float(v.abs().max()), "aten.mul"),
-    "chance": (lambda _, v: functional.dropout(v, training=True), "aten.mul"),
     "order": (lambda _, v: v.sort(dim=1).values, "aten.sort"),
     "own function": (lambda _, v: Gate.apply(v), "autograd function"),
     "other ways": (lambda _, v: v.relu() if v.std() > 0.35 else v, "another way"),

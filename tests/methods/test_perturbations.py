@@ -94,7 +94,7 @@ def test_occlusion_keeps_one_part_of_what_a_window_takes_from_the_logit(window):
     # Windows of one pixel take its weight: covering what is negative lets the logit rise. Two
     # windows of 2 x 2 take -4 on the left and 6 on the right; the middle column has both.
     signed = Tilted.weights if window == 1 else torch.tensor([[-4.0, 1.0, 6.0]] * 2).double()
-    engine = Engine(wrap(Tilted(), None), fold=False, full_blocks=False)
+    engine = Engine(wrap(Tilted(), IMAGES), fold=False, full_blocks=False)
     image, only = torch.ones(1, 3, 2, 3, dtype=torch.float64), torch.tensor([0])
     expected = {
         "": signed,
@@ -220,7 +220,7 @@ def test_scorecam_with_aligned_corners_equals_the_librarys():
 )
 def test_ablationcam_equals_a_loop_over_channels(kind, layer, pooled, linear):
     network = build(kind)
-    head = find_head(wrap(network, layer).eval(), IMAGES)
+    head = find_head(wrap(network, IMAGES, layer).eval(), IMAGES)
     assert (head.pooled, head.weights is not None) == (pooled, linear)
     found, expected = raw_maps(network, "ablationcam", layer), []
     network = build(kind, inplace=False).double()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from xaibench.core.errors import XaibenchError
+from xaibench.core.errors import UnservedError, XaibenchError
 from xaibench.core.plugin import Plugin
 
 Status = Literal["ok", "fails", "doubtful", "skipped"]
@@ -73,7 +73,7 @@ def judge(each: Rule, trial: Any) -> Finding:
         return Finding(each, "fails", str(error))
     except Doubtful as error:
         return Finding(each, "doubtful", str(error))
-    except Skipped as error:
+    except (Skipped, UnservedError) as error:
         return Finding(each, "skipped", str(error))
     except Exception as error:  # a plugin may raise anything
         return Finding(each, "fails", describe(error, trial.plugin))

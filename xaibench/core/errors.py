@@ -24,3 +24,7 @@ class DataNotFoundError(XaibenchError):
     def __init__(self, missing: str, remedy: str) -> None:
         super().__init__(f"{missing}; {remedy}")
         self.missing, self.remedy = missing, remedy
+
+
+class UnservedError(XaibenchError):
+    """A method has no rule for what a network holds; it serves others."""

@@ -4,7 +4,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from xaibench.core.errors import XaibenchError
+from xaibench.core.errors import UnservedError
 from xaibench.core.passes.steps import Step, Trace
 
 # (B, D, h, w); (B, h, w, D); (B * h * w, D) with h and w; no place in the image.
@@ -38,13 +38,13 @@ class Places:
         """Return a step's gradient and bias as ``(B, D, h, w)``; None where they have no place.
 
         Raises:
-            XaibenchError: they have places, and it can't be told which.
+            UnservedError: they have places, and it can't be told which.
         """
         layout = self._known[step.results[0] or 0]
         if layout == "none" or (layout == "first" and gradient.shape[2:].numel() == 1):
             return None
         if layout is None:
-            raise XaibenchError(
+            raise UnservedError(
                 f"fullgrad can't tell where in the image the biases of the network's '{step.name}' "
                 "lie; use integrated_gradients."
             )
