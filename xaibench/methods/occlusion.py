@@ -12,13 +12,15 @@ from xaibench.core.baselines import Baseline, baseline_of
 from xaibench.core.errors import XaibenchError
 from xaibench.core.registry import method
 
+_WINDOW = 30
+
 
 @method(paper="zeiler2014occlusion", family="perturbation")
 def occlusion(
     images: Tensor,
     respond: Callable[..., Tensor],
     *,
-    window: int = 30,
+    window: int = 0,
     stride: int = 0,
     baseline: Baseline = "black",
     part: Part = "signed",
@@ -26,13 +28,15 @@ def occlusion(
     """Return the mean drop of the logit over the windows that cover each pixel, shape (B, H, W).
 
     Options:
-        window: side of the square window in pixels.
+        window: side of the square window in pixels; 0 takes 30, in images whose shorter side is
+            below 60 half of that.
         stride: step between windows; 0 takes half a window. The last window ends at the border.
         baseline: what stands in the covered window.
         part: of the mean drop; ``positive`` where the logit falls under the window, ``negative``
             where it rises. Of ``signed`` the sign rule keeps what falls, too.
     """
     height, width = images.shape[2:]
+    window = window or max(min(_WINDOW, min(height, width) // 2), 1)
     step = stride or max(window // 2, 1)
     if not 0 < window <= min(height, width) or not 0 < step <= window:
         raise XaibenchError(

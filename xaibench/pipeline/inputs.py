@@ -18,6 +18,8 @@ from xaibench.core.plugin import Bound
 from xaibench.pipeline.building import missing_word
 
 _IMAGE_DIMENSIONS = 4
+# The most that a picture has: red, green, blue and opacity.
+_CHANNELS = 4
 
 
 class _AsGiven(Classifier):
@@ -32,7 +34,15 @@ def check_images(images: Tensor | np.ndarray, model: nn.Module) -> Tensor:
     """Return images as the model's parameters are: their floating type and their device."""
     if not isinstance(model, nn.Module):
         raise XaibenchError(f"the model must be a torch.nn.Module, not a {type(model).__name__}.")
-    images = torch.as_tensor(images)
+    try:
+        images = torch.as_tensor(images)
+    except (TypeError, ValueError, RuntimeError):
+        kind = type(images).__name__
+        raise XaibenchError(
+            f"images must be one float tensor or array (B, C, H, W), not a {kind}; stack tensors "
+            "by torch.stack, and turn pictures into tensors by "
+            "torchvision.transforms.functional.to_tensor."
+        ) from None
     if images.ndim == _IMAGE_DIMENSIONS and not len(images):
         raise XaibenchError("there is no image to explain: images has length 0.")
     if images.ndim != _IMAGE_DIMENSIONS:
@@ -61,7 +71,8 @@ def wrap(
     Raises:
         XaibenchError: there is no such layer, or the network gives nothing that can be explained.
     """
-    name = None if layer is None else full_name(model, layer)
+    model = getattr(model, "_orig_mod", model)  # of torch.compile, whose code runs no hooks
+    name = None if layer is None else full_name(model, _layer_name(model, layer))
     wrapped: Model
     if isinstance(model, Model):
         wrapped = copy(model)
@@ -71,8 +82,39 @@ def wrap(
             wrapped.output_choice = OutputChoice.parse(output)
     else:
         wrapped = _AsGiven(model, cam_layer=name, output=output, reshape=reshape)
-    accept(wrapped, images)
+    _try_out(wrapped, images)
     return wrapped
+
+
+def _layer_name(model: nn.Module, layer: object) -> str:
+    """Return a layer's name; it may be given as the module itself."""
+    if isinstance(layer, nn.Module):
+        for name, part in model.named_modules():
+            if part is layer and name:
+                return str(name)
+        raise XaibenchError(
+            f"layer= is a {type(layer).__name__} that is no part of the model; name one of it."
+        )
+    if not isinstance(layer, str) or not layer:
+        raise XaibenchError(f"layer= takes one layer, by its name or as the module, not {layer!r}.")
+    return layer
+
+
+def _try_out(model: Model, images: Tensor) -> None:
+    """Refuse what can't be used, and tell what the network says of images that it doesn't take."""
+    try:
+        accept(model, images)
+    except XaibenchError:
+        raise
+    except Exception as error:  # networks raise anything
+        said = " ".join((str(error) or type(error).__name__).split())[:300].rstrip(".!")
+        shape = f"images (B, C, H, W) = (B, {', '.join(map(str, images.shape[1:]))})"
+        hint = ""
+        if images.shape[3] <= _CHANNELS < images.shape[1]:
+            hint = " Channels come second: images.permute(0, 3, 1, 2)."
+        elif isinstance(error, TypeError) and "argument" in said:
+            hint = " It is called with the images alone; wrap it in a module that gives the rest."
+        raise XaibenchError(f"the model takes no {shape} ({said}).{hint}") from error
 
 
 def check_words(methods: Sequence[Bound], model: Model, images: Tensor) -> None:
@@ -94,6 +136,12 @@ def check_words(methods: Sequence[Bound], model: Model, images: Tensor) -> None:
             )
 
 
+def _has_truths(targets: Any) -> bool:
+    """Whether there is a truth value among them, which torch would take for class 0 or 1."""
+    values = targets.tolist() if hasattr(targets, "tolist") else targets
+    return any(isinstance(each, bool) for each in np.ravel(np.array(values, dtype=object)))
+
+
 def find_targets(targets: Any, logits: Tensor, rows: slice, count: int) -> Tensor:
     """Return the classes of some rows of ``count`` images: the given ones, or those predicted.
 
@@ -106,10 +154,11 @@ def find_targets(targets: Any, logits: Tensor, rows: slice, count: int) -> Tenso
     if targets is None:
         return logits.argmax(dim=1) if classes else logits.new_zeros(len(logits), dtype=torch.long)
     try:
-        chosen = torch.as_tensor(targets, device=logits.device)
+        named = int(targets) if isinstance(targets, str) else targets
+        chosen = torch.as_tensor(named, device=logits.device)
     except (TypeError, ValueError, RuntimeError):
         chosen = torch.zeros(0)
-    if chosen.is_floating_point():
+    if chosen.is_floating_point() or _has_truths(targets):
         raise XaibenchError(f"targets must be whole numbers, one for each image, not {targets}.")
     chosen = chosen.long()
     chosen = chosen.expand(count) if chosen.ndim == 0 else chosen

@@ -46,6 +46,11 @@ def accept(model: Model, images: Tensor, *, dependent: bool = False) -> None:
                     f"the network must return logits (B, K), but for one image it returned "
                     f"{len(alone.logits)} rows, and for two {len(pair.logits)}."
                 )
+            if _is_checkpointed(alone.logits):
+                raise XaibenchError(
+                    "it holds reentrant checkpoints, which can't be differentiated by a layer; "
+                    "call torch.utils.checkpoint with use_reentrant=False."
+                )
             if not dependent:
                 _refuse_dependence(model, noise, alone, pair)
             form = OutputForm()
@@ -109,6 +114,20 @@ def _is_linear(numbers: Tensor) -> bool:
     while step is not None and _kind(step) in _MOVES:
         step = step.next_functions[0][0]
     return step is not None and _kind(step) in _LINEAR
+
+
+def _is_checkpointed(numbers: Tensor) -> bool:
+    """Whether a reentrant checkpoint stands in their graph."""
+    waiting, known = [numbers.grad_fn], set()
+    while waiting:
+        step = waiting.pop()
+        if step is None or step in known:
+            continue
+        if _kind(step) == "CheckpointFunction":
+            return True
+        known.add(step)
+        waiting += [before for before, _ in step.next_functions]
+    return False
 
 
 def _kind(step: object) -> str:

@@ -14,6 +14,7 @@ from xaibench.core.passes.batching import BatchSize
 from xaibench.core.passes.compiling import compile_network
 from xaibench.core.passes.device import autocast, full_precision
 from xaibench.core.passes.differences import find_multipliers
+from xaibench.core.passes.differentiate import gradient_by
 from xaibench.core.passes.folding import fold_batch_norms
 from xaibench.core.passes.precision import at_least_single
 from xaibench.core.passes.rules import guide
@@ -148,8 +149,7 @@ class Engine:
                 leaves, chosen = self.graph(network, images[first:last], targets[first:last])
             if guided:
                 guide(chosen)
-            (gradient,) = torch.autograd.grad(chosen, leaves)
-            return gradient[: last - first]
+            return gradient_by(leaves, chosen)[: last - first]
 
         return torch.cat(list(self.batch_size(images, graph=True).over(len(images), derive)))
 
