@@ -6,6 +6,7 @@ axis by axis. The image's proportions tell nothing, as strides may differ by dir
 
 from collections import deque
 from collections.abc import Iterator
+from math import prod
 from typing import NamedTuple
 
 from torch.autograd.graph import Node
@@ -13,9 +14,9 @@ from torch.autograd.graph import Node
 from xaibench.core.passes.axes import links, signed
 from xaibench.core.passes.graph import Graph, Vertex, inputs_of, operation
 
-# For each axis of the tensor: which axis of another tensor it is, and the tensor's position minus
-# the other's.
-_Axes = dict[int, tuple[int, int]]
+# For each axis of the tensor: which axis of another tensor it is, the tensor's position minus the
+# other's, and the first and last of the tensor's positions that the other has.
+_Axes = dict[int, tuple[int, int, int, int]]
 
 _IMAGE_LIKE, _MATRIX, _PAIR = 4, 2, 2
 _CHANNELS_FIRST = (
@@ -59,19 +60,21 @@ class Grid(NamedTuple):
 
 def findings(graph: Graph, tensor: Vertex) -> Iterator[Channels | Features | Plane | Grid]:
     """Yield what the operations before and behind a tensor tell of its axes, the nearest first."""
-    start: _Axes = {axis: (axis, 0) for axis in range(1, len(tensor.shape))}
-    seen, left = {tensor}, deque([(tensor, start)])
+    start = {axis: (axis, 0, 0, tensor.shape[axis]) for axis in range(1, len(tensor.shape))}
+    # A tensor that was cut and joined again is met once for each of its parts.
+    seen, left = {(tensor, *start.items())}, deque([(tensor, start)])
     while left:
         vertex, axes = left.popleft()
         for role in _roles(graph, vertex):
-            back = {axis: ours for ours, (axis, _) in axes.items()}
+            back = {axis: ours for ours, (axis, *_) in axes.items()}
             if all(axis in back for axis in role):
                 yield type(role)(*(back[axis] for axis in role))
         for other, ways in _around(graph, vertex):
             yield from _grids(axes, ways)
             moved = _move(axes, ways)
-            if moved and other not in seen:
-                seen.add(other)
+            state = (other, *moved.items())
+            if moved and state not in seen:
+                seen.add(state)
                 left.append((other, moved))
 
 
@@ -115,19 +118,23 @@ def _weighs(node: Node, place: int, taken: Vertex) -> bool:
 
 
 def _grids(axes: _Axes, ways: list[_Way]) -> Iterator[Grid]:
-    for ours, (axis, shift) in axes.items():
+    for ours, (axis, shift, low, high) in axes.items():
         for way in ways:
-            if way.here == (axis,) and len(way.there) == _PAIR:
+            whole = low <= shift and shift + prod(way.sizes) <= high
+            if way.here == (axis,) and len(way.there) == _PAIR and whole:
                 yield Grid(ours, shift, (way.sizes[0], way.sizes[1]))
 
 
 def _move(axes: _Axes, ways: list[_Way]) -> _Axes:
-    return {
-        ours: (way.there[0], shift + way.shift)
-        for ours, (axis, shift) in axes.items()
-        for way in ways
-        if way.here == (axis,) and len(way.there) == 1
-    }
+    moved: _Axes = {}
+    for ours, (axis, shift, low, high) in axes.items():
+        for way in ways:
+            if way.here == (axis,) and len(way.there) == 1:
+                there = shift + way.shift
+                first, last = max(low, there), min(high, there + way.sizes[0])
+                if first < last:
+                    moved[ours] = way.there[0], there, first, last
+    return moved
 
 
 def _roles(graph: Graph, vertex: Vertex) -> Iterator[Channels | Features | Plane]:
