@@ -63,7 +63,7 @@ def rounded_table(table: pd.DataFrame) -> pd.DataFrame:
     >>> rounded_table(pd.DataFrame({"name": ["a"], "value": [0.1 + 0.2]})).to_dict("list")
     {'name': ['a'], 'value': [0.3]}
     """
-    real = table.select_dtypes("floating").columns
+    real = table.select_dtypes(np.floating).columns
     return table.assign(**{name: rounded(table[name].to_numpy(float)) for name in real})
 
 

@@ -66,6 +66,7 @@ def judge_all(material: Material, out: Path) -> Contents:
     board = pd.DataFrame(columns=[*SECTION, *ROW])
     if judged:
         board = rounded_table(leaderboard(material, judged))
+    classification, tests = _classification(material)
     analyses = read_analyses(out)
     return Contents(
         material,
@@ -81,7 +82,8 @@ def judge_all(material: Material, out: Path) -> Contents:
             for section, found in judged
         ],
         board,
-        *map(rounded_table, _classification(material)),
+        rounded_table(classification),
+        rounded_table(tests),
         analyses,
         rounded_table(quantities(analyses)),
     )
