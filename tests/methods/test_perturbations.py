@@ -63,7 +63,7 @@ def test_occlusion_averages_the_drop_over_windows_of_which_the_last_end_at_the_b
     close(raw_maps(network, f"occlusion[window={window}]"), torch.stack(expected))
 
 
-@pytest.mark.parametrize("options", ["window=65", "window=0", "stride=31", "stride=-1"])
+@pytest.mark.parametrize("options", ["window=65", "window=-1", "stride=31", "stride=-1"])
 def test_windows_that_do_not_fit_are_refused(options):
     with pytest.raises(XaibenchError, match="must fit into the image"):
         raw_maps(build("small"), f"occlusion[{options}]")
