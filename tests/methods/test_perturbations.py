@@ -81,7 +81,7 @@ def test_baselines():
 
 
 class Tilted(nn.Module):
-    """One class, whose logit weighs the pixels of a picture wider than tall."""
+    """One logit, of class 1, that weighs the pixels of a picture wider than tall."""
 
     weights = torch.tensor([[4.0, -2.0, 0.0], [-8.0, 2.0, 6.0]], dtype=torch.float64)
 
@@ -94,8 +94,8 @@ def test_occlusion_keeps_one_part_of_what_a_window_takes_from_the_logit(window):
     # Windows of one pixel take its weight: covering what is negative lets the logit rise. Two
     # windows of 2 x 2 take -4 on the left and 6 on the right; the middle column has both.
     signed = Tilted.weights if window == 1 else torch.tensor([[-4.0, 1.0, 6.0]] * 2).double()
-    engine = Engine(wrap(Tilted(), IMAGES), fold=False, full_blocks=False)
     image, only = torch.ones(1, 3, 2, 3, dtype=torch.float64), torch.tensor([0])
+    engine = Engine(wrap(Tilted(), image), fold=False, full_blocks=False)
     expected = {
         "": signed,
         ",part=absolute": signed.abs(),
@@ -104,7 +104,7 @@ def test_occlusion_keeps_one_part_of_what_a_window_takes_from_the_logit(window):
     }
     for part, values in expected.items():
         method = bind("method", f"occlusion[window={window}{part}]")
-        found = method(Question(Tape(engine, image, {"logits"}), only, only, [0]))
+        found = method(Question(Tape(engine, image, {"logits"}), only, only + 1, [0]))
         torch.testing.assert_close(found, values[None], rtol=0, atol=1e-12)
 
 
