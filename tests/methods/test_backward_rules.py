@@ -140,7 +140,7 @@ def test_deeplift_accounts_for_the_whole_change_of_the_logit(middle):
     assert missed(network) < 1e-3
 
 
-@pytest.mark.parametrize("middle", set(RELUS) - {"stack", "absolute", "difference"})
+@pytest.mark.parametrize("middle", sorted({*RELUS} - {"stack", "absolute", "difference"}))
 def test_deeplift_follows_a_relu_by_whatever_name(middle):
     # Made of two functions with kinks it has other multipliers, and is complete all the same.
     expected = raw_maps(Between(lambda _, v: v.relu()), "deeplift[part=signed]", images=PICTURES)
@@ -148,14 +148,14 @@ def test_deeplift_follows_a_relu_by_whatever_name(middle):
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("middle", SEEN)
+@pytest.mark.parametrize("middle", sorted(SEEN))
 def test_guided_backprop_follows_a_relu_by_its_other_names(middle):
     expected = raw_maps(Between(lambda _, v: v.relu()), "guided_backprop", images=PICTURES)
     found = raw_maps(Between(RELUS[middle]), "guided_backprop", images=PICTURES)
     torch.testing.assert_close(found, expected)
 
 
-@pytest.mark.parametrize("middle", set(RELUS) - SEEN)
+@pytest.mark.parametrize("middle", sorted({*RELUS} - SEEN))
 def test_guided_backprop_names_what_may_hide_a_relu(middle):
     with pytest.raises(XaibenchError, match=r"no rule for '\w+', behind which a ReLU may hide"):
         raw_maps(Between(RELUS[middle]), "guided_backprop", images=PICTURES)
