@@ -134,12 +134,18 @@ def _make_earlier(selection):
         for method in selection.methods:
             path = ledger.cell_folder(method) / "cell.json"
             if known := read_record(path):
-                known = {k: v for k, v in known.items() if k not in ("schema", "made_from")}
+                known = {
+                    k: v for k, v in known.items() if k not in ("schema", "made_from", "made_by")
+                }
                 metrics = {m.spec: ledger.earlier.scores(method, m) for m in selection.metrics}
                 write_record(path, {**known, "maps": ledger.earlier.maps(method),
                                     "metrics": metrics})  # fmt: skip
         path = ledger.folder / "model.json"
-        known = {k: v for k, v in read_record(path).items() if k not in ("schema", "made_from")}
+        known = {
+            k: v
+            for k, v in read_record(path).items()
+            if k not in ("schema", "made_from", "made_by")
+        }
         write_record(path, {**known, "fingerprint": ledger.earlier.model})
 
 
@@ -149,9 +155,11 @@ def test_an_earlier_run_counts_until_its_options_change(settings, finished_copy,
     plan = plan_of(settings, finished_copy)
     assert (plan.done, plan.jobs) == (plan.cells, [])
     assert plan_of(settings, finished_copy, epochs=3).done == 0
-    renew(select({**settings, "out": str(finished_copy)}))
+    renew(select({**settings, "out": str(finished_copy)}), {"versions": {"torch": "1.0"}})
     records = list(finished_copy.glob("cells/**/cell.json"))
     assert all(read_record(path)["schema"] == 2 for path in records)
+    assert {made["versions"]["torch"] for path in records for made in read_record(path)["made_by"]
+            } == {"1.0"}  # fmt: skip
     assert plan_of(settings, finished_copy).jobs == []
 
 

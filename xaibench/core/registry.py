@@ -125,9 +125,9 @@ def dataset(
     return _declare("dataset", paper, DatasetTraits(recipe or {}, fetch, whole or {}))
 
 
-def model(*, paper: str | None = None) -> Callable[[Function], Function]:
-    """Declare a model: a function that returns an untrained `Model`."""
-    return _declare("model", paper, ModelTraits())
+def model(*, paper: str | None = None, wraps: str = "") -> Callable[[Function], Function]:
+    """Declare a model: a function that returns an untrained `Model`, of the package ``wraps``."""
+    return _declare("model", paper, ModelTraits(), wraps)
 
 
 def analysis(

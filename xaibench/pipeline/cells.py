@@ -17,6 +17,7 @@ from xaibench.pipeline.made_from import (
     score_parts,
     tell_difference,
 )
+from xaibench.pipeline.provenance import is_of_today
 from xaibench.pipeline.selection import Selection
 from xaibench.results.folder import (
     CELL_FILE,
@@ -107,9 +108,13 @@ class Ledger:
         known = self.known
         # The content of all data is looked at only where something is there to compare.
         same = bool(known) and known.get("fingerprint") == self.model_fingerprint
-        return same and are_intact(
-            self.folder,
-            {WEIGHTS_FILE: known["sha256"], PREDICTIONS_FILE: known["predictions_sha256"]},
+        return (
+            same
+            and self.accepts(known)
+            and are_intact(
+                self.folder,
+                {WEIGHTS_FILE: known["sha256"], PREDICTIONS_FILE: known["predictions_sha256"]},
+            )
         )
 
     @property
@@ -117,6 +122,11 @@ class Ledger:
         """What differs between what the stored model was made from and today's, in words."""
         then = self.known.get("made_from")
         return tell_difference(then, self.parts) if then else ""
+
+    def accepts(self, known: Mapping[str, Any]) -> bool:
+        """Whether a result may count, whatever versions made it, or only because today's did."""
+        strict = self.selection.options.strict_versions
+        return not strict or is_of_today(known.get("made_by", []))
 
     def cell_state(self, method: Bound) -> "CellState":
         """Return what of a cell is there already."""
@@ -163,7 +173,8 @@ class CellState:
     def fits(self) -> bool:
         """Whether the stored maps, or what was scored of them, were made from the same."""
         whole = all(isinstance(self.known.get(name), dict) for name in ("files", "metrics"))
-        return whole and self.known.get("maps") == self.maps_fingerprint
+        same = whole and self.known.get("maps") == self.maps_fingerprint
+        return same and self.ledger.accepts(self.known)
 
     @cached_property
     def has_maps(self) -> bool:

@@ -1,47 +1,41 @@
 """``run.json`` and the split files: what a reader needs to repeat a run and to trust it."""
 
-import os
-import platform
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from math import isinf
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from xaibench import __version__
 from xaibench.core.definition import define
 from xaibench.core.fingerprints import checksum, code_of, fingerprint
-from xaibench.core.passes.device import choose_device
 from xaibench.core.plugin import Bound
 from xaibench.core.supervision import Supervision, of_record, strongest
 from xaibench.pipeline.cells import Ledger, ledgers_of
-from xaibench.pipeline.options import RunOptions
 from xaibench.pipeline.plan import Plan
+from xaibench.pipeline.provenance import Made, combine, each_once, made_by, mixed_versions
 from xaibench.pipeline.selection import Selection
 from xaibench.results.folder import MODEL_FILE
 from xaibench.results.integrity import read_record
 from xaibench.results.records import SCHEMA
 from xaibench.results.splits import write_split
 
-_PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "scikit-image", "pillow")
-
 
 def describe_run(
-    selection: Selection, plan: Plan, command: str, splits: dict[str, str]
-) -> dict[str, Any]:
-    """Return what ``run.json`` says: enough to repeat the run and to read its tables."""
-    options = selection.options
+    selection: Selection, plan: Plan, splits: Mapping[str, str],
+    suite: Mapping[str, str] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Return what ``run.json`` says: enough to repeat the run and to read its tables.
+
+    Versions, date and device are those of the models and cells that are there, not of this call.
+    """
+    options, made = selection.options, gather_made(selection)
+    versions = combine([each["versions"] for each in made])
     protocol = describe_protocol(selection, plan)
     return {
         "schema": SCHEMA,
-        "xaibench": __version__,
-        "command": command,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "xaibench": versions.pop("xaibench"),
+        "command": selection.command,
+        "date": made[-1]["date"],
         "options": options.as_dict(),
         "dataset": selection.dataset_spec,
         "classes": list(selection.dataset.classes),
@@ -49,7 +43,8 @@ def describe_run(
         "mask_fraction": options.mask_fraction if selection.dataset.annotated else 0.0,
         "protocol": protocol,
         "protocol_hash": fingerprint(protocol),
-        "splits": splits,
+        "splits": dict(splits),
+        **({"suite": dict(suite)} if suite else {}),
         "models": {
             m.spec: {"paper": m.plugin.paper, **selection.about(m)._asdict()}
             for m in selection.models
@@ -70,9 +65,10 @@ def describe_run(
             for m in plan.metrics
         },
         "skipped": [asdict(skip) for skip in plan.skips],
-        "warnings": plan.warnings,
-        "compute": describe_compute(options),
-        "versions": _versions(),
+        "warnings": [*plan.warnings, *mixed_versions(made)],
+        "compute": combine([each["compute"] for each in made]),
+        "versions": versions,
+        "made_by": made,
     }
 
 
@@ -94,31 +90,16 @@ def _describe_method(method: Bound) -> dict[str, Any]:
     return {**traits, "paper": method.plugin.paper}
 
 
-def describe_compute(options: RunOptions) -> dict[str, Any]:
-    """Return what the last digits hang on: the device, and on the CPU its number of threads."""
-    device = choose_device(options.device)
-    cuda = device.type == "cuda"
-    return {
-        "device": torch.cuda.get_device_name(device) if cuda else processor(),
-        "cuda": torch.version.cuda if cuda else None,
-        "cores": os.cpu_count(),
-        "threads": threads_of(options),
-    }
-
-
-def processor() -> str:
-    """Return what the processor calls itself; Python knows it only outside of Linux."""
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() == "model name":
-                return value.strip()
-    return platform.processor() or platform.machine() or "cpu"
-
-
-def threads_of(options: RunOptions) -> int:
-    """Return the CPU threads of each worker."""
-    return options.threads or torch.get_num_threads()
+def gather_made(selection: Selection) -> list[Made]:
+    """Return who made the models and cells that are there, each once; without any, this process."""
+    made: list[Made] = []
+    for ledger in ledgers_of(selection):
+        if ledger.model_is_trained():
+            made += ledger.known.get("made_by", [])
+        for method in selection.methods:
+            state = ledger.cell_state(method)
+            made += state.known.get("made_by", []) if state.fits else []
+    return each_once(made) or [made_by(selection)]
 
 
 def describe_protocol(selection: Selection, plan: Plan) -> dict[str, Any]:
@@ -157,17 +138,3 @@ def save_split(selection: Selection, fold: int) -> tuple[str, str]:
     path = selection.layout.split_file(place)
     write_split(path, selection.split(fold), selection.dataset.classes)
     return path.name, checksum(path)
-
-
-def versions_of(packages: Iterable[str]) -> dict[str, str]:
-    """Return the versions of those packages that are installed."""
-    found = {}
-    for package in packages:
-        with suppress(PackageNotFoundError):
-            found[package] = version(package)
-    return found
-
-
-def _versions() -> dict[str, str]:
-    here = {"python": platform.python_version(), "platform": platform.platform()}
-    return here | versions_of(_PACKAGES)

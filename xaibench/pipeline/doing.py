@@ -22,6 +22,7 @@ class Doing:
     def __init__(self, selection: Selection, plan: Plan) -> None:
         self._options = selection.options
         self._metrics = tuple(metric.spec for metric in plan.metrics)
+        self._command = selection.command
         self._workshop: Workshop | None = Workshop(selection, plan.metrics)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -36,13 +37,14 @@ class Doing:
             XaibenchError: as `Workshop.do` says.
         """
         with claimed(out, work.key):
-            workshop = self._workshop or _open(self._options, self._metrics)
+            workshop = self._workshop or _open(self._options, self._metrics, self._command)
             workshop.selection.place_in(out)
             return workshop.do(work)
 
 
 @lru_cache(maxsize=1)
-def _open(options: RunOptions, metrics: tuple[str, ...]) -> Workshop:
+def _open(options: RunOptions, metrics: tuple[str, ...], command: str) -> Workshop:
     selection = Selection(options)
+    selection.command = command
     chosen = [metric for metric in selection.metrics if metric.spec in metrics]
     return Workshop(selection, chosen)

@@ -132,7 +132,7 @@ def _data(selection: Selection, fold: int) -> str:
     parts = [[s.id for s in part] for part in (split.train, split.validation, split.test)]
     about = [
         (s.id, s.label, s.group, _size(s.path),
-         [(layer.path.name, *layer[1:], _size(layer.path)) for layer in s.masks], s.boxes)
+         [(mask.path.name, mask.grade, mask.value, _size(mask.path)) for mask in s.masks], s.boxes)
         for s in selection.dataset.samples
     ]  # fmt: skip
     code = _code(selection.dataset_plugin.plugin.file, "core/splits")

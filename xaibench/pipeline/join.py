@@ -20,6 +20,7 @@ from xaibench.pipeline.parts import (
     rows_of,
     threshold_of,
 )
+from xaibench.pipeline.provenance import each_once, made_by
 from xaibench.pipeline.score import pool_scores
 from xaibench.pipeline.tuning import TUNED
 from xaibench.results.folder import CELL_FILE, SCORES_FILE
@@ -59,6 +60,8 @@ def _join(state: CellState, metrics: Sequence[Bound], parts: Sequence[PartState]
             **state.known,
             "schema": SCHEMA,
             "method": state.method.spec,
+            "made_by": each_once([*state.known.get("made_by", []),
+                                  made_by(state.ledger.selection, state.method)]),
             "error": failure,
             "failed": state.maps_fingerprint,
         })  # fmt: skip
@@ -127,6 +130,8 @@ def _record(
         "method": method.spec,
         "maps": state.maps_fingerprint,
         "made_from": ledger.maps_parts(method),
+        "made_by": each_once([*([] if fresh else state.known.get("made_by", [])),
+                              *(made for part in parts for made in part.known["made_by"])]),
         "files": _files(parts) if fresh else state.known["files"],
         "scores_sha256": checksum(scores),
         "metrics": {spec: made for spec, made in made_from.items()

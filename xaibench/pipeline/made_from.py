@@ -34,8 +34,7 @@ def data_parts(selection: Selection, fold: int) -> Parts:
     samples, split = selection.dataset.samples, selection.split(fold)
     held = _contents(selection)
     masks = [
-        (s.id, [(layer.grade, layer.value, held[layer.path]) for layer in s.masks], s.boxes)
-        for s in samples
+        (s.id, [(*layer[1:], held[layer.path]) for layer in s.masks], s.boxes) for s in samples
     ]
     parts = [[s.id for s in part] for part in (split.train, split.validation, split.test)]
     return {

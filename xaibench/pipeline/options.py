@@ -101,6 +101,9 @@ class RunOptions:
     part_size: int = _option(1000, "images explained between two commits; changes no score")
     verify: bool = _option(False, "read all images and masks before any work; default a first look")
     retry_failed: bool = _option(False, "try again what has failed under the same conditions")
+    strict_versions: bool = _option(
+        False, "make again what other versions of xaibench, torch and so on have made"
+    )
     keep_maps: bool = _option(True, "keep raw maps, for the gallery and for later metrics")
     target: Literal["auto", "label", "predicted"] = _option(
         "auto", "class explained; auto: the label for localization, else the prediction"

@@ -13,6 +13,7 @@ from xaibench.core.store import settle, storing, temporary_path
 from xaibench.pipeline.explain import Maps, TestBatch, restore, store
 from xaibench.pipeline.meter import Meter
 from xaibench.pipeline.parts import COLUMNS, SCORES, PartState, failure_of, threshold_of
+from xaibench.pipeline.provenance import Made, each_once, made_by
 from xaibench.pipeline.score import Score, Scorer
 from xaibench.results.maps import MapReader, MapWriter
 
@@ -92,6 +93,7 @@ class PartFiles:
         state.write_scores(self.scorer.waiting)
         state.write_record({
             "maps": state.cell.maps_fingerprint,
+            "made_by": self._made_by(),
             "files": self._kept_maps(),
             "metrics": {m.spec: ledger.score_fingerprint(self.method, m) for m in self.metrics},
             "failed_metrics": {spec: str(error) for spec, error in self.scorer.failed.items()},
@@ -99,6 +101,13 @@ class PartFiles:
             "non_finite": self._broken,
             "costs": self._costs(),
         })  # fmt: skip
+
+    def _made_by(self) -> list[Made]:
+        """Tell who made the part; of stored maps also who made them."""
+        state, metrics = self._state, self.metrics
+        now = made_by(state.cell.ledger.selection, self.method, *metrics)
+        earlier = state.known or state.cell.known
+        return each_once([*([] if self.needs_maps else earlier.get("made_by", [])), now])
 
     def _kept_maps(self) -> dict[str, str]:
         mine = self._maps.name

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from xaibench.core.contract import CLASSIFIER_WORDS, JUDGED_WORDS, LAYER_WORDS, MASK_WORDS
 from xaibench.core.errors import XaibenchError
@@ -131,9 +132,14 @@ def _plan_model(selection: Selection, model: Bound, plan: Plan) -> None:
 
 def _find_changed(ledger: Ledger, states: Sequence[CellState]) -> dict[str, str]:
     """Say why a stored model counts no more, or where it does, which of its cells don't."""
-    if why := ledger.changed:
+    if why := ledger.changed or _find_outdated(ledger, ledger.known):
         return {ledger.title: why}
-    return {f"{s.method.spec} on {ledger.title}": s.changed for s in states if s.changed}
+    found = {s.method.spec: s.changed or _find_outdated(ledger, s.known) for s in states}
+    return {f"{spec} on {ledger.title}": why for spec, why in found.items() if why}
+
+
+def _find_outdated(ledger: Ledger, known: Mapping[str, Any]) -> str:
+    return "other versions have made it" if known and not ledger.accepts(known) else ""
 
 
 def _is_named(method: Bound) -> bool:

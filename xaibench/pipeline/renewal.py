@@ -6,16 +6,23 @@ from typing import Any
 
 from xaibench.pipeline.analyse import analysis_record
 from xaibench.pipeline.cells import ledgers_of
+from xaibench.pipeline.provenance import made_before
 from xaibench.pipeline.selection import Selection
 from xaibench.results.folder import CELL_FILE, MODEL_FILE
 from xaibench.results.integrity import read_record, write_record
 
 
-def renew(selection: Selection) -> None:
-    """Write records from before there were schema numbers anew, where they still count."""
+def renew(selection: Selection, run: Mapping[str, Any]) -> None:
+    """Write records from before there were schema numbers anew, where they still count.
+
+    Args:
+        selection: what the run is about.
+        run: the folder's ``run.json`` of that time, which told for all who had made them.
+    """
+    made = [made_before(run)]
     for path, known in _records(selection):
         if "schema" in known and "schema" not in read_record(path):
-            write_record(path, known)
+            write_record(path, {"made_by": made, **known})
 
 
 def _records(selection: Selection) -> Iterator[tuple[Path, Mapping[str, Any]]]:

@@ -6,8 +6,10 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from xaibench.core.errors import StorageError, XaibenchError, reason_of
+from xaibench.core.fingerprints import fingerprint
 from xaibench.core.logs import logged_to
 from xaibench.core.passes.device import choose_device
 from xaibench.core.progress import progress_bar
@@ -17,7 +19,7 @@ from xaibench.executors.schedule import Done, LostWorkerError, Means, SkippedErr
 from xaibench.pipeline.analyse import check_same_run
 from xaibench.pipeline.claims import present
 from xaibench.pipeline.clearing import clear
-from xaibench.pipeline.describe import describe_run, recorded_supervision, save_split, threads_of
+from xaibench.pipeline.describe import describe_run, recorded_supervision, save_split
 from xaibench.pipeline.doing import Doing
 from xaibench.pipeline.estimate import passes_of, passes_of_all
 from xaibench.pipeline.forgive import forgive
@@ -25,11 +27,13 @@ from xaibench.pipeline.gather import gather
 from xaibench.pipeline.jobs import Job, Step, Work
 from xaibench.pipeline.lost import blame, is_by_methods, separate
 from xaibench.pipeline.plan import Plan
+from xaibench.pipeline.provenance import threads_of
 from xaibench.pipeline.renewal import renew
 from xaibench.pipeline.selection import Selection
 from xaibench.pipeline.tasks import tasks_of
 from xaibench.pipeline.work import Failures
 from xaibench.results.folder import RUN_FILE, SEAL_FILE, Layout
+from xaibench.results.seal import changed_since
 
 _log = logging.getLogger(__name__)
 
@@ -61,39 +65,43 @@ def run_plan(
         suite: name, profile and part of the suite that it belongs to.
     """
     out = selection.layout.out
-    with logged_to(out, command), present(out, partial(_leave, selection)):
-        return _run_plan(selection, plan, command, suite)
+    with logged_to(out, command), present(out, partial(clear, out)):
+        selection.command = command
+        return _run_plan(selection, plan, suite)
 
 
-def _leave(selection: Selection) -> None:
-    renew(selection)
-    clear(selection.layout.out)
-
-
-def _run_plan(
-    selection: Selection, plan: Plan, command: str, suite: Mapping[str, str] | None
-) -> Outcome:
+def _run_plan(selection: Selection, plan: Plan, suite: Mapping[str, str] | None) -> Outcome:
     out = selection.layout.out
-    outcome = Outcome(out)
-    alone = not plan.cells and bool(read_json(out / RUN_FILE).get("methods"))
+    outcome, stored = Outcome(out), read_json(out / RUN_FILE)
+    alone = not plan.cells and bool(stored.get("methods"))
+    if stored and "schema" not in stored:
+        renew(selection, stored)
     if alone:
         check_same_run(selection)
     remove_leftovers(out)
     if selection.options.retry_failed:
         forgive(selection)
     splits = dict(save_split(selection, fold) for fold in selection.folds)
-    about = describe_run(selection, plan, command, splits)
-    about |= {"suite": dict(suite)} if suite else {}
     if not alone and not (out / SEAL_FILE).is_file():  # what is sealed stays until all is made
-        write_json(out / RUN_FILE, about)
+        write_json(out / RUN_FILE, describe_run(selection, plan, splits, suite))
     _do_all(selection, plan, outcome)
     remove_leftovers(out)  # of workers that were lost
     outcome.failures |= plan.failed
     if not alone:
-        about["supervision"] = recorded_supervision(selection)
-        write_json(out / RUN_FILE, about)  # another run may have described itself meanwhile
-        gather(selection, plan)
+        about = describe_run(selection, plan, splits, suite)
+        _finish(selection, plan, {**about, "supervision": recorded_supervision(selection)})
     return outcome
+
+
+def _finish(selection: Selection, plan: Plan, about: Mapping[str, Any]) -> None:
+    """Describe the run and gather its tables, unless all of it stands there already."""
+    out = selection.layout.out
+    told = [fingerprint({name: value for name, value in each.items() if name != "command"})
+            for each in (about, read_json(out / RUN_FILE))]  # fmt: skip
+    sealed = (out / SEAL_FILE).is_file() and not changed_since(out)
+    if plan.jobs or not sealed or told[0] != told[1]:
+        write_json(out / RUN_FILE, about)
+        gather(selection, plan)
 
 
 def _do_all(selection: Selection, plan: Plan, outcome: Outcome) -> None:

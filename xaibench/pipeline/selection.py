@@ -49,6 +49,7 @@ class Selection:
             self.methods += [Bound(p, {}) for p in control_plugins() if p.name not in chosen]
         self._stored = find_stored(options.split)
         self.split_name = self._stored.name if self._stored else options.split
+        self.command = ""  # what the user wrote, told by every result
         self._splits: dict[int, Split] = {}
         self._about: dict[str, About] = {}
         self.layout = Layout(Path(options.out or f"results/{folder_name(self.dataset_spec)}"))

@@ -20,6 +20,7 @@ from xaibench.core.passes.engine import Engine
 from xaibench.core.store import replacing, write_with
 from xaibench.core.supervision import Supervision
 from xaibench.pipeline.cells import Ledger
+from xaibench.pipeline.provenance import made_by
 from xaibench.pipeline.replicas import train_on_replicas
 from xaibench.pipeline.train import Trainer, pack
 from xaibench.results.folder import CHECKPOINT_FILE, MODEL_FILE, PREDICTIONS_FILE, WEIGHTS_FILE
@@ -56,6 +57,7 @@ def _make(ledger: Ledger) -> None:
         "model": ledger.model.spec,
         "fingerprint": ledger.model_fingerprint,
         "made_from": ledger.parts,
+        "made_by": [made_by(selection, ledger.model)],
         "sha256": checksum(stored),
         "predictions_sha256": checksum(ledger.folder / PREDICTIONS_FILE),
         "supervision": supervision.as_record() if supervision else None,

@@ -22,12 +22,14 @@ from xaibench.report.write import write_tables
 from xaibench.results.folder import (
     BOARD_LATEX_FILE,
     GRID_FILE,
+    MODEL_FILE,
     REPORTED,
     ROWS_FILES,
     RUN_FILE,
     SLICES_FILE,
     STUDY_FIGURE_FILE,
 )
+from xaibench.results.integrity import load_record, write_record
 from xaibench.results.seal import seal
 from xaibench.results.tables import read_table, stored_table
 
@@ -38,7 +40,7 @@ _ANALYSIS_PIXELS = (800, 1000)  # of which there are many
 _MADE_AGAIN = (SLICES_FILE, BOARD_LATEX_FILE)  # large, and a matter of one command
 _LARGE = 100_000  # bytes; smaller tables are easier to look at as they are
 _DIGITS = "%.6g"  # more than a table shows of a value, in two thirds of the bytes
-_TOLD = ("command", "options", "warnings")
+_TOLD = ("command", "options", "warnings", "made_by")
 _MARK = "publication"
 _PATH = re.compile(
     r"(?<![\w.~/\\])(?:~?/|[A-Za-z]:[/\\])(?:[^\s/\\'\",=\]]+[/\\])*([^\s/\\'\",=\]]+)"
@@ -100,9 +102,13 @@ def _publish_run(source: Path, out: Path) -> None:
     there = (stored_table(source / name) for name in ROWS_FILES)
     sealed = [out / _copy(table, out) for table in there if table.is_file()]
     for path in _found(source, *REPORTED):
-        with replacing(out / path.relative_to(source)) as place:
-            shutil.copyfile(path, place)
-        sealed.append(out / path.relative_to(source))
+        place = out / path.relative_to(source)
+        if path.name == MODEL_FILE:
+            _copy_record(path, place)
+        else:
+            with replacing(place) as temporary:
+                shutil.copyfile(path, temporary)
+        sealed.append(place)
     seal(out, sealed)
     boards = (f"*board-{folder_name(metric)}" for metric in headlines(run))
     figures = _found(source, *(f"{FOLDER}/{name}.png" for name in (*boards, *_FIGURES)))
@@ -141,6 +147,13 @@ def _copy(table: Path, out: Path) -> str:
     with replacing(out / name) as path:
         path.write_bytes(content)
     return name
+
+
+def _copy_record(path: Path, place: Path) -> None:
+    """Copy a model's record without the paths of this machine."""
+    told = load_record(path)
+    told.pop("made_from", None)
+    write_record(place, portable(told))
 
 
 def _shrunk(picture: Path, most: tuple[int, int]) -> Image.Image:

@@ -21,6 +21,7 @@ from xaibench.core.store import replacing, write_with
 from xaibench.pipeline.cells import Ledger
 from xaibench.pipeline.evidence import Asked, Evidence, gather
 from xaibench.pipeline.explain import Maps, TestBatch
+from xaibench.pipeline.provenance import made_by
 from xaibench.pipeline.score import Score, score_batches
 from xaibench.pipeline.submission.entry import Submission
 from xaibench.pipeline.trained import Predictions, load_model, train_model
@@ -140,6 +141,7 @@ class Cell:
             "schema": SCHEMA,
             "method": method.spec,
             "maps": ledger.maps_fingerprint(method),
+            "made_by": [made_by(ledger.selection, *metrics)],
             "files": {MAPS_FILE: checksum(folder / MAPS_FILE)},
             "scores_sha256": checksum(folder / SCORES_FILE),
             "metrics": {each.spec: ledger.score_fingerprint(method, each) for each in metrics},

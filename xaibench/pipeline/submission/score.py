@@ -80,7 +80,8 @@ def score_submission(
         warnings = missing + check_maps(submission, used, setting)
         splits = _save_splits(setting)
         _score(setting, plan, cells)
-        described = describe_run(setting, plan, command, splits)
+        setting.command = command
+        described = describe_run(setting, plan, splits)
         described["methods"][method.spec]["mask_fraction"] = about.mask_fraction
         write_json(setting.layout.out / RUN_FILE, {
             **described,
