@@ -58,7 +58,9 @@ def seal_run(selection: Selection) -> None:
     splits = dict.fromkeys(layout.split_file(ledger.place) for ledger in ledgers)
     histories = [ledger.folder / HISTORY_FILE for ledger in ledgers if ledger.model_is_trained()]
     tables = [layout.out / name for name in ROWS_FILES]
-    seal(layout.out, [path for path in [*tables, *splits, *histories] if path.is_file()])
+    files = [path for path in [*tables, *splits, *histories] if path.is_file()]
+    # The model of a submission is another run's, and is sealed there.
+    seal(layout.out, [path for path in files if path.is_relative_to(layout.out)])
 
 
 def _score_frames(selection: Selection, plan: Plan) -> Iterator[pd.DataFrame]:
