@@ -212,9 +212,9 @@ FEATURES = {
         botnet26t_256 halonet26t lambda_resnet26t convnext_atto inception_next_atto
         edgenext_xx_small fastvit_t8 focalnet_tiny_srf davit_tiny poolformer_s12 mobilevit_xxs
         mobilevitv2_050 repvit_m0_9 rdnet_tiny starnet_s1 shvit_s1 efficientvit_m0 pvt_v2_b0
-        efficientformerv2_s0 nextvit_small tiny_vit_5m_224
+        efficientformerv2_s0 nextvit_small tiny_vit_5m_224 nest_tiny
     """,
-    last: "mambaout_femto sequencer2d_s nest_tiny",
+    last: "mambaout_femto sequencer2d_s",
     tokens(7, 7): "mixer_s32_224 twins_svt_small efficientformer_l1 mvitv2_tiny",
 }
 # Layers that a table has to know, and what no layer is certain of.

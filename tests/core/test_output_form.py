@@ -70,7 +70,6 @@ def test_a_part_is_chosen_by_name_or_number(result, output):
         ({"loss": torch.tensor(1.0)}, None, r"returned loss: a tensor \(\)"),
         (LOGITS[:, :, None, None], None, r"a tensor \(2, 3, 1, 1\)"),
     ],
-    ids=str,
 )
 def test_what_could_mean_several_things_is_refused(result, output, message):
     with pytest.raises(XaibenchError, match=message):

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from xaibench.core.contract import CLASSIFIER_WORDS, LAYER_WORDS
 from xaibench.core.errors import XaibenchError
+from xaibench.core.last_layer import last_layer
 from xaibench.core.output_form import OutputChoice, OutputForm
 from xaibench.core.supervision import declare
 
@@ -219,18 +220,6 @@ class Classifier(Model):
     def new_parameters(self) -> list[nn.Parameter]:
         """Return the head's parameters."""
         return list(self.head.parameters())
-
-
-def last_layer(network: nn.Module) -> nn.Module:
-    """Return the last linear layer or convolution, from which the logits come.
-
-    Raises:
-        XaibenchError: there is none.
-    """
-    layers = [part for part in network.modules() if isinstance(part, (nn.Linear, nn.Conv2d))]
-    if not layers:
-        raise XaibenchError("the network has neither a linear layer nor a convolution.")
-    return layers[-1]
 
 
 def cross_entropy(numbers: Tensor, batch: Batch, form: OutputForm | None = None) -> Tensor:
