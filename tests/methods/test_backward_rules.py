@@ -44,6 +44,10 @@ def half_in_place(_, values):
     return values
 
 
+def seen_overwritten(_, values):
+    return functional.relu6(values, inplace=True) + values[:, :1]
+
+
 def squeeze_and_excite(net, values):
     return values * net.gate(values.mean(dim=(2, 3)).relu()).sigmoid()[:, :, None, None]
 
@@ -94,6 +98,8 @@ SEEN = {"clamp", "clamp_min", "operator", "maximum", "threshold", "checkpoint"}
 OTHERS = {
     "squeeze and excite": squeeze_and_excite,
     "half in place": half_in_place,
+    "seen overwritten": seen_overwritten,
+    "overwritten in part": lambda _, v: v + functional.hardswish(v[:, :4], True).sum(1, True),
     "einsum": lambda net, v: attend(net, v, by_einsum),
     "attention": lambda net, v: attend(net, v, functional.scaled_dot_product_attention),
     "response norm": response_norm,

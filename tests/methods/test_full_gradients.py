@@ -53,6 +53,7 @@ MIDDLES = {
     "linear": (nn.Linear(8, 8), on_channels_last),
     "parameter": (Shift(), plainly),
     "hard swish": (nn.Conv2d(8, 8, 3), lambda layer, v: functional.hardswish(layer(v))),
+    "scale in numbers": (nn.Conv2d(8, 8, 1), lambda layer, v: functional.elu(layer(v).div(7))),
     "gate": (nn.Conv2d(8, 8, 1), lambda layer, v: v * layer(v.mean((2, 3), True)).sigmoid()),
 }
 

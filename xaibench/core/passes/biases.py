@@ -14,7 +14,7 @@ from torch import Tensor
 from xaibench.core.completeness import TOLERANCE, gaps
 from xaibench.core.errors import XaibenchError
 from xaibench.core.passes.engine import Engine
-from xaibench.core.passes.intercepts import intercept_of
+from xaibench.core.passes.intercepts import bias_and_cotangents
 from xaibench.core.passes.places import Places
 from xaibench.core.passes.precision import at_least_single
 from xaibench.core.passes.steps import Cotangents, Step, pass_back
@@ -63,17 +63,19 @@ def sum_over_biases(
             total, shares = torch.zeros_like(images[first:last, 0]), logits.new_zeros(len(given))
 
             def rule(step: Step, cotangents: Cotangents) -> Cotangents:
-                result, cotangent = passed.outputs(step)[0], cotangents[0]
-                if result is not None and cotangent is not None:
-                    bias = intercept_of(step, passed.inputs(step), result)
-                    if bias is not None:
-                        found = places.laid_out(step, cotangent, bias)
-                        shares.add_(_share(*(found or (cotangent, bias)), len(given)))
-                        if found is not None:
-                            gradient, value = (at_least_single(each) for each in found)
-                            value = value if value.ndim == 1 else value[:count]
-                            total.add_(term(gradient[:count], value))
-                return step.pull_back(passed.inputs(step), cotangents)
+                inputs, result = passed.inputs(step), passed.outputs(step)[0]
+                cotangent = cotangents[0]
+                if result is None or cotangent is None:
+                    return step.pull_back(inputs, cotangents)
+                bias, before = bias_and_cotangents(step, inputs, result, cotangents)
+                if bias is not None:
+                    found = places.laid_out(step, cotangent, bias)
+                    shares.add_(_share(*(found or (cotangent, bias)), len(given)))
+                    if found is not None:
+                        gradient, value = (at_least_single(each) for each in found)
+                        value = value if value.ndim == 1 else value[:count]
+                        total.add_(term(gradient[:count], value))
+                return before
 
             gradient = pass_back(passed, start, rule)
         inputs = (gradient * given).flatten(1).sum(dim=1)
@@ -93,6 +95,7 @@ def sum_over_biases(
 
 def _share(gradient: Tensor, bias: Tensor, count: int) -> Tensor:
     """Return the sum ``(count,)`` of gradient times bias for each image."""
-    if bias.ndim == 1 and gradient.ndim > 1:
-        bias = bias.view(1, -1, *[1] * (gradient.ndim - 2))
-    return (gradient * bias).reshape(count, -1).sum(dim=1)
+    if bias.ndim == 1 and gradient.ndim > 2:  # noqa: PLR2004
+        gradient = gradient.sum(dim=tuple(range(2, gradient.ndim)))
+    parts = gradient * bias
+    return parts.sum(dim=tuple(range(1, parts.ndim))).view(count, -1).sum(dim=1)

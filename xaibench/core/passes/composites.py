@@ -112,7 +112,8 @@ def _product(values: Tensor, dim: int, keepdim: bool = False, **_: Any) -> Tenso
 
 
 def _copied(values: Tensor, source: Tensor, _later: bool = False) -> Tensor:
-    return source.to(values.dtype).broadcast_to(values.shape).clone()
+    source = source.to(values.dtype)
+    return source if source.shape == values.shape else source.expand(values.shape)
 
 
 def _put(

@@ -18,10 +18,6 @@ from xaibench.core.passes.steps import Cotangents, Step
 
 # Linear, or a product of two values: the derivative halfway needs no quotient.
 _BILINEAR = frozenset({"aten.add", "aten.sub", "aten.rsub", "aten.mul", "aten.neg", "aten.clone"})
-# Functions of single values that torch doesn't mark as such.
-_POINTWISE = frozenset({
-    "aten.hardswish", "aten._prelu_kernel", "aten.log_sigmoid_forward", "aten._to_copy",
-})  # fmt: skip
 _MAXIMA = frozenset({
     "aten.max_pool2d_with_indices", "aten.max_pool3d_with_indices", "aten.adaptive_max_pool2d",
     "aten.adaptive_max_pool3d", "aten.fractional_max_pool2d", "aten.amax", "aten.max",
@@ -53,8 +49,7 @@ class Change:
 
 def pass_change_back(step: Step, change: Change, multipliers: Cotangents) -> Cotangents:
     """Return the multipliers of a step's sources, from those of its results."""
-    pointwise = torch.Tag.pointwise in step.function.tags or step.name in _POINTWISE
-    first = multipliers[0]
+    pointwise, first = step.pointwise, multipliers[0]
     if pointwise and step.name == "aten.div" and len(set(step.sources)) > 1:
         return _quotient(change, _there(first))
     if pointwise and step.name not in _BILINEAR and len(set(step.sources)) <= _MOST_CHANGING:

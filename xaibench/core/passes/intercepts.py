@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.passes.steps import Step
+from xaibench.core.passes.steps import Cotangents, Step
 
 # They give a multiple where they get one: there is no bias, and none need be looked for.
 _HOMOGENEOUS = frozenset({
@@ -22,20 +22,55 @@ _JOINING = frozenset({"aten.cat", "aten.stack", "aten.add", "aten.sub"})
 _ROUNDING = 1e-5
 
 
-def intercept_of(step: Step, inputs: Sequence[Tensor], result: Tensor) -> Tensor | None:
-    """Return the bias, ``(D,)`` where it is one for each channel, else like the result; or None.
+def bias_and_cotangents(
+    step: Step, inputs: Sequence[Tensor], result: Tensor, cotangents: Cotangents
+) -> tuple[Tensor | None, Cotangents]:
+    """Return a step's bias, and its sources' cotangents from those of its results.
+
+    The bias is ``(D,)`` where it is one for each channel, else like the result; None where there is
+    none.
 
     Raises:
         XaibenchError: torch can't tell.
     """
+    if _is_curve(step, inputs, result, cotangents):
+        return _along_a_curve(step, inputs[0], result, cotangents)
+    return _bias(step, inputs, result), step.pull_back(inputs, cotangents)
+
+
+def _bias(step: Step, inputs: Sequence[Tensor], result: Tensor) -> Tensor | None:
     if not result.is_floating_point():
         return None
-    if not any(each.is_floating_point() for each in inputs):  # a condition, made a number
+    floats = sum(each.is_floating_point() for each in inputs)
+    if floats == 0:  # a condition, made a number
         return result
-    if step.name in (_HOMOGENEOUS if len(inputs) == 1 else _JOINING):
+    if step.name in (_HOMOGENEOUS if floats == 1 else _JOINING):
         return None
     stated = _STATED.get((step.name, *step.places))
     return _found(step, inputs, result) if stated is None else stated(step, result)
+
+
+def _is_curve(step: Step, inputs: Sequence[Tensor], result: Tensor, cotangents: Cotangents) -> bool:
+    """Whether it is a function of single values, which is differentiated once."""
+    return (
+        step.pointwise
+        and len(inputs) == 1
+        and step.name not in _HOMOGENEOUS | _JOINING
+        and inputs[0].is_floating_point()
+        and result.is_floating_point()
+        and inputs[0].shape == result.shape
+        and all(each is None for each in cotangents[1:])
+    )
+
+
+def _along_a_curve(
+    step: Step, values: Tensor, result: Tensor, cotangents: Cotangents
+) -> tuple[Tensor | None, Cotangents]:
+    first = cotangents[0]
+    assert first is not None
+    (slope,) = step.pull_back([values], [torch.ones_like(result), *cotangents[1:]])
+    assert slope is not None
+    return _unless_rounding(result - slope * values, result), [first * slope]
 
 
 def _added(step: Step, result: Tensor) -> Tensor:
@@ -60,6 +95,7 @@ _STATED: dict[tuple[object, ...], Callable[[Step, Tensor], Tensor | None]] = {
     ("aten.addmm", 1): lambda step, _: step.argument(0),
     ("aten.convolution", 0): lambda step, _: step.argument(2),
     ("aten.native_batch_norm", 0): _normed,
+    ("aten.mul", 0, 1): lambda _, result: -result,
 }
 
 
@@ -86,5 +122,13 @@ def _found(step: Step, inputs: Sequence[Tensor], result: Tensor) -> Tensor | Non
         raise XaibenchError(
             f"fullgrad has no rule for the network's '{step.name}'; use integrated_gradients."
         ) from error
-    bias: Tensor = result - product
-    return bias if bool(bias.abs().max() > _ROUNDING * result.abs().max()) else None
+    return _unless_rounding(result - product, result)
+
+
+def _unless_rounding(bias: Tensor, result: Tensor) -> Tensor | None:
+    return bias if bool(_largest(bias) > _ROUNDING * _largest(result)) else None
+
+
+def _largest(values: Tensor) -> Tensor:
+    """Return the largest absolute value, without a copy of them all."""
+    return torch.maximum(values.amax(), -values.amin())

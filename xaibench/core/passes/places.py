@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from xaibench.core.errors import UnservedError
@@ -49,8 +50,9 @@ class Places:
                 "lie; use integrated_gradients."
             )
         bias = _channels_first(bias, layout)
-        if bias.ndim > 1 and bool((bias == bias[:1, :, :1, :1]).all()):
-            bias = bias[0, :, 0, 0]
+        if bias.ndim > 1 and torch.equal(bias[0, :, 0, 0], bias[-1, :, -1, -1]):
+            one = bias[0, :, 0, 0]
+            bias = one if bool((bias == one[:, None, None]).all()) else bias
         return _channels_first(gradient, layout), bias
 
 

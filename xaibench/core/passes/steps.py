@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -11,6 +12,10 @@ from torch.utils import _pytree as pytree
 from xaibench.core.errors import XaibenchError
 
 Cotangents = list[Tensor | None]
+# Functions of single values that torch doesn't mark as such.
+_POINTWISE = frozenset({
+    "aten.hardswish", "aten._prelu_kernel", "aten.log_sigmoid_forward", "aten._to_copy",
+})  # fmt: skip
 UNSEEN = (
     "the logits don't depend on the image by operations that this method can follow; choose "
     "another method."
@@ -37,20 +42,29 @@ class Step:
     sources: Sequence[int]
     results: Sequence[int | None]
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The operation's name, without its overload."""
         return str(self.function.overloadpacket)
 
+    @property
+    def pointwise(self) -> bool:
+        """Whether each value of the result is a function of single values of the inputs."""
+        return torch.Tag.pointwise in self.function.tags or self.name in _POINTWISE
+
+    @cached_property
+    def _arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        args, kwargs = pytree.tree_unflatten(list(self.leaves), self.form)
+        return args, kwargs
+
     def argument(self, place: int, default: Any = None) -> Any:
         """Return a positional argument."""
-        args, _ = pytree.tree_unflatten(list(self.leaves), self.form)
+        args, _ = self._arguments
         return args[place] if place < len(args) else default
 
     def keyword(self, name: str, default: Any = None) -> Any:
         """Return a named argument."""
-        _, kwargs = pytree.tree_unflatten(list(self.leaves), self.form)
-        return kwargs.get(name, default)
+        return self._arguments[1].get(name, default)
 
     def again(self, inputs: Sequence[Any]) -> list[Any]:
         """Run the operation on other values; return what comes out, flat."""
@@ -103,7 +117,7 @@ class Step:
 
     def _through_convolution(self, values: Tensor, cotangent: Tensor | None) -> Tensor:
         # The most costly operation need not run again only to be differentiated.
-        _, weight, _, *options = pytree.tree_unflatten(list(self.leaves), self.form)[0]
+        _, weight, _, *options = self._arguments[0]
         found: Tensor = torch.ops.aten.convolution_backward(
             cotangent, values, weight, None, *options, [True, False, False]
         )[0]

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -87,6 +88,22 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return number
 
 
+class _Written(TorchFunctionMode):
+    """Let what activations compute in place be written as an ordinary result.
+
+    Torch first tries each in-place operation without values, which takes longer than the operation
+    for some activations, and knows none for others.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if kwargs.get("inplace") is not True:
+            return func(*args, **kwargs)
+        return args[0].copy_(func(*args, **{**kwargs, "inplace": False}))
+
+
 @contextmanager
 def _in_parts() -> Iterator[None]:
     """Keep torch from running what was compiled, and attention as one piece."""
@@ -113,7 +130,7 @@ def trace(
     """
     recorder = _Recorder(images, whole_norms=whole_norms)
     try:
-        with _in_parts(), recorder:
+        with _in_parts(), _Written(), recorder:
             logits = torch.func.functionalize(network)(images)
     except RuntimeError as error:
         if "autograd.Function" not in str(error):
