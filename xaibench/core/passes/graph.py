@@ -115,6 +115,8 @@ def inputs_of(node: Node) -> Iterator[Vertex | None]:
 
 def gradient(probe: Tensor, vertex: Vertex) -> Tensor | None:
     """Return the gradient by a tensor of the pass, None if the probe doesn't depend on it."""
+    if not probe.requires_grad:
+        return None
     (found,) = torch.autograd.grad(probe, vertex.edge, retain_graph=True, allow_unused=True)
     return found
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Classifier, Model, Reshape, evaluating
 from xaibench.core.networks.known_layers import known_layers
+from xaibench.core.passes.alignment import moves_image
 from xaibench.core.passes.last_map import last_map, refusal
 from xaibench.core.passes.layer_names import named_layer, short_name
 from xaibench.core.passes.module_runs import Pass, observe
@@ -90,8 +91,9 @@ def check_layer(
 
     Raises:
         XaibenchError: it doesn't exist or run, its output isn't spatial or has one position only,
-            the logits depend on fewer than two of its positions, or on several of its runs, none of
-            which is made from the others.
+            the network moves the image before its first convolution, the logits depend on fewer
+            than two of its positions, or on several of its runs, none of which is made from the
+            others.
     """
     layer = named_layer(network, name)
     seen = observe(network, images.shape[1:], images)
@@ -132,6 +134,12 @@ def check_layer(
             f"layer '{short_name(name)}' runs {len(runs)} times, and the logits depend on several "
             "runs that are independent of each other, so that no single map explains them; explain "
             "the network without what repeats it."
+        )
+    if moves_image(seen.graph, (found.shape[1], found.shape[2])):
+        raise XaibenchError(
+            "the network crops, pads, flips or else moves the image before its first convolution, "
+            f"so that the map of layer '{short_name(name)}' doesn't lie on the image; do this to "
+            "the images instead."
         )
     return found
 
