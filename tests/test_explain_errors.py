@@ -10,6 +10,7 @@ from torch.utils.checkpoint import checkpoint
 from xaibench import XaibenchError, explain
 
 HEIGHT, WIDTH = 24, 40
+PIXELS = torch.rand(1, 6, 11, 19)
 
 
 class Network(nn.Module):
@@ -110,6 +111,86 @@ def test_a_trunk_without_gradients_is_told(method, images):
         explain(Network(frozen), images, 1, method)
 
 
+CUT = {
+    "gate": lambda trunk, x: (seen := trunk(x)) * seen.mean(dim=1, keepdim=True).detach().sigmoid(),
+    "branch": lambda trunk, x: trunk(x) + frozen(trunk, x).flip(3),
+    "in place": lambda trunk, x: trunk(x).clone().add_(trunk(x).data),
+}
+WHOLE = {
+    "gate": lambda trunk, x: (seen := trunk(x)) * seen.mean(dim=1, keepdim=True).sigmoid(),
+    "mask": lambda trunk, x: (seen := trunk(x) - 0.1) * (seen > 0),
+    "constant": lambda trunk, x: trunk(x) + frozen(torch.sin, torch.ones_like(x[:, :1, :9, :17])),
+    "function": lambda trunk, x: Doubled.apply(trunk(x)),
+}
+
+
+class Doubled(torch.autograd.Function):
+    """Twice the values by two steps, which autograd doesn't see."""
+
+    @staticmethod
+    def forward(_, values):
+        return 2 * values.clone()
+
+    @staticmethod
+    def backward(_, gradients):
+        return 2 * gradients
+
+
+@pytest.mark.parametrize("name", CUT)
+def test_gradients_that_would_miss_a_part_are_told(name, images):
+    network = Network(CUT[name])
+    for method in ("gradient", "smoothgrad[samples=2]", "captum[name=Saliency]"):
+        with pytest.raises(XaibenchError, match=r"would miss a part .* depend on its images also"):
+            explain(network, images, 1, method)
+    assert explain(network, images, 1, "rise[masks=8]")["rise[masks=8]"].any()
+
+
+def test_a_layer_is_explained_where_nothing_is_cut_behind_it(images):
+    with pytest.raises(XaibenchError, match="depend on layer 'trunk' also by"):
+        explain(Network(CUT["gate"]), images, 1, layer="trunk")
+    behind = Network(lambda trunk, x: trunk(x + x.detach()))
+    whole = Network(lambda trunk, x: trunk(2 * x))
+    torch.testing.assert_close(explain(behind, images, 1), explain(whole, images, 1))
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_gradients_that_miss_nothing_are_taken(name, images):
+    maps = explain(Network(WHOLE[name]), images, 1, ["gradient", "gradcam"], layer="trunk")
+    assert all(each.any() for each in maps.values())
+
+
+@pytest.mark.parametrize("method", ["deeplift", "fullgrad"])
+def test_methods_that_see_each_operation_see_through_cuts(method, images):
+    ours, theirs = (explain(each, images, 1, method) for each in (Network(frozen), Network()))
+    torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("method", ["gradcam", "rise[masks=8]"])
+def test_frozen_and_exported_programs_are_told(method, images):
+    network = Network().eval()
+    scripted = torch.jit.trace(network, images)
+    for made, what in (
+        (torch.jit.freeze(scripted), "the network is a frozen TorchScript"),
+        (nn.Sequential(torch.jit.freeze(scripted)), "its '0' is a frozen TorchScript"),
+        (torch.export.export(network, (images,)).module(), "is a program of torch.export"),
+    ):
+        with pytest.raises(XaibenchError, match=what):
+            explain(made, images, 1, method)
+
+
+@pytest.mark.parametrize("make", [torch.jit.script, lambda part: torch.jit.trace(part, PIXELS)])
+def test_layers_inside_a_script_are_told_and_others_read(make, images):
+    network = Network().eval()
+    plain = explain(network, images, 1, ["gradient", "gradcam"], layer="trunk.1")
+    network.trunk = nn.Sequential(*network.trunk[:2], make(network.trunk[2:]))
+    ours = explain(network, images, 1, ["gradient", "gradcam"], layer="trunk.1")
+    torch.testing.assert_close(ours, plain)
+    with pytest.raises(XaibenchError, match="TorchScript does inside can't be read"):
+        explain(network, images, 1, layer="trunk.2")
+    with pytest.raises(XaibenchError, match="TorchScript does inside can't be read"):
+        explain(make(nn.Sequential(nn.Conv2d(6, 5, 1), nn.Flatten())), torch.rand(1, 6, 1, 1), 1)
+
+
 def test_reentrant_checkpoints_are_told_and_others_taken(images):
     def checkpointed(reentrant):
         return Network(lambda trunk, x: checkpoint(trunk, x, use_reentrant=reentrant))
@@ -128,6 +209,19 @@ def test_a_compiled_network_is_explained_by_what_it_was_compiled_from(images):
     ours, theirs = (explain(each, images, 1, ["gradcam", "scorecam"], layer="trunk")
                     for each in (compiled, network))  # fmt: skip
     assert all(torch.equal(maps, theirs[name]) for name, maps in ours.items())
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_parts_may_be_compiled(used, images):
+    methods = ["gradcam", "scorecam", "gradient"]
+    expected = explain(Network(), images, 1, methods, layer="trunk.1")
+    part, in_place = Network(), Network()
+    part.trunk = torch.compile(part.trunk, backend="eager")
+    in_place.compile(backend="eager")
+    for network in (part, in_place, nn.Sequential(torch.compile(Network(), backend="eager"))):
+        network(images) if used else None
+        layer = "0.trunk.1" if isinstance(network, nn.Sequential) else "trunk.1"
+        torch.testing.assert_close(explain(network, images, 1, methods, layer=layer), expected)
 
 
 @pytest.mark.parametrize("method", ["gradcam", "captum[name=LayerGradCam]", "gradcam_lib"])

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model, Outputs, evaluating
 from xaibench.core.output_form import OutputForm
+from xaibench.core.passes.compiling import eagerly
 from xaibench.core.passes.layer_names import short_name
 
 # Of what noise images differ by, and of the largest value: what rounding may change.
@@ -14,9 +15,11 @@ _SUM_ERROR, _RANGE_ERROR = 1e-3, 1e-6
 # Pixels far outside of [0, 1] drive logits out of it, and probabilities nowhere.
 _FAR = 60
 # Steps that only move or average the numbers of the last layer, and linear ones.
-_MOVES = ("Alias", "Clone", "Mean", "Permute", "Select", "Slice", "Squeeze", "ToCopy", "Transpose",
-          "UnsafeView", "View")  # fmt: skip
+_MOVES = ("Alias", "Cat", "Clone", "Mean", "Permute", "Select", "Slice", "Squeeze", "Stack",
+          "ToCopy", "Transpose", "Unbind", "UnsafeView", "Unsqueeze", "View")  # fmt: skip
 _LINEAR = ("Addmm", "Mm", "Convolution")
+# Steps that end logarithms of probabilities; the last behind a minus sign.
+_LOGARITHMS = ("LogSigmoid", "LogSoftmax", "Log", "Log1P", "NegSoftplus")
 
 
 def accept(model: Model, images: Tensor, *, dependent: bool = False) -> None:
@@ -36,7 +39,8 @@ def accept(model: Model, images: Tensor, *, dependent: bool = False) -> None:
     """
     generator = torch.Generator().manual_seed(0)
     noise = torch.rand(2, *images.shape[1:], generator=generator).to(images)
-    with torch.inference_mode(mode=False), evaluating(model):
+    refuse_fixed(model)
+    with torch.inference_mode(mode=False), evaluating(model), eagerly():
         with torch.enable_grad():
             alone = model.outputs(noise[:1].clone().requires_grad_().clone())
         with torch.no_grad():
@@ -55,11 +59,28 @@ def accept(model: Model, images: Tensor, *, dependent: bool = False) -> None:
                 _refuse_dependence(model, noise, alone, pair)
             form = OutputForm()
             if model.classifies:
-                form = _find_form(model, noise, pair.logits, linear=_is_linear(alone.logits))
+                form = _find_form(model, noise, pair.logits, _last_step(alone.logits))
     model.output_form, model.class_count = form, form.logits(pair.logits).shape[1]
 
 
-def _find_form(model: Model, noise: Tensor, numbers: Tensor, *, linear: bool) -> OutputForm:
+def refuse_fixed(network: nn.Module) -> None:
+    """Refuse a network whose mode can't be set: it was frozen, or exported.
+
+    Raises:
+        XaibenchError: a part is such a program.
+    """
+    for name, part in network.named_modules():
+        frozen = isinstance(part, torch.jit.ScriptModule) and not hasattr(part, "training")
+        if frozen or part.train.__module__.startswith("torch.export"):
+            made = "a frozen TorchScript" if frozen else "a program of torch.export"
+            where = "the network" if name in ("", "network") else f"its '{short_name(name)}'"
+            raise XaibenchError(
+                f"{where} is {made}, which keeps neither layers nor modes; pass the network from "
+                "which it was made."
+            )
+
+
+def _find_form(model: Model, noise: Tensor, numbers: Tensor, last: str) -> OutputForm:
     count, kind = numbers.shape[1], model.output_choice.kind
     if not count:
         raise XaibenchError("it returns no logits; say so by `classifies = False`.")
@@ -84,7 +105,10 @@ def _find_form(model: Model, noise: Tensor, numbers: Tensor, *, linear: bool) ->
             f"output='probabilities': the outputs reach from {numbers.min():.3g} to "
             f"{numbers.max():.3g}, so that they are logits; drop the option."
         )
-    if kind is None and inside and not linear and numbers.any():  # a fresh head may give zeros
+    if kind is None and last in _LOGARITHMS:
+        _refuse_logarithms(model, noise, numbers)
+    # A fresh head may give zeros.
+    if kind is None and inside and last.removeprefix("Neg") not in _LINEAR and numbers.any():
         raise XaibenchError(
             f"its outputs lie in [0, 1] (from {numbers.min():.3g} to {numbers.max():.3g}) "
             f"{'but do not sum to 1' if count > 1 else 'and are one an image'}: they may be logits "
@@ -108,12 +132,35 @@ def _look_far(model: Model, noise: Tensor) -> Tensor | None:
     return numbers[numbers.isfinite().all(dim=1)]
 
 
-def _is_linear(numbers: Tensor) -> bool:
-    """Whether the last step was a linear layer, behind which there is no sigmoid or softmax."""
-    step = numbers.grad_fn
-    while step is not None and _kind(step) in _MOVES:
+def _refuse_logarithms(model: Model, noise: Tensor, numbers: Tensor) -> None:
+    """Refuse logarithms of probabilities, unless those sum to 1 and so are logits, too.
+
+    Raises:
+        XaibenchError: they are such.
+    """
+    far = _look_far(model, noise)
+    numbers = numbers if far is None else torch.cat([numbers, far])
+    alike = (numbers.exp().sum(dim=1) - 1).abs().max() < _SUM_ERROR
+    if alike and numbers.shape[1] == 1:
+        raise XaibenchError(
+            "its outputs are always 0, as of a log-softmax over a single class; return the logits "
+            "themselves."
+        )
+    if not alike and bool((numbers <= 0).all()):
+        raise XaibenchError(
+            "its outputs are never above 0, as logarithms of probabilities that do not sum to 1: "
+            "return the logits or the probabilities themselves, or explain these numbers as they "
+            "are by output='logits'."
+        )
+
+
+def _last_step(numbers: Tensor) -> str:
+    """Return what made the numbers, past what only moves them; empty where no gradient tells."""
+    step, sign = numbers.grad_fn, ""
+    while step is not None and _kind(step) in (*_MOVES, "Neg"):
+        sign = "Neg" if _kind(step) == "Neg" else sign
         step = step.next_functions[0][0]
-    return step is not None and _kind(step) in _LINEAR
+    return "" if step is None else sign + _kind(step)
 
 
 def _is_checkpointed(numbers: Tensor) -> bool:

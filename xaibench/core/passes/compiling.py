@@ -1,12 +1,22 @@
-"""``torch.compile`` for long work, where there is a compiler."""
+"""``torch.compile`` for long work, where there is a compiler, and what users have compiled."""
 
 import logging
+import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
 
 _log = logging.getLogger(__name__)
+
+
+def eagerly() -> AbstractContextManager[object]:
+    """Run what users have compiled as if it were not: compiled code runs no hooks of its parts."""
+    if "torch._dynamo" not in sys.modules:  # nothing is compiled, and importing it takes seconds
+        return nullcontext()
+    stance: AbstractContextManager[object] = torch.compiler.set_stance("force_eager")
+    return stance
 
 
 def compile_network(network: nn.Module, images: Tensor) -> Callable[[Tensor], Tensor]:

@@ -1,7 +1,7 @@
 """Every pass of explaining and scoring: batched, in bounded memory, at the chosen precision."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Literal, get_args
 
 import torch
@@ -11,7 +11,8 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model
 from xaibench.core.passes.acceptance import accept
 from xaibench.core.passes.batching import BatchSize
-from xaibench.core.passes.compiling import compile_network
+from xaibench.core.passes.compiling import compile_network, eagerly
+from xaibench.core.passes.cuts import refuse_cuts
 from xaibench.core.passes.device import autocast, full_precision
 from xaibench.core.passes.differences import find_multipliers
 from xaibench.core.passes.differentiate import gradient_by
@@ -118,7 +119,11 @@ class Engine:
     def _run_compiled(self, network: Model, images: Tensor) -> Tensor:
         """Run what was compiled for one size of batch: the last one is filled up to it."""
         # What is compiled for normal tensors would be compiled again for those of inference mode.
-        with torch.inference_mode(mode=False), torch.no_grad():
+        with (
+            torch.inference_mode(mode=False),
+            torch.no_grad(),
+            torch.compiler.set_stance("default"),
+        ):
             images = images.clone()
             if images.shape not in self._compiled:
                 self._compiled[images.shape] = compile_network(network, images)
@@ -138,20 +143,22 @@ class Engine:
             guided: ReLUs pass on only positive gradients.
 
         Raises:
-            XaibenchError: it is guided, and the network's ReLUs can't be told.
+            XaibenchError: it is guided, and the network's ReLUs can't be told; or gradients don't
+                reach all that the logits depend on.
         """
         network = self.fast(images)
         if guided:
             refuse_opaque(network)
 
         def derive(first: int, last: int) -> Tensor:
-            with torch.compiler.set_stance("force_eager") if guided else nullcontext():
-                leaves, chosen = self.graph(network, images[first:last], targets[first:last])
+            leaves, chosen = self.graph(network, images[first:last], targets[first:last])
             if guided:
                 guide(chosen)
             return gradient_by(leaves, chosen)[: last - first]
 
-        return torch.cat(list(self.batch_size(images, graph=True).over(len(images), derive)))
+        found = torch.cat(list(self.batch_size(images, graph=True).over(len(images), derive)))
+        refuse_cuts(self.model, images)
+        return found
 
     def multipliers(self, images: Tensor, starts: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return DeepLIFT's multipliers ``(B, C, H, W)``, and the logits' changes ``(B,)``.
@@ -190,11 +197,16 @@ class Engine:
             chosen = at_least_single(logits[: len(images)]).gather(1, targets[:, None])
             return leaves, chosen.sum()
 
-    def casting(self) -> AbstractContextManager[object]:
-        """Return the context in which the network runs."""
+    @contextmanager
+    def casting(self) -> Iterator[None]:
+        """Give the context in which the network runs: at its precision, and as it is written."""
+        precision: AbstractContextManager[object] = nullcontext()
         if self.precision != "fp32":
-            return autocast(self.device, self.precision)
-        return full_precision() if self.device.type == "cuda" else nullcontext()
+            precision = autocast(self.device, self.precision)
+        elif self.device.type == "cuda":
+            precision = full_precision()
+        with precision, eagerly():
+            yield
 
     def batch_size(self, images: Tensor, *, graph: bool = False) -> BatchSize:
         """Return the size of a pass over such images, with a graph or without, found and kept."""

@@ -7,6 +7,7 @@ from xaibench.core.suggest import did_you_mean
 
 # What stands between a model and the network that users know: their names need not tell it.
 _WRAPPERS = ("", "network.", "trunk.")
+_COMPILED = "_orig_mod."  # torch.compile keeps a part under this name
 
 
 def full_name(network: nn.Module, name: str) -> str:
@@ -15,16 +16,16 @@ def full_name(network: nn.Module, name: str) -> str:
     Raises:
         XaibenchError: there is no such layer.
     """
-    known = _names(network)
+    known = {each.replace(_COMPILED, ""): each for each in reversed(_names(network))}
     for wrapper in _WRAPPERS:
-        if wrapper + name in known:
-            return wrapper + name
-    raise _no_layer(name, known)
+        if (key := (wrapper + name).replace(_COMPILED, "")) in known:
+            return known[key]
+    raise _no_layer(name, _names(network))
 
 
 def short_name(name: str) -> str:
-    """Return a layer's name without that of the wrapper around the user's network."""
-    return name.removeprefix("network.")
+    """Return a layer's name without those of the wrappers around the user's network."""
+    return name.removeprefix("network.").replace(_COMPILED, "")
 
 
 def named_layer(network: nn.Module, name: str) -> nn.Module:

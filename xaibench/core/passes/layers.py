@@ -25,6 +25,7 @@ from xaibench.core.passes.spatial import (
     spatial_runs,
 )
 
+_SCRIPT = "what a TorchScript does inside can't be read; pass the network from which it was made"
 _Key = tuple[str, Reshape | None, tuple[int, ...]]
 
 
@@ -98,6 +99,8 @@ def check_layer(
     layer = named_layer(network, name)
     seen = observe(network, images.shape[1:], images)
     runs = seen.of(layer)
+    if isinstance(layer, torch.jit.ScriptModule):
+        raise XaibenchError(f"layer '{short_name(name)}': {_SCRIPT}.")
     if not runs or runs[-1].shape is None:
         fault = f"gives a {runs[-1].kind}, not a tensor" if runs else "does not run"
         raise XaibenchError(f"layer '{short_name(name)}' {fault}; choose another.")
@@ -172,7 +175,9 @@ def _find(network: nn.Module, seen: Pass, images: Tensor) -> str:
         if again:
             return _find(network, again, larger)
     if chosen is None:
-        if not seen.graph.cuts:
+        if any(isinstance(part, torch.jit.ScriptModule) for part in network.modules()):
+            why = _SCRIPT
+        elif not seen.graph.cuts:
             why = "the logits have no gradient by the images (no_grad, detach, or a script)"
         else:
             why = "no layer has a map of several positions on which all logits depend"

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import evaluating
 from xaibench.core.output_form import OutputChoice
+from xaibench.core.passes.compiling import eagerly
 from xaibench.core.passes.graph import Graph, Vertex, gradient, operation, vertex_of
 
 _MATRIX = 2
@@ -90,7 +91,7 @@ def observe(network: nn.Module, shape: Sequence[int], like: Tensor) -> Pass:
     with (
         torch.inference_mode(mode=False),
         torch.enable_grad(),
-        torch.compiler.set_stance("force_eager"),  # what is compiled runs no hooks of its parts
+        eagerly(),
         evaluating(network),
         _watching(network, runs, linear),
     ):
@@ -112,7 +113,7 @@ def _watching(
 ) -> Iterator[None]:
     hooks = []
     for name, module in network.named_modules():
-        if name:
+        if name and not isinstance(module, torch.jit.ScriptModule):  # whose parts run no hooks
             before, after = _recorders(name, runs, linear)
             hooks.append(module.register_forward_pre_hook(before, with_kwargs=True))
             hooks.append(module.register_forward_hook(after))

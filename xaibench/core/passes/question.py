@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from xaibench.core.completeness import gaps
 from xaibench.core.errors import XaibenchError
 from xaibench.core.passes.biases import sum_over_biases
+from xaibench.core.passes.cuts import refuse_cuts
 from xaibench.core.passes.engine import Engine
 from xaibench.core.passes.head import Head, find_head, run_head
 from xaibench.core.passes.tape import Tape
@@ -99,7 +100,8 @@ class Question:
 
     @property
     def network(self) -> nn.Module:
-        """The model itself, for other libraries."""
+        """The model itself, for other libraries, most of whose methods take gradients."""
+        refuse_cuts(self._engine.model, self.images)
         return self._engine.model
 
     @property

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from xaibench.core.contract import OWN_WORDS
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Outputs
+from xaibench.core.passes.cuts import refuse_cuts
 from xaibench.core.passes.device import now
 from xaibench.core.passes.engine import Engine
 from xaibench.core.passes.layer_names import named_layer
@@ -149,6 +150,7 @@ class Tape:
                 f"the logits don't depend on the CAM layer '{self.engine.model.cam_layer}', or the "
                 "network switches gradients off; choose another."
             )
+        refuse_cuts(self.engine.model, self.images, self.engine.model.cam_layer)
         return self._shaped(gradient)[rows]
 
     def _shaped(self, output: Tensor) -> Tensor:

@@ -17,12 +17,13 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.passes.compiling import eagerly
 from xaibench.core.passes.composites import COMPOSITES, WRITING
 from xaibench.core.passes.steps import UNSEEN, Step, Trace
 
 _aten = torch.ops.aten
 # They take of a value its form alone.
-_MADE_ANEW = frozenset({
+MADE_ANEW = frozenset({
     _aten.zeros_like, _aten.ones_like, _aten.full_like, _aten.empty_like, _aten.rand_like,
     _aten.randn_like, _aten.new_zeros, _aten.new_ones, _aten.new_full, _aten.new_empty,
     _aten.new_empty_strided,
@@ -47,7 +48,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                   if isinstance(leaf, Tensor) and id(leaf) in self.numbers]  # fmt: skip
         if not places:
             return func(*args, **kwargs)
-        if func.overloadpacket in _MADE_ANEW:
+        if func.overloadpacket in MADE_ANEW:
             return func(*args, **kwargs)
         parts = NotImplemented
         if func in self._composites:
@@ -112,7 +113,7 @@ def _in_parts() -> Iterator[None]:
     try:
         with (
             torch.no_grad(),
-            torch.compiler.set_stance("force_eager"),
+            eagerly(),
             sdpa_kernel(SDPBackend.MATH),
         ):
             yield
