@@ -67,6 +67,7 @@ def test_numbers_are_read_as_what_they_are(classes, function, output, form, coun
         (1, lambda z: z.softmax(dim=1), None, "always 1, as of a softmax over a single class"),
         (4, lambda z: z.softmax(dim=1), "logits", "sum to 1, so that they are probabilities"),
         (4, lambda z: z, "probabilities", "so that they are logits"),
+        (4, lambda z: 100 * z.softmax(dim=1), None, "always sum to 100"),
         (4, lambda z: z[:, :0], None, "no logits"),
         (4, functional.logsigmoid, None, "logarithms of probabilities that do not sum to 1"),
         (1, lambda z: functional.logsigmoid(z)[:, 0], None, "by output='logits'"),

@@ -88,3 +88,10 @@ class End(nn.Module):
 
     def forward(self, logits):
         return self.end(logits).float()
+
+
+def test_a_script_has_no_layer_and_says_so():
+    script = torch.jit.script(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()))
+    network = nn.Sequential(script, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
+    with pytest.raises(XaibenchError, match="not found for certain"):
+        xaibench.explain(network, images(), 1, ["gradcam"])

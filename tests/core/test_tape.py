@@ -224,3 +224,18 @@ def test_evaluating_restores_each_submodules_mode_even_after_an_error():
     with pytest.raises(ValueError, match="expected 4D"), evaluating(model):
         model(torch.zeros(1))
     assert [part.training for part in model.modules()] == modes
+
+
+class TwoByTwo(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.trunk, self.head = nn.Conv2d(3, 4, 3, padding=1), nn.Linear(4, 3)
+
+    def forward(self, images):
+        return torch.cat([self.head(self.trunk(one).mean((2, 3))) for one in images.split(2)])
+
+
+def test_a_layer_that_sees_a_part_of_the_batch_is_refused():
+    model = wrap(TwoByTwo(), "trunk")
+    with pytest.raises(XaibenchError, match="trunk' runs on parts of a batch"):
+        our_maps(model, noise(3, 3, 8, 12), torch.tensor([0, 1, 2]))

@@ -98,3 +98,31 @@ def test_a_bias_that_lies_nowhere_known_is_refused():
     middle = (tokens, lambda layer, v: layer(v.flatten(2).mT).mT.reshape(v.shape))
     with pytest.raises(XaibenchError, match="can't tell where in the image"):
         parts_of(Between(middle).double().eval())
+
+
+MOVES = {
+    "mirrored": lambda v: v.flip(3),
+    "rolled": lambda v: v.roll(5, 3),
+    "transposed": lambda v: v.mT,
+    "in another order": lambda v: v[..., torch.arange(v.shape[3] - 1, -1, -1)],
+    "cropped": lambda v: v[:, :, 4:],
+}
+
+
+@pytest.mark.parametrize("how", MOVES)
+def test_biases_of_positions_that_have_moved_are_refused(how):
+    middle = (nn.GroupNorm(2, 8), lambda layer, values: layer(MOVES[how](values)))
+    with pytest.raises(XaibenchError, match="can't tell where in the image"):
+        parts_of(Between(middle).double().eval())
+
+
+def test_channels_stand_last_only_where_rows_and_columns_keep_their_order():
+    middle = (nn.LayerNorm(8), lambda layer, v: layer(v.transpose(1, 3)).transpose(1, 3))
+    with pytest.raises(XaibenchError, match="can't tell where in the image"):
+        parts_of(Between(middle).double().eval())
+
+
+def test_positions_that_are_left_out_evenly_and_channels_in_another_order_are_followed():
+    middle = (nn.GroupNorm(2, 8), lambda layer, v: layer(v.flip(1)[:, :, ::2, ::2]))
+    _, (parts, owed) = parts_of(Between(middle).double().eval())
+    torch.testing.assert_close(parts.sum(dim=1), owed)

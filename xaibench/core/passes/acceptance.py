@@ -100,6 +100,11 @@ def _find_form(model: Model, noise: Tensor, numbers: Tensor, last: str) -> Outpu
             "its outputs are always 1, as of a softmax over a single class; return the logits "
             "themselves."
         )
+    if kind is None and (whole := _common_sum(numbers)):
+        raise XaibenchError(
+            f"its outputs are never negative and always sum to {whole:.4g}, as of probabilities "
+            "that are multiplied by it; return probabilities that sum to 1, or say output='logits'."
+        )
     if kind == "probabilities" and not inside:
         raise XaibenchError(
             f"output='probabilities': the outputs reach from {numbers.min():.3g} to "
@@ -121,6 +126,15 @@ def _find_form(model: Model, noise: Tensor, numbers: Tensor, last: str) -> Outpu
 
 def _are_shares(numbers: Tensor) -> bool:
     return bool(((numbers >= -_RANGE_ERROR) & (numbers <= 1 + _RANGE_ERROR)).all())
+
+
+def _common_sum(numbers: Tensor) -> float | None:
+    """Return what all rows of several positive numbers sum to, None if that or they differ."""
+    sums, varied = numbers.double().sum(dim=1), (numbers - numbers[:1]).abs().max()
+    whole = float(sums[0])
+    shares = numbers.shape[1] > 1 and bool((numbers >= 0).all())
+    equal = bool((sums - whole).abs().max() < _SUM_ERROR * varied)
+    return whole if shares and equal else None
 
 
 def _look_far(model: Model, noise: Tensor) -> Tensor | None:

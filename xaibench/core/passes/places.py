@@ -4,12 +4,13 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
 from xaibench.core.errors import UnservedError
 from xaibench.core.passes.steps import Step, Trace
 
-# (B, D, h, w); (B, h, w, D); (B * h * w, D) with h and w; no place in the image.
-Layout = Literal["first", "last", "none"] | tuple[int, int] | None
+# (B, D, h, w); (B, h, w, D); (B * h * w, D) with h and w; no place in the image; elsewhere.
+Layout = Literal["first", "last", "none", "moved"] | tuple[int, int] | None
 _FIRST = frozenset({
     "aten.convolution", "aten.native_batch_norm", "aten.native_group_norm", "aten.avg_pool2d",
     "aten.max_pool2d_with_indices", "aten._adaptive_avg_pool2d", "aten.adaptive_max_pool2d",
@@ -18,6 +19,9 @@ _TURNED: dict[tuple[object, ...], Layout] = {
     ("first", 0, 2, 3, 1): "last",
     ("last", 0, 3, 1, 2): "first",
 }
+_MOVING = frozenset({"aten.transpose", "aten.rot90", "aten.gather", "aten.as_strided"})
+# The places of the argument that says along which axes they move.
+_MOVED_AXES = {"aten.flip": 1, "aten.roll": 2, "aten.index_select": 1, "aten.slice": 1}
 _MAP, _TABLE = 4, 2
 
 
@@ -44,7 +48,7 @@ class Places:
         layout = self._known[step.results[0] or 0]
         if layout == "none" or (layout == "first" and gradient.shape[2:].numel() == 1):
             return None
-        if layout is None:
+        if layout in (None, "moved"):
             raise UnservedError(
                 f"fullgrad can't tell where in the image the biases of the network's '{step.name}' "
                 "lie; use integrated_gradients."
@@ -66,10 +70,15 @@ def _channels_first(values: Tensor, layout: Layout) -> Tensor:
 
 def _layout(step: Step, before: list[Layout], given: Tensor, result: Tensor) -> Layout:
     here = next((each for each in before if each not in {None, "none"}), before[0])
+    moved = "moved" in before or _moves(step, here, given, result)
+    return "moved" if moved else _kept(step, here, given, result)
+
+
+def _kept(step: Step, here: Layout, given: Tensor, result: Tensor) -> Layout:
     if result.ndim == _MAP and step.name in _FIRST:
         return "first"
     if step.name == "aten.permute":
-        return _TURNED.get((here, *step.argument(1)))
+        return _TURNED.get((here, *(axis % _MAP for axis in step.argument(1))))
     if step.name in {"aten.view", "aten._unsafe_view"} and result.shape != given.shape:
         return _seen_as(here, given, result)
     if isinstance(here, tuple):
@@ -77,6 +86,31 @@ def _layout(step: Step, before: list[Layout], given: Tensor, result: Tensor) -> 
     if here == "none" or (result.ndim == _TABLE and here is not None):
         return "none"
     return here if result.ndim == _MAP else None
+
+
+def _moves(step: Step, here: Layout, given: Tensor, result: Tensor) -> bool:
+    """Whether positions of a map change their places, by more than a single one where it is cut."""
+    if given.ndim != _MAP or here not in {"first", "last"}:
+        return False
+    if step.name == "aten.permute":
+        order = tuple(axis % _MAP for axis in step.argument(1))
+        return order != (0, 1, 2, 3) and (here, *order) not in _TURNED
+    if step.name == "aten.index":
+        axes = [axis for axis, index in enumerate(step.argument(1)) if index is not None]
+    elif step.name in _MOVED_AXES:
+        axes = pytree.tree_leaves(step.argument(_MOVED_AXES[step.name]))
+    else:
+        return step.name in _MOVING
+    among = {axis % _MAP for axis in axes} - {0, 1 if here == "first" else 3}
+    cut = step.name == "aten.slice"
+    if cut and step.argument(4, 1) != 1:  # every other position
+        return False
+    return bool(among) and (not cut or _loses(given, result))
+
+
+def _loses(given: Tensor, result: Tensor) -> bool:
+    """Whether more than a position is cut off at each side."""
+    return max(a - b for a, b in zip(given.shape, result.shape, strict=True)) > 2  # noqa: PLR2004
 
 
 def _seen_as(here: Layout, given: Tensor, result: Tensor) -> Layout:

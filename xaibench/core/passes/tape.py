@@ -58,6 +58,11 @@ class Tape:
         engine.seen += len(images)
         if wants_layer and self._output is None:
             raise XaibenchError(f"the CAM layer '{network.cam_layer}' did not run; choose another.")
+        if self._output is not None and len(self._output) != len(filled):
+            raise XaibenchError(
+                f"the CAM layer '{network.cam_layer}' runs on parts of a batch by turns, which "
+                "leaves images without a map; let it run once, on all of them."
+            )
 
     @property
     def logits(self) -> Tensor:
