@@ -113,6 +113,22 @@ def test_a_sigmoid_at_the_end_changes_no_map_once_it_is_said(one, images):
     assert agree(ours, explain(one, images, 1, methods), 5e-3) == {}
 
 
+@pytest.mark.parametrize("method", ["gradcam", "gradient", "deeplift", "occlusion[window=14]"])
+def test_probabilities_that_are_rounded_to_1_are_told(one, images, method):
+    ended = nn.Sequential(one, nn.Sigmoid())
+    assert float(ended(1000 * images).min()) == 1
+    with pytest.raises(XaibenchError, match="rounded to 0 or 1; let the network return its logits"):
+        explain(ended, 1000 * images, 1, method, output="probabilities")
+    assert explain(one, 1000 * images, 1, method)[method].any()
+
+
+def test_images_that_hold_nan_are_told(one, images):
+    broken = images.clone()
+    broken[1, 2, 3, 4] = torch.nan
+    with pytest.raises(XaibenchError, match="images hold infinite numbers or NaN"):
+        explain(one, broken, 1)
+
+
 def test_a_softmax_at_the_end_is_explained_by_log_p(images):
     net = network(4)
     ended, logs = nn.Sequential(net, nn.Softmax(dim=1)), nn.Sequential(net, nn.LogSoftmax(dim=1))

@@ -46,13 +46,10 @@ def run(plugin, tmp_path):
     return start
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model",
-    [
-        "binary",
-        pytest.param("binary[ending=Sigmoid,said=probabilities]", marks=pytest.mark.slow),
-        pytest.param("binary[ending=Softmax,outputs=2]", marks=pytest.mark.slow),
-    ],
+    ["binary", "binary[ending=Sigmoid,said=probabilities]", "binary[ending=Softmax,outputs=2]"],
 )
 def test_a_model_of_two_classes_is_trained_and_explained(model, run, tmp_path):
     results = run(model, learning_rate=0.05)

@@ -295,6 +295,29 @@ def test_a_file_of_weights_tells_its_classes(squeezenet, scan, explain):
     assert "2 tensors are missing, left over or of another shape" in said
 
 
+def test_a_file_of_weights_with_one_output_tells_two_classes(squeezenet, scan, explain, tmp_path):
+    state = torch.load(squeezenet[0] / "3.pth", weights_only=True)
+    for key in ("classifier.1.weight", "classifier.1.bias"):
+        state[key] = state[key][:1]
+    state["classifier.1.bias"] += 4  # SqueezeNet's logit passes a ReLU
+    torch.save(state, tmp_path / "1.pth")
+    network = torchvision.models.squeezenet1_1(num_classes=1).eval()
+    network.load_state_dict(state)
+    square = Image.open(scan).resize((64, 64), Image.Resampling.BILINEAR)
+    pixels = torch.from_numpy(np.array(square)).permute(2, 0, 1)[None] / 255
+    with torch.no_grad():
+        sure = network(normalize(pixels, IMAGENET_MEAN, IMAGENET_STD)).sigmoid().item()
+    given = ["--model", "squeezenet1_1", "--image-size", 64, "--weights", tmp_path / "1.pth"]
+    code, table, said = explain(scan, *given)
+    assert code == 0, said
+    assert (table["prediction"][0], table["status"][0]) == ("class 1", "ok")
+    assert table["confidence"][0] == pytest.approx(sure, rel=1e-3)
+    table = explain(scan, *given, "--classes", "no,yes", "--target", "no")[1]
+    assert (table["prediction"][0], table["target"][0]) == ("yes", "no")
+    assert table["target_confidence"][0] == pytest.approx(1 - sure, rel=1e-3)
+    assert "names 3, but --weights" in explain(scan, *given, "--classes", "x,y,z")[2]
+
+
 def test_models_that_have_learned_nothing_are_refused(scan, explain):
     assert "nothing says what it has learned" in explain(scan, "--model", "squeezenet1_1")[2]
     said = explain(scan, "--model", "saliency_net[backbone=resnet18]", "--weights", "imagenet")[2]

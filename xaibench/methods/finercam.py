@@ -28,7 +28,8 @@ def finercam(
         alpha: how much of the similar classes' logits is subtracted.
         classes: how many similar classes c, those with the logits nearest to the target's.
         shares: ``fixed`` holds p_c / sum_c p_c, as in a weighed mean of the differences' maps;
-            ``differentiated`` takes their derivatives, too, as pytorch-grad-cam does.
+            ``differentiated`` takes their derivatives, too, as the code of the paper's authors does
+            (Imageomics/Finer-CAM), and pytorch-grad-cam.
     """
     if classes < 1:
         raise XaibenchError(f"finercam[classes={classes}]: at least 1.")

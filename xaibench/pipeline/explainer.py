@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from xaibench.core.completeness import TOLERANCE
 from xaibench.core.contract import LAYER_WORDS
+from xaibench.core.errors import XaibenchError
+from xaibench.core.maps import NON_FINITE
 from xaibench.core.model import Model, Reshape, evaluating
 from xaibench.core.passes.allocator import keep_freed_memory
 from xaibench.core.passes.engine import Engine, Precision
@@ -128,5 +130,20 @@ class Explainer:
                     "%s: its attributions miss up to %.2g %% of the sum that they promise",
                     method.spec, 100 * (tape.engine.gap or 0.0),
                 )  # fmt: skip
-            found.append(finish_maps(method, raw, batch)["label"].values)
+            maps = finish_maps(method, raw, batch)["label"]
+            if NON_FINITE in maps.statuses:
+                raise XaibenchError(
+                    f"method {method.spec}: the map of image "
+                    f"{rows.start + maps.statuses.index(NON_FINITE)} holds infinite numbers or NaN"
+                    f"{_saturated(tape.engine.model)}."
+                )
+            found.append(maps.values)
         return found
+
+
+def _saturated(model: Model) -> str:
+    """Return what may be the cause and the remedy where probabilities stand alone."""
+    form = model.output_form
+    if form is None or not (form.probabilities and form.separate):
+        return ""
+    return ", as where a probability is rounded to 0 or 1; let the network return its logits"

@@ -49,6 +49,8 @@ def check_images(images: Tensor | np.ndarray, model: nn.Module) -> Tensor:
         raise XaibenchError(f"images must be (B, C, H, W), not {tuple(images.shape)}.")
     if not images.is_floating_point():
         raise XaibenchError(f"images must be floats, not {images.dtype}; scale them to [0, 1].")
+    if not bool(images.isfinite().all()):
+        raise XaibenchError("images hold infinite numbers or NaN; replace them.")
     parameter = next(model.parameters(), images)
     if parameter.dtype not in (torch.float32, torch.float64):
         raise XaibenchError(

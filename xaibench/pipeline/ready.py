@@ -112,8 +112,10 @@ def model_of_weights(spec: str, classes: Sequence[str], given: Mapping[str, Any]
     model = build_any(spec, ModelWords(names, options.image_size), blank)
     if options.weights != "none":
         state = read_weights(parse_spec(spec)[0], options.weights)
-        names = _names(model, state, spec, classes, options)
-        model = build_any(spec, ModelWords(names, options.image_size), blank)
+        count = _count_classes(model, state, spec, options, guess=len(classes) or _GUESS)
+        names = _names(count, spec, classes, options)
+        outputs = names if count is None else numbered(count)
+        model = build_any(spec, ModelWords(outputs, options.image_size), blank)
         load_whole(model, state, f"--weights {options.weights}")
     elif not model.trained:
         raise XaibenchError(
@@ -168,11 +170,10 @@ def _restore(model: Model, folder: Path) -> None:
 
 
 def _names(
-    model: Model, state: Mapping[str, Tensor], spec: str, classes: Sequence[str],
-    options: RunOptions,
-) -> tuple[str, ...]:  # fmt: skip
-    """Return the classes' names: as given, ImageNet's, or numbers."""
-    count = _count_classes(model, state, spec, options, guess=len(classes) or _GUESS)
+    count: int | None, spec: str, classes: Sequence[str], options: RunOptions
+) -> tuple[str, ...]:
+    """Return the classes' names: as given, ImageNet's, or numbers; one output tells two apart."""
+    count = 2 if count == 1 else count
     if classes and count not in (None, len(classes)):
         raise XaibenchError(
             f"--classes names {len(classes)}, but --weights {options.weights} knows {count}."
@@ -189,7 +190,7 @@ def _names(
 def _count_classes(
     model: Model, state: Mapping[str, Tensor], spec: str, options: RunOptions, guess: int
 ) -> int | None:
-    """Return K from the tensor whose length grows with it; None where there is none."""
+    """Return the outputs' number from the tensor whose length grows with it, None without one."""
     words = ModelWords(numbered(guess + 1), options.image_size)
     larger = build_any(spec, words, _blank(options)).state_dict()
     for key, own in model.state_dict().items():
