@@ -125,8 +125,12 @@ UNKNOWN = {
     "order": (lambda _, v: v.sort(dim=1).values, "aten.sort"),
     "own function": (lambda _, v: Gate.apply(v), "autograd function"),
     "other ways": (lambda _, v: v.relu() if v.std() > 0.35 else v, "another way"),
+    "read as numbers": (lambda _, v: v * torch.tensor(v.mean((2, 3)).tolist())[..., None, None],
+                        "reads values"),
+    "read as an array": (lambda _, v: v * torch.from_numpy(v.numpy(force=True).copy()),
+                         "reads values"),
     "reentrant": (lambda _, v: checkpoint(torch.relu, v, use_reentrant=True), "reentrant"),
-}
+}  # fmt: skip
 
 
 def missed(network, kind="black"):
@@ -182,8 +186,21 @@ def test_deeplift_names_what_it_cannot_follow(name):
         raw_maps(Between(middle), "deeplift", images=PICTURES)
 
 
+@pytest.mark.parametrize(
+    ("middle", "said"),
+    [
+        (lambda _, v: functional.dropout(v, 0.1, training=True), "the same image gives different"),
+        (lambda _, v: v * float(v.max()), "other logits alone than beside another"),
+    ],
+)
+@pytest.mark.parametrize("name", ["guided_backprop", "deeplift", "fullgrad"])
+def test_chance_and_what_is_read_from_a_whole_batch_are_told(middle, said, name):
+    with pytest.raises(XaibenchError, match=said):
+        raw_maps(Between(middle), name, images=PICTURES)
+
+
 @pytest.mark.parametrize("make", [torch.jit.script, lambda net: torch.jit.trace(net, PICTURES)])
-@pytest.mark.parametrize("name", ["guided_backprop", "deeplift"])
+@pytest.mark.parametrize("name", ["guided_backprop", "deeplift", "fullgrad"])
 def test_scripts_are_refused(make, name):
     plain = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(4))
     plain(PICTURES)
@@ -191,16 +208,25 @@ def test_scripts_are_refused(make, name):
         raw_maps(nn.Sequential(make(plain)), name, images=PICTURES)
 
 
-@pytest.mark.parametrize("name", ["guided_backprop", "deeplift"])
-def test_compiled_networks_give_the_maps_of_what_was_compiled(name):
+@pytest.mark.parametrize("name", ["guided_backprop", "deeplift", "fullgrad"])
+@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+def test_compiled_networks_give_the_maps_of_what_was_compiled(name, backend):
     network = Between(squeeze_and_excite)
-    compiled = torch.compile(network, backend="aot_eager")
+    compiled = torch.compile(network, backend=backend)
     compiled(PICTURES.clone().requires_grad_())
     ours = raw_maps(compiled, name, images=PICTURES)
     torch.testing.assert_close(ours, raw_maps(network, name, images=PICTURES))
 
 
-@pytest.mark.parametrize("name", ["guided_backprop", "deeplift"])
+@pytest.mark.parametrize("name", ["deeplift", "gradient", "rise[masks=2]"])
+def test_frozen_scripts_are_refused(name):
+    plain = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    script = torch.jit.freeze(torch.jit.script(plain.eval()))
+    with pytest.raises(XaibenchError, match="frozen TorchScript, which keeps"):
+        raw_maps(nn.Sequential(script), name, images=PICTURES)
+
+
+@pytest.mark.parametrize("name", ["guided_backprop", "deeplift", "fullgrad"])
 def test_quantised_layers_are_refused(name):
     network = torch.ao.quantization.quantize_dynamic(Between(squeeze_and_excite), {nn.Linear})
     with pytest.raises(XaibenchError, match="'gate' is quantised"):
@@ -238,3 +264,24 @@ def test_guided_backprop_equals_captums_beside_other_activations():
     theirs = attr.GuidedBackprop(copy.deepcopy(network)).attribute(PICTURES.clone(), TARGETS)
     ours = raw_maps(network, "guided_backprop", images=PICTURES)
     torch.testing.assert_close(ours, theirs.abs().amax(dim=1))
+
+
+def test_guided_backprop_by_hand():
+    # The first layer gives x and 2 - x, the second 0.5 + 2 a - 3 a' + 5 b + b' of neighbours.
+    first, second, last = nn.Conv2d(1, 2, 1), nn.Conv2d(2, 1, (1, 2)), nn.Linear(2, 4)
+    with torch.no_grad():
+        first.weight.copy_(torch.tensor([1.0, -1]).view(2, 1, 1, 1))
+        first.bias.copy_(torch.tensor([0.0, 2]))
+        second.weight.copy_(torch.tensor([[[[2.0, -3]], [[5, 1]]]]))
+        second.bias.fill_(0.5)
+        last.weight.copy_(torch.tensor([[-1.0, 4], [0, 0], [1, 2], [0, 0]]))
+    network = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), nn.Flatten(), last)
+    # At its class 2 the first image has a dead unit at the left, whose other one passes 2 back to
+    # a = 4, a' = -6 (cut), b dead, b' = 2. At its class 0 the second image's left unit gets -1
+    # (cut), and the right one passes 4 back to 8, -12 (cut), 20 and 4.
+    images = torch.tensor([[[[1.0, 3, 1]]], [[[4.0, 1, 1]]]])
+    expected = torch.tensor([[[0.0, 4, 2]], [[0, 12, 4]]])
+    maps = raw_maps(network, "guided_backprop", images=images)
+    torch.testing.assert_close(maps, expected)
+    with pytest.raises(XaibenchError, match="TorchScript; pass the network"):
+        raw_maps(torch.jit.script(network), "guided_backprop", images=images)

@@ -1,10 +1,17 @@
-"""Promised sums: on every backbone, in a run's costs, and by a plugin."""
+"""Promised sums: on every backbone, on real images, in a run's costs, and by a plugin."""
+
+import os
+from pathlib import Path
 
 import pytest
 import torch
+import torchvision
+from PIL import Image
 from torch import nn
+from torchvision.transforms.functional import to_tensor
 
 from xaibench.core.completeness import gaps
+from xaibench.core.passes.differences import find_multipliers
 from xaibench.core.passes.engine import Engine
 from xaibench.core.passes.question import Question
 from xaibench.core.passes.tape import Tape
@@ -68,3 +75,27 @@ def test_a_gap_is_a_share_of_what_is_owed_or_of_a_hundredth_of_what_was_given():
 
 def test_methods_that_promise_nothing_have_no_gap():
     assert gap_of(ready("small_vgg", 28), "input_x_gradient", 28) is None
+
+
+@pytest.mark.slow
+def test_deeplift_accounts_for_the_logits_of_a_trained_network_on_x_rays():
+    root = Path(os.environ.get("XAIBENCH_DATA", "absent"))
+    files = sorted((root / "chest_xray").rglob("*.jpeg"))[::5][:6]
+    weights = root.parent / "weights" / "mobilenet_v3_small_cxr.pth"
+    if len(files) < 6 or not weights.is_file():
+        pytest.skip("needs chest_xray and mobilenet_v3_small_cxr.pth in $XAIBENCH_DATA/../weights")
+    network = torchvision.models.mobilenet_v3_small()
+    network.classifier = nn.Sequential(
+        nn.Linear(576, 256), nn.Hardswish(), nn.Dropout(), nn.Linear(256, 2)
+    )
+    network.load_state_dict(torch.load(weights, weights_only=True))  # every key fits
+    network.eval()
+    images = torch.stack([
+        to_tensor(Image.open(file).convert("RGB").resize((224, 224))) for file in files
+    ])  # fmt: skip
+    starts = torch.zeros_like(images)
+    found, change = find_multipliers(network, images, starts, torch.tensor([0, 1] * 3))
+    with torch.no_grad():
+        owed = (network(images) - network(starts))[torch.arange(6), torch.tensor([0, 1] * 3)]
+    torch.testing.assert_close(change, owed, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close((images * found).sum(dim=(1, 2, 3)), owed, rtol=1e-3, atol=2e-3)

@@ -15,10 +15,11 @@ from xaibench.core.completeness import TOLERANCE, gaps
 from xaibench.core.errors import XaibenchError
 from xaibench.core.passes.engine import Engine
 from xaibench.core.passes.intercepts import bias_and_cotangents
+from xaibench.core.passes.opaque import refuse_opaque
 from xaibench.core.passes.places import Places
 from xaibench.core.passes.precision import at_least_single
 from xaibench.core.passes.steps import Cotangents, Step, pass_back
-from xaibench.core.passes.trace import refuse_opaque, trace
+from xaibench.core.passes.trace import trace
 
 
 def sum_over_biases(

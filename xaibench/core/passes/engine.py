@@ -17,9 +17,9 @@ from xaibench.core.passes.device import autocast, full_precision
 from xaibench.core.passes.differences import find_multipliers
 from xaibench.core.passes.differentiate import gradient_by
 from xaibench.core.passes.folding import fold_batch_norms
+from xaibench.core.passes.opaque import refuse_opaque
 from xaibench.core.passes.precision import at_least_single
 from xaibench.core.passes.rules import guide
-from xaibench.core.passes.trace import refuse_opaque
 
 Precision = Literal["fp32", "bf16", "fp16"]
 # 16 images of 224 x 224: on the CPU more gain nothing. Smaller images get proportionally more.

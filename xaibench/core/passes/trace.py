@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.passes.batching import ran_out_of_memory
 from xaibench.core.passes.compiling import eagerly
 from xaibench.core.passes.composites import COMPOSITES, WRITING
 from xaibench.core.passes.steps import UNSEEN, Step, Trace
@@ -27,6 +28,11 @@ MADE_ANEW = frozenset({
     _aten.zeros_like, _aten.ones_like, _aten.full_like, _aten.empty_like, _aten.rand_like,
     _aten.randn_like, _aten.new_zeros, _aten.new_ones, _aten.new_full, _aten.new_empty,
     _aten.new_empty_strided,
+})  # fmt: skip
+
+_READ_OUT = frozenset({
+    Tensor.numpy, Tensor.__array__, Tensor.tolist, Tensor.data_ptr, Tensor.__dlpack__,
+    Tensor.untyped_storage,
 })  # fmt: skip
 
 
@@ -89,8 +95,8 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return number
 
 
-class _Written(TorchFunctionMode):
-    """Let what activations compute in place be written as an ordinary result.
+class _Calls(TorchFunctionMode):
+    """Refuse what reads numbers out of a pass, and let activations write no results in place.
 
     Torch first tries each in-place operation without values, which takes longer than the operation
     for some activations, and knows none for others.
@@ -100,6 +106,11 @@ class _Written(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
+        if func in _READ_OUT and torch._is_functional_tensor(args[0]):  # holds no memory of its own
+            raise XaibenchError(
+                "this method must see each of the network's operations, and the network reads "
+                "values out of the graph; choose another method."
+            )
         if kwargs.get("inplace") is not True:
             return func(*args, **kwargs)
         return args[0].copy_(func(*args, **{**kwargs, "inplace": False}))
@@ -131,14 +142,14 @@ def trace(
     """
     recorder = _Recorder(images, whole_norms=whole_norms)
     try:
-        with _in_parts(), _Written(), recorder:
+        with _in_parts(), _Calls(), recorder:
             logits = torch.func.functionalize(network)(images)
     except RuntimeError as error:
-        if "autograd.Function" not in str(error):
+        if ran_out_of_memory(error):
             raise
         raise XaibenchError(
-            "this method must see each of the network's operations, and the network holds an "
-            "autograd function of its own, or reentrant checkpoints; choose another method."
+            f"this method must see each of the network's operations, and {_hidden(str(error))}; "
+            "choose another method."
         ) from error
     number = recorder.numbers.get(id(logits))
     if number is None:
@@ -147,19 +158,8 @@ def trace(
     return recorder.trace
 
 
-def refuse_opaque(network: nn.Module) -> None:
-    """Refuse a network of which torch runs a part as one piece.
-
-    Raises:
-        XaibenchError: a part is a script, or computes in integers.
-    """
-    for name, part in network.named_modules():
-        script = isinstance(part, torch.jit.ScriptModule)
-        if script or ".quantized" in type(part).__module__:
-            short = name.removeprefix("network").removeprefix(".")
-            where = f"the network's '{short}'" if short else "the network"
-            raise XaibenchError(
-                f"this method must see each of the network's operations, and {where} is "
-                f"{'a TorchScript' if script else 'quantised'}; pass the network from which it was "
-                "made."
-            )
+def _hidden(said: str) -> str:
+    """Say what hides operations, from torch's message."""
+    if "autograd.Function" in said:
+        return "the network holds an autograd function of its own, or reentrant checkpoints"
+    return f"torch can't follow them ({said.splitlines()[0][:200].rstrip('.')})"
