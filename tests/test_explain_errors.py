@@ -187,6 +187,8 @@ def test_layers_inside_a_script_are_told_and_others_read(make, images):
     torch.testing.assert_close(ours, plain)
     with pytest.raises(XaibenchError, match="TorchScript does inside can't be read"):
         explain(network, images, 1, layer="trunk.2")
+    with pytest.raises(XaibenchError, match="name a layer outside of it"):
+        explain(network, images, 1)
     with pytest.raises(XaibenchError, match="TorchScript does inside can't be read"):
         explain(make(nn.Sequential(nn.Conv2d(6, 5, 1), nn.Flatten())), torch.rand(1, 6, 1, 1), 1)
 

@@ -51,6 +51,8 @@ def find_cam_layer(network: nn.Module, images: Tensor) -> str:
     bare = "network" if isinstance(network, Classifier) else ""
     if bare in known:
         return f"{bare}.{known[bare]}".removeprefix(".")
+    if any(isinstance(part, torch.jit.ScriptModule) for part in network.modules()):
+        raise XaibenchError(f"{_SCRIPT}, or name a layer outside of it with layer=.")
     seen = observe(network, images.shape[1:], images)
     return _known(known, seen) or _find(network, seen, images)
 
