@@ -14,10 +14,10 @@ _OF_SPREAD, _OF_SIZE = 1e-2, 1e-5
 _SUM_ERROR, _RANGE_ERROR = 1e-3, 1e-6
 # Pixels far outside of [0, 1] drive logits out of it, and probabilities nowhere.
 _FAR = 60
-# Steps that only move or average the numbers of the last layer, and linear ones.
+# Steps that only move or average numbers, and last steps that make no probabilities.
 _MOVES = ("Alias", "Cat", "Clone", "Mean", "Permute", "Select", "Slice", "Squeeze", "Stack",
           "ToCopy", "Transpose", "Unbind", "UnsafeView", "Unsqueeze", "View")  # fmt: skip
-_LINEAR = ("Addmm", "Mm", "Convolution")
+_UNBOUNDED = ("Addmm", "Mm", "Convolution", "Relu")
 # Steps that end logarithms of probabilities; the last behind a minus sign.
 _LOGARITHMS = ("LogSigmoid", "LogSoftmax", "Log", "Log1P", "NegSoftplus")
 
@@ -113,7 +113,7 @@ def _find_form(model: Model, noise: Tensor, numbers: Tensor, last: str) -> Outpu
     if kind is None and last in _LOGARITHMS:
         _refuse_logarithms(model, noise, numbers)
     # A fresh head may give zeros.
-    if kind is None and inside and last.removeprefix("Neg") not in _LINEAR and numbers.any():
+    if kind is None and inside and last.removeprefix("Neg") not in _UNBOUNDED and numbers.any():
         raise XaibenchError(
             f"its outputs lie in [0, 1] (from {numbers.min():.3g} to {numbers.max():.3g}) "
             f"{'but do not sum to 1' if count > 1 else 'and are one an image'}: they may be logits "
