@@ -177,9 +177,7 @@ def _find(network: nn.Module, seen: Pass, images: Tensor) -> str:
         if again:
             return _find(network, again, larger)
     if chosen is None:
-        if any(isinstance(part, torch.jit.ScriptModule) for part in network.modules()):
-            why = _SCRIPT
-        elif not seen.graph.cuts:
+        if not seen.graph.cuts:
             why = "the logits have no gradient by the images (no_grad, detach, or a script)"
         else:
             why = "no layer has a map of several positions on which all logits depend"
