@@ -109,9 +109,7 @@ def test_masks_that_lost_their_palette_are_refused(tmp_path):
     file = folder / "SegmentationClass" / "2007_4.png"
     with Image.open(file) as mask:
         mask.convert("RGB").save(file)
-    with pytest.raises(
-        XaibenchError, match=r"2007_4\.png: it holds the value \d+, but classes are"
-    ):
+    with pytest.raises(XaibenchError, match=r"2007_4\.png: this mask is coloured, .* a palette"):
         voc(tmp_path)
 
 

@@ -10,7 +10,7 @@ from xaibench.core.fingerprints import checksum
 from xaibench.results.maps import map_files
 from xaibench.results.tables import COSTS
 
-_DIFFERENT = (*COSTS, "record_checksum")
+_DIFFERENT = (*COSTS, "record_checksum", "made_by")
 TABLES = ("scores.csv", "predictions.csv")
 
 

@@ -147,7 +147,7 @@ def test_a_stored_frozen_model_is_read_back_without_first_weights(first_weights)
 @pytest.mark.parametrize("known", [True, False])
 def test_a_plan_warns_of_random_numbers_that_are_frozen(known, first_weights, tmp_path):
     plan = make_plan(select({
-        "dataset": "phantom[images=30]", "methods": ["gradcam"], "image_size": 32,
+        "dataset": "phantom[images=30]", "methods": ["gradcam"], "image_size": 64,
         "models": ["resnet18[frozen=true]", "squeezenet1_1"], "out": str(tmp_path),
         "weights": first_weights if known else "none",
     }))  # fmt: skip

@@ -92,7 +92,9 @@ def maps_of(tmp_path):
         return {name: maps[name] for name in maps.files}
 
 
-def test_a_runs_own_images_get_the_runs_own_maps_and_predictions(finished_run, explain, tmp_path):
+def test_a_runs_own_images_get_the_runs_own_maps_and_predictions(
+    finished_run, plugin_file, explain, tmp_path
+):
     known = pd.read_csv(finished_run.out / "predictions.csv")
     known = known[(known["model"] == "pocket") & (known["fold"] == 1) & (known["seed"] == 1)]
     known = known.iloc[:3].set_index("sample")
@@ -105,7 +107,7 @@ def test_a_runs_own_images_get_the_runs_own_maps_and_predictions(finished_run, e
             Image.fromarray(dataset.read(sample).image).save(path)
             code, table, said = explain(
                 path, "--run", finished_run.out, "--fold", 1, "--seed", 1, "--device", "cpu",
-                "--target", dataset.classes[label],
+                "--target", dataset.classes[label], "--plugin", plugin_file,
             )  # fmt: skip
             assert code == 0, said
             (row,) = table.to_dict("records")

@@ -33,7 +33,7 @@ from xaibench.pipeline.selection import Selection
 from xaibench.pipeline.tasks import tasks_of
 from xaibench.pipeline.work import Failures
 from xaibench.results.folder import RUN_FILE, SEAL_FILE, Layout
-from xaibench.results.seal import changed_since
+from xaibench.results.seal import is_whole
 
 _log = logging.getLogger(__name__)
 
@@ -98,8 +98,7 @@ def _finish(selection: Selection, plan: Plan, about: Mapping[str, Any]) -> None:
     out = selection.layout.out
     told = [fingerprint({name: value for name, value in each.items() if name != "command"})
             for each in (about, read_json(out / RUN_FILE))]  # fmt: skip
-    sealed = (out / SEAL_FILE).is_file() and not changed_since(out)
-    if plan.jobs or not sealed or told[0] != told[1]:
+    if plan.jobs or not is_whole(out) or told[0] != told[1]:
         write_json(out / RUN_FILE, about)
         gather(selection, plan)
 

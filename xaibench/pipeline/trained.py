@@ -46,7 +46,8 @@ def _make(ledger: Ledger) -> None:
     selection, stored = ledger.selection, ledger.folder / WEIGHTS_FILE
     device = choose_device(selection.options.device)
     model = place_model(selection.build(ledger.model, ledger.seed), device)
-    _log.info("%s %s", "predict" if model.trained else "train", ledger.title)
+    if not model.trained:
+        _log.info("train %s", ledger.title)
     learned = None if model.trained else _train(ledger, model, device)
     supervision = model.supervision or learned
     weights = pack(model.state_dict())

@@ -42,6 +42,14 @@ def changed_since(out: Path) -> list[str]:
     return sorted(name for name, sha256 in sums.items() if checksum(out / name) != sha256)
 
 
+def is_whole(out: Path) -> bool:
+    """Whether a folder is sealed, and nothing in it was changed since."""
+    try:
+        return (out / SEAL_FILE).is_file() and not changed_since(out)
+    except XaibenchError:  # the seal itself is damaged: a run makes it again
+        return False
+
+
 def check_seal(out: Path, *, accept_changes: bool = False) -> Iterator[str]:
     """Yield a warning for what was changed since the run, where that is accepted.
 
