@@ -65,7 +65,7 @@ def test_the_forest_plot_has_the_boards_numbers_in_its_order(contents, name, way
         assert all((row, letter) in letters for letter in ties)
     (blind,) = (line for line in axes.lines if line.get_label() == "best blind control")
     assert set(blind.get_xdata()) == {board[name].iloc[-1]}
-    learned = next(bars for bars in axes.containers if "masks" in bars.get_label())
+    learned = next(bars for bars in axes.containers if bars.get_label() == "learned")
     assert learned.lines[0].get_marker() == "s"
 
 

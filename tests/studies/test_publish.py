@@ -72,7 +72,7 @@ def test_a_damaged_publication_is_refused_by_name(published, call):
     path.write_bytes(lzma.compress(lzma.decompress(path.read_bytes())[:-40]))
     code, _, err = call("report", str(published / "1"))
     assert code == 2
-    assert f"{path} is damaged" in err
+    assert f"{path.parent}: changed or gone since the run: scores.csv" in err
 
 
 @pytest.mark.parametrize(

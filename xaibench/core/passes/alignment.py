@@ -9,7 +9,7 @@ from xaibench.core.passes.graph import Graph, Vertex, operation
 
 _IMAGE_LIKE = 4
 _LAYERS = ("Addmm", "Baddbmm", "Bmm", "Convolution", "Linear", "Mm", "NativeLayerNorm")
-# What has its mean subtracted depends on no pixel's place as a whole: nothing can be told.
+# A pixel that hardly counts tells no place.
 _LEAST = 1e-3
 
 
@@ -50,10 +50,12 @@ def _entering(graph: Graph) -> Iterator[Vertex]:
 def _offset(graph: Graph, vertex: Vertex, axis: int) -> float:
     """Return by how many positions an image's row or column lies elsewhere, at most."""
     like = vertex.node._input_metadata[vertex.number]
-    ones = torch.ones(vertex.shape, dtype=like.dtype, device=like.device)
-    places = torch.arange(vertex.shape[axis]).to(ones)
-    moments = (ones.movedim(axis, -1) * places).movedim(-1, axis)
-    weight, moment = _pull(graph, vertex, ones), _pull(graph, vertex, moments)
+    # Random signs: what a mean or a deviation of the whole image adds to each pixel cancels.
+    signs = torch.randint(2, vertex.shape[2:], generator=torch.Generator().manual_seed(0)) * 2 - 1
+    signs = signs.to(like.device, like.dtype).expand(vertex.shape)
+    places = torch.arange(vertex.shape[axis]).to(signs)
+    moments = (signs.movedim(axis, -1) * places).movedim(-1, axis)
+    weight, moment = _pull(graph, vertex, signs), _pull(graph, vertex, moments)
     if weight is None or moment is None:
         return 0.0
     told = weight.abs() * len(places) > _LEAST * moment.abs().median()

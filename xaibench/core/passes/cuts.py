@@ -78,7 +78,6 @@ def refuse_cuts(model: Model, images: Tensor, layer: str | None = None) -> None:
 
 
 def _has_cuts(model: Model, images: Tensor, layer: str | None) -> bool:
-    noise = torch.rand(1, *images.shape[1:], generator=torch.Generator().manual_seed(0))
     watch, handle = _Watch(), None
 
     def follow(_part: nn.Module, _inputs: object, output: Tensor) -> Tensor:
@@ -87,6 +86,7 @@ def _has_cuts(model: Model, images: Tensor, layer: str | None) -> bool:
         return leaf.clone()
 
     with torch.inference_mode(mode=False), torch.enable_grad(), eagerly(), evaluating(model):
+        noise = torch.rand(1, *images.shape[1:], generator=torch.Generator().manual_seed(0))
         leaf = noise.to(images.device, images.dtype).requires_grad_()
         if layer is None:
             watch.start(leaf)
