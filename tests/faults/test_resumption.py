@@ -62,7 +62,7 @@ def test_killed_before_its_checkpoint_is_removed(whole, run, tmp_path):
 
 @pytest.mark.slow
 def test_killed_in_the_middle_of_a_checkpoint(whole, run, tmp_path):
-    out, size = tmp_path / "out", 9_000
+    out, size = tmp_path / "out", 14_000
     assert run(out, KilledWriting(size))[0] == -signal.SIGXFSZ
     (half,) = out.rglob(".*.tmp")
     assert half.name.startswith(".checkpoint.pt")
