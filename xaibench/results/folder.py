@@ -62,11 +62,6 @@ class Layout:
         """Which sample stands in which part, and whose masks may be seen."""
         return self.out / "splits" / f"{place.fold_name}.csv"
 
-    @property
-    def run_file(self) -> Path:
-        """What the run is: options, protocol, traits of everything that its tables name."""
-        return self.out / RUN_FILE
-
     def model_folder(self, place: Place) -> Path:
         """Holds ``model.pt``, ``history.csv``, ``predictions.csv`` and ``model.json``."""
         return self._folder("models", place)

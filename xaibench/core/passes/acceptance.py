@@ -7,6 +7,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model, Outputs, evaluating
 from xaibench.core.output_form import OutputForm
 from xaibench.core.passes.compiling import eagerly
+from xaibench.core.passes.graph import operation
 from xaibench.core.passes.layer_names import short_name
 
 # Of what noise images differ by, and of the largest value: what rounding may change.
@@ -171,10 +172,10 @@ def _refuse_logarithms(model: Model, noise: Tensor, numbers: Tensor) -> None:
 def _last_step(numbers: Tensor) -> str:
     """Return what made the numbers, past what only moves them; empty where no gradient tells."""
     step, sign = numbers.grad_fn, ""
-    while step is not None and _kind(step) in (*_MOVES, "Neg"):
-        sign = "Neg" if _kind(step) == "Neg" else sign
+    while step is not None and operation(step) in (*_MOVES, "Neg"):
+        sign = "Neg" if operation(step) == "Neg" else sign
         step = step.next_functions[0][0]
-    return "" if step is None else sign + _kind(step)
+    return "" if step is None else sign + operation(step)
 
 
 def _is_checkpointed(numbers: Tensor) -> bool:
@@ -184,15 +185,11 @@ def _is_checkpointed(numbers: Tensor) -> bool:
         step = waiting.pop()
         if step is None or step in known:
             continue
-        if _kind(step) == "CheckpointFunction":
+        if operation(step) == "CheckpointFunction":
             return True
         known.add(step)
         waiting += [before for before, _ in step.next_functions]
     return False
-
-
-def _kind(step: object) -> str:
-    return type(step).__name__.partition("Backward")[0]
 
 
 def _differing(ours: Outputs, theirs: Outputs, pair: Outputs) -> str | None:
