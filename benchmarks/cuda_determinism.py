@@ -17,7 +17,7 @@ import xaibench
 from xaibench.core.errors import XaibenchError
 from xaibench.core.passes.device import choose_device
 from xaibench.core.registry import plugins
-from xaibench.pipeline.selection import select
+from xaibench.setup.selection import select
 
 _MODEL, _IMAGES, _SIZE = "resnet50", 8, 224
 _FAMILIES = ("cam", "gradient", "perturbation")

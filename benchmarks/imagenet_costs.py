@@ -17,10 +17,10 @@ import xaibench
 from xaibench.core.fingerprints import checksum
 from xaibench.core.registry import bind
 from xaibench.executors.schedule import Task
-from xaibench.pipeline.jobs import Step
-from xaibench.pipeline.parts import COLUMNS, rows_of
-from xaibench.pipeline.trained import Predictions
+from xaibench.explaining.parts import COLUMNS, rows_of
 from xaibench.results.maps import MapWriter, map_files
+from xaibench.setup.jobs import Step
+from xaibench.training.trained import Predictions
 
 RATE = 1000  # ASSUMED: images a second through a ResNet-50, 224 pixels, float32, on one GPU
 CLASSES = 1000

@@ -21,11 +21,11 @@ from imagenet_costs import CLASSES, COMMON, Costs, cost_of, try_out
 
 import xaibench
 from xaibench.executors.schedule import Queue, Task
-from xaibench.pipeline.cells import data_fingerprint
-from xaibench.pipeline.jobs import Step
-from xaibench.pipeline.plan import make_plan
-from xaibench.pipeline.selection import select
-from xaibench.pipeline.tasks import tasks_of
+from xaibench.running.plan import make_plan
+from xaibench.running.tasks import tasks_of
+from xaibench.setup.cells import data_fingerprint
+from xaibench.setup.jobs import Step
+from xaibench.setup.selection import select
 
 _IMAGES, _WORKERS = 1_300_000, 64
 _LEARNED = 4 * CLASSES  # a split wants images to learn from; this network comes trained

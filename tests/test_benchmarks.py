@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from xaibench.core.registry import bind
-from xaibench.pipeline.options import listed, make_options
-from xaibench.pipeline.suite import read_suite
+from xaibench.setup.options import listed, make_options
+from xaibench.setup.suite import read_suite
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 SUITES = sorted(FOLDER.glob("*.toml"))

@@ -11,9 +11,9 @@ from xaibench.checks.run import find, judge_plugin
 from xaibench.cli import cli
 from xaibench.core.errors import XaibenchError
 from xaibench.core.registry import load_plugin_file, plugins
-from xaibench.pipeline.layers import describe_layers
-from xaibench.pipeline.plan import make_plan
-from xaibench.pipeline.selection import select
+from xaibench.explaining.layers import describe_layers
+from xaibench.running.plan import make_plan
+from xaibench.setup.selection import select
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -27,9 +27,9 @@ from reported_runs import (
 
 from xaibench.core.bibliography import keys_of
 from xaibench.core.errors import XaibenchError
-from xaibench.pipeline.options import make_options
-from xaibench.pipeline.suite import read_suite
 from xaibench.report.judging.classifier_rates import figures
+from xaibench.setup.options import make_options
+from xaibench.setup.suite import read_suite
 
 ENTRIES = {entry.id: entry for entry in read_entries(PUBLISHED / "reported.csv")}
 # Each figure of the five reports, by system, typed from them and not from the table.

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from xaibench.core.findings import Findings, Histogram, Lines, Scatter
     from xaibench.core.model import Batch, Classifier, Model, Outputs
     from xaibench.core.registry import analysis, dataset, method, metric, model
-    from xaibench.pipeline.explainer import Explainer
-    from xaibench.pipeline.gather import load_scores
+    from xaibench.explaining.explainer import Explainer
+    from xaibench.running.collect import load_scores
 
 __version__ = "0.1.0"
 
@@ -26,8 +26,8 @@ _HOMES = {
     "core.findings": ("Findings", "Histogram", "Lines", "Scatter"),
     "core.model": ("Batch", "Classifier", "Model", "Outputs"),
     "core.registry": ("analysis", "dataset", "method", "metric", "model"),
-    "pipeline.explainer": ("Explainer",),
-    "pipeline.gather": ("load_scores",),
+    "explaining.explainer": ("Explainer",),
+    "running.collect": ("load_scores",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

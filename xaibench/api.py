@@ -18,19 +18,19 @@ from xaibench.core.passes.engine import Engine
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
 from xaibench.core.store import read_json
-from xaibench.pipeline.evidence import gather
-from xaibench.pipeline.explain import Maps, TestBatch
-from xaibench.pipeline.explainer import Explainer
-from xaibench.pipeline.gather import load_scores
-from xaibench.pipeline.inputs import check_images, find_targets, wrap
-from xaibench.pipeline.options import listed
-from xaibench.pipeline.plan import make_plan
-from xaibench.pipeline.run import run_plan
-from xaibench.pipeline.score import score_batch
-from xaibench.pipeline.selection import select
+from xaibench.explaining.evidence import gather
+from xaibench.explaining.explain import Maps, TestBatch
+from xaibench.explaining.explainer import Explainer
+from xaibench.explaining.inputs import check_images, find_targets, wrap
+from xaibench.explaining.score import score_batch
 from xaibench.report.page.notebook import board_html
 from xaibench.report.write import write_report
 from xaibench.results.folder import RUN_FILE
+from xaibench.running.collect import load_scores
+from xaibench.running.plan import make_plan
+from xaibench.running.run import run_plan
+from xaibench.setup.options import listed
+from xaibench.setup.selection import select
 
 _MAP_DIMENSIONS = 3
 _RUN_WORDS = frozenset({"explain", "tuned_threshold"})

@@ -21,8 +21,8 @@ from xaibench.core.loading import Loader
 from xaibench.core.passes.allocator import keep_freed_memory
 from xaibench.core.registry import bind
 from xaibench.core.roots import open_dataset
-from xaibench.pipeline.provenance import processor, versions_of
 from xaibench.report.publish import portable
+from xaibench.setup.provenance import processor, versions_of
 
 _TOLD = ("torch", "grad-cam", "captum", "torchcam")  # whose versions the table gives
 

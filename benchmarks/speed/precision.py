@@ -17,7 +17,7 @@ from torch import Tensor
 import xaibench
 from xaibench.core.passes.engine import Precision
 from xaibench.core.store import read_json
-from xaibench.pipeline.selection import select
+from xaibench.setup.selection import select
 
 VARIANTS: dict[str, tuple[Precision, bool]] = {
     "folded fp32": ("fp32", True),

@@ -19,9 +19,9 @@ from torch import Tensor
 from xaibench.core.imputation import impute
 from xaibench.core.passes.engine import Engine
 from xaibench.core.registry import bind
-from xaibench.pipeline.evidence import gather
-from xaibench.pipeline.explain import Maps, TestBatch
-from xaibench.pipeline.score import score_batch
+from xaibench.explaining.evidence import gather
+from xaibench.explaining.explain import Maps, TestBatch
+from xaibench.explaining.score import score_batch
 
 TARGET = 1
 METHODS = ["gradcam", "gradcam_pp", "hirescam", "xgradcam", "layercam", "eigencam", "eigengradcam"]

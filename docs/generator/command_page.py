@@ -10,7 +10,7 @@ from xaibench.cli import cli
 from xaibench.commands.exits import MEANINGS
 from xaibench.core.markdown import markdown_table
 from xaibench.core.spec import as_text
-from xaibench.pipeline.options import RunOptions
+from xaibench.setup.options import RunOptions
 
 _INTRO = """# Command line
 

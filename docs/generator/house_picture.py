@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from house_imports import imports_of_layers, needed, parts_of
 from house_plan import COLOURS, ROOMS, Room
 
-_WIDTH, _HEIGHT, _HEADROOM, _MARGIN, _STEP = 760, 620, 19, 6, 94
+_WIDTH, _HEIGHT, _HEADROOM, _MARGIN, _STEP = 760, 884, 19, 6, 94
 
 
 def house_picture() -> str:
@@ -22,7 +22,7 @@ def house_picture() -> str:
     if unplaced := set(imports) - set(ROOMS):
         raise ValueError(f"house_plan.ROOMS has no room for {', '.join(sorted(unplaced))}")
     arrows = [_arrow(above, below) for above, below in needed(imports)]
-    by_name = ROOMS["pipeline"], ROOMS["metrics"]
+    by_name = ROOMS["setup"], ROOMS["metrics"]
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-4 -4 {_WIDTH + 8} {_HEIGHT + 8}" '
         'font-family="system-ui, sans-serif" font-size="13" role="img">',
@@ -33,11 +33,11 @@ def house_picture() -> str:
         '<g fill="none" stroke="#7a828e" stroke-width="1.6" marker-end="url(#tip)">',
         *arrows,
         "</g>",
-        f'<path d="M400 {by_name[0].bottom}V{by_name[1].top - 22}" fill="none" stroke="#9a6a9e" '
+        f'<path d="M320 {by_name[0].bottom}V{by_name[1].top - 22}" fill="none" stroke="#9a6a9e" '
         'stroke-width="1.6" stroke-dasharray="4 3" marker-end="url(#tip)"/>',
-        '<rect x="58" y="394" width="398" height="72" rx="6" fill="none" stroke="#9a6a9e" '
+        '<rect x="58" y="662" width="398" height="72" rx="6" fill="none" stroke="#9a6a9e" '
         'stroke-dasharray="4 3"/>',
-        _text(66, 409, "plugins: looked up by name, side by side", "#9a6a9e", 12),
+        _text(66, 678, "plugins: looked up by name, side by side", "#9a6a9e", 12),
         "</svg>\n",
     ])  # fmt: skip
 

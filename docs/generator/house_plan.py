@@ -27,17 +27,22 @@ ROOMS = {
     "cli": Room(0, 0, 500, 36, "command", "what is typed"),
     "commands": Room(0, 66, 500, 116, "command", "one command, one file"),
     "api": Room(520, 66, 760, 196, "command", "run, explain, score in Python"),
-    "diagnostics": Room(0, 146, 150, 196, "middle", "pass or fail"),
-    "checks": Room(165, 146, 300, 196, "middle", "a plugin's rules"),
-    "studies": Room(315, 146, 500, 196, "middle", "runs that differ in one thing"),
-    "pipeline": Room(24, 240, 450, 290, "middle", "plan, train, explain, score, analyse"),
-    "executors": Room(24, 318, 330, 368, "middle", "tasks for processes and machines"),
-    "report": Room(470, 240, 760, 368, "report", "tables, figures, pages"),
-    "results": Room(24, 384, 760, 410, "middle", "what a run leaves on disk, and its only door"),
-    "core": Room(24, 516, 724, 566, "core", "the contract, and all that runs a network"),
-    "stats": Room(0, 588, 760, 618, "core", "arrays in, numbers out"),
+    "diagnostics": Room(0, 146, 116, 196, "middle", "pass or fail"),
+    "checks": Room(126, 146, 246, 196, "middle", "a plugin's rules"),
+    "studies": Room(256, 146, 370, 196, "middle", "series of runs"),
+    "submission": Room(380, 146, 500, 196, "middle", "others' maps"),
+    "running": Room(24, 240, 450, 290, "middle", "plan, tasks, tables"),
+    "audit": Room(345, 318, 450, 602, "middle", "faults in data"),
+    "explaining": Room(24, 318, 330, 368, "middle", "maps and scores of a trained model"),
+    "training": Room(24, 396, 330, 446, "middle", "training, and trained models on disk"),
+    "setup": Room(24, 474, 330, 524, "middle", "options, plugins, data, splits, cells"),
+    "executors": Room(24, 552, 310, 602, "middle", "tasks for processes and machines"),
+    "report": Room(470, 240, 760, 602, "report", "tables, figures, pages"),
+    "results": Room(24, 618, 760, 644, "middle", "what a run leaves on disk, and its only door"),
+    "core": Room(24, 780, 724, 830, "core", "the contract, and all that runs a network"),
+    "stats": Room(0, 852, 760, 882, "core", "arrays in, numbers out"),
     **{
-        kind: Room(64 + 78 * place, 418, 138 + 78 * place, 456, "plugin", "")
+        kind: Room(64 + 78 * place, 686, 138 + 78 * place, 724, "plugin", "")
         for place, kind in enumerate(_PLUGINS)
     },
 }

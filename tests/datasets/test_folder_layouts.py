@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from xaibench.audit.audit import audit
 from xaibench.core.data import read_files
 from xaibench.core.errors import XaibenchError
 from xaibench.datasets.folder import folder
-from xaibench.pipeline.audit import audit
 
 CLASSES, STEMS = ("healthy", "sick"), ("3", "4", "12")
 

@@ -10,10 +10,10 @@ from tiny_photos import (
     make_stanford_dogs,
 )
 
+from xaibench.audit.audit import audit
 from xaibench.checks.run import judge_plugin, trials_of
 from xaibench.core.registry import bind
 from xaibench.core.roots import ENVIRONMENT_VARIABLE, open_dataset
-from xaibench.pipeline.audit import audit
 
 
 @pytest.mark.parametrize(

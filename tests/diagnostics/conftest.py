@@ -3,9 +3,9 @@
 import pytest
 from plugin_files import forget_plugin_files
 
-from xaibench.pipeline.plan import make_plan
-from xaibench.pipeline.run import run_plan
-from xaibench.pipeline.selection import select
+from xaibench.running.plan import make_plan
+from xaibench.running.run import run_plan
+from xaibench.setup.selection import select
 
 # Registered in another order than they run; the CAM layer has no weights of its own.
 PLUGINS = '''

@@ -17,8 +17,8 @@ from xaibench.core.store import read_json
 from xaibench.diagnostics import classifier_dependence, randomization, twins
 from xaibench.diagnostics.run import diagnose, diagnose_shortcut
 from xaibench.diagnostics.subject import open_subject
-from xaibench.pipeline.explain import Maps
-from xaibench.pipeline.selection import select
+from xaibench.explaining.explain import Maps
+from xaibench.setup.selection import select
 
 
 def digest(folder):

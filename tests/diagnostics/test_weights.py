@@ -11,7 +11,7 @@ from xaibench.diagnostics.weights import (
     layers_in_order,
     with_random_weights,
 )
-from xaibench.pipeline.building import ModelWords
+from xaibench.setup.building import ModelWords
 
 
 @pytest.fixture

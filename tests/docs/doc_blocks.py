@@ -18,7 +18,7 @@ from shell_lines import read_line
 from xaibench import cli
 from xaibench.core import registry
 from xaibench.core.contract import KINDS
-from xaibench.pipeline.options import make_options
+from xaibench.setup.options import make_options
 
 ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests"

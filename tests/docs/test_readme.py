@@ -8,7 +8,7 @@ import pytest
 
 import xaibench
 from xaibench.core.registry import plugins
-from xaibench.pipeline.gather import SCORE_COLUMNS
+from xaibench.running.collect import SCORE_COLUMNS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")

@@ -7,7 +7,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.executors import EXECUTORS
 from xaibench.executors.find import find_executor
 from xaibench.executors.schedule import Busy, LostWorkerError, Means, Queue
-from xaibench.pipeline.options import make_options
+from xaibench.setup.options import make_options
 
 
 def finish(queue, key, error=None):

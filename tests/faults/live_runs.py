@@ -15,9 +15,9 @@ import xaibench
 from xaibench import cli
 from xaibench.commands.options import end_with, given_ones, talking
 from xaibench.commands.run import run_options
-from xaibench.pipeline.plan import make_plan
-from xaibench.pipeline.run import run_plan
-from xaibench.pipeline.selection import select
+from xaibench.running.plan import make_plan
+from xaibench.running.run import run_plan
+from xaibench.setup.selection import select
 
 _TESTS = Path(__file__).parents[1]
 WAIT = 240
@@ -44,7 +44,7 @@ CELLS = "cells"
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(
     [
-        *("xaibench.pipeline.run", "xaibench.report.write", "pyarrow.pandas_compat", "requests"),
+        *("xaibench.running.run", "xaibench.report.write", "pyarrow.pandas_compat", "requests"),
         *(
             f"xaibench.{kind}.{module.name}"
             for kind in ("analyses", "datasets", "methods", "metrics", "models")

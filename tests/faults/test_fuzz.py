@@ -23,9 +23,9 @@ from xaibench.core.registry import bind
 from xaibench.core.roots import open_dataset
 from xaibench.core.spec import parse_spec
 from xaibench.core.store import folder_name
-from xaibench.pipeline.options import RunOptions, make_options
-from xaibench.pipeline.suite import read_suite
 from xaibench.results.tables import read_table
+from xaibench.setup.options import RunOptions, make_options
+from xaibench.setup.suite import read_suite
 
 fuzzed = settings(derandomize=True, deadline=None, max_examples=60, database=None)
 many = settings(fuzzed, max_examples=300)

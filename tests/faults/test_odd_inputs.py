@@ -11,11 +11,11 @@ from bad_row import SIDES, drawn, lopsided, scans, turned, written
 from PIL import Image
 from plugin_files import forget_plugin_files
 
+from xaibench.audit.audit import audit
 from xaibench.core.registry import bind
 from xaibench.core.roots import open_dataset
-from xaibench.pipeline.audit import audit
-from xaibench.pipeline.suite import read_suite
 from xaibench.results.tables import read_table
+from xaibench.setup.suite import read_suite
 
 IMAGE, MASK = "scans/a/0.png", "scans/a/0_mask.png"
 GREYS = np.arange(24 * 32, dtype=np.uint16).reshape(SIDES) // 3

@@ -13,7 +13,7 @@ from xaibench.core.passes.engine import Engine
 from xaibench.core.passes.question import Question
 from xaibench.core.passes.tape import Tape
 from xaibench.core.registry import bind
-from xaibench.pipeline.inputs import wrap
+from xaibench.explaining.inputs import wrap
 
 CLASSES, SIZE, SEEDS = 4, (64, 96), [5, 6, 7]
 

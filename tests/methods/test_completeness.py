@@ -16,7 +16,7 @@ from xaibench.core.passes.engine import Engine
 from xaibench.core.passes.question import Question
 from xaibench.core.passes.tape import Tape
 from xaibench.core.registry import bind, plugins
-from xaibench.pipeline.building import ModelWords
+from xaibench.setup.building import ModelWords
 
 CHEAP = {"resnet18", "squeezenet1_1", "small_resnet", "small_vgg", "gap_cnn"}
 SIDE = 96  # what Inception takes at least is 75

@@ -24,7 +24,7 @@ from xaibench.core.passes.tape import Tape
 from xaibench.core.registry import bind
 from xaibench.core.seeds import BatchGenerator
 from xaibench.core.superpixels import find_superpixels
-from xaibench.pipeline.inputs import wrap
+from xaibench.explaining.inputs import wrap
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Batch
 from xaibench.core.passes.head import find_head
 from xaibench.core.registry import bind
-from xaibench.pipeline.building import ModelWords
+from xaibench.setup.building import ModelWords
 
 NAMES = ["small_alexnet", "small_resnet", "small_vgg", "scratch_cnn"]
 CLASSES = 5

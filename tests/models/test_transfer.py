@@ -11,10 +11,10 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Batch
 from xaibench.core.passes.head import find_head
 from xaibench.core.registry import bind, plugins
-from xaibench.pipeline.building import ModelWords
-from xaibench.pipeline.optimise import make_optimiser
-from xaibench.pipeline.plan import make_plan
-from xaibench.pipeline.selection import select
+from xaibench.running.plan import make_plan
+from xaibench.setup.building import ModelWords
+from xaibench.setup.selection import select
+from xaibench.training.optimise import make_optimiser
 
 CLASSES = 4
 NETWORKS = [

@@ -7,9 +7,9 @@ import pytest
 from plugin_files import forget_plugin_files
 
 import xaibench
-from xaibench.pipeline.plan import make_plan
-from xaibench.pipeline.run import run_plan
-from xaibench.pipeline.selection import select
+from xaibench.running.plan import make_plan
+from xaibench.running.run import run_plan
+from xaibench.setup.selection import select
 
 METRICS = ("iou", "hit_rate", "drop_in_confidence")
 

@@ -5,10 +5,10 @@ from collections import Counter
 import numpy as np
 from PIL import Image
 
+from xaibench.audit.audit import audit
 from xaibench.core.registry import bind
 from xaibench.core.roots import open_dataset
 from xaibench.core.ultrasound import draw_lesion, draw_scan
-from xaibench.pipeline.audit import audit
 
 SHAPE = (90, 140)
 

@@ -10,13 +10,13 @@ from plugin_files import forget_plugin_files
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model
-from xaibench.pipeline.analyse import is_analysed
-from xaibench.pipeline.cells import Ledger
-from xaibench.pipeline.observations import Observations
-from xaibench.pipeline.plan import make_plan
-from xaibench.pipeline.run import run_plan
-from xaibench.pipeline.selection import select
+from xaibench.explaining.analyse import is_analysed
+from xaibench.explaining.observations import Observations
 from xaibench.results.folder import Place
+from xaibench.running.plan import make_plan
+from xaibench.running.run import run_plan
+from xaibench.setup.cells import Ledger
+from xaibench.setup.selection import select
 
 PLUGINS = '''
 """A classifier, an autoencoder and a segmentation network of a layer or two."""

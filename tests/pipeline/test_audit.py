@@ -12,9 +12,9 @@ from click.testing import CliRunner
 from PIL import Image
 from scans import SHAPE, copy, examine, fill, rescale, save, scan
 
+from xaibench.audit.audit import describe_audit, write_audit
 from xaibench.cli import cli
 from xaibench.core.reading.groups import read_groups
-from xaibench.pipeline.audit import describe_audit, write_audit
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ import pytest
 from scans import SHAPE, copy, examine, fill, rescale, save, scan
 from scipy.ndimage import gaussian_filter
 
+from xaibench.audit.audit import audit
 from xaibench.core.data import Box, Dataset, MaskLayer, Picture, Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.registry import bind
 from xaibench.core.roots import open_dataset
-from xaibench.pipeline.audit import audit
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from PIL import Image
 
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
-from xaibench.pipeline.cells import Ledger
-from xaibench.pipeline.describe_plan import describe_plan
-from xaibench.pipeline.made_from import data_parts, files_of, model_parts, tell_difference
-from xaibench.pipeline.renewal import renew
-from xaibench.pipeline.selection import select
 from xaibench.results.integrity import read_record, write_record
+from xaibench.running.describe_plan import describe_plan
+from xaibench.running.upgrade import renew
+from xaibench.setup.cells import Ledger
+from xaibench.setup.made_from import data_parts, files_of, model_parts, tell_difference
+from xaibench.setup.selection import select
 
 SHAPE = (9, 14)
 SMALL = {"models": ("gap_cnn",), "methods": ("gradcam",), "metrics": ("iou",), "seeds": (3,),
@@ -108,7 +108,7 @@ def test_a_wrapped_library_counts_for_its_adapters_alone(monkeypatch):
     selection = select({**SMALL, "dataset": "phantom[images=40]", "methods": ("gradcam", "captum")})
     ledger = Ledger(selection, 0, selection.models[0], 3)
     before = [ledger.maps_fingerprint(method) for method in selection.methods]
-    monkeypatch.setattr("xaibench.pipeline.made_from.version", lambda name: f"{name} 99")
+    monkeypatch.setattr("xaibench.setup.made_from.version", lambda name: f"{name} 99")
     after = [ledger.maps_fingerprint(method) for method in selection.methods]
     assert [one == other for one, other in zip(before, after, strict=True)] == [True, False]
 

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from xaibench.executors.schedule import Busy
-from xaibench.pipeline.cells import read_cell
-from xaibench.pipeline.claims import claimed, present
-from xaibench.pipeline.clearing import clear
-from xaibench.pipeline.forgive import forgive
-from xaibench.pipeline.selection import select
 from xaibench.results.integrity import read_record, write_record
+from xaibench.running.cleanup import clear
+from xaibench.running.locks import claimed, present
+from xaibench.running.retry import forgive
+from xaibench.setup.cells import read_cell
+from xaibench.setup.selection import select
 
 
 def test_a_claim_keeps_others_out_until_it_ends(tmp_path):

@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 
-from xaibench.pipeline.disk import describe_maps, most_bytes, taken_bytes
-from xaibench.pipeline.plan import make_plan
-from xaibench.pipeline.selection import select
+from xaibench.running.disk import describe_maps, most_bytes, taken_bytes
+from xaibench.running.plan import make_plan
+from xaibench.setup.selection import select
 
 METRICS = ("iou", "drop_in_confidence")
 
@@ -65,7 +65,7 @@ def test_the_plan_says_what_maps_take_and_what_is_free(given, tmp_path, monkeypa
     kilobytes = 1.5 * (len(selection.split(0).test) * 4 * (48**2 + 12**2) + 2 * names) / 1000
     assert line == f"raw maps: at most {kilobytes:.1f} kB on disk (--no-keep-maps keeps none)"
     usage = shutil._ntuple_diskusage(10**9, 10**9 - 12_345, 12_345)
-    monkeypatch.setattr("xaibench.pipeline.disk.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("xaibench.running.disk.shutil.disk_usage", lambda _: usage)
     assert "on disk, where 12.3 kB are free (" in describe_maps(selection, plan)[0]
 
 

@@ -6,8 +6,8 @@ from PIL import Image
 
 from xaibench.core.data import Dataset, MaskLayer, Sample
 from xaibench.core.errors import XaibenchError
-from xaibench.pipeline.first_look import look_at_files
-from xaibench.pipeline.options import RunOptions
+from xaibench.setup.file_check import look_at_files
+from xaibench.setup.options import RunOptions
 
 
 def scans(folder, count=6, *, mask=(slice(2, 30), slice(3, 40)), kind=np.uint8, top=200):

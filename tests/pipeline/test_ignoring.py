@@ -8,10 +8,10 @@ from xaibench.core.data import IGNORED, Picture
 from xaibench.core.loading import resize_picture
 from xaibench.core.maps import OK
 from xaibench.core.registry import bind, plugins
-from xaibench.pipeline.evidence import Asked, gather
-from xaibench.pipeline.explain import Maps, TestBatch
-from xaibench.pipeline.ignoring import ask_metric
-from xaibench.pipeline.score import LOST_MASK, score_batch
+from xaibench.explaining.evidence import Asked, gather
+from xaibench.explaining.explain import Maps, TestBatch
+from xaibench.explaining.ignoring import ask_metric
+from xaibench.explaining.score import LOST_MASK, score_batch
 
 PIXELWISE = sorted(n for n, plugin in plugins("metric").items() if plugin.traits.pixelwise)
 HEIGHT, WIDTH, LEFT = 7, 12, 9

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from xaibench.audit.leaks import find_leaks
 from xaibench.core.errors import XaibenchError
 from xaibench.core.store import read_json
-from xaibench.pipeline import plan as planning
-from xaibench.pipeline.describe_plan import describe_plan
-from xaibench.pipeline.leaks import find_leaks
-from xaibench.pipeline.plan import make_plan
-from xaibench.pipeline.selection import select
+from xaibench.running import plan as planning
+from xaibench.running.describe_plan import describe_plan
+from xaibench.running.plan import make_plan
+from xaibench.setup.selection import select
 
 
 @pytest.fixture

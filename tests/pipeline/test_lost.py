@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from xaibench.executors.schedule import LostWorkerError, Queue
-from xaibench.pipeline import run as running
+from xaibench.running import run as running
 
 
 @pytest.fixture

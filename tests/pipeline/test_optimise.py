@@ -10,11 +10,11 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Batch, Classifier, cross_entropy
 from xaibench.core.recipe import AUGMENTATIONS, read_schedule
 from xaibench.core.splits import make_split
-from xaibench.pipeline.cells import Ledger
-from xaibench.pipeline.optimise import make_optimiser, make_schedule
-from xaibench.pipeline.options import make_options
-from xaibench.pipeline.selection import Selection
-from xaibench.pipeline.train import Trainer
+from xaibench.setup.cells import Ledger
+from xaibench.setup.options import make_options
+from xaibench.setup.selection import Selection
+from xaibench.training.optimise import make_optimiser, make_schedule
+from xaibench.training.train import Trainer
 
 CPU = torch.device("cpu")
 

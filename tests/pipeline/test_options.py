@@ -1,8 +1,8 @@
 import pytest
 
 from xaibench.core.errors import XaibenchError
-from xaibench.pipeline.options import RunOptions, make_options
-from xaibench.pipeline.selection import select
+from xaibench.setup.options import RunOptions, make_options
+from xaibench.setup.selection import select
 
 
 def test_what_is_given_beats_the_recipe_and_the_recipe_the_default():

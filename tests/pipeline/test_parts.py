@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from xaibench.core.loading import Loader
-from xaibench.pipeline.jobs import Step
-from xaibench.pipeline.part_files import PartFiles
-from xaibench.pipeline.plan import make_plan
-from xaibench.pipeline.run import run_plan
-from xaibench.pipeline.selection import select
-from xaibench.pipeline.tasks import tasks_of
-from xaibench.pipeline.work import Workshop
+from xaibench.explaining.part_files import PartFiles
+from xaibench.running.plan import make_plan
+from xaibench.running.run import run_plan
+from xaibench.running.tasks import tasks_of
+from xaibench.running.work import Workshop
+from xaibench.setup.jobs import Step
+from xaibench.setup.selection import select
 
 METHODS = ("gradcam", "flaky", "spn")
 METRICS = ("iou", "iou_tuned", "drop_in_confidence", "pxap", "iou_best", "max_box_acc")

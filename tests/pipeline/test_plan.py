@@ -2,8 +2,8 @@ import pytest
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.registry import bind, plugins
-from xaibench.pipeline.rehearsal import rehearse
-from xaibench.pipeline.selection import control_plugins, select
+from xaibench.explaining.trial import rehearse
+from xaibench.setup.selection import control_plugins, select
 
 MODELS = {"pocket", "pocket_saliency"}
 NEW_MODELS = {(fold, model, seed) for fold in (0, 1) for model in MODELS for seed in (0, 1)}

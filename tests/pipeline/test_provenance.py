@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from xaibench.pipeline import provenance
-from xaibench.pipeline.provenance import each_once, is_of_today, mixed_versions
 from xaibench.results.integrity import read_record
+from xaibench.setup import provenance
+from xaibench.setup.provenance import each_once, is_of_today, mixed_versions
 
 ADDED = {"methods": ("gradcam", "spn", "gradient"), "models": ("pocket",), "seeds": (0,),
          "controls": False}  # fmt: skip

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 import torch
 
-from xaibench.pipeline.selection import select
-from xaibench.pipeline.train import Trainer
+from xaibench.setup.selection import select
+from xaibench.training.train import Trainer
 
 CPU = torch.device("cpu")
 

@@ -11,9 +11,9 @@ from torch.nn.functional import interpolate
 import xaibench
 from xaibench.core import fingerprints, registry
 from xaibench.core.fingerprints import fingerprint
-from xaibench.pipeline.describe import describe_protocol
-from xaibench.pipeline.plan import make_plan
-from xaibench.pipeline.selection import control_plugins, select
+from xaibench.running.plan import make_plan
+from xaibench.running.run_record import describe_protocol
+from xaibench.setup.selection import control_plugins, select
 
 COLUMNS = "dataset,split,fold,model,seed,method,sample,metric,value,status"
 

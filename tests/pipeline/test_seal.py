@@ -6,11 +6,11 @@ import re
 import pytest
 
 from xaibench.core.errors import XaibenchError
-from xaibench.pipeline.gather import load_scores
 from xaibench.report.facts.material import read_material
 from xaibench.report.judging.chapter import judge_all
 from xaibench.report.write import write_tables
 from xaibench.results.seal import changed_since
+from xaibench.running.collect import load_scores
 
 HISTORY = "models/phantom-images=48/kfold-2-fold0/pocket/seed1/history.csv"
 

@@ -15,11 +15,11 @@ from xaibench.cli import cli
 from xaibench.core.errors import XaibenchError
 from xaibench.core.registry import load_plugin_file
 from xaibench.core.store import read_json
-from xaibench.pipeline.selection import select
-from xaibench.pipeline.submission.file import MapsFile
-from xaibench.pipeline.submission.score import score_submission
-from xaibench.pipeline.submission.setting import setting_of_options, setting_of_run
 from xaibench.report.write import write_report
+from xaibench.setup.selection import select
+from xaibench.submission.file import MapsFile
+from xaibench.submission.score import score_submission
+from xaibench.submission.setting import setting_of_options, setting_of_run
 
 ROW = ["dataset", "split", "fold", "model", "seed", "sample", "metric", "value", "status"]
 MAPS = "cells/phantom-images=48/kfold-2-fold{fold}/{model}/seed{seed}/{method}/maps.npz"

@@ -2,8 +2,8 @@ import pytest
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.store import read_json
-from xaibench.pipeline.options import make_options
-from xaibench.pipeline.suite import read_suite
+from xaibench.setup.options import make_options
+from xaibench.setup.suite import read_suite
 
 TWO_PARTS = """
 dataset = "phantom[images=48]"

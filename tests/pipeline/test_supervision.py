@@ -8,11 +8,11 @@ import pytest
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.supervision import declare
-from xaibench.pipeline.plan import make_plan
-from xaibench.pipeline.selection import select
 from xaibench.report.facts.material import read_material
 from xaibench.report.judging.chapter import judge_all
 from xaibench.report.wording.document import to_markdown
+from xaibench.running.plan import make_plan
+from xaibench.setup.selection import select
 
 CHECKPOINTS = str(Path(__file__).parents[1] / "checkpoint_plugins.py")
 MODELS = ("pocket", "pocket_saliency", "drawing", "drawing[says=boxes,share=0.4,trained=true]",

@@ -9,11 +9,11 @@ import torch
 
 import xaibench
 from xaibench.core.registry import bind
-from xaibench.pipeline.building import ModelWords
-from xaibench.pipeline.describe_plan import describe_plan
-from xaibench.pipeline.jobs import Job
-from xaibench.pipeline.plan import make_plan
-from xaibench.pipeline.selection import select
+from xaibench.running.describe_plan import describe_plan
+from xaibench.running.plan import make_plan
+from xaibench.setup.building import ModelWords
+from xaibench.setup.jobs import Job
+from xaibench.setup.selection import select
 
 SPECS = ("checkpoint", "checkpoint[at=2]", "checkpoint[mean=0.1]")
 SETTINGS = {

@@ -9,9 +9,9 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import finish
 from xaibench.core.overlap import GRID
 from xaibench.core.store import read_json
-from xaibench.pipeline.selection import select
-from xaibench.pipeline.tuning import Tuning
+from xaibench.explaining.tuning import Tuning
 from xaibench.results.maps import MapReader
+from xaibench.setup.selection import select
 
 
 def jaccard(values, mask, threshold):

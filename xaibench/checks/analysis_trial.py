@@ -6,7 +6,7 @@ from typing import Any
 
 from xaibench.checks.state import Given, isolated
 from xaibench.core.plugin import Bound, Plugin
-from xaibench.pipeline.rehearsal import make_up
+from xaibench.explaining.trial import make_up
 
 # Each has a test image at least, and `normal` is what anomalies differ from.
 NAMES, TRAINING, COUNT = ("normal", "benign", "malignant"), 60, 30

@@ -9,7 +9,7 @@ from xaibench.checks.dataset_trial import DatasetTrial
 from xaibench.checks.rule import Broken, Doubtful, Rule, Skipped, rule
 from xaibench.core.data import read_files
 from xaibench.core.errors import XaibenchError
-from xaibench.pipeline.options import make_options
+from xaibench.setup.options import make_options
 
 RULES: list[Rule] = []
 _CHANNELS = 3

@@ -18,9 +18,9 @@ from xaibench.core.passes.device import set_up
 from xaibench.core.passes.engine import Engine
 from xaibench.core.passes.memory import forget_peak, held_memory, peak_memory
 from xaibench.core.plugin import Bound
-from xaibench.pipeline.evidence import gather
-from xaibench.pipeline.explain import Maps, TestBatch, question_for, record
-from xaibench.pipeline.rehearsal import make_up
+from xaibench.explaining.evidence import gather
+from xaibench.explaining.explain import Maps, TestBatch, question_for, record
+from xaibench.explaining.trial import make_up
 
 SIDE, MOST = 224, 8
 _KIND = "label"

@@ -16,7 +16,7 @@ from xaibench.core.model import evaluating
 from xaibench.core.passes.device import set_up
 from xaibench.core.passes.engine import Engine
 from xaibench.core.plugin import Bound, Plugin
-from xaibench.pipeline.explain import TestBatch, question_for, record
+from xaibench.explaining.explain import TestBatch, question_for, record
 
 COUNT = 3
 _KIND = "label"

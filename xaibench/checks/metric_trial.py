@@ -13,8 +13,8 @@ from xaibench.checks.rule import Broken
 from xaibench.checks.state import Given, isolated
 from xaibench.core.maps import OK
 from xaibench.core.plugin import Bound, Plugin
-from xaibench.pipeline.evidence import Asked, gather
-from xaibench.pipeline.explain import Maps, TestBatch
+from xaibench.explaining.evidence import Asked, gather
+from xaibench.explaining.explain import Maps, TestBatch
 
 COUNT = 16
 ASKED = Asked(explain=lambda images: images.mean(dim=1), tuned_threshold=0.4)

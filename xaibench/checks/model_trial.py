@@ -12,7 +12,7 @@ from xaibench.checks.state import isolated
 from xaibench.core.model import Batch, Model, evaluating
 from xaibench.core.passes.acceptance import accept
 from xaibench.core.plugin import Bound, Plugin
-from xaibench.pipeline.building import ModelWords, numbered
+from xaibench.setup.building import ModelWords, numbered
 
 # Logits, and what a model has of its own, by name.
 Given = dict[str, Tensor]

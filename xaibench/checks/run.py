@@ -38,7 +38,7 @@ from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind, load_plugin_file, plugins
 from xaibench.core.spec import parse_spec
 from xaibench.core.suggest import did_you_mean
-from xaibench.pipeline.building import missing_word
+from xaibench.setup.building import missing_word
 
 # What can be told without running the plugin stands before what can't.
 RULES: dict[str, list[Rule]] = {

@@ -9,7 +9,7 @@ from xaibench.commands.complete import some_of
 from xaibench.commands.options import command_line, end_with, given_ones, say, talking
 from xaibench.commands.run import run_options, show
 from xaibench.core.logs import logged_to
-from xaibench.pipeline.options import RunOptions, listed
+from xaibench.setup.options import RunOptions, listed
 
 # What explaining alone needs, and what has a shorter name here.
 _ELSEWHERE = frozenset({
@@ -33,10 +33,10 @@ def analyse(models: str | None, analyses: str, **given: Any) -> None:
     Trains the networks, or takes those that a run with the same options left in --out, and writes
     analyses.csv, leaderboard.md, and figures below analyses/.
     """
-    from xaibench.pipeline.describe_plan import describe_plan
-    from xaibench.pipeline.plan import make_plan
-    from xaibench.pipeline.run import run_plan
-    from xaibench.pipeline.selection import select
+    from xaibench.running.describe_plan import describe_plan
+    from xaibench.running.plan import make_plan
+    from xaibench.running.run import run_plan
+    from xaibench.setup.selection import select
 
     chosen = given_ones(given)
     chosen |= {"models": listed(models)} if models else {}

@@ -27,11 +27,11 @@ def audit(dataset: str, data_root: str, out: str) -> None:
     An error is a file at which a run would stop: unreadable, or a mask that doesn't fit. A warning
     changes numbers; a note is good to know. The exit code is 1 where there are errors, else 0.
     """
+    from xaibench.audit.audit import audit as look
+    from xaibench.audit.audit import describe_audit, write_audit
     from xaibench.core.registry import bind
     from xaibench.core.roots import open_dataset
     from xaibench.core.store import folder_name
-    from xaibench.pipeline.audit import audit as look
-    from xaibench.pipeline.audit import describe_audit, write_audit
 
     bound = bind("dataset", dataset)
     found = look(open_dataset(bound.whole, data_root))

@@ -11,7 +11,7 @@ from xaibench.commands.options import command_line, end_with, given_ones, say, t
 from xaibench.commands.run import run_options
 from xaibench.core.errors import XaibenchError
 from xaibench.core.logs import logged_to
-from xaibench.pipeline.options import flag
+from xaibench.setup.options import flag
 
 _OF_WEIGHTS = ("weights", "image_size", "classes")
 
@@ -56,9 +56,9 @@ def explain(
     random numbers draw others than in the run.
     """
     from xaibench.core.spec import split_list
-    from xaibench.pipeline.explain_files import PictureExplainer, choose_methods
-    from xaibench.pipeline.pictures import find_pictures
-    from xaibench.pipeline.ready import model_of_run, model_of_weights
+    from xaibench.explaining.explain_files import PictureExplainer, choose_methods
+    from xaibench.explaining.pictures import find_pictures
+    from xaibench.explaining.stored_model import model_of_run, model_of_weights
     from xaibench.report.explained import describe, write_explanations
 
     chosen = given_ones(given)

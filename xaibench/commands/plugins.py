@@ -42,7 +42,7 @@ def metrics(name: str | None) -> None:
     """
     from xaibench.core.definition import define
     from xaibench.core.registry import bind, plugins
-    from xaibench.pipeline.rehearsal import rehearse
+    from xaibench.explaining.trial import rehearse
     from xaibench.report.facts.traits import FAMILIES
 
     if name:
@@ -105,7 +105,7 @@ def layers(model: str, image_size: int, layer: str, classes: int | None) -> None
     MODEL is one of `xaibench list models`, with options, or any classification network of
     torchvision.
     """
-    from xaibench.pipeline.layers import describe_layers
+    from xaibench.explaining.layers import describe_layers
 
     for line in describe_layers(model, image_size, layer, classes):
         click.echo(line)

@@ -20,7 +20,6 @@ from xaibench.commands.options import (
 )
 from xaibench.core.errors import XaibenchError
 from xaibench.core.logs import logged_to
-from xaibench.pipeline.options import RunOptions, flag
 from xaibench.results.folder import (
     ANALYSES_FILE,
     BOARD_MARKDOWN_FILE,
@@ -29,6 +28,7 @@ from xaibench.results.folder import (
     PAGE_FILE,
     SCORES_FILE,
 )
+from xaibench.setup.options import RunOptions, flag
 
 Command = Callable[..., None]
 _SHOWN = (PAGE_FILE, BOARD_MARKDOWN_FILE, SCORES_FILE, CLASSIFICATION_FILE, ANALYSES_FILE,
@@ -91,7 +91,7 @@ def run(suite: Path | None, profile: str, part: str, dry_run: bool, **given: Any
     Without a dataset the embedded phantom runs, with small networks, in a few minutes.
     """
     from xaibench.core.progress import progress_bar
-    from xaibench.pipeline.suite import SuitePart, read_suite
+    from xaibench.setup.suite import SuitePart, read_suite
 
     chosen = given_ones(given)
     if suite is None and (profile or part):
@@ -120,12 +120,12 @@ def run(suite: Path | None, profile: str, part: str, dry_run: bool, **given: Any
 def _run(options: dict[str, Any], origin: Mapping[str, str], *, dry_run: bool) -> list[str]:
     """Plan, run and report; return what failed."""
     from xaibench.core.screen import amount, clock
-    from xaibench.pipeline.describe_plan import describe_plan
-    from xaibench.pipeline.disk import describe_maps, taken_bytes
-    from xaibench.pipeline.estimate import estimate_seconds
-    from xaibench.pipeline.plan import make_plan
-    from xaibench.pipeline.run import run_plan
-    from xaibench.pipeline.selection import select
+    from xaibench.running.describe_plan import describe_plan
+    from xaibench.running.disk import describe_maps, taken_bytes
+    from xaibench.running.estimate import estimate_seconds
+    from xaibench.running.plan import make_plan
+    from xaibench.running.run import run_plan
+    from xaibench.setup.selection import select
 
     started = time.monotonic()
     selection = select(options)

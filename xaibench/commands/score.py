@@ -10,7 +10,7 @@ from xaibench.commands.complete import one_of
 from xaibench.commands.options import command_line, given_ones, say, talking
 from xaibench.commands.run import run_options, show
 from xaibench.core.errors import XaibenchError
-from xaibench.pipeline.options import flag
+from xaibench.setup.options import flag
 
 # A run's protocol comes with the run; these change no score.
 _WITH_RUN = frozenset({"batch_size", "device", "data_root", "out", "plugin"})
@@ -60,8 +60,8 @@ def score(
     ('benign/benign (1)', as in splits/*.csv), or the arrays 'ids' and 'maps' (N, h, w).
     '--split all' scores every sample of the dataset.
     """
-    from xaibench.pipeline.submission.score import score_submission
-    from xaibench.pipeline.submission.setting import setting_of_options, setting_of_run
+    from xaibench.submission.score import score_submission
+    from xaibench.submission.setting import setting_of_options, setting_of_run
 
     chosen = given_ones(given)
     if run is None:

@@ -15,9 +15,9 @@ from xaibench.diagnostics.finding import FAIL, PASS, UNDECIDED, Finding
 from xaibench.diagnostics.interval import ENDS, resampled_means
 from xaibench.diagnostics.resemblance import Floats
 from xaibench.diagnostics.subject import Subject
-from xaibench.pipeline.evidence import gather
-from xaibench.pipeline.explain import Maps
-from xaibench.pipeline.score import score_batch
+from xaibench.explaining.evidence import gather
+from xaibench.explaining.explain import Maps
+from xaibench.explaining.score import score_batch
 
 NAME = "baseline_sensitivity"
 # At 0.5 a quarter of all pairs of methods have changed places.

@@ -23,10 +23,10 @@ from xaibench.diagnostics import (
 from xaibench.diagnostics.document import to_markdown
 from xaibench.diagnostics.finding import Finding, tabulate
 from xaibench.diagnostics.subject import Subject, open_subject
-from xaibench.pipeline.options import listed
-from xaibench.pipeline.selection import Selection, select
 from xaibench.results.folder import RUN_FILE
 from xaibench.results.stored_run import options_of
+from xaibench.setup.options import listed
+from xaibench.setup.selection import Selection, select
 
 _log = logging.getLogger(__name__)
 CHECKS = (randomization.NAME, classifier_dependence.NAME, baseline_sensitivity.NAME)

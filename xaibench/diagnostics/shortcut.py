@@ -19,9 +19,9 @@ from xaibench.diagnostics.interval import interval
 from xaibench.diagnostics.resemblance import Floats
 from xaibench.diagnostics.subject import explain
 from xaibench.diagnostics.twins import ABSENT, LYING, SILENT, TELLING, labels_of, pictures, twin
-from xaibench.pipeline.building import missing_word
-from xaibench.pipeline.explain import Maps, TestBatch
-from xaibench.pipeline.selection import Selection
+from xaibench.explaining.explain import Maps, TestBatch
+from xaibench.setup.building import missing_word
+from xaibench.setup.selection import Selection
 
 NAME = "shortcut"
 # On one image in five more than for the twin that has no reason to look at the marker.

@@ -19,12 +19,12 @@ from xaibench.core.passes.device import choose_device, place_images
 from xaibench.core.passes.engine import Engine
 from xaibench.core.plugin import Bound
 from xaibench.core.seeds import seed_of
-from xaibench.pipeline.cells import Ledger
-from xaibench.pipeline.explain import Maps, TestBatch, ask, finish_maps, record, restore
-from xaibench.pipeline.selection import Selection
-from xaibench.pipeline.trained import Predictions, load_model
+from xaibench.explaining.explain import Maps, TestBatch, ask, finish_maps, record, restore
 from xaibench.results.folder import PREDICTIONS_FILE
 from xaibench.results.maps import MapReader, map_files
+from xaibench.setup.cells import Ledger
+from xaibench.setup.selection import Selection
+from xaibench.training.trained import Predictions, load_model
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from xaibench.core.registry import bind
 from xaibench.core.roots import open_dataset
 from xaibench.core.seeds import seed_of
 from xaibench.core.store import folder_name, write_with
-from xaibench.pipeline.selection import Selection
+from xaibench.setup.selection import Selection
 
 # How often a marker agrees with the class.
 TELLING, SILENT, LYING, ABSENT = 1.0, 0.5, 1e-9, 0.0

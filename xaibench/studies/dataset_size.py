@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from xaibench.pipeline.selection import Selection
 from xaibench.report.judging.arms import Arm
+from xaibench.setup.selection import Selection
 from xaibench.studies.design import Design, Point, Study, shares
 
 _SHARES = ("0.1", "0.25", "0.5", "0.75", "1")

@@ -7,8 +7,8 @@ from typing import Any
 from xaibench.core.errors import XaibenchError
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
-from xaibench.pipeline.selection import Selection
 from xaibench.report.judging.arms import Arm
+from xaibench.setup.selection import Selection
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from xaibench.core.errors import XaibenchError
-from xaibench.pipeline.selection import Selection
 from xaibench.report.judging.arms import Arm
+from xaibench.setup.selection import Selection
 from xaibench.studies.design import Design, Point, Study, model_with, vary
 
 _WIDTHS = ("16-16-16-16", "16-16-32-32", "32-32-32-32", "32-32-64-64", "64-64-64-64")

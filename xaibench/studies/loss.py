@@ -5,8 +5,8 @@ from itertools import product
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.suggest import did_you_mean
-from xaibench.pipeline.selection import Selection
 from xaibench.report.judging.arms import Arm
+from xaibench.setup.selection import Selection
 from xaibench.studies.design import Design, Point, Study, model_with, vary
 
 # The first level of each factor is what the others are compared with.

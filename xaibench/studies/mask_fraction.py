@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from xaibench.core.errors import XaibenchError
-from xaibench.pipeline.selection import Selection
 from xaibench.report.judging.arms import Arm
+from xaibench.setup.selection import Selection
 from xaibench.studies.design import Design, Point, Study, shares
 
 _FRACTIONS = ("0", "0.05", "0.1", "0.25", "0.5", "1")

@@ -12,14 +12,14 @@ from xaibench.core.logs import logged_to
 from xaibench.core.progress import progress_bar
 from xaibench.core.store import folder_name
 from xaibench.core.suggest import did_you_mean
-from xaibench.pipeline.describe_plan import describe_plan
-from xaibench.pipeline.estimate import estimate_seconds, passes_of_all
-from xaibench.pipeline.options import flag
-from xaibench.pipeline.plan import Plan, make_plan
-from xaibench.pipeline.run import run_plan
-from xaibench.pipeline.selection import Selection, select
-from xaibench.pipeline.tasks import tasks_of
 from xaibench.report.study import About, write_study
+from xaibench.running.describe_plan import describe_plan
+from xaibench.running.estimate import estimate_seconds, passes_of_all
+from xaibench.running.plan import Plan, make_plan
+from xaibench.running.run import run_plan
+from xaibench.running.tasks import tasks_of
+from xaibench.setup.options import flag
+from xaibench.setup.selection import Selection, select
 from xaibench.studies import dataset_size, filters, loss, mask_fraction
 from xaibench.studies.design import Design, Point, Study
 

@@ -1,0 +1,87 @@
+"""Samples that show the same: copies, near-duplicates, and what their labels say about it."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from xaibench.audit.examine import Facts, Finding, Severity
+from xaibench.core.data import Sample
+from xaibench.core.reading.copies import gather
+from xaibench.core.reading.duplicates import find_near_duplicates, join_pairs
+
+_NAMED = 3
+_SMALLEST = 32
+"""Side below which images are compared for copies only: one handwritten digit is like another."""
+
+
+class Tie(NamedTuple):
+    """Two samples by their places; ``likeness`` is None where all pixels are the same."""
+
+    first: int
+    second: int
+    likeness: float | None
+
+
+def find_ties(facts: Sequence[Facts]) -> list[Tie]:
+    """Return which samples show the same, in order.
+
+    Of many copies each is tied to the first of every label, which joins them all.
+    """
+    places = [place for place, each in enumerate(facts) if each.imprint is not None]
+    copies: set[Tie] = set()
+    for group in gather(places, lambda place: facts[place].pixels):
+        firsts = {facts[place].sample.label: place for place in reversed(group)}
+        for place in group:
+            pairs = ((min(place, first), max(place, first)) for first in firsts.values())
+            copies.update(Tie(*pair, None) for pair in pairs if pair[0] != pair[1])
+    places = [place for place in places if min(facts[place].size) >= _SMALLEST]
+    imprints = [imprint for place in places if (imprint := facts[place].imprint)]
+    near = [
+        Tie(places[pair.first], places[pair.second], pair.likeness)
+        for pair in find_near_duplicates(imprints)
+        if facts[places[pair.first]].pixels != facts[places[pair.second]].pixels
+    ]
+    return sorted([*copies, *near], key=lambda tie: (tie.first, tie.second))
+
+
+def name_groups(facts: Sequence[Facts], ties: Sequence[Tie]) -> dict[str, str]:
+    """Return the group of each sample that hangs together with others; its first one names it."""
+    heads = join_pairs(len(facts), [(tie.first, tie.second) for tie in ties])
+    shared = {head for place, head in enumerate(heads) if place != head}
+    return {
+        each.sample.id: facts[head].sample.id
+        for each, head in zip(facts, heads, strict=True)
+        if head in shared
+    }
+
+
+def judge_ties(
+    facts: Sequence[Facts], ties: Sequence[Tie], classes: Sequence[str]
+) -> Iterator[Finding]:
+    """Yield one finding for each sample and kind of tie; its detail names the other samples.
+
+    A tie within a group of the dataset's own is only a note, for no split parts it.
+    """
+    found: dict[tuple[int, str], list[tuple[int, float | None]]] = {}
+    for first, second, likeness in ties:
+        for one, other in ((first, second), (second, first)):
+            kind = "exact_copy" if likeness is None else "near_duplicate"
+            if facts[one].sample.label != facts[other].sample.label:
+                kind = "label_conflict"
+            found.setdefault((one, kind), []).append((other, likeness))
+    for (place, kind), others in found.items():
+        sample = facts[place].sample
+        apart = any(not _grouped(sample, facts[other].sample) for other, _ in others)
+        severity: Severity = "warning" if apart or kind == "label_conflict" else "note"
+        named = [_name(facts[other].sample, likeness, classes) for other, likeness in others]
+        more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+        detail = f"{classes[sample.label]}; as {', '.join(named[:_NAMED])}{more}"
+        yield Finding(sample.id, kind, severity, detail)
+
+
+def _grouped(one: Sample, other: Sample) -> bool:
+    return bool(one.group) and one.group == other.group
+
+
+def _name(sample: Sample, likeness: float | None, classes: Sequence[str]) -> str:
+    degree = "same pixels" if likeness is None else f"likeness {likeness:.2f}"
+    return f"{sample.id} ({classes[sample.label]}, {degree})"

@@ -1,0 +1,1 @@
+"""Maps of a trained model and their scores, batch by batch."""

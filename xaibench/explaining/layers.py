@@ -1,0 +1,133 @@
+"""What `xaibench layers` tells of a network: the CAM layer, why that one, and which others."""
+
+from collections.abc import Iterator
+from itertools import islice
+
+import torch
+import torchvision
+from torch import Tensor
+
+from xaibench.core.errors import XaibenchError
+from xaibench.core.model import Model, evaluating
+from xaibench.core.networks.backbone import build_classifier
+from xaibench.core.networks.known_layers import known_layer
+from xaibench.core.passes.head import Head, find_head
+from xaibench.core.passes.layer_names import full_name, short_name
+from xaibench.core.passes.layers import cam_layer_of, find_cam_layer, spatial_layers
+from xaibench.core.passes.spatial import SpatialLayer
+from xaibench.core.registry import bind, plugins
+from xaibench.core.spec import parse_spec
+from xaibench.core.suggest import did_you_mean
+from xaibench.setup.building import ModelWords, UnbuiltError, build_model, numbered, try_out
+
+_SHOWN, _TOKENS = 12, 3
+# SqueezeNet's logits pass a ReLU: of only a few, random weights may leave none above 0.
+_CLASSES = 10
+
+
+def describe_layers(
+    spec: str, size: int, layer: str = "", classes: int | None = None
+) -> Iterator[str]:
+    """Yield lines about a model's layers.
+
+    Args:
+        spec: a model plugin with options, or any classification network of torchvision.
+        size: side of the images.
+        layer: the one to look at; empty takes what CAMs read.
+        classes: their number, where the model's weights fix it.
+
+    Raises:
+        XaibenchError: there is no such model or layer, it doesn't take such images, or its weights
+            are made for another number of classes.
+    """
+    if size < 1:
+        raise XaibenchError(f"--image-size {size}: at least 1.")
+    images = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(0)  # The same network, the same answer.
+    try:
+        model = build_any(spec, ModelWords(numbered(classes or _CLASSES), size), images)
+    except UnbuiltError as error:
+        if classes is not None:
+            raise
+        raise XaibenchError(
+            f"{error} It was asked for {_CLASSES} classes; give --classes if its weights are made "
+            "for another number."
+        ) from error
+    if layer and not model.classifies:
+        raise XaibenchError(
+            f"--layer {layer}: {spec} doesn't classify, so that no method reads a layer of it."
+        )
+    yield f"{spec}, images of {size} x {size}"
+    if model.classifies:
+        yield from _describe(model, images, layer)
+    else:
+        yield "CAM layer: none, as it doesn't classify; its methods read its own outputs"
+
+
+def _describe(model: Model, images: Tensor, layer: str) -> Iterator[str]:
+    why = choose_layer(model, images, layer)
+    chosen = cam_layer_of(model, images)
+    with evaluating(model):
+        head = find_head(model, images)
+    yield f"CAM layer: {short_name(chosen.name)} ({why})"
+    yield f"  {type(chosen.module).__name__}, {_form(chosen)} activations{_origin(chosen)}"
+    yield f"  behind it: {_about(head)}"
+    yield f"layers that --layer could name, the last {_SHOWN}:"
+    for other in islice(spatial_layers(model, images), _SHOWN):
+        name, kind = short_name(other.name), type(other.module).__name__
+        yield f"  {name:44} {kind:24} {_form(other)}{_origin(other)}"
+
+
+def build_any(spec: str, words: ModelWords, images: Tensor) -> Model:
+    """Build a model plugin, or any classification network of torchvision.
+
+    Raises:
+        XaibenchError: there is no such model, or it doesn't take such images.
+    """
+    name, given = parse_spec(spec)
+    networks = torchvision.models.list_models(module=torchvision.models)
+    known = plugins("model")
+    if name in known:
+        return build_model(bind("model", spec), words, images)
+    if name not in networks or given:
+        raise XaibenchError(
+            f"there is no model '{spec}'{did_you_mean(spec, [*known, *networks])}; name one of "
+            "`xaibench list models`, or a classification network of torchvision."
+        )
+    model = build_classifier(name, words.classes, words.weights)
+    try_out(model, spec, images)
+    return model
+
+
+def choose_layer(model: Model, images: Tensor, layer: str) -> str:
+    """Set the CAM layer where it isn't, and say why it is this one.
+
+    Raises:
+        XaibenchError: no layer suits, or none has that name.
+    """
+    if layer:
+        model.cam_layer = full_name(model, layer)
+        return "set by --layer"
+    if model.cam_layer is None:
+        model.cam_layer = find_cam_layer(model, images)
+        return "found: the last map that all logits depend on"
+    known = known_layer(getattr(model, "network", model))
+    if known and model.cam_layer == full_name(model, known):
+        return "the table of known networks"
+    return "set by the model"
+
+
+def _form(layer: SpatialLayer) -> str:
+    return " x ".join(map(str, layer.shape))
+
+
+def _origin(layer: SpatialLayer) -> str:
+    return ", from tokens" if layer.rank == _TOKENS else ""
+
+
+def _about(head: Head) -> str:
+    if head.weights is not None:
+        return "pooling and one linear layer: `cam` works, `ablationcam` in closed form"
+    if head.pooled:
+        return "pooling, then more than a linear layer: no `cam`"
+    return "layers that see positions: no `cam`"

@@ -1,0 +1,166 @@
+"""What a trained model shows of each image: the words of analyses, made once and kept on disk."""
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from xaibench.core.data import Sample
+from xaibench.core.errors import XaibenchError
+from xaibench.core.fingerprints import checksum, code_of, fingerprint
+from xaibench.core.model import Model
+from xaibench.core.passes.device import place_images
+from xaibench.core.passes.engine import Engine
+from xaibench.core.progress import progress_bar
+from xaibench.core.seeds import seed_of
+from xaibench.core.store import write_with
+from xaibench.results.folder import PREDICTIONS_FILE
+from xaibench.results.integrity import is_intact, read_record, write_record
+from xaibench.results.tables import read_table
+from xaibench.setup.cells import Ledger
+
+Array = NDArray[np.generic]
+# Of a model and a full pass: images (B, C, H, W) and masks of their classes (B, H, W) -> (B, ...).
+Look = Callable[[Model, Tensor, Tensor], Tensor]
+_LARGEST_SEED = 2**32
+
+
+class Observations:
+    """The words of `core.contract.ANALYSIS_WORDS` for one trained model.
+
+    Embeddings, errors and pixel counts are made at the first call and stored, so that another
+    analysis, or a run that was stopped, doesn't make them again.
+    """
+
+    def __init__(self, ledger: Ledger, model: Model) -> None:
+        self._ledger, self._engine = ledger, Engine(model, fold=False)
+        self._split = ledger.selection.split(ledger.fold)
+        self._folder = ledger.selection.layout.observation_folder(ledger.place)
+        self.class_names = tuple(ledger.selection.dataset.classes)
+        self.samples = np.array([sample.id for sample in self._split.test])
+        self.groups = np.array([sample.group for sample in self._split.test])
+        self.labels = _labels(self._split.test)
+        self.train_labels = _labels(self._split.train)
+        self.seed = seed_of(ledger.seed, "analysis") % _LARGEST_SEED
+
+    @cached_property
+    def embeddings(self) -> Array:
+        """``(N, D)`` of the test images."""
+        return self._collect("embeddings", self._split.test, _embed)
+
+    @cached_property
+    def train_embeddings(self) -> Array:
+        """``(M, D)`` of the training images."""
+        return self._collect("train_embeddings", self._split.train, _embed)
+
+    @cached_property
+    def errors(self) -> Array:
+        """``(N,)`` of the test images."""
+        return self._collect("errors", self._split.test, _reconstruct)
+
+    @cached_property
+    def train_errors(self) -> Array:
+        """``(M,)`` of the training images."""
+        return self._collect("train_errors", self._split.train, _reconstruct)
+
+    @cached_property
+    def pixel_confusion(self) -> Array:
+        """``(N, 1 + K, 1 + K)`` of the test images."""
+        return self._collect("pixel_confusion", self._split.test, _name_pixels)
+
+    @cached_property
+    def predictions(self) -> Array | None:
+        """``(N,)`` as the run stored them; None where the model doesn't classify."""
+        found = self._stored(["prediction"])
+        return None if found is None else found[:, 0].astype(np.int64)
+
+    @cached_property
+    def confidences(self) -> Array | None:
+        """``(N, K)``, likewise."""
+        return self._stored([f"confidence_{index}" for index in range(len(self.class_names))])
+
+    def _stored(self, columns: list[str]) -> NDArray[np.float64] | None:
+        if not self._engine.model.classifies:
+            return None
+        table = read_table(self._ledger.folder / PREDICTIONS_FILE).set_index("sample")
+        return np.asarray(table.loc[self.samples, columns], float)
+
+    def _collect(self, word: str, samples: Sequence[Sample], look: Look) -> Array:
+        path, record = self._folder / f"{word}.npy", self._folder / f"{word}.json"
+        made_from = fingerprint(*weights_of(self._ledger), code_of("explaining/observations"))
+        known = read_record(record)
+        if known.get("fingerprint") == made_from and is_intact(path, known["sha256"]):
+            stored: Array = np.load(path)
+            return stored
+        found = self._walk(word, samples, look)
+        if not np.isfinite(found).all():
+            raise XaibenchError(
+                f"{self._ledger.title}: some {word.replace('_', ' ')} are not finite; the training "
+                "may have diverged: lower --learning-rate."
+            )
+        write_with(path, lambda file: np.save(file, found))
+        write_record(record, {"fingerprint": made_from, "sha256": checksum(path)})
+        return found
+
+    def _walk(self, word: str, samples: Sequence[Sample], look: Look) -> Array:
+        selection, parts = self._ledger.selection, []
+        title = f"{word.replace('_', ' ')} of {self._ledger.title}"
+        with progress_bar("observe", title, len(samples)) as bar:
+            for loaded in selection.loader.batches(samples, selection.options.batch_size):
+                images = place_images(loaded.images, self._engine.device)
+                # The background is 0, and -1 what nobody annotated.
+                classes = torch.tensor([sample.label + 1 for sample in loaded.samples])
+                truth = (loaded.masks > 0) * classes[:, None, None]
+                unknown = torch.tensor([not sample.annotated for sample in loaded.samples])
+                truth[unknown] = -1
+                parts.append(self._look(look, images, truth.to(images.device)))
+                bar.advance(len(loaded.samples))
+        return np.concatenate(parts)
+
+    def _look(self, look: Look, images: Tensor, truth: Tensor) -> Array:
+        """Ask the model about full blocks, so that no image's answer hangs on its batch."""
+        size = self._engine.batch_size(images)
+
+        def ask(first: int, last: int) -> Tensor:
+            filled = size.fill(images[first:last])
+            with torch.inference_mode(), self._engine.casting():
+                return look(self._engine.model, filled, truth[first:last]).cpu()
+
+        return torch.cat(list(size.over(len(images), ask))).numpy()
+
+
+def weights_of(ledger: Ledger) -> tuple[str, str]:
+    """Return what a trained model was made from, and its weights' checksum."""
+    return ledger.model_fingerprint, ledger.weights
+
+
+def _labels(samples: Sequence[Sample]) -> NDArray[np.int64]:
+    return np.array([sample.label for sample in samples], np.int64)
+
+
+def _embed(model: Model, images: Tensor, truth: Tensor) -> Tensor:
+    return model.embed(images)[: len(truth)].float()
+
+
+def _reconstruct(model: Model, images: Tensor, truth: Tensor) -> Tensor:
+    drawn = model.outputs(images).reconstruction
+    assert drawn is not None
+    return (drawn - images).double().square().mean(dim=(1, 2, 3))[: len(truth)]
+
+
+def _name_pixels(model: Model, images: Tensor, truth: Tensor) -> Tensor:
+    """Count pixels by true class and predicted one, ``(B, 1 + K, 1 + K)``."""
+    maps = model.outputs(images).class_maps
+    assert maps is not None
+    classes, size = maps.shape[1], tuple(images.shape[2:])
+    if tuple(maps.shape[2:]) != size:
+        maps = torch.nn.functional.interpolate(maps, size, mode="bilinear", align_corners=False)
+    predicted = maps[: len(truth)].argmax(dim=1)
+    counts = [
+        (row * classes + named)[row >= 0].bincount(minlength=classes**2).view(classes, classes)
+        for row, named in zip(truth, predicted, strict=True)
+    ]
+    return torch.stack(counts)

@@ -1,0 +1,145 @@
+"""Writing one part of a cell: maps and scores as they come, ``part.json`` last."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing, suppress
+
+from torch import Tensor
+
+from xaibench.core.fingerprints import checksum
+from xaibench.core.maps import NON_FINITE
+from xaibench.core.plugin import Bound
+from xaibench.core.store import settle, storing, temporary_path
+from xaibench.explaining.explain import Maps, TestBatch, restore, store
+from xaibench.explaining.meter import Meter
+from xaibench.explaining.parts import COLUMNS, SCORES, PartState, failure_of, threshold_of
+from xaibench.explaining.score import Score, Scorer
+from xaibench.results.maps import MapReader, MapWriter
+from xaibench.setup.provenance import Made, each_once, made_by
+
+
+class PartFiles:
+    """A part in work. Nothing counts before `commit`; a failure is recorded, never counted."""
+
+    def __init__(
+        self, state: PartState, metrics: Sequence[Bound], meter: Meter, *, keep_maps: bool
+    ) -> None:
+        """Open what is written; stored maps are taken where they hold."""
+        self.method, self.metrics, self.meter = state.cell.method, metrics, meter
+        ledger = state.cell.ledger
+        self.scorer = Scorer(metrics, ledger.selection.target_of)
+        self.failed = False
+        self.threshold: float | None = threshold_of(state.cell).content
+        self._state = state
+        self._images = self._broken = 0
+        self._maps = ledger.cell_folder(self.method) / state.part.maps
+        self._scores = state.folder / SCORES
+        self._new_maps, self._new_scores = temporary_path(self._maps), temporary_path(self._scores)
+        self._files = ExitStack()
+        self._reader: MapReader | None = None
+        self._writer: MapWriter | None = None
+        with storing(self._scores):
+            state.folder.mkdir(parents=True, exist_ok=True)
+            if state.maps:
+                stored = [self._maps.with_name(name) for name in state.maps]
+                self._reader = self._files.enter_context(MapReader(*stored))
+            elif keep_maps:
+                self._writer = self._files.enter_context(closing(MapWriter(self._new_maps)))
+            table = self._new_scores.open("w", newline="", encoding="utf-8")
+            self._rows = csv.writer(self._files.enter_context(table))
+            self._rows.writerow(COLUMNS)
+
+    @property
+    def needs_maps(self) -> bool:
+        """Whether the method itself must run."""
+        return self._reader is None
+
+    def read(self, batch: TestBatch) -> dict[str, Tensor]:
+        """Return the stored raw maps of a batch."""
+        assert self._reader is not None
+        return restore(self._reader, batch)
+
+    def write(
+        self,
+        raw: Mapping[str, Tensor],
+        maps: Mapping[str, Maps],
+        batch: TestBatch,
+        scores: list[Score],
+    ) -> None:
+        """Append a batch: raw maps, what became of them, and their scores.
+
+        Raises:
+            StorageError: the disk is full.
+        """
+        with storing(self._scores.parent):
+            if self._writer is not None:
+                store(self._writer, raw, batch)
+            self._rows.writerows(scores)
+        self._images += len(batch.ids)
+        self._broken += _count_broken(maps)
+
+    def commit(self) -> None:
+        """Put maps and scores in place, then say so in ``part.json``.
+
+        Raises:
+            StorageError: the disk is full.
+        """
+        state, ledger = self._state, self._state.cell.ledger
+        with storing(self._scores.parent):
+            self._files.close()
+            if self._writer is not None:
+                settle(self._new_maps, self._maps)
+            settle(self._new_scores, self._scores)
+        state.write_scores(self.scorer.waiting)
+        state.write_record({
+            "maps": state.cell.maps_fingerprint,
+            "made_by": self._made_by(),
+            "files": self._kept_maps(),
+            "metrics": {m.spec: ledger.score_fingerprint(self.method, m) for m in self.metrics},
+            "failed_metrics": {spec: str(error) for spec, error in self.scorer.failed.items()},
+            "images": self._images,
+            "non_finite": self._broken,
+            "costs": self._costs(),
+        })  # fmt: skip
+
+    def _made_by(self) -> list[Made]:
+        """Tell who made the part; of stored maps also who made them."""
+        state, metrics = self._state, self.metrics
+        now = made_by(state.cell.ledger.selection, self.method, *metrics)
+        earlier = state.known or state.cell.known
+        return each_once([*([] if self.needs_maps else earlier.get("made_by", [])), now])
+
+    def _kept_maps(self) -> dict[str, str]:
+        mine = self._maps.name
+        if self._writer is not None:
+            return {mine: checksum(self._maps)}
+        # Maps in other parts are those of a whole cell, and stand in its own record.
+        return {name: sha for name, sha in self._state.maps.items() if name == mine}
+
+    def _costs(self) -> Mapping[str, float | None] | None:
+        """Return what the maps cost; of stored ones what they cost when they were made."""
+        if self.needs_maps:
+            meter = self.meter
+            return {"seconds": meter.seconds, "passes": meter.passes, "peak": meter.peak,
+                    "gap": meter.gap}  # fmt: skip
+        known: Mapping[str, float | None] | None = self._state.known.get("costs")
+        return known
+
+    def fail(self, error: str) -> None:
+        """Drop what was written and record why."""
+        self.failed = True
+        self.discard()
+        failure_of(self._state.cell).record(error)
+
+    def discard(self) -> None:
+        """Leave no temporary file behind."""
+        with suppress(OSError):  # a full disk takes not even what is left to write
+            self._files.close()
+        for path in (self._new_maps, self._new_scores):
+            path.unlink(missing_ok=True)
+
+
+def _count_broken(maps: Mapping[str, Maps]) -> int:
+    """Count the images none of whose maps is finite."""
+    statuses = zip(*(each.statuses for each in maps.values()), strict=True)
+    return sum(all(status == NON_FINITE for status in row) for row in statuses)

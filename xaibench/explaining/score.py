@@ -1,0 +1,182 @@
+"""The scores of one method's maps, batch by batch: every metric on every map."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from torch import Tensor
+
+from xaibench.core.errors import XaibenchError
+from xaibench.core.maps import OK
+from xaibench.core.plugin import Bound
+from xaibench.core.pooling import Spool
+from xaibench.explaining.evidence import Evidence
+from xaibench.explaining.explain import TestBatch
+from xaibench.explaining.ignoring import ask_metric
+
+NO_MASK, EMPTY_MASK, FILLED_MASK = "no mask", "empty mask", "mask not empty"
+LOST_MASK = "mask lost in resizing"
+UNDEFINED, POOLED = "undefined", "pooled"
+_NOT_COUNTED = {"filled": EMPTY_MASK, "empty": FILLED_MASK}
+
+
+class Score(NamedTuple):
+    """One value. NaN means undefined; the status tells why, or what was wrong with the map.
+
+    ``pooled`` marks an image's part in one value of all images (`core.pooling.linearise`).
+    """
+
+    sample: str
+    metric: str
+    value: float
+    status: str
+
+
+@dataclass
+class Waiting:
+    """What a pooled metric found of some images, until all are there.
+
+    Attributes:
+        labels: sample and status of each image.
+        statistics: of each image, ``(B, S)``; a row of NaN is undefined.
+    """
+
+    labels: list[tuple[str, str]] = field(default_factory=list)
+    statistics: list[Tensor] = field(default_factory=list)
+
+
+class Scorer:
+    """Scores the maps of one method; pooled metrics have their values at the end.
+
+    Attributes:
+        waiting: what pooled metrics found so far, by their specs.
+        failed: why metrics failed, by their specs; the others go on without them.
+    """
+
+    def __init__(self, metrics: Sequence[Bound], target_of: Callable[[Bound], str]) -> None:
+        self.metrics, self._target_of = metrics, target_of
+        self.waiting = {metric.spec: Waiting() for metric in metrics if metric.plugin.traits.pool}
+        self.failed: dict[str, XaibenchError] = {}
+
+    def add(self, evidence: Mapping[str, Evidence], batch: TestBatch) -> list[Score]:
+        """Return the scores of a batch, from what `gather` gave; those of pooled metrics wait."""
+        rows: list[Score] = []
+        for metric in self.metrics:
+            if metric.spec in self.failed:
+                continue
+            mine = evidence[self._target_of(metric)]
+            try:
+                values = _compute(metric, mine)
+            except XaibenchError as error:
+                self.failed[metric.spec] = error
+                continue
+            if metric.spec in self.waiting:
+                self._keep(metric, values, mine, batch)
+            else:
+                rows += _label(metric, values.tolist(), mine, batch)
+        return rows
+
+    def _keep(self, metric: Bound, values: Tensor, evidence: Evidence, batch: TestBatch) -> None:
+        undefined = values.isnan().any(dim=1)
+        marks = [math.nan if lost else 0.0 for lost in undefined.tolist()]
+        labelled = list(_label(metric, marks, evidence, batch))
+        hidden = undefined.new_tensor([math.isnan(score.value) for score in labelled])
+        waiting = self.waiting[metric.spec]
+        waiting.statistics.append(values.masked_fill(hidden[:, None], math.nan).float().cpu())
+        waiting.labels += [(score.sample, score.status) for score in labelled]
+
+
+def pool_scores(metric: Bound, parts: Iterable[Waiting]) -> Iterator[Score]:
+    """Yield the scores of a pooled metric: each image's part in the pooled value.
+
+    Args:
+        metric: a pooled one.
+        parts: what it found, some images at a time; it is read once, so that memory stays flat.
+    """
+    labels: list[tuple[str, str]] = []
+    with closing(Spool()) as spool:
+        for part in parts:
+            labels += part.labels
+            for statistics in part.statistics:
+                spool.add(statistics)
+        values = spool.values(metric.plugin.traits.pool).tolist()
+    for (sample, status), value in zip(labels, values, strict=True):
+        yield Score(sample, metric.spec, value, POOLED if status == OK else status)
+
+
+def score_batch(
+    metrics: Sequence[Bound],
+    evidence: Mapping[str, Evidence],
+    batch: TestBatch,
+    target_of: Callable[[Bound], str],
+) -> list[Score]:
+    """Return all scores of the only batch that there is.
+
+    Raises:
+        XaibenchError: a metric failed.
+    """
+    return score_batches(metrics, [(evidence, batch)], target_of)
+
+
+def score_batches(
+    metrics: Sequence[Bound],
+    batches: Iterable[tuple[Mapping[str, Evidence], TestBatch]],
+    target_of: Callable[[Bound], str],
+) -> list[Score]:
+    """Return all scores of some batches, as one set of images.
+
+    Raises:
+        XaibenchError: a metric failed.
+    """
+    scorer = Scorer(metrics, target_of)
+    rows: list[Score] = []
+    for evidence, batch in batches:
+        rows += scorer.add(evidence, batch)
+        for error in scorer.failed.values():
+            raise error
+    for metric in metrics:
+        if metric.spec in scorer.waiting:
+            rows += pool_scores(metric, [scorer.waiting[metric.spec]])
+    return rows
+
+
+def _label(
+    metric: Bound, values: Sequence[float], evidence: Evidence, batch: TestBatch
+) -> Iterator[Score]:
+    """Yield each map's score; where it is undefined, its status says why."""
+    uses_masks = "masks" in metric.plugin.signature.words
+    counted = metric.plugin.traits.counted
+    for row, (sample, given) in enumerate(zip(batch.ids, values, strict=True)):
+        value, status = given, evidence.statuses[row]
+        if uses_masks and not batch.annotated[row]:
+            value, status = math.nan, NO_MASK
+        elif uses_masks and any(batch.lost[row : row + 1]):
+            value, status = math.nan, LOST_MASK
+        elif math.isnan(value) and status == OK:
+            filled = uses_masks and bool((batch.masks[row] > 0).any())
+            left_out = uses_masks and counted == ("empty" if filled else "filled")
+            status = _NOT_COUNTED[counted] if left_out else UNDEFINED
+        yield Score(sample, metric.spec, value, status)
+
+
+def _compute(metric: Bound, evidence: Evidence) -> Tensor:
+    try:
+        values = ask_metric(metric, evidence)
+    except XaibenchError as error:
+        if metric.plugin.name in str(error):
+            raise
+        raise XaibenchError(f"metric {metric.spec}: {error}") from error
+    except Exception as error:
+        raise XaibenchError(f"metric {metric.spec} failed: {error!r}") from error
+    count, pooled = len(evidence.maps), metric.plugin.traits.pool is not None
+    fits = isinstance(values, Tensor) and values.ndim == 1 + pooled and len(values) == count
+    if not fits:
+        shape = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+        wanted = f"({count}, S)" if pooled else f"({count},)"
+        raise XaibenchError(
+            f"metric {metric.spec} returned {shape} for {count} maps; it must return {wanted}."
+        )
+    found: Tensor = values
+    return found

@@ -1,0 +1,218 @@
+"""A trained model without its dataset: from a run's folder, or from a file of weights."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torchvision
+from torch import Tensor
+
+from xaibench.core.errors import XaibenchError
+from xaibench.core.fingerprints import checksum
+from xaibench.core.model import Model
+from xaibench.core.networks.weights import load_tensors, load_whole, read_weights
+from xaibench.core.passes.device import choose_device, set_up
+from xaibench.core.passes.engine import Engine
+from xaibench.core.registry import bind, load_plugin_file
+from xaibench.core.spec import parse_spec
+from xaibench.core.splits import count_folds
+from xaibench.core.store import read_json
+from xaibench.explaining.layers import build_any, choose_layer
+from xaibench.results.folder import MODEL_FILE, WEIGHTS_FILE, Layout, Place
+from xaibench.results.stored_run import options_of, read_run
+from xaibench.setup.building import ModelWords, build_model, numbered
+from xaibench.setup.options import RunOptions, make_options
+
+_WHOLE_RUN = frozenset({"options", "classes", "dataset", "methods", "models", "seeds"})
+_GUESS, _IMAGENET = 2, 1000
+
+
+@dataclass(frozen=True)
+class ReadyModel:
+    """A trained model with all that explaining a picture takes.
+
+    Attributes:
+        title: the model, for people.
+        engine: runs its passes.
+        classes: their names, K of them; of no account to models that don't classify.
+        image_size: side of the square that pictures are resized to.
+        methods: what to explain with where the user names none.
+        seed: of methods that draw random numbers.
+    """
+
+    title: str
+    engine: Engine
+    classes: Sequence[str]
+    image_size: int
+    methods: tuple[str, ...] = ("gradcam",)
+    seed: int = 0
+
+    @property
+    def blank(self) -> Tensor:
+        """An empty image ``(1, 3, H, W)`` as the model takes it."""
+        return torch.zeros(1, 3, self.image_size, self.image_size, device=self.engine.device)
+
+
+def model_of_run(
+    directory: Path, spec: str, fold: int | None, seed: int | None, given: Mapping[str, Any]
+) -> ReadyModel:
+    """Return a model that a run has trained; its data and its first weights may be gone.
+
+    Args:
+        directory: the run's ``--out`` folder; nothing in it is changed.
+        spec: the model; empty takes the run's first.
+        fold: of the split; without one the first.
+        seed: of the training; without one the first.
+        given: ``layer``, ``device`` and ``plugin`` of the run's options, where others are wanted.
+
+    Raises:
+        XaibenchError: the folder is no run's, the model isn't trained there, or its weights are
+            damaged or don't fit the network that today's code builds.
+    """
+    run = read_run(directory, _WHOLE_RUN)
+    if not run:
+        raise XaibenchError(
+            f"--run {directory}: no run; name the --out folder of an `xaibench run`."
+        )
+    stored = options_of(run, {"device": "auto", **given, "weights": "none"})
+    options = make_options(stored, {})
+    for file in options.plugin:
+        load_plugin_file(Path(file))
+    place = _find(directory, run, options, (spec and bind("model", spec).spec, fold, seed))
+    blank = _blank(options)
+    words = ModelWords(tuple(run["classes"]), options.image_size)
+    model = build_model(bind("model", place.model), words, blank)
+    _restore(model, Layout(directory).model_folder(place))
+    if options.layer:
+        choose_layer(model, blank, options.layer)
+    methods = [name for name, traits in run["methods"].items() if traits["family"] != "control"]
+    title = f"{place.model}, fold {place.fold}, seed {place.seed} of {directory}"
+    return _ready(model, options, title, words.class_names, tuple(methods), place.seed)
+
+
+def model_of_weights(spec: str, classes: Sequence[str], given: Mapping[str, Any]) -> ReadyModel:
+    """Return a model with all of its weights from a file, from torchvision, or its own.
+
+    Args:
+        spec: a model plugin with options, or any classification network of torchvision.
+        classes: their names; without any a file's tensors tell how many there are.
+        given: ``weights`` (a state dict's file, or ``imagenet``; none for a model that comes
+            trained), ``image_size``, ``layer``, ``device`` and ``plugin`` of a run's options.
+
+    Raises:
+        XaibenchError: there is no such model, nothing says what it has learned, or its weights
+            aren't whole.
+    """
+    options = make_options({"weights": "none", **given}, {})
+    for file in options.plugin:
+        load_plugin_file(Path(file))
+    blank, names = _blank(options), tuple(classes) or numbered(_GUESS)
+    model = build_any(spec, ModelWords(names, options.image_size), blank)
+    if options.weights != "none":
+        state = read_weights(parse_spec(spec)[0], options.weights)
+        count = _count_classes(model, state, spec, options, guess=len(classes) or _GUESS)
+        names = _names(count, spec, classes, options)
+        outputs = names if count is None else numbered(count)
+        model = build_any(spec, ModelWords(outputs, options.image_size), blank)
+        load_whole(model, state, f"--weights {options.weights}")
+    elif not model.trained:
+        raise XaibenchError(
+            f"--model {spec}: nothing says what it has learned; give its state dict (--weights "
+            "FILE), --weights imagenet, or the run that trained it (--run DIR)."
+        )
+    if model.classifies and (options.layer or model.cam_layer is None):
+        choose_layer(model, blank + 0.5, options.layer)
+    return _ready(model, options, spec, names)
+
+
+def _find(
+    directory: Path,
+    run: Mapping[str, Any],
+    options: RunOptions,
+    wanted: tuple[str, int | None, int | None],
+) -> Place:
+    """Return the first trained model that is as wanted: spec, fold, seed; empty or None is any."""
+    split = run.get("protocol", {}).get("split", options.split)
+    trained = [
+        place
+        for model in run["models"]
+        for fold in range(count_folds(split))
+        for seed in run["seeds"]
+        if (place := Place(run["dataset"], split, fold, model, seed))
+        and (Layout(directory).model_folder(place) / MODEL_FILE).is_file()
+    ]
+    spec, fold, seed = wanted
+    for place in trained:
+        if spec in ("", place.model) and fold in (None, place.fold) and seed in (None, place.seed):
+            return place
+    there = "; ".join(f"{p.model}, fold {p.fold}, seed {p.seed}" for p in trained)
+    raise XaibenchError(
+        f"--run {directory}: no such model is trained there; "
+        + (f"choose --model, --fold and --seed of: {there}." if there else "finish the run first.")
+    )
+
+
+def _restore(model: Model, folder: Path) -> None:
+    stored = folder / WEIGHTS_FILE
+    if checksum(stored) != read_json(folder / MODEL_FILE).get("sha256"):
+        raise XaibenchError(f"{stored}: missing or damaged; repeat the run.")
+    state = load_tensors(stored, str(stored), "repeat the run")
+    try:
+        model.load_state_dict(state)
+    except (RuntimeError, TypeError) as error:
+        said = str(error).splitlines()[-1].strip().rstrip(".")
+        raise XaibenchError(
+            f"{stored}: these weights don't fit the network that today's code builds ({said}); "
+            "repeat the run."
+        ) from error
+
+
+def _names(
+    count: int | None, spec: str, classes: Sequence[str], options: RunOptions
+) -> tuple[str, ...]:
+    """Return the classes' names: as given, ImageNet's, or numbers; one output tells two apart."""
+    count = 2 if count == 1 else count
+    if classes and count not in (None, len(classes)):
+        raise XaibenchError(
+            f"--classes names {len(classes)}, but --weights {options.weights} knows {count}."
+        )
+    if classes or count is None:
+        return tuple(classes) or numbered(_GUESS)
+    name, _ = parse_spec(spec)
+    if count == _IMAGENET and name in _networks():
+        meta = torchvision.models.get_model_weights(name).__members__["IMAGENET1K_V1"].meta
+        return tuple(meta["categories"])
+    return numbered(count)
+
+
+def _count_classes(
+    model: Model, state: Mapping[str, Tensor], spec: str, options: RunOptions, guess: int
+) -> int | None:
+    """Return the outputs' number from the tensor whose length grows with it, None without one."""
+    words = ModelWords(numbered(guess + 1), options.image_size)
+    larger = build_any(spec, words, _blank(options)).state_dict()
+    for key, own in model.state_dict().items():
+        given = state.get(key, state.get(key.removeprefix("network.")))
+        if own.shape != larger[key].shape and given is not None and given.ndim == own.ndim:
+            return len(given) - len(own) + guess
+    return None
+
+
+def _ready(
+    model: Model, options: RunOptions, title: str, classes: Sequence[str],
+    methods: tuple[str, ...] = ("gradcam",), seed: int = 0,
+) -> ReadyModel:  # fmt: skip
+    model = set_up(model, choose_device(options.device))
+    engine = Engine(model, precision=options.precision, fold=options.fold)
+    return ReadyModel(title, engine, classes, options.image_size, methods, seed)
+
+
+def _networks() -> list[str]:
+    known: list[str] = torchvision.models.list_models(module=torchvision.models)
+    return known
+
+
+def _blank(options: RunOptions) -> Tensor:
+    return torch.zeros(1, 3, options.image_size, options.image_size)

@@ -1,0 +1,89 @@
+"""Metrics and analyses tried on what is made up: a wrong option is told before any training."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xaibench.core.errors import XaibenchError
+from xaibench.core.maps import OK
+from xaibench.core.plugin import Bound
+from xaibench.explaining.evidence import Asked, gather
+from xaibench.explaining.explain import Maps, TestBatch
+from xaibench.explaining.score import score_batch
+
+_SIDE = 16
+_IMAGES, _MOST, _SIZE = 24, 2000, 8
+
+
+def rehearse(metric: Bound) -> None:
+    """Score one map.
+
+    Raises:
+        XaibenchError: what the metric itself says of its options. Other failures may be due to so
+            small an image, and show themselves in the run.
+    """
+    drawn = torch.rand(4, _SIDE, _SIDE, generator=torch.Generator().manual_seed(0))
+    masks = torch.zeros(1, _SIDE, _SIDE, dtype=torch.int8)
+    masks[:, 3:9, 5:12] = 1
+    target = {"label": torch.zeros(1, dtype=torch.long)}
+    batch = TestBatch(["a"], drawn[None, :3], masks, [True], target, _halves)
+    asked = Asked(lambda _: drawn[3:], tuned_threshold=0.5)
+    evidence = gather({"label": Maps(drawn[3:], [OK])}, batch, lambda _: asked)
+    try:
+        score_batch([metric], evidence, batch, lambda _: "label")
+    except XaibenchError as error:
+        if error.__cause__ is None or isinstance(error.__cause__, XaibenchError):
+            raise
+
+
+def rehearse_analysis(
+    analysis: Bound, class_names: tuple[str, ...], training: int, dimensions: int
+) -> None:
+    """Analyse a few made-up images beside as many training images as there are, up to 2000.
+
+    Args:
+        analysis: to be tried.
+        class_names: the dataset's.
+        training: number of training images.
+        dimensions: of the model's embeddings, 0 where it has none.
+
+    Raises:
+        XaibenchError: what the analysis itself says of its options.
+    """
+    try:
+        analysis(make_up(class_names, min(training, _MOST), dimensions or _SIZE))
+    except XaibenchError:
+        raise
+    except Exception:  # as above
+        return
+
+
+def make_up(
+    class_names: tuple[str, ...], training: int, dimensions: int = _SIZE, images: int = _IMAGES
+) -> SimpleNamespace:
+    """Return the words of analyses for a model that doesn't exist, which sees the classes well."""
+    draw = np.random.default_rng(0)
+    places = 3 * draw.random((len(class_names), dimensions), np.float32)
+    labels, train_labels = (np.arange(n) % len(class_names) for n in (images, training))
+    confidences = draw.dirichlet(np.ones(len(class_names)), images)
+    return SimpleNamespace(
+        embeddings=places[labels] + draw.random((images, dimensions), np.float32),
+        labels=labels,
+        predictions=confidences.argmax(axis=1),
+        confidences=confidences,
+        samples=np.array([f"test/{row}" for row in range(images)]),
+        groups=np.array([f"patient {row // 2}" if row % 3 else "" for row in range(images)]),
+        train_embeddings=places[train_labels] + draw.random((training, dimensions), np.float32),
+        train_labels=train_labels,
+        errors=draw.random(images),
+        train_errors=draw.random(training),
+        pixel_confusion=draw.integers(0, 9, (images, *[1 + len(class_names)] * 2)),
+        class_names=class_names,
+        seed=0,
+    )
+
+
+def _halves(images: Tensor) -> Tensor:
+    return torch.full((len(images), 2), 0.5)

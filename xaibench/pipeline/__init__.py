@@ -1,1 +1,0 @@
-"""plan → train → explain → score, job by job."""

@@ -1,0 +1,31 @@
+"""Workers that died at their work: which method did it, and what becomes of the others."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from xaibench.core.registry import bind
+from xaibench.explaining.parts import failure_of
+from xaibench.setup.cells import ledger_of
+from xaibench.setup.jobs import Job, Step, Work
+from xaibench.setup.selection import Selection
+
+
+def is_by_methods(selection: Selection, work: Work) -> bool:
+    """Whether a worker that died had methods at work, and no training or analysis."""
+    trained = work.step is not Step.TRAIN or ledger_of(selection, work.job).model_is_trained()
+    return bool(work.job.methods) and work.step is not Step.ANALYSE and trained
+
+
+def separate(jobs: Iterable[Job]) -> list[Job]:
+    """Return jobs that ask each method alone, as one of them kills whoever asks it."""
+    return [
+        replace(job, methods=(spec,), analyses=(), alone=True)
+        for job in dict.fromkeys(jobs)
+        for spec in job.methods
+    ]
+
+
+def blame(selection: Selection, job: Job, error: str) -> None:
+    """Record that a job's only method kills its workers: what is joined then is its failure."""
+    (spec,) = job.methods
+    failure_of(ledger_of(selection, job).cell_state(bind("method", spec))).record(error)

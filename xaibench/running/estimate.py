@@ -1,0 +1,85 @@
+"""How long a plan will take, from a look at the machine."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+
+import torch
+
+from xaibench.core.model import Batch, Model
+from xaibench.core.passes.device import choose_device, mixed_precision, place_images, place_model
+from xaibench.running.plan import Plan
+from xaibench.setup.jobs import Step, Work
+from xaibench.setup.selection import Selection
+
+_CALLS, _ENOUGH_SECONDS = 3, 1.0
+
+
+def estimate_seconds(selection: Selection, plan: Plan) -> float:
+    """Estimate the run's time from one training step and one pass of each model, measured now."""
+    device = choose_device(selection.options.device)
+    total = 0.0
+    for model in selection.models:
+        mine = [job for job in plan.jobs if job.model == model.spec]
+        if not mine:
+            continue
+        step, forward = _time_model(selection, selection.build(model, 0, weights="none"), device)
+        for job in mine:
+            split = selection.split(job.fold)
+            if plan.trains(job):
+                per_epoch = len(split.train) * step + 2 * len(split.validation) * forward
+                total += selection.options.epochs * per_epoch
+            # A pass to record, and one to score, for each method.
+            total += len(split.test) * forward * (2 + len(job.methods))
+    return total
+
+
+def passes_of(selection: Selection, plan: Plan, work: Work) -> Mapping[str, float]:
+    """Count the passes of an image, by the bars that show them; a training step is three."""
+    job, split = work.job, selection.split(work.job.fold)
+    if work.step is Step.EXPLAIN:
+        return {"explain": len(work.part.of(split.test)) * (2 + len(job.methods))}
+    if work.step is Step.TRAIN and plan.trains(job):
+        per_epoch = 3 * len(split.train) + len(split.validation)
+        return {"train": selection.options.epochs * per_epoch}
+    return {}
+
+
+def passes_of_all(selection: Selection, plan: Plan, works: Iterable[Work]) -> Mapping[str, float]:
+    """Count the passes of all work of a plan."""
+    total: Counter[str] = Counter()
+    for work in works:
+        total.update(passes_of(selection, plan, work))
+    return total
+
+
+def _time_model(selection: Selection, model: Model, device: torch.device) -> tuple[float, float]:
+    """Return seconds per image of a training step and of a forward pass."""
+    size, count = selection.options.image_size, selection.options.train_batch_size
+    model = place_model(model, device)
+    images = place_images(torch.randint(256, (count, 3, size, size), dtype=torch.uint8), device)
+    labels = torch.zeros(count, dtype=torch.long, device=device)
+    masks = torch.ones(count, size, size, dtype=torch.int8, device=device)
+    batch = Batch(images, labels, masks, labels == 0, count, count)
+
+    def step() -> None:
+        with mixed_precision(device):
+            torch.autograd.backward(model.loss(batch)["loss"])
+
+    def forward() -> None:
+        with torch.inference_mode():
+            model.outputs(images)
+
+    return _seconds(step, device) / count, _seconds(forward, device) / count
+
+
+def _seconds(work: Callable[[], None], device: torch.device) -> float:
+    times: list[float] = []
+    # The first call warms up, which matters little where it takes long.
+    while len(times) < _CALLS and sum(times) < _ENOUGH_SECONDS:
+        started = time.perf_counter()
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - started)
+    return min(times)

@@ -1,0 +1,226 @@
+"""From a selection to jobs: what is to be done, what is done, what can't be done and why."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from xaibench.audit.leaks import find_leaks
+from xaibench.core.contract import CLASSIFIER_WORDS, JUDGED_WORDS, LAYER_WORDS, MASK_WORDS
+from xaibench.core.errors import XaibenchError
+from xaibench.core.model import Model
+from xaibench.core.passes.device import choose_device
+from xaibench.core.passes.layers import cam_layer_of
+from xaibench.core.plugin import Bound
+from xaibench.core.splits import OFFICIAL, Split
+from xaibench.explaining.analyse import analysis_failure, is_analysed, why_no_analysis
+from xaibench.explaining.trial import rehearse
+from xaibench.explaining.tuning import TUNED
+from xaibench.setup.building import missing_word
+from xaibench.setup.cells import CellState, Ledger
+from xaibench.setup.file_check import look_at_files
+from xaibench.setup.jobs import Job
+from xaibench.setup.model_warnings import LEARNED_MAPS, doubts_about
+from xaibench.setup.selection import Selection
+
+
+@dataclass(frozen=True)
+class Skip:
+    """A cell or a metric that can't be, and the reason."""
+
+    what: str
+    reason: str
+
+
+@dataclass
+class Plan:
+    """Everything a run is going to do."""
+
+    metrics: list[Bound]
+    jobs: list[Job] = field(default_factory=list)
+    skips: list[Skip] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    cells: int = 0
+    done: int = 0
+    analyses: int = 0
+    analysed: int = 0
+    trainings: list[tuple[int, str, int]] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    changed: dict[str, str] = field(default_factory=dict)
+    """What is stored but counts no more, and why."""
+
+    def trains(self, job: Job) -> bool:
+        """Whether a job's model has to be trained; one that comes trained hasn't."""
+        return (job.fold, job.model, job.seed) in self.trainings
+
+
+def make_plan(selection: Selection) -> Plan:
+    """List all cells, and group the missing ones into jobs.
+
+    Raises:
+        XaibenchError: nothing at all is left to compute with this selection.
+    """
+    choose_device(selection.options.device)  # a device that isn't there is told at once
+    if selection.options.target == "predicted" and selection.judge is None:
+        raise XaibenchError(
+            "--target predicted: no model of the run classifies; add one, or name one with --judge."
+        )
+    plan = Plan(metrics=[])
+    for metric in selection.metrics:
+        rehearse(metric)
+    plan.metrics += _served(selection.metrics, partial(_why_no_score, selection), plan)
+    splits = {fold: selection.split(fold) for fold in selection.folds}
+    published = selection.split_name == OFFICIAL
+    plan.warnings += selection.dataset.notes
+    plan.warnings += look_at_files(selection.dataset, selection.options)
+    plan.warnings += find_leaks(selection.dataset.samples, splits, published=published)
+    plan.warnings += _find_unplaced(selection, splits)
+    for model in selection.models:
+        _plan_model(selection, model, plan)
+    _refuse_if_none_is_served(selection, plan)
+    if not plan.analyses and not (plan.cells and plan.metrics):
+        reasons = "; ".join(f"{skip.what}: {skip.reason}" for skip in plan.skips)
+        raise XaibenchError(f"nothing is left to compute ({reasons}).")
+    return plan
+
+
+def _plan_model(selection: Selection, model: Bound, plan: Plan) -> None:
+    prototype = selection.build(model, seed=0, weights="none")
+    plan.warnings += doubts_about(model, prototype, selection.options.weights)
+    where = f" on {model.spec}"
+    why_no_map = partial(_why_no_map, selection, model, prototype)
+    why_no_layer = partial(_why_no_layer, selection, prototype)
+    methods = _served(selection.methods, why_no_layer, plan, where)
+    methods = _served(methods, why_no_map, plan, where)
+    why_not = partial(why_no_analysis, selection, prototype)
+    analyses = _served(selection.analyses, why_not, plan, where)
+    if not prototype.classifies and not analyses and not any(map(_is_named, methods)):
+        # Its training would serve nothing but controls, which other models have as well.
+        plan.skips.append(Skip(model.spec, "no method and no analysis asks for what it gives"))
+        return
+    for fold in selection.folds:
+        for seed in selection.options.seeds:
+            ledger = Ledger(selection, fold, model, seed)
+            trained = ledger.model_is_trained()
+            states = [ledger.cell_state(method) for method in methods]
+            retry = selection.options.retry_failed
+            missing = [s.method for s in states
+                       if not trained or s.missing_metrics(plan.metrics, retry=retry)]  # fmt: skip
+            plan.changed |= _find_changed(ledger, [s for s in states if s.method in missing])
+            failed: dict[str, str] = {}
+            lost: dict[str, str] = {}
+            if trained and not retry:
+                for state in states:
+                    failed |= state.failures(plan.metrics)
+                lost = {a.spec: why for a in analyses if (why := analysis_failure(ledger, a))}
+            for what, why in (failed | lost).items():
+                plan.failed[f"{what} on {ledger.title}"] = why
+            analysed = [a for a in analyses if trained and is_analysed(ledger, a)]
+            left = tuple(a.spec for a in analyses if a not in analysed and a.spec not in lost)
+            plan.cells += len(methods)
+            plan.analyses += len(analyses)
+            plan.analysed += len(analysed)
+            plan.done += sum(
+                s.method not in missing and not s.failures(plan.metrics) for s in states
+            )
+            if not trained and not prototype.trained:
+                plan.trainings.append((fold, model.spec, seed))
+            if missing or left or not trained:
+                specs = tuple(method.spec for method in missing)
+                plan.jobs.append(Job(fold, model.spec, seed, specs, left))
+
+
+def _find_changed(ledger: Ledger, states: Sequence[CellState]) -> dict[str, str]:
+    """Say why a stored model counts no more, or where it does, which of its cells don't."""
+    if why := ledger.changed or _find_outdated(ledger, ledger.known):
+        return {ledger.title: why}
+    found = {s.method.spec: s.changed or _find_outdated(ledger, s.known) for s in states}
+    return {f"{spec} on {ledger.title}": why for spec, why in found.items() if why}
+
+
+def _find_outdated(ledger: Ledger, known: Mapping[str, Any]) -> str:
+    return "other versions have made it" if known and not ledger.accepts(known) else ""
+
+
+def _is_named(method: Bound) -> bool:
+    """Whether a method is no control, so that a user has asked for it."""
+    return bool(method.plugin.traits.family != "control")
+
+
+def _served(
+    asked: Iterable[Bound], why_not: Callable[[Bound], str | None], plan: Plan, where: str = ""
+) -> list[Bound]:
+    """Return what can be done of what was asked for; the plan skips the rest."""
+    served = []
+    for each in asked:
+        if reason := why_not(each):
+            plan.skips.append(Skip(f"{each.spec}{where}", reason))
+        else:
+            served.append(each)
+    return served
+
+
+def _find_unplaced(selection: Selection, splits: Mapping[int, Split]) -> list[str]:
+    """Tell of images that a stored split doesn't name: the data have grown since."""
+    if selection.split_name == selection.options.split or selection.options.train_fraction < 1:
+        return []
+    placed = min(len([*split.train, *split.validation, *split.test]) for split in splits.values())
+    left = len(selection.dataset.samples) - placed
+    return [f"--split {selection.options.split} names no part for {left} images: they are left out"
+            ] if left else []  # fmt: skip
+
+
+def _why_no_score(selection: Selection, metric: Bound) -> str | None:
+    words = metric.plugin.signature.words
+    if "masks" in words and not selection.dataset.annotated:
+        return f"{selection.dataset_spec} has no masks"
+    if JUDGED_WORDS & set(words) and selection.judge is None:
+        return "no model of the run classifies; name one that judges with --judge"
+    splits = [selection.split(fold) for fold in selection.folds]
+    if TUNED in words and not all(split.seen_in(split.validation) for split in splits):
+        return "no validation mask may be seen under this --mask-fraction"
+    return None
+
+
+def _why_no_layer(selection: Selection, prototype: Model, method: Bound) -> str | None:
+    reads = set(method.plugin.signature.words) & LAYER_WORDS
+    if not (reads and prototype.classifies and prototype.cam_layer):
+        return None
+    try:
+        cam_layer_of(prototype, selection.blank)
+    except XaibenchError as error:
+        return str(error).rstrip(".")
+    return None
+
+
+def _why_no_map(selection: Selection, model: Bound, prototype: Model, method: Bound) -> str | None:
+    words = set(method.plugin.signature.words)
+    if words & MASK_WORDS and not selection.dataset.annotated:
+        return f"{selection.dataset_spec} has no masks"
+    if "mean_mask" in words and not any(selection.split(f).seen for f in selection.folds):
+        return "no training mask may be seen under this --mask-fraction"
+    word = missing_word(method, prototype, selection.blank)
+    if word in CLASSIFIER_WORDS and not prototype.classifies:
+        return f"{model.plugin.name} doesn't classify"
+    if word:
+        return f"{model.plugin.name} has no {word}"
+    declared = prototype.supervision
+    known = prototype.trained or (declared is not None and not declared.localizes)
+    if words & LEARNED_MAPS and not (selection.dataset.annotated or known):
+        return f"{selection.dataset_spec} has no masks to learn from"
+    return None
+
+
+def _refuse_if_none_is_served(selection: Selection, plan: Plan) -> None:
+    """Refuse a run none of whose named methods any of the models can serve."""
+    named = [m.spec for m in selection.methods if _is_named(m)]
+    reasons = {
+        spec: [skip.reason for skip in plan.skips if skip.what.startswith(f"{spec} on ")]
+        for spec in named
+    }
+    if named and all(len(found) == len(selection.models) for found in reasons.values()):
+        said = "; ".join(reason for found in reasons.values() for reason in found)
+        raise XaibenchError(
+            f"method {', '.join(named)} runs on none of the models ({said}); add a model that "
+            "serves it, such as saliency_net for spn."
+        )

@@ -1,0 +1,184 @@
+"""The whole run: all tasks of a plan, then the tables."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from xaibench.core.errors import StorageError, XaibenchError, reason_of
+from xaibench.core.fingerprints import fingerprint
+from xaibench.core.logs import logged_to
+from xaibench.core.passes.device import choose_device
+from xaibench.core.progress import progress_bar
+from xaibench.core.store import read_json, remove_leftovers, write_json
+from xaibench.executors.find import find_executor
+from xaibench.executors.schedule import Done, LostWorkerError, Means, SkippedError, Task
+from xaibench.explaining.analyse import check_same_run
+from xaibench.results.folder import RUN_FILE, SEAL_FILE, Layout
+from xaibench.results.seal import is_whole
+from xaibench.running.cleanup import clear
+from xaibench.running.collect import gather
+from xaibench.running.crashes import blame, is_by_methods, separate
+from xaibench.running.doing import Doing
+from xaibench.running.estimate import passes_of, passes_of_all
+from xaibench.running.locks import present
+from xaibench.running.plan import Plan
+from xaibench.running.retry import forgive
+from xaibench.running.run_record import describe_run, recorded_supervision, save_split
+from xaibench.running.tasks import tasks_of
+from xaibench.running.upgrade import renew
+from xaibench.running.work import Failures
+from xaibench.setup.jobs import Job, Step, Work
+from xaibench.setup.provenance import threads_of
+from xaibench.setup.selection import Selection
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Outcome:
+    """What a run came to."""
+
+    out: Path
+    failures: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_barren(self) -> bool:
+        """Whether so much has failed that there is nothing to report."""
+        return bool(self.failures) and not Layout(self.out).holds_results
+
+
+def run_plan(
+    selection: Selection, plan: Plan, command: str, suite: Mapping[str, str] | None = None
+) -> Outcome:
+    """Do all jobs and gather what they and earlier runs left; ``run.log`` there tells of it.
+
+    A plan of analyses alone, in the folder of a run, leaves that run's tables as they are.
+
+    Args:
+        selection: what the run is about.
+        plan: made for it.
+        command: what the user wrote, to repeat the run.
+        suite: name, profile and part of the suite that it belongs to.
+    """
+    out = selection.layout.out
+    with logged_to(out, command), present(out, partial(clear, out)):
+        selection.command = command
+        return _run_plan(selection, plan, suite)
+
+
+def _run_plan(selection: Selection, plan: Plan, suite: Mapping[str, str] | None) -> Outcome:
+    out = selection.layout.out
+    outcome, stored = Outcome(out), read_json(out / RUN_FILE)
+    alone = not plan.cells and bool(stored.get("methods"))
+    if stored and "schema" not in stored:
+        renew(selection, stored)
+    if alone:
+        check_same_run(selection)
+    remove_leftovers(out)
+    if selection.options.retry_failed:
+        forgive(selection)
+    splits = dict(save_split(selection, fold) for fold in selection.folds)
+    if not alone and not (out / SEAL_FILE).is_file():  # what is sealed stays until all is made
+        write_json(out / RUN_FILE, describe_run(selection, plan, splits, suite))
+    _do_all(selection, plan, outcome)
+    remove_leftovers(out)  # of workers that were lost
+    outcome.failures |= plan.failed
+    if not alone:
+        about = describe_run(selection, plan, splits, suite)
+        _finish(selection, plan, {**about, "supervision": recorded_supervision(selection)})
+    return outcome
+
+
+def _finish(selection: Selection, plan: Plan, about: Mapping[str, Any]) -> None:
+    """Describe the run and gather its tables, unless all of it stands there already."""
+    out = selection.layout.out
+    told = [fingerprint({name: value for name, value in each.items() if name != "command"})
+            for each in (about, read_json(out / RUN_FILE))]  # fmt: skip
+    if plan.jobs or not is_whole(out) or told[0] != told[1]:
+        write_json(out / RUN_FILE, about)
+        gather(selection, plan)
+
+
+def _do_all(selection: Selection, plan: Plan, outcome: Outcome) -> None:
+    run = _Run(selection, plan, outcome)
+    run.execute(tasks_of(selection, plan.jobs))
+    if run.lost:
+        _log.warning("workers died that had several methods at work: each is asked alone")
+        run.execute(tasks_of(selection, separate(run.lost)))
+
+
+class _Run:
+    """Tasks at work, and what they come to."""
+
+    def __init__(self, selection: Selection, plan: Plan, outcome: Outcome) -> None:
+        self._selection, self._plan, self._outcome = selection, plan, outcome
+        self._doing = Doing(selection, plan)
+        self.lost: list[Job] = []
+
+    def execute(self, tasks: Sequence[Task]) -> None:
+        """Do tasks; keep what failed.
+
+        Raises:
+            XaibenchError: nothing can be stored, or the only model of the plan failed.
+        """
+        selection, plan, doing = self._selection, self._plan, self._doing
+        name, execute = selection.dataset_spec, find_executor(selection.options.executor)
+        # Only what is done one by one has a pace that tells the time left.
+        here = selection.options.executor == "serial"
+        ahead = passes_of_all(selection, plan, [task.work for task in tasks]) if here else None
+        with progress_bar("run", name, len(tasks), ahead=ahead) as bar:
+
+            def do(work: Work, out: Path) -> Failures:
+                bar.expect(passes_of(selection, plan, work))
+                return doing(work, out)
+
+            # Closed at once when this ends, however it ends: no worker must outlive it.
+            with closing(execute(do if here else doing, tasks, means_of(selection))) as finished:
+                for done in finished:
+                    self._note(done)
+                    bar.advance()
+
+    def _note(self, done: Done) -> None:
+        work, error = done.task.work, done.error
+        if error is None:
+            self._fail(work.job, done.answer)
+        elif isinstance(error, LostWorkerError) and is_by_methods(self._selection, work):
+            self._lose(work.job, str(error))
+        elif not isinstance(error, SkippedError):
+            mistake = isinstance(error, XaibenchError) and not isinstance(error, LostWorkerError)
+            if isinstance(error, StorageError) or (mistake and len(self._plan.jobs) == 1):
+                raise error
+            # One model that can't be trained must not cost the others' results.
+            reason = reason_of(error)
+            idle = work.step is Step.TRAIN and not self._plan.trains(work.job)
+            _log.error("%s failed: %s", work.job.title if idle else done.task.key, reason)
+            _log.debug("traceback of %s", done.task.key, exc_info=error)
+            self._outcome.failures[work.job.title] = reason
+
+    def _lose(self, job: Job, reason: str) -> None:
+        """Ask the methods alone that a worker had that died, or know which one has killed it."""
+        if len(job.methods) > 1:
+            self.lost.append(job)
+            return
+        blame(self._selection, job, reason)
+        self._fail(job, self._doing(Work(Step.JOIN, job), self._outcome.out))
+
+    def _fail(self, job: Job, failures: Failures) -> None:
+        self._outcome.failures |= {f"{what} on {job.title}": why for what, why in failures.items()}
+
+
+def means_of(selection: Selection) -> Means:
+    """Return what the options say of workers, complete."""
+    options = selection.options
+    return Means(
+        out=selection.layout.out,
+        workers=options.workers,
+        threads=threads_of(options),
+        cuda=choose_device(options.device).type == "cuda",
+        address=options.address,
+        shared=options.shared,
+    )

@@ -1,0 +1,140 @@
+"""``run.json`` and the split files: what a reader needs to repeat a run and to trust it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from math import isinf
+from pathlib import Path
+from typing import Any
+
+from xaibench.core.definition import define
+from xaibench.core.fingerprints import checksum, code_of, fingerprint
+from xaibench.core.plugin import Bound
+from xaibench.core.supervision import Supervision, of_record, strongest
+from xaibench.results.folder import MODEL_FILE
+from xaibench.results.integrity import read_record
+from xaibench.results.records import SCHEMA
+from xaibench.results.splits import write_split
+from xaibench.running.plan import Plan
+from xaibench.setup.cells import Ledger, ledgers_of
+from xaibench.setup.provenance import Made, combine, each_once, made_by, mixed_versions
+from xaibench.setup.selection import Selection
+
+
+def describe_run(
+    selection: Selection, plan: Plan, splits: Mapping[str, str],
+    suite: Mapping[str, str] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Return what ``run.json`` says: enough to repeat the run and to read its tables.
+
+    Versions, date and device are those of the models and cells that are there, not of this call.
+    """
+    options, made = selection.options, gather_made(selection)
+    versions = combine([each["versions"] for each in made])
+    protocol = describe_protocol(selection, plan)
+    return {
+        "schema": SCHEMA,
+        "xaibench": versions.pop("xaibench"),
+        "command": selection.command,
+        "date": made[-1]["date"],
+        "options": options.as_dict(),
+        "dataset": selection.dataset_spec,
+        "classes": list(selection.dataset.classes),
+        "seeds": list(options.seeds),
+        "mask_fraction": options.mask_fraction if selection.dataset.annotated else 0.0,
+        "protocol": protocol,
+        "protocol_hash": fingerprint(protocol),
+        "splits": dict(splits),
+        **({"suite": dict(suite)} if suite else {}),
+        "models": {
+            m.spec: {"paper": m.plugin.paper, **selection.about(m)._asdict()}
+            for m in selection.models
+        },
+        "supervision": recorded_supervision(selection),
+        "methods": {m.spec: _describe_method(m) for m in selection.methods},
+        "metrics": {
+            m.spec: {
+                "higher_is_better": m.higher_is_better,
+                "family": m.plugin.traits.family,
+                "bounds": [None if isinf(bound) else bound for bound in m.plugin.traits.bounds],
+                "target": selection.target_of(m),
+                "estimand": "pooled" if m.plugin.traits.pool else "per image",
+                "ranked": m.plugin.traits.ranked,
+                "definition": define(m, selection.target_of(m)),
+                "paper": m.plugin.paper,
+            }
+            for m in plan.metrics
+        },
+        "skipped": [asdict(skip) for skip in plan.skips],
+        "warnings": [*plan.warnings, *mixed_versions(made)],
+        "compute": combine([each["compute"] for each in made]),
+        "versions": versions,
+        "made_by": made,
+    }
+
+
+def recorded_supervision(selection: Selection) -> dict[str, dict[str, Any] | None]:
+    """Return what each trained model has learned from, in any fold; None where nobody says it."""
+    found: dict[str, Supervision | None] = {}
+    for ledger in ledgers_of(selection):
+        record = read_record(ledger.folder / MODEL_FILE)
+        if "supervision" in record:
+            spec = ledger.model.spec
+            found[spec] = strongest(found.get(spec), of_record(record["supervision"]))
+    return {spec: each.as_record() if each else None for spec, each in found.items()}
+
+
+def _describe_method(method: Bound) -> dict[str, Any]:
+    traits = asdict(method.plugin.traits)
+    if traits["supervision"] is None:
+        del traits["supervision"]
+    return {**traits, "paper": method.plugin.paper}
+
+
+def gather_made(selection: Selection) -> list[Made]:
+    """Return who made the models and cells that are there, each once; without any, this process."""
+    made: list[Made] = []
+    for ledger in ledgers_of(selection):
+        if ledger.model_is_trained():
+            made += ledger.known.get("made_by", [])
+        for method in selection.methods:
+            state = ledger.cell_state(method)
+            made += state.known.get("made_by", []) if state.fits else []
+    return each_once(made) or [made_by(selection)]
+
+
+def describe_protocol(selection: Selection, plan: Plan) -> dict[str, Any]:
+    """Return what decides about a number beside model and method; runs that differ don't mix."""
+    options = selection.options
+    return {
+        "split": selection.split_name,
+        "split_seed": options.split_seed,
+        "groups": checksum(Path(options.groups)),
+        "mask_fraction": options.mask_fraction,
+        "train_fraction": options.train_fraction,
+        "image_size": options.image_size,
+        "limit": options.limit,
+        "layer": options.layer,
+        "judge": _judge(selection),
+        "precision": options.precision,
+        "fold": options.fold,
+        "resize": f"bilinear, align_corners=False; masks {options.mask_resize}",
+        "targets": {metric.spec: selection.target_of(metric) for metric in plan.metrics},
+        "metrics": {metric.spec: code_of(metric.plugin.file) for metric in plan.metrics},
+        "engine": code_of(
+            "core/maps", "core/covering", "core/overlap", "core/pooling", "core/splits"
+        ),
+    }
+
+
+def _judge(selection: Selection) -> str:
+    """Return who judges the maps of models that don't classify; empty where none has to."""
+    needed = not all(selection.about(model).classifies for model in selection.models)
+    return selection.judge.spec if needed and selection.judge else ""
+
+
+def save_split(selection: Selection, fold: int) -> tuple[str, str]:
+    """Write who stands in which part; return the file's name and checksum."""
+    place = Ledger(selection, fold, selection.models[0], seed=0).place
+    path = selection.layout.split_file(place)
+    write_split(path, selection.split(fold), selection.dataset.classes)
+    return path.name, checksum(path)

@@ -1,0 +1,67 @@
+"""A plan as tasks for an executor: each names what must be done before it."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from xaibench.core.registry import bind
+from xaibench.executors.schedule import Task
+from xaibench.explaining.parts import PartState, failure_of, threshold_of
+from xaibench.results.folder import CELL_FILE, SCORES_FILE
+from xaibench.setup.cells import CellState, Ledger, ledger_of
+from xaibench.setup.jobs import Job, Step, Work, steps_of
+from xaibench.setup.selection import Selection
+
+
+def tasks_of(selection: Selection, jobs: Sequence[Job]) -> list[Task]:
+    """Return all tasks of some jobs, in an order in which they can be done one by one."""
+    judges = {job: _judge_of(selection, job) for job in jobs}
+    planned = {_place(job) for job in jobs if not job.alone}
+    outside = {judge for judge in judges.values() if judge and _place(judge) not in planned}
+    ordered = [*sorted(outside, key=lambda judge: judge.title), *jobs]
+    # Those that classify come first, as they may judge the others.
+    ordered.sort(key=lambda job: judges.get(job) is not None)
+    return [task for job in ordered for task in _tasks_of(selection, job, judges.get(job))]
+
+
+def _tasks_of(selection: Selection, job: Job, judge: Job | None) -> Iterator[Task]:
+    works = list(steps_of(job, len(selection.split(job.fold).test), selection.options.part_size))
+    models = [job] if judge is None else [job, judge]
+    trained = {Work(Step.TRAIN, each).key for each in models}
+    explained = {work.key for work in works if work.step is Step.EXPLAIN}
+    ledgers = [ledger_of(selection, each) for each in models]
+    states = [ledgers[0].cell_state(bind("method", spec)) for spec in job.methods]
+    for work in works:
+        needed = trained - {work.key}
+        if work.step is Step.JOIN:
+            needed = needed | explained
+        places: tuple[str, ...] = ()
+        if not selection.options.shared:
+            reads = [*(ledger.folder for ledger in ledgers), *_read_by(work, ledgers[0], states)]
+            places = tuple(path.relative_to(selection.layout.out).as_posix() for path in reads)
+        yield Task(work.key, work, frozenset(needed), places, local=work.step is Step.JOIN)
+
+
+def _read_by(work: Work, ledger: Ledger, states: Sequence[CellState]) -> Iterator[Path]:
+    """Yield what a piece of work reads beside models; parts must not travel with each other."""
+    if work.step is Step.ANALYSE:
+        yield ledger.selection.layout.observation_folder(ledger.place)
+    for state in states if work.step in (Step.TRAIN, Step.EXPLAIN) else ():
+        folder = ledger.cell_folder(state.method)
+        yield from (folder / CELL_FILE, folder / SCORES_FILE)
+        yield from (remark(state).path for remark in (failure_of, threshold_of))
+        if work.step is Step.EXPLAIN:
+            part = PartState(state, work.part)
+            yield part.folder
+            yield from (folder / name for name in {work.part.maps, *part.maps})
+
+
+def _judge_of(selection: Selection, job: Job) -> Job | None:
+    """Return the model that judges a job's maps, where that is another one."""
+    ledger = ledger_of(selection, job)
+    if ledger.judge in (None, ledger) or not job.methods:
+        return None
+    return Job(job.fold, ledger.judge.model.spec, job.seed)
+
+
+def _place(job: Job) -> tuple[int, str, int]:
+    return job.fold, job.model, job.seed

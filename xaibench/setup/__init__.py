@@ -1,0 +1,1 @@
+"""What a run is about: options, plugins, data, splits, and the cells that come of them."""

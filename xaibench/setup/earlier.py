@@ -1,0 +1,192 @@
+"""Records from before they had a schema number: they count until their options change.
+
+Their fingerprints were made from the sizes of files and from the code of that time, which a table
+keeps. Where such a fingerprint comes out again, the record is brought up to date.
+"""
+
+import ast
+import csv
+from collections.abc import Mapping
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xaibench.core.fingerprints import checksum, fingerprint
+from xaibench.core.imports import PACKAGE
+from xaibench.core.plugin import Bound
+from xaibench.results.folder import MODEL_FILE
+from xaibench.results.integrity import read_record
+from xaibench.results.records import SCHEMA
+from xaibench.setup.selection import Selection
+
+if TYPE_CHECKING:
+    from xaibench.setup.cells import Ledger
+
+_TRAINING = ("epochs", "learning_rate", "train_batch_size", "image_size", "optimizer", "schedule",
+             "class_weighting", "augmentation", "replicas")  # fmt: skip
+_TRAIN = tuple(f"pipeline/{name}" for name in ("train", "optimise", "supervision", "averages",
+                                               "trained"))  # fmt: skip
+_EXPLAIN = ("pipeline/explain", "pipeline/walk")
+_ANALYSE = ("pipeline/analyse", "pipeline/observations")
+_SCORE = ("pipeline/evidence", "pipeline/score", "pipeline/tuning")
+# Methods whose maps were wrong for some networks; what they left is made again.
+_MENDED = frozenset({"deeplift", "fullgrad", "integrated_gradients"})
+Record = Mapping[str, Any]
+
+
+class Earlier:
+    """The fingerprints that the results of one trained model had."""
+
+    def __init__(self, ledger: "Ledger") -> None:
+        self._ledger, self._selection = ledger, ledger.selection
+
+    @cached_property
+    def model(self) -> str:
+        """Of the trained model."""
+        ledger, options = self._ledger, self._selection.options
+        weights = options.weights
+        files = [Path(v) for v in ledger.model.options.values() if isinstance(v, str | Path) and v]
+        return fingerprint(
+            _data(self._selection, ledger.fold),
+            ledger.model.spec,
+            ledger.seed,
+            [getattr(options, name) for name in _TRAINING],
+            weights if weights in ("none", "imagenet") else checksum(Path(weights)),
+            [checksum(file) for file in files if file.is_file()],
+            _code(ledger.model.plugin.file, *_TRAIN),
+        )
+
+    def maps(self, method: Bound) -> str:
+        """Of a cell's maps."""
+        ledger, options = self._ledger, self._selection.options
+        if method.plugin.name in _MENDED or self._shares_weights:
+            return ""
+        passes = [options.precision, options.fold, options.compile, options.layer]
+        trained = [ledger] if ledger.judge in (None, ledger) else [ledger, ledger.judge]
+        made_from = [(each.earlier.model, each.weights) for each in trained]
+        code = _code(method.plugin.file, *_EXPLAIN)
+        return fingerprint(made_from, method.spec, options.target, passes, code)
+
+    @cached_property
+    def _shares_weights(self) -> bool:
+        """Whether another model of the folder has these weights: their maps were mixed up."""
+        records = self._selection.layout.records(MODEL_FILE)
+        sums = [read_record(path).get("sha256") for path in records]
+        return sums.count(self._ledger.weights) > 1
+
+    def scores(self, method: Bound, metric: Bound) -> str:
+        """Of a metric's scores."""
+        target, code = self._selection.target_of(metric), _code(metric.plugin.file, *_SCORE)
+        return fingerprint(self.maps(method), metric.spec, target, code)
+
+    def analysis(self, analysis: Bound) -> str:
+        """Of an analysis."""
+        code = _code(analysis.plugin.file, *_ANALYSE)
+        return fingerprint(self.model, self._ledger.weights, analysis.spec, code)
+
+
+def renew_model(ledger: "Ledger", known: Record) -> Record:
+    """Return a model's record as it would be written now, if it still counts."""
+    if not known or "schema" in known or known.get("fingerprint") != ledger.earlier.model:
+        return known
+    made_from = {"fingerprint": ledger.model_fingerprint, "made_from": ledger.parts}
+    return {**known, "schema": SCHEMA, **made_from}
+
+
+def renew_cell(ledger: "Ledger", method: Bound, known: Record) -> Record:
+    """Return a cell's record as it would be written now, if it still counts."""
+    if not known or "schema" in known:
+        return known
+    earlier, now = ledger.earlier.maps(method), ledger.maps_fingerprint(method)
+    metrics = {
+        ledger.earlier.scores(method, metric): ledger.score_fingerprint(method, metric)
+        for metric in ledger.selection.metrics
+    }
+    renewed = {**known, "schema": SCHEMA}
+    if known.get("maps") == earlier:
+        renewed |= {"maps": now, "made_from": ledger.maps_parts(method)}
+        stored = known.get("metrics", {})
+        renewed["metrics"] = {spec: metrics.get(made, made) for spec, made in stored.items()}
+        failed = known.get("failed_metrics", {})
+        renewed["failed_metrics"] = {
+            spec: {**each, "made_from": metrics.get(each["made_from"], each["made_from"])}
+            for spec, each in failed.items()
+        }
+    if known.get("failed") == earlier:
+        renewed["failed"] = now
+    return renewed
+
+
+def renew_analysis(ledger: "Ledger", analysis: Bound, known: Record, now: str) -> Record:
+    """Return an analysis' record as it would be written now, if it still counts."""
+    if not known or "schema" in known:
+        return known
+    earlier = ledger.earlier.analysis(analysis)
+    same = {name: now for name in ("fingerprint", "failed") if known.get(name) == earlier}
+    return {**known, "schema": SCHEMA, **same} if same else known
+
+
+@cache
+def _data(selection: Selection, fold: int) -> str:
+    options, split = selection.options, selection.split(fold)
+    parts = [[s.id for s in part] for part in (split.train, split.validation, split.test)]
+    about = [
+        (s.id, s.label, s.group, _size(s.path),
+         [(mask.path.name, mask.grade, mask.value, _size(mask.path)) for mask in s.masks], s.boxes)
+        for s in selection.dataset.samples
+    ]  # fmt: skip
+    code = _code(selection.dataset_plugin.plugin.file, "core/splits")
+    return fingerprint(
+        selection.dataset_spec, about, parts, sorted(split.seen), options.image_size, code
+    )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except OSError:
+        return 0
+
+
+@cache
+def _code(*places: str | Path) -> str:
+    found: dict[str, str] = {}
+    for place in places:
+        _follow(place, found)
+    return fingerprint(list(found.values()))
+
+
+def _follow(place: str | Path, found: dict[str, str]) -> None:
+    path = PACKAGE / f"{place}.py" if isinstance(place, str) else place
+    inside = path.is_relative_to(PACKAGE)
+    name = path.relative_to(PACKAGE).with_suffix("").as_posix() if inside else str(path)
+    if name in found:
+        return
+    found[name], imports = _table().get(name) or _read(path)
+    for each in imports:
+        _follow(each, found)
+
+
+@cache
+def _table() -> dict[str, tuple[str, list[str]]]:
+    with Path(__file__).with_name("earlier_code.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {row["file"]: (row["fingerprint"], row["imports"].split()) for row in rows}
+
+
+def _read(path: Path) -> tuple[str, list[str]]:
+    """Look at a user's plugin file as it was done then."""
+    tree = ast.parse(path.read_text("utf-8"))
+    imported = {f"core/{node.module[len('xaibench.core.'):].replace('.', '/')}"
+                for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
+                and node.module and node.module.startswith("xaibench.core.")}  # fmt: skip
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        first = body[0] if isinstance(body, list) and body else None
+        if (
+            isinstance(first, ast.Expr)
+            and isinstance(first.value, ast.Constant)
+            and isinstance(first.value.value, str)
+        ):
+            first.value = ast.Constant("")
+    return fingerprint(ast.dump(tree)), sorted(imported & _table().keys())

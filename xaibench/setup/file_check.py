@@ -1,0 +1,130 @@
+"""A first look at a dataset's files, before any work is done: what would stop or spoil the run."""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from xaibench.core.data import Dataset, Sample, merge_annotations, read_files
+from xaibench.core.errors import XaibenchError
+from xaibench.core.loading import resize_mask
+from xaibench.core.progress import progress_bar
+from xaibench.core.reading.headers import Header, read_header
+from xaibench.core.reading.images import read_image
+from xaibench.core.reading.opening import open_picture
+from xaibench.setup.options import RunOptions
+
+_THREADS = 4
+_MOST_MASKS, _MOST_DEEP = 100, 20
+_DIM, _HALF, _NEARLY_ALL = 32, 0.5, 0.95
+_Found = TypeVar("_Found")
+
+
+class _Seen(NamedTuple):
+    """What one sample's mask is like."""
+
+    sample: str
+    lost: bool
+    inverted: bool
+
+
+def look_at_files(dataset: Dataset, options: RunOptions) -> list[str]:
+    """Return warnings, from the headers of all files and the pixels of some: of all to verify.
+
+    A dataset that makes its pictures, or reads them in a way of its own, is taken at its word
+    unless it is to be verified.
+
+    Raises:
+        XaibenchError: files can't be read, or a mask has another size than its image.
+    """
+    in_files = dataset.read is read_files
+    if options.verify:
+        _refuse(_each("verify", dataset.samples, lambda sample: _read(dataset, sample)))
+    if not in_files:
+        return []
+    headers = _each("look", dataset.samples, lambda sample: _look(dataset, sample))
+    _refuse([found for found in headers if isinstance(found, str)])
+    deep = [s for s, h in zip(dataset.samples, headers, strict=True)
+            if isinstance(h, Header) and h.deep]  # fmt: skip
+    dark = [s.id for s in _some(deep, _MOST_DEEP) if read_image(s.path).max() < _DIM]
+    masked = [sample for sample in dataset.samples if sample.annotated]
+    chosen = masked if options.verify else _some(masked, _MOST_MASKS)
+    seen = _each("look", chosen, lambda sample: _see(sample, options))
+    return [*_tell_dark(dark, len(deep)), *_tell_masks(seen)]
+
+
+def _each(doing: str, samples: Sequence[Sample], look: Callable[[Sample], _Found]) -> list[_Found]:
+    found: list[_Found] = []
+    with ThreadPoolExecutor(_THREADS) as pool, progress_bar(doing, "files", len(samples)) as bar:
+        for each in pool.map(look, samples):
+            found.append(each)
+            bar.advance()
+    return found
+
+
+def _refuse(said: Iterable[str]) -> None:
+    bad = [each for each in said if each]
+    if bad:
+        more = f" ({len(bad) - 1} other images have faults, too: `xaibench audit` names all)"
+        raise XaibenchError(f"{bad[0]}{more if len(bad) > 1 else ''}")
+
+
+def _read(dataset: Dataset, sample: Sample) -> str:
+    try:
+        dataset.read(sample)
+    except XaibenchError as error:
+        return str(error)
+    return ""
+
+
+def _look(dataset: Dataset, sample: Sample) -> Header | str:
+    """Return an image's header, or what is wrong with it or its masks."""
+    try:
+        header = read_header(sample.path)
+        sizes = {read_header(layer.path)[:2] for layer in sample.masks}
+    except XaibenchError as error:
+        return str(error)
+    # Sides may be swapped by EXIF data, which only reading tells.
+    wrong = _read(dataset, sample) if sizes - {header[:2]} else ""
+    return wrong or header
+
+
+def _see(sample: Sample, options: RunOptions) -> _Seen:
+    first = open_picture(sample.masks[0].path if sample.masks else sample.path)
+    mask = merge_annotations(sample, (first.height, first.width))
+    marked = mask > 0
+    rim = np.concatenate([marked[0], marked[-1], marked[:, 0], marked[:, -1]])
+    small = resize_mask(mask, options.image_size, options.mask_resize)
+    lost = bool(marked.any()) and not bool((small > 0).any())
+    return _Seen(sample.id, lost, bool(marked.mean() > _HALF and rim.mean() >= _NEARLY_ALL))
+
+
+def _some(samples: Sequence[Sample], most: int) -> Sequence[Sample]:
+    return samples[:: -(-len(samples) // most)] if samples else samples
+
+
+def _tell_dark(dark: Sequence[str], deep: int) -> list[str]:
+    if not dark:
+        return []
+    return [
+        f"{len(dark)} of {min(deep, _MOST_DEEP)} images of 16 bits that were looked at are nearly "
+        f"black, such as {dark[0]}: are they of 10 or 12 bits? Stretch their greys to 16."
+    ]
+
+
+def _tell_masks(seen: Sequence[_Seen]) -> list[str]:
+    said = []
+    if lost := [each.sample for each in seen if each.lost]:
+        said.append(
+            f"{len(lost)} of {len(seen)} masks that were looked at mark nothing at this image "
+            f"size, such as that of {lost[0]}; they are undefined for every metric. Take a larger "
+            "--image-size, or --mask-resize area."
+        )
+    if inverted := [each.sample for each in seen if each.inverted]:
+        said.append(
+            f"{len(inverted)} of {len(seen)} masks that were looked at mark most of the image and "
+            f"its whole border, such as that of {inverted[0]}: are black and white swapped? "
+            "folder[values=0] takes the black ones."
+        )
+    return said

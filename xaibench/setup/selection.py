@@ -1,0 +1,219 @@
+"""What a run is about: its plugins looked up, its dataset read, its splits made."""
+
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xaibench.core.data import Dataset, Sample
+from xaibench.core.errors import XaibenchError
+from xaibench.core.loading import Loader
+from xaibench.core.model import Model
+from xaibench.core.passes.engine import Engine
+from xaibench.core.passes.layer_names import full_name
+from xaibench.core.passes.layers import check_layer
+from xaibench.core.plugin import Bound, MethodTraits, Plugin
+from xaibench.core.reading.groups import join_groups
+from xaibench.core.registry import bind, load_plugin_file, plugins
+from xaibench.core.roots import open_dataset
+from xaibench.core.seeds import seed_of
+from xaibench.core.splits import Split, count_folds, make_split
+from xaibench.core.store import folder_name
+from xaibench.results.folder import Layout
+from xaibench.results.splits import find_stored
+from xaibench.setup.building import About, ModelWords, build_model
+from xaibench.setup.options import RunOptions, listed, make_options
+
+
+class Selection:
+    """A run's options with everything that they name."""
+
+    def __init__(self, options: RunOptions) -> None:
+        """Look up all plugins, so that a wrong name is told before any work is done."""
+        for file in options.plugin:
+            load_plugin_file(Path(file))
+        self.options = options
+        self.dataset_plugin = bind("dataset", options.dataset)
+        self.models = [bind("model", spec) for spec in options.models]
+        self.metrics = [bind("metric", spec) for spec in options.metrics]
+        self.methods = [bind("method", spec) for spec in options.methods]
+        self.analyses = [bind("analysis", spec) for spec in options.analyses]
+        for kind, bound in (("models", self.models), ("metrics", self.metrics),
+                            ("methods", self.methods), ("analyses", self.analyses)):  # fmt: skip
+            _refuse_repeats(kind, [each.spec for each in bound])
+        if options.controls:
+            chosen = {method.plugin.name for method in self.methods}
+            self.methods += [Bound(p, {}) for p in control_plugins() if p.name not in chosen]
+        self._stored = find_stored(options.split)
+        self.split_name = self._stored.name if self._stored else options.split
+        self.command = ""  # what the user wrote, told by every result
+        self._splits: dict[int, Split] = {}
+        self._about: dict[str, About] = {}
+        self.layout = Layout(Path(options.out or f"results/{folder_name(self.dataset_spec)}"))
+
+    @property
+    def dataset_spec(self) -> str:
+        """The dataset's canonical name."""
+        return self.dataset_plugin.spec
+
+    def place_in(self, out: Path) -> None:
+        """Take another folder than the options say: this process may see it elsewhere."""
+        self.layout = replace(self.layout, out=out)
+
+    def model(self, spec: str) -> Bound:
+        """Return a model of the run, or the one that judges, by its name."""
+        found = [model for model in self.models if model.spec == spec]
+        return found[0] if found else bind("model", spec)
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """All samples of the run, after ``--limit``."""
+        found = open_dataset(self.dataset_plugin, self.options.data_root)
+        samples, groups = found.samples, self.options.groups
+        if groups:
+            samples = join_groups(samples, Path(groups))
+        return replace(found, samples=_limit(samples, self.options.limit))
+
+    @cached_property
+    def loader(self) -> Loader:
+        """Reads pictures at the run's image size."""
+        return Loader(self.dataset, self.options.image_size, self.options.mask_resize)
+
+    @property
+    def folds(self) -> range:
+        """Fold numbers of the split."""
+        return range(count_folds(self.split_name))
+
+    def split(self, fold: int) -> Split:
+        """Divide the samples, once; the same for every model, seed and method."""
+        if fold not in self._splits:
+            samples, classes = self.dataset.samples, self.dataset.classes
+            stored = self._stored.parts(samples, classes, fold) if self._stored else None
+            self._splits[fold] = make_split(
+                samples,
+                self.split_name,
+                fold,
+                mask_fraction=self.options.mask_fraction,
+                train_fraction=self.options.train_fraction,
+                seed=self.options.split_seed,
+                divided=stored,
+            )
+        return self._splits[fold]
+
+    def build(self, model: Bound, seed: int, weights: str | None = None) -> Model:
+        """Return an untrained network; its random weights depend on the seed alone."""
+        torch.manual_seed(seed_of(seed, model.spec))
+        chosen = self.options.weights if weights is None else weights
+        words = ModelWords(self.dataset.classes, self.options.image_size, chosen)
+        built = build_model(model, words, self.blank)
+        if built.classifies and built.class_count != words.classes:
+            raise XaibenchError(
+                f"model {model.spec} tells {built.class_count} classes apart, but "
+                f"{self.options.dataset} has {words.classes} ({', '.join(words.class_names[:5])}"
+                f"{', ...' if words.classes > 5 else ''}); build it with `classes` outputs, or "  # noqa: PLR2004
+                "choose another dataset."
+            )
+        self._about[model.spec] = About(built.classifies, built.all_masks)
+        if self.options.layer:
+            self._choose_layer(built, model.spec)
+        return built
+
+    def about(self, model: Bound) -> About:
+        """Return what a model is; it is built for that if it never was."""
+        if model.spec not in self._about:
+            self.build(model, seed=0, weights="none")
+        return self._about[model.spec]
+
+    @cached_property
+    def judge(self) -> Bound | None:
+        """The classifier that judges the maps of models that don't classify; None without any.
+
+        Raises:
+            XaibenchError: the one that was named doesn't classify.
+        """
+        if not self.options.judge:
+            return next((model for model in self.models if self.about(model).classifies), None)
+        named = bind("model", self.options.judge)
+        if not self.about(named).classifies:
+            raise XaibenchError(
+                f"--judge {named.spec}: it doesn't classify; name a model that does."
+            )
+        return named
+
+    def judge_of(self, model: Bound) -> Bound | None:
+        """Return whose confidences a model's maps are scored by: its own, if it has any."""
+        return model if self.about(model).classifies else self.judge
+
+    def _choose_layer(self, built: Model, spec: str) -> None:
+        try:
+            built.cam_layer = full_name(built, self.options.layer)
+            check_layer(built, self.blank, built.cam_layer, built.reshape)
+        except XaibenchError as error:
+            raise XaibenchError(
+                f"--layer {self.options.layer} on {spec}, one name for all models: {error}"
+            ) from error
+
+    @cached_property
+    def blank(self) -> Tensor:
+        """An empty image ``(1, 3, H, W)`` of the run's size."""
+        return torch.zeros(1, 3, self.options.image_size, self.options.image_size)
+
+    def engine(self, model: Model) -> Engine:
+        """Return what runs a trained model's passes, as the options say."""
+        options = self.options
+        return Engine(
+            model, precision=options.precision, fold=options.fold, compiled=options.compile
+        )
+
+    @property
+    def tuning_target(self) -> str:
+        """Which class the maps explain that thresholds are tuned on."""
+        return "predicted" if self.options.target == "predicted" else "label"
+
+    def target_of(self, metric: Bound) -> str:
+        """Return which class a metric's maps explain, ``label`` or ``predicted``."""
+        chosen = self.options.target
+        if self.judge is None:  # nobody predicts
+            return "label"
+        return metric.plugin.traits.target if chosen == "auto" else chosen
+
+
+def select(given: dict[str, Any]) -> Selection:
+    """Complete options by the dataset's recipe and look everything up."""
+    return Selection(complete(given))
+
+
+def complete(given: dict[str, Any]) -> RunOptions:
+    """Complete options by the dataset's recipe."""
+    for file in listed(given.get("plugin") or ()):
+        load_plugin_file(Path(file))
+    name = given.get("dataset") or RunOptions.dataset
+    if not isinstance(name, str):
+        raise XaibenchError(f"--dataset {name}: give one name, as text.")
+    recipe = bind("dataset", name).plugin.traits.recipe
+    return make_options(given, recipe)
+
+
+def control_plugins() -> list[Plugin]:
+    """Return the methods that only bound the board."""
+    known = plugins("method").values()
+    return [p for p in known if isinstance(p.traits, MethodTraits) and p.traits.family == "control"]
+
+
+def _refuse_repeats(kind: str, specs: list[str]) -> None:
+    repeated = sorted({spec for spec in specs if specs.count(spec) > 1})
+    if repeated:
+        raise XaibenchError(f"--{kind}: {', '.join(repeated)} is named twice (defaults spelt out).")
+
+
+def _limit(samples: tuple[Sample, ...], count: int) -> tuple[Sample, ...]:
+    if not count:
+        return samples
+    kept: dict[int, list[Sample]] = {}
+    for sample in samples:
+        kept.setdefault(sample.label, []).append(sample)
+    chosen = {sample.id for group in kept.values() for sample in group[:count]}
+    return tuple(sample for sample in samples if sample.id in chosen)

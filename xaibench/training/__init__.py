@@ -1,0 +1,1 @@
+"""Training a model, and keeping it."""

@@ -1,0 +1,159 @@
+"""A trained model on disk: train it, or take the stored one; and what it predicts."""
+
+import csv
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy import ndimage
+from torch import Tensor
+
+from xaibench.core.data import Sample
+from xaibench.core.errors import XaibenchError
+from xaibench.core.fingerprints import checksum
+from xaibench.core.model import Model, evaluating
+from xaibench.core.passes.device import choose_device, place_images, place_model, set_up
+from xaibench.core.passes.engine import Engine
+from xaibench.core.store import replacing, write_with
+from xaibench.core.supervision import Supervision
+from xaibench.results.folder import CHECKPOINT_FILE, MODEL_FILE, PREDICTIONS_FILE, WEIGHTS_FILE
+from xaibench.results.integrity import write_record
+from xaibench.results.records import SCHEMA
+from xaibench.setup.cells import Ledger
+from xaibench.setup.provenance import made_by
+from xaibench.training.replicas import train_on_replicas
+from xaibench.training.train import Trainer, pack
+
+_log = logging.getLogger(__name__)
+
+
+def train_model(ledger: Ledger) -> None:
+    """Leave a trained model and its predictions on disk; one that holds is left alone.
+
+    Raises:
+        XaibenchError: it can't be trained under these options.
+    """
+    if not ledger.model_is_trained():
+        _make(ledger)
+    # Also where a run was killed right before it did so.
+    (ledger.folder / CHECKPOINT_FILE).unlink(missing_ok=True)
+
+
+def _make(ledger: Ledger) -> None:
+    selection, stored = ledger.selection, ledger.folder / WEIGHTS_FILE
+    device = choose_device(selection.options.device)
+    model = place_model(selection.build(ledger.model, ledger.seed), device)
+    if not model.trained:
+        _log.info("train %s", ledger.title)
+    learned = None if model.trained else _train(ledger, model, device)
+    supervision = model.supervision or learned
+    weights = pack(model.state_dict())
+    write_with(stored, lambda file: file.write(weights))
+    write_predictions(ledger, model.eval(), device)
+    write_record(ledger.folder / MODEL_FILE, {
+        "schema": SCHEMA,
+        "model": ledger.model.spec,
+        "fingerprint": ledger.model_fingerprint,
+        "made_from": ledger.parts,
+        "made_by": [made_by(selection, ledger.model)],
+        "sha256": checksum(stored),
+        "predictions_sha256": checksum(ledger.folder / PREDICTIONS_FILE),
+        "supervision": supervision.as_record() if supervision else None,
+    })  # fmt: skip
+
+
+def load_model(ledger: Ledger) -> Model:
+    """Return the trained model in evaluation mode.
+
+    Raises:
+        XaibenchError: it isn't there, or was made from something else.
+    """
+    if not ledger.model_is_trained():
+        raise XaibenchError(
+            f"{ledger.folder}: the trained model is gone, or another run has replaced it; give "
+            "each run its own --out, or repeat the command."
+        )
+    selection = ledger.selection
+    # A stored model needs no first weights, which may not even be there any more.
+    model = selection.build(ledger.model, ledger.seed, weights="none")
+    stored = torch.load(ledger.folder / WEIGHTS_FILE, map_location="cpu", weights_only=True)
+    model.load_state_dict(stored)
+    return set_up(model, choose_device(selection.options.device))
+
+
+def _train(ledger: Ledger, model: Model, device: torch.device) -> Supervision:
+    selection = ledger.selection
+    if selection.options.replicas > 1:
+        return train_on_replicas(ledger, model)
+    trainer = Trainer(
+        model,
+        selection.loader,
+        selection.split(ledger.fold),
+        selection.options,
+        seed=ledger.seed,
+        device=device,
+    )
+    trainer.train(ledger.folder, ledger.model_fingerprint, ledger.title)
+    return trainer.supervision
+
+
+def write_predictions(ledger: Ledger, model: Model, device: torch.device) -> None:
+    """Classify the test images, in full precision.
+
+    A row holds the sample, its group, label, prediction, the share of its pixels that its mask
+    covers and the number of regions there (empty without a mask), and all confidences. Models that
+    don't classify leave prediction and confidences empty.
+    """
+    columns = ["sample", "group", "label", "prediction", "mask_share", "lesions"]
+    columns += [f"confidence_{k}" for k in range(len(ledger.selection.dataset.classes))]
+    with (
+        replacing(ledger.folder / PREDICTIONS_FILE) as path,
+        path.open("w", newline="", encoding="utf-8") as file,
+    ):
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(columns)
+        table.writerows(_predictions(ledger, model, device))
+
+
+def _predictions(ledger: Ledger, model: Model, device: torch.device) -> Iterator[Sequence[object]]:
+    selection = ledger.selection
+    engine, classes = Engine(model), len(selection.dataset.classes)
+    nothing: list[object] = [None] * (1 + classes)
+    with evaluating(model):
+        samples = selection.split(ledger.fold).test
+        for loaded in selection.loader.batches(samples, selection.options.batch_size):
+            answers = [nothing] * len(loaded.samples)
+            if model.classifies:
+                confidences = engine.predict(place_images(loaded.images, device)).cpu()
+                answers = [[int(each.argmax()), *map(float, each)] for each in confidences]
+            for sample, mask, (prediction, *values) in zip(
+                loaded.samples, loaded.masks, answers, strict=True
+            ):
+                about = [sample.id, sample.group, sample.label, prediction]
+                yield [*about, *_regions(sample, mask), *values]
+
+
+def _regions(sample: Sample, mask: Tensor) -> tuple[float | None, int | None]:
+    """Return the mask's share of the image, and its number of regions that touch nowhere."""
+    if not sample.annotated:
+        return None, None
+    marked = (mask > 0).numpy()
+    return float(marked.mean()), int(ndimage.label(marked, np.ones((3, 3)))[1])
+
+
+class Predictions:
+    """A model's stored predictions."""
+
+    def __init__(self, path: Path) -> None:
+        known = pd.read_csv(
+            path, usecols=["sample", "prediction"], dtype={"sample": str}, keep_default_na=False
+        )
+        self._of = dict(zip(known["sample"], known["prediction"], strict=True))
+
+    def of(self, samples: Sequence[Sample]) -> Tensor | None:
+        """Return predicted classes ``(B,)``; None unless all are test images."""
+        found = [self._of.get(sample.id) for sample in samples]
+        return None if None in found else torch.tensor(found)
