@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from xaibench.core.store import (
     write_with,
 )
 from xaibench.results.maps import MapReader, MapWriter, map_key
+from xaibench.running.cleanup import remove_temporary
 
 
 def crash_halfway(path):
@@ -58,20 +60,73 @@ def test_a_file_appears_only_when_it_is_whole(tmp_path):
     assert list(file.parent.iterdir()) == [file]
 
 
-def test_only_leftovers_of_dead_processes_are_removed(tmp_path):
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    (tmp_path / "cells").mkdir()
-    mine = temporary_path(tmp_path / "cell.json").name
-    theirs = mine.replace(f".{os.getpid()}.", f".{dead.pid}.")
-    elsewhere = re.sub(r"\.[0-9a-f]{16}\.", ".0123456789abcdef.", theirs)
-    old = elsewhere.replace("cell", "scores")
-    kept = [mine, elsewhere, ".editor.tmp", "notes.1.tmp", ".cell.json"]
+@pytest.fixture(scope="module")
+def dead():
+    """The number of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def left_by(process, name, host=None):
+    mine = temporary_path(Path(name)).name
+    theirs = mine.replace(f".{os.getpid()}.", f".{process}.")
+    return re.sub(r"\.[0-9a-f]{16}\.", f".{host}.", theirs) if host else theirs
+
+
+ELSEWHERE = "0123456789abcdef"
+
+
+def test_only_leftovers_of_dead_processes_are_removed(tmp_path, dead):
+    mine, theirs = temporary_path(Path("cell.json")).name, left_by(dead, "cell.json")
+    new, old = left_by(dead, "cell.json", ELSEWHERE), left_by(dead, "scores.csv", ELSEWHERE)
+    kept = [mine, new, ".editor.tmp", "notes.1.tmp", ".cell.json"]
     for name in (theirs, old, *kept):
-        (tmp_path / "cells" / name).touch()
-    os.utime(tmp_path / "cells" / old, (0, 0))
-    remove_leftovers(tmp_path)
-    assert sorted(path.name for path in (tmp_path / "cells").iterdir()) == sorted(kept)
+        (tmp_path / name).touch()
+    os.utime(tmp_path / old, (0, 0))
+    remove_leftovers(files_below(tmp_path))
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+
+
+FOREIGN = [
+    ".a.tmp",
+    ".a.b.tmp",
+    ".session.host.4711.tmp",
+    f".a.{ELSEWHERE}.tmp",
+    f".a.{ELSEWHERE}.x1.tmp",
+    f".a.{ELSEWHERE}.٣.tmp",
+    f".a.{ELSEWHERE}.0.tmp",
+    f".a.{ELSEWHERE.upper()}.1.tmp",
+    f".{ELSEWHERE}.1.tmp",
+    f".a.{ELSEWHERE}0.1.tmp",
+    f".a.{ELSEWHERE}.1.tmp~",
+    f"a.{ELSEWHERE}.1.tmp",
+]
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_temporary_files_of_others_stay_however_old(tmp_path, name):
+    (tmp_path / name).touch()
+    os.utime(tmp_path / name, (0, 0))
+    remove_leftovers(files_below(tmp_path))
+    assert (tmp_path / name).exists()
+
+
+def test_a_run_looks_for_leftovers_in_its_own_folders_alone(tmp_path, dead):
+    out, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    gone = left_by(dead, "maps.npz")
+    ours = [out / gone, out / "cells" / "d" / gone, out / "splits" / gone]
+    foreign = [out / "work" / gone, out / "work" / "cells" / gone, elsewhere / gone]
+    for path in [*ours, *foreign]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (out / "models").symlink_to(elsewhere)
+    (out / "cells" / "linked").symlink_to(elsewhere)
+    (out / "cells" / gone).symlink_to(elsewhere / gone)
+    remove_temporary(out)
+    assert not any(path.exists() for path in ours)
+    assert all(path.exists() for path in foreign)
+    assert (out / "cells" / gone).is_symlink()
 
 
 def test_a_folder_that_goes_meanwhile_is_passed_over(tmp_path):

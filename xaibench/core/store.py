@@ -3,18 +3,21 @@
 import errno
 import json
 import os
+import re
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
+from stat import S_ISREG
 from typing import IO, Any
 
 from xaibench.core.errors import StorageError
 from xaibench.core.fingerprints import fingerprint
 
 _HOST = fingerprint(socket.gethostname())
+_TEMPORARY = re.compile(r"\..+\.(?P<host>[0-9a-f]{16})\.(?P<process>[1-9][0-9]*)\.tmp", re.ASCII)
 _DAY = 24 * 3600
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -84,19 +87,22 @@ def files_below(folder: Path, pattern: str = "*") -> Iterator[Path]:
         yield from (Path(place, name) for name in sorted(names) if fnmatchcase(name, pattern))
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Delete temporary files below a folder whose process is gone: it was killed.
+def remove_leftovers(files: Iterable[Path]) -> None:
+    """Delete those of the files that are ours and temporary, and whose process was killed.
 
-    Nobody here can tell whether a process of another machine runs; its files go after a day.
+    Nobody here can tell whether a process of another machine runs; its files go after a day. A
+    name counts only if it is exactly one that `temporary_path` gives.
     """
-    for path in files_below(folder, ".*.tmp"):
-        *_, host, process, _ = path.name.split(".")
+    for path in files:
+        if (match := _TEMPORARY.fullmatch(path.name)) is None:
+            continue
         with suppress(OSError):  # another run may be as quick
-            if host == _HOST:
-                gone = process.isdecimal() and not _runs(int(process))
+            about = path.lstat()
+            if match["host"] == _HOST:
+                gone = not _runs(int(match["process"]))
             else:
-                gone = time.time() - path.stat().st_mtime > _DAY
-            if gone:
+                gone = time.time() - about.st_mtime > _DAY
+            if gone and S_ISREG(about.st_mode):
                 path.unlink(missing_ok=True)
 
 

@@ -18,6 +18,8 @@ MODEL_FILE, CELL_FILE, PART_FILE, ANALYSIS_FILE = (
 """Records: each is written last, and says that the files beside it are whole."""
 WEIGHTS_FILE, CHECKPOINT_FILE, HISTORY_FILE = "model.pt", "checkpoint.pt", "history.csv"
 MAPS_FILE, POOLED_FILE, ANY_MAPS = "maps.npz", "pooled.npz", "maps*.npz"
+OWN_FOLDERS = ("analyses", "cells", "figures", "models", "observations", "splits", "twins")
+"""Folders that a run makes below its output folder; whatever lies in others isn't ours."""
 REPORTED = (
     "splits/*.csv", f"models/*/*/*/*/{HISTORY_FILE}", f"models/*/*/*/*/{MODEL_FILE}",
     "analyses/*/*/*/*/*/*.csv", f"analyses/*/*/*/*/*/{ANALYSIS_FILE}",

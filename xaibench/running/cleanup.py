@@ -1,23 +1,37 @@
-"""What joined cells need no more; it stays while another run in the folder may be at work on it."""
+"""What a run's folder needs no more: parts that are joined, and what killed processes left."""
 
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from xaibench.core.store import files_below, remove_leftovers
 from xaibench.explaining.parts import RECORD
+from xaibench.results.folder import OWN_FOLDERS
 from xaibench.results.integrity import read_record
 from xaibench.results.maps import map_files
 from xaibench.setup.cells import read_cell
 
 
+def remove_temporary(out: Path) -> None:
+    """Remove temporary files of killed processes from the run's own folders, and no others.
+
+    The output folder may be anybody's home: what a run has not made there is never looked into.
+    """
+    remove_leftovers(path for path in out.glob(".*") if path.is_file())
+    for room in OWN_FOLDERS:
+        if not (out / room).is_symlink():
+            remove_leftovers(files_below(out / room))
+
+
 def clear(out: Path) -> None:
     """Remove the parts that are joined, whichever run left them, and maps that nothing names.
 
+    This is for the last run that leaves the folder, as others may still need them.
     The parts of what isn't joined stay, as those of a method that has failed: tried again, it goes
     on from there.
     """
-    for parts in sorted(out.glob("cells/**/parts")):
+    for parts in sorted(out.glob("cells/*/*/*/seed*/*/parts")):
         cell = read_cell(parts.parent)
         named = set(cell.get("files", {}))
         for record in sorted(parts.glob(f"*/{RECORD}")):

@@ -13,13 +13,13 @@ from xaibench.core.fingerprints import fingerprint
 from xaibench.core.logs import logged_to
 from xaibench.core.passes.device import choose_device
 from xaibench.core.progress import progress_bar
-from xaibench.core.store import read_json, remove_leftovers, write_json
+from xaibench.core.store import read_json, write_json
 from xaibench.executors.find import find_executor
 from xaibench.executors.schedule import Done, LostWorkerError, Means, SkippedError, Task
 from xaibench.explaining.analyse import check_same_run
 from xaibench.results.folder import RUN_FILE, SEAL_FILE, Layout
 from xaibench.results.seal import is_whole
-from xaibench.running.cleanup import clear
+from xaibench.running.cleanup import clear, remove_temporary
 from xaibench.running.collect import gather
 from xaibench.running.crashes import blame, is_by_methods, separate
 from xaibench.running.doing import Doing
@@ -78,14 +78,14 @@ def _run_plan(selection: Selection, plan: Plan, suite: Mapping[str, str] | None)
         renew(selection, stored)
     if alone:
         check_same_run(selection)
-    remove_leftovers(out)
+    remove_temporary(out)
     if selection.options.retry_failed:
         forgive(selection)
     splits = dict(save_split(selection, fold) for fold in selection.folds)
     if not alone and not (out / SEAL_FILE).is_file():  # what is sealed stays until all is made
         write_json(out / RUN_FILE, describe_run(selection, plan, splits, suite))
     _do_all(selection, plan, outcome)
-    remove_leftovers(out)  # of workers that were lost
+    remove_temporary(out)  # of workers that were lost
     outcome.failures |= plan.failed
     if not alone:
         about = describe_run(selection, plan, splits, suite)
