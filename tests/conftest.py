@@ -7,9 +7,10 @@ import pytest
 
 # Before torch is imported, and for subprocesses: the number of threads may change the last bit.
 os.environ["OMP_NUM_THREADS"] = "1"
+pytest_plugins = ["pocket_runs"]
 # A script for another interpreter, where Quantus is installed; plugins that only some tests want.
 collect_ignore = ["metrics/quantus_peer.py", "faulty_plugins.py", "pocket_plugins.py",
-                  "checkpoint_plugins.py",
+                  "pocket_runs.py", "checkpoint_plugins.py",
                   "faults/mishaps.py", "faults/live_runs.py"]  # fmt: skip
 collect_ignore_glob = ["*conftest.py"]  # as doctests: several have that name
 

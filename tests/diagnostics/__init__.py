@@ -1,1 +1,1 @@
-"""A package, as pytest would take its conftest for that of tests/pipeline."""
+"""A package, as its fixtures last for one."""
