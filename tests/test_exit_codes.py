@@ -1,5 +1,6 @@
 """What scripts get from the command line: codes, and one line of what went wrong."""
 
+import io
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from plugin_files import forget_plugin_files
 
+from xaibench.cli import main
 from xaibench.commands.exits import MEANINGS, Exit
 
 PLUGINS = Path(__file__).parent / "faulty_plugins.py"
@@ -139,3 +141,18 @@ def test_a_reader_that_leaves_is_no_error():
     )  # fmt: skip
     os.close(writer)
     assert (done.returncode, done.stderr) == (Exit.PIPE, b"")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
+def test_letters_that_an_encoding_lacks_are_replaced(encoding, monkeypatch):
+    streams = {name: io.TextIOWrapper(io.BytesIO(), encoding) for name in ("stdout", "stderr")}
+    for name, stream in streams.items():
+        monkeypatch.setattr(sys, name, stream)
+    said = {"metrics iou -o →": 2, "run --dataset folder[path=肿瘤→é]": 2, "list 恶性": 2}
+    for line, code in {**said, "metrics iou": 0}.items():
+        monkeypatch.setattr(sys, "argv", ["xaibench", *line.split()])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert (ended.value.code or 0) == code
+    streams["stderr"].flush()
+    assert "folder[path=???é]" in streams["stderr"].buffer.getvalue().decode(encoding)

@@ -1,6 +1,8 @@
 """The command line: it parses, calls, prints; what happens lies elsewhere."""
 
+import io
 import signal
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,6 +53,7 @@ for _command in (run, report, analyse, explain, score, compare, publish, diagnos
 
 def main() -> None:
     """Run the command line; whatever goes wrong is one line, and an exit code of `Exit`."""
+    _replace_what_cannot_be_written()
     telling = Telling()
     try:
         with _terminated_like_interrupted():
@@ -67,6 +70,13 @@ def main() -> None:
         stopped = Exit.TERMINATED if isinstance(found, _TerminatedError) else Exit.STOPPED
         _end(stopped, "stopped; the same command goes on from here.")
     raise SystemExit(code)
+
+
+def _replace_what_cannot_be_written() -> None:
+    """Let no letter that a terminal's encoding lacks (cp1252, latin-1) end what is done."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
 
 
 def _end(code: Exit, line: str) -> NoReturn:

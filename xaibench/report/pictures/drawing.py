@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from seaborn.utils import relative_luminance
 
 from xaibench.core.store import replacing
+from xaibench.report.pictures.fonts import FAMILY, complete_fonts
 
 Floats = NDArray[np.float64]
 Colour = tuple[float, float, float, float]
@@ -27,7 +28,6 @@ SHAPES = "osD^vP*X<"
 INK, DIM = "#000000", "#808080"
 KINDS = {"method": ("o", COLOURS[0]), "learned": ("s", COLOURS[3]), "control": ("D", DIM)}
 FONT = 8.0
-_FAMILY = "DejaVu Sans"  # comes with matplotlib, so that pictures are the same everywhere
 _STYLE: Any = {
     # Nobody's own settings show.
     **dict.fromkeys(
@@ -35,7 +35,7 @@ _STYLE: Any = {
     ),
     "lines.linewidth": 1.1,
     "font.family": "sans-serif",
-    "font.sans-serif": [_FAMILY],
+    "font.sans-serif": [FAMILY],
     "font.size": FONT,
     "axes.labelsize": FONT,
     "xtick.labelsize": FONT - 0.5,
@@ -119,6 +119,8 @@ def save_figure(figure: Figure, folder: Path, name: str) -> None:
         if figure.get_layout_engine() is not None:  # else its places are not those it will have
             figure.draw_without_rendering()
         whole: Any = figure.get_tightbbox().padded(0.05)
+        if complete_fonts(figure):
+            whole = figure.get_tightbbox().padded(0.05)
         for ending, dpi in _RESOLUTION.items():
             vector = ending == "svg"
             with replacing(folder / f"{name}.{ending}") as path:
@@ -131,7 +133,7 @@ def save_figure(figure: Figure, folder: Path, name: str) -> None:
 
 def _plain(svg: str) -> str:
     """Leave nothing in an SVG that disturbs a page or other SVGs in the same page."""
-    svg = svg.replace(f"'{_FAMILY}', ", "")
+    svg = svg.replace(f"'{FAMILY}', ", "")
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)
     # A hundredth of a point is less than any printer shows.
     svg = re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path[0]), svg)

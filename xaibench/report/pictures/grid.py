@@ -13,6 +13,7 @@ from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import NDArray
 from PIL import Image
 
+from xaibench.report.pictures.fonts import complete_fonts
 from xaibench.report.pictures.outline import COLOUR, Line, outlines
 from xaibench.report.pictures.overlay import overlay
 
@@ -89,6 +90,7 @@ class _Sheet:
                                    transform=self.figure.dpi_scale_trans)  # fmt: skip
             drawn.set_path_effects([Stroke(linewidth=width + 0.9, foreground="black"), Normal()])
             self.figure.add_artist(drawn)
+        complete_fonts(self.figure)
         # Through matplotlib the raster itself would take ten times as long.
         self._canvas.draw()
         written = Image.fromarray(np.asarray(self._canvas.buffer_rgba()))
