@@ -5,12 +5,12 @@ from pathlib import Path
 
 from toys import do
 
-from xaibench.executors.find import find_executor
+from xaibench.executors.find import EXECUTORS
 from xaibench.executors.schedule import Means, Task
 
 if __name__ == "__main__":
     tasks = [Task(name, ("sleep", name)) for name in ("a", "b")]
     try:
-        list(find_executor(sys.argv[1])(do, tasks, Means(Path(sys.argv[2]), workers=2)))
+        list(EXECUTORS.load(sys.argv[1])(do, tasks, Means(Path(sys.argv[2]), workers=2)))
     except KeyboardInterrupt:
         raise SystemExit(130) from None

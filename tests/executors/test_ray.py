@@ -11,12 +11,12 @@ from ending import await_end, end_scheduler
 from toys import do, wait_for, write
 
 from xaibench.core.errors import XaibenchError
-from xaibench.executors.find import find_executor
+from xaibench.executors.find import EXECUTORS
 from xaibench.executors.schedule import Means
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 ray = pytest.importorskip("ray")
-executor = find_executor("ray")
+executor = EXECUTORS.load("ray")
 
 
 @pytest.fixture(scope="module")

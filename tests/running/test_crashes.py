@@ -1,6 +1,7 @@
 """A method that kills its worker, by an executor that loses the same tasks at once."""
 
 import json
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -25,7 +26,7 @@ def deadly(monkeypatch):
             else:
                 yield from queue.settle(task, do(task.work, means.out))
 
-    monkeypatch.setattr(running, "find_executor", lambda _: execute)
+    monkeypatch.setattr(running, "EXECUTORS", SimpleNamespace(load=lambda _: execute))
     return lost
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from xaibench.core.contract import plural
 from xaibench.core.errors import XaibenchError
+from xaibench.core.extensions import load_entry
 
 
 def failed_import(path: Path, error: BaseException) -> XaibenchError:
@@ -33,11 +34,4 @@ def discover(kind: str) -> None:
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"{package.__name__}.{module.name}")
     for entry in entry_points(group=package.__name__):
-        try:
-            entry.load()
-        except Exception as error:
-            raise XaibenchError(
-                f"the {kind} plugin '{entry.name}' of package "
-                f"'{entry.dist.name if entry.dist else entry.value}' fails to import "
-                f"({type(error).__name__}: {error}); mend or uninstall it."
-            ) from error
+        load_entry(entry, f"{kind} plugin {entry.name}")

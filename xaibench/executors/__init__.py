@@ -1,3 +1,1 @@
 """Executors: how the tasks of a run are worked off; they know nothing of models or cells."""
-
-EXECUTORS = ("serial", "processes", "ray")

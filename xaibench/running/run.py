@@ -14,8 +14,8 @@ from xaibench.core.logs import logged_to
 from xaibench.core.passes.device import choose_device
 from xaibench.core.progress import progress_bar
 from xaibench.core.store import read_json, write_json
-from xaibench.executors.find import find_executor
-from xaibench.executors.schedule import Done, LostWorkerError, Means, SkippedError, Task
+from xaibench.executors.find import EXECUTORS
+from xaibench.executors.schedule import Done, Executor, LostWorkerError, Means, SkippedError, Task
 from xaibench.explaining.analyse import check_same_run
 from xaibench.results.folder import RUN_FILE, SEAL_FILE, Layout
 from xaibench.results.seal import is_whole
@@ -126,11 +126,11 @@ class _Run:
             XaibenchError: nothing can be stored, or the only model of the plan failed.
         """
         selection, plan, doing = self._selection, self._plan, self._doing
-        name, execute = selection.dataset_spec, find_executor(selection.options.executor)
+        execute: Executor = EXECUTORS.load(selection.options.executor)
         # Only what is done one by one has a pace that tells the time left.
         here = selection.options.executor == "serial"
         ahead = passes_of_all(selection, plan, [task.work for task in tasks]) if here else None
-        with progress_bar("run", name, len(tasks), ahead=ahead) as bar:
+        with progress_bar("run", selection.dataset_spec, len(tasks), ahead=ahead) as bar:
 
             def do(work: Work, out: Path) -> Failures:
                 bar.expect(passes_of(selection, plan, work))

@@ -12,7 +12,7 @@ from xaibench.core.files import is_file
 from xaibench.core.recipe import AUGMENTATIONS, check_augmentation, read_schedule
 from xaibench.core.spec import split_list
 from xaibench.core.suggest import did_you_mean
-from xaibench.executors.find import check_executor
+from xaibench.executors.find import EXECUTORS
 
 
 def _option(default: Any, text: str) -> Any:
@@ -217,7 +217,7 @@ def _check(options: RunOptions) -> None:
         raise XaibenchError("--train-fraction 0: something must be left to learn from.")
     read_schedule(options.schedule)
     check_augmentation(options.augmentation)
-    check_executor(options.executor)
+    EXECUTORS.check(options.executor)
     if not 0 < options.learning_rate < inf:
         raise XaibenchError(f"--learning-rate {options.learning_rate}: must be positive.")
     if options.replicas > 1 and options.executor != "serial":
