@@ -75,6 +75,58 @@ def test_a_damaged_publication_is_refused_by_name(published, call):
     assert f"{path.parent}: changed or gone since the run: scores.csv" in err
 
 
+CLIMBING = ["../../elsewhere", "/tmp/elsewhere", "..", "", "a/b", "\x1b[2J"]
+
+
+@pytest.mark.parametrize("command", ["publish", "report"])
+@pytest.mark.parametrize("point", CLIMBING)
+def test_a_study_that_names_folders_elsewhere_is_refused(copy, tmp_path, call, command, point):
+    told = (copy / "study.json").read_text("utf-8")
+    told = told.replace('"point": "0"', f'"point": {json.dumps(point)}')
+    (copy / "study.json").write_text(told, "utf-8")
+    before = sorted(tmp_path.rglob("*"))
+    more = [str(tmp_path / "published")] if command == "publish" else []
+    code, _, err = call(command, str(copy), *more)
+    assert code == 2
+    assert f"{copy / 'study.json'}: '" in err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("link", "target"),
+    [
+        ("0/splits/extra.csv", "secret"),
+        ("0/predictions.csv", "secret"),
+        ("0/figures/board-iou.png", "secret"),
+        ("0/cells", "elsewhere"),
+        ("0", "elsewhere"),
+        ("study.json", "secret"),
+    ],
+)
+def test_links_in_what_is_published_are_refused_by_name(copy, tmp_path, call, link, target):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "secret").write_text((copy / "study.json").read_text("utf-8"), "utf-8")
+    place = copy / link
+    if place.is_dir():
+        shutil.move(place, tmp_path / "elsewhere")
+    place.unlink(missing_ok=True)
+    place.parent.mkdir(exist_ok=True)
+    place.symlink_to(tmp_path / target)
+    code, _, err = call("publish", str(copy), str(tmp_path / "published"))
+    assert code == 2
+    assert place.name in err
+    assert not any(path.is_file() for path in (tmp_path / "published").rglob("extra.csv"))
+
+
+def test_a_study_is_not_published_over_other_files(finished, tmp_path, call):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "study.md").write_text("years", "utf-8")
+    code, _, err = call("publish", str(finished), str(tmp_path / "x"))
+    assert code == 2
+    assert "something else lies there" in err
+    assert (tmp_path / "x" / "study.md").read_text("utf-8") == "years"
+
+
 @pytest.mark.parametrize(
     "place", ["the run itself", "another run", "a run of analyses", "other files"]
 )

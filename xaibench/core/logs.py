@@ -9,7 +9,7 @@ from pathlib import Path
 
 from xaibench import __version__
 from xaibench.core.errors import XaibenchError
-from xaibench.core.files import exists
+from xaibench.core.files import exists, is_file
 
 NAME = "run.log"
 _STANDS = "the traceback stands in "
@@ -97,7 +97,9 @@ class _LogFile(logging.FileHandler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line."""
-        if self._lost:
+        # A line must not land in another file, nor wait for a reader.
+        elsewhere = self._path.is_symlink() or (exists(self._path) and not is_file(self._path))
+        if self._lost or elsewhere:
             return
         header, self._header = self._header, ()
         try:

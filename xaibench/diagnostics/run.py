@@ -23,7 +23,8 @@ from xaibench.diagnostics import (
 from xaibench.diagnostics.document import to_markdown
 from xaibench.diagnostics.finding import Finding, tabulate
 from xaibench.diagnostics.subject import Subject, open_subject
-from xaibench.results.folder import RUN_FILE
+from xaibench.results.folder import DIAGNOSTICS_FILE, DIAGNOSTICS_PAGE_FILE, RUN_FILE
+from xaibench.results.plain import check_plain
 from xaibench.results.stored_run import options_of
 from xaibench.setup.options import listed
 from xaibench.setup.selection import Selection, select
@@ -141,6 +142,7 @@ def diagnose_shortcut(
 def _run_of(out: Path) -> dict[str, Any]:
     if out.is_file():
         raise XaibenchError(f"{out}: it is a file; name its folder, {out.parent}.")
+    check_plain(out)
     run = read_json(out / RUN_FILE)
     if "sources" in run:
         names = ", ".join(source["name"] for source in run["sources"])
@@ -192,8 +194,8 @@ def _choose_methods(selection: Selection, given: str) -> Sequence[Bound]:
 
 def _write(out: Path, findings: Sequence[Finding], about: Sequence[str]) -> pd.DataFrame:
     frame = tabulate(findings)
-    with replacing(out / "diagnostics.csv") as path:
+    with replacing(out / DIAGNOSTICS_FILE) as path:
         frame.to_csv(path, index=False)
-    with replacing(out / "diagnostics.md") as path:
+    with replacing(out / DIAGNOSTICS_PAGE_FILE) as path:
         path.write_text(to_markdown(frame, about), "utf-8")
     return frame

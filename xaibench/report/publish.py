@@ -42,6 +42,7 @@ _LARGE = 100_000  # bytes; smaller tables are easier to look at as they are
 _DIGITS = "%.6g"  # more than a table shows of a value, in two thirds of the bytes
 _TOLD = ("command", "options", "warnings", "made_by")
 _MARK = "publication"
+_OTHER = "something else lies there; choose another folder."
 _PATH = re.compile(
     r"(?<![\w.~/\\])(?:~?/|[A-Za-z]:[/\\])(?:[^\s/\\'\",=\]]+[/\\])*([^\s/\\'\",=\]]+)"
 )
@@ -66,6 +67,8 @@ def publish(source: Path, out: Path) -> None:
         _publish_run(source, out)
         return
     arms, about = read_study(source)
+    if out.exists() and any(out.iterdir()) and not is_study(out):
+        raise XaibenchError(f"{out}: {_OTHER}")
     for point in dict.fromkeys(arm.point for arm in arms):
         _publish_run(source / point, out / point)
     write_study(out, arms, replace(about, command=portable(about.command)))
@@ -133,7 +136,7 @@ def _analysis_figures(source: Path) -> Iterator[Path]:
 def _clear(out: Path) -> None:
     """Remove an earlier publication, and nothing else: a run's weights can't be made from it."""
     if out.exists() and any(out.iterdir()) and not read_json(out / RUN_FILE).get(_MARK):
-        raise XaibenchError(f"{out}: something else lies there; choose another folder.")
+        raise XaibenchError(f"{out}: {_OTHER}")
     shutil.rmtree(out, ignore_errors=True)
 
 

@@ -18,6 +18,7 @@ from xaibench.report.pictures.study_figure import draw_study
 from xaibench.report.wording.answers import answers, change
 from xaibench.report.wording.markdown import bullets
 from xaibench.results.folder import STUDY_FIGURE_FILE, STUDY_FILE, STUDY_PAGE_FILE, STUDY_TABLE_FILE
+from xaibench.results.plain import check_plain, is_plain_name
 
 _RECORD = STUDY_FILE
 _HEADINGS = {"arm": "", "factor": "Means over all other factors", "trend": "Trends"}
@@ -83,14 +84,22 @@ def read_study(out: Path) -> tuple[list[Arm], About]:
     Raises:
         XaibenchError: ``study.json`` isn't what a study writes.
     """
+    check_plain(out)
     try:
         found = read_json(out / _RECORD)
         arms = [Arm(**{**arm, "against": tuple(arm["against"])}) for arm in found["arms"]]
-        return arms, About(**found["about"])
+        about = About(**found["about"])
     except (KeyError, TypeError) as error:
         raise XaibenchError(
             f"{out / _RECORD}: not a study's ({error}); repeat the command of the study."
         ) from error
+    for point in dict.fromkeys(arm.point for arm in arms):
+        if not is_plain_name(point) or (out / point).is_symlink():
+            raise XaibenchError(
+                f"{out / _RECORD}: '{point}' is no folder right below it, as a study's runs are; "
+                "repeat the command of the study."
+            )
+    return arms, about
 
 
 def rewrite_study(out: Path) -> list[str]:

@@ -18,7 +18,9 @@ MODEL_FILE, CELL_FILE, PART_FILE, ANALYSIS_FILE = (
 """Records: each is written last, and says that the files beside it are whole."""
 WEIGHTS_FILE, CHECKPOINT_FILE, HISTORY_FILE = "model.pt", "checkpoint.pt", "history.csv"
 MAPS_FILE, POOLED_FILE, ANY_MAPS = "maps.npz", "pooled.npz", "maps*.npz"
-OWN_FOLDERS = ("analyses", "cells", "figures", "models", "observations", "splits", "twins")
+OWN_FOLDERS = frozenset({
+    "analyses", "cells", "figures", "locks", "models", "observations", "splits", "twins",
+})  # fmt: skip
 """Folders that a run makes below its output folder; whatever lies in others isn't ours."""
 REPORTED = (
     "splits/*.csv", f"models/*/*/*/*/{HISTORY_FILE}", f"models/*/*/*/*/{MODEL_FILE}",
@@ -31,6 +33,13 @@ AGREEMENT_FILE, DECISIONS_FILE = "agreement.csv", "decisions.csv"
 CLASSIFICATION_FILE, ANALYSES_FILE = "classification.csv", "analyses.csv"
 GRID_FILE, SHEET_FILE, EXPLAINED_FILE = "grid.png", "sheet.png", "explained.csv"
 STUDY_TABLE_FILE, STUDY_PAGE_FILE, STUDY_FIGURE_FILE = "study.csv", "study.md", "study.png"
+
+DIAGNOSTICS_FILE, DIAGNOSTICS_PAGE_FILE = "diagnostics.csv", "diagnostics.md"
+OWN_FILES = frozenset({
+    RUN_FILE, STUDY_FILE, LOG_FILE, SEAL_FILE, *ROWS_FILES, *(f"{name}.xz" for name in ROWS_FILES),
+    GRID_FILE, DIAGNOSTICS_FILE, DIAGNOSTICS_PAGE_FILE, STUDY_FIGURE_FILE,
+})  # fmt: skip
+"""Files right below the output folder that are read again, or appended to."""
 
 
 class Place(NamedTuple):
@@ -46,7 +55,7 @@ class Place(NamedTuple):
     def fold_name(self) -> str:
         """``holdout``, ``official``, or ``kfold-5-fold0``."""
         folds = ":" in self.split
-        return f"{folder_name(self.split)}-fold{self.fold}" if folds else self.split
+        return folder_name(self.split) + (f"-fold{self.fold}" if folds else "")
 
     @property
     def title(self) -> str:
@@ -82,7 +91,8 @@ class Layout:
 
     def _folder(self, kind: str, place: Place) -> Path:
         dataset, model = folder_name(place.dataset), folder_name(place.model)
-        return self.out / kind / dataset / place.fold_name / model / f"seed{place.seed}"
+        seed = folder_name(f"seed{place.seed}")
+        return self.out / kind / dataset / place.fold_name / model / seed
 
     def records(self, kind: str) -> Iterator[Path]:
         """Yield the records of all models, cells or analyses that are there, by their name."""

@@ -11,6 +11,7 @@ from typing import Any
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum, fingerprint
 from xaibench.core.store import write_json
+from xaibench.results.plain import is_below
 
 _SEAL = "record_checksum"
 _DAMAGED = "is damaged (it differs from its checksum)"
@@ -76,7 +77,7 @@ def is_intact(path: Path, sha256: object) -> bool:
 
 def are_intact(folder: Path, sums: Mapping[str, object]) -> bool:
     """Whether all files of a folder are intact, by their names; each that isn't is named."""
-    found = [is_intact(folder / name, sha256) for name, sha256 in sums.items()]
+    found = [is_below(name) and is_intact(folder / name, sha256) for name, sha256 in sums.items()]
     return all(found)
 
 

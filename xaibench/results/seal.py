@@ -7,6 +7,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum
 from xaibench.results.folder import ROWS_FILES, RUN_FILE, SEAL_FILE
 from xaibench.results.integrity import load_record, write_record
+from xaibench.results.plain import is_below
 from xaibench.results.records import SCHEMA
 from xaibench.results.tables import stored_table
 
@@ -39,6 +40,12 @@ def changed_since(out: Path) -> list[str]:
     tables = any(stored_table(out / name).is_file() for name in ROWS_FILES)
     if not known and tables and "schema" in load_record(out / RUN_FILE):
         return [SEAL_FILE]
+    for name in sums:
+        if not is_below(name):
+            raise XaibenchError(
+                f"{out / SEAL_FILE} names '{name}', which can't be a file of the run; repeat the "
+                "run's command."
+            )
     return sorted(name for name, sha256 in sums.items() if checksum(out / name) != sha256)
 
 

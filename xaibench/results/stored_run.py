@@ -7,6 +7,7 @@ from typing import Any
 from xaibench.core.errors import XaibenchError
 from xaibench.core.registry import is_loaded
 from xaibench.core.store import read_json
+from xaibench.results.plain import check_plain
 
 _KINDS: Mapping[str, type] = {
     "options": dict, "models": dict, "methods": dict, "metrics": dict, "protocol": dict,
@@ -15,7 +16,12 @@ _KINDS: Mapping[str, type] = {
 
 
 def read_run(folder: Path, wanted: Iterable[str]) -> dict[str, Any]:
-    """Return a run's ``run.json``; empty where an entry that is wanted is missing or malformed."""
+    """Return a run's ``run.json``; empty where an entry that is wanted is missing or malformed.
+
+    Raises:
+        XaibenchError: something in the folder is no plain file.
+    """
+    check_plain(folder)
     run = read_json(folder / "run.json")
     whole = all(isinstance(run.get(name), _KINDS[name]) for name in wanted)
     return run if whole else {}

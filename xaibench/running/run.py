@@ -18,6 +18,7 @@ from xaibench.executors.find import EXECUTORS
 from xaibench.executors.schedule import Done, Executor, LostWorkerError, Means, SkippedError, Task
 from xaibench.explaining.analyse import check_same_run
 from xaibench.results.folder import RUN_FILE, SEAL_FILE, Layout
+from xaibench.results.plain import check_plain
 from xaibench.results.seal import is_whole
 from xaibench.running.cleanup import clear, remove_temporary
 from xaibench.running.collect import gather
@@ -65,6 +66,7 @@ def run_plan(
         suite: name, profile and part of the suite that it belongs to.
     """
     out = selection.layout.out
+    check_plain(out)
     with logged_to(out, command), present(out, partial(clear, out)):
         selection.command = command
         return _run_plan(selection, plan, suite)

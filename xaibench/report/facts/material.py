@@ -12,6 +12,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.report.facts.soundness import check_numbers, check_together
 from xaibench.results.folder import COSTS_FILE, PREDICTIONS_FILE, RUN_FILE, SCORES_FILE, Place
 from xaibench.results.integrity import load_record
+from xaibench.results.plain import check_plain
 from xaibench.results.seal import check_seal
 from xaibench.results.tables import COSTS, read_table, stored_table
 
@@ -61,8 +62,9 @@ def read_material(out: Path, *, accept_changes: bool = False) -> Material:
         accept_changes: take files that were changed since the run, with a warning that names them.
 
     Raises:
-        XaibenchError: the folder is no such one, holds no scores yet, or damaged tables.
+        XaibenchError: the folder is no such one, holds no scores yet, damaged tables or links.
     """
+    check_plain(out)
     run = load_record(out / RUN_FILE)
     if not set(run) >= _WHOLE:
         raise XaibenchError(

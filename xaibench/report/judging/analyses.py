@@ -14,6 +14,7 @@ from xaibench.core.findings import IMAGES
 from xaibench.report.facts.material import PLACE
 from xaibench.results.folder import ANALYSIS_FILE, MODEL_FILE, Layout, Place
 from xaibench.results.integrity import load_record
+from xaibench.results.plain import is_plain_name
 from xaibench.stats.intervals import interval
 from xaibench.stats.paired import paired_test
 from xaibench.stats.rates import Interval, mcnemar, newcombe, wilson
@@ -93,7 +94,7 @@ def read_analyses(out: Path) -> list[Analysis]:
         if "files" not in analysis.about:  # it failed
             continue
         for figure in analysis.about["figures"]:
-            if Path(figure["name"]).name != figure["name"]:  # it would lie elsewhere
+            if not is_plain_name(figure["name"]):  # it would lie elsewhere
                 raise XaibenchError(
                     f"{path}: '{figure['name']}' can't be a figure's name; delete the file and "
                     "analyse again."

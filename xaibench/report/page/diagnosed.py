@@ -9,6 +9,7 @@ from markupsafe import Markup
 from xaibench.core.errors import XaibenchError
 from xaibench.core.markdown import markdown_table
 from xaibench.report.page.prose import prose
+from xaibench.results.folder import DIAGNOSTICS_FILE, DIAGNOSTICS_PAGE_FILE
 
 _NEEDED = ["diagnostic", "model", "method", "stage", "verdict"]
 _ABOUT = (
@@ -23,7 +24,7 @@ def verdicts(out: Path) -> Iterator[tuple[Markup, Markup]]:
     Raises:
         XaibenchError: ``diagnostics.csv`` is damaged.
     """
-    path, document = out / "diagnostics.csv", out / "diagnostics.md"
+    path, document = out / DIAGNOSTICS_FILE, out / DIAGNOSTICS_PAGE_FILE
     if not path.is_file():
         return
     try:

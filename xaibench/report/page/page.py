@@ -26,6 +26,7 @@ from xaibench.results.folder import (
     CLASSIFICATION_FILE,
     COSTS_FILE,
     DECISIONS_FILE,
+    DIAGNOSTICS_FILE,
     PAGE_FILE,
     RUN_FILE,
     SCORES_FILE,
@@ -34,7 +35,7 @@ from xaibench.results.folder import (
 
 _FILES = (
     BOARD_FILE, BOARD_MARKDOWN_FILE, BOARD_LATEX_FILE, SCORES_FILE, SLICES_FILE,
-    AGREEMENT_FILE, DECISIONS_FILE, CLASSIFICATION_FILE, ANALYSES_FILE, "diagnostics.csv",
+    AGREEMENT_FILE, DECISIONS_FILE, CLASSIFICATION_FILE, ANALYSES_FILE, DIAGNOSTICS_FILE,
     COSTS_FILE, RUN_FILE,
 )  # fmt: skip
 _SCRIPTS = ("theme.js", "boards.js", "gallery.js")
