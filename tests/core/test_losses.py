@@ -69,3 +69,34 @@ def test_a_step_down_the_gradient_lowers_the_loss(name):
     (gradient,) = torch.autograd.grad(before.sum(), leaf)
     step = 1e-2 * gradient / gradient.flatten(1).norm(dim=1)[:, None, None]
     assert (LOSSES[name](leaf - step, truth) < before).all()
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_pixels_that_do_not_count_change_nothing(name):
+    saliency, masks = map(torch.from_numpy, case())
+    counted = torch.ones_like(masks, dtype=torch.bool)
+    torch.testing.assert_close(
+        LOSSES[name](saliency, masks, counted), LOSSES[name](saliency, masks)
+    )
+    counted[:, 3:9, 12:25] = False
+    saliency.requires_grad_()
+    before = LOSSES[name](saliency, masks, counted)
+    torch.testing.assert_close(LOSSES[name](saliency, masks.where(counted, 1), counted), before)
+    before.sum().backward()
+    assert (saliency.grad[~counted] == 0).all()
+    assert (saliency.grad[counted] != 0).any()
+
+
+@pytest.mark.parametrize("name", ["l1", "l2", "bce", "dice"])
+def test_loss_of_what_counts_equals_that_of_a_smaller_image(name):
+    saliency, masks = map(torch.from_numpy, case())
+    counted = torch.zeros_like(masks, dtype=torch.bool)
+    counted[:, 2:14, 5:22] = True
+    smaller = LOSSES[name](saliency[:, 2:14, 5:22], masks[:, 2:14, 5:22])
+    torch.testing.assert_close(LOSSES[name](saliency, masks, counted), smaller)
+
+
+def test_nothing_that_counts_costs_nothing():
+    saliency, masks = map(torch.from_numpy, case())
+    for name in LOSSES:
+        assert (LOSSES[name](saliency, masks, torch.zeros_like(masks, dtype=torch.bool)) == 0).all()

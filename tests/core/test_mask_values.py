@@ -140,7 +140,7 @@ def test_options_that_leave_it_open_are_refused(tmp_path, options, message):
 
 def test_a_coloured_mask_has_no_values(tmp_path):
     path = saved(tmp_path / "m.png", coloured((255, 0, 0), (0, 255, 0)))
-    with pytest.raises(XaibenchError, match=r"m\.png: this mask is coloured"):
+    with pytest.raises(XaibenchError, match=r"m\.png: this mask has colours that Pascal"):
         read_mask(path, 76)
 
 
@@ -152,3 +152,19 @@ def test_a_deep_tiff_whose_white_is_zero_is_turned_round(tmp_path):
     np.testing.assert_array_equal(plain, turned)
     sample = Sample("s", tmp_path / "turned.tif", 0)
     assert read_files(sample).image[3, 4, 0] == 0xFF
+
+
+def test_an_rgb_mask_in_the_colours_of_pascal_voc_is_read_by_its_indices(tmp_path):
+    indexed = palette(drawn(8, 15, 255))
+    mask = saved(tmp_path / "m.png", indexed.convert("RGB"))
+    assert np.array_equal(read_mask(mask, (8,)), where(True))
+    assert np.array_equal(read_mask(mask, (1, 15)), where(False, True))
+    assert np.array_equal(read_mask(mask, 255), ~where(True, True))
+    grey = saved(tmp_path / "g.png", coloured((128, 128, 128), (64, 64, 64)))
+    with pytest.raises(XaibenchError, match="RGB mask could be greys, or indices"):
+        read_mask(grey, (56, 128))  # a grey here, and the index of another grey
+    assert np.array_equal(read_mask(grey, 128), where(True))
+    assert np.array_equal(read_mask(grey, 7), where(True))  # index 7 is grey
+    other = saved(tmp_path / "o.png", coloured((250, 3, 9), (0, 128, 0)))
+    with pytest.raises(XaibenchError, match="colours that Pascal VOC's palette lacks"):
+        read_mask(other, 2)

@@ -5,9 +5,11 @@ import pandas as pd
 import pytest
 import torch
 
+from xaibench.core.data import IGNORED
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import finish
 from xaibench.core.overlap import GRID
+from xaibench.core.registry import bind
 from xaibench.core.store import read_json
 from xaibench.explaining.tuning import Tuning
 from xaibench.results.maps import MapReader
@@ -121,3 +123,17 @@ def test_stored_maps_keep_what_they_cost(run_cells, small, tmp_path):
     assert [after[name] for name in names] == [before[name] for name in names]
     assert before["tuned_threshold"] is None
     assert after["tuned_threshold"] in GRID
+
+
+def test_pixels_that_no_metric_counts_move_no_threshold():
+    method = bind("method", "centre")
+    generator = torch.Generator().manual_seed(4)
+    maps = torch.rand(3, 9, 14, generator=generator)
+    masks = torch.zeros(3, 9, 14, dtype=torch.int8)
+    masks[0, 2:5, 3:9] = masks[1, 1:3, 2:6] = 1
+    masks[:2, :, 9:] = IGNORED
+    masks[2] = IGNORED
+    whole, cut = Tuning(), Tuning()
+    whole.add(method, maps.masked_fill(masks == IGNORED, 5.0), masks)
+    cut.add(method, maps[:2, :, :9], masks[:2, :, :9])
+    assert whole.thresholds() == cut.thresholds()

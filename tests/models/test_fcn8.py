@@ -5,6 +5,7 @@ from torch.nn import functional
 from training_data import NAMES, batch_of, gradients
 
 import xaibench
+from xaibench.core.data import IGNORED
 from xaibench.core.errors import XaibenchError
 from xaibench.core.registry import bind, plugins
 from xaibench.models.fcn8 import FCN8, fcn8
@@ -133,3 +134,16 @@ def test_without_a_mask_to_see_it_is_not_trained(tmp_path):
             dataset="phantom[images=24]", models=[spec], methods=["segmentation"], metrics=["iou"],
             mask_fraction=0.1, image_size=64, epochs=1, device="cpu", out=str(tmp_path),
         )  # fmt: skip
+
+
+def test_pixels_that_annotators_left_open_are_neither_class_nor_background():
+    model, batch = build(), batch_of([True, True])
+    batch.masks[:, 5:12, 8:30] = IGNORED
+    scores = model.score(batch.images)
+    truth = torch.where(batch.masks > 0, batch.labels[:, None, None] + 1, 0)
+    truth[batch.masks == IGNORED] = -100
+    each = [functional.cross_entropy(s[None], t[None]) for s, t in zip(scores, truth, strict=True)]
+    found = model.loss(batch)
+    torch.testing.assert_close(found["loss"], torch.stack(each).mean())
+    batch.masks[0] = IGNORED
+    assert model.loss(batch)["loss"].isfinite()

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from xaibench.core.data import IGNORED
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import resize
 from xaibench.core.model import Batch
@@ -225,3 +226,17 @@ def test_unknown_choices_are_refused_with_the_known_ones():
         bind("model", "saliency_net[mask_head=unet]")
     with pytest.raises(XaibenchError, match="choose one of l1, l2, ssim, bce, dice"):
         bind("model", "saliency_net[loss=hinge]")
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_pixels_that_annotators_left_open_are_no_background(loss):
+    model, batch = build(loss=loss).eval(), batch_of([True, True])
+    batch.masks[1, 8:33, 20:50] = IGNORED
+    with torch.no_grad():
+        found = model.loss(batch)["localization"]
+        saliency = model.outputs(batch.images, saliency=True).saliency
+        truth, counted = (batch.masks > 0).float(), batch.masks != IGNORED
+        expected = LOSSES[loss](saliency, truth, counted).mean()
+        wrong = LOSSES[loss](saliency, truth).mean()
+    torch.testing.assert_close(found, expected)
+    assert abs(found - wrong) > 1e-5

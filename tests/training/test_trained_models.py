@@ -46,6 +46,8 @@ def test_nothing_is_said_to_be_trained(trained):
     selection, _ = trained
     plan = make_plan(select({**SETTINGS, "out": f"{selection.layout.out}-again"}))
     plan.jobs.append(Job(0, SPECS[0], 7))
+    assert [any(f"{spec}: it comes trained, so that" in each for each in plan.warnings)
+            for spec in SPECS] == [True] * len(SPECS)  # fmt: skip
     lines = describe_plan(selection, plan)
     assert any(line.endswith("models to train: 0") for line in lines)
     assert "  checkpoint, fold 0, seed 7: predict" in lines
@@ -90,3 +92,9 @@ def test_specs_of_one_checkpoint_differ_and_seeds_draw_their_own_noise(trained):
     assert (drops[SPECS[0], 0] != drops[SPECS[2], 0]).mean() > 0.5  # other pixels go in
     noise = table["random"]["iou", SPECS[0]]
     assert (noise[0] != noise[1]).mean() > 0.5
+
+
+def test_images_that_a_user_or_a_publisher_chose_are_trusted(trained, tmp_path):
+    selection, _ = trained
+    chosen = {**SETTINGS, "split": f"file:{selection.layout.out}", "out": str(tmp_path)}
+    assert not any("comes trained" in each for each in make_plan(select(chosen)).warnings)

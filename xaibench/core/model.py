@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xaibench.core.contract import CLASSIFIER_WORDS, LAYER_WORDS
+from xaibench.core.data import IGNORED
 from xaibench.core.errors import XaibenchError
 from xaibench.core.last_layer import last_layer
 from xaibench.core.output_form import OutputChoice, OutputForm
@@ -52,6 +53,15 @@ class Batch:
     images_counted: float
     masks_counted: float
     class_weights: Tensor | None = None
+
+    @property
+    def counted(self) -> Tensor | None:
+        """Which pixels of the masks annotators have settled, ``(B, H, W)``; None if all.
+
+        The others have the grade `IGNORED`, and are neither evidence nor background.
+        """
+        settled = self.masks != IGNORED
+        return None if bool(settled.all()) else settled
 
 
 class Model(nn.Module):

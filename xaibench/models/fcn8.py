@@ -75,10 +75,13 @@ class FCN8(Model):
             return {"loss": nothing, "pixel_accuracy": torch.full_like(nothing, torch.nan)}
         scores, labels = scores[seen], batch.labels[seen]
         truth = torch.where(batch.masks[seen] > 0, labels[:, None, None] + 1, 0)
-        each = functional.cross_entropy(scores, truth, reduction="none").mean(dim=(1, 2))
+        each = functional.cross_entropy(scores, truth, reduction="none")
+        counted = torch.ones_like(each) if batch.counted is None else batch.counted[seen]
+        settled = counted.sum(dim=(1, 2)).clamp(min=1)
+        each = (each * counted).sum(dim=(1, 2)) / settled
         if batch.class_weights is not None:
             each = each * batch.class_weights[labels]
-        right = (scores.argmax(dim=1) == truth).float().mean(dim=(1, 2))
+        right = ((scores.argmax(dim=1) == truth) * counted).sum(dim=(1, 2)) / settled
         return {
             "loss": each.sum() / batch.masks_counted,
             "pixel_accuracy": right.sum() / batch.masks_counted,

@@ -84,7 +84,9 @@ class SaliencyNet(Model):
             size = (batch.masks.shape[1], batch.masks.shape[2])
             predicted = resize(outputs.saliency[seen].float(), size)
             truth = (batch.masks[seen] > 0).float()
-            localization = self.localization_loss(predicted, truth).sum() / batch.masks_counted
+            counted = None if batch.counted is None else batch.counted[seen]
+            losses = self.localization_loss(predicted, truth, counted)
+            localization = losses.sum() / batch.masks_counted
             total = classification + self.weight * localization
         return {"loss": total, "cross_entropy": classification, "localization": localization}
 

@@ -86,7 +86,8 @@ def make_plan(selection: Selection) -> Plan:
 
 def _plan_model(selection: Selection, model: Bound, plan: Plan) -> None:
     prototype = selection.build(model, seed=0, weights="none")
-    plan.warnings += doubts_about(model, prototype, selection.options.weights)
+    drawn = selection.is_drawn
+    plan.warnings += doubts_about(model, prototype, selection.options.weights, drawn=drawn)
     where = f" on {model.spec}"
     why_no_map = partial(_why_no_map, selection, model, prototype)
     why_no_layer = partial(_why_no_layer, selection, prototype)

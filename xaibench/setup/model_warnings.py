@@ -9,13 +9,14 @@ LEARNED_MAPS = frozenset({"saliency", "class_maps"})
 """A model's own maps, which are noise where they had nothing to learn from."""
 
 
-def doubts_about(model: Bound, prototype: Model, weights: str) -> Iterator[str]:
+def doubts_about(model: Bound, prototype: Model, weights: str, *, drawn: bool) -> Iterator[str]:
     """Yield warnings about a model.
 
     Args:
         model: the plugin.
         prototype: what it builds.
         weights: the run's ``--weights``.
+        drawn: whether chance says which images are for testing.
     """
     takes_weights = "weights" in model.plugin.signature.words
     frozen = any(not parameter.requires_grad for parameter in prototype.parameters())
@@ -29,4 +30,9 @@ def doubts_about(model: Bound, prototype: Model, weights: str) -> Iterator[str]:
         yield (
             f"{model.spec}: it comes trained, with maps of its own, and doesn't declare what they "
             'learned from; give its Model supervision="masks", or what it was.'
+        )
+    if prototype.trained and drawn:
+        yield (
+            f"{model.spec}: it comes trained, so that some of the test images may be those that it "
+            "learned from, which flatters it; test it on others, by --split official or file:DIR."
         )

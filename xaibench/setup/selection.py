@@ -20,7 +20,7 @@ from xaibench.core.reading.groups import join_groups
 from xaibench.core.registry import bind, load_plugin_file, plugins
 from xaibench.core.roots import open_dataset
 from xaibench.core.seeds import seed_of
-from xaibench.core.splits import Split, count_folds, make_split
+from xaibench.core.splits import OFFICIAL, Split, count_folds, make_split
 from xaibench.core.store import folder_name
 from xaibench.results.folder import Layout
 from xaibench.results.splits import find_stored
@@ -81,6 +81,11 @@ class Selection:
     def loader(self) -> Loader:
         """Reads pictures at the run's image size."""
         return Loader(self.dataset, self.options.image_size, self.options.mask_resize)
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether chance divides the samples, and neither their publishers nor a stored split."""
+        return self._stored is None and self.split_name != OFFICIAL
 
     @property
     def folds(self) -> range:

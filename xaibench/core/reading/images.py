@@ -8,6 +8,7 @@ from PIL import Image
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.opening import FORMATS, flatten, has_depth, open_picture, scale_down
+from xaibench.core.reading.palette import indices_of
 from xaibench.core.reading.plateaus import check_plausible
 
 IMAGE_ENDINGS = frozenset({
@@ -46,7 +47,8 @@ def read_mask(
 
     Args:
         path: the file.
-        value: that of the foreground, or several.
+        value: that of the foreground, or several: greys, indices of the file's palette, or those
+            that the colours of an RGB mask have in Pascal VOC's.
         soft: greys are shares, of which half and more counts: nothing else is asked of them.
 
     Raises:
@@ -56,7 +58,7 @@ def read_mask(
     """
     image = open_picture(path)
     if value is not None:
-        return np.isin(_values(path, image), value)
+        return _has_value(path, image, value)
     if has_depth(image):
         values = np.asarray(image)
         deep = values.max() > _WHITE
@@ -146,11 +148,28 @@ def _values(path: Path, image: Image.Image) -> NDArray[np.generic]:
     if image.mode.startswith("RGB"):
         pixels = np.asarray(image)[..., :3]
         if (pixels != pixels[..., :1]).any():
+            if (indices := indices_of(pixels)) is not None:
+                return indices
             raise XaibenchError(
-                f"{path}: this mask is coloured, so that its pixels have no single value; save it "
-                "in grey or with a palette."
+                f"{path}: this mask has colours that Pascal VOC's palette lacks, so that its "
+                "pixels have no single value; save it in grey or with a palette."
             )
     return np.asarray(image.convert("L"))
+
+
+def _has_value(path: Path, image: Image.Image, value: int | tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return where a mask has some values; greys of an RGB file may be colours of a palette."""
+    found = np.isin(_values(path, image), value)
+    indices = indices_of(np.asarray(image)[..., :3]) if image.mode == "RGB" else None
+    if indices is None:
+        return found
+    shown = np.isin(indices, value)
+    if found.any() and shown.any() and (found != shown).any():
+        raise XaibenchError(
+            f"{path}: the values {value} of this RGB mask could be greys, or indices of Pascal "
+            "VOC's palette; save it in grey or with a palette."
+        )
+    return found if found.any() else shown
 
 
 def _colours(image: Image.Image) -> NDArray[np.int32] | None:

@@ -1,0 +1,42 @@
+"""The colours by which Pascal VOC's masks show indices, for masks saved as RGB."""
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+_COLOURS, _BITS = 256, 8
+
+
+def indices_of(pixels: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+    """Return the index ``(H, W)`` of each pixel of an RGB mask; None where a colour has none.
+
+    Args:
+        pixels: ``(H, W, 3)``.
+    """
+    coded = _code(pixels)
+    colours, order = _palette()
+    place = np.searchsorted(colours, coded).clip(max=_COLOURS - 1)
+    return order[place] if bool((colours[place] == coded).all()) else None
+
+
+@cache
+def _palette() -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+    """Return the colours as sorted numbers, and the index of each.
+
+    Bits 0, 3 and 6 of an index are the highest bits of its red, bits 1, 4 and 7 of its green, and
+    bits 2 and 5 of its blue.
+    """
+    index = np.arange(_COLOURS)
+    colours = np.zeros((_COLOURS, 3), np.uint8)
+    for channel in range(3):
+        for step, bit in enumerate(range(channel, _BITS, 3)):
+            colours[:, channel] |= (((index >> bit) & 1) << (_BITS - 1 - step)).astype(np.uint8)
+    coded = _code(colours)
+    order = np.argsort(coded)
+    return coded[order], order.astype(np.uint8)
+
+
+def _code(pixels: NDArray[np.uint8]) -> NDArray[np.int32]:
+    red, green, blue = np.moveaxis(pixels.astype(np.int32), -1, 0)
+    return np.asarray((red << 16) | (green << 8) | blue)
