@@ -10,7 +10,7 @@ from PIL import Image
 from plugin_sources import HEAD
 
 from xaibench.checks.run import RULES, find, judge_plugin, trials_of
-from xaibench.checks.state import look_at
+from xaibench.checks.state import state_of
 from xaibench.core import registry
 from xaibench.core.contract import KINDS
 from xaibench.core.errors import XaibenchError
@@ -152,7 +152,7 @@ def test_the_trials_network_is_as_a_run_loads_it(monkeypatch):
     trial = next(iter(trials_of(find("gradient", "method")[0])))
     seen = []
     monkeypatch.setattr(
-        "xaibench.checks.method_trial.look_at", lambda m: seen.append(look_at(m)) or look_at(m)
+        "xaibench.checks.method_trial.state_of", lambda m: seen.append(state_of(m)) or state_of(m)
     )
     assert trial.first.raw is not None
     assert not any(seen[0]["modes"].values())

@@ -71,7 +71,7 @@ def fall(*_):
 def test_an_unexpected_error_is_one_line_that_says_where_the_traceback_is(
     call, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("xaibench.running.run.gather", fall)
+    monkeypatch.setattr("xaibench.running.run.collect_tables", fall)
     out = tmp_path / "out"
     code, _, err = call(*TINY, "--out", out)
     assert code == Exit.FAULT

@@ -18,7 +18,7 @@ from xaibench.core.passes.engine import Engine
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
 from xaibench.core.store import read_json
-from xaibench.explaining.evidence import gather
+from xaibench.explaining.evidence import evidence_of
 from xaibench.explaining.explain import Maps, TestBatch
 from xaibench.explaining.explainer import Explainer
 from xaibench.explaining.inputs import check_images, find_targets, wrap
@@ -67,7 +67,7 @@ def run(**options: Any) -> Results:
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         plan = make_plan(selection)
         outcome = run_plan(selection, plan, _as_written(options))
-    if outcome.is_barren:
+    if outcome.has_no_results:
         failed = "; ".join(f"{what}: {why}" for what, why in outcome.failures.items())
         raise XaibenchError(f"nothing is left to report ({failed}).")
     board = write_report(outcome.out).board
@@ -173,10 +173,10 @@ def score(
     if not bool((masks.to(torch.int8) == masks).all()):
         raise XaibenchError("masks must be boolean or small whole grades; pass masks > 0.")
     wrapped = None if model is None or images is None else wrap(model, given, output=output)
-    return _score(_gather(maps, masks, given, wrapped, targets), maps, bound)
+    return _score(_evidence(maps, masks, given, wrapped, targets), maps, bound)
 
 
-def _gather(
+def _evidence(
     maps: Tensor, masks: Tensor, images: Tensor, model: Model | None, targets: Any
 ) -> TestBatch:
     count = len(maps)
@@ -204,6 +204,6 @@ def _score(batch: TestBatch, maps: Tensor, metrics: Sequence[Bound]) -> pd.DataF
             "rescale them first."
         )
     flat = maps.amax(dim=(1, 2)) == maps.amin(dim=(1, 2))
-    evidence = gather({"label": Maps(maps, statuses_of(finite, flat))}, batch)
+    evidence = evidence_of({"label": Maps(maps, statuses_of(finite, flat))}, batch)
     rows = score_batch(metrics, evidence, batch, lambda _: "label")
     return pd.DataFrame(rows).rename(columns={"sample": "map"}).astype({"map": int})

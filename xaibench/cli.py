@@ -20,7 +20,7 @@ from xaibench.commands.diagnose import diagnose
 from xaibench.commands.exits import Exit, epilog
 from xaibench.commands.explain import explain
 from xaibench.commands.mistakes import Commands, in_one_line, visible
-from xaibench.commands.options import Telling
+from xaibench.commands.options import Verbosity
 from xaibench.commands.plugins import check, layers, list_plugins, metrics
 from xaibench.commands.publish import publish
 from xaibench.commands.run import report, run
@@ -54,17 +54,17 @@ for _command in (run, report, analyse, explain, score, compare, publish, diagnos
 def main() -> None:
     """Run the command line; whatever goes wrong is one line, and an exit code of `Exit`."""
     _replace_what_cannot_be_written()
-    telling = Telling()
+    verbosity = Verbosity()
     try:
         with _terminated_like_interrupted():
             code = cli.main(prog_name=PROGRAM, complete_var=VARIABLE, standalone_mode=False,
-                            obj=telling)  # fmt: skip
+                            obj=verbosity)  # fmt: skip
     except (XaibenchError, click.ClickException) as error:
         _end(Exit.MISTAKE, f"error: {in_one_line(error)}")
     except (click.Abort, KeyboardInterrupt, Exception) as error:
         found = interruption_of(error)
         if found is None and not isinstance(error, click.Abort):
-            if telling.verbose:
+            if verbosity.verbose:
                 traceback.print_exception(error)
             _end(Exit.FAULT, _describe(error))
         stopped = Exit.TERMINATED if isinstance(found, _TerminatedError) else Exit.STOPPED

@@ -26,7 +26,7 @@ def blobs(seed):
 
 
 def randomized(ours, theirs):
-    return randomization.judge(resemblance(ours, theirs), chance(ours), GROUPS)
+    return randomization.verdict_of(resemblance(ours, theirs), chance(ours), GROUPS)
 
 
 def test_maps_that_stay_fail_and_maps_that_go_pass():
@@ -86,10 +86,10 @@ def test_stages_go_from_the_last_layer_to_the_first():
 
 def test_dependence_needs_a_change_in_rank_or_structure():
     ours = blobs(0)
-    assert classifier_dependence.judge(ours, ours)[0] == "fail"
-    assert classifier_dependence.judge(ours, blobs(1))[0] == "pass"
-    assert classifier_dependence.judge(ours, ours**3)[0] == "pass"  # the same ranks
-    assert classifier_dependence.judge(ours, np.zeros_like(ours))[0] == "pass"
+    assert classifier_dependence.verdict_of(ours, ours)[0] == "fail"
+    assert classifier_dependence.verdict_of(ours, blobs(1))[0] == "pass"
+    assert classifier_dependence.verdict_of(ours, ours**3)[0] == "pass"  # the same ranks
+    assert classifier_dependence.verdict_of(ours, np.zeros_like(ours))[0] == "pass"
 
 
 def test_the_other_class_is_the_next_likely():
@@ -109,13 +109,13 @@ def test_agreement_of_a_case_worked_by_hand():
     assert found.tau == pytest.approx(1 / 3)
     assert (found.swaps, found.clear_swaps, found.winners) == (1, 1, (0, 0))
     assert not found.winners_swap
-    assert baseline_sensitivity.judge([found])[0] == "fail"
+    assert baseline_sensitivity.verdict_of([found])[0] == "fail"
 
 
 def test_the_baseline_decides_only_beyond_chance():
     def verdict(ours, theirs):
         found = baseline_sensitivity.agreement(ours, theirs, GROUPS)
-        return baseline_sensitivity.judge([found])[0]
+        return baseline_sensitivity.verdict_of([found])[0]
 
     assert verdict(ranked(3, 2, 1), ranked(9, 5, 4)) == "pass"
     assert verdict(ranked(3, 2, 1), ranked(2, 3, 1)) == "fail"
@@ -128,7 +128,7 @@ def test_the_baseline_decides_only_beyond_chance():
 def test_methods_that_nothing_tells_apart_are_undecided():
     found = baseline_sensitivity.agreement(ranked(1, 1), ranked(1, 2), GROUPS)
     assert np.isnan(found.tau)
-    assert baseline_sensitivity.judge([found])[0] == "undecided"
+    assert baseline_sensitivity.verdict_of([found])[0] == "undecided"
 
 
 def test_a_tie_for_the_first_place_is_no_other_winner():
@@ -141,7 +141,7 @@ def test_a_tie_for_the_first_place_is_no_other_winner():
 def test_one_bad_comparison_spoils_the_verdict():
     good = baseline_sensitivity.agreement(ranked(3, 2, 1), ranked(3, 2, 1), GROUPS)
     bad = baseline_sensitivity.agreement(ranked(3, 2, 1), ranked(2, 3, 1), GROUPS)
-    verdict, why = baseline_sensitivity.judge([good, bad])
+    verdict, why = baseline_sensitivity.verdict_of([good, bad])
     assert verdict == "fail"
     assert "tau 0.33 to 1.00, the winner stays in 1 of 2" in why
 
@@ -149,10 +149,10 @@ def test_one_bad_comparison_spoils_the_verdict():
 def test_pointing_counts_beyond_the_twin_alone():
     always, never = np.ones(12), np.zeros(12)
     sometimes = np.array([1.0, 0, 0, 0] * 3)
-    assert shortcut.judge(always, never, GROUPS)[0] == "pass"
-    assert shortcut.judge(always, always, GROUPS) == ("fail", (0.0, 0.0))
-    assert shortcut.judge(never, always, GROUPS)[0] == "fail"
-    assert shortcut.judge(sometimes, never, GROUPS)[0] == "undecided"
+    assert shortcut.verdict_of(always, never, GROUPS)[0] == "pass"
+    assert shortcut.verdict_of(always, always, GROUPS) == ("fail", (0.0, 0.0))
+    assert shortcut.verdict_of(never, always, GROUPS)[0] == "fail"
+    assert shortcut.verdict_of(sometimes, never, GROUPS)[0] == "undecided"
 
 
 def test_use_of_the_marker():

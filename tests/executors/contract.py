@@ -7,14 +7,14 @@ from torch_toys import count_threads
 from toys import do
 
 from xaibench.core.errors import XaibenchError
-from xaibench.executors.schedule import LostWorkerError, Means, SkippedError, Task
+from xaibench.executors.schedule import Resources, SkippedError, Task, WorkerCrashError
 
 
 def task(key, *work, after=(), **more):
     return Task(key, work or ("write", key), frozenset(after), **more)
 
 
-def check_contract(executor, out, caplog, *, workers_die=True, **means):
+def check_contract(executor, out, caplog, *, workers_die=True, **resources):
     """Try all at once: an order to keep, failures, busy tasks, deaths, records."""
     tasks = [
         task("busy", "busy_at_first", "busy", 0.7),
@@ -38,7 +38,7 @@ def check_contract(executor, out, caplog, *, workers_die=True, **means):
             task("needs the dead", after=("dies always",)),
         ]
     caplog.set_level(logging.INFO, "xaibench")
-    found = list(executor(do, tasks, Means(out, **means)))
+    found = list(executor(do, tasks, Resources(out, **resources)))
     done = {each.task.key: each for each in found}
     assert len(found) == len(tasks) == len(done)
     assert all((each.error is None) or (each.answer is None) for each in found)
@@ -53,7 +53,7 @@ def check_contract(executor, out, caplog, *, workers_die=True, **means):
         assert isinstance(done["code"].error, Exception)
         assert done["dies once"].answer == done["is ended once"].answer == 2
         assert (out / "d2").read_text() == "xxx"  # begun, and begun again twice
-        assert isinstance(done["dies always"].error, LostWorkerError)
+        assert isinstance(done["dies always"].error, WorkerCrashError)
         assert "perhaps out of memory" in str(done["dies always"].error)
         assert "needs dies always, which failed: its" in str(done["needs the dead"].error)
         again = [line for line in caplog.messages if "it is begun again" in line]
@@ -62,9 +62,9 @@ def check_contract(executor, out, caplog, *, workers_die=True, **means):
         ]  # fmt: skip
 
 
-def check_threads(executor, out, **means):
+def check_threads(executor, out, **resources):
     """The number of threads is as told, whatever the environment of the tests says."""
-    (done,) = executor(count_threads, [task("count")], Means(out, threads=2, **means))
+    (done,) = executor(count_threads, [task("count")], Resources(out, threads=2, **resources))
     assert done.answer == (2, {2})
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from toys import do
 
 from xaibench.executors.find import EXECUTORS
-from xaibench.executors.schedule import Means, Task
+from xaibench.executors.schedule import Resources, Task
 
 if __name__ == "__main__":
     tasks = [Task(name, ("sleep", name)) for name in ("a", "b")]
     try:
-        list(EXECUTORS.load(sys.argv[1])(do, tasks, Means(Path(sys.argv[2]), workers=2)))
+        list(EXECUTORS.load(sys.argv[1])(do, tasks, Resources(Path(sys.argv[2]), workers=2)))
     except KeyboardInterrupt:
         raise SystemExit(130) from None

@@ -12,7 +12,7 @@ from toys import do, wait_for, write
 
 from xaibench.core.errors import XaibenchError
 from xaibench.executors.find import EXECUTORS
-from xaibench.executors.schedule import Means
+from xaibench.executors.schedule import Resources
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 ray = pytest.importorskip("ray")
@@ -58,7 +58,7 @@ def test_threads_are_as_told(tmp_path):
 def test_tasks_meet_and_know_where_the_data_is(tmp_path):
     tasks = [task("a", "meet", "a", "b"), task("b", "meet", "b", "a"),
              task("c", "variables", "XAIBENCH_DATA", after="ab")]  # fmt: skip
-    found = {done.task.key: done.answer for done in executor(do, tasks, Means(tmp_path))}
+    found = {done.task.key: done.answer for done in executor(do, tasks, Resources(tmp_path))}
     assert len({found["a"], found["b"], os.getpid()}) == 3
     assert found["c"] == {"XAIBENCH_DATA": "/a/b"}
 
@@ -74,8 +74,8 @@ def test_workers_that_see_no_output_leave_the_same_files(tmp_path):
         task("join", "variables", local=True, after=("read",)),
         task("here", "write", "joined", local=True, after=("join",)),
     ]
-    means = Means(tmp_path, shared=False)
-    found = {done.task.key: done for done in executor(do, tasks, means)}
+    resources = Resources(tmp_path, shared=False)
+    found = {done.task.key: done for done in executor(do, tasks, resources)}
     assert found["train"].answer == ["models/a/model.pt", "models/a/old.csv"]
     assert found["read"].answer == ["trained"]
     assert isinstance(found["unseen"].error, FileNotFoundError)
@@ -88,7 +88,7 @@ def test_workers_that_see_no_output_leave_the_same_files(tmp_path):
 @pytest.mark.usefixtures("cluster")
 def test_closing_it_early_ends_what_is_at_work(tmp_path):
     tasks = [task("a"), task("b", "sleep", "s", after="a"), task("c", "busy_at_first", "c", 600)]
-    running = executor(do, tasks, Means(tmp_path))
+    running = executor(do, tasks, Resources(tmp_path))
     assert next(running).task.key == "a"
     with pytest.raises(KeyboardInterrupt):
         interrupt_when_there(tmp_path / "s", running)
@@ -110,7 +110,7 @@ def test_a_cluster_that_is_not_there_is_one_line(address, message, tmp_path, mon
     if ray.is_initialized():  # by a test before; an executor would use that
         ray.shutdown()
     with pytest.raises(XaibenchError, match=message):
-        list(executor(do, [task("a")], Means(tmp_path, address=address)))
+        list(executor(do, [task("a")], Resources(tmp_path, address=address)))
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from contract import check_contract, check_threads, task
 
 from xaibench.core.errors import XaibenchError
 from xaibench.executors.find import EXECUTORS
-from xaibench.executors.schedule import Busy, LostWorkerError, Means, Queue
+from xaibench.executors.schedule import Busy, Queue, Resources, WorkerCrashError
 from xaibench.setup.options import make_options
 
 
@@ -48,10 +48,10 @@ def test_a_failure_takes_all_that_needs_it_and_nothing_else():
 
 def test_a_lost_task_is_the_next_one_until_it_was_lost_too_often():
     queue = Queue([task("a"), task("b"), task("c", after="a")], retries=1)
-    assert list(queue.lose(queue.take(), "signal 9")) == []
-    found = list(queue.lose(queue.take(), "signal 11"))
+    assert list(queue.crash(queue.take(), "signal 9")) == []
+    found = list(queue.crash(queue.take(), "signal 11"))
     assert [done.task.key for done in found] == ["a", "c"]
-    assert isinstance(found[0].error, LostWorkerError)
+    assert isinstance(found[0].error, WorkerCrashError)
     assert str(found[0].error) == "its process died (signal 11)"
 
 
@@ -100,7 +100,7 @@ def test_a_package_brings_an_executor_by_an_entry_point(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     options = make_options({"executor": "backwards"}, {})
     tasks = [task("a"), task("b")]
-    done = EXECUTORS.load(options.executor)(str, tasks, Means(tmp_path))
+    done = EXECUTORS.load(options.executor)(str, tasks, Resources(tmp_path))
     assert [each.task.key for each in done] == ["b", "a"]
     with pytest.raises(XaibenchError, match="broken: the package 'backwards' that brings it"):
         EXECUTORS.load("broken")

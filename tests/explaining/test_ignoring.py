@@ -8,7 +8,7 @@ from xaibench.core.data import IGNORED, Picture
 from xaibench.core.loading import resize_picture
 from xaibench.core.maps import OK
 from xaibench.core.registry import bind, plugins
-from xaibench.explaining.evidence import Asked, gather
+from xaibench.explaining.evidence import Asked, evidence_of
 from xaibench.explaining.explain import Maps, TestBatch
 from xaibench.explaining.ignoring import ask_metric
 from xaibench.explaining.score import LOST_MASK, score_batch
@@ -17,11 +17,11 @@ PIXELWISE = sorted(n for n, plugin in plugins("metric").items() if plugin.traits
 HEIGHT, WIDTH, LEFT = 7, 12, 9
 
 
-def evidence_of(maps, masks, lost=()):
+def laid_out(maps, masks, lost=()):
     target = {"label": torch.zeros(len(maps), dtype=torch.long)}
     names = [str(row) for row in range(len(maps))]
     batch = TestBatch(names, maps[:, None], masks, [True] * len(maps), target, None, lost)
-    found = gather({"label": Maps(maps, [OK] * len(maps))}, batch,
+    found = evidence_of({"label": Maps(maps, [OK] * len(maps))}, batch,
                    lambda _: Asked(None, tuned_threshold=0.4))  # fmt: skip
     return found, batch
 
@@ -42,8 +42,8 @@ def test_pixels_that_are_ignored_are_as_if_they_were_cut_off(name, made):
     metric = bind("metric", name)
     if name == "false_alarm_mass":
         masks, whole = torch.zeros_like(masks), whole.clamp(max=0)
-    cut = evidence_of(maps[:, :, :LEFT].contiguous(), masks[:, :, :LEFT].contiguous())[0]["label"]
-    found = ask_metric(metric, evidence_of(maps, whole)[0]["label"])
+    cut = laid_out(maps[:, :, :LEFT].contiguous(), masks[:, :, :LEFT].contiguous())[0]["label"]
+    found = ask_metric(metric, laid_out(maps, whole)[0]["label"])
     torch.testing.assert_close(found, metric(cut), equal_nan=True)
 
 
@@ -52,7 +52,7 @@ def test_what_is_declared_pixelwise_does_not_ask_where_pixels_lie(name, made):
     order = torch.randperm(HEIGHT * WIDTH, generator=torch.Generator().manual_seed(1))
     shuffled = [each.flatten(1)[:, order].view_as(each) for each in made]
     metric = bind("metric", name)
-    first, second = (metric(evidence_of(*each)[0]["label"]) for each in (made, shuffled))
+    first, second = (metric(laid_out(*each)[0]["label"]) for each in (made, shuffled))
     torch.testing.assert_close(first, second, equal_nan=True)
 
 
@@ -61,15 +61,15 @@ def test_a_metric_of_places_sees_no_heat_where_nothing_counts(made):
     maps *= 0.5
     maps[:, 0, -1] = 1.0
     maps[:, 4, 6] = 0.9
-    assert ask_metric(bind("metric", "hit_rate"), evidence_of(*made)[0]["label"]).sum() == 0
+    assert ask_metric(bind("metric", "hit_rate"), laid_out(*made)[0]["label"]).sum() == 0
     masks[:, 0, -1] = IGNORED
-    assert ask_metric(bind("metric", "hit_rate"), evidence_of(*made)[0]["label"])[1] == 1
+    assert ask_metric(bind("metric", "hit_rate"), laid_out(*made)[0]["label"])[1] == 1
 
 
 def test_an_image_of_which_nothing_counts_is_undefined(made):
     maps, masks = made
     masks[0] = IGNORED
-    found = ask_metric(bind("metric", "false_alarm_mass"), evidence_of(maps, masks)[0]["label"])
+    found = ask_metric(bind("metric", "false_alarm_mass"), laid_out(maps, masks)[0]["label"])
     assert found.isnan().all()
 
 
@@ -98,7 +98,7 @@ def test_by_area_a_grade_needs_half_of_a_pixel():
 def test_a_lost_lesion_is_undefined_for_every_metric(made):
     maps, masks = made
     masks[0] = 0
-    evidence, batch = evidence_of(maps, masks, lost=[True, False])
+    evidence, batch = laid_out(maps, masks, lost=[True, False])
     metrics = [bind("metric", name) for name in ("false_alarm_mass", "iou", "pxap")]
     rows = score_batch(metrics, evidence, batch, lambda _: "label")
     lost = [row for row in rows if row.sample == "0"]

@@ -13,7 +13,7 @@ import click
 
 import xaibench
 from xaibench import cli
-from xaibench.commands.options import end_with, given_ones, talking
+from xaibench.commands.options import end_with, given_ones, verbosity_options
 from xaibench.commands.run import run_options
 from xaibench.running.plan import make_plan
 from xaibench.running.run import run_plan
@@ -99,7 +99,7 @@ def _live(words, said, prepare, environment):
 
 
 @click.command(CELLS)
-@talking
+@verbosity_options
 @run_options()
 def _cells(**given):
     selection = select(given_ones(given))

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from xaibench.executors.schedule import LostWorkerError, Queue
+from xaibench.executors.schedule import Queue, WorkerCrashError
 from xaibench.running import run as running
 
 
@@ -15,16 +15,16 @@ def deadly(monkeypatch):
     """Return which tasks were lost: those that ask ``sobel``, while it is said to be deadly."""
     lost = []
 
-    def execute(do, tasks, means):
+    def execute(do, tasks, resources):
         queue = Queue(tasks)
         while queue.is_open:
             task = queue.take()
             job = task.work.job
             if task.work.step == "explain" and "sobel" in job.methods:
                 lost.append(job.methods)
-                yield from queue.settle(task, None, LostWorkerError("its process died"))
+                yield from queue.settle(task, None, WorkerCrashError("its process died"))
             else:
-                yield from queue.settle(task, do(task.work, means.out))
+                yield from queue.settle(task, do(task.work, resources.out))
 
     monkeypatch.setattr(running, "EXECUTORS", SimpleNamespace(load=lambda _: execute))
     return lost

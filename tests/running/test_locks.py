@@ -9,19 +9,19 @@ import pytest
 from xaibench.executors.schedule import Busy
 from xaibench.results.integrity import read_record, write_record
 from xaibench.running.cleanup import clear
-from xaibench.running.locks import claimed, present
-from xaibench.running.retry import forgive
+from xaibench.running.locks import locked, present
+from xaibench.running.retry import clear_failures
 from xaibench.setup.cells import read_cell
 from xaibench.setup.selection import select
 
 
 def test_a_claim_keeps_others_out_until_it_ends(tmp_path):
-    with claimed(tmp_path, "a"):
-        with pytest.raises(Busy), claimed(tmp_path, "a"):
+    with locked(tmp_path, "a"):
+        with pytest.raises(Busy), locked(tmp_path, "a"):
             pass
-        with claimed(tmp_path, "b"):
+        with locked(tmp_path, "b"):
             pass
-    with claimed(tmp_path, "a"):
+    with locked(tmp_path, "a"):
         pass
 
 
@@ -36,8 +36,8 @@ def test_where_there_are_no_locks_nobody_is_kept_out_and_it_is_said_once(
     for _ in range(2):
         with (
             present(tmp_path, lambda: cleared.append(1)),
-            claimed(tmp_path, "a"),
-            claimed(tmp_path, "a"),
+            locked(tmp_path, "a"),
+            locked(tmp_path, "a"),
         ):
             pass
     assert cleared == [1, 1]
@@ -60,7 +60,7 @@ def test_what_was_coming_when_a_run_was_killed_counts_if_its_scores_are_there(
     clear(tmp_path)
     assert not joined.parent.parent.exists()
 
-    forgive(select({**small, "out": str(tmp_path)}))
+    clear_failures(select({**small, "out": str(tmp_path)}))
     assert read_cell(path.parent) == {k: v for k, v in record.items() if k != "failed_metrics"}
 
     write_record(path, {**record, "next": {**coming, "scores_sha256": "other"}})

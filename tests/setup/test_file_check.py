@@ -6,7 +6,7 @@ from PIL import Image
 
 from xaibench.core.data import Dataset, MaskLayer, Sample
 from xaibench.core.errors import XaibenchError
-from xaibench.setup.file_check import look_at_files
+from xaibench.setup.file_check import check_files
 from xaibench.setup.options import RunOptions
 
 
@@ -25,7 +25,7 @@ def scans(folder, count=6, *, mask=(slice(2, 30), slice(3, 40)), kind=np.uint8, 
 
 
 def test_whole_files_need_no_warning(tmp_path):
-    assert look_at_files(scans(tmp_path), RunOptions(image_size=32)) == []
+    assert check_files(scans(tmp_path), RunOptions(image_size=32)) == []
 
 
 @pytest.mark.parametrize("name", ["3.png", "3_mask.png"])
@@ -34,7 +34,7 @@ def test_a_file_cut_off_is_found(tmp_path, name):
     file = tmp_path / name
     file.write_bytes(file.read_bytes()[:-30])
     with pytest.raises(XaibenchError, match=rf"{name}: not a readable image"):
-        look_at_files(dataset, RunOptions())
+        check_files(dataset, RunOptions())
 
 
 def test_a_mask_of_another_size_is_found_and_the_others_counted(tmp_path):
@@ -42,7 +42,7 @@ def test_a_mask_of_another_size_is_found_and_the_others_counted(tmp_path):
     for number in (2, 4):
         Image.new("L", (48, 64)).save(tmp_path / f"{number}_mask.png")
     with pytest.raises(XaibenchError, match=r"2_mask\.png: this mask is 48x64.* \(1 other images"):
-        look_at_files(dataset, RunOptions())
+        check_files(dataset, RunOptions())
 
 
 def test_damaged_pixels_are_found_by_verifying(tmp_path):
@@ -51,18 +51,18 @@ def test_damaged_pixels_are_found_by_verifying(tmp_path):
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 255
     file.write_bytes(content)
-    look_at_files(dataset, RunOptions())
+    check_files(dataset, RunOptions())
     with pytest.raises(XaibenchError, match=r"5\.png: not a readable image"):
-        look_at_files(dataset, RunOptions(verify=True))
+        check_files(dataset, RunOptions(verify=True))
 
 
 def test_lost_and_inverted_masks_and_dark_images_are_warned_of(tmp_path):
     lost = scans(tmp_path, mask=(slice(20, 21), slice(30, 31)))
-    (said,) = look_at_files(lost, RunOptions(image_size=32))
+    (said,) = check_files(lost, RunOptions(image_size=32))
     assert said.startswith("6 of 6 masks that were looked at mark nothing at this image size")
-    assert look_at_files(lost, RunOptions(image_size=32, mask_resize="area")) == []
+    assert check_files(lost, RunOptions(image_size=32, mask_resize="area")) == []
     turned = scans(tmp_path, mask=(slice(None), slice(None)))
-    (said,) = look_at_files(turned, RunOptions(image_size=32))
+    (said,) = check_files(turned, RunOptions(image_size=32))
     assert "are black and white swapped?" in said
-    (said,) = look_at_files(scans(tmp_path, kind=np.uint16, top=4096), RunOptions())
+    (said,) = check_files(scans(tmp_path, kind=np.uint16, top=4096), RunOptions())
     assert said.startswith("6 of 6 images of 16 bits that were looked at are nearly black")

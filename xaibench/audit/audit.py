@@ -9,12 +9,12 @@ from shlex import quote
 import numpy as np
 import pandas as pd
 
-from xaibench.audit.copies import find_ties, judge_ties, name_groups
+from xaibench.audit.copies import describe_duplicates, find_duplicates, name_groups
 from xaibench.audit.examine import Facts, Finding, Severity, examine_all
 from xaibench.core.data import Dataset
 from xaibench.core.progress import progress_bar
 from xaibench.core.reading.annotations import natural_order
-from xaibench.core.reading.copies import gather
+from xaibench.core.reading.copies import grouped_by
 from xaibench.core.store import write_with
 
 _SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
@@ -48,15 +48,15 @@ def audit(dataset: Dataset) -> Audit:
         for each in examine_all(dataset):
             facts.append(each)
             bar.advance()
-    ties = find_ties(facts)
+    duplicates = find_duplicates(facts)
     findings = [
         *(Finding("", "folder", "warning", note) for note in dataset.notes),
         *(finding for each in facts for finding in each.findings),
         *judge_masks(facts, annotated=dataset.annotated),
         *judge_pictures(facts),
-        *judge_ties(facts, ties, dataset.classes),
+        *describe_duplicates(facts, duplicates, dataset.classes),
     ]
-    return Audit(dataset, tuple(sorted(findings, key=_order)), name_groups(facts, ties))
+    return Audit(dataset, tuple(sorted(findings, key=_order)), name_groups(facts, duplicates))
 
 
 def judge_masks(facts: Sequence[Facts], *, annotated: bool) -> Iterator[Finding]:
@@ -78,7 +78,7 @@ def judge_masks(facts: Sequence[Facts], *, annotated: bool) -> Iterator[Finding]
         elif share is not None and share > _MOST and rim >= _NEARLY_ALL:
             detail = f"{share:.1%} is marked, the whole border too: are black and white swapped?"
             yield Finding(sample.id, "inverted_mask", "warning", detail)
-        for layers in gather(sample.masks, lambda layer: layer.grade):
+        for layers in grouped_by(sample.masks, lambda layer: layer.grade):
             if len(layers) > 1:
                 detail = f"{len(layers)} are merged: {', '.join(each.path.name for each in layers)}"
                 yield Finding(sample.id, "several_masks", "note", detail)
@@ -121,7 +121,7 @@ def describe_audit(found: Audit, out: Path) -> list[str]:
     dataset = found.dataset
     lines = [f"{len(dataset.samples)} images of {len(dataset.classes)} classes "
              f"({', '.join(dataset.classes)}); {len(found.findings) or 'no'} findings"]  # fmt: skip
-    for alike in gather(found.findings, lambda each: (each.severity, each.finding)):
+    for alike in grouped_by(found.findings, lambda each: (each.severity, each.finding)):
         lines.append(f"{alike[0].severity}: {alike[0].finding}: {len(alike)}")
         lines += [f"    {_name(each)}{each.detail}" for each in alike[:_SHOWN]]
         lines += [f"    ... and {len(alike) - _SHOWN} more"] if len(alike) > _SHOWN else []
@@ -134,7 +134,7 @@ def _name(finding: Finding) -> str:
 
 def _describe_groups(found: Audit, table: Path) -> str:
     samples = {sample.id: sample for sample in found.dataset.samples}
-    groups = gather(found.groups, lambda name: found.groups[name])
+    groups = grouped_by(found.groups, lambda name: found.groups[name])
     mixed = sum(len({samples[name].label for name in group}) > 1 for group in groups)
     apart = sum(
         len(own := {samples[name].group for name in group}) > 1 or own == {""} for group in groups

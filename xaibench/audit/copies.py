@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from xaibench.audit.examine import Facts, Finding, Severity
 from xaibench.core.data import Sample
-from xaibench.core.reading.copies import gather
+from xaibench.core.reading.copies import grouped_by
 from xaibench.core.reading.duplicates import find_near_duplicates, join_pairs
 
 _NAMED = 3
@@ -13,7 +13,7 @@ _SMALLEST = 32
 """Side below which images are compared for copies only: one handwritten digit is like another."""
 
 
-class Tie(NamedTuple):
+class Duplicate(NamedTuple):
     """Two samples by their places; ``likeness`` is None where all pixels are the same."""
 
     first: int
@@ -21,31 +21,31 @@ class Tie(NamedTuple):
     likeness: float | None
 
 
-def find_ties(facts: Sequence[Facts]) -> list[Tie]:
+def find_duplicates(facts: Sequence[Facts]) -> list[Duplicate]:
     """Return which samples show the same, in order.
 
-    Of many copies each is tied to the first of every label, which joins them all.
+    Of many copies each is paired with the first of every label, which joins them all.
     """
     places = [place for place, each in enumerate(facts) if each.imprint is not None]
-    copies: set[Tie] = set()
-    for group in gather(places, lambda place: facts[place].pixels):
+    copies: set[Duplicate] = set()
+    for group in grouped_by(places, lambda place: facts[place].pixels):
         firsts = {facts[place].sample.label: place for place in reversed(group)}
         for place in group:
             pairs = ((min(place, first), max(place, first)) for first in firsts.values())
-            copies.update(Tie(*pair, None) for pair in pairs if pair[0] != pair[1])
+            copies.update(Duplicate(*pair, None) for pair in pairs if pair[0] != pair[1])
     places = [place for place in places if min(facts[place].size) >= _SMALLEST]
     imprints = [imprint for place in places if (imprint := facts[place].imprint)]
     near = [
-        Tie(places[pair.first], places[pair.second], pair.likeness)
+        Duplicate(places[pair.first], places[pair.second], pair.likeness)
         for pair in find_near_duplicates(imprints)
         if facts[places[pair.first]].pixels != facts[places[pair.second]].pixels
     ]
-    return sorted([*copies, *near], key=lambda tie: (tie.first, tie.second))
+    return sorted([*copies, *near], key=lambda each: (each.first, each.second))
 
 
-def name_groups(facts: Sequence[Facts], ties: Sequence[Tie]) -> dict[str, str]:
+def name_groups(facts: Sequence[Facts], duplicates: Sequence[Duplicate]) -> dict[str, str]:
     """Return the group of each sample that hangs together with others; its first one names it."""
-    heads = join_pairs(len(facts), [(tie.first, tie.second) for tie in ties])
+    heads = join_pairs(len(facts), [(first, second) for first, second, _ in duplicates])
     shared = {head for place, head in enumerate(heads) if place != head}
     return {
         each.sample.id: facts[head].sample.id
@@ -54,15 +54,15 @@ def name_groups(facts: Sequence[Facts], ties: Sequence[Tie]) -> dict[str, str]:
     }
 
 
-def judge_ties(
-    facts: Sequence[Facts], ties: Sequence[Tie], classes: Sequence[str]
+def describe_duplicates(
+    facts: Sequence[Facts], duplicates: Sequence[Duplicate], classes: Sequence[str]
 ) -> Iterator[Finding]:
-    """Yield one finding for each sample and kind of tie; its detail names the other samples.
+    """Yield one finding for each sample and kind of duplicate; its detail names the other samples.
 
-    A tie within a group of the dataset's own is only a note, for no split parts it.
+    A pair within a group of the dataset's own is only a note, for no split parts it.
     """
     found: dict[tuple[int, str], list[tuple[int, float | None]]] = {}
-    for first, second, likeness in ties:
+    for first, second, likeness in duplicates:
         for one, other in ((first, second), (second, first)):
             kind = "exact_copy" if likeness is None else "near_duplicate"
             if facts[one].sample.label != facts[other].sample.label:

@@ -18,7 +18,7 @@ from xaibench.core.passes.device import set_up
 from xaibench.core.passes.engine import Engine
 from xaibench.core.passes.memory import forget_peak, held_memory, peak_memory
 from xaibench.core.plugin import Bound
-from xaibench.explaining.evidence import gather
+from xaibench.explaining.evidence import evidence_of
 from xaibench.explaining.explain import Maps, TestBatch, question_for, record
 from xaibench.explaining.trial import make_up
 
@@ -95,7 +95,7 @@ def metric_figures(metric: Bound) -> Figures:
     def score(count: int) -> None:
         batch = _batch(images, masks, count, predict)
         given = {_KIND: Maps(maps[:count], ["ok"] * count)}
-        metric(gather(given, batch, lambda _: ASKED)[_KIND])
+        metric(evidence_of(given, batch, lambda _: ASKED)[_KIND])
 
     predict(images)
     return measure(score)

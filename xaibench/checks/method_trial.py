@@ -10,7 +10,7 @@ from torch import Tensor
 
 from xaibench.checks.networks import CLASSES, SIZE, make_network
 from xaibench.checks.rule import Broken
-from xaibench.checks.state import Given, differences, isolated, look_at
+from xaibench.checks.state import Given, differences, isolated, state_of
 from xaibench.core.maps import finish
 from xaibench.core.model import evaluating
 from xaibench.core.passes.device import set_up
@@ -141,13 +141,13 @@ class MethodTrial:
                 self.method, tape, batch, _KIND, seed=scene.seed, mean_mask=mean
             )
             given = Given(question)
-            before = look_at(model)
+            before = state_of(model)
             try:
                 raw = self.method(given)
             except Exception as error:
                 error.add_note(given.shapes())
                 raise
-            changed = differences(before, look_at(model))
+            changed = differences(before, state_of(model))
         return Observation(raw, given, changed, surroundings)
 
 

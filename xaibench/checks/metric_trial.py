@@ -13,7 +13,7 @@ from xaibench.checks.rule import Broken
 from xaibench.checks.state import Given, isolated
 from xaibench.core.maps import OK
 from xaibench.core.plugin import Bound, Plugin
-from xaibench.explaining.evidence import Asked, gather
+from xaibench.explaining.evidence import Asked, evidence_of
 from xaibench.explaining.explain import Maps, TestBatch
 
 COUNT = 16
@@ -133,7 +133,7 @@ class MetricTrial:
         )
         maps = Maps(case.maps[chosen], [OK] * len(chosen))
         with isolated(noise) as surroundings:
-            given = Given(gather({"label": maps}, batch, lambda _: ASKED)["label"])
+            given = Given(evidence_of({"label": maps}, batch, lambda _: ASKED)["label"])
             try:
                 values = self.metric(given)
             except Exception as error:

@@ -65,7 +65,7 @@ def rule(
     return add
 
 
-def judge(each: Rule, trial: Any) -> Finding:
+def apply(each: Rule, trial: Any) -> Finding:
     """Try one rule; whatever the plugin raises on the way breaks it."""
     try:
         each.look(trial)
@@ -85,7 +85,7 @@ def judge_all(rules: Sequence[Rule], trial: Any) -> list[Finding]:
     findings: list[Finding] = []
     closed = ""
     for each in rules:
-        found = Finding(each, "skipped", closed) if closed else judge(each, trial)
+        found = Finding(each, "skipped", closed) if closed else apply(each, trial)
         findings.append(found)
         if each.gate and found.status in ("fails", "skipped") and not closed:
             closed = "not tried" if found.status == "skipped" else f"mend '{each.title}' first"

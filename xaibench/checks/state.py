@@ -68,7 +68,7 @@ def _copied(value: Any) -> Any:
     return value.copy() if isinstance(value, np.ndarray) else value
 
 
-def look_at(model: nn.Module) -> Aspects:
+def state_of(model: nn.Module) -> Aspects:
     """Return all that a method might leave changed in a model, by aspect and by name."""
     tensors = [*model.named_parameters(), *model.named_buffers()]
     parameters = dict(model.named_parameters())

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from xaibench.commands.complete import some_of
-from xaibench.commands.options import command_line, end_with, given_ones, say, talking
+from xaibench.commands.options import command_line, end_with, given_ones, say, verbosity_options
 from xaibench.commands.run import run_options, show
 from xaibench.core.logs import logged_to
 from xaibench.setup.options import RunOptions, listed
@@ -20,7 +20,7 @@ _OPTIONS = [field.name for field in fields(RunOptions) if field.name not in _ELS
 
 
 @click.command()
-@talking
+@verbosity_options
 @click.option("--model", "models", metavar="A,B", shell_complete=some_of("model"),
               help="networks; default as for `xaibench run`")  # fmt: skip
 @click.option("--analysis", "analyses", metavar="A,B", required=True,
@@ -47,6 +47,6 @@ def analyse(models: str | None, analyses: str, **given: Any) -> None:
         say(line)
     with logged_to(selection.layout.out, command_line()):
         outcome = run_plan(selection, plan, command_line())
-        if not outcome.is_barren:
+        if not outcome.has_no_results:
             show(outcome.out)
     end_with(f"{analysis}: {error}" for analysis, error in outcome.failures.items())

@@ -6,11 +6,11 @@ import click
 
 from xaibench.commands.complete import one_of
 from xaibench.commands.exits import Exit
-from xaibench.commands.options import plugin_option, say, talking
+from xaibench.commands.options import plugin_option, say, verbosity_options
 
 
 @click.command()
-@talking
+@verbosity_options
 @click.option("--dataset", required=True, shell_complete=one_of("dataset"),
               help="what to look at, as in `xaibench run`")  # fmt: skip
 @click.option("--data-root", default="", metavar="DIR", help="folder that holds all data")

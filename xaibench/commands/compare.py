@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from xaibench.commands.options import command_line, say, talking
+from xaibench.commands.options import command_line, say, verbosity_options
 
 
 @click.command()
-@talking
+@verbosity_options
 @click.argument("runs", nargs=-1, required=True, type=Path, metavar="RUN RUN ...")
 @click.option("--out", type=Path, default=Path("results/comparison"), metavar="DIR",
               show_default=True, help="where to put the common board")  # fmt: skip

@@ -3,12 +3,12 @@
 import click
 
 from xaibench.commands.complete import one_of
-from xaibench.commands.options import say, talking
+from xaibench.commands.options import say, verbosity_options
 from xaibench.core.errors import XaibenchError
 
 
 @click.command()
-@talking
+@verbosity_options
 @click.argument("name", shell_complete=one_of("dataset"))
 @click.option("--data-root", default="", metavar="DIR", help="where to put it")
 def fetch(name: str, data_root: str) -> None:

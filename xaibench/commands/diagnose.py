@@ -5,13 +5,13 @@ from pathlib import Path
 import click
 
 from xaibench.commands.complete import some_of
-from xaibench.commands.options import command_line, say, talking
+from xaibench.commands.options import command_line, say, verbosity_options
 from xaibench.core.errors import XaibenchError
 from xaibench.core.logs import logged_to
 
 
 @click.command()
-@talking
+@verbosity_options
 @click.argument("directory", type=Path, required=False)
 @click.option("--checks", default="", metavar="A,B", help="names of diagnostics; default: all")
 @click.option("--shortcut", is_flag=True, help="train twins on phantoms instead; needs no run")

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from xaibench.commands.complete import one_of, some_of
-from xaibench.commands.options import command_line, end_with, given_ones, say, talking
+from xaibench.commands.options import command_line, end_with, given_ones, say, verbosity_options
 from xaibench.commands.run import run_options
 from xaibench.core.errors import XaibenchError
 from xaibench.core.logs import logged_to
@@ -17,7 +17,7 @@ _OF_WEIGHTS = ("weights", "image_size", "classes")
 
 
 @click.command()
-@talking
+@verbosity_options
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option("--run", type=Path, metavar="DIR", help="take a model that this run has trained")
 @click.option("--model", default="", metavar="SPEC", shell_complete=one_of("model"),

@@ -22,7 +22,7 @@ _QUIET, _VERBOSE = logging.CRITICAL, logging.DEBUG
 
 
 @dataclass
-class Telling:
+class Verbosity:
     """How much a command tells."""
 
     level: int = logging.INFO
@@ -38,12 +38,12 @@ class Telling:
         return self.level <= _VERBOSE
 
 
-def telling() -> Telling:
+def verbosity() -> Verbosity:
     """Return what the command that runs just now was told of itself."""
-    return click.get_current_context().ensure_object(Telling)
+    return click.get_current_context().ensure_object(Verbosity)
 
 
-def talking(command: Command) -> Command:
+def verbosity_options(command: Command) -> Command:
     """Give a command ``--quiet`` and ``--verbose``, and show progress while it works."""
 
     @click.option("-q", "--quiet", is_flag=True, help="print nothing but errors and failures")
@@ -54,7 +54,7 @@ def talking(command: Command) -> Command:
 
         if quiet and verbose:
             raise XaibenchError("--quiet and --verbose: choose one of them.")
-        mine = telling()
+        mine = verbosity()
         mine.level = _QUIET if quiet else _VERBOSE if verbose else _usual_level()
         with logging_to_terminal(mine.level):
             command(**given)
@@ -73,7 +73,7 @@ def say(text: str, *, bold: bool = False, err: bool = False) -> None:
     """Print, unless ``--quiet`` was given."""
     from xaibench.core.screen import screen
 
-    if not telling().quiet:
+    if not verbosity().quiet:
         with screen.paused():
             click.secho(text, bold=bold or None, err=err)
 

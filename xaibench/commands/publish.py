@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from xaibench.commands.options import say, talking
+from xaibench.commands.options import say, verbosity_options
 
 
 @click.command()
-@talking
+@verbosity_options
 @click.argument("source", type=Path, metavar="RUN")
 @click.argument("out", type=Path, metavar="DIR")
 def publish(source: Path, out: Path) -> None:

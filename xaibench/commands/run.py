@@ -16,7 +16,7 @@ from xaibench.commands.options import (
     given_ones,
     plugin_option,
     say,
-    talking,
+    verbosity_options,
 )
 from xaibench.core.errors import XaibenchError
 from xaibench.core.logs import logged_to
@@ -75,7 +75,7 @@ def _option(item: Field[Any], kind: Any) -> Callable[[Command], Command]:
 
 
 @click.command()
-@talking
+@verbosity_options
 @run_options()
 @click.option("--suite", type=Path, metavar="FILE.toml", shell_complete=suite_file,
               help="read options from a TOML file")  # fmt: skip
@@ -137,7 +137,7 @@ def _run(options: dict[str, Any], origin: Mapping[str, str], *, dry_run: bool) -
         return []
     with logged_to(selection.layout.out, command_line()):
         outcome = run_plan(selection, plan, command_line(), origin)
-        if not outcome.is_barren:
+        if not outcome.has_no_results:
             show(outcome.out)
     counts = [f"{len(outcome.failures)} failed"] if outcome.failures else []
     counts += [f"{len(plan.skips)} skipped"] if plan.skips else []
@@ -148,7 +148,7 @@ def _run(options: dict[str, Any], origin: Mapping[str, str], *, dry_run: bool) -
 
 
 @click.command()
-@talking
+@verbosity_options
 @click.argument("directory", type=Path)
 @click.option("--full", is_flag=True, help="print all tables, not only what came out")
 @click.option(

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from xaibench.commands.complete import one_of
-from xaibench.commands.options import command_line, given_ones, say, talking
+from xaibench.commands.options import command_line, given_ones, say, verbosity_options
 from xaibench.commands.run import run_options, show
 from xaibench.core.errors import XaibenchError
 from xaibench.setup.options import flag
@@ -17,7 +17,7 @@ _WITH_RUN = frozenset({"batch_size", "device", "data_root", "out", "plugin"})
 
 
 @click.command()
-@talking
+@verbosity_options
 @click.argument("maps", type=Path, metavar="MAPS.npz")
 @click.option("--run", type=Path, metavar="DIR",
               help="score under this finished run's protocol, to be compared with it")  # fmt: skip

@@ -4,13 +4,13 @@ from typing import Any
 
 import click
 
-from xaibench.commands.options import command_line, end_with, given_ones, say, talking
+from xaibench.commands.options import command_line, end_with, given_ones, say, verbosity_options
 from xaibench.commands.run import duration, run_options, show_study
 from xaibench.core.logs import logged_to
 
 
 @click.command()
-@talking
+@verbosity_options
 @click.argument("name")
 @click.option("--values", default="", metavar="A,B", help="levels to compare; default all")
 @run_options()

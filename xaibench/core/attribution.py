@@ -4,10 +4,10 @@ from typing import Literal
 
 from torch import Tensor
 
-Part = Literal["absolute", "positive", "negative", "signed"]
+Polarity = Literal["absolute", "positive", "negative", "signed"]
 
 
-def fold_channels(attributions: Tensor, part: Part) -> Tensor:
+def fold_channels(attributions: Tensor, part: Polarity) -> Tensor:
     """Add up the channels of ``(B, C, H, W)`` and keep the size of one part, ``(B, H, W)``.
 
     ``absolute`` takes evidence for and against the class alike, ``positive`` only evidence for it,

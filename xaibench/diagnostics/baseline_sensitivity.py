@@ -15,7 +15,7 @@ from xaibench.diagnostics.finding import FAIL, PASS, UNDECIDED, Finding
 from xaibench.diagnostics.interval import ENDS, resampled_means
 from xaibench.diagnostics.resemblance import Floats
 from xaibench.diagnostics.subject import Subject
-from xaibench.explaining.evidence import gather
+from xaibench.explaining.evidence import evidence_of
 from xaibench.explaining.explain import Maps
 from xaibench.explaining.score import score_batch
 
@@ -67,7 +67,7 @@ def agreement(ours: Floats, theirs: Floats, groups: Sequence[str]) -> Agreement:
     )
 
 
-def judge(found: Sequence[Agreement]) -> tuple[str, str]:
+def verdict_of(found: Sequence[Agreement]) -> tuple[str, str]:
     """Return the verdict on several comparisons, and why.
 
     They pass where the winner stays and tau is 0.5 or more in all. They fail where, in one that
@@ -112,7 +112,7 @@ def baseline_sensitivity(subject: Subject, metrics: Sequence[Bound]) -> Iterator
                 compared.append(found)
                 yield _tell(subject, methods, one, other, found)
         if compared:
-            verdict, why = judge(compared)
+            verdict, why = verdict_of(compared)
             stage = f"{name}, whatever '{key}' is"
             yield Finding(NAME, subject.name, "all", stage, len(subject.groups),
                           verdict=verdict, why=why)  # fmt: skip
@@ -154,7 +154,7 @@ def _measure(
     for batch in subject.batches:
         last = first + len(batch.ids)
         # All are gathered before the first is scored, as they share passes then.
-        evidence = [gather({subject.kind: _part(subject.maps[m.spec], first, last)}, batch)
+        evidence = [evidence_of({subject.kind: _part(subject.maps[m.spec], first, last)}, batch)
                     for m in methods]  # fmt: skip
         for metric in metrics:
             columns = [score_batch([metric], e, batch, lambda _: subject.kind) for e in evidence]

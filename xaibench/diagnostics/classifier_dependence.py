@@ -20,7 +20,7 @@ NAME = "classifier_dependence"
 _SAME = 0.95
 
 
-def judge(ours: Floats, theirs: Floats) -> tuple[str, str, dict[str, float]]:
+def verdict_of(ours: Floats, theirs: Floats) -> tuple[str, str, dict[str, float]]:
     """Return the verdict on maps ``(B, h, w)`` before and after, why, and the figures.
 
     They fail where both means over the images, of rank correlation and of SSIM, reach 0.95.
@@ -65,5 +65,5 @@ def _compare(subject: Subject, stage: str, found: dict[str, Maps | str]) -> Iter
             continue
         rows = subject.usable(spec)
         before = shrink(subject.maps[spec].values)[rows]
-        verdict, why, values = judge(before, shrink(maps.values)[rows])
+        verdict, why, values = verdict_of(before, shrink(maps.values)[rows])
         yield Finding(*about, len(before), values, verdict, why)

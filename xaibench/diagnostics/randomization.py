@@ -34,7 +34,7 @@ def limit_of(by_chance: Floats) -> Floats:
     return limit
 
 
-def judge(
+def verdict_of(
     kept: Resemblance, by_chance: Resemblance, groups: Sequence[str]
 ) -> tuple[str, str, dict[str, float]]:
     """Return the verdict on maps of a network without anything learned, why, and the figures.
@@ -100,6 +100,6 @@ def _compare(
     if not len(ours):
         verdict = UNDECIDED if last else ""
         return Finding(*about, 0, {}, verdict, "all original maps are constant or not finite")
-    verdict, why, figures = judge(resemblance(ours, theirs), chance(ours), groups)
+    verdict, why, figures = verdict_of(resemblance(ours, theirs), chance(ours), groups)
     values: Mapping[str, float] = figures
     return Finding(*about, len(ours), values, verdict if last else "", why if last else "")

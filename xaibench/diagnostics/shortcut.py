@@ -53,7 +53,7 @@ class Use(NamedTuple):
         return abs(self.telling - self.lying) <= _LITTLE
 
 
-def judge(
+def verdict_of(
     hits: Floats, twins_hits: Floats, groups: Sequence[str]
 ) -> tuple[str, tuple[float, float]]:
     """Return the verdict on hits ``(B,)`` in the marker, and the interval of the difference.
@@ -136,7 +136,7 @@ def _tell(
     about: tuple[str, str, str, str], probe: _Probe, maps: Maps, twins_maps: Maps, *, sure: bool
 ) -> Finding:
     hits, twins_hits = (_hits(each.values, probe.markers) for each in (maps, twins_maps))
-    verdict, (low, high) = judge(hits, twins_hits, probe.ids)
+    verdict, (low, high) = verdict_of(hits, twins_hits, probe.ids)
     values = {
         "marker_hits": hits.mean(),
         "twin_marker_hits": twins_hits.mean(),

@@ -12,14 +12,14 @@ import ray._private.worker as driver
 
 from xaibench.core.errors import XaibenchError
 from xaibench.executors.machine import count_workers, environment, variables_of
-from xaibench.executors.schedule import Means
+from xaibench.executors.schedule import Resources
 
 _log = logging.getLogger(__name__)
 _PATIENCE = 10.0  # seconds for the head of a cluster to answer; Ray itself would try for minutes
 
 
 @contextmanager
-def connected(means: Means) -> Iterator[None]:
+def connected(resources: Resources) -> Iterator[None]:
     """Be connected to a cluster in the block; a connection that stands already is used, and stays.
 
     Raises:
@@ -32,40 +32,42 @@ def connected(means: Means) -> Iterator[None]:
     # Ray would print to stdout, between the bars, of each worker that dies; so do we, by the task.
     told, driver._worker_logs_enabled = driver._worker_logs_enabled, False
     try:
-        _connect(means)
+        _connect(resources)
         with suppress(ValueError):  # not the main thread: Ray hasn't put its own there either
             signal.signal(signal.SIGTERM, stop)
-        _check_room(means)
+        _check_room(resources)
         yield
     finally:
         ray.shutdown()
         driver._worker_logs_enabled = told
 
 
-def room_for(means: Means) -> int:
+def room_for(resources: Resources) -> int:
     """Return how many tasks the cluster can do at once, as it is now."""
-    return sum(_room_on(node["Resources"], means) for node in ray.nodes() if node["Alive"])
+    return sum(_room_on(node["Resources"], resources) for node in ray.nodes() if node["Alive"])
 
 
-def _room_on(resources: Mapping[str, float], means: Means) -> int:
-    room = int(resources.get("CPU", 0)) // means.threads
-    return min(room, int(resources.get("GPU", 0))) if means.cuda else room
+def _room_on(there: Mapping[str, float], resources: Resources) -> int:
+    room = int(there.get("CPU", 0)) // resources.threads
+    return min(room, int(there.get("GPU", 0))) if resources.cuda else room
 
 
-def _connect(means: Means) -> None:
+def _connect(resources: Resources) -> None:
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if not means.address:
-        workers = count_workers(means)
-        with environment(variables_of(means, workers)):
-            ray.init("local", num_cpus=workers * means.threads, include_dashboard=False, **quiet)
+    if not resources.address:
+        workers = count_workers(resources)
+        with environment(variables_of(resources, workers)):
+            ray.init(
+                "local", num_cpus=workers * resources.threads, include_dashboard=False, **quiet
+            )
         return
-    _check_address(means.address)
+    _check_address(resources.address)
     try:
-        ray.init(means.address, **quiet)
+        ray.init(resources.address, **quiet)
     except (OSError, RuntimeError, ValueError) as error:
         raise XaibenchError(
-            f"--address {means.address}: no Ray cluster can be reached from here "
+            f"--address {resources.address}: no Ray cluster can be reached from here "
             f"({' '.join(str(error).split())}); start one with `ray start`."
         ) from error
 
@@ -88,10 +90,11 @@ def _check_address(address: str) -> None:
         ) from error
 
 
-def _check_room(means: Means) -> None:
-    if room_for(means):
+def _check_room(resources: Resources) -> None:
+    if room_for(resources):
         return
-    need = f"{means.threads} CPU{'s' if means.threads > 1 else ''}{' and a GPU' * means.cuda}"
-    if not means.address:
+    several, gpu = "s" * (resources.threads > 1), " and a GPU" * resources.cuda
+    need = f"{resources.threads} CPU{several}{gpu}"
+    if not resources.address:
         raise XaibenchError(f"--executor ray: this machine lacks {need} for a task.")
     _log.warning("no machine of the cluster has %s for a task: waiting for one to join", need)

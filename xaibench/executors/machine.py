@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from xaibench.executors.schedule import Means
+from xaibench.executors.schedule import Resources
 
 _log = logging.getLogger(__name__)
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -28,31 +28,31 @@ def visible_gpus() -> list[str]:
     return [name.strip() for name in named.split(",") if name.strip()]
 
 
-def count_workers(means: Means) -> int:
+def count_workers(resources: Resources) -> int:
     """Return how many workers there are to be, at least 1."""
-    room = len(visible_gpus()) if means.cuda else count_cores() // means.threads
-    return means.workers or max(room, 1)
+    room = len(visible_gpus()) if resources.cuda else count_cores() // resources.threads
+    return resources.workers or max(room, 1)
 
 
-def variables_of(means: Means, workers: int) -> dict[str, str]:
+def variables_of(resources: Resources, workers: int) -> dict[str, str]:
     """Return the environment of workers; say so where their threads have to share cores."""
-    threads = str(means.threads)
+    threads = str(resources.threads)
     variables = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads,
                  "OPENBLAS_NUM_THREADS": threads}  # fmt: skip
-    if workers * means.threads > count_cores():
+    if workers * resources.threads > count_cores():
         _log.warning(
             "%d workers of %d threads share %d cores: fewer --workers or --threads are faster; "
             "another number of threads changes the last digits of results",
-            workers, means.threads, count_cores(),
+            workers, resources.threads, count_cores(),
         )  # fmt: skip
         # Threads that spin while they wait take the cores from those that work.
         variables["OMP_WAIT_POLICY"] = "passive"
     return variables
 
 
-def gpu_of(means: Means, number: int) -> dict[str, str]:
+def gpu_of(resources: Resources, number: int) -> dict[str, str]:
     """Return the environment that leaves a worker one GPU, in turn; empty without any."""
-    gpus = visible_gpus() if means.cuda else []
+    gpus = visible_gpus() if resources.cuda else []
     return {_VISIBLE: gpus[number % len(gpus)]} if gpus else {}
 
 

@@ -16,17 +16,17 @@ from xaibench.core.errors import XaibenchError
 from xaibench.executors.machine import count_workers, environment, gpu_of, variables_of
 from xaibench.executors.outcome import Outcome
 from xaibench.executors.records import replay, wanted_level
-from xaibench.executors.schedule import Do, Done, Means, Queue, Task
+from xaibench.executors.schedule import Do, Done, Queue, Resources, Task
 from xaibench.executors.worker import work_off
 
 _PATIENCE = 10.0  # seconds for a worker to end that has nothing to do
 _FAULT = 1  # exit code of a Python that ends by an error
 
 
-def processes(do: Do, tasks: Sequence[Task], means: Means) -> Generator[Done, None, None]:
+def processes(do: Do, tasks: Sequence[Task], resources: Resources) -> Generator[Done, None, None]:
     """Do tasks side by side; the task of a worker that dies is begun again in a new one."""
-    queue = Queue(tasks, means.retries)
-    pool = _Pool(do, means, min(count_workers(means), len(tasks)))
+    queue = Queue(tasks, resources.retries)
+    pool = _Pool(do, resources, min(count_workers(resources), len(tasks)))
     try:
         while queue.is_open:
             while pool.has_room and (task := queue.take()):
@@ -40,15 +40,17 @@ def processes(do: Do, tasks: Sequence[Task], means: Means) -> Generator[Done, No
 class _Worker:
     """A process and the line to it, as the scheduling process sees them."""
 
-    def __init__(self, number: int, means: Means, variables: dict[str, str]) -> None:
+    def __init__(self, number: int, resources: Resources, variables: dict[str, str]) -> None:
         self.task: Task | None = None
         self.is_alive, self._is_ready = True, False
         context = multiprocessing.get_context("spawn")
         self.line, theirs = context.Pipe()
         self.process = context.Process(
-            target=work_off, args=(theirs, means.threads, wanted_level()), name=f"worker {number}"
+            target=work_off,
+            args=(theirs, resources.threads, wanted_level()),
+            name=f"worker {number}",
         )
-        with environment(variables | gpu_of(means, number)), _deaf_to_interrupts():
+        with environment(variables | gpu_of(resources, number)), _deaf_to_interrupts():
             self.process.start()
         theirs.close()
 
@@ -69,7 +71,7 @@ class _Worker:
             else:
                 self._is_ready = True
         if not self.is_alive and self.task is not None:
-            yield from queue.lose(self.task, self._autopsy())
+            yield from queue.crash(self.task, self._autopsy())
 
     def kill(self) -> None:
         """End it at once; nothing it has committed can be lost by that."""
@@ -104,9 +106,9 @@ class _Worker:
 class _Pool:
     """The workers, of which each is started when there is something for it to do."""
 
-    def __init__(self, do: Do, means: Means, size: int) -> None:
-        self._do, self._means = do, means
-        self._variables = variables_of(means, size)
+    def __init__(self, do: Do, resources: Resources, size: int) -> None:
+        self._do, self._means = do, resources
+        self._variables = variables_of(resources, size)
         self._workers: dict[int, _Worker | None] = dict.fromkeys(range(size))
         # Python waits at its end for processes that nobody has ended.
         atexit.register(self.kill)

@@ -24,7 +24,7 @@ from xaibench.executors import carrying
 from xaibench.executors.cluster import connected, room_for
 from xaibench.executors.outcome import Outcome, attempt, portable
 from xaibench.executors.records import replay, sent_by, wanted_level
-from xaibench.executors.schedule import Do, Done, Means, Queue, Task
+from xaibench.executors.schedule import Do, Done, Queue, Resources, Task
 from xaibench.executors.threads import limited_threads
 
 _DATA = "XAIBENCH_DATA"
@@ -32,11 +32,11 @@ _FEW = 16  # tasks that may wait however small the cluster is: it may be growing
 _KEPT = 8  # folders that stay in Ray's store for the next task that reads them
 
 
-def ray(do: Do, tasks: Sequence[Task], means: Means) -> Generator[Done, None, None]:
+def ray(do: Do, tasks: Sequence[Task], resources: Resources) -> Generator[Done, None, None]:
     """Do tasks on a Ray cluster; more than it has room for are on offer, so that it may grow."""
-    queue = Queue(tasks, means.retries)
-    with connected(means):
-        crew = _Crew(do, means)
+    queue = Queue(tasks, resources.retries)
+    with connected(resources):
+        crew = _Crew(do, resources)
         try:
             while queue.is_open:
                 while crew.has_room and (task := queue.take()):
@@ -68,9 +68,9 @@ class _Report(NamedTuple):
 class _Crew:
     """The tasks that Ray has, and what is done with them when they come back."""
 
-    def __init__(self, do: Do, means: Means) -> None:
-        self._do, self._means = do, means
-        self._store = _Store(means.out)
+    def __init__(self, do: Do, resources: Resources) -> None:
+        self._do, self._means = do, resources
+        self._store = _Store(resources.out)
         self._tasks: dict[ObjectRef, Task] = {}
 
     @property
@@ -81,16 +81,16 @@ class _Crew:
 
     def begin(self, task: Task, queue: Queue) -> Iterator[Done]:
         """Hand a task to Ray; yield it if it was done here."""
-        means, shared = self._means, self._means.shared
+        resources, shared = self._means, self._means.shared
         if task.local and not shared:
-            with limited_threads(means.threads):
-                yield from queue.settle(task, *attempt(self._do, task.work, means.out))
+            with limited_threads(resources.threads):
+                yield from queue.settle(task, *attempt(self._do, task.work, resources.out))
             return
-        order = _Order(self._do, task.work, means.out if shared else None, means.threads,
+        order = _Order(self._do, task.work, resources.out if shared else None, resources.threads,
                        wanted_level(), os.environ.get(_DATA, ""))  # fmt: skip
         parcels = [] if shared else [self._store.keep(place) for place in task.reads]
         # Ray's own retries would be silent, and without end where memory is short.
-        follow = remote(_follow).options(num_cpus=means.threads, num_gpus=int(means.cuda),
+        follow = remote(_follow).options(num_cpus=resources.threads, num_gpus=int(resources.cuda),
                                          max_retries=0, name=task.key)  # fmt: skip
         self._tasks[follow.remote(order, *parcels)] = task
 
@@ -116,7 +116,7 @@ class _Crew:
             cause = getattr(error, "cause", None)
             yield from queue.settle(task, *portable(Outcome(error=cause or error)))
         except RayError as error:
-            yield from queue.lose(task, _how(error))
+            yield from queue.crash(task, _how(error))
         else:
             for record in report.records:
                 replay(record)

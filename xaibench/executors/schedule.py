@@ -41,7 +41,7 @@ class Done(NamedTuple):
     Args:
         task: the task.
         answer: what `do` returned; None if it failed.
-        error: why it failed: what `do` raised, a `LostWorkerError` or a `SkippedError`.
+        error: why it failed: what `do` raised, a `WorkerCrashError` or a `SkippedError`.
     """
 
     task: Task
@@ -53,7 +53,7 @@ class Busy(Exception):  # noqa: N818 (no error: an answer)
     """Somebody else works on the task just now; ask again later."""
 
 
-class LostWorkerError(XaibenchError):
+class WorkerCrashError(XaibenchError):
     """The worker of a task died, as often as it was begun again."""
 
 
@@ -62,7 +62,7 @@ class SkippedError(XaibenchError):
 
 
 @dataclass(frozen=True)
-class Means:
+class Resources:
     """What tasks are done with.
 
     Args:
@@ -87,7 +87,7 @@ class Means:
 
 Do = Callable[[Any, Path], Any]
 """``do(task.work, out)``; it can be pickled."""
-Executor = Callable[[Do, Sequence[Task], Means], Generator[Done, None, None]]
+Executor = Callable[[Do, Sequence[Task], Resources], Generator[Done, None, None]]
 """Yields each task once, as soon as it is known what it came to."""
 
 
@@ -97,7 +97,7 @@ class Queue:
     def __init__(self, tasks: Sequence[Task], retries: int = 0) -> None:
         self._waiting = {task.key: task for task in tasks}
         _check(tasks, self._waiting)
-        self._retries, self._losses = retries, Counter[str]()
+        self._retries, self._crashes = retries, Counter[str]()
         self._done: set[str] = set()
         self._ready: list[tuple[float, Task]] = []  # from when on, by the clock
         self._taken = 0
@@ -140,16 +140,16 @@ class Queue:
             why = f"it needs {task.key}, which failed: {' '.join(reason_of(error).split())}"
             yield from (Done(lost, None, SkippedError(why)) for lost in dropped)
 
-    def lose(self, task: Task, how: str) -> Iterator[Done]:
+    def crash(self, task: Task, how: str) -> Iterator[Done]:
         """Put a task first again whose worker died; yield it as failed after too many deaths.
 
         Args:
             task: that the worker had.
             how: it died, such as ``signal 9``.
         """
-        self._losses[task.key] += 1
-        if self._losses[task.key] > self._retries:
-            yield from self.settle(task, None, LostWorkerError(f"its process died ({how})"))
+        self._crashes[task.key] += 1
+        if self._crashes[task.key] > self._retries:
+            yield from self.settle(task, None, WorkerCrashError(f"its process died ({how})"))
             return
         _log.warning("%s: its process died (%s); it is begun again", task.key, how)
         self._taken -= 1

@@ -4,11 +4,11 @@ import time
 from collections.abc import Generator, Sequence
 
 from xaibench.executors.outcome import attempt
-from xaibench.executors.schedule import Do, Done, Means, Queue, Task
+from xaibench.executors.schedule import Do, Done, Queue, Resources, Task
 from xaibench.executors.threads import limited_threads
 
 
-def serial(do: Do, tasks: Sequence[Task], means: Means) -> Generator[Done, None, None]:
+def serial(do: Do, tasks: Sequence[Task], resources: Resources) -> Generator[Done, None, None]:
     """Do all tasks here, those first that nobody else works on."""
     queue = Queue(tasks)
     while queue.is_open:
@@ -16,6 +16,6 @@ def serial(do: Do, tasks: Sequence[Task], means: Means) -> Generator[Done, None,
         if task is None:
             time.sleep(queue.pause or 0)
             continue
-        with limited_threads(means.threads):
-            outcome = attempt(do, task.work, means.out)
+        with limited_threads(resources.threads):
+            outcome = attempt(do, task.work, resources.out)
         yield from queue.settle(task, *outcome)

@@ -15,7 +15,7 @@ from xaibench.executors.records import sent_by
 from xaibench.executors.threads import limited_threads
 
 
-class Ready(NamedTuple):
+class Started(NamedTuple):
     """What a worker says first."""
 
     process: int
@@ -25,7 +25,7 @@ def work_off(line: Connection, threads: int, level: int) -> None:
     """Do task by task until the line is closed.
 
     Args:
-        line: brings pickled ``(do, work, out)``; takes `Ready`, then log records and, for each
+        line: brings pickled ``(do, work, out)``; takes `Started`, then log records and, for each
             task, its `Outcome`.
         threads: CPU threads of each task.
         level: of log records, the least that is sent.
@@ -35,12 +35,12 @@ def work_off(line: Connection, threads: int, level: int) -> None:
     screen.silent = True
     lock = Lock()
 
-    def send(message: Ready | logging.LogRecord | Outcome) -> None:
+    def send(message: Started | logging.LogRecord | Outcome) -> None:
         with lock:  # tasks may log from threads of their own
             line.send(message)
 
     with sent_by(send, level):
-        send(Ready(os.getpid()))
+        send(Started(os.getpid()))
         while True:
             try:
                 order = line.recv_bytes()

@@ -63,7 +63,7 @@ class Evidence:
         return self.asked.tuned_threshold
 
 
-def gather(
+def evidence_of(
     maps: Mapping[str, Maps],
     batch: TestBatch,
     asked: Callable[[str], Asked] | None = None,
@@ -77,10 +77,12 @@ def gather(
         batch: what they explain.
         asked: what the method itself can give for a kind of target, where it is at hand.
     """
-    return {kind: _gather(maps[kind], batch, kind, asked(kind) if asked else None) for kind in maps}
+    return {
+        kind: _evidence(maps[kind], batch, kind, asked(kind) if asked else None) for kind in maps
+    }
 
 
-def _gather(maps: Maps, batch: TestBatch, kind: str, asked: Asked | None) -> Evidence:
+def _evidence(maps: Maps, batch: TestBatch, kind: str, asked: Asked | None) -> Evidence:
     targets = batch.targets[kind]
     return Evidence(
         maps=maps.values,

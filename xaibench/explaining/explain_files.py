@@ -22,7 +22,7 @@ from xaibench.core.registry import bind
 from xaibench.core.suggest import did_you_mean
 from xaibench.explaining.explain import TestBatch, ask, record
 from xaibench.explaining.inputs import check_words
-from xaibench.explaining.stored_model import ReadyModel
+from xaibench.explaining.stored_model import StoredModel
 from xaibench.setup.building import missing_word
 
 _log = logging.getLogger(__name__)
@@ -40,11 +40,11 @@ class PictureExplainer:
         failures: why a picture, or a method on it, has no map.
     """
 
-    def __init__(self, ready: ReadyModel, methods: Sequence[Bound], target: str) -> None:
+    def __init__(self, stored: StoredModel, methods: Sequence[Bound], target: str) -> None:
         """Check that the model serves the methods and knows the target.
 
         Args:
-            ready: the model.
+            stored: the model.
             methods: all of which are wanted.
             target: ``predicted``, or the name or number of a class.
 
@@ -52,14 +52,14 @@ class PictureExplainer:
             XaibenchError: a method asks for what the model, or a call without masks, has not; or
                 there is no such class.
         """
-        self.ready, self.methods = ready, methods
+        self.stored, self.methods = stored, methods
         self.failures: dict[str, str] = {}
-        check_words(methods, ready.engine.model, ready.blank)
-        self._target = _class_of(target, ready)
+        check_words(methods, stored.engine.model, stored.blank)
+        self._target = _class_of(target, stored)
 
     def __call__(self, files: Sequence[PictureFile]) -> Iterator[Explanation]:
         """Yield what is found, picture by picture; unreadable ones are left out."""
-        with progress_bar("explain", f"by {self.ready.title}", len(files)) as bar:
+        with progress_bar("explain", f"by {self.stored.title}", len(files)) as bar:
             for first in range(0, len(files), _AT_ONCE):
                 chunk = files[first : first + _AT_ONCE]
                 if pictures := dict(self._read(chunk)):
@@ -74,8 +74,8 @@ class PictureExplainer:
                 self.failures[file.name] = str(error)
 
     def _explain(self, pictures: Mapping[PictureFile, Picture]) -> Iterator[Explanation]:
-        engine = self.ready.engine
-        squares = [resize_picture(p, self.ready.image_size).image for p in pictures.values()]
+        engine = self.stored.engine
+        squares = [resize_picture(p, self.stored.image_size).image for p in pictures.values()]
         pixels = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2)
         images = place_images(pixels, engine.device)
         known = engine.predict(images) if engine.model.classifies else None
@@ -91,7 +91,7 @@ class PictureExplainer:
                 for method in self.methods
             }
             self.failures |= {f"{name} on {file.name}": why for name, why in failed.items()}
-            prediction = "" if sure is None else self.ready.classes[int(sure.argmax())]
+            prediction = "" if sure is None else self.stored.classes[int(sure.argmax())]
             confidence = float("nan") if sure is None else float(sure.max())
             yield Explanation(file, picture.image, prediction, confidence, answers)
 
@@ -104,13 +104,13 @@ class PictureExplainer:
         if self._target is None:
             return None if known is None else known.argmax(dim=1)
         count = _AT_ONCE if known is None else len(known)
-        return torch.full((count,), self._target, device=self.ready.engine.device)
+        return torch.full((count,), self._target, device=self.stored.engine.device)
 
     def _ask(
         self, images: Tensor, ids: Sequence[str], targets: Tensor | None
     ) -> tuple[dict[str, Tensor], dict[str, str]]:
         """Return each method's raw maps ``(B, h, w)``, and why others have none."""
-        tape = record(self.ready.engine, self.methods, images)
+        tape = record(self.stored.engine, self.methods, images)
         raw: dict[str, Tensor] = {}
         failed: dict[str, str] = {}
         for method in self.methods:
@@ -127,7 +127,7 @@ class PictureExplainer:
         if targets is not None:
             return self._maps(method, tape, ids, targets[: len(ids)])
         # A method that names a class may still not depend on it: a segmentation's foreground.
-        last = len(self.ready.classes) - 1
+        last = len(self.stored.classes) - 1
         first, other = (
             self._maps(method, tape, ids, torch.full((len(ids),), k, device=tape.images.device))
             for k in (0, last)
@@ -141,9 +141,9 @@ class PictureExplainer:
     def _maps(self, method: Bound, tape: Tape, ids: Sequence[str], targets: Tensor) -> Tensor:
         images = tape.images
         masks = torch.zeros_like(images[:, 0], dtype=torch.int8)
-        predict = self.ready.engine.predict
+        predict = self.stored.engine.predict
         batch = TestBatch(ids, images, masks, [False] * len(ids), {"label": targets}, predict)
-        return ask(method, tape, batch, "label", seed=self.ready.seed, mean_mask=None).cpu()
+        return ask(method, tape, batch, "label", seed=self.stored.seed, mean_mask=None).cpu()
 
     def _answer(
         self, method: Bound, raw: Tensor, picture: Picture, target: int | None, sure: Tensor | None
@@ -153,11 +153,11 @@ class PictureExplainer:
         if target is None or not CLASS_WORDS & set(method.plugin.signature.words):
             return Answer(status, raw.numpy(), heat[0].numpy())
         confidence = float("nan") if sure is None else float(sure[target])
-        name = self.ready.classes[target]
+        name = self.stored.classes[target]
         return Answer(status, raw.numpy(), heat[0].numpy(), name, confidence)
 
 
-def choose_methods(ready: ReadyModel, named: Sequence[str]) -> list[Bound]:
+def choose_methods(stored: StoredModel, named: Sequence[str]) -> list[Bound]:
     """Return the methods named, or without any those that the model is explained with by default.
 
     Raises:
@@ -165,19 +165,20 @@ def choose_methods(ready: ReadyModel, named: Sequence[str]) -> list[Bound]:
     """
     if named:
         return [bind("method", spec) for spec in named]
-    usual, model = [bind("method", spec) for spec in ready.methods], ready.engine.model
-    found = [method for method in usual if not missing_word(method, model, ready.blank)]
+    usual, model = [bind("method", spec) for spec in stored.methods], stored.engine.model
+    found = [method for method in usual if not missing_word(method, model, stored.blank)]
     if not found:
         raise XaibenchError(
-            f"{ready.title} serves none of {', '.join(ready.methods)}; name others with --methods."
+            f"{stored.title} serves none of {', '.join(stored.methods)}; name others with "
+            "--methods."
         )
     return found
 
 
-def _class_of(target: str, ready: ReadyModel) -> int | None:
+def _class_of(target: str, stored: StoredModel) -> int | None:
     if target == PREDICTED:
         return None
-    names = list(ready.classes)
+    names = list(stored.classes)
     if target in names:
         return names.index(target)
     if target.isdecimal() and int(target) < len(names):

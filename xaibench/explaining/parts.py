@@ -108,7 +108,7 @@ def rows_of(path: Path, wanted: Sequence[str]) -> Iterator[list[str]]:
                 yield [row[column] for column in COLUMNS]
 
 
-class Remark:
+class CellNote:
     """A fact about a cell in work, on disk until it is joined: why it failed, its threshold."""
 
     def __init__(self, state: CellState, name: str) -> None:
@@ -130,11 +130,11 @@ class Remark:
         self.path.unlink(missing_ok=True)
 
 
-def failure_of(state: CellState) -> Remark:
+def failure_of(state: CellState) -> CellNote:
     """Return why a method failed at one of its parts: the others need not try."""
-    return Remark(state, "failure")
+    return CellNote(state, "failure")
 
 
-def threshold_of(state: CellState) -> Remark:
+def threshold_of(state: CellState) -> CellNote:
     """Return the threshold that was tuned for a method."""
-    return Remark(state, TUNED)
+    return CellNote(state, TUNED)

@@ -61,7 +61,7 @@ class Scorer:
         self.failed: dict[str, XaibenchError] = {}
 
     def add(self, evidence: Mapping[str, Evidence], batch: TestBatch) -> list[Score]:
-        """Return the scores of a batch, from what `gather` gave; those of pooled metrics wait."""
+        """Return a batch's scores, from what `evidence_of` gave; those of pooled metrics wait."""
         rows: list[Score] = []
         for metric in self.metrics:
             if metric.spec in self.failed:

@@ -30,7 +30,7 @@ _GUESS, _IMAGENET = 2, 1000
 
 
 @dataclass(frozen=True)
-class ReadyModel:
+class StoredModel:
     """A trained model with all that explaining a picture takes.
 
     Attributes:
@@ -57,7 +57,7 @@ class ReadyModel:
 
 def model_of_run(
     directory: Path, spec: str, fold: int | None, seed: int | None, given: Mapping[str, Any]
-) -> ReadyModel:
+) -> StoredModel:
     """Return a model that a run has trained; its data and its first weights may be gone.
 
     Args:
@@ -89,10 +89,10 @@ def model_of_run(
         choose_layer(model, blank, options.layer)
     methods = [name for name, traits in run["methods"].items() if traits["family"] != "control"]
     title = f"{place.model}, fold {place.fold}, seed {place.seed} of {directory}"
-    return _ready(model, options, title, words.class_names, tuple(methods), place.seed)
+    return _stored(model, options, title, words.class_names, tuple(methods), place.seed)
 
 
-def model_of_weights(spec: str, classes: Sequence[str], given: Mapping[str, Any]) -> ReadyModel:
+def model_of_weights(spec: str, classes: Sequence[str], given: Mapping[str, Any]) -> StoredModel:
     """Return a model with all of its weights from a file, from torchvision, or its own.
 
     Args:
@@ -124,7 +124,7 @@ def model_of_weights(spec: str, classes: Sequence[str], given: Mapping[str, Any]
         )
     if model.classifies and (options.layer or model.cam_layer is None):
         choose_layer(model, blank + 0.5, options.layer)
-    return _ready(model, options, spec, names)
+    return _stored(model, options, spec, names)
 
 
 def _find(
@@ -200,13 +200,13 @@ def _count_classes(
     return None
 
 
-def _ready(
+def _stored(
     model: Model, options: RunOptions, title: str, classes: Sequence[str],
     methods: tuple[str, ...] = ("gradcam",), seed: int = 0,
-) -> ReadyModel:  # fmt: skip
+) -> StoredModel:  # fmt: skip
     model = set_up(model, choose_device(options.device))
     engine = Engine(model, precision=options.precision, fold=options.fold)
-    return ReadyModel(title, engine, classes, options.image_size, methods, seed)
+    return StoredModel(title, engine, classes, options.image_size, methods, seed)
 
 
 def _networks() -> list[str]:

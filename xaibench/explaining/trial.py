@@ -9,7 +9,7 @@ from torch import Tensor
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import OK
 from xaibench.core.plugin import Bound
-from xaibench.explaining.evidence import Asked, gather
+from xaibench.explaining.evidence import Asked, evidence_of
 from xaibench.explaining.explain import Maps, TestBatch
 from xaibench.explaining.score import score_batch
 
@@ -30,7 +30,7 @@ def rehearse(metric: Bound) -> None:
     target = {"label": torch.zeros(1, dtype=torch.long)}
     batch = TestBatch(["a"], drawn[None, :3], masks, [True], target, _halves)
     asked = Asked(lambda _: drawn[3:], tuned_threshold=0.5)
-    evidence = gather({"label": Maps(drawn[3:], [OK])}, batch, lambda _: asked)
+    evidence = evidence_of({"label": Maps(drawn[3:], [OK])}, batch, lambda _: asked)
     try:
         score_batch([metric], evidence, batch, lambda _: "label")
     except XaibenchError as error:

@@ -16,7 +16,7 @@ from xaibench.core.passes.device import choose_device, place_images
 from xaibench.core.passes.tape import RECORDED_WORDS, Tape
 from xaibench.core.plugin import Bound
 from xaibench.core.progress import progress_bar
-from xaibench.explaining.evidence import Asked, Evidence, gather
+from xaibench.explaining.evidence import Asked, Evidence, evidence_of
 from xaibench.explaining.explain import (
     Maps,
     TestBatch,
@@ -143,7 +143,7 @@ class Worker:
             else:
                 raw = cell.read(batch)
             maps = finish_maps(cell.method, raw, batch)
-            return raw, maps, gather(maps, batch, partial(self._asked, cell, batch))
+            return raw, maps, evidence_of(maps, batch, partial(self._asked, cell, batch))
         return None
 
     def _ask(self, method: Bound, batch: TestBatch, tape: Tape) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from xaibench.core.attribution import Part, fold_channels
+from xaibench.core.attribution import Polarity, fold_channels
 from xaibench.core.baselines import baseline_of
 from xaibench.core.model import Model
 from xaibench.core.peers import (
@@ -44,7 +44,7 @@ def captum(
     arguments: tuple[str, ...] = (),
     smooth: int = 0,
     segments: int = 50,
-    part: Part | None = None,
+    part: Polarity | None = None,
 ) -> Tensor:
     """Return the attributions of a class of ``captum.attr``, folded over channels, (B, h, w).
 
@@ -131,7 +131,7 @@ def _let_relevance_through(network: nn.Module) -> None:
             vars(part)["rule"] = rules.EpsilonRule()
 
 
-def _fold(found: Tensor, name: str, layered: bool, part: Part | None) -> Tensor:
+def _fold(found: Tensor, name: str, layered: bool, part: Polarity | None) -> Tensor:
     if part is None and name in _SENSITIVITIES:
         return found.abs().amax(dim=1)
     if part is None and layered:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from xaibench.core.attribution import Part, fold_channels
+from xaibench.core.attribution import Polarity, fold_channels
 from xaibench.core.baselines import Baseline, baseline_of
 from xaibench.core.registry import method
 
@@ -16,7 +16,7 @@ def deeplift(
     promise: Callable[[Tensor, Tensor], None],
     *,
     baseline: Baseline = "black",
-    part: Part = "absolute",
+    part: Polarity = "absolute",
 ) -> Tensor:
     """Return |sum_c (x - x') * m|, m the multipliers of the rescale rule, shape (B, H, W).
 

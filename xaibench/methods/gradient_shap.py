@@ -6,7 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from xaibench.core.attribution import Part, fold_channels
+from xaibench.core.attribution import Polarity, fold_channels
 from xaibench.core.baselines import Baseline, baseline_of
 from xaibench.core.errors import XaibenchError
 from xaibench.core.registry import method
@@ -22,7 +22,7 @@ def gradient_shap(
     samples: int = 50,
     noise: float = 0.1,
     baseline: Baseline = "black",
-    part: Part = "absolute",
+    part: Polarity = "absolute",
 ) -> Tensor:
     """Return |sum_c mean of (x~ - x') * dy/dx at a random point between x' and x~|, (B, H, W).
 

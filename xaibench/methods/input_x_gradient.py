@@ -2,12 +2,14 @@
 
 from torch import Tensor
 
-from xaibench.core.attribution import Part, fold_channels
+from xaibench.core.attribution import Polarity, fold_channels
 from xaibench.core.registry import method
 
 
 @method(paper="shrikumar2016inputxgradient", family="gradient", sign="none")
-def input_x_gradient(images: Tensor, input_gradients: Tensor, *, part: Part = "absolute") -> Tensor:
+def input_x_gradient(
+    images: Tensor, input_gradients: Tensor, *, part: Polarity = "absolute"
+) -> Tensor:
     """Return |sum_c x * dy/dx|, shape (B, H, W).
 
     Options:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xaibench.core.attribution import Part, fold_channels
+from xaibench.core.attribution import Polarity, fold_channels
 from xaibench.core.baselines import Baseline, baseline_of
 from xaibench.core.errors import XaibenchError
 from xaibench.core.registry import method
@@ -22,7 +22,7 @@ def integrated_gradients(
     *,
     steps: int = 50,
     baseline: Baseline = "black",
-    part: Part = "absolute",
+    part: Polarity = "absolute",
 ) -> Tensor:
     """Return |sum_c (x - x') * integral of dy/dx from x' to x|, shape (B, H, W).
 

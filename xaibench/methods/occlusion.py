@@ -7,7 +7,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from xaibench.core.attribution import Part, fold_channels
+from xaibench.core.attribution import Polarity, fold_channels
 from xaibench.core.baselines import Baseline, baseline_of
 from xaibench.core.errors import XaibenchError
 from xaibench.core.registry import method
@@ -23,7 +23,7 @@ def occlusion(
     window: int = 0,
     stride: int = 0,
     baseline: Baseline = "black",
-    part: Part = "signed",
+    part: Polarity = "signed",
 ) -> Tensor:
     """Return the mean drop of the logit over the windows that cover each pixel, shape (B, H, W).
 

@@ -43,7 +43,7 @@ def load_scores(out: str | Path) -> pd.DataFrame:
     return read_table(path)
 
 
-def gather(selection: Selection, plan: Plan) -> None:
+def collect_tables(selection: Selection, plan: Plan) -> None:
     """Write ``scores.csv``, ``predictions.csv`` and ``costs.csv`` from all cells that hold."""
     out = selection.layout.out
     _write_frames(out / SCORES_FILE, _score_frames(selection, plan), SCORE_COLUMNS)

@@ -4,7 +4,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from xaibench.running.locks import claimed
+from xaibench.running.locks import locked
 from xaibench.running.plan import Plan
 from xaibench.running.work import Failures, Workshop
 from xaibench.setup.jobs import Work
@@ -36,7 +36,7 @@ class Doing:
             Busy: another process is at it.
             XaibenchError: as `Workshop.do` says.
         """
-        with claimed(out, work.key):
+        with locked(out, work.key):
             workshop = self._workshop or _open(self._options, self._metrics, self._command)
             workshop.selection.place_in(out)
             return workshop.do(work)

@@ -18,7 +18,7 @@ _AT_ONCE, _PATIENTLY = 0, -1
 
 
 @contextmanager
-def claimed(out: Path, key: str) -> Iterator[None]:
+def locked(out: Path, key: str) -> Iterator[None]:
     """Hold a piece of work while the block does it; the system frees it when the process ends.
 
     Args:

@@ -18,7 +18,7 @@ from xaibench.explaining.trial import rehearse
 from xaibench.explaining.tuning import TUNED
 from xaibench.setup.building import missing_word
 from xaibench.setup.cells import CellState, Ledger
-from xaibench.setup.file_check import look_at_files
+from xaibench.setup.file_check import check_files
 from xaibench.setup.jobs import Job
 from xaibench.setup.model_warnings import LEARNED_MAPS, doubts_about
 from xaibench.setup.selection import Selection
@@ -72,7 +72,7 @@ def make_plan(selection: Selection) -> Plan:
     splits = {fold: selection.split(fold) for fold in selection.folds}
     published = selection.split_name == OFFICIAL
     plan.warnings += selection.dataset.notes
-    plan.warnings += look_at_files(selection.dataset, selection.options)
+    plan.warnings += check_files(selection.dataset, selection.options)
     plan.warnings += find_leaks(selection.dataset.samples, splits, published=published)
     plan.warnings += _find_unplaced(selection, splits)
     for model in selection.models:

@@ -9,7 +9,7 @@ from xaibench.setup.selection import Selection
 _FAILURES = frozenset({"error", "failed", "failed_metrics"})
 
 
-def forgive(selection: Selection) -> None:
+def clear_failures(selection: Selection) -> None:
     """Forget the failures of all cells; the scores that hold stay."""
     for ledger in ledgers_of(selection):
         for method in selection.methods:

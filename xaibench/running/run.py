@@ -15,19 +15,26 @@ from xaibench.core.passes.device import choose_device
 from xaibench.core.progress import progress_bar
 from xaibench.core.store import read_json, write_json
 from xaibench.executors.find import EXECUTORS
-from xaibench.executors.schedule import Done, Executor, LostWorkerError, Means, SkippedError, Task
+from xaibench.executors.schedule import (
+    Done,
+    Executor,
+    Resources,
+    SkippedError,
+    Task,
+    WorkerCrashError,
+)
 from xaibench.explaining.analyse import check_same_run
 from xaibench.results.folder import RUN_FILE, SEAL_FILE, Layout
 from xaibench.results.plain import check_plain
 from xaibench.results.seal import is_whole
 from xaibench.running.cleanup import clear, remove_temporary
-from xaibench.running.collect import gather
+from xaibench.running.collect import collect_tables
 from xaibench.running.crashes import blame, is_by_methods, separate
 from xaibench.running.doing import Doing
 from xaibench.running.estimate import passes_of, passes_of_all
 from xaibench.running.locks import present
 from xaibench.running.plan import Plan
-from xaibench.running.retry import forgive
+from xaibench.running.retry import clear_failures
 from xaibench.running.run_record import describe_run, recorded_supervision, save_split
 from xaibench.running.tasks import tasks_of
 from xaibench.running.upgrade import renew
@@ -47,7 +54,7 @@ class Outcome:
     failures: dict[str, str] = field(default_factory=dict)
 
     @property
-    def is_barren(self) -> bool:
+    def has_no_results(self) -> bool:
         """Whether so much has failed that there is nothing to report."""
         return bool(self.failures) and not Layout(self.out).holds_results
 
@@ -82,7 +89,7 @@ def _run_plan(selection: Selection, plan: Plan, suite: Mapping[str, str] | None)
         check_same_run(selection)
     remove_temporary(out)
     if selection.options.retry_failed:
-        forgive(selection)
+        clear_failures(selection)
     splits = dict(save_split(selection, fold) for fold in selection.folds)
     if not alone and not (out / SEAL_FILE).is_file():  # what is sealed stays until all is made
         write_json(out / RUN_FILE, describe_run(selection, plan, splits, suite))
@@ -102,7 +109,7 @@ def _finish(selection: Selection, plan: Plan, about: Mapping[str, Any]) -> None:
             for each in (about, read_json(out / RUN_FILE))]  # fmt: skip
     if plan.jobs or not is_whole(out) or told[0] != told[1]:
         write_json(out / RUN_FILE, about)
-        gather(selection, plan)
+        collect_tables(selection, plan)
 
 
 def _do_all(selection: Selection, plan: Plan, outcome: Outcome) -> None:
@@ -139,7 +146,9 @@ class _Run:
                 return doing(work, out)
 
             # Closed at once when this ends, however it ends: no worker must outlive it.
-            with closing(execute(do if here else doing, tasks, means_of(selection))) as finished:
+            with closing(
+                execute(do if here else doing, tasks, resources_of(selection))
+            ) as finished:
                 for done in finished:
                     self._note(done)
                     bar.advance()
@@ -148,10 +157,10 @@ class _Run:
         work, error = done.task.work, done.error
         if error is None:
             self._fail(work.job, done.answer)
-        elif isinstance(error, LostWorkerError) and is_by_methods(self._selection, work):
+        elif isinstance(error, WorkerCrashError) and is_by_methods(self._selection, work):
             self._lose(work.job, str(error))
         elif not isinstance(error, SkippedError):
-            mistake = isinstance(error, XaibenchError) and not isinstance(error, LostWorkerError)
+            mistake = isinstance(error, XaibenchError) and not isinstance(error, WorkerCrashError)
             if isinstance(error, StorageError) or (mistake and len(self._plan.jobs) == 1):
                 raise error
             # One model that can't be trained must not cost the others' results.
@@ -173,10 +182,10 @@ class _Run:
         self._outcome.failures |= {f"{what} on {job.title}": why for what, why in failures.items()}
 
 
-def means_of(selection: Selection) -> Means:
+def resources_of(selection: Selection) -> Resources:
     """Return what the options say of workers, complete."""
     options = selection.options
-    return Means(
+    return Resources(
         out=selection.layout.out,
         workers=options.workers,
         threads=threads_of(options),

@@ -29,7 +29,7 @@ class _Seen(NamedTuple):
     inverted: bool
 
 
-def look_at_files(dataset: Dataset, options: RunOptions) -> list[str]:
+def check_files(dataset: Dataset, options: RunOptions) -> list[str]:
     """Return warnings, from the headers of all files and the pixels of some: of all to verify.
 
     A dataset that makes its pictures, or reads them in a way of its own, is taken at its word

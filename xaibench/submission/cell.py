@@ -18,7 +18,7 @@ from xaibench.core.loading import Loaded
 from xaibench.core.passes.device import choose_device, place_images
 from xaibench.core.plugin import Bound
 from xaibench.core.store import replacing, write_with
-from xaibench.explaining.evidence import Asked, Evidence, gather
+from xaibench.explaining.evidence import Asked, Evidence, evidence_of
 from xaibench.explaining.explain import Maps, TestBatch
 from xaibench.explaining.score import Score, score_batches
 from xaibench.explaining.tuning import TUNED, Tuning
@@ -35,7 +35,7 @@ MISSING = "no map"
 Keys = Mapping[str, str]
 
 
-class Cell:
+class SubmittedCell:
     """A trained model's images with the maps that were submitted for them."""
 
     def __init__(self, ledger: Ledger, submission: Submission, method: Bound, known: bool) -> None:
@@ -98,7 +98,7 @@ class Cell:
         def batches() -> Iterator[tuple[Mapping[str, Evidence], TestBatch]]:
             for loaded in self._batches([sample for sample in self.test if sample.id in keys]):
                 batch = self._prepare(loaded, kind)
-                yield gather({kind: self._maps(loaded, keys)}, batch, lambda _: asked), batch
+                yield evidence_of({kind: self._maps(loaded, keys)}, batch, lambda _: asked), batch
 
         return score_batches(metrics, batches(), self._selection.target_of)
 

@@ -7,7 +7,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.plugin import Bound
 from xaibench.explaining.tuning import TUNED
 from xaibench.running.plan import Plan, Skip
-from xaibench.submission.cell import Cell
+from xaibench.submission.cell import SubmittedCell
 from xaibench.submission.checks import name_some
 from xaibench.submission.entry import Submission
 from xaibench.submission.setting import Setting
@@ -17,7 +17,7 @@ _NEED_NO_NETWORK = frozenset({"maps", "masks", "images", "generator", TUNED})
 
 
 def drop_metrics(
-    setting: Setting, plan: Plan, cells: Sequence[Cell], submission: Submission
+    setting: Setting, plan: Plan, cells: Sequence[SubmittedCell], submission: Submission
 ) -> None:
     """Take out of a plan what these maps can't be scored by, and say why.
 
@@ -34,7 +34,7 @@ def drop_metrics(
 
 
 def _why_not(
-    setting: Setting, metric: Bound, cells: Sequence[Cell], submission: Submission
+    setting: Setting, metric: Bound, cells: Sequence[SubmittedCell], submission: Submission
 ) -> str | None:
     words, kind = set(metric.plugin.signature.words), setting.target_of(metric)
     if "explain" in words:
@@ -57,7 +57,12 @@ def _why_not(
 
 
 def find_missing(
-    setting: Setting, plan: Plan, cells: Sequence[Cell], submission: Submission, *, allow: bool
+    setting: Setting,
+    plan: Plan,
+    cells: Sequence[SubmittedCell],
+    submission: Submission,
+    *,
+    allow: bool,
 ) -> list[str]:
     """Return what to warn of where test images have no map.
 
@@ -93,7 +98,7 @@ def find_missing(
     return found
 
 
-def maps_used(setting: Setting, plan: Plan, cells: Sequence[Cell]) -> Mapping[str, Sample]:
+def maps_used(setting: Setting, plan: Plan, cells: Sequence[SubmittedCell]) -> Mapping[str, Sample]:
     """Return the keys of all maps that test images are scored by, with their samples."""
     return {
         key: sample

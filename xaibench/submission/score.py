@@ -15,12 +15,12 @@ from xaibench.core.logs import logged_to
 from xaibench.core.roots import open_dataset
 from xaibench.core.store import folder_name, read_json, write_json, write_with
 from xaibench.results.folder import PREDICTIONS_FILE, RUN_FILE
-from xaibench.running.collect import gather, seal_run
+from xaibench.running.collect import collect_tables, seal_run
 from xaibench.running.plan import Plan, Skip, make_plan
 from xaibench.running.run_record import describe_protocol, describe_run, save_split
 from xaibench.running.work import Workshop
 from xaibench.setup.jobs import steps_of
-from xaibench.submission.cell import Cell
+from xaibench.submission.cell import SubmittedCell
 from xaibench.submission.checks import check_maps
 from xaibench.submission.coverage import drop_metrics, find_missing, maps_used
 from xaibench.submission.entry import Submission, as_method, read_about
@@ -73,7 +73,10 @@ def score_submission(
         plan = make_plan(setting)
         protocol = describe_protocol(setting, plan)
         _check_protocol(submission, fingerprint(protocol))
-        cells = [Cell(each, submission, method, setting.network_known) for each in setting.ledgers]
+        cells = [
+            SubmittedCell(each, submission, method, setting.network_known)
+            for each in setting.ledgers
+        ]
         drop_metrics(setting, plan, cells, submission)
         missing = find_missing(setting, plan, cells, submission, allow=allow_missing)
         used = maps_used(setting, plan, cells)
@@ -96,7 +99,7 @@ def score_submission(
                 "warnings": warnings,
             },
         })  # fmt: skip
-        gather(setting, plan)
+        collect_tables(setting, plan)
         if not setting.network_known:
             _forget_predictions(setting.layout.out / PREDICTIONS_FILE)
             seal_run(setting)
@@ -129,7 +132,7 @@ def _check_protocol(submission: Submission, ours: str) -> None:
         )
 
 
-def _score(setting: Setting, plan: Plan, cells: Sequence[Cell]) -> None:
+def _score(setting: Setting, plan: Plan, cells: Sequence[SubmittedCell]) -> None:
     mine, workshop = cells[0].method.spec, Workshop(setting, plan.metrics)
     for job in plan.jobs:
         controls = tuple(spec for spec in job.methods if spec != mine)

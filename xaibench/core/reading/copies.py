@@ -20,11 +20,11 @@ def find_copies(paths: Iterable[Path]) -> list[list[Path]]:
     files = [path for path in dict.fromkeys(paths) if path.is_file()]
     groups = [files]
     for key in (lambda path: path.stat().st_size, _start, checksum):
-        groups = [alike for group in groups for alike in gather(group, key) if len(alike) > 1]
+        groups = [alike for group in groups for alike in grouped_by(group, key) if len(alike) > 1]
     return groups
 
 
-def gather(things: Iterable[_Thing], key: Callable[[_Thing], Hashable]) -> list[list[_Thing]]:
+def grouped_by(things: Iterable[_Thing], key: Callable[[_Thing], Hashable]) -> list[list[_Thing]]:
     """Return the things of each key together, in the order of their first."""
     gathered: dict[Hashable, list[_Thing]] = {}
     for thing in things:

@@ -12,7 +12,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.files import is_file
 from xaibench.core.reading.annotations import composed
 from xaibench.core.reading.folders.names import part_of
-from xaibench.core.reading.spreadsheet import Line, read_lines
+from xaibench.core.reading.spreadsheet import TableRow, read_lines
 from xaibench.core.suggest import did_you_mean
 
 _REQUIRED = ("image", "label")
@@ -107,7 +107,7 @@ def _check_slips(path: Path, unused: Iterable[str], used: Iterable[str]) -> None
             raise XaibenchError(f"{path}: column '{name}' means nothing here{hint}; rename it.")
 
 
-def _read_row(folder: Path, line: Line, columns: _Columns) -> Row:
+def _read_row(folder: Path, line: TableRow, columns: _Columns) -> Row:
     cells = {name: "" if is_missing(cell) else cell for name, cell in line.cells.items()}
     for name in _REQUIRED:
         if not cells[name]:

@@ -10,14 +10,14 @@ from typing import NamedTuple
 from xaibench.core.errors import XaibenchError
 
 
-class Line(NamedTuple):
+class TableRow(NamedTuple):
     """A row's values by column, and where it stands, for messages."""
 
     where: str
     cells: Mapping[str, str]
 
 
-def read_lines(path: Path, name: str, columns: Sequence[str], remedy: str) -> list[Line]:
+def read_lines(path: Path, name: str, columns: Sequence[str], remedy: str) -> list[TableRow]:
     """Return the rows of a table with names in its first row, in lower case.
 
     Values are separated by commas, semicolons or tabs, and stripped of blanks. What is no UTF-8 is
@@ -88,7 +88,7 @@ def _check_columns(name: str, found: list[str], wanted: Sequence[str]) -> None:
             raise XaibenchError(f"{name}: two columns '{column}'; remove or rename one.")
 
 
-def _read_rows(name: str, reader: "csv.DictReader[str]") -> Iterator[Line]:
+def _read_rows(name: str, reader: "csv.DictReader[str]") -> Iterator[TableRow]:
     for cells in reader:
         where = f"{name}, line {reader.line_num}"
         # A short row gives None as a value, a long one a list under the key None.
@@ -96,4 +96,4 @@ def _read_rows(name: str, reader: "csv.DictReader[str]") -> Iterator[Line]:
             raise XaibenchError(
                 f"{where}: it has not as many values as there are columns; add or remove commas."
             )
-        yield Line(where, {key: cell.strip() for key, cell in cells.items()})
+        yield TableRow(where, {key: cell.strip() for key, cell in cells.items()})

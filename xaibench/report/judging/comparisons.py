@@ -20,7 +20,7 @@ TREND = "trend"
 _FEWEST_LEVELS = 3
 
 
-class Line(NamedTuple):
+class ComparisonRow(NamedTuple):
     """A line of the table: scores ``(N,)``, and what they differ by from those of ``against``.
 
     Either is NaN throughout where it makes no sense.
@@ -89,7 +89,7 @@ def _columns(
                 yield arm.key, values
 
 
-def _arm_lines(columns: Mapping[str, Floats], arms: Sequence[Arm]) -> list[Line]:
+def _arm_lines(columns: Mapping[str, Floats], arms: Sequence[Arm]) -> list[ComparisonRow]:
     by_key = {arm.key: arm for arm in arms}
     lines = []
     for arm in (arm for arm in arms if arm.key in columns):
@@ -101,7 +101,7 @@ def _arm_lines(columns: Mapping[str, Floats], arms: Sequence[Arm]) -> list[Line]
     return lines
 
 
-def _factor_lines(columns: Mapping[str, Floats], arms: Sequence[Arm]) -> list[Line]:
+def _factor_lines(columns: Mapping[str, Floats], arms: Sequence[Arm]) -> list[ComparisonRow]:
     lines = []
     for factor in dict.fromkeys(name for arm in arms for name in arm.factors):
         found: dict[str, dict[tuple[str, ...], Floats]] = {}
@@ -122,7 +122,7 @@ def _factor_lines(columns: Mapping[str, Floats], arms: Sequence[Arm]) -> list[Li
     return lines
 
 
-def _trend_lines(columns: Mapping[str, Floats], arms: Sequence[Arm]) -> list[Line]:
+def _trend_lines(columns: Mapping[str, Floats], arms: Sequence[Arm]) -> list[ComparisonRow]:
     lines = []
     for series in dict.fromkeys(arm.series for arm in arms):
         mine = [arm for arm in arms if arm.series == series and arm.key in columns]
@@ -131,19 +131,22 @@ def _trend_lines(columns: Mapping[str, Floats], arms: Sequence[Arm]) -> list[Lin
             slopes = np.stack([columns[arm.key] for arm in mine], axis=1) @ steps / (steps @ steps)
             nothing = np.full(len(slopes), np.nan)
             span = f"{mine[0].level} to {mine[-1].level}"
-            lines.append(Line(series, span, nothing, "", slopes * (len(mine) - 1)))
+            lines.append(ComparisonRow(series, span, nothing, "", slopes * (len(mine) - 1)))
     return lines
 
 
 def _line(
     series: str, level: str, values: Floats, against: str, others: Floats, *, own: bool
-) -> Line:
+) -> ComparisonRow:
     gap = np.full(len(values), np.nan) if own else values - others
-    return Line(series, level, values, "" if own else against, gap)
+    return ComparisonRow(series, level, values, "" if own else against, gap)
 
 
 def _judge(
-    lines: Sequence[Line], section: Section, bounds: tuple[float, float], drawing: Resampling
+    lines: Sequence[ComparisonRow],
+    section: Section,
+    bounds: tuple[float, float],
+    drawing: Resampling,
 ) -> pd.DataFrame:
     values = np.stack([line.values for line in lines], axis=1)
     gaps = np.stack([line.gap for line in lines], axis=1)

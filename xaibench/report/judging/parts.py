@@ -15,7 +15,7 @@ _THIRDS = (1 / 3, 2 / 3)
 _OF_IMAGE = ("label", "mask_share", "lesions")
 
 
-class Part(NamedTuple):
+class Subgroup(NamedTuple):
     """A part of a slice: which units belong to it, ``(N, models)``, as models may differ.
 
     ``bounds`` says in words where the part begins and ends.
@@ -27,7 +27,7 @@ class Part(NamedTuple):
     chosen: NDArray[np.bool_]
 
 
-def parts(section: Section, material: Material, models: Sequence[str]) -> Iterator[Part]:
+def parts(section: Section, material: Material, models: Sequence[str]) -> Iterator[Subgroup]:
     """Yield the parts that the predictions allow: none without them.
 
     A map belongs to a part by what its own model says where that matters (correct, confidence).
@@ -37,20 +37,20 @@ def parts(section: Section, material: Material, models: Sequence[str]) -> Iterat
         return
     label, said = known["label"], known["prediction"]
     for index, name in enumerate(of_dataset(material.run, section.dataset, "classes")):
-        yield Part("class", str(name), "", label == index)
+        yield Subgroup("class", str(name), "", label == index)
     told = ~np.isnan(said)
-    yield Part("prediction", "correct", "the row's own model is right", told & (said == label))
-    yield Part("prediction", "wrong", "the row's own model is wrong", told & (said != label))
+    yield Subgroup("prediction", "correct", "the row's own model is right", told & (said == label))
+    yield Subgroup("prediction", "wrong", "the row's own model is wrong", told & (said != label))
     if "mask_share" in known:
         yield from _sizes(section, known["mask_share"])
     if "lesions" in known:
         count = known["lesions"]
-        yield Part("lesions", "one", "one connected region in the mask", count == 1)
-        yield Part("lesions", "several", "two or more connected regions", count > 1)
+        yield Subgroup("lesions", "one", "one connected region in the mask", count == 1)
+        yield Subgroup("lesions", "several", "two or more connected regions", count > 1)
     yield from _confidences(known["confidence"], models)
 
 
-def _sizes(section: Section, share: Floats) -> Iterator[Part]:
+def _sizes(section: Section, share: Floats) -> Iterator[Subgroup]:
     """Divide images with a mask into thirds, each image counted once."""
     once = ~section.units.duplicated("sample").to_numpy() & (share[:, 0] > 0)
     if not once.any():
@@ -59,10 +59,10 @@ def _sizes(section: Section, share: Floats) -> Iterator[Part]:
     texts = (f"up to {small:.1%} of the image", f"{small:.1%} to {large:.1%}", f"above {large:.1%}")
     chosen = ((share > 0) & (share <= small), (share > small) & (share <= large), share > large)
     for name, text, inside in zip(("small", "medium", "large"), texts, chosen, strict=True):
-        yield Part("lesion size", name, text, inside)
+        yield Subgroup("lesion size", name, text, inside)
 
 
-def _confidences(confidence: Floats, models: Sequence[str]) -> Iterator[Part]:
+def _confidences(confidence: Floats, models: Sequence[str]) -> Iterator[Subgroup]:
     """Divide each model's maps into thirds of its own confidence."""
     chosen = np.zeros((3, *confidence.shape), bool)
     texts: list[list[str]] = [[], [], []]
@@ -77,7 +77,7 @@ def _confidences(confidence: Floats, models: Sequence[str]) -> Iterator[Part]:
         for text, word in zip(texts, words, strict=True):
             text.append(f"{model}: {word}")
     for name, text, part in zip(("low", "medium", "high"), texts, chosen, strict=True):
-        yield Part("confidence", name, "; ".join(text), part)
+        yield Subgroup("confidence", name, "; ".join(text), part)
 
 
 def _aligned(

@@ -10,7 +10,7 @@ from xaibench.report.facts.material import Material
 from xaibench.report.facts.section import Section, mean
 from xaibench.report.facts.traits import Run, bounds_of, is_pooled
 from xaibench.report.judging.judge import DRAWS, bounded_intervals
-from xaibench.report.judging.parts import Part, parts
+from xaibench.report.judging.parts import Subgroup, parts
 from xaibench.stats.clusters import count_groups
 from xaibench.stats.resampling import Resampling
 
@@ -45,7 +45,7 @@ def slices(section: Section, material: Material) -> pd.DataFrame:
 
 
 def _part(
-    section: Section, part: Part, chosen: NDArray[np.bool_], run: Run, metrics: Sequence[str]
+    section: Section, part: Subgroup, chosen: NDArray[np.bool_], run: Run, metrics: Sequence[str]
 ) -> pd.DataFrame:
     inside = chosen.any(axis=1)
     chosen = chosen[inside]

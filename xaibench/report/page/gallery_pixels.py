@@ -14,7 +14,7 @@ from skimage.measure import approximate_polygon
 from torch import Tensor
 
 from xaibench.core.overlap import GRID, thresholds_reached
-from xaibench.report.pictures.outline import Line, outlines
+from xaibench.report.pictures.outline import Polyline, outlines
 from xaibench.report.pictures.overlay import HEAT, OPAQUE
 
 _LONGEST, _QUALITY = 256, 82
@@ -86,7 +86,7 @@ def _deflate(data: bytes) -> bytes:
     return packer.compress(data) + packer.flush()
 
 
-def _path(lines: Sequence[Line], size: NDArray[np.int64]) -> str:
+def _path(lines: Sequence[Polyline], size: NDArray[np.int64]) -> str:
     pieces = []
     for line in lines:
         corners = approximate_polygon(line * size, _NEAR)

@@ -53,7 +53,7 @@ class Block:
         return bool(self.text or self.sheets or self.figures)
 
 
-class Part(NamedTuple):
+class PagePart(NamedTuple):
     """A part of the page, with its place in the table of contents."""
 
     anchor: str
@@ -61,7 +61,7 @@ class Part(NamedTuple):
     blocks: Sequence[Block]
 
 
-def parts(contents: Contents, figures: Figures, out: Path) -> Iterator[Part]:
+def parts(contents: Contents, figures: Figures, out: Path) -> Iterator[PagePart]:
     """Yield all parts that have something to say.
 
     Args:
@@ -92,7 +92,7 @@ def parts(contents: Contents, figures: Figures, out: Path) -> Iterator[Part]:
         titled = names if len(made) == len(names) else [""] * len(made)
         blocks = [replace(b, title=name) for b, name in zip(made, titled, strict=True) if b]
         if blocks:
-            yield Part(anchor, title, blocks)
+            yield PagePart(anchor, title, blocks)
 
 
 def _boards(contents: Contents, at: int, figures: Figures) -> Block:

@@ -10,11 +10,11 @@ import pandas as pd
 from xaibench.core.store import folder_name
 from xaibench.report.facts.traits import Run, higher_is_better, is_blind
 from xaibench.report.numbers import number
-from xaibench.report.wording.boards import TIED, Board, Cell, Line, boards, cost_board
+from xaibench.report.wording.boards import TIED, Board, BoardCell, BoardRow, boards, cost_board
 
 _ALL = 1000  # metrics side by side: a page scrolls
 _TINY = 0.01
-_NOTHING = Cell("")
+_NOTHING = BoardCell("")
 _ASCENDING, _DESCENDING = "ascending", "descending"
 
 
@@ -56,8 +56,8 @@ class Column(NamedTuple):
 class Row(NamedTuple):
     """A row: whose it is, and its cells, with a bar where they hold a mean."""
 
-    line: Line
-    cells: Sequence[tuple[Cell, Bar | None]]
+    line: BoardRow
+    cells: Sequence[tuple[BoardCell, Bar | None]]
 
 
 class Body(NamedTuple):
@@ -163,7 +163,7 @@ class _Scale:
         drawn = self._high > self._low
         self.ends = tuple(number(end, fine) for end in (self._low, self._high)) if drawn else ()
 
-    def bar(self, cell: Cell, model: str) -> Bar | None:
+    def bar(self, cell: BoardCell, model: str) -> Bar | None:
         if cell.value is None or not self.ends:
             return None
         low = cell.value if cell.low is None else cell.low

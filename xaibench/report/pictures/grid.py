@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from xaibench.report.pictures.fonts import complete_fonts
-from xaibench.report.pictures.outline import COLOUR, Line, outlines
+from xaibench.report.pictures.outline import COLOUR, Polyline, outlines
 from xaibench.report.pictures.overlay import overlay
 
 # Inches. Cells are placed by hand, because matplotlib's layouts leave wide gaps round pictures.
@@ -70,7 +70,7 @@ class _Sheet:
         self._pixels[y : y + rows, x : x + columns] = picture
 
     def outline(
-        self, left: float, top: float, height: float, grades: Sequence[Sequence[Line]]
+        self, left: float, top: float, height: float, grades: Sequence[Sequence[Polyline]]
     ) -> None:
         for grade, lines in enumerate(grades, 1):
             width = 1.1 if grade == len(grades) else 0.6

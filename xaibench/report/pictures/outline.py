@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.measure import find_contours
 
-Line = NDArray[np.float64]
+Polyline = NDArray[np.float64]
 COLOUR = "#2ee6ff"
 """Inferno has no green and no blue: an outline of this can't be taken for heat."""
 
 
-def outlines(mask: NDArray[np.int8]) -> Sequence[Sequence[Line]]:
+def outlines(mask: NDArray[np.int8]) -> Sequence[Sequence[Polyline]]:
     """Return the closed lines round each positive grade of ``(H, W)`` and above, ascending.
 
     Each line is ``(n, 2)``: x and y as shares of width and height, from the top left corner.

@@ -11,7 +11,7 @@ from xaibench.report.judging.comparisons import TREND
 from xaibench.report.judging.judge import LEVEL
 from xaibench.report.numbers import p_text, span
 
-Line = dict[Hashable, Any]
+Row = dict[Hashable, Any]
 
 
 def answers(table: pd.DataFrame, section: Section) -> Iterator[str]:
@@ -38,14 +38,14 @@ def answers(table: pd.DataFrame, section: Section) -> Iterator[str]:
         )
 
 
-def change(line: Line) -> str:
+def change(line: Row) -> str:
     """Write a difference and its interval."""
     ends = span(line["difference_low"], line["difference_high"])
     # A small negative difference would be written as -0.000.
     return f"{round(line['difference'], 3) + 0.0:+.3f} {ends}".strip()
 
 
-def _trend(lines: list[Line]) -> str:
+def _trend(lines: list[Row]) -> str:
     if not lines:
         return ""
     (line,) = lines
@@ -55,7 +55,7 @@ def _trend(lines: list[Line]) -> str:
     return f"{seen}: no trend is shown ({p_text(line['p_holm'])}{_needed([line])})"
 
 
-def _arms(lines: list[Line]) -> str:
+def _arms(lines: list[Row]) -> str:
     said = []
     for against in dict.fromkeys(line["against"] for line in lines):
         mine = [line for line in lines if line["against"] == against]
@@ -97,7 +97,7 @@ def _factors(lines: pd.DataFrame) -> str:
     return "; ".join(found)
 
 
-def _needed(lines: list[Line]) -> str:
+def _needed(lines: list[Row]) -> str:
     """Say how many images there were, and what difference they would have shown."""
     reach = np.array([line["detectable"] for line in lines])
     count = max(line["n"] for line in lines)

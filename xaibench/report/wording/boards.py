@@ -20,7 +20,7 @@ TIED = "="
 _COST_HEADERS = ("s per image", "forwards per image", "peak MB")
 
 
-class Cell(NamedTuple):
+class BoardCell(NamedTuple):
     """One cell: what is printed, and the numbers behind it.
 
     ``value``, by which a column is sorted, and the interval's ends are None where there is none.
@@ -44,7 +44,7 @@ class Cell(NamedTuple):
         return self[:5]
 
 
-class Line(NamedTuple):
+class BoardRow(NamedTuple):
     """Whose row it is; ``model`` is empty for a control that scores the same beside every one."""
 
     method: str
@@ -61,8 +61,8 @@ class Board(NamedTuple):
     family: str
     lead: str
     header: list[str]
-    rows: list[list[Cell]]
-    lines: list[Line]
+    rows: list[list[BoardCell]]
+    lines: list[BoardRow]
     metrics: Sequence[str] = ()
 
 
@@ -96,8 +96,8 @@ def cost_board(section: pd.DataFrame, run: Run) -> Board | None:
         return None
     promised = GAP in rows and bool(rows[GAP].notna().any())
     cells = [
-        [*_names(row, run), *(Cell(_cost(row[name]), value=_known(row[name])) for name in COSTS),
-         *([Cell(_gap(row[GAP]), value=_known(row[GAP]))] if promised else [])]
+        [*_names(row, run), *(BoardCell(_cost(row[n]), value=_known(row[n])) for n in COSTS),
+         *([BoardCell(_gap(row[GAP]), value=_known(row[GAP]))] if promised else [])]
         for row in rows.to_dict("records")
     ]  # fmt: skip
     header = ["method", "model", *_COST_HEADERS, *(["missed of the sum"] if promised else [])]
@@ -128,12 +128,11 @@ def _table(
         if ranks:
             low, high = row[f"{first}_rank_low"], row[f"{first}_rank_high"]
             text = NONE if np.isnan(low) else _steps(low, high)
-            cells.append(Cell(text, value=_known(low), low=_known(low), high=_known(high)))
+            cells.append(BoardCell(text, value=_known(low), low=_known(low), high=_known(high)))
         if skills:
             skill = row[f"{first}_skill"]
-            cells.append(Cell(number(skill), value=_known(skill)))
-        counts = (maps, row["degenerate_maps"])
-        cells += [Cell(str(count), value=float(count)) for count in counts]
+            cells.append(BoardCell(number(skill), value=_known(skill)))
+        cells += [BoardCell(str(n), value=float(n)) for n in (maps, row["degenerate_maps"])]
         table.append(cells)
     return Board(
         family,
@@ -150,7 +149,7 @@ def _table(
     )
 
 
-def _column(rows: pd.DataFrame, run: Run, metric: str, *, compete: bool) -> list[Cell]:
+def _column(rows: pd.DataFrame, run: Run, metric: str, *, compete: bool) -> list[BoardCell]:
     # Boards have hundreds of columns, and each of them comes here.
     own = rows[[metric, *(f"{metric}_{name}" for name in ("low", "high", "undefined"))]]
     values = rows[metric].to_numpy(float)
@@ -165,7 +164,7 @@ def _column(rows: pd.DataFrame, run: Run, metric: str, *, compete: bool) -> list
     letters = [tie_letters(text) if compete else [] for text in rows[f"{metric}_ties"]]
     ties = _ties(list(rows[f"{metric}_ties"]), best) if compete and known.size else [""] * len(rows)
     return [
-        Cell(
+        BoardCell(
             number(row[metric], fine),
             # As printed: of two equal numbers not one alone may look better.
             compete and known.size > 0 and whole.iloc[place] and number(row[metric], fine) == top,
@@ -191,16 +190,16 @@ def _ties(letters: list[str], best: int) -> list[str]:
 
 def _merged(board: Board) -> Board:
     """Name a control once where it scores the same beside every model, as blind ones do."""
-    by_name: dict[Cell, list[int]] = {}
+    by_name: dict[BoardCell, list[int]] = {}
     for place, row in enumerate(board.rows):
         by_name.setdefault(row[0], []).append(place)
-    rows: list[list[Cell]] = []
-    lines: list[Line] = []
+    rows: list[list[BoardCell]] = []
+    lines: list[BoardRow] = []
     for name, places in by_name.items():
         first = board.rows[places[0]]
         seen = {tuple(cell.printed for cell in board.rows[place][2:]) for place in places}
         if len(places) > 1 and len(seen) == 1:
-            rows.append([name, Cell(f"all {len(places)}"), *first[2:]])
+            rows.append([name, BoardCell(f"all {len(places)}"), *first[2:]])
             lines.append(board.lines[places[0]]._replace(model=""))
         else:
             rows += [board.rows[place] for place in places]
@@ -208,17 +207,18 @@ def _merged(board: Board) -> Board:
     return board._replace(rows=rows, lines=lines)
 
 
-def _names(row: dict[Any, Any], run: Run) -> Sequence[Cell]:
+def _names(row: dict[Any, Any], run: Run) -> Sequence[BoardCell]:
     method, model = str(row["method"]), str(row["model"])
     if row["kind"] == "learned":
         method += f" (learned, {in_words(row['supervision'], row['mask_budget'])})"
     elif row["kind"] == "control":
         method += " (control, blind)" if is_blind(method, run) else " (control)"
-    return Cell(method), Cell(model + " †" * (row["kind"] == "method" and row["mask_budget"] > 0))
+    model += " †" * (row["kind"] == "method" and row["mask_budget"] > 0)
+    return BoardCell(method), BoardCell(model)
 
 
-def _lines(rows: pd.DataFrame) -> list[Line]:
-    return [Line(*map(str, row)) for row in rows[["method", "model", "kind"]].to_numpy()]
+def _lines(rows: pd.DataFrame) -> list[BoardRow]:
+    return [BoardRow(*map(str, row)) for row in rows[["method", "model", "kind"]].to_numpy()]
 
 
 def _known(value: float) -> float | None:

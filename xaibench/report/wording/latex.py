@@ -6,7 +6,7 @@ import pandas as pd
 
 from xaibench.report.facts.section import SECTION
 from xaibench.report.facts.traits import Run
-from xaibench.report.wording.boards import Board, Cell, boards, cost_board
+from xaibench.report.wording.boards import Board, BoardCell, boards, cost_board
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -88,7 +88,7 @@ def _line(cells: Iterable[str]) -> str:
     return f"{' & '.join(cells)} \\\\"
 
 
-def _cell(cell: Cell) -> str:
+def _cell(cell: BoardCell) -> str:
     text = escape(cell.text)
     parts = [f"\\textbf{{{text}}}" if cell.bold else text]
     if cell.interval:

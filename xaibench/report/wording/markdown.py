@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from xaibench.core.markdown import markdown_table
-from xaibench.report.wording.boards import Board, Cell
+from xaibench.report.wording.boards import Board, BoardCell
 
 
 def board_to_markdown(board: Board) -> str:
@@ -12,7 +12,7 @@ def board_to_markdown(board: Board) -> str:
     return f"{board.lead}:\n\n{table}" if board.lead else table
 
 
-def cell_text(cell: Cell) -> str:
+def cell_text(cell: BoardCell) -> str:
     """Write value, interval, letters and undefined maps.
 
     >>> cell_text(Cell("0.412", True, "[0.38, 0.44]", "a", 3))

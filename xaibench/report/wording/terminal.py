@@ -14,7 +14,7 @@ from xaibench.report.facts.traits import Run, header, headlines
 from xaibench.report.judging.chapter import Chapter, Contents
 from xaibench.report.judging.judge import blind_row
 from xaibench.report.numbers import is_fine, number, span
-from xaibench.report.wording.boards import Board, Cell, boards, cost_board
+from xaibench.report.wording.boards import Board, BoardCell, boards, cost_board
 from xaibench.report.wording.headline import headline
 
 _WIDE, _SCREEN = 180, 100
@@ -31,8 +31,8 @@ class _Column(NamedTuple):
     """One metric of a summary: cells and ranks by (method, model), and the best blind control."""
 
     title: str
-    cells: dict[tuple[str, str], Cell]
-    ranks: dict[tuple[str, str], Cell]
+    cells: dict[tuple[str, str], BoardCell]
+    ranks: dict[tuple[str, str], BoardCell]
     blind: str
 
 
@@ -140,7 +140,9 @@ def _summary_table(columns: Sequence[_Column], most: int, *, spans: bool) -> Tab
     return table
 
 
-def _value_and_rank(value: Cell | None, rank: Cell | None, *, spans: bool) -> tuple[str, str]:
+def _value_and_rank(
+    value: BoardCell | None, rank: BoardCell | None, *, spans: bool
+) -> tuple[str, str]:
     """Write two cells as narrow as can be; the star of the best stands out to the left."""
     text = _text(value if spans or value is None else value._replace(interval=""))
     ranks = _text(rank).replace(" to ", "-")
@@ -174,7 +176,7 @@ def _table(board: Board) -> Table:
     return table
 
 
-def _text(cell: Cell | None) -> str:
+def _text(cell: BoardCell | None) -> str:
     if cell is None:
         return ""
     parts = [f"*{cell.text}" if cell.bold else cell.text, cell.interval, cell.ties]
