@@ -75,7 +75,7 @@ def test_every_metric_defines_itself_fully(name):
         assert entries["target"].startswith("the true class")
         assert entries["covering"] == entries["baseline"] == "none"
         assert "undefined: NaN" in entries["mask rule"]
-        assert entries["resize"].endswith("masks nearest")
+        assert "masks nearest; under --score-at original" in entries["resize"]
     if "threshold" in metric.plugin.signature.options:
         assert entries["threshold source"] != "none"
     for option in metric.plugin.signature.options:

@@ -45,7 +45,7 @@ def define(metric: Bound, target: str | None = None) -> dict[str, str]:
         "normalisation": "as the method declares: sign rule relu, abs or none; then min-max per "
         "image, or none for probabilities; constant and non-finite maps become zeros",
         "resize": "maps bilinear to the network's input size, align_corners=False"
-        + ("; masks nearest" if masked else ""),
+        + ("; masks nearest; under --score-at original both at the image's own" if masked else ""),
         "mask rule": _MASKS[traits.counted] if masked else "not asked for",
         "threshold source": traits.threshold,
         "tie rule": traits.ties,

@@ -29,11 +29,13 @@ class Resized(NamedTuple):
         image: ``(H, W, 3)`` uint8.
         mask: ``(H, W)`` int8 grades, or None.
         lost: whether the original mask marks something and this one nothing.
+        original: the mask before, where it is asked for.
     """
 
     image: NDArray[np.uint8]
     mask: NDArray[np.int8] | None
     lost: bool = False
+    original: NDArray[np.int8] | None = None
 
 
 class Loaded(NamedTuple):
@@ -44,12 +46,14 @@ class Loaded(NamedTuple):
         images: ``(B, 3, H, W)`` uint8.
         masks: ``(B, H, W)`` int8; 0 where there is no mask.
         lost: which masks lost all that they marked when they were resized.
+        originals: the masks as they are in files, ``(H, W)`` each; empty unless asked for.
     """
 
     samples: Sequence[Sample]
     images: Tensor
     masks: Tensor
     lost: Sequence[bool]
+    originals: Sequence[Tensor | None] = ()
 
 
 class Loader:
@@ -75,22 +79,37 @@ class Loader:
         """K, of the dataset."""
         return len(self._dataset.classes)
 
-    def batches(self, samples: Sequence[Sample], batch_size: int) -> Iterator[Loaded]:
-        """Yield batches in order; the next ones are read while the caller works."""
-        chunks = (samples[i : i + batch_size] for i in range(0, len(samples), batch_size))
-        yield from self.stream(chunks)
+    def batches(
+        self, samples: Sequence[Sample], batch_size: int, *, originals: bool = False
+    ) -> Iterator[Loaded]:
+        """Yield batches in order; the next ones are read while the caller works.
 
-    def stream(self, chunks: Iterator[Sequence[Sample]]) -> Iterator[Loaded]:
+        With ``originals`` they bring masks at their own size, too, which nothing keeps in memory.
+        """
+        chunks = (samples[i : i + batch_size] for i in range(0, len(samples), batch_size))
+        yield from self.stream(chunks, originals=originals)
+
+    def stream(
+        self, chunks: Iterator[Sequence[Sample]], *, originals: bool = False
+    ) -> Iterator[Loaded]:
         """Yield one batch for each group of samples."""
+        load = self._load_with_original if originals else self.load
+
+        def submit(chunk: Sequence[Sample]) -> list[Future[Resized]]:
+            return [pool.submit(load, sample) for sample in chunk]
+
         with ThreadPoolExecutor(_THREADS) as pool:
-            pending = [(chunk, self._submit(pool, chunk)) for chunk in islice(chunks, _AHEAD)]
+            pending = [(chunk, submit(chunk)) for chunk in islice(chunks, _AHEAD)]
             while pending:
                 chunk, futures = pending.pop(0)
-                pending += [(later, self._submit(pool, later)) for later in islice(chunks, 1)]
-                yield _stack(chunk, [future.result() for future in futures], self._size)
+                pending += [(later, submit(later)) for later in islice(chunks, 1)]
+                loaded = [future.result() for future in futures]
+                yield _stack(chunk, loaded, self._size, originals=originals)
 
-    def _submit(self, pool: ThreadPoolExecutor, chunk: Sequence[Sample]) -> list[Future[Resized]]:
-        return [pool.submit(self.load, sample) for sample in chunk]
+    def _load_with_original(self, sample: Sample) -> Resized:
+        picture = self._dataset.read(sample)
+        resized = resize_picture(picture, self._size, self._mask_resize)
+        return resized._replace(original=picture.mask)
 
     def load(self, sample: Sample) -> Resized:
         """Return one sample's picture, resized."""
@@ -141,9 +160,13 @@ def _resize_by_area(mask: NDArray[np.int8], size: int) -> NDArray[np.int8]:
     return resized
 
 
-def _stack(samples: Sequence[Sample], pictures: Sequence[Resized], size: int) -> Loaded:
+def _stack(
+    samples: Sequence[Sample], pictures: Sequence[Resized], size: int, *, originals: bool
+) -> Loaded:
     images = torch.from_numpy(np.stack([picture.image for picture in pictures]))
     empty = np.zeros((size, size), np.int8)
     masks = np.stack([empty if p.mask is None else p.mask for p in pictures])
     lost = [picture.lost for picture in pictures]
-    return Loaded(samples, images.permute(0, 3, 1, 2), torch.from_numpy(masks), lost)
+    found = [None if p.original is None else torch.from_numpy(p.original) for p in pictures]
+    return Loaded(samples, images.permute(0, 3, 1, 2), torch.from_numpy(masks), lost,
+                  found if originals else ())  # fmt: skip

@@ -8,7 +8,7 @@ from torch import Tensor
 from xaibench.core.covering import CoveredConfidence
 from xaibench.core.errors import XaibenchError
 from xaibench.core.seeds import BatchGenerator, seed_of
-from xaibench.explaining.explain import Maps, TestBatch
+from xaibench.explaining.explain import Enlarge, Maps, TestBatch
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Evidence:
     batch: TestBatch
     covered_confidence: CoveredConfidence
     asked: Asked | None = None
+    enlarge: Enlarge | None = None
 
     @property
     def predict(self) -> Callable[[Tensor], Tensor]:
@@ -100,4 +101,5 @@ def _evidence(maps: Maps, batch: TestBatch, kind: str, asked: Asked | None) -> E
             untouched=lambda: batch.confidences,
         ),
         asked=asked,
+        enlarge=maps.enlarge,
     )

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -22,6 +22,8 @@ from xaibench.core.plugin import Bound
 from xaibench.core.seeds import seed_of
 from xaibench.results.maps import MapReader, MapWriter, map_key
 
+Enlarge = Callable[[int, tuple[int, int]], Tensor]
+
 
 @dataclass
 class TestBatch:
@@ -35,6 +37,7 @@ class TestBatch:
         targets: classes explained ``(B,)`` by kind, ``label`` or ``predicted``.
         predict: images -> confidences ``(B, K)``.
         lost: which masks lost all that they marked when they were resized; none by default.
+        originals: masks ``(H, W)`` at the images' own sizes, which scores are then made with.
         together: by kind of target, what is covered in one stream.
     """
 
@@ -45,6 +48,7 @@ class TestBatch:
     targets: Mapping[str, Tensor]
     predict: Callable[[Tensor], Tensor]
     lost: Sequence[bool] = ()
+    originals: Sequence[Tensor | None] = ()
     together: defaultdict[str, list[CoveredConfidence]] = field(
         default_factory=lambda: defaultdict(list)
     )
@@ -65,8 +69,14 @@ class TestBatch:
             annotated=[sample.annotated for sample in loaded.samples],
             targets={kind: classes.to(images.device) for kind, classes in targets.items()},
             predict=predict,
-            lost=loaded.lost,
+            lost=() if loaded.originals else loaded.lost,
+            originals=loaded.originals,
         )
+
+    def is_filled(self, row: int) -> bool:
+        """Whether the mask that scores are made with marks anything."""
+        original = self.originals[row] if self.originals else None
+        return bool(((self.masks[row] if original is None else original) > 0).any())
 
     @cached_property
     def confidences(self) -> Tensor:
@@ -87,10 +97,14 @@ class TestBatch:
 
 @dataclass
 class Maps:
-    """Finished maps ``(B, H, W)`` of one method, and what became of each."""
+    """Finished maps ``(B, H, W)`` of one method, and what became of each.
+
+    ``enlarge`` gives one of them, by its row, at another size: ``(1, H, W)``.
+    """
 
     values: Tensor
     statuses: list[str]
+    enlarge: Enlarge | None = None
 
 
 def ask(
@@ -151,9 +165,11 @@ def finish_maps(method: Bound, raw: Mapping[str, Tensor], batch: TestBatch) -> d
     size = (batch.images.shape[2], batch.images.shape[3])
     traits = method.plugin.traits
     finished: dict[str, Maps] = {}
+    homes: dict[int, Tensor] = {}
     for kind in batch.targets:
         values, statuses = finish(raw[kind], size, sign=traits.sign, rescale=traits.rescale)
         rows = batch.rows(kind).tolist()
+        homes = homes | {row: raw[kind][at : at + 1] for at, row in enumerate(rows)}
         if finished:
             first = next(iter(finished.values()))
             merged, merged_statuses = first.values.clone(), list(first.statuses)
@@ -161,8 +177,13 @@ def finish_maps(method: Bound, raw: Mapping[str, Tensor], batch: TestBatch) -> d
             for row, status in zip(rows, statuses, strict=True):
                 merged_statuses[row] = status
             values, statuses = merged, merged_statuses
-        finished[kind] = Maps(values, statuses)
+        finished[kind] = Maps(values, statuses, partial(_enlarge, method, homes))
     return finished
+
+
+def _enlarge(method: Bound, homes: Mapping[int, Tensor], row: int, size: tuple[int, int]) -> Tensor:
+    traits = method.plugin.traits
+    return finish(homes[row], size, sign=traits.sign, rescale=traits.rescale)[0]
 
 
 def explain_again(

@@ -14,7 +14,7 @@ from xaibench.core.plugin import Bound
 from xaibench.core.pooling import Spool
 from xaibench.explaining.evidence import Evidence
 from xaibench.explaining.explain import TestBatch
-from xaibench.explaining.ignoring import ask_metric
+from xaibench.explaining.original_size import ask_at_chosen_size
 
 NO_MASK, EMPTY_MASK, FILLED_MASK = "no mask", "empty mask", "mask not empty"
 LOST_MASK = "mask lost in resizing"
@@ -155,7 +155,7 @@ def _label(
         elif uses_masks and any(batch.lost[row : row + 1]):
             value, status = math.nan, LOST_MASK
         elif math.isnan(value) and status == OK:
-            filled = uses_masks and bool((batch.masks[row] > 0).any())
+            filled = uses_masks and batch.is_filled(row)
             left_out = uses_masks and counted == ("empty" if filled else "filled")
             status = _NOT_COUNTED[counted] if left_out else UNDEFINED
         yield Score(sample, metric.spec, value, status)
@@ -163,7 +163,7 @@ def _label(
 
 def _compute(metric: Bound, evidence: Evidence) -> Tensor:
     try:
-        values = ask_metric(metric, evidence)
+        values = ask_at_chosen_size(metric, evidence)
     except XaibenchError as error:
         if metric.plugin.name in str(error):
             raise

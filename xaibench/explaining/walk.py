@@ -101,10 +101,13 @@ class Worker:
                     cell.commit()
 
     def _walk(self, cells: Sequence[PartFiles], part: Part) -> None:
-        samples = part.of(self.split.test)
+        samples, options = part.of(self.split.test), self.selection.options
+        chunks = self.selection.loader.batches(
+            samples, options.batch_size, originals=options.score_at == "original"
+        )
         with progress_bar("explain", self.ledger.title, len(samples)) as bar:
-            for loaded in self.selection.loader.batches(samples, self.selection.options.batch_size):
-                batch = self._prepare(loaded, self.selection.options.target)
+            for loaded in chunks:
+                batch = self._prepare(loaded, options.target)
                 tape = self._record(cells, batch)
                 # All are explained before the first is scored, as they share passes then.
                 found = []

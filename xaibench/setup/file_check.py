@@ -96,7 +96,7 @@ def _see(sample: Sample, options: RunOptions) -> _Seen:
     marked = mask > 0
     rim = np.concatenate([marked[0], marked[-1], marked[:, 0], marked[:, -1]])
     small = resize_mask(mask, options.image_size, options.mask_resize)
-    lost = bool(marked.any()) and not bool((small > 0).any())
+    lost = bool(marked.any()) and not bool((small > 0).any()) and options.score_at == "network"
     return _Seen(sample.id, lost, bool(marked.mean() > _HALF and rim.mean() >= _NEARLY_ALL))
 
 
@@ -119,7 +119,7 @@ def _tell_masks(seen: Sequence[_Seen]) -> list[str]:
         said.append(
             f"{len(lost)} of {len(seen)} masks that were looked at mark nothing at this image "
             f"size, such as that of {lost[0]}; they are undefined for every metric. Take a larger "
-            "--image-size, or --mask-resize area."
+            "--image-size, --mask-resize area, or --score-at original."
         )
     if inverted := [each.sample for each in seen if each.inverted]:
         said.append(

@@ -92,9 +92,12 @@ def maps_parts(selection: Selection, trained: Iterable[tuple[str, str]], method:
 
 def score_parts(selection: Selection, maps: str, metric: Bound) -> Parts:
     """Return what a metric's scores are made from, beside the maps' fingerprint."""
+    at = selection.options.score_at
+    sized = "masks" in metric.plugin.signature.words and at != "network"
     return {
         "maps": maps,
         "metric": metric.spec,
+        **({"score at": at} if sized else {}),
         "target": selection.target_of(metric),
         "files of the metric": files_of(metric),
         "wrapped library": wrapped_version(metric),

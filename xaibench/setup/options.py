@@ -76,6 +76,9 @@ class RunOptions:
     mask_resize: Literal["nearest", "area"] = _option(
         "nearest", "how masks are resized: to the nearest pixel, or by area, which keeps lesions"
     )
+    score_at: Literal["network", "original"] = _option(
+        "network", "the size at which maps meet masks: the network's, or each image's own"
+    )
     batch_size: int = _option(16, "images explained and scored at once; changes no score")
     limit: int = _option(0, "keep this many images of each class; 0 keeps all")
     weights: str = _option("imagenet", "first weights: imagenet, none or a state dict's file")

@@ -103,13 +103,21 @@ class SubmittedCell:
         return score_batches(metrics, batches(), self._selection.target_of)
 
     def _batches(self, samples: Sequence[Sample]) -> Iterator[Loaded]:
-        return self._selection.loader.batches(samples, self._selection.options.batch_size)
+        options = self._selection.options
+        return self._selection.loader.batches(
+            samples, options.batch_size, originals=options.score_at == "original"
+        )
 
     def _maps(self, loaded: Loaded, keys: Keys) -> Maps:
         size = (loaded.images.shape[2], loaded.images.shape[3])
         found = [self._submission.finished(keys[sample.id], size) for sample in loaded.samples]
         values = torch.stack([values for values, _ in found])
-        return Maps(values.to(self._device), [status for _, status in found])
+
+        def enlarge(row: int, size: tuple[int, int]) -> Tensor:
+            finished, _ = self._submission.finished(keys[loaded.samples[row].id], size)
+            return finished[None].to(self._device)
+
+        return Maps(values.to(self._device), [status for _, status in found], enlarge)
 
     def _prepare(self, loaded: Loaded, kind: str) -> TestBatch:
         labels = torch.tensor([sample.label for sample in loaded.samples])
