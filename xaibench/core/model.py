@@ -25,9 +25,8 @@ Reshape = Callable[[Tensor], Tensor] | str
 class Outputs(NamedTuple):
     """What one forward pass gives.
 
-    ``logits`` are ``(B, K)``, or ``(B, 1)`` for two classes; of models that don't classify they are
-    ``(B, 0)``. The others are words of the vocabulary (`core.contract.OWN_WORDS`), None where a
-    model has no such thing.
+    ``logits`` are ``(B, K)``, ``(B, 1)`` for two classes, or ``(B, 0)`` of a model that doesn't
+    classify. The others are `core.contract.OWN_WORDS`, None where a model has no such thing.
     """
 
     logits: Tensor
@@ -56,10 +55,7 @@ class Batch:
 
     @property
     def counted(self) -> Tensor | None:
-        """Which pixels of the masks annotators have settled, ``(B, H, W)``; None if all.
-
-        The others have the grade `IGNORED`, and are neither evidence nor background.
-        """
+        """Which pixels of the masks aren't `IGNORED`, ``(B, H, W)``; None if all."""
         settled = self.masks != IGNORED
         return None if bool(settled.all()) else settled
 
