@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.files import read_plain
 from xaibench.core.fingerprints import checksum, fingerprint
 from xaibench.core.store import write_json
 from xaibench.results.plain import is_below
@@ -46,7 +47,7 @@ def load_record(path: Path) -> dict[str, Any]:
         XaibenchError: it can't be read, or isn't what was written.
     """
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_plain(path))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError) as error:
@@ -84,7 +85,7 @@ def are_intact(folder: Path, sums: Mapping[str, object]) -> bool:
 @lru_cache(maxsize=4096)
 def _record(path: Path, *_state: int) -> dict[str, Any]:
     """Read a record once for as long as its file stays the same: every cell asks for its model."""
-    stored = path.read_bytes()
+    stored = read_plain(path)
     try:
         content = json.loads(stored)
     except (ValueError, RecursionError):
