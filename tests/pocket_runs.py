@@ -11,7 +11,7 @@ from xaibench.running.plan import make_plan
 from xaibench.running.run import run_plan
 from xaibench.setup.selection import select
 
-ROOMS = {"setup", "training", "explaining", "running", "submission", "audit"}
+ROOMS = {"callbacks", "setup", "training", "explaining", "running", "submission", "audit"}
 METRICS = ("iou", "hit_rate", "drop_in_confidence")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xaibench.api import Results, explain, run, score
+    from xaibench.callbacks.callback import Callback
     from xaibench.core.data import Box, Dataset, MaskLayer, Picture, Sample
     from xaibench.core.errors import XaibenchError
     from xaibench.core.findings import Findings, Histogram, Lines, Scatter
@@ -21,6 +22,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "api": ("Results", "explain", "run", "score"),
+    "callbacks.callback": ("Callback",),
     "core.data": ("Box", "Dataset", "MaskLayer", "Picture", "Sample"),
     "core.errors": ("XaibenchError",),
     "core.findings": ("Findings", "Histogram", "Lines", "Scatter"),
@@ -34,6 +36,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "Batch",
     "Box",
+    "Callback",
     "Classifier",
     "Dataset",
     "Explainer",

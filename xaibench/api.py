@@ -10,6 +10,8 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from xaibench.callbacks.callback import BoardWritten, Callback
+from xaibench.callbacks.find import make_callbacks
 from xaibench.core.contract import METRIC_WORDS
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import statuses_of
@@ -58,19 +60,25 @@ def run(**options: Any) -> Results:
 
     Args:
         **options: the command line's options with underscores, such as ``dataset="busi"``,
-            ``methods=["gradcam", "spn"]``, ``mask_fraction=0.25``, ``out="results/busi"``.
+            ``methods=["gradcam", "spn"]``, ``mask_fraction=0.25``, ``out="results/busi"``;
+            ``callbacks`` may hold a `Callback` itself, too.
 
     Raises:
         XaibenchError: an option, a file or a plugin is at fault.
     """
-    selection = select(options)
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+    told = listed(options.get("callbacks", ()))
+    own = [callback for callback in told if isinstance(callback, Callback)]
+    named = {"callbacks": [callback for callback in told if callback not in own]} if own else {}
+    selection = select({**options, **named})
+    random_states = torch.random.fork_rng(devices=range(torch.cuda.device_count()))
+    with random_states, make_callbacks(selection.options.callbacks, own) as callbacks:
         plan = make_plan(selection)
-        outcome = run_plan(selection, plan, _as_written(options))
-    if outcome.has_no_results:
-        failed = "; ".join(f"{what}: {why}" for what, why in outcome.failures.items())
-        raise XaibenchError(f"nothing is left to report ({failed}).")
-    board = write_report(outcome.out).board
+        outcome = run_plan(selection, plan, _as_written(options), callbacks=callbacks)
+        if outcome.has_no_results:
+            failed = "; ".join(f"{what}: {why}" for what, why in outcome.failures.items())
+            raise XaibenchError(f"nothing is left to report ({failed}).")
+        board = write_report(outcome.out).board
+        callbacks.on_board(BoardWritten(outcome.out, board))
     return Results(outcome.out, load_scores(outcome.out), board, outcome.failures)
 
 

@@ -5,7 +5,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -29,6 +29,9 @@ from xaibench.results.folder import (
     SCORES_FILE,
 )
 from xaibench.setup.options import RunOptions, flag
+
+if TYPE_CHECKING:
+    from xaibench.report.judging.chapter import Contents
 
 Command = Callable[..., None]
 _SHOWN = (PAGE_FILE, BOARD_MARKDOWN_FILE, SCORES_FILE, CLASSIFICATION_FILE, ANALYSES_FILE,
@@ -119,6 +122,8 @@ def run(suite: Path | None, profile: str, part: str, dry_run: bool, **given: Any
 
 def _run(options: dict[str, Any], origin: Mapping[str, str], *, dry_run: bool) -> list[str]:
     """Plan, run and report; return what failed."""
+    from xaibench.callbacks.callback import BoardWritten
+    from xaibench.callbacks.find import make_callbacks
     from xaibench.core.screen import amount, clock
     from xaibench.running.describe_plan import describe_plan
     from xaibench.running.disk import describe_maps, taken_bytes
@@ -135,10 +140,13 @@ def _run(options: dict[str, Any], origin: Mapping[str, str], *, dry_run: bool) -
     if dry_run:
         click.echo(f"estimated time: {duration(estimate_seconds(selection, plan))}")
         return []
-    with logged_to(selection.layout.out, command_line()):
-        outcome = run_plan(selection, plan, command_line(), origin)
+    with (
+        logged_to(selection.layout.out, command_line()),
+        make_callbacks(selection.options.callbacks) as callbacks,
+    ):
+        outcome = run_plan(selection, plan, command_line(), origin, callbacks)
         if not outcome.has_no_results:
-            show(outcome.out)
+            callbacks.on_board(BoardWritten(outcome.out, show(outcome.out).board))
     counts = [f"{len(outcome.failures)} failed"] if outcome.failures else []
     counts += [f"{len(plan.skips)} skipped"] if plan.skips else []
     taken = taken_bytes(outcome.out)
@@ -174,8 +182,8 @@ def show_study(out: Path, answers: Iterable[str]) -> None:
     say(f"written to {out}: study.md, study.csv, study.png, study.svg")
 
 
-def show(out: Path, *, full: bool = False, accept_changes: bool = False) -> None:
-    """Write a folder's report, and print what came out or all of its board."""
+def show(out: Path, *, full: bool = False, accept_changes: bool = False) -> "Contents":
+    """Write a folder's report, and print what came out or all of its board; return all of it."""
     from xaibench.core.progress import progress_bar
     from xaibench.report.wording.analysis_document import analysis_lines
     from xaibench.report.wording.terminal import full_boards, summary
@@ -189,6 +197,7 @@ def show(out: Path, *, full: bool = False, accept_changes: bool = False) -> None
         say(line)
     there = ", ".join(name for name in _SHOWN if (out / name).is_file())
     say(f"written to {out}: {there}, ...")
+    return contents
 
 
 def duration(seconds: float) -> str:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.files import read_plain
 from xaibench.core.fingerprints import checksum, fingerprint
 from xaibench.core.store import write_json
 from xaibench.results.plain import is_below
@@ -47,7 +46,7 @@ def load_record(path: Path) -> dict[str, Any]:
         XaibenchError: it can't be read, or isn't what was written.
     """
     try:
-        content = json.loads(read_plain(path))
+        content = json.loads(path.read_bytes())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError) as error:
@@ -85,7 +84,7 @@ def are_intact(folder: Path, sums: Mapping[str, object]) -> bool:
 @lru_cache(maxsize=4096)
 def _record(path: Path, *_state: int) -> dict[str, Any]:
     """Read a record once for as long as its file stays the same: every cell asks for its model."""
-    stored = read_plain(path)
+    stored = path.read_bytes()
     try:
         content = json.loads(stored)
     except (ValueError, RecursionError):

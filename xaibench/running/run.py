@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from xaibench.callbacks.told import Callbacks
 from xaibench.core.errors import StorageError, XaibenchError, reason_of
 from xaibench.core.fingerprints import fingerprint
 from xaibench.core.logs import logged_to
@@ -32,6 +33,7 @@ from xaibench.running.collect import collect_tables
 from xaibench.running.crashes import blame, is_by_methods, separate
 from xaibench.running.doing import Doing
 from xaibench.running.estimate import passes_of, passes_of_all
+from xaibench.running.events import Events
 from xaibench.running.locks import present
 from xaibench.running.plan import Plan
 from xaibench.running.retry import clear_failures
@@ -60,7 +62,11 @@ class Outcome:
 
 
 def run_plan(
-    selection: Selection, plan: Plan, command: str, suite: Mapping[str, str] | None = None
+    selection: Selection,
+    plan: Plan,
+    command: str,
+    suite: Mapping[str, str] | None = None,
+    callbacks: Callbacks | None = None,
 ) -> Outcome:
     """Do all jobs and gather what they and earlier runs left; ``run.log`` there tells of it.
 
@@ -71,15 +77,20 @@ def run_plan(
         plan: made for it.
         command: what the user wrote, to repeat the run.
         suite: name, profile and part of the suite that it belongs to.
+        callbacks: that are told of it.
     """
     out = selection.layout.out
     check_plain(out)
     with logged_to(out, command), present(out, partial(clear, out)):
         selection.command = command
-        return _run_plan(selection, plan, suite)
+        events = Events(selection, plan.metrics, callbacks or Callbacks())
+        events.start()
+        return _run_plan(selection, plan, suite, events)
 
 
-def _run_plan(selection: Selection, plan: Plan, suite: Mapping[str, str] | None) -> Outcome:
+def _run_plan(
+    selection: Selection, plan: Plan, suite: Mapping[str, str] | None, events: Events
+) -> Outcome:
     out = selection.layout.out
     outcome, stored = Outcome(out), read_json(out / RUN_FILE)
     alone = not plan.cells and bool(stored.get("methods"))
@@ -93,7 +104,7 @@ def _run_plan(selection: Selection, plan: Plan, suite: Mapping[str, str] | None)
     splits = dict(save_split(selection, fold) for fold in selection.folds)
     if not alone and not (out / SEAL_FILE).is_file():  # what is sealed stays until all is made
         write_json(out / RUN_FILE, describe_run(selection, plan, splits, suite))
-    _do_all(selection, plan, outcome)
+    _do_all(selection, plan, outcome, events)
     remove_temporary(out)  # of workers that were lost
     outcome.failures |= plan.failed
     if not alone:
@@ -112,8 +123,8 @@ def _finish(selection: Selection, plan: Plan, about: Mapping[str, Any]) -> None:
         collect_tables(selection, plan)
 
 
-def _do_all(selection: Selection, plan: Plan, outcome: Outcome) -> None:
-    run = _Run(selection, plan, outcome)
+def _do_all(selection: Selection, plan: Plan, outcome: Outcome, events: Events) -> None:
+    run = _Run(selection, plan, outcome, events)
     run.execute(tasks_of(selection, plan.jobs))
     if run.lost:
         _log.warning("workers died that had several methods at work: each is asked alone")
@@ -123,8 +134,9 @@ def _do_all(selection: Selection, plan: Plan, outcome: Outcome) -> None:
 class _Run:
     """Tasks at work, and what they come to."""
 
-    def __init__(self, selection: Selection, plan: Plan, outcome: Outcome) -> None:
+    def __init__(self, selection: Selection, plan: Plan, outcome: Outcome, events: Events) -> None:
         self._selection, self._plan, self._outcome = selection, plan, outcome
+        self._events = events
         self._doing = Doing(selection, plan)
         self.lost: list[Job] = []
 
@@ -139,7 +151,10 @@ class _Run:
         # Only what is done one by one has a pace that tells the time left.
         here = selection.options.executor == "serial"
         ahead = passes_of_all(selection, plan, [task.work for task in tasks]) if here else None
-        with progress_bar("run", selection.dataset_spec, len(tasks), ahead=ahead) as bar:
+        with (
+            self._events.following(tasks),
+            progress_bar("run", selection.dataset_spec, len(tasks), ahead=ahead) as bar,
+        ):
 
             def do(work: Work, out: Path) -> Failures:
                 bar.expect(passes_of(selection, plan, work))
@@ -156,7 +171,7 @@ class _Run:
     def _note(self, done: Done) -> None:
         work, error = done.task.work, done.error
         if error is None:
-            self._fail(work.job, done.answer)
+            self._finish(work, done.answer)
         elif isinstance(error, WorkerCrashError) and is_by_methods(self._selection, work):
             self._lose(work.job, str(error))
         elif not isinstance(error, SkippedError):
@@ -176,10 +191,13 @@ class _Run:
             self.lost.append(job)
             return
         blame(self._selection, job, reason)
-        self._fail(job, self._doing(Work(Step.JOIN, job), self._outcome.out))
+        rest = Work(Step.JOIN, job)
+        self._finish(rest, self._doing(rest, self._outcome.out))
 
-    def _fail(self, job: Job, failures: Failures) -> None:
-        self._outcome.failures |= {f"{what} on {job.title}": why for what, why in failures.items()}
+    def _finish(self, work: Work, failures: Failures) -> None:
+        failed = {f"{what} on {work.job.title}": why for what, why in failures.items()}
+        self._outcome.failures |= failed
+        self._events.after(work)
 
 
 def resources_of(selection: Selection) -> Resources:

@@ -1,12 +1,12 @@
 """Everything a run can be told, once: the command line, suites and Python all read it here."""
 
-import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from math import inf
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from xaibench.callbacks.find import check_callbacks
 from xaibench.core.errors import XaibenchError
 from xaibench.core.files import is_file
 from xaibench.core.recipe import AUGMENTATIONS, check_augmentation, read_schedule
@@ -111,6 +111,7 @@ class RunOptions:
     target: Literal["auto", "label", "predicted"] = _option(
         "auto", "class explained; auto: the label for localization, else the prediction"
     )
+    callbacks: tuple[str, ...] = _option((), "are told of the run: tensorboard, mlflow, others")
     data_root: str = _option("", "folder that holds all data; default $XAIBENCH_DATA")
     out: str = _option("", "folder for what the run leaves; default results/<dataset>")
     plugin: tuple[str, ...] = _option((), "Python file with plugins")
@@ -125,7 +126,7 @@ TRAINING = (
     "epochs", "learning_rate", "train_batch_size", "image_size", "mask_resize", "optimizer",
     "schedule", "class_weighting", "augmentation", "replicas",
 )  # fmt: skip
-_KINDS = typing.get_type_hints(RunOptions)
+_KINDS = get_type_hints(RunOptions)
 _TRUTHS = {"true": True, "false": False}
 _WANTED = {"int": "a whole number", "float": "a number"}
 _LOWEST = {
@@ -171,15 +172,15 @@ def listed(value: Any) -> list[Any]:
 
 def _convert(name: str, value: Any) -> Any:
     kind = _KINDS[name]
-    if typing.get_origin(kind) is tuple:
-        inner = typing.get_args(kind)[0]
+    if get_origin(kind) is tuple:
+        inner = get_args(kind)[0]
         return tuple(_plain(name, part, inner) for part in listed(value))
     return _plain(name, value, kind)
 
 
 def _plain(name: str, value: Any, kind: Any) -> Any:
-    if typing.get_origin(kind) is Literal:
-        choices = typing.get_args(kind)
+    if get_origin(kind) is Literal:
+        choices = get_args(kind)
         if value not in choices:
             raise XaibenchError(f"{flag(name)} {value}: choose one of {', '.join(choices)}.")
         return value
@@ -221,6 +222,7 @@ def _check(options: RunOptions) -> None:
     read_schedule(options.schedule)
     check_augmentation(options.augmentation)
     EXECUTORS.check(options.executor)
+    check_callbacks(options.callbacks)
     if not 0 < options.learning_rate < inf:
         raise XaibenchError(f"--learning-rate {options.learning_rate}: must be positive.")
     if options.replicas > 1 and options.executor != "serial":

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.files import open_plain
 from xaibench.core.reading.opening import FORMATS, flatten, has_depth, open_picture, scale_down
 from xaibench.core.reading.palette import indices_of
 from xaibench.core.reading.plateaus import check_plausible
@@ -130,13 +129,13 @@ def turn_in_words(image: Path) -> str:
 
 def is_deep(path: Path) -> bool:
     """Whether an image has more than 8 bits for a grey."""
-    with open_plain(path) as stream, Image.open(stream, formats=FORMATS) as file:
+    with Image.open(path, formats=FORMATS) as file:
         return has_depth(file)
 
 
 def _turn_of(path: Path) -> int:
     try:
-        with open_plain(path) as stream, Image.open(stream, formats=FORMATS) as file:
+        with Image.open(path, formats=FORMATS) as file:
             turn = file.getexif().get(_ORIENTATION, _UPRIGHT)
     except Exception:  # damaged EXIF data turn nothing
         return _UPRIGHT

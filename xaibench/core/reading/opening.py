@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.files import open_plain
 
 # An ending may lie, but Pillow also knows formats that run a program (PostScript).
 FORMATS = ("PNG", "JPEG", "BMP", "DIB", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000")
@@ -28,7 +27,7 @@ def open_picture(path: Path) -> Image.Image:
     """
     try:
         # By its name Pillow would map a file into memory, and scramble TIFFs that lie on a side.
-        with open_plain(path) as stream, Image.open(stream, formats=FORMATS) as file:
+        with path.open("rb") as stream, Image.open(stream, formats=FORMATS) as file:
             _refuse_several(path, file)
             file.load()
             image = ImageOps.exif_transpose(_upright_greys(file))

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.files import read_plain
 
 
 class TableRow(NamedTuple):
@@ -35,7 +34,7 @@ def read_lines(path: Path, name: str, columns: Sequence[str], remedy: str) -> li
             many values as there are columns.
     """
     try:
-        text = _decode(read_plain(path))
+        text = _decode(path.read_bytes())
         if "\0" in text:
             raise XaibenchError(f"{name}: it holds NUL characters; {remedy}.")
         reader = csv.DictReader(

@@ -9,7 +9,6 @@ from xml.parsers import expat
 
 from xaibench.core.data import Box
 from xaibench.core.errors import XaibenchError
-from xaibench.core.files import read_plain
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 _NEAR = 0.02
@@ -106,7 +105,7 @@ def _parse(path: Path) -> ElementTree.Element:
     parser.EndElementHandler = builder.end
     parser.CharacterDataHandler = builder.data
     parser.StartDoctypeDeclHandler = refuse
-    parser.Parse(read_plain(path), True)
+    parser.Parse(path.read_bytes(), True)
     return builder.close()
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.files import read_plain
 
 _FEWEST_CORNERS = 3
 _BOX = 4
@@ -85,7 +84,7 @@ def read_names(path: Path) -> tuple[str, ...]:
 
 def _read_text(path: Path) -> str:
     try:
-        return read_plain(path).decode("utf-8")
+        return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise XaibenchError(f"{path}: not a readable text file ({error}); replace it.") from error
 

@@ -1,0 +1,1 @@
+"""Callbacks: who is told of a run while it goes on, such as loggers."""
