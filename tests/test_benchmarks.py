@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from xaibench.core.registry import bind
-from xaibench.setup.options import listed, make_options
+from xaibench.setup.option_values import listed
+from xaibench.setup.options import make_options
 from xaibench.setup.suite import read_suite
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from xaibench.api import Results, explain, run, score
     from xaibench.callbacks.callback import Callback
+    from xaibench.core.batch import Batch
     from xaibench.core.data import Box, Dataset, MaskLayer, Picture, Sample
     from xaibench.core.errors import XaibenchError
     from xaibench.core.findings import Findings, Histogram, Lines, Scatter
-    from xaibench.core.model import Batch, Classifier, Model, Outputs
+    from xaibench.core.model import Classifier, Model, Outputs
     from xaibench.core.registry import analysis, dataset, method, metric, model
     from xaibench.explaining.explainer import Explainer
     from xaibench.running.collect import load_scores
@@ -26,7 +27,8 @@ _HOMES = {
     "core.data": ("Box", "Dataset", "MaskLayer", "Picture", "Sample"),
     "core.errors": ("XaibenchError",),
     "core.findings": ("Findings", "Histogram", "Lines", "Scatter"),
-    "core.model": ("Batch", "Classifier", "Model", "Outputs"),
+    "core.batch": ("Batch",),
+    "core.model": ("Classifier", "Model", "Outputs"),
     "core.registry": ("analysis", "dataset", "method", "metric", "model"),
     "explaining.explainer": ("Explainer",),
     "running.collect": ("load_scores",),

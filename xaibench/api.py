@@ -31,7 +31,7 @@ from xaibench.results.folder import RUN_FILE
 from xaibench.running.collect import load_scores
 from xaibench.running.plan import make_plan
 from xaibench.running.run import run_plan
-from xaibench.setup.options import listed
+from xaibench.setup.option_values import listed
 from xaibench.setup.selection import select
 
 _MAP_DIMENSIONS = 3

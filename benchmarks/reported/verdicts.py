@@ -12,7 +12,7 @@ from ours import Ours, find
 from xaibench.core.errors import XaibenchError
 from xaibench.core.spec import parse_spec
 from xaibench.core.store import read_json
-from xaibench.setup.options import flag
+from xaibench.setup.option_values import flag
 
 # They name the suite or say where and how fast to compute, and change no score.
 _HARMLESS = frozenset({"suite", "profile", "part", "out", "device", "data_root", "batch_size",

@@ -16,19 +16,55 @@ def case():
     return saliency, masks
 
 
-def numpy_loss(name, s, m):
-    if name == "l1":
-        return np.abs(s - m).mean()
-    if name == "l2":
-        return ((s - m) ** 2).mean()
-    if name == "bce":
-        return -(m * np.log(s) + (1 - m) * np.log(1 - s)).mean()
-    if name == "dice":
-        return 1 - (2 * (s * m).sum() + 1) / (s.sum() + m.sum() + 1)
+def numpy_ssim(s, m):
     _, similarity = structural_similarity(
         s, m, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1, full=True
     )
     return 1 - similarity[5:-5, 5:-5].mean()
+
+
+def numpy_focal(s, m):
+    wrong = np.where(m > 0, 1 - s, s)
+    return -(np.where(m > 0, 0.25, 0.75) * wrong**2 * np.log(1 - wrong)).mean()
+
+
+def numpy_tversky(s, m):
+    hits, extra, missed = (s * m).sum(), (s * (1 - m)).sum(), ((1 - s) * m).sum()
+    return 1 - (hits + 1) / (hits + 0.3 * extra + 0.7 * missed + 1)
+
+
+def numpy_dice(s, m):
+    return 1 - (2 * (s * m).sum() + 1) / (s.sum() + m.sum() + 1)
+
+
+def numpy_bce(s, m):
+    return -(m * np.log(s) + (1 - m) * np.log(1 - s)).mean()
+
+
+FORMULAS = {
+    "l1": lambda s, m: np.abs(s - m).mean(),
+    "l2": lambda s, m: ((s - m) ** 2).mean(),
+    "ssim": numpy_ssim,
+    "bce": numpy_bce,
+    "dice": numpy_dice,
+    "bce_dice": lambda s, m: numpy_bce(s, m) + numpy_dice(s, m),
+    "focal": numpy_focal,
+    "tversky": numpy_tversky,
+    "boundary": lambda s, m: numpy_dice(s, m) + (distance(m) / np.hypot(*m.shape) * (s - m)).mean(),
+}
+
+
+def distance(mask):
+    """Return how far each pixel is from the nearest one of the other kind, less half a pixel."""
+    rows, columns = np.indices(mask.shape)
+    found = np.zeros(mask.shape)
+    if not 0 < mask.sum() < mask.size:
+        return found
+    for row, column in np.ndindex(mask.shape):
+        other = mask != mask[row, column]
+        nearest = np.hypot(rows[other] - row, columns[other] - column).min()
+        found[row, column] = (0.5 - nearest) if mask[row, column] else (nearest - 0.5)
+    return found
 
 
 def compute(name, saliency, masks):
@@ -40,7 +76,7 @@ def test_loss_of_each_image_equals_its_formula(name):
     saliency, masks = case()
     values = compute(name, saliency, masks)
     expected = [
-        numpy_loss(name, s, m) for s, m in zip(np.float64(saliency), np.float64(masks), strict=True)
+        FORMULAS[name](s, m) for s, m in zip(np.float64(saliency), np.float64(masks), strict=True)
     ]
     np.testing.assert_allclose(values, expected, rtol=1e-4)
 

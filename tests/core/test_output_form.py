@@ -7,8 +7,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from xaibench.core.batch import Batch, cross_entropy
 from xaibench.core.errors import XaibenchError
-from xaibench.core.model import Batch, Model, Outputs, cross_entropy
+from xaibench.core.model import Model, Outputs
 from xaibench.core.output_form import OutputChoice, OutputForm
 
 LOGITS, OTHER, FEATURES = torch.randn(2, 3), torch.randn(2, 3), torch.randn(2, 8)

@@ -12,7 +12,7 @@ from xaibench.cli import cli
 from xaibench.core.contract import KINDS
 from xaibench.core.registry import bind, load_plugin_file, plugins
 from xaibench.core.spec import parse_spec
-from xaibench.setup.options import listed
+from xaibench.setup.option_values import listed
 from xaibench.setup.suite import read_suite
 
 _SPECS = {"dataset": "dataset", "models": "model", "model": "model", "judge": "model",

@@ -2,10 +2,10 @@ import pytest
 import torch
 from torch import nn
 
+from xaibench.core.batch import Batch
 from xaibench.core.data import IGNORED
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import resize
-from xaibench.core.model import Batch
 from xaibench.core.networks.losses import LOSSES
 from xaibench.core.networks.mask_heads import Attention, SaliencyDecoder
 from xaibench.core.registry import bind
@@ -222,9 +222,9 @@ def test_impossible_options_are_refused(options, reason):
 
 
 def test_unknown_choices_are_refused_with_the_known_ones():
-    with pytest.raises(XaibenchError, match="choose one of spn, attention, attention2, rasaee"):
-        bind("model", "saliency_net[mask_head=unet]")
-    with pytest.raises(XaibenchError, match="choose one of l1, l2, ssim, bce, dice"):
+    with pytest.raises(XaibenchError, match="choose one of spn, attention, attention2"):
+        bind("model", "saliency_net[mask_head=none]")
+    with pytest.raises(XaibenchError, match="choose one of run, l1, l2, ssim, bce, dice"):
         bind("model", "saliency_net[loss=hinge]")
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from xaibench.core.batch import Batch
 from xaibench.core.errors import XaibenchError
-from xaibench.core.model import Batch
 from xaibench.core.passes.head import find_head
 from xaibench.core.registry import bind
 from xaibench.setup.building import ModelWords

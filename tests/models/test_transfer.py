@@ -7,8 +7,8 @@ import torch
 import torchvision
 from torch import nn
 
+from xaibench.core.batch import Batch
 from xaibench.core.errors import XaibenchError
-from xaibench.core.model import Batch
 from xaibench.core.passes.head import find_head
 from xaibench.core.registry import bind, plugins
 from xaibench.running.plan import make_plan

@@ -2,7 +2,7 @@
 
 import torch
 
-from xaibench.core.model import Batch
+from xaibench.core.batch import Batch
 
 NAMES = ("round", "oval", "flat")
 

@@ -1,19 +1,22 @@
 """The recipes of the five systems: optimisers, schedules, class weights, chosen augmentations."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
 
 from xaibench.core import fingerprints
 from xaibench.core.augment import augment
+from xaibench.core.batch import Batch, cross_entropy
 from xaibench.core.errors import XaibenchError
-from xaibench.core.model import Batch, Classifier, cross_entropy
+from xaibench.core.model import Classifier
 from xaibench.core.recipe import AUGMENTATIONS, read_schedule
 from xaibench.core.splits import make_split
 from xaibench.setup.cells import Ledger
 from xaibench.setup.options import make_options
 from xaibench.setup.selection import Selection
-from xaibench.training.optimise import make_optimiser, make_schedule
+from xaibench.training.optimise import LearningRate, make_optimiser
 from xaibench.training.train import Trainer
 
 CPU = torch.device("cpu")
@@ -32,24 +35,27 @@ def network(*, pretrained=False):
         ("constant", [8, 8, 8, 8, 8]),
         ("step:2:0.5", [8, 8, 4, 4, 2]),
         ("exponential:0.5", [8, 4, 2, 1, 0.5]),
+        ("cosine", [4 * (1 + math.cos(math.pi * epoch / 4)) for epoch in range(4)]),
     ],
 )
 def test_the_rate_falls_as_the_schedule_says(text, rates):
     optimiser = make_optimiser("sgd", network(), 8)
-    schedule = make_schedule(text, optimiser)
+    schedule = LearningRate(text, optimiser, epochs=len(rates), steps=2)
     seen = []
     for _ in rates:
         seen.append(optimiser.param_groups[0]["lr"])
-        optimiser.step()
-        schedule.step()
-    assert seen == rates
+        for _ in range(2):
+            optimiser.step()
+            schedule.after_step()
+        schedule.after_epoch()
+    assert seen == pytest.approx(rates)
 
 
 @pytest.mark.parametrize(
     "text",
     [
         *("exponential:1.5", "step", "step:0:0.1", "step:7", "step:7:0", "step:7:0.1:3"),
-        *("exponential:x", "exponential", "constant:1", "cosine"),
+        *("exponential:x", "exponential", "constant:1", "cosine:3"),
     ],
 )
 def test_a_schedule_that_can_not_be_read_is_told(text):

@@ -9,7 +9,8 @@ from torch import Tensor
 from xaibench.checks.networks import CLASSES
 from xaibench.checks.rule import Broken
 from xaibench.checks.state import isolated
-from xaibench.core.model import Batch, Model, evaluating
+from xaibench.core.batch import Batch
+from xaibench.core.model import Model, evaluating
 from xaibench.core.passes.acceptance import accept
 from xaibench.core.plugin import Bound, Plugin
 from xaibench.setup.building import ModelWords, numbered

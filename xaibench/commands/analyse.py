@@ -9,7 +9,8 @@ from xaibench.commands.complete import some_of
 from xaibench.commands.options import command_line, end_with, given_ones, say, verbosity_options
 from xaibench.commands.run import run_options, show
 from xaibench.core.logs import logged_to
-from xaibench.setup.options import RunOptions, listed
+from xaibench.setup.option_values import listed
+from xaibench.setup.options import RunOptions
 
 # What explaining alone needs, and what has a shorter name here.
 _ELSEWHERE = frozenset({

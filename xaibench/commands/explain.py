@@ -11,7 +11,7 @@ from xaibench.commands.options import command_line, end_with, given_ones, say, v
 from xaibench.commands.run import run_options
 from xaibench.core.errors import XaibenchError
 from xaibench.core.logs import logged_to
-from xaibench.setup.options import flag
+from xaibench.setup.option_values import flag
 
 _OF_WEIGHTS = ("weights", "image_size", "classes")
 

@@ -28,7 +28,8 @@ from xaibench.results.folder import (
     PAGE_FILE,
     SCORES_FILE,
 )
-from xaibench.setup.options import RunOptions, flag
+from xaibench.setup.option_values import flag
+from xaibench.setup.options import RunOptions
 
 if TYPE_CHECKING:
     from xaibench.report.judging.chapter import Contents

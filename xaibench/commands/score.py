@@ -10,7 +10,7 @@ from xaibench.commands.complete import one_of
 from xaibench.commands.options import command_line, given_ones, say, verbosity_options
 from xaibench.commands.run import run_options, show
 from xaibench.core.errors import XaibenchError
-from xaibench.setup.options import flag
+from xaibench.setup.option_values import flag
 
 # A run's protocol comes with the run; these change no score.
 _WITH_RUN = frozenset({"batch_size", "device", "data_root", "out", "plugin"})

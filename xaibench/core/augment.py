@@ -1,71 +1,109 @@
 """Augmentation of a whole batch; an image and its mask always move together."""
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from xaibench.core.recipe import AUGMENTATIONS
+from xaibench.core.recipe import AUGMENTATIONS, read_augmentation
 
-_ROTATION = math.radians(45)
 _SMALLEST_CROP = 0.75
 _ASPECT = 4 / 3
 _JITTER = 0.2
+# An elastic change moves so many points a side; what lies between moves smoothly along.
+_POINTS = 4
+
+
+class _Change(NamedTuple):
+    """One image's: a map ``(2, 3)`` from output to input, displacements ``(2, h, w)``, colours."""
+
+    geometry: NDArray[np.float64]
+    displacement: NDArray[np.float64]
+    colours: NDArray[np.float64]
+    gamma: float
 
 
 def augment(
     images: Tensor,
     masks: Tensor,
     seeds: Sequence[int],
-    kinds: Collection[str] = AUGMENTATIONS,
+    kinds: Sequence[str] = AUGMENTATIONS,
 ) -> tuple[Tensor, Tensor]:
-    """Rotate, crop, flip and jitter, as the study did: +-45 degrees, 75-100 % of the area, flips.
+    """Move and recolour images; by default as the study did: +-45 degrees, 75-100 % of the area.
 
-    Rotation, crop and flips are one affine map, sampled once: bilinearly for images, to the nearest
-    pixel for masks. What lies outside becomes black and background.
+    All that moves is sampled once: bilinearly for images, to the nearest pixel for masks. What lies
+    outside becomes black and background, or, with ``reflection``, the image's mirror image.
 
     Args:
         images: ``(B, C, H, W)`` in [0, 1].
         masks: ``(B, H, W)`` int8 grades.
         seeds: one for each image; the same seed gives the same change.
-        kinds: some of `AUGMENTATIONS`; what another kind draws doesn't depend on it.
+        kinds: as `core.recipe.read_augmentation` reads them; what one draws doesn't depend on the
+            others. ``scale:0.2`` zooms by up to 20 %; ``translation:0.05`` and ``elastic:0.03``
+            move by up to that share of a side; ``gamma:0.25`` is a power of e^-0.25 to e^0.25.
     """
-    if not set(kinds) & set(AUGMENTATIONS):
+    extents = read_augmentation(kinds)
+    if not extents:
         return images, masks
-    drawn = [_draw(np.random.default_rng(seed), kinds) for seed in seeds]
-    geometry = torch.from_numpy(np.stack([matrix for matrix, _ in drawn])).to(images)
-    grid = functional.affine_grid(geometry, list(images.shape), align_corners=False)
-    images = functional.grid_sample(images, grid, mode="bilinear", align_corners=False)
-    moved = functional.grid_sample(
-        masks[:, None].to(images.dtype), grid, mode="nearest", align_corners=False
+    changes = [_draw(np.random.default_rng(seed), extents) for seed in seeds]
+    geometry, displacement, colours, gamma = (
+        torch.from_numpy(np.stack(part)).to(images) for part in zip(*changes, strict=True)
     )
-    jitter = torch.from_numpy(np.stack([factors for _, factors in drawn])).to(images)
-    return _recolour(images, jitter), moved[:, 0].to(masks.dtype)
+    grid = functional.affine_grid(geometry, list(images.shape), align_corners=False)
+    if "elastic" in extents:
+        size = (images.shape[2], images.shape[3])
+        field = functional.interpolate(displacement, size, mode="bicubic", align_corners=True)
+        grid = grid + field.permute(0, 2, 3, 1)
+    outside = "reflection" if "reflection" in extents else "zeros"
+    moved = functional.grid_sample(
+        masks[:, None].to(images.dtype), grid, "nearest", outside, align_corners=False
+    )
+    images = functional.grid_sample(images, grid, "bilinear", outside, align_corners=False)
+    images = _recolour(images, colours)
+    if "gamma" in extents:
+        images = images ** gamma[:, None, None, None]
+    return images, moved[:, 0].to(masks.dtype)
 
 
-def _draw(random: np.random.Generator, kinds: Collection[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Draw one affine map ``(2, 3)`` from output to input, and three colour factors.
+def _draw(random: Generator, extents: Mapping[str, float]) -> _Change:
+    """Draw the changes of one image.
 
     All is drawn, and what isn't wanted dropped, so that the kinds don't shift each other's numbers.
     """
-    angle = random.uniform(-_ROTATION, _ROTATION) * ("rotation" in kinds)
+
+    def drawn(kind: str, *size: int) -> NDArray[np.float64]:
+        extent = extents.get(kind, 0)
+        if kind == "rotation":
+            extent = math.radians(extent)
+        return random.uniform(-extent, extent, size)
+
+    angle = float(drawn("rotation"))
     area = random.uniform(_SMALLEST_CROP, 1)
     aspect = math.exp(random.uniform(-math.log(_ASPECT), math.log(_ASPECT)))
-    if "crop" not in kinds:
+    if "crop" not in extents:
         area = aspect = 1
     width = min(math.sqrt(area * aspect), 1)
     height = min(math.sqrt(area / aspect), 1)
     centre = random.uniform(-1, 1, 2) * (1 - np.array([width, height]))
     flips = random.choice([-1.0, 1.0], 2)
-    wanted = ["horizontal_flip" in kinds, "vertical_flip" in kinds]
+    wanted = ["horizontal_flip" in extents, "vertical_flip" in extents]
     flips = np.where(wanted, flips, 1.0)
     rotation = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    linear = rotation @ np.diag(flips * [width, height])
-    factors = 1 + random.uniform(-_JITTER, _JITTER, 3) * ("colour" in kinds)
-    return np.concatenate([linear, (rotation @ centre)[:, None]], axis=1), factors
+    colours = 1 + random.uniform(-_JITTER, _JITTER, 3) * ("colour" in extents)
+    zoom = 1 + float(drawn("scale"))
+    # A side is 2 long for `affine_grid`.
+    centre = centre + 2 * drawn("translation", 2)
+    gamma = math.exp(float(drawn("gamma")))
+    displacement = 2 * drawn("elastic", 2, _POINTS, _POINTS)
+    linear = rotation @ np.diag(flips * [width, height]) * zoom
+    geometry = np.concatenate([linear, (rotation @ centre)[:, None]], axis=1)
+    return _Change(geometry, displacement, colours, gamma)
 
 
 def _recolour(images: Tensor, factors: Tensor) -> Tensor:

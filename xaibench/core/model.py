@@ -2,15 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from xaibench.core.batch import Batch, accuracy, cross_entropy
 from xaibench.core.contract import CLASSIFIER_WORDS, LAYER_WORDS
-from xaibench.core.data import IGNORED
 from xaibench.core.errors import XaibenchError
 from xaibench.core.last_layer import last_layer
 from xaibench.core.output_form import OutputChoice, OutputForm
@@ -33,31 +31,6 @@ class Outputs(NamedTuple):
     saliency: Tensor | None = None
     class_maps: Tensor | None = None
     reconstruction: Tensor | None = None
-
-
-@dataclass
-class Batch:
-    """Training data: images ``(B, C, H, W)`` in [0, 1], labels ``(B,)``, masks ``(B, H, W)`` int8.
-
-    ``masked`` ``(B,)`` tells which masks may be seen. ``images_counted`` and ``masks_counted`` are
-    the sums' denominators: the numbers of this batch, or, where a batch is shared out among
-    processes, the whole batch's numbers divided by the number of processes, so that averaged
-    gradients equal those of the whole. ``class_weights`` ``(K,)`` weigh the images of each class.
-    """
-
-    images: Tensor
-    labels: Tensor
-    masks: Tensor
-    masked: Tensor
-    images_counted: float
-    masks_counted: float
-    class_weights: Tensor | None = None
-
-    @property
-    def counted(self) -> Tensor | None:
-        """Which pixels of the masks aren't `IGNORED`, ``(B, H, W)``; None if all."""
-        settled = self.masks != IGNORED
-        return None if bool(settled.all()) else settled
 
 
 class Model(nn.Module):
@@ -164,9 +137,12 @@ class Model(nn.Module):
         return []
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the training loss under "loss", and its parts by name."""
+        """Return the training loss under "loss", its parts by name, and the share that is right."""
         numbers = self.outputs(batch.images).logits
-        return {"loss": cross_entropy(numbers, batch, self.output_form)}
+        return {
+            "loss": cross_entropy(numbers, batch, self.output_form),
+            "accuracy": accuracy(numbers, batch, self.output_form),
+        }
 
 
 class Classifier(Model):
@@ -226,16 +202,6 @@ class Classifier(Model):
     def new_parameters(self) -> list[nn.Parameter]:
         """Return the head's parameters."""
         return list(self.head.parameters())
-
-
-def cross_entropy(numbers: Tensor, batch: Batch, form: OutputForm | None = None) -> Tensor:
-    """Return the mean cross-entropy over the counted images, each weighed by its class.
-
-    Without a form the numbers are logits ``(B, K)``, or ``(B, 1)`` for two classes.
-    """
-    logs = (form or OutputForm.of_logits(numbers)).log_likelihoods(numbers)
-    total = functional.nll_loss(logs, batch.labels, weight=batch.class_weights, reduction="sum")
-    return total / batch.images_counted
 
 
 @contextmanager

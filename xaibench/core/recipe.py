@@ -1,32 +1,75 @@
 """The words of a training recipe, read without torch, so that help and errors come at once."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.suggest import did_you_mean
 
+# What training images may undergo, and how far by default; 0 where there is no extent.
+EXTENTS: Mapping[str, float] = {
+    "rotation": 45,
+    "crop": 0,
+    "horizontal_flip": 0,
+    "vertical_flip": 0,
+    "colour": 0,
+    "scale": 0.2,
+    "translation": 0.05,
+    "gamma": 0.25,
+    "elastic": 0.03,
+    "reflection": 0,
+}
+# Those of the study.
 AUGMENTATIONS = ("rotation", "crop", "horizontal_flip", "vertical_flip", "colour")
-_USAGE = "write constant, step:EPOCHS:FACTOR (such as step:7:0.1) or exponential:FACTOR"
+RECIPES: Mapping[str, Mapping[str, Any]] = {
+    "published": {},
+    "strong": {
+        "optimizer": "adamw",
+        "learning_rate": 4e-4,
+        "fresh_rate": 5.0,
+        "weight_decay": 0.01,
+        "schedule": "one_cycle",
+        "label_smoothing": 0.05,
+        "ema": 0.98,
+        "keep_epoch": "last",
+        "epochs": 30,
+        "loss": "bce_dice",
+        "augmentation": (
+            *("rotation:20", "scale", "translation", "horizontal_flip", "colour", "gamma"),
+            "reflection",
+        ),
+    },
+}
+_BY_STEP = ("one_cycle", "cosine")
+_USAGE = (
+    "write constant, one_cycle, cosine, step:EPOCHS:FACTOR (such as step:7:0.1) or "
+    "exponential:FACTOR"
+)
 
 
 class Schedule(NamedTuple):
-    """The learning rate is multiplied by ``factor`` after every ``epochs``."""
+    """The learning rate is multiplied by ``factor`` after every ``epochs``.
+
+    Where ``by_step`` names a schedule, that one changes the rate after each step instead.
+    """
 
     epochs: int
     factor: float
+    by_step: str = ""
 
 
 def read_schedule(text: str) -> Schedule:
-    """Read ``constant``, ``step:7:0.1`` (a tenth every seven epochs) or ``exponential:0.95``.
+    """Read ``constant``, ``step:7:0.1`` (a tenth every seven epochs), ``exponential:0.95``, ...
 
     >>> read_schedule("step:7:0.1")
-    Schedule(epochs=7, factor=0.1)
+    Schedule(epochs=7, factor=0.1, by_step='')
 
     Raises:
-        XaibenchError: it is none of these.
+        XaibenchError: it is no schedule.
     """
     kind, *numbers = text.split(":")
+    if text in _BY_STEP:
+        return Schedule(1, 1.0, text)
     try:
         if kind == "constant" and not numbers:
             return Schedule(1, 1.0)
@@ -39,18 +82,38 @@ def read_schedule(text: str) -> Schedule:
     return Schedule(epochs, factor)
 
 
-def check_augmentation(chosen: Sequence[str]) -> None:
-    """Make sure that changes of training images are known ones, or none.
+def read_augmentation(chosen: Sequence[str]) -> dict[str, float]:
+    """Return how far each change of training images goes; nothing for ``none``.
+
+    >>> read_augmentation(["rotation:20", "horizontal_flip"])
+    {'rotation': 20.0, 'horizontal_flip': 0}
 
     Raises:
-        XaibenchError: one isn't, or ``none`` stands beside others.
+        XaibenchError: one is unknown or goes nowhere, or ``none`` stands beside others.
     """
-    if "none" in chosen and len(chosen) > 1:
-        raise XaibenchError(f"--augmentation {','.join(chosen)}: 'none' stands alone.")
-    for name in chosen:
-        if name not in (*AUGMENTATIONS, "none"):
-            raise XaibenchError(
-                f"--augmentation {','.join(chosen)}: there is no '{name}'"
-                f"{did_you_mean(name, AUGMENTATIONS)}; choose some of {', '.join(AUGMENTATIONS)}, "
-                "or none."
-            )
+    told = f"--augmentation {','.join(chosen)}"
+    if "none" in chosen:
+        if len(chosen) > 1:
+            raise XaibenchError(f"{told}: 'none' stands alone.")
+        return {}
+    return dict(_read_change(text, told) for text in chosen)
+
+
+def _read_change(text: str, told: str) -> tuple[str, float]:
+    name, _, given = text.partition(":")
+    if name not in EXTENTS:
+        raise XaibenchError(
+            f"{told}: there is no '{name}'{did_you_mean(name, EXTENTS)}; choose some of "
+            f"{', '.join(EXTENTS)}, or none."
+        )
+    if not given:
+        return name, EXTENTS[name]
+    highest = 180 if name == "rotation" else 1
+    try:
+        extent = float(given)
+    except ValueError:
+        extent = 0
+    if not EXTENTS[name] or not 0 < extent <= highest:
+        usage = f"a number above 0, at most {highest}" if EXTENTS[name] else "no number"
+        raise XaibenchError(f"{told}: '{name}' takes {usage}.")
+    return name, extent

@@ -26,7 +26,7 @@ from xaibench.diagnostics.subject import Subject, open_subject
 from xaibench.results.folder import DIAGNOSTICS_FILE, DIAGNOSTICS_PAGE_FILE, RUN_FILE
 from xaibench.results.plain import check_plain
 from xaibench.results.stored_run import options_of
-from xaibench.setup.options import listed
+from xaibench.setup.option_values import listed
 from xaibench.setup.selection import Selection, select
 
 _log = logging.getLogger(__name__)

@@ -8,10 +8,11 @@ from torch import Tensor
 from torch.optim import Adam
 from torch.optim.lr_scheduler import LinearLR
 
+from xaibench.core.batch import Batch
 from xaibench.core.data import Dataset
 from xaibench.core.fingerprints import code_of, fingerprint
 from xaibench.core.loading import Loaded, Loader
-from xaibench.core.model import Batch, Model
+from xaibench.core.model import Model
 from xaibench.core.passes.device import choose_device, place_images, place_model, set_up
 from xaibench.core.plugin import Bound
 from xaibench.core.progress import progress_bar

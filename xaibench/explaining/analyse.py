@@ -28,7 +28,8 @@ from xaibench.results.records import SCHEMA
 from xaibench.setup.cells import Ledger
 from xaibench.setup.earlier import renew_analysis
 from xaibench.setup.made_from import files_of
-from xaibench.setup.options import TRAINING, flag
+from xaibench.setup.option_values import flag
+from xaibench.setup.options import TRAINING
 from xaibench.setup.selection import Selection
 
 _log = logging.getLogger(__name__)

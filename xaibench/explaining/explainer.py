@@ -20,7 +20,7 @@ from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
 from xaibench.explaining.explain import TestBatch, ask, finish_maps, words_of
 from xaibench.explaining.inputs import check_images, check_words, find_targets, wrap
-from xaibench.setup.options import listed
+from xaibench.setup.option_values import listed
 
 _log = logging.getLogger(__name__)
 

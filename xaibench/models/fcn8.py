@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from xaibench.core.model import Batch, Model, Outputs
+from xaibench.core.batch import Batch
+from xaibench.core.model import Model, Outputs
 from xaibench.core.networks.backbone import build_network, cut_trunk, normalisation
 from xaibench.core.networks.stages import cut_stages
 from xaibench.core.registry import model

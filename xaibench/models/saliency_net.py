@@ -4,11 +4,12 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
+from xaibench.core.batch import Batch, accuracy, cross_entropy
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import resize
-from xaibench.core.model import Batch, Model, Outputs, cross_entropy, evaluating
-from xaibench.core.networks.backbone import build_network, cut_trunk, normalisation
+from xaibench.core.model import Outputs
 from xaibench.core.networks.losses import LOSSES
 from xaibench.core.networks.mask_heads import (
     Attention,
@@ -17,25 +18,29 @@ from xaibench.core.networks.mask_heads import (
     SaliencyDecoder,
     Upsampling,
 )
+from xaibench.core.networks.pyramid import Pyramid, SkipDecoder
+from xaibench.core.networks.trunk_classifier import (
+    TrunkClassifier,
+    about,
+    build_pyramid,
+    build_trunk,
+    two_layers,
+)
 from xaibench.core.registry import model
 
-_HIDDEN = 1024
-_DEFAULT_BLOCKS = {"spn": 5, "attention": 0, "attention2": 4, "rasaee": 4}
+_DEFAULT_BLOCKS = {"spn": 5, "attention": 0, "attention2": 4, "rasaee": 4, "unet": 0}
 
 
-class SaliencyNet(Model):
+class SaliencyNet(TrunkClassifier):
     """Two heads on one trunk: logits, and a saliency map that learns from masks."""
 
     def __init__(
         self, trunk: nn.Module, mask_head: nn.Module, *, channels: int, classes: int, loss: str,
         weight: float, **about: Any,
     ) -> None:  # fmt: skip
-        super().__init__(cam_layer="trunk", **about)
-        self.trunk, self.mask_head = trunk, mask_head
-        self.head = nn.Sequential(
-            nn.Linear(channels, _HIDDEN), nn.ReLU(inplace=True), nn.Linear(_HIDDEN, classes)
-        )
-        self.localization_loss, self.weight = LOSSES[loss], weight
+        super().__init__(trunk, two_layers(channels, classes), **about)
+        self.mask_head = mask_head
+        self.localization_loss, self.weight = loss, weight
 
     @property
     def abilities(self) -> frozenset[str]:
@@ -44,27 +49,33 @@ class SaliencyNet(Model):
 
     def outputs(self, images: Tensor, *, saliency: bool = False) -> Outputs:
         """Run the trunk once, and the heads that are asked for."""
-        activations = self.trunk(self.normalise(images))
+        pixels = self.normalise(images)
+        skips = isinstance(self.trunk, Pyramid)
+        levels = self.trunk.levels(pixels) if isinstance(self.trunk, Pyramid) else []
+        activations = levels[-1] if skips else self.trunk(pixels)
         attends = isinstance(self.mask_head, Attention)
         predicted = None
         if saliency or attends:
             # After training nothing is learned from the map, so that it needs no graph, except
             # where the logits depend on it.
             with torch.set_grad_enabled(torch.is_grad_enabled() and (self.training or attends)):
-                predicted = self._predict_saliency(activations, images)
+                predicted = self._predict_saliency(levels or [activations], images)
         if attends and predicted is not None:
             activations = activations * (1 + predicted[:, None])
-        return Outputs(self.head(activations.mean(dim=(2, 3))), predicted)
+        return Outputs(self.classify(activations), predicted)
 
-    def _predict_saliency(self, activations: Tensor, images: Tensor) -> Tensor:
+    def _predict_saliency(self, levels: list[Tensor], images: Tensor) -> Tensor:
         size = (images.shape[2], images.shape[3])
+        if isinstance(self.mask_head, SkipDecoder):
+            logits = functional.interpolate(self.mask_head(levels), size, mode="bilinear")
+            return logits[:, 0].sigmoid()
         sized = isinstance(self.mask_head, Rasaee)
-        predicted: Tensor = self.mask_head(activations, *([size] if sized else []))
+        predicted: Tensor = self.mask_head(levels[-1], *([size] if sized else []))
         return predicted
 
     def new_parameters(self) -> list[nn.Parameter]:
         """Return the parameters of both heads."""
-        return [*self.head.parameters(), *self.mask_head.parameters()]
+        return [*super().new_parameters(), *self.mask_head.parameters()]
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return cross-entropy + weight * localization, the latter over the masked images alone.
@@ -85,10 +96,15 @@ class SaliencyNet(Model):
             predicted = resize(outputs.saliency[seen].float(), size)
             truth = (batch.masks[seen] > 0).float()
             counted = None if batch.counted is None else batch.counted[seen]
-            losses = self.localization_loss(predicted, truth, counted)
-            localization = losses.sum() / batch.masks_counted
+            measure = LOSSES[self.localization_loss or batch.localization_loss]
+            localization = measure(predicted, truth, counted).sum() / batch.masks_counted
             total = classification + self.weight * localization
-        return {"loss": total, "cross_entropy": classification, "localization": localization}
+        return {
+            "loss": total,
+            "cross_entropy": classification,
+            "localization": localization,
+            "accuracy": accuracy(outputs.logits, batch),
+        }
 
 
 @model()
@@ -97,10 +113,12 @@ def saliency_net(
     weights: str,
     *,
     backbone: str = "resnet50",
-    mask_head: Literal["spn", "attention", "attention2", "rasaee"] = "spn",
+    mask_head: Literal["spn", "attention", "attention2", "rasaee", "unet"] = "spn",
     blocks: int = 0,
     upsampling: Upsampling = "bilinear",
-    loss: Literal["l1", "l2", "ssim", "bce", "dice"] = "bce",
+    loss: Literal[
+        "run", "l1", "l2", "ssim", "bce", "dice", "bce_dice", "focal", "tversky", "boundary"
+    ] = "run",
     weight: float = 1.0,
 ) -> SaliencyNet:
     """Build a backbone with a classification head (1024, K) and a saliency prediction network.
@@ -108,31 +126,32 @@ def saliency_net(
     Options:
         backbone: a convolutional network of torchvision (resnet18, mobilenet_v3_small, ...).
         mask_head: ``spn`` decodes up to the image's size; ``attention`` (channel mean, 1x1 conv,
-            activations * (1 + map)), ``attention2`` and ``rasaee`` are the published variants.
+            activations * (1 + map)), ``attention2`` and ``rasaee`` are the published variants;
+            ``unet`` joins the trunk's stages again, from stride 32 to 4.
         blocks: depth of the mask head; 0 takes its published depth (5, -, 4, 4).
         upsampling: how the SPN doubles its size.
-        loss: localization loss.
+        loss: localization loss; ``run``: that of ``--loss``.
         weight: of the localization loss beside the cross-entropy.
     """
     if blocks < 0 or weight < 0:
         raise XaibenchError("saliency_net: 'blocks' and 'weight' can't be negative.")
-    trunk = cut_trunk(build_network(backbone, classes, weights))
-    channels = _count_channels(trunk)
     depth = blocks or _DEFAULT_BLOCKS[mask_head]
+    trunk: nn.Module
     head: nn.Module
-    if mask_head == "spn":
-        head = SaliencyDecoder(channels, depth, upsampling)
-    elif mask_head == "attention":
-        head = Attention()
-    elif mask_head == "attention2":
-        head = DeepAttention(channels, depth)
+    if mask_head == "unet":
+        trunk, widths = build_pyramid(backbone, classes, weights)
+        channels, head = widths[-1], SkipDecoder(widths, 1)
     else:
-        head = Rasaee(channels, depth)
-    return SaliencyNet(trunk, head, channels=channels, classes=classes, loss=loss, weight=weight,
-                       supervision=None if weight else "labels", pretrained=weights != "none",
-                       **normalisation(backbone))  # fmt: skip
-
-
-def _count_channels(trunk: nn.Module) -> int:
-    with torch.no_grad(), evaluating(trunk):
-        return int(trunk(torch.zeros(1, 3, 96, 96)).shape[1])
+        trunk, channels = build_trunk(backbone, classes, weights)
+        if mask_head == "spn":
+            head = SaliencyDecoder(channels, depth, upsampling)
+        elif mask_head == "attention":
+            head = Attention()
+        elif mask_head == "attention2":
+            head = DeepAttention(channels, depth)
+        else:
+            head = Rasaee(channels, depth)
+    return SaliencyNet(
+        trunk, head, channels=channels, classes=classes, loss="" if loss == "run" else loss,
+        weight=weight, supervision=None if weight else "labels", **about(backbone, weights),
+    )  # fmt: skip

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 import torch
 
-from xaibench.core.model import Batch, Model
+from xaibench.core.batch import Batch
+from xaibench.core.model import Model
 from xaibench.core.passes.device import choose_device, mixed_precision, place_images, place_model
 from xaibench.running.plan import Plan
 from xaibench.setup.jobs import Step, Work

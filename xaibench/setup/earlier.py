@@ -17,6 +17,7 @@ from xaibench.core.plugin import Bound
 from xaibench.results.folder import MODEL_FILE
 from xaibench.results.integrity import read_record
 from xaibench.results.records import SCHEMA
+from xaibench.setup.options import TRAINING, RunOptions
 from xaibench.setup.selection import Selection
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _TRAINING = ("epochs", "learning_rate", "train_batch_size", "image_size", "optimizer", "schedule",
              "class_weighting", "augmentation", "replicas")  # fmt: skip
+# Options that there were none of: their defaults are what was done then.
+_ADDED = set(TRAINING) - set(_TRAINING)
 _TRAIN = tuple(f"pipeline/{name}" for name in ("train", "optimise", "supervision", "averages",
                                                "trained"))  # fmt: skip
 _EXPLAIN = ("pipeline/explain", "pipeline/walk")
@@ -44,6 +47,8 @@ class Earlier:
     def model(self) -> str:
         """Of the trained model."""
         ledger, options = self._ledger, self._selection.options
+        if any(getattr(options, name) != getattr(RunOptions, name) for name in _ADDED):
+            return ""
         weights = options.weights
         files = [Path(v) for v in ledger.model.options.values() if isinstance(v, str | Path) and v]
         return fingerprint(

@@ -16,8 +16,10 @@ from xaibench.setup.selection import Selection
 
 # The engine that each stage runs on, beside the plugin itself; what these import counts, too.
 SPLIT_CODE = ("core/splits",)
-TRAIN_CODE = ("training/train", "training/optimise", "training/supervision", "training/averages",
-              "training/trained", "setup/building", "training/replicas")  # fmt: skip
+TRAIN_CODE = (
+    *("training/train", "training/optimise", "training/supervision", "training/averages"),
+    *("training/moving_average", "training/trained", "setup/building", "training/replicas"),
+)
 EXPLAIN_CODE = ("explaining/explain", "explaining/walk")
 SCORE_CODE = ("explaining/evidence", "explaining/score", "explaining/tuning")
 _HASH = re.compile("[0-9a-f]{16,}")

@@ -1,18 +1,19 @@
 """Everything a run can be told, once: the command line, suites and Python all read it here."""
 
-from collections.abc import Iterable, Mapping
+import typing
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from math import inf
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 from xaibench.callbacks.find import check_callbacks
 from xaibench.core.errors import XaibenchError
 from xaibench.core.files import is_file
-from xaibench.core.recipe import AUGMENTATIONS, check_augmentation, read_schedule
-from xaibench.core.spec import split_list
+from xaibench.core.recipe import AUGMENTATIONS, EXTENTS, RECIPES, read_augmentation, read_schedule
 from xaibench.core.suggest import did_you_mean
 from xaibench.executors.find import EXECUTORS
+from xaibench.setup.option_values import convert_one, flag, listed
 
 
 def _option(default: Any, text: str) -> Any:
@@ -51,19 +52,40 @@ class RunOptions:
     seeds: tuple[int, ...] = _option((0,), "training seeds")
     train_fraction: float = _option(1.0, "share of the training images to learn from")
     mask_fraction: float = _option(0.25, "share of the training masks that may be seen")
+    recipe: Literal["published", "strong"] = _option(
+        "published", "a set of values for the options of training that aren't given"
+    )
     epochs: int = _option(40, "training epochs")
     learning_rate: float = _option(1e-4, "the optimiser's learning rate")
-    optimizer: Literal["adam", "sgd", "rmsprop"] = _option(
+    fresh_rate: float = _option(
+        10.0, "times the learning rate: that of new layers on pretrained networks"
+    )
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = _option(
         "adam", "what trains; sgd has momentum 0.9"
     )
+    weight_decay: float = _option(0.0, "the optimiser's weight decay")
     schedule: str = _option(
-        "constant", "of the learning rate: constant, step:EPOCHS:FACTOR or exponential:FACTOR"
+        "constant",
+        "of the learning rate: constant, one_cycle, cosine, step:EPOCHS:FACTOR or "
+        "exponential:FACTOR",
+    )
+    label_smoothing: float = _option(0.0, "share of a label that all classes have in common")
+    ema: float = _option(
+        0.0, "decay of the moving average of the weights, which is kept; 0: none is taken"
+    )
+    keep_epoch: Literal["best", "last"] = _option(
+        "best", "whose weights are kept: those of the lowest validation loss, or the last"
+    )
+    loss: Literal["bce", "dice", "bce_dice", "focal", "tversky", "boundary", "l1", "l2", "ssim"] = (
+        _option("bce", "localization loss of models that don't name their own")
     )
     class_weighting: Literal["none", "balanced"] = _option(
         "none", "balanced: an image counts 1 - (its class's share of the training images)"
     )
     augmentation: tuple[str, ...] = _option(
-        AUGMENTATIONS, "changes of training images: some of these, or none"
+        AUGMENTATIONS,
+        f"changes of training images: some of {', '.join(EXTENTS)}, with an extent where wanted "
+        "(rotation:20), or none",
     )
     train_batch_size: int = _option(16, "images in a training step")
     judge: str = _option(
@@ -123,19 +145,21 @@ class RunOptions:
 
 # What a trained network hangs on beside its data and its first weights.
 TRAINING = (
-    "epochs", "learning_rate", "train_batch_size", "image_size", "mask_resize", "optimizer",
-    "schedule", "class_weighting", "augmentation", "replicas",
+    "epochs", "learning_rate", "fresh_rate", "train_batch_size", "image_size", "mask_resize",
+    "optimizer", "weight_decay", "schedule", "label_smoothing", "ema", "keep_epoch", "loss",
+    "class_weighting", "augmentation", "replicas",
 )  # fmt: skip
-_KINDS = get_type_hints(RunOptions)
-_TRUTHS = {"true": True, "false": False}
-_WANTED = {"int": "a whole number", "float": "a number"}
+_KINDS = typing.get_type_hints(RunOptions)
 _LOWEST = {
     "split_seed": 0, "mask_fraction": 0, "train_fraction": 0, "epochs": 1, "train_batch_size":
     2, "image_size": 32, "batch_size": 1, "limit": 0, "replicas": 1, "workers": 0, "threads": 0,
-    "part_size": 1,
+    "part_size": 1, "fresh_rate": 0, "weight_decay": 0, "label_smoothing": 0, "ema": 0,
 }  # fmt: skip
 # Seeds as numpy takes them; a square of that side is 200 MB as numbers.
-_HIGHEST = {"mask_fraction": 1, "train_fraction": 1, "image_size": 4096, "split_seed": 2**32 - 1}
+_HIGHEST = {
+    "mask_fraction": 1, "train_fraction": 1, "image_size": 4096, "split_seed": 2**32 - 1,
+    "label_smoothing": 1, "ema": 0.9999, "fresh_rate": 1000, "weight_decay": 1,
+}  # fmt: skip
 
 
 def make_options(given: Mapping[str, Any], recipe: Mapping[str, Any]) -> RunOptions:
@@ -148,59 +172,19 @@ def make_options(given: Mapping[str, Any], recipe: Mapping[str, Any]) -> RunOpti
     for name in (*given, *recipe):
         if name not in known:
             raise XaibenchError(f"there is no option '{name}'{did_you_mean(name, known)}.")
-    merged = {**recipe, **{name: value for name, value in given.items() if value is not None}}
+    told = {name: value for name, value in given.items() if value is not None}
+    merged = {**RECIPES.get(str(told.get("recipe")), {}), **recipe, **told}
     options = RunOptions(**{name: _convert(name, value) for name, value in merged.items()})
     _check(options)
     return options
 
 
-def flag(name: str) -> str:
-    """Return an option as the command line has it.
-
-    >>> flag("image_size")
-    '--image-size'
-    """
-    return "--" + name.replace("_", "-")
-
-
-def listed(value: Any) -> list[Any]:
-    """Return the parts of a list option, however it was given: text, a list or a single value."""
-    if isinstance(value, str):
-        return split_list(value)
-    return list(value) if isinstance(value, Iterable) else [value]
-
-
 def _convert(name: str, value: Any) -> Any:
     kind = _KINDS[name]
-    if get_origin(kind) is tuple:
-        inner = get_args(kind)[0]
-        return tuple(_plain(name, part, inner) for part in listed(value))
-    return _plain(name, value, kind)
-
-
-def _plain(name: str, value: Any, kind: Any) -> Any:
-    if get_origin(kind) is Literal:
-        choices = get_args(kind)
-        if value not in choices:
-            raise XaibenchError(f"{flag(name)} {value}: choose one of {', '.join(choices)}.")
-        return value
-    if kind is bool:
-        if str(value).lower() not in _TRUTHS:
-            raise XaibenchError(f"{flag(name)} {value}: choose true or false.")
-        return _TRUTHS[str(value).lower()]
-    if kind is str:
-        if "\0" in str(value) or isinstance(value, list | dict | tuple | bool):
-            raise XaibenchError(f"{flag(name)} {value!r}: not a text that names anything.")
-        return str(value)
-    try:
-        converted = kind(value)
-    except (TypeError, ValueError, OverflowError):
-        converted = None
-    # int() would cut 2.5 to 2, and take true for 1.
-    rounded = not isinstance(value, str) and converted != value
-    if converted is None or rounded or isinstance(value, bool):
-        raise XaibenchError(f"{flag(name)} {value}: not {_WANTED[kind.__name__]}.")
-    return converted
+    if typing.get_origin(kind) is tuple:
+        inner = typing.get_args(kind)[0]
+        return tuple(convert_one(name, part, inner) for part in listed(value))
+    return convert_one(name, value, kind)
 
 
 def _check_ranges(options: RunOptions) -> None:
@@ -220,7 +204,7 @@ def _check(options: RunOptions) -> None:
     if options.train_fraction == 0:
         raise XaibenchError("--train-fraction 0: something must be left to learn from.")
     read_schedule(options.schedule)
-    check_augmentation(options.augmentation)
+    read_augmentation(options.augmentation)
     EXECUTORS.check(options.executor)
     check_callbacks(options.callbacks)
     if not 0 < options.learning_rate < inf:

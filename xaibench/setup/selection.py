@@ -25,7 +25,8 @@ from xaibench.core.store import folder_name
 from xaibench.results.folder import Layout
 from xaibench.results.splits import find_stored
 from xaibench.setup.building import About, ModelWords, build_model
-from xaibench.setup.options import RunOptions, listed, make_options
+from xaibench.setup.option_values import listed
+from xaibench.setup.options import RunOptions, make_options
 
 
 class Selection:

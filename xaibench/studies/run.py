@@ -19,7 +19,7 @@ from xaibench.running.estimate import estimate_seconds, passes_of_all
 from xaibench.running.plan import Plan, make_plan
 from xaibench.running.run import run_plan
 from xaibench.running.tasks import tasks_of
-from xaibench.setup.options import flag
+from xaibench.setup.option_values import flag
 from xaibench.setup.selection import Selection, select
 from xaibench.studies import dataset_size, filters, loss, mask_fraction
 from xaibench.studies.design import Design, Point, Study

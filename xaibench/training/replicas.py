@@ -20,7 +20,8 @@ from xaibench.results.folder import HISTORY_FILE
 from xaibench.setup.cells import Ledger
 from xaibench.setup.options import RunOptions
 from xaibench.setup.selection import Selection
-from xaibench.training.train import Trainer, summarise
+from xaibench.training.history import summarise
+from xaibench.training.train import Trainer
 
 _LOOK_SECONDS = 0.5
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from xaibench.core.batch import Batch
 from xaibench.core.errors import XaibenchError
-from xaibench.core.model import Batch, Model
+from xaibench.core.model import Model
 from xaibench.core.splits import Split
 from xaibench.core.supervision import Supervision
 

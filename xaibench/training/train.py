@@ -1,34 +1,35 @@
 """Training: the recipe of the study, for any model that has a loss."""
 
-import io
 import json
 import logging
+import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
 import torch
 from torch import Tensor, nn
 
 from xaibench.core.augment import augment
+from xaibench.core.batch import Batch, accuracy
 from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.loading import Loader
-from xaibench.core.model import Batch, Model
+from xaibench.core.model import Model
 from xaibench.core.passes.device import mixed_precision, place_images, place_model
 from xaibench.core.progress import progress_bar
 from xaibench.core.seeds import seed_of
 from xaibench.core.splits import Split
-from xaibench.core.store import write_with
 from xaibench.core.supervision import Supervision
 from xaibench.results.folder import CHECKPOINT_FILE, HISTORY_FILE
-from xaibench.results.sealed import DamagedError, read_sealed, write_sealed
+from xaibench.results.sealed import write_sealed
 from xaibench.setup.options import RunOptions
 from xaibench.training.averages import Averages
-from xaibench.training.optimise import make_optimiser, make_schedule
+from xaibench.training.checkpoint import pack, read_checkpoint
+from xaibench.training.history import summarise, write_history
+from xaibench.training.moving_average import MovingAverage
+from xaibench.training.optimise import LearningRate, make_optimiser
 from xaibench.training.supervision import WatchedBatch, learned_from, masks_for, weigh_classes
 
 _log = logging.getLogger(__name__)
@@ -64,8 +65,14 @@ class Trainer:
         self.step_model: nn.Module = _Loss(model)
         if options.replicas > 1:
             self.step_model = nn.parallel.DistributedDataParallel(self.step_model)
-        self.optimizer = make_optimiser(options.optimizer, model, options.learning_rate)
-        self.schedule = make_schedule(options.schedule, self.optimizer)
+        self.optimizer = make_optimiser(
+            options.optimizer, model, options.learning_rate,
+            fresh_rate=options.fresh_rate, weight_decay=options.weight_decay,
+        )  # fmt: skip
+        self.schedule = LearningRate(
+            options.schedule, self.optimizer, epochs=options.epochs, steps=len(self._chunks(0))
+        )
+        self.average = MovingAverage(model, options.ema) if options.ema else None
         self.class_weights: Tensor | None = None
         if options.class_weighting == "balanced":
             self.class_weights = weigh_classes(split, loader.classes).to(device)
@@ -76,7 +83,8 @@ class Trainer:
     def train(self, folder: Path, fingerprint: str, title: str) -> list[dict[str, float]]:
         """Train to the last epoch, going on from a checkpoint of the same fingerprint.
 
-        The model ends with the weights of the epoch whose validation loss is lowest.
+        The model ends with the weights of the last epoch, or of the one whose validation loss is
+        lowest, as ``--keep-epoch`` says; with ``--ema`` these are averages.
         """
         checkpoint = folder / CHECKPOINT_FILE
         self._resume(checkpoint, fingerprint)
@@ -98,6 +106,11 @@ class Trainer:
         return self.state.history
 
     @property
+    def result(self) -> Model:
+        """The model as it would be kept: with ``--ema`` the average."""
+        return self.average.model if self.average else self.model
+
+    @property
     def supervision(self) -> Supervision:
         """What it has learned from, so far."""
         return learned_from(self.model, self.split, self.read, self.options.mask_fraction)
@@ -113,30 +126,42 @@ class Trainer:
                 losses = self.step_model(batch)
             losses["loss"].backward()
             self.optimizer.step()
+            self.schedule.after_step()
+            if self.average:
+                self.average.take(self.model)
             trained.add(losses, len(batch.images))
-        self.schedule.step()
+        self.schedule.after_epoch()
         row = {"epoch": epoch + 1, **trained.result("train_"), **self._validate()}
         row["seconds"] = round(time.perf_counter() - started, 3)
         self.state.history.append(row)
-        if row["validation_loss"] < self.state.best_loss:
+        finite = math.isfinite(row["validation_loss"])
+        last = finite and self.options.keep_epoch == "last"
+        if last or row["validation_loss"] < self.state.best_loss:
             self.state.best_loss = row["validation_loss"]
-            weights = self.model.state_dict()
+            weights = self.result.state_dict()
             self.state.best_model = {k: v.detach().cpu().clone() for k, v in weights.items()}
         return row
 
-    def _batches(self, epoch: int) -> Iterator[Batch]:
+    def _chunks(self, epoch: int) -> list[list[Sample]]:
+        """Return the training images of an epoch's steps."""
         samples = sorted(self.split.train, key=lambda s: seed_of(self.seed, epoch, s.id))
-        size, replicas = self.options.train_batch_size, self.options.replicas
+        size = self.options.train_batch_size
         chunks = [samples[i : i + size] for i in range(0, len(samples), size)]
         # Batch norm can't learn from a last batch of one image a process.
-        if len(chunks) > 1 and len(chunks[-1]) < _SMALLEST_SHARE * replicas:
+        if len(chunks) > 1 and len(chunks[-1]) < _SMALLEST_SHARE * self.options.replicas:
             chunks.pop()
+        return chunks
+
+    def _batches(self, epoch: int) -> Iterator[Batch]:
+        chunks, replicas = self._chunks(epoch), self.options.replicas
         shares = (chunk[self.rank :: replicas] for chunk in chunks)
         for chunk, loaded in zip(chunks, self.loader.stream(shares), strict=True):
             images, masks = place_images(loaded.images, self.device), loaded.masks.to(self.device)
             seeds = [seed_of(self.seed, epoch, "augment", s.id) for s in loaded.samples]
             images, masks = augment(images, masks, seeds, self.options.augmentation)
-            yield self._batch(loaded.samples, images, masks, whole=chunk, replicas=replicas)
+            batch = self._batch(loaded.samples, images, masks, whole=chunk, replicas=replicas)
+            batch.label_smoothing = self.options.label_smoothing
+            yield batch
 
     def _batch(
         self, samples: Sequence[Sample], images: Tensor, masks: Tensor, *,
@@ -151,6 +176,7 @@ class Trainer:
             images_counted=len(whole) / replicas,
             masks_counted=max(sum(s.id in seen for s in whole), 1) / replicas,
             class_weights=self.class_weights,
+            localization_loss=self.options.loss,
             read=self.read,
         )
 
@@ -159,20 +185,18 @@ class Trainer:
 
         Models that don't classify have no accuracy.
         """
-        self.model.eval()
-        total, right, samples = Averages(), 0, self.split.validation
+        model, total = self.result.eval(), Averages()
         with torch.inference_mode():
-            for loaded in self.loader.batches(samples, self.options.train_batch_size):
+            for loaded in self.loader.batches(self.split.validation, self.options.train_batch_size):
                 images = place_images(loaded.images, self.device)
                 masks = loaded.masks.to(self.device)
                 mine = loaded.samples
                 batch = self._batch(mine, images, masks, whole=mine, replicas=1)
-                total.add(self.model.loss(batch), len(mine))
-                if self.model.classifies:
-                    predicted = self.model(images).argmax(dim=1).tolist()
-                    right += sum(k == s.label for k, s in zip(predicted, mine, strict=True))
-        accuracy = {"validation_accuracy": right / len(samples)} if self.model.classifies else {}
-        return {**total.result("validation_"), **accuracy}
+                losses = model.loss(batch)
+                if model.classifies and "accuracy" not in losses:  # a plugin's own loss
+                    losses["accuracy"] = accuracy(model(images), batch)
+                total.add(losses, len(mine))
+        return total.result("validation_")
 
     def _save(self, path: Path, fingerprint: str) -> None:
         content = {
@@ -180,6 +204,7 @@ class Trainer:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
+            "average": self.average.state_dict() if self.average else None,
             "history": json.dumps(self.state.history),
             "best_loss": self.state.best_loss,
             "best_model": self.state.best_model,
@@ -188,12 +213,14 @@ class Trainer:
         write_sealed(path, pack(content))
 
     def _resume(self, path: Path, fingerprint: str) -> None:
-        content = _read_checkpoint(path)
+        content = read_checkpoint(path)
         if content.get("fingerprint") != fingerprint:
             return
         self.model.load_state_dict(content["model"])
         self.optimizer.load_state_dict(content["optimizer"])
         self.schedule.load_state_dict(content["schedule"])
+        if self.average:
+            self.average.load_state_dict(content["average"])
         self.read.update(content["read"])
         self.state = _State(
             json.loads(content["history"]), content["best_loss"], content["best_model"]
@@ -209,38 +236,3 @@ class _Loss(nn.Module):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         return self.model.loss(batch)
-
-
-def pack(content: Mapping[str, Any]) -> bytes:
-    """Return what `torch.load` reads; written by torch itself, a full disk is no `OSError`."""
-    packed = io.BytesIO()
-    torch.save(content, packed)
-    return packed.getvalue()
-
-
-def write_history(path: Path, history: list[dict[str, float]]) -> None:
-    """Write one row for each epoch."""
-    write_with(path, lambda file: pd.DataFrame(history).to_csv(file, index=False))
-
-
-def _read_checkpoint(path: Path) -> dict[str, Any]:
-    try:
-        packed = io.BytesIO(read_sealed(path))
-    except FileNotFoundError:
-        return {}
-    except DamagedError:
-        _log.warning("%s is damaged: training starts anew", path)
-        return {}
-    try:
-        content: dict[str, Any] = torch.load(packed, map_location="cpu", weights_only=True)
-    except Exception:  # sealed, but by another version, or by nobody that we trust
-        _log.warning("%s can't be read: training starts anew", path)
-        return {}
-    return content
-
-
-def summarise(row: Mapping[str, float]) -> str:
-    """Return what an epoch came to, in a line."""
-    accuracy = row.get("validation_accuracy")
-    losses = f"loss {row['train_loss']:.3f}, validation loss {row['validation_loss']:.3f}"
-    return losses if accuracy is None else f"{losses}, accuracy {accuracy:.3f}"

@@ -24,8 +24,9 @@ from xaibench.results.integrity import write_record
 from xaibench.results.records import SCHEMA
 from xaibench.setup.cells import Ledger
 from xaibench.setup.provenance import made_by
+from xaibench.training.checkpoint import pack
 from xaibench.training.replicas import train_on_replicas
-from xaibench.training.train import Trainer, pack
+from xaibench.training.train import Trainer
 
 _log = logging.getLogger(__name__)
 

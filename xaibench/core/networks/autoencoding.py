@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from xaibench.core.batch import Batch
 from xaibench.core.errors import XaibenchError
-from xaibench.core.model import Batch, Model, Outputs, evaluating
+from xaibench.core.model import Model, Outputs, evaluating
 from xaibench.core.suggest import did_you_mean
 
 

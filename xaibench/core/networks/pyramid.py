@@ -1,0 +1,66 @@
+"""A trunk in stages, and the decoder that joins them again: what sees coarse and fine at once."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+_WIDEST, _NARROWEST = 96, 32
+
+
+class Pyramid(nn.Sequential):
+    """A trunk cut where its resolution changes; called as a whole it gives the last activations."""
+
+    def levels(self, images: Tensor) -> list[Tensor]:
+        """Return what each stage gives, the finest first."""
+        found = []
+        activations = images
+        for stage in self:
+            activations = stage(activations)
+            found.append(activations)
+        return found
+
+
+class SkipDecoder(nn.Module):
+    """Doubles the resolution level by level, and joins what the trunk saw there.
+
+    Each block enlarges bilinearly to the next finer level, joins both and has twice [3x3 conv,
+    batch norm, ReLU]; 96 channels become 48, then 32. A 1x1 conv ends it. ronneberger2015unet, with
+    narrower blocks, as a pretrained trunk does most of the work.
+
+    Args:
+        channels: of the trunk's levels, the finest first.
+        outputs: channels that come out.
+    """
+
+    def __init__(self, channels: Sequence[int], outputs: int) -> None:
+        super().__init__()
+        coarsest, *finer = reversed(channels)
+        widths = [max(_WIDEST // 2**depth, _NARROWEST) for depth in range(len(finer))]
+        self.blocks = nn.ModuleList(
+            _block(before + skip, width)
+            for (before, width), skip in zip(pairwise([coarsest, *widths]), finer, strict=True)
+        )
+        self.last = nn.Conv2d(widths[-1] if widths else coarsest, outputs, kernel_size=1)
+
+    def forward(self, levels: Sequence[Tensor]) -> Tensor:
+        """Return logits ``(B, outputs, h, w)`` at the finest level."""
+        joined, *finer = reversed(levels)
+        for block, level in zip(self.blocks, finer, strict=True):
+            enlarged = functional.interpolate(joined, level.shape[2:], mode="bilinear")
+            joined = block(torch.cat([enlarged, level], dim=1))
+        logits: Tensor = self.last(joined)
+        return logits
+
+
+def _block(channels: int, width: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for before in (channels, width):
+        layers += [
+            nn.Conv2d(before, width, kernel_size=3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+        ]
+    return nn.Sequential(*layers)

@@ -1,0 +1,77 @@
+"""A trunk, global average pooling and a head: what learned and guided saliency is built on."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from xaibench.core.model import Model, Outputs, evaluating
+from xaibench.core.networks.backbone import build_network, cut_trunk, normalisation
+from xaibench.core.networks.pyramid import Pyramid
+from xaibench.core.networks.stages import cut_stages
+
+_HIDDEN = 1024
+_LOOK = 96
+# Strides 4, 8, 16 and 32 of most trunks.
+_LEVELS = 4
+
+
+class TrunkClassifier(Model):
+    """Logits of a head on the trunk's activations, averaged over positions.
+
+    Attributes:
+        trunk: normalised images -> activations ``(B, D, h, w)``; what CAM methods read.
+        head: averages ``(B, D)`` -> logits ``(B, K)``.
+    """
+
+    def __init__(self, trunk: nn.Module, head: nn.Module, **about: Any) -> None:
+        # A pyramid may be run stage by stage; its last one gives the same activations.
+        layer = f"trunk.{len(trunk) - 1}" if isinstance(trunk, Pyramid) else "trunk"
+        super().__init__(cam_layer=layer, **about)
+        self.trunk, self.head = trunk, head
+
+    def outputs(self, images: Tensor, *, saliency: bool = False) -> Outputs:  # noqa: ARG002
+        """Run trunk and head."""
+        return Outputs(self.classify(self.trunk(self.normalise(images))))
+
+    def classify(self, activations: Tensor) -> Tensor:
+        """Return the logits that belong to the trunk's activations."""
+        logits: Tensor = self.head(activations.mean(dim=(2, 3)))
+        return logits
+
+    def new_parameters(self) -> list[nn.Parameter]:
+        """Return the head's parameters."""
+        return list(self.head.parameters())
+
+
+def two_layers(channels: int, classes: int) -> nn.Sequential:
+    """Return the saliency-aware network's head: a fresh layer of 1024, ReLU, and the last one."""
+    return nn.Sequential(
+        nn.Linear(channels, _HIDDEN), nn.ReLU(inplace=True), nn.Linear(_HIDDEN, classes)
+    )
+
+
+def build_trunk(backbone: str, classes: int, weights: str) -> tuple[nn.Sequential, int]:
+    """Return a network's trunk and the number of its channels.
+
+    Raises:
+        XaibenchError: there is no such network, it can't be cut, or its weights can't be had.
+    """
+    trunk = cut_trunk(build_network(backbone, classes, weights))
+    with torch.no_grad(), evaluating(trunk):
+        return trunk, int(trunk(torch.zeros(1, 3, _LOOK, _LOOK)).shape[1])
+
+
+def build_pyramid(backbone: str, classes: int, weights: str) -> tuple[Pyramid, list[int]]:
+    """Return a network's trunk in stages, the finest first, and the channels of each.
+
+    Raises:
+        XaibenchError: as `build_trunk`.
+    """
+    stages, channels = cut_stages(cut_trunk(build_network(backbone, classes, weights)), _LEVELS)
+    return Pyramid(*stages), channels
+
+
+def about(backbone: str, weights: str) -> dict[str, Any]:
+    """Return normalisation, and whether the backbone was trained before: words of `Model`."""
+    return {"pretrained": weights != "none", **normalisation(backbone)}
