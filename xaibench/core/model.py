@@ -46,12 +46,14 @@ class Model(nn.Module):
         pretrained: all but the `new_parameters` were learned before; these then learn faster.
         classifies: it has logits; other models are judged by one that has.
         all_masks: it learns from all training masks, whatever the budget: an upper bound.
+        boxes_only: where masks may be seen, it is handed the boxes around their regions.
         output_form: how its numbers are read, and `class_count` K: found by `passes.acceptance`.
         supervision: what it declares to have learned from; None leaves it to the training's record.
     """
 
     classifies = True
     all_masks = False
+    boxes_only = False
     output_form: OutputForm | None = None
     class_count: int | None = None
 

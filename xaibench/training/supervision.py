@@ -1,11 +1,15 @@
 """What a model may learn from: the masks that it sees, and how much an image of a class counts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
+from scipy import ndimage
 from torch import Tensor
 
 from xaibench.core.batch import Batch
+from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model
 from xaibench.core.splits import Split
@@ -37,6 +41,27 @@ def masks_for(model: Model, split: Split) -> frozenset[str]:
     return seen
 
 
+def visible(
+    masks: Tensor, samples: Sequence[Sample], seen: frozenset[str], *, boxes_only: bool
+) -> Tensor:
+    """Return what a model is handed of the masks ``(B, H, W)``: nothing of those it may not see.
+
+    Args:
+        masks: int8 grades.
+        samples: whose they are.
+        seen: ids of those whose masks may be seen.
+        boxes_only: of these it is handed the filled boxes around their regions.
+    """
+    shown = torch.tensor([sample.id in seen for sample in samples])
+    handed = masks * shown[:, None, None]
+    if boxes_only:
+        for mask in handed.numpy():
+            regions, _ = ndimage.label(mask > 0, np.ones((3, 3)))
+            for box in ndimage.find_objects(regions):
+                mask[box] = np.maximum(mask[box], 1)
+    return handed
+
+
 @dataclass
 class WatchedBatch(Batch):
     """A batch that notes which annotation the loss reads; masks only where one may be seen."""
@@ -65,6 +90,7 @@ def learned_from(model: Model, split: Split, read: set[str], mask_fraction: floa
         return Supervision("labels" if "labels" in read else "none")
     seen = masks_for(model, split)
     drawn = any(s.masks for s in (*split.train, *split.validation) if s.id in seen)
+    drawn = drawn and not model.boxes_only
     return Supervision("masks" if drawn else "boxes", 1.0 if model.all_masks else mask_fraction)
 
 

@@ -15,7 +15,7 @@ from xaibench.core.augment import augment
 from xaibench.core.batch import Batch, accuracy
 from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
-from xaibench.core.loading import Loader
+from xaibench.core.loading import Loaded, Loader
 from xaibench.core.model import Model
 from xaibench.core.passes.device import mixed_precision, place_images, place_model
 from xaibench.core.progress import progress_bar
@@ -30,7 +30,13 @@ from xaibench.training.checkpoint import pack, read_checkpoint
 from xaibench.training.history import summarise, write_history
 from xaibench.training.moving_average import MovingAverage
 from xaibench.training.optimise import LearningRate, make_optimiser
-from xaibench.training.supervision import WatchedBatch, learned_from, masks_for, weigh_classes
+from xaibench.training.supervision import (
+    WatchedBatch,
+    learned_from,
+    masks_for,
+    visible,
+    weigh_classes,
+)
 
 _log = logging.getLogger(__name__)
 _SMALLEST_SHARE = 2
@@ -156,12 +162,17 @@ class Trainer:
         chunks, replicas = self._chunks(epoch), self.options.replicas
         shares = (chunk[self.rank :: replicas] for chunk in chunks)
         for chunk, loaded in zip(chunks, self.loader.stream(shares), strict=True):
-            images, masks = place_images(loaded.images, self.device), loaded.masks.to(self.device)
+            images, masks = place_images(loaded.images, self.device), self._masks(loaded)
             seeds = [seed_of(self.seed, epoch, "augment", s.id) for s in loaded.samples]
             images, masks = augment(images, masks, seeds, self.options.augmentation)
             batch = self._batch(loaded.samples, images, masks, whole=chunk, replicas=replicas)
             batch.label_smoothing = self.options.label_smoothing
             yield batch
+
+    def _masks(self, loaded: Loaded) -> Tensor:
+        boxes_only = self.model.boxes_only
+        masks = visible(loaded.masks, loaded.samples, self.seen, boxes_only=boxes_only)
+        return masks.to(self.device)
 
     def _batch(
         self, samples: Sequence[Sample], images: Tensor, masks: Tensor, *,
@@ -189,7 +200,7 @@ class Trainer:
         with torch.inference_mode():
             for loaded in self.loader.batches(self.split.validation, self.options.train_batch_size):
                 images = place_images(loaded.images, self.device)
-                masks = loaded.masks.to(self.device)
+                masks = self._masks(loaded)
                 mine = loaded.samples
                 batch = self._batch(mine, images, masks, whole=mine, replicas=1)
                 losses = model.loss(batch)

@@ -1,0 +1,103 @@
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+from training_data import NAMES, batch_of, gradients
+
+from xaibench.core.batch import cross_entropy
+from xaibench.core.errors import XaibenchError
+from xaibench.core.networks.guidance import GUIDANCE
+from xaibench.models.guided import Guided, guided
+
+CLASSES, CHANNELS = len(NAMES), 6
+
+
+def build(loss="energy", *, weight=1.0, boxes_only=False):
+    torch.manual_seed(0)
+    trunk = nn.Sequential(
+        nn.Conv2d(3, 4, 3, stride=2, padding=1), nn.ReLU(),
+        nn.Conv2d(4, CHANNELS, 3, stride=2, padding=1), nn.ReLU(),
+    )  # fmt: skip
+    model = Guided(trunk, channels=CHANNELS, classes=CLASSES, guidance=loss, weight=weight,
+                   boxes_only=boxes_only)  # fmt: skip
+    model.head.weight.data.abs_()
+    return model
+
+
+def by_hand(loss, cam, marked):
+    """Return a guidance of one map, cell by cell."""
+    cells = [(float(a), float(m)) for a, m in zip(cam.flatten(), marked.flatten(), strict=True)]
+    top = max(a for a, _ in cells)
+    if loss == "energy":
+        return 1 - sum(a * m for a, m in cells) / sum(a for a, _ in cells)
+    if loss == "rrr":
+        return sum((a / top * (1 - m)) ** 2 for a, m in cells)
+    if loss == "l1":
+        return sum(abs(a / top - m) for a, m in cells) / len(cells)
+    if loss == "dice":
+        both = 2 * sum(a / top * m for a, m in cells) + 1
+        return 1 - both / (sum(a / top + m for a, m in cells) + 1)
+    logs = [-m * float(torch.tensor(max(a / top, 1e-6)).log()) for a, m in cells]
+    return sum(logs) / sum(m for _, m in cells)
+
+
+def cams(model, batch):
+    """Return Grad-CAM's positive map of each image by autograd."""
+    activations = model.trunk(model.normalise(batch.images)).detach().requires_grad_()
+    logits = model.classify(activations)
+    logits.gather(1, batch.labels[:, None]).sum().backward()
+    weights = activations.grad.sum(dim=(2, 3))
+    return (weights[:, :, None, None] * activations).sum(dim=1).relu().detach()
+
+
+@pytest.mark.parametrize("loss", GUIDANCE)
+def test_the_loss_adds_what_the_maps_of_seen_images_cost(loss):
+    model, batch = build(loss, weight=0.3), batch_of([True, False, True])
+    marked = (batch.masks > 0).float()
+    # Cells of 4 x 4 pixels.
+    shares = marked.reshape(3, 10, 4, 14, 4).mean(dim=(2, 4))
+    maps = cams(model, batch)
+    cost = sum(by_hand(loss, maps[row], shares[row]) for row in (0, 2)) / 2
+    logits = model.outputs(batch.images).logits
+    found = model.loss(batch)
+    torch.testing.assert_close(found["guidance"].item(), cost, rtol=1e-4, atol=1e-5)
+    expected = cross_entropy(logits, batch) + 0.3 * cost
+    torch.testing.assert_close(found["loss"], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_mining_asks_that_nothing_is_left_without_what_the_map_shows():
+    model, batch = build("gain"), batch_of([False, True])
+    maps = cams(model, batch)
+    relative = maps / maps.amax(dim=(1, 2), keepdim=True)
+    enlarged = functional.interpolate(relative[:, None], (40, 56), mode="bilinear")
+    rest = batch.images * (1 - (10 * (enlarged - 0.5)).sigmoid())
+    confidences = model.outputs(rest).logits.softmax(dim=1)
+    sure = sum(confidences[row, batch.labels[row]] for row in range(2)) / 2
+    shares = functional.avg_pool2d((batch.masks[1:] > 0).float(), 4)
+    squares = (relative[1:] - shares).square().mean()
+    torch.testing.assert_close(model.loss(batch)["guidance"], sure + 10 * squares)
+
+
+@pytest.mark.parametrize("loss", GUIDANCE)
+def test_without_a_seen_mask_labels_alone_teach(loss):
+    model, batch = build(loss), batch_of([False, False])
+    first = gradients(model, batch)
+    assert torch.isnan(model.loss(batch)["guidance"])
+    model.zero_grad()
+    cross_entropy(model.outputs(batch.images).logits, batch).backward()
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(first[name], parameter.grad)
+
+
+@pytest.mark.parametrize("loss", [*GUIDANCE, "gain"])
+def test_an_empty_mask_guides_nothing_and_gradients_stay_finite(loss):
+    model, batch = build(loss), batch_of([True, True])
+    batch.masks[0] = 0
+    assert all(each.isfinite().all() for each in gradients(model, batch).values())
+    model.head.weight.data.fill_(-1)  # no positive evidence anywhere
+    assert all(each.isfinite().all() for each in gradients(model, batch).values())
+
+
+def test_a_negative_weight_is_refused():
+    with pytest.raises(XaibenchError, match="'weight' can't be negative"):
+        guided(2, "none", backbone="resnet18", weight=-1)

@@ -1,0 +1,106 @@
+"""A classifier whose own map takes part in the loss: it is to lie on what is marked."""
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from xaibench.core.batch import Batch, accuracy, cross_entropy
+from xaibench.core.errors import XaibenchError
+from xaibench.core.networks.guidance import GUIDANCE
+from xaibench.core.networks.trunk_classifier import TrunkClassifier, about, build_trunk
+from xaibench.core.registry import model
+
+# Attention mining, as its authors set it: how sharply and where the map is cut, and what the square
+# of its difference to the mask weighs.
+_STEEPNESS, _CUT, _MASKS_WEIGH = 10.0, 0.5, 10.0
+_NOTHING = 1e-6
+
+
+class Guided(TrunkClassifier):
+    """A trunk, average pooling and one linear layer, so that CAM is Grad-CAM's map."""
+
+    def __init__(
+        self, trunk: nn.Module, *, channels: int, classes: int, guidance: str, weight: float,
+        boxes_only: bool, **options: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(trunk, nn.Linear(channels, classes), **options)
+        self.guidance, self.weight, self.boxes_only = guidance, weight, boxes_only
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Return cross-entropy + weight * guidance, the latter over images with marked pixels.
+
+        Without any, guidance is NaN and no part of the loss.
+        """
+        activations = self.trunk(self.normalise(batch.images))
+        logits = self.classify(activations)
+        classification = cross_entropy(logits, batch)
+        guidance = self._guide(activations, batch)
+        total = classification + (0 if guidance is None else self.weight * guidance)
+        return {
+            "loss": total,
+            "cross_entropy": classification,
+            "guidance": torch.full_like(total, torch.nan) if guidance is None else guidance,
+            "accuracy": accuracy(logits, batch),
+        }
+
+    def _guide(self, activations: Tensor, batch: Batch) -> Tensor | None:
+        weights = self.head.weight[batch.labels]  # type: ignore[index]
+        cam = torch.einsum("bdhw,bd->bhw", activations, weights).relu()
+        marked = (batch.masks > 0).float()
+        # Cells of the map are larger than pixels: what share of each is marked.
+        shares = functional.adaptive_avg_pool2d(marked[:, None], cam.shape[1:])[:, 0]
+        seen = batch.masked & shares.flatten(1).any(dim=1)
+        if self.guidance == "gain":
+            return self._mine(cam, shares, seen, batch)
+        if not seen.any():
+            return None
+        return GUIDANCE[self.guidance](cam[seen], shares[seen]).sum() / batch.masks_counted
+
+    def _mine(self, cam: Tensor, shares: Tensor, seen: Tensor, batch: Batch) -> Tensor:
+        """Return how sure of the class the network is without what its map shows (li2018gain).
+
+        Of all images; with masks, ten times the map's squared difference to them is added.
+        """
+        relative = cam / cam.amax(dim=(1, 2), keepdim=True).clamp(min=_NOTHING)
+        size = (batch.images.shape[2], batch.images.shape[3])
+        enlarged = functional.interpolate(relative[:, None], size, mode="bilinear")
+        shown = torch.sigmoid(_STEEPNESS * (enlarged - _CUT))
+        rest = self.trunk(self.normalise(batch.images * (1 - shown)))
+        sure = self.classify(rest).softmax(dim=1).take_along_dim(batch.labels[:, None], dim=1)
+        mined = sure.sum() / batch.images_counted
+        if not seen.any():
+            return mined
+        squares = (relative[seen] - shares[seen]).square().mean(dim=(1, 2))
+        return mined + _MASKS_WEIGH * squares.sum() / batch.masks_counted
+
+
+@model(paper="rao2023guidance")
+def guided(
+    classes: int,
+    weights: str,
+    *,
+    backbone: str = "resnet50",
+    loss: Literal["energy", "rrr", "l1", "dice", "ppce", "gain"] = "energy",
+    weight: float = 1.0,
+    by: Literal["masks", "boxes"] = "masks",
+) -> Guided:
+    """Build a backbone with one linear layer whose Grad-CAM learns to lie on what is marked.
+
+    Options:
+        backbone: a convolutional network of torchvision (resnet18, mobilenet_v3_small, ...).
+        loss: how far the map is off: ``energy`` outside, ``rrr`` squares outside, ``l1`` and
+            ``dice`` differences to the mask, ``ppce`` what is missing inside; ``gain`` asks, too,
+            that nothing be recognised without what the map shows.
+        weight: of this loss beside the cross-entropy.
+        by: what it may read where masks are seen: their pixels, or the boxes around their regions.
+    """
+    if weight < 0:
+        raise XaibenchError("guided: 'weight' can't be negative.")
+    trunk, channels = build_trunk(backbone, classes, weights)
+    return Guided(
+        trunk, channels=channels, classes=classes, guidance=loss, weight=weight,
+        boxes_only=by == "boxes", supervision=None if weight else "labels",
+        **about(backbone, weights),
+    )  # fmt: skip
