@@ -126,7 +126,7 @@ def test_list_shows_options_with_their_defaults(call, plugin_file):
         ("--models", "saliency_net[bakbone=resnet18]", "did you mean 'backbone'?"),
         ("--models", "saliency_net[backbone=resnet19]", "did you mean 'resnet18'?"),
         ("--models", "saliency_net[backbone=resnet18", "name[option=value"),
-        ("--metrics", "iou[threshold=high]", "needs a number"),
+        ("--metrics", "iou[threshold=high]", "not a number"),
         ("--dataset", "phantom[images=3]", "needs at least 4 images"),
         ("--dataset", "folder", "folder"),
         ("--split", "kfold:999", "more images or fewer folds"),

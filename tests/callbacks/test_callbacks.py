@@ -127,7 +127,7 @@ def test_an_error_that_ends_the_run_is_told():
     [
         ("tensorbord", r"--callbacks tensorbord: there is none .*did you mean 'tensorboard'"),
         ("brought[folder=a]", "brought has no option 'folder'"),
-        ("brought[count=x]", "needs a whole number"),
+        ("brought[count=x]", "not a whole number"),
         ("brought[count=0]", r"--callbacks brought\[count=0\]: ValueError\('none'\)"),
         ("stranger", "--callbacks stranger: it makes no xaibench.Callback"),
         ("broken", "--callbacks broken: the package 'brought' that brings it fails to import"),

@@ -118,13 +118,13 @@ def test_option_texts_become_the_declared_types(option, text, value):
 @pytest.mark.parametrize(
     ("option", "text", "reason"),
     [
-        ("window", "1.5", "net[window=1.5]: needs a whole number."),
-        ("share", "much", "net[share=much]: needs a number."),
+        ("window", "1.5", "net[window=1.5]: not a whole number."),
+        ("share", "much", "net[share=much]: not a number."),
         ("by", "lighten", "net[by=lighten]: choose one of darken, zero."),
         ("smooth", "maybe", "net[smooth=maybe]: choose true or false."),
-        ("levels", "1+x", "net[levels=1+x]: needs a whole number."),
-        ("levels", "1-", "net[levels=1-]: needs a whole number."),
-        ("limit", "x", "net[limit=x]: needs a whole number."),
+        ("levels", "1+x", "net[levels=1+x]: not a whole number."),
+        ("levels", "1-", "net[levels=1-]: not a whole number."),
+        ("limit", "x", "net[limit=x]: not a whole number."),
     ],
 )
 def test_unsuitable_values_are_named_with_what_suits(option, text, reason):

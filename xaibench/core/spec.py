@@ -3,12 +3,17 @@
 import re
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from math import nan
 from typing import Any, Literal
 
 from xaibench.core.contract import Option
 from xaibench.core.errors import XaibenchError
 from xaibench.core.suggest import did_you_mean
+
+_TRUTHS = {"true": True, "yes": True, "1": True, "on": True,
+           "false": False, "no": False, "0": False, "off": False}  # fmt: skip
+_NUMBERS = {int: "a whole number", float: "a number"}
 
 
 def split_list(text: str) -> list[str]:
@@ -68,7 +73,7 @@ def coerce_options(
                 f"{owner} has no option '{key}'{did_you_mean(key, declared)}; {known}."
             )
         try:
-            values[key] = _coerce(value, declared[key].type)
+            values[key] = coerce(value, declared[key].type)
         except ValueError as error:
             raise XaibenchError(f"{owner}[{key}={value}]: {error}.") from None
     return values
@@ -91,7 +96,12 @@ def as_text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) or value is None else str(value)
 
 
-def _coerce(value: Any, kind: Any) -> Any:
+def coerce(value: Any, kind: Any) -> Any:
+    """Turn a text into a type; values of that type pass unchanged.
+
+    Raises:
+        ValueError: it doesn't suit; says why, in words that may follow the value and a colon.
+    """
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is Literal:
         for choice in arguments:
@@ -99,37 +109,36 @@ def _coerce(value: Any, kind: Any) -> Any:
                 return choice
         raise ValueError(f"choose one of {', '.join(map(str, arguments))}")
     if origin in (typing.Union, types.UnionType):
-        return _coerce_union(value, arguments)
+        if type(None) in arguments and value in (None, "none", ""):
+            return None
+        return coerce(value, next(choice for choice in arguments if choice is not type(None)))
     if origin is tuple:
         # Whole numbers are often joined by hyphens, as in 32-32-64-64.
         joint = r"\+|(?<=\d)-" if arguments[0] is int else r"\+"
         parts: Iterable[Any] = re.split(joint, value) if isinstance(value, str) and value else value
-        return tuple(_coerce(part, arguments[0]) for part in parts)
+        return tuple(coerce(part, arguments[0]) for part in parts)
+    return _number(value, kind) if kind in _NUMBERS else _plain(value, kind)
+
+
+def _plain(value: Any, kind: Any) -> Any:
     if kind is bool:
-        return _coerce_bool(value)
-    return value if isinstance(value, kind) else _convert(value, kind)
+        if str(value).lower() not in _TRUTHS:
+            raise ValueError("choose true or false")
+        return _TRUTHS[str(value).lower()]
+    if kind is str:
+        if "\0" in str(value) or isinstance(value, list | dict | tuple | bool):
+            raise ValueError("not a text that names anything")
+        return str(value)
+    return kind(value)
 
 
-def _coerce_union(value: Any, choices: tuple[Any, ...]) -> Any:
-    if type(None) in choices and value in (None, "none", ""):
-        return None
-    return _coerce(value, next(choice for choice in choices if choice is not type(None)))
-
-
-def _coerce_bool(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    if str(value).lower() in ("true", "yes", "1", "on"):
-        return True
-    if str(value).lower() in ("false", "no", "0", "off"):
-        return False
-    raise ValueError("choose true or false")
-
-
-def _convert(value: Any, kind: Callable[[Any], Any]) -> Any:
-    name = getattr(kind, "__name__", str(kind))
+def _number(value: Any, kind: type[int] | type[float]) -> int | float:
     try:
-        return kind(value)
-    except (TypeError, ValueError):
-        wanted = {"int": "a whole number", "float": "a number"}.get(name, f"a {name}")
-        raise ValueError(f"needs {wanted}") from None
+        converted: int | float = kind(value)
+    except (TypeError, ValueError, OverflowError):
+        converted = nan
+    # int() would cut 2.5 to 2, and take true for 1; nan equals nothing.
+    same = converted == (converted if isinstance(value, str) else value)
+    if not same or isinstance(value, bool):
+        raise ValueError(f"not {_NUMBERS[kind]}")
+    return converted
