@@ -123,9 +123,11 @@ def run(suite: Path | None, profile: str, part: str, dry_run: bool, **given: Any
 
 def _run(options: dict[str, Any], origin: Mapping[str, str], *, dry_run: bool) -> list[str]:
     """Plan, run and report; return what failed."""
+    from rich.filesize import decimal
+
     from xaibench.callbacks.callback import BoardWritten
     from xaibench.callbacks.find import make_callbacks
-    from xaibench.core.screen import amount, clock
+    from xaibench.core.screen import clock
     from xaibench.running.describe_plan import describe_plan
     from xaibench.running.disk import describe_maps, taken_bytes
     from xaibench.running.estimate import estimate_seconds
@@ -151,7 +153,7 @@ def _run(options: dict[str, Any], origin: Mapping[str, str], *, dry_run: bool) -
     counts = [f"{len(outcome.failures)} failed"] if outcome.failures else []
     counts += [f"{len(plan.skips)} skipped"] if plan.skips else []
     taken = taken_bytes(outcome.out)
-    counts += [f"raw maps take {amount(taken)}"] if taken else []
+    counts += [f"raw maps take {decimal(taken)}"] if taken else []
     say(", ".join([f"done in {clock(time.monotonic() - started)}", *counts]))
     return [f"{cell}: {error}" for cell, error in outcome.failures.items()]
 

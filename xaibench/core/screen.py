@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -13,38 +13,16 @@ from rich.text import Text
 
 from xaibench.core.logs import is_ours
 
+if TYPE_CHECKING:
+    from xaibench.core.progress import Bar
+
 _FRAMES_PER_SECOND = 4
 _BAR, _NARROW_BAR, _NARROW = 24, 12, 100
 _MINUTE, _HOUR = 60, 3600
-_STEP, _UNITS = 1000, ("kB", "MB", "GB", "TB")
-_ROUNDED_UP = 999.95
 _STYLES = {logging.WARNING: "yellow", logging.ERROR: "red", logging.DEBUG: "dim"}
 _PROGRESS = "xaibench.core.progress"
 
 console = Console(stderr=True, highlight=False, emoji=False)
-
-
-class Line(Protocol):
-    """What the screen shows of a bar."""
-
-    title: str
-    note: str
-
-    @property
-    def fraction(self) -> float:
-        """The share that is done."""
-
-    @property
-    def count(self) -> str:
-        """Steps done, of all."""
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds so far."""
-
-    @property
-    def left(self) -> float | None:
-        """Seconds to go."""
 
 
 class Screen:
@@ -52,7 +30,7 @@ class Screen:
 
     def __init__(self) -> None:
         self.silent = False
-        self._lines: list[Line] = []
+        self._lines: list[Bar] = []
         self._live: Live | None = None
 
     @property
@@ -61,7 +39,7 @@ class Screen:
         return self._live is not None
 
     @contextmanager
-    def showing(self, line: Line) -> Iterator[None]:
+    def showing(self, line: "Bar") -> Iterator[None]:
         """Show a line below the others while the block runs, where there is a terminal."""
         # The console's own: where bars stand already, sys.stderr is rich's and may deny it.
         if self.silent or not console.file.isatty() or console.is_dumb_terminal:
@@ -172,17 +150,3 @@ def clock(seconds: float | None) -> str:
     minutes, rest = divmod(round(seconds), _MINUTE)
     hours, minutes = divmod(minutes, _HOUR // _MINUTE)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def amount(size: float) -> str:
-    """Write a number of bytes.
-
-    >>> amount(740), amount(23_456), amount(1_234_567), amount(26.4e9), amount(999_960)
-    ('740 bytes', '23.5 kB', '1.2 MB', '26.4 GB', '1.0 MB')
-    """
-    if size < _STEP:
-        return f"{size:.0f} bytes"
-    units = [*_UNITS]
-    while (size := size / _STEP) >= _ROUNDED_UP and len(units) > 1:
-        units.pop(0)
-    return f"{size:.1f} {units[0]}"

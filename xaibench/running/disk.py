@@ -4,13 +4,14 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from rich.filesize import decimal
+
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import evaluating
 from xaibench.core.passes.engine import Engine
 from xaibench.core.passes.tape import Tape
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
-from xaibench.core.screen import amount
 from xaibench.core.store import files_below
 from xaibench.results.folder import ANY_MAPS
 from xaibench.running.plan import Plan
@@ -30,8 +31,8 @@ def describe_maps(selection: Selection, plan: Plan) -> list[str]:
         return []
     out = selection.layout.out.absolute()
     free = shutil.disk_usage(next(path for path in (out, *out.parents) if path.is_dir())).free
-    scarce = f", where {amount(free)} are free" if free < most else ""
-    return [f"raw maps: at most {amount(most)} on disk{scarce} (--no-keep-maps keeps none)"]
+    scarce = f", where {decimal(free)} are free" if free < most else ""
+    return [f"raw maps: at most {decimal(most)} on disk{scarce} (--no-keep-maps keeps none)"]
 
 
 def most_bytes(selection: Selection, plan: Plan) -> int:

@@ -14,7 +14,7 @@ from xaibench.core.loading import Loader
 from xaibench.core.model import Model
 from xaibench.core.passes.engine import Engine
 from xaibench.core.passes.layer_names import full_name
-from xaibench.core.passes.layers import check_layer
+from xaibench.core.passes.layers import cam_layer_of
 from xaibench.core.plugin import Bound, MethodTraits, Plugin
 from xaibench.core.reading.groups import join_groups
 from xaibench.core.registry import bind, load_plugin_file, plugins
@@ -156,7 +156,7 @@ class Selection:
     def _choose_layer(self, built: Model, spec: str) -> None:
         try:
             built.cam_layer = full_name(built, self.options.layer)
-            check_layer(built, self.blank, built.cam_layer, built.reshape)
+            cam_layer_of(built, self.blank)
         except XaibenchError as error:
             raise XaibenchError(
                 f"--layer {self.options.layer} on {spec}, one name for all models: {error}"

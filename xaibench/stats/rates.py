@@ -1,10 +1,10 @@
-"""Rates: Wilson's interval, Newcombe's of two, and exact tests of two, paired and unpaired."""
+"""Rates: Wilson's interval, Newcombe's of two, and an exact test of two."""
 
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import binomtest, fisher_exact, norm
+from scipy.stats import binomtest, norm
 
 
 class Interval(NamedTuple):
@@ -107,13 +107,3 @@ def newcombe(first_right: ArrayLike, second_right: ArrayLike, *, level: float = 
 
     gap = float(rate[0] - rate[1])
     return Interval(gap - reach(under[0], over[1]), gap + reach(over[0], under[1]))
-
-
-def fisher(hits_a: int, n_a: int, hits_b: int, n_b: int) -> float:
-    """Return Fisher's exact two-sided p-value for two rates of different cases (fisher1935).
-
-    >>> round(fisher(27, 30, 29, 30), 2)
-    0.61
-    """
-    table = [[hits_a, n_a - hits_a], [hits_b, n_b - hits_b]]
-    return float(fisher_exact(table).pvalue)
