@@ -288,3 +288,14 @@ def test_a_mended_plugin_file_loads_after_it_failed(tmp_path):
         load_plugin_file(write(tmp_path, "1 / 0"))
     load_plugin_file(write(tmp_path, PLUGIN))
     assert "mine" in plugins("method")
+
+
+@pytest.mark.parametrize(
+    "value", ["a,b", "x]y", "a[b", 'say "hi", twice', "plain", "P[0-9]+", "é, 中"]
+)
+def test_a_quoted_value_survives_being_written_and_read(value):
+    declared = {"path": Option(str, "")}
+    written = format_spec("folder", {"path": value}, declared)
+    assert parse_spec(written) == ("folder", {"path": value})
+    assert split_list(f"{written},other") == [written, "other"]
+    assert parse_spec('folder[path="a,b",soft=true]')[1] == {"path": "a,b", "soft": "true"}

@@ -48,7 +48,7 @@ def test_filling_agrees_with_scikit_image():
         ("0 .1 .1 .2 x .3 .1", "line 2: could not convert.*x"),
         ("80 .1 .1 .2 .2 .3 .1", "line 2: there is no class 80; they are 0 to 79"),
         ("-1 .1 .1 .2 .2 .3 .1", "line 2: there is no class -1"),
-        ("0 .5 .5 .2 .2", "line 2: this is a box"),
+        ("0 .5 .5 .2 .2 .9", "line 2: 5 numbers"),
         ("0 .1 .1 .2 .2 .3 .1 .7", "line 2: 7 numbers"),
         ("0", "line 2: 0 numbers"),
         ("0 .1 .1 .2 .2 .3 1.1", "line 2: x and y must be shares"),
@@ -80,3 +80,22 @@ def test_names_that_are_none(tmp_path, text):
     (tmp_path / "data.yaml").write_text(text)
     with pytest.raises(XaibenchError, match=r"data\.yaml: it has no class names"):
         read_names(tmp_path / "data.yaml")
+
+
+def test_names_are_taken_as_written_and_counted(tmp_path):
+    file = tmp_path / "data.yaml"
+    file.write_text("'names': ['a, left', \"dog's\", no]\r\nnc: 3\r\n")
+    assert read_names(file) == ("a, left", "dog's", "no")
+    file.write_text("nc: 3\nnames: [a, b]\n")
+    with pytest.raises(XaibenchError, match="nc is 3, but names has 2"):
+        read_names(file)
+    file.write_text("names: [a, b\n")
+    with pytest.raises(XaibenchError, match="not well-formed YAML"):
+        read_names(file)
+
+
+def test_a_box_is_a_polygon_of_its_corners(tmp_path):
+    (box,) = read(tmp_path, "3 .5 .25 .4 .3\n")
+    wanted = np.zeros((20, 30), bool)
+    wanted[2:8, 9:21] = True
+    assert np.array_equal(fill_polygons([box], (20, 30)), wanted)

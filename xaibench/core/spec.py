@@ -17,15 +17,18 @@ _NUMBERS = {int: "a whole number", float: "a number"}
 
 
 def split_list(text: str) -> list[str]:
-    """Split at commas that stand outside brackets.
+    """Split at commas that stand outside brackets and double quotes.
 
     >>> split_list("resnet50, saliency_net[backbone=resnet18,loss=dice]")
     ['resnet50', 'saliency_net[backbone=resnet18,loss=dice]']
+    >>> split_list('path="a,b",soft=true')
+    ['path="a,b"', 'soft=true']
     """
-    parts, depth = [""], 0
+    parts, depth, quoted = [""], 0, False
     for character in text:
-        depth += (character == "[") - (character == "]")
-        if character == "," and depth == 0:
+        quoted ^= character == '"'
+        depth += (not quoted) * ((character == "[") - (character == "]"))
+        if character == "," and depth == 0 and not quoted:
             parts.append("")
         else:
             parts[-1] += character
@@ -33,7 +36,7 @@ def split_list(text: str) -> list[str]:
 
 
 def parse_spec(text: str) -> tuple[str, dict[str, str]]:
-    """Split a spec into its name and its options, still text.
+    """Split a spec into its name and its options, still text; quotes keep commas in a value.
 
     >>> parse_spec("saliency_net[backbone=resnet18,loss=dice]")
     ('saliency_net', {'backbone': 'resnet18', 'loss': 'dice'})
@@ -53,8 +56,24 @@ def parse_spec(text: str) -> tuple[str, dict[str, str]]:
             raise XaibenchError(f"'{text}': '{part}' is not option=value.")
         if key.strip() in options:
             raise XaibenchError(f"'{text}': option '{key.strip()}' is given twice.")
-        options[key.strip()] = value.strip()
+        options[key.strip()] = _unquote(value.strip())
     return name, options
+
+
+def _unquote(value: str) -> str:
+    """Return a value without the double quotes around it; two inside stand for one."""
+    quoted = len(value) > 1 and value[0] == value[-1] == '"'
+    return value[1:-1].replace('""', '"') if quoted else value
+
+
+def _quote(value: str) -> str:
+    """Return a value as a spec can hold it, quoted where it would be read in another way.
+
+    >>> _quote("a,b"), _quote("regex:P[0-9]+")
+    ('"a,b"', 'regex:P[0-9]+')
+    """
+    plain = split_list(value) in ([value], []) and value.count("[") == value.count("]")
+    return value if plain and '"' not in value else '"' + value.replace('"', '""') + '"'
 
 
 def coerce_options(
@@ -82,7 +101,7 @@ def coerce_options(
 def format_spec(name: str, options: Mapping[str, Any], declared: Mapping[str, Option]) -> str:
     """Return the canonical spec: options sorted, defaults left out."""
     parts = [
-        f"{key}={as_text(options[key])}"
+        f"{key}={_quote(as_text(options[key]))}"
         for key in sorted(options)
         if options[key] != declared[key].default
     ]

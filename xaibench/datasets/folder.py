@@ -11,11 +11,16 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.files import exists
 from xaibench.core.reading.annotations import natural_order
 from xaibench.core.reading.choice import LEAST_CLASSES, choose_classes, tell_alike
+from xaibench.core.reading.exports.find import find_exports
+from xaibench.core.reading.exports.marked import Wanted
+from xaibench.core.reading.exports.read import add_objects, read_exports
+from xaibench.core.reading.folders.listing import list_names
 from xaibench.core.reading.folders.read import read_folder
-from xaibench.core.reading.folders.remarks import tell_joined, tell_parts, tell_unused
+from xaibench.core.reading.folders.remarks import tell_joined, tell_parts, tell_unread, tell_unused
 from xaibench.core.reading.groups import group_by_name
 from xaibench.core.reading.manifest import read_manifest
 from xaibench.core.reading.mask_style import MaskStyle, read_style
+from xaibench.core.reading.picking import Objects
 from xaibench.core.registry import dataset
 
 _USAGE = (
@@ -36,16 +41,21 @@ def folder(
     ignore: tuple[str, ...] = (),
     soft: bool = False,
     group: str = "",
+    images: str = "",
+    objects: Objects = "largest",
+    nothing: str = "",
 ) -> Dataset:
-    """Read images from class folders or from a manifest.
+    """Read images from class folders, from a manifest or from what a labelling tool exports.
 
     The masks of ``cat/1.jpg`` are ``cat/1_mask.png``, ``cat/1_mask_1.png`` and so on beside it,
     ``cat/masks/1.png``, or ``cat/1.png`` below ``masks``; its boxes are in ``cat/1.xml`` (Pascal
-    VOC) in the same places. Folders called train, val and test are parts of a split.
+    VOC) in the same places. Folders called train, val and test are parts of a split. Exports of
+    COCO, CVAT, LabelMe, Label Studio, Pascal VOC and YOLO are told by what they hold; objects say
+    what an image stands for, and its mask is all of them that are called so.
 
     Args:
         root: folder that holds all data.
-        path: folder or CSV file: absolute, or below the working directory or ``root``.
+        path: folder, CSV file or export: absolute, or below the working directory or ``root``.
         masks: folder of masks, likewise, or inside ``path``.
         boxes: folder of boxes, likewise.
         classes: class folders (or labels) to use, in this order; all by default, sorted. Folders
@@ -56,6 +66,11 @@ def folder(
         soft: the greys of masks are shares, of which half and more counts.
         group: how names tell what must not part, such as patients: ``regex:`` and a regular
             expression, whose brackets (or the whole of it) match the group.
+        images: folder of the images of an export that lies elsewhere.
+        objects: ``largest`` labels an image of an export by the class whose objects have the
+            largest area together, ``single`` keeps images with objects of one class.
+        nothing: what to call the class of an export's images without objects; they are left out
+            by default.
 
     Raises:
         XaibenchError: something is missing, empty or malformed; the message names it.
@@ -64,16 +79,23 @@ def folder(
         raise XaibenchError(f"folder: the option path is missing; {_USAGE}.")
     style = read_style("folder", values, ignore, soft=soft)
     place = _locate("path", path, [Path(), root])
-    if place.is_file():
-        if masks or boxes:
-            raise XaibenchError(
-                f"folder[path={path}]: masks= and boxes= go with a folder; "
-                "name the masks in the table's own column mask."
-            )
-        found = _read_table(place, classes, style)
+    trees = _find_trees(root, place, {"masks": masks, "boxes": boxes})
+    listing = (
+        list_names(place, frozenset(map(Path.resolve, trees.values()))) if place.is_dir() else None
+    )
+    elsewhere = _locate("images", images, [Path(), root, place]) if images else None
+    exports = find_exports(place, listing, classes)
+    if exports.whole:
+        wanted = Wanted(classes, objects, nothing)
+        found = read_exports(place, exports.whole, elsewhere, wanted)
+        found = replace(found, notes=(*found.notes, *tell_unread(exports.unread)))
+    elif listing:
+        listing = listing._replace(files=exports.unread)
+        found = read_folder(place, listing, trees, classes, style, _USAGE)
+        if exports.beside:
+            found = add_objects(found, place, exports.beside)
     else:
-        trees = _find_trees(root, place, {"masks": masks, "boxes": boxes})
-        found = read_folder(place, trees, classes, style, _USAGE)
+        found = _read_table(place, classes, style)
     if group:
         found = replace(found, samples=group_by_name("folder", found.samples, group))
     return found
@@ -82,6 +104,11 @@ def folder(
 def _find_trees(root: Path, place: Path, options: Mapping[str, str]) -> dict[str, Path]:
     """Return the folders of masks and boxes that options name."""
     trees: dict[str, Path] = {}
+    if any(options.values()) and place.is_file():
+        raise XaibenchError(
+            f"folder[path={place}]: masks= and boxes= go with a folder; "
+            "name the masks in the table's own column mask."
+        )
     for option, given in options.items():
         if not given:
             continue

@@ -10,6 +10,7 @@ from xaibench.core.data import Dataset, Sample, merge_annotations, read_files
 from xaibench.core.errors import XaibenchError
 from xaibench.core.loading import resize_mask
 from xaibench.core.progress import progress_bar
+from xaibench.core.reading.folders.tree import is_image
 from xaibench.core.reading.headers import Header, read_header
 from xaibench.core.reading.images import read_image
 from xaibench.core.reading.opening import open_picture
@@ -32,25 +33,23 @@ class _Seen(NamedTuple):
 def check_files(dataset: Dataset, options: RunOptions) -> list[str]:
     """Return warnings, from the headers of all files and the pixels of some: of all to verify.
 
-    A dataset that makes its pictures, or reads them in a way of its own, is taken at its word
-    unless it is to be verified.
+    Pictures that a dataset makes, or keeps many to a file, are taken at its word unless they are to
+    be verified.
 
     Raises:
         XaibenchError: files can't be read, or a mask has another size than its image.
     """
-    in_files = dataset.read is read_files
     if options.verify:
         _refuse(_each("verify", dataset.samples, lambda sample: _read(dataset, sample)))
-    if not in_files:
-        return []
-    headers = _each("look", dataset.samples, lambda sample: _look(dataset, sample))
+    in_files = [sample for sample in dataset.samples if is_image(sample.path.name)]
+    headers = _each("look", in_files, lambda sample: _look(dataset, sample))
     _refuse([found for found in headers if isinstance(found, str)])
-    deep = [s for s, h in zip(dataset.samples, headers, strict=True)
+    deep = [s for s, h in zip(in_files, headers, strict=True)
             if isinstance(h, Header) and h.deep]  # fmt: skip
     dark = [s.id for s in _some(deep, _MOST_DEEP) if read_image(s.path).max() < _DIM]
-    masked = [sample for sample in dataset.samples if sample.annotated]
+    masked = [sample for sample in in_files if sample.annotated]
     chosen = masked if options.verify else _some(masked, _MOST_MASKS)
-    seen = _each("look", chosen, lambda sample: _see(sample, options))
+    seen = _each("look", chosen, lambda sample: _see(dataset, sample, options))
     return [*_tell_dark(dark, len(deep)), *_tell_masks(seen)]
 
 
@@ -82,7 +81,8 @@ def _look(dataset: Dataset, sample: Sample) -> Header | str:
     """Return an image's header, or what is wrong with it or its masks."""
     try:
         header = read_header(sample.path)
-        sizes = {read_header(layer.path)[:2] for layer in sample.masks}
+        layers = [layer.path for layer in sample.masks if is_image(layer.path.name)]
+        sizes = {read_header(path)[:2] for path in layers}
     except XaibenchError as error:
         return str(error)
     # Sides may be swapped by EXIF data, which only reading tells.
@@ -90,9 +90,14 @@ def _look(dataset: Dataset, sample: Sample) -> Header | str:
     return wrong or header
 
 
-def _see(sample: Sample, options: RunOptions) -> _Seen:
-    first = open_picture(sample.masks[0].path if sample.masks else sample.path)
-    mask = merge_annotations(sample, (first.height, first.width))
+def _see(dataset: Dataset, sample: Sample, options: RunOptions) -> _Seen:
+    if dataset.read is read_files:
+        first = open_picture(sample.masks[0].path if sample.masks else sample.path)
+        mask = merge_annotations(sample, (first.height, first.width))
+    else:
+        found = dataset.read(sample).mask
+        assert found is not None
+        mask = found
     marked = mask > 0
     rim = np.concatenate([marked[0], marked[-1], marked[:, 0], marked[:, -1]])
     small = resize_mask(mask, options.image_size, options.mask_resize)

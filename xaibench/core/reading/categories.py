@@ -10,19 +10,21 @@ from xaibench.core.reading.yolo import read_names
 
 Members = Mapping[str, frozenset[int]]
 """Classes by name, each with the indices of the categories that it is made of."""
+NAMES_FILES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 _COCO = Path(__file__).with_name("coco_categories.csv")
 
 
 def name_categories(folder: Path) -> tuple[tuple[str, ...], Members]:
     """Return names by index, and the groups that COCO puts them into.
 
-    A ``data.yaml`` in the folder brings names of its own, and no groups.
+    A ``data.yaml`` (or ``dataset.yaml``) in the folder brings names of its own, and no groups.
 
     Raises:
         XaibenchError: the ``data.yaml`` has no names.
     """
-    if (own := folder / "data.yaml").is_file():
-        return read_names(own), {}
+    for own in NAMES_FILES:
+        if (folder / own).is_file():
+            return read_names(folder / own), {}
     with _COCO.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     groups: dict[str, frozenset[int]] = {}

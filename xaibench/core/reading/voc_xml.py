@@ -3,12 +3,12 @@
 import math
 from collections.abc import Collection
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 from xml.etree import ElementTree
-from xml.parsers import expat
 
 from xaibench.core.data import Box
 from xaibench.core.errors import XaibenchError
+from xaibench.core.reading.xml import read_xml
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 _NEAR = 0.02
@@ -46,18 +46,7 @@ def read_objects(path: Path, size: tuple[int, int] | None = None) -> tuple[Named
             type (whose entities can be made to swallow all memory); an object has no box, or one
             that is empty, in shares, outside the image, or drawn on an image of another shape.
     """
-    try:
-        root = _parse(path)
-    except OSError as error:
-        raise XaibenchError(
-            f"{path}: cannot be read ({error.strerror}); mend or remove it."
-        ) from error
-    except (expat.ExpatError, ValueError, LookupError) as error:
-        raise XaibenchError(f"{path}: not well-formed XML ({error}); mend or remove it.") from error
-    if root.tag != "annotation":
-        raise XaibenchError(
-            f"{path}: its root is <{root.tag}>, not the <annotation> of Pascal VOC; remove it."
-        )
+    root = read_xml(path, "annotation", "Pascal VOC")
     factors = _factors(path, root, size)
     found = [each for each in root.iterfind("object") if each.findtext("deleted", "0") != "1"]
     objects = tuple(
@@ -92,21 +81,6 @@ def choose_objects(objects: Collection[Named], label: str, *, called: bool) -> t
     """
     own = label.casefold()
     return tuple(each.box for each in objects if not called or each.name.casefold() == own)
-
-
-def _parse(path: Path) -> ElementTree.Element:
-    # ElementTree's own parser gives no way to refuse a document type before it is expanded.
-    def refuse(*_declaration: object) -> NoReturn:
-        raise XaibenchError(f"{path}: refused, it declares a document type; remove <!DOCTYPE ...>.")
-
-    builder = ElementTree.TreeBuilder()
-    parser = expat.ParserCreate()
-    parser.StartElementHandler = builder.start
-    parser.EndElementHandler = builder.end
-    parser.CharacterDataHandler = builder.data
-    parser.StartDoctypeDeclHandler = refuse
-    parser.Parse(path.read_bytes(), True)
-    return builder.close()
 
 
 def _factors(

@@ -1,24 +1,20 @@
-"""Reading labels in YOLO's format: one polygon a line, its class and its corners in shares of 1."""
+"""Reading labels in YOLO's format: one polygon or box a line, its class and shares of 1."""
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.reading.fill import area_of, corners_of_box, fill_polygon
 
 _FEWEST_CORNERS = 3
 _BOX = 4
 _SLACK = 0.01
 """How far outside the image a corner may lie: rounding puts some there."""
-_INLINE = re.compile(r"^names:\s*\[(.*?)\]", re.MULTILINE | re.DOTALL)
-_BLOCK = re.compile(
-    r"^names:[ \t]*(?:#.*)?\n((?:[ \t]*(?:(?:-|\d+:)[ \t].*|#.*)?(?:\n|\Z))+)", re.M
-)
-_ITEM = re.compile(r"^[ \t]*(?:-|(\d+):)[ \t]+(.+?)[ \t]*(?:[ \t]#.*)?$", re.M)
 
 
 class Polygon(NamedTuple):
@@ -29,13 +25,12 @@ class Polygon(NamedTuple):
 
     @property
     def area(self) -> float:
-        """Its share of the image, by the shoelace formula."""
-        x, y = self.corners.T
-        return float(abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2)
+        """Its share of the image."""
+        return area_of(self.corners)
 
 
 def read_polygons(path: Path, kinds: int) -> list[Polygon]:
-    """Return the polygons of a label file; none where it is empty.
+    """Return the polygons of a label file, boxes as polygons; none where it is empty.
 
     Args:
         path: the file.
@@ -55,7 +50,7 @@ def fill_polygons(polygons: Iterable[Polygon], shape: tuple[int, int]) -> NDArra
     """Return the pixels ``(H, W)`` whose centre lies inside any of the polygons."""
     filled = np.zeros(shape, np.bool_)
     for polygon in polygons:
-        filled |= _fill(polygon.corners * shape[::-1], shape)
+        filled |= fill_polygon(polygon.corners * shape[::-1], shape)
     return filled
 
 
@@ -63,23 +58,26 @@ def read_names(path: Path) -> tuple[str, ...]:
     """Return the class names of a ``data.yaml``, its key ``names`` as a list or numbered from 0.
 
     Raises:
-        XaibenchError: it can't be read, or has no such names.
+        XaibenchError: it can't be read, or has no such names, or another number than its ``nc``.
     """
-    text = _read_text(path)
-    if inline := _INLINE.search(text):
-        names = [part.strip() for part in inline[1].split(",") if part.strip()]
-    else:
-        block = _BLOCK.search(text)
-        items = _ITEM.findall(block[1]) if block else []
-        names = [name for _, name in items]
-        if [number for number, _ in items if number] not in ([], [*map(str, range(len(items)))]):
-            names = []
-    if not names:
+    try:
+        content = yaml.load(_read_text(path), yaml.BaseLoader)  # 'no' is a name, and no truth
+    except yaml.YAMLError as error:
+        said = " ".join(str(error).split())
+        raise XaibenchError(f"{path}: not well-formed YAML ({said}); mend it.") from error
+    told = content.get("names") if isinstance(content, dict) else None
+    if isinstance(told, dict) and [*told] == [*map(str, range(len(told)))]:
+        told = list(told.values())
+    if not isinstance(told, list) or not told:
         raise XaibenchError(
             f"{path}: it has no class names; write them as 'names: [a, b]', or below 'names:' one "
             "a line, '- a' or '0: a', counted from 0."
         )
-    return tuple(name.strip("'\"") for name in names)
+    if content.get("nc", str(len(told))) != str(len(told)):
+        raise XaibenchError(
+            f"{path}: nc is {content['nc']}, but names has {len(told)}; mend one of them."
+        )
+    return tuple(map(str, told))
 
 
 def _read_text(path: Path) -> str:
@@ -101,31 +99,14 @@ def _read_line(where: str, cells: list[str], kinds: int) -> Polygon:
             f"{where}: there is no class {kind}; they are 0 to {kinds - 1}, or more in a data.yaml."
         )
     if len(numbers) == _BOX:
-        raise XaibenchError(f"{where}: this is a box; the labels for segmentation have polygons.")
+        x, y, width, height = numbers
+        numbers = corners_of_box(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+        numbers = numbers.ravel()
     if len(numbers) % 2 or len(numbers) < 2 * _FEWEST_CORNERS:
         raise XaibenchError(
-            f"{where}: {len(numbers)} numbers behind the class; a polygon has x and y of at least "
-            f"{_FEWEST_CORNERS} corners."
+            f"{where}: {len(numbers)} numbers behind the class; a box has 4 (the middle, width and "
+            f"height), a polygon x and y of at least {_FEWEST_CORNERS} corners."
         )
     if not ((numbers >= -_SLACK) & (numbers <= 1 + _SLACK)).all():  # nan is neither
         raise XaibenchError(f"{where}: x and y must be shares of the image's sides, from 0 to 1.")
     return Polygon(kind, numbers.reshape(-1, 2))
-
-
-def _fill(corners: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return the pixels that have an odd number of edges to their left, at their centre's height.
-
-    Libraries that draw polygons either mark every pixel that the outline touches, or ask of every
-    pixel anew, which takes a hundred times as long.
-    """
-    height, width = shape
-    (x, y), (next_x, next_y) = corners.T, np.roll(corners, -1, axis=0).T
-    middle = np.arange(height) + 0.5
-    row, edge = np.nonzero((y <= middle[:, None]) != (next_y <= middle[:, None]))
-    slope = (next_x - x)[edge] / (next_y - y)[edge]
-    crossing = x[edge] + slope * (middle[row] - y[edge])
-    column = np.ceil(crossing - 0.5).clip(0, width).astype(np.intp)
-    crossed = np.zeros((height, width + 1), np.uint8)
-    np.add.at(crossed, (row, column), 1)
-    inside: NDArray[np.bool_] = crossed.cumsum(axis=1, dtype=np.uint8)[:, :width] % 2 == 1
-    return inside

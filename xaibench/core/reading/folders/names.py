@@ -47,6 +47,15 @@ def part_of(name: str) -> str:
     return _PARTS.get(told[0], "") if len(told) == 1 else ""
 
 
+def part_in(name: str) -> str:
+    """Return the first part of a split that stands in a name; empty if none.
+
+    >>> part_in("instances_val2017"), part_in("labels")
+    ('validation', '')
+    """
+    return next((_PARTS[word] for word in words_of(name) if word in _PARTS), "")
+
+
 def names_images(name: str) -> bool:
     """Whether a folder is named after images as such, which makes it no class.
 

@@ -18,7 +18,7 @@ from xaibench.core.reading.folders.find import (
     key_of_image,
 )
 from xaibench.core.reading.folders.guards import check_arrangement, check_keys
-from xaibench.core.reading.folders.listing import Listing, list_names
+from xaibench.core.reading.folders.listing import Listing
 from xaibench.core.reading.folders.looks import look_like_masks
 from xaibench.core.reading.folders.remarks import remark, tell_boxes
 from xaibench.core.reading.headers import read_header
@@ -29,12 +29,14 @@ Objects = dict[str, list[Named]]
 
 
 def read_folder(
-    place: Path, trees: Mapping[str, Path], classes: Sequence[str], style: MaskStyle, usage: str
-) -> Dataset:
+    place: Path, listing: Listing, trees: Mapping[str, Path], classes: Sequence[str],
+    style: MaskStyle, usage: str,
+) -> Dataset:  # fmt: skip
     """Return the dataset below a folder.
 
     Args:
         place: the folder.
+        listing: of its files, without those of ``trees``.
         trees: folders of ``masks`` and ``boxes`` that options name.
         classes: those to use; all that are recognised by default.
         style: how masks are written.
@@ -44,7 +46,6 @@ def read_folder(
         XaibenchError: it has no layout that can be told for sure; or a file is missing its owner,
             its pixels, or a name of its own.
     """
-    listing = list_names(place, frozenset(tree.resolve() for tree in trees.values()))
     if not listing.folders:
         raise XaibenchError(f"{place}: it has no subfolders; {usage}.")
     layout, sure = _recognise(place, listing, classes)

@@ -38,16 +38,20 @@ def remark(
         said.append(
             f"{len(loose)} images lie in no class folder, such as {loose[0]}; they are passed over."
         )
+    return (*said, *tell_unread(listing.files), *tell_parts("the folders name", parts))
+
+
+def tell_unread(files: Sequence[str]) -> tuple[str, ...]:
+    """Return a sentence on files that may hold data and aren't read."""
     unread = Counter(
-        ending for file in listing.files for ending in _UNREAD if file.lower().endswith(ending)
+        ending for file in files for ending in _UNREAD if file.lower().endswith(ending)
     )
-    if unread:
-        listed = ", ".join(f"{ending} ({count})" for ending, count in sorted(unread.items()))
-        said.append(
-            f"files of these kinds are not read: {listed}; save images as PNG, and annotations as "
-            "masks or Pascal VOC XML."
-        )
-    return (*said, *tell_parts("the folders name", parts))
+    listed = ", ".join(f"{ending} ({count})" for ending, count in sorted(unread.items()))
+    said = (
+        f"files of these kinds are not read: {listed}; save images as PNG, and annotations as "
+        "masks or Pascal VOC XML."
+    )
+    return (said,) if unread else ()
 
 
 def tell_parts(said: str, parts: Mapping[str, int]) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""What labelling tools export: images, and outlines of the objects in them."""

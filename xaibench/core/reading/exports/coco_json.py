@@ -1,0 +1,129 @@
+"""COCO's JSON: instances as polygons, run-length encodings or boxes."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco_masks
+
+from xaibench.core.errors import XaibenchError
+from xaibench.core.reading.exports.gallery import Gallery, tell_missing
+from xaibench.core.reading.exports.marked import Marked
+from xaibench.core.reading.exports.things import Thing
+from xaibench.core.reading.fill import area_of
+from xaibench.core.reading.folders.find import key_of_image
+from xaibench.core.reading.folders.names import part_in, part_of
+
+_KEYS = frozenset({"images", "annotations", "categories"})
+_FEWEST_NUMBERS = 6
+_SIDES = 4
+
+
+def is_coco(content: Any) -> bool:
+    """Whether a JSON's content is COCO's for instances."""
+    return isinstance(content, dict) and content.keys() >= _KEYS
+
+
+def read_coco(source: Path, content: Any, gallery: Gallery) -> tuple[list[Marked], tuple[str, ...]]:
+    """Return the images of a file that are there, and sentences on those that aren't.
+
+    Crowds are left open: neither evidence nor background. Parts are those that folders or the
+    file's name tell, as ``train/_annotations.coco.json`` and ``instances_val2017.json``.
+
+    Raises:
+        XaibenchError: it isn't as it should be, or no image is there.
+    """
+    try:
+        names = {each["id"]: str(each["name"]) for each in content["categories"]}
+        things: dict[Any, list[Thing]] = {}
+        sizes = {
+            each["id"]: (int(each["width"]), int(each["height"])) for each in content["images"]
+        }
+        for each in content["annotations"]:
+            image = each["image_id"]
+            if image not in sizes:
+                raise XaibenchError(
+                    f"{source}: an annotation belongs to the image {image}, which isn't listed; "
+                    "export it again."
+                )
+            thing = _thing(source, each, names, sizes[image])
+            things.setdefault(image, []).append(thing)
+        return _find_images(source, content["images"], things, sizes, gallery)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise XaibenchError(
+            f"{source}: not as COCO writes it ({type(error).__name__}: {error}); export it again."
+        ) from error
+
+
+def _find_images(
+    source: Path, images: Any, things: Mapping[Any, list[Thing]],
+    sizes: Mapping[Any, tuple[int, int]], gallery: Gallery,
+) -> tuple[list[Marked], tuple[str, ...]]:  # fmt: skip
+    found, missing = [], []
+    near = _below(source.parent, gallery.place)
+    told = part_in(source.stem)
+    for each in images:
+        file = gallery.find(str(each["file_name"]), near)
+        if file is None:
+            missing.append(str(each["file_name"]))
+            continue
+        part = next((p for step in file.split("/")[:-1] if (p := part_of(step))), "") or told
+        mine = tuple(things.get(each["id"], ()))
+        found.append(Marked(key_of_image(file), gallery.place / file, source, mine,
+                            sizes[each["id"]], part=part))  # fmt: skip
+    return found, tell_missing(source, missing, len(found))
+
+
+def _below(folder: Path, place: Path) -> str:
+    path = folder.relative_to(place).as_posix() if folder.is_relative_to(place) else ""
+    return "" if path == "." else path
+
+
+def _thing(source: Path, each: Any, names: Mapping[Any, str], size: tuple[int, int]) -> Thing:
+    name, crowd = names[each["category_id"]], bool(each.get("iscrowd", 0))
+    outline = each.get("segmentation")
+    if not outline:
+        left, top, width, height = map(float, each["bbox"])
+        right, bottom = left + width, top + height
+        outline = [[left, top, right, top, right, bottom, left, bottom]]
+    numbers = list(_check(source, outline, size))
+    area = float(each.get("area") or 0) or _area(numbers)
+    return Thing(name, area, partial(fill_coco, outline), not crowd)
+
+
+def _check(source: Path, outline: Any, size: tuple[int, int]) -> Iterator[NDArray[np.float64]]:
+    """Yield polygons as arrays; refuse what pycocotools would crash at."""
+    if isinstance(outline, dict):
+        if [*outline["size"]] != [size[1], size[0]]:
+            raise XaibenchError(
+                f"{source}: a run-length encoding is of {outline['size']}, height and width, but "
+                f"its image is {[size[1], size[0]]}; export it again."
+            )
+        counts = outline["counts"]
+        if isinstance(counts, list) and sum(counts) != size[0] * size[1]:
+            raise ValueError(f"counts sum to {sum(counts)}, not to {size[0] * size[1]}")
+        return
+    for polygon in outline:
+        numbers = np.array(polygon, np.float64)
+        if len(numbers) < _FEWEST_NUMBERS or len(numbers) % 2 or not np.isfinite(numbers).all():
+            raise ValueError(f"a polygon of {len(numbers)} numbers")
+        yield numbers
+
+
+def _area(polygons: Iterable[NDArray[np.float64]]) -> float:
+    return sum(area_of(numbers.reshape(-1, 2)) for numbers in polygons)
+
+
+def fill_coco(outline: Any, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return the pixels ``(H, W)`` of a segmentation, as pycocotools draws it."""
+    height, width = shape
+    if isinstance(outline, dict) and not isinstance(outline["counts"], list):
+        encoded = outline
+    else:
+        encoded = coco_masks.frPyObjects(outline, height, width)
+        encoded = coco_masks.merge(encoded) if isinstance(encoded, list) else encoded
+    filled: NDArray[np.bool_] = coco_masks.decode(encoded).astype(bool)
+    return filled
