@@ -50,7 +50,8 @@ class Guided(TrunkClassifier):
         cam = torch.einsum("bdhw,bd->bhw", activations, weights).relu()
         marked = (batch.masks > 0).float()
         # Cells of the map are larger than pixels: what share of each is marked.
-        shares = functional.adaptive_avg_pool2d(marked[:, None], cam.shape[1:])[:, 0]
+        cells = (cam.shape[1], cam.shape[2])
+        shares = functional.adaptive_avg_pool2d(marked[:, None], cells)[:, 0]
         seen = batch.masked & shares.flatten(1).any(dim=1)
         if self.guidance == "gain":
             return self._mine(cam, shares, seen, batch)
