@@ -1,6 +1,7 @@
 """A batch of training data, and what a classifier's numbers come to on it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,7 +20,9 @@ class Batch:
     processes, the whole batch's numbers divided by the number of processes, so that averaged
     gradients equal those of the whole. ``class_weights`` ``(K,)`` weigh the images of each class;
     ``label_smoothing`` is the share of a label that all classes have in common;
-    ``localization_loss`` is the one for models that don't choose theirs.
+    ``localization_loss`` is the one for models that don't choose theirs; ``teacher`` is the model
+    with the average of the weights so far, where one is taken, and ``progress`` the share of the
+    training that is done.
     """
 
     images: Tensor
@@ -31,6 +34,8 @@ class Batch:
     class_weights: Tensor | None = None
     label_smoothing: float = 0.0
     localization_loss: str = "bce"
+    teacher: Any = None
+    progress: float = 0.0
 
     @property
     def counted(self) -> Tensor | None:

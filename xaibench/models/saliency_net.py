@@ -26,6 +26,7 @@ from xaibench.core.networks.trunk_classifier import (
     build_trunk,
     two_layers,
 )
+from xaibench.core.networks.unlabeled import Unlabeled, agreement
 from xaibench.core.registry import model
 
 _DEFAULT_BLOCKS = {"spn": 5, "attention": 0, "attention2": 4, "rasaee": 4, "unet": 0}
@@ -36,11 +37,11 @@ class SaliencyNet(TrunkClassifier):
 
     def __init__(
         self, trunk: nn.Module, mask_head: nn.Module, *, channels: int, classes: int, loss: str,
-        weight: float, **about: Any,
+        weight: float, unlabeled: Unlabeled = "none", **about: Any,
     ) -> None:  # fmt: skip
         super().__init__(trunk, two_layers(channels, classes), **about)
         self.mask_head = mask_head
-        self.localization_loss, self.weight = loss, weight
+        self.localization_loss, self.weight, self.unlabeled = loss, weight, unlabeled
 
     @property
     def abilities(self) -> frozenset[str]:
@@ -80,7 +81,8 @@ class SaliencyNet(TrunkClassifier):
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return cross-entropy + weight * localization, the latter over the masked images alone.
 
-        Without any, localization is NaN and no part of the loss.
+        Without any, localization is NaN and no part of the loss. In training, `unlabeled` adds what
+        the other images teach.
         """
         outputs = self.outputs(batch.images, saliency=True)
         assert outputs.saliency is not None
@@ -99,6 +101,9 @@ class SaliencyNet(TrunkClassifier):
             measure = LOSSES[self.localization_loss or batch.localization_loss]
             localization = measure(predicted, truth, counted).sum() / batch.masks_counted
             total = classification + self.weight * localization
+        if self.unlabeled != "none" and self.training:
+            agreed = agreement(self.unlabeled, self, batch, outputs.saliency)
+            total = total + self.weight * agreed
         return {
             "loss": total,
             "cross_entropy": classification,
@@ -120,6 +125,7 @@ def saliency_net(
         "run", "l1", "l2", "ssim", "bce", "dice", "bce_dice", "focal", "tversky", "boundary"
     ] = "run",
     weight: float = 1.0,
+    unlabeled: Unlabeled = "none",
 ) -> SaliencyNet:
     """Build a backbone with a classification head (1024, K) and a saliency prediction network.
 
@@ -132,6 +138,9 @@ def saliency_net(
         upsampling: how the SPN doubles its size.
         loss: localization loss; ``run``: that of ``--loss``.
         weight: of the localization loss beside the cross-entropy.
+        unlabeled: what images without a seen mask teach the map: nothing, or to agree with a second
+            look at the mirror image: ``mean_teacher`` and ``pseudo`` by the average of the weights,
+            ``consistency`` by the model itself.
     """
     if blocks < 0 or weight < 0:
         raise XaibenchError("saliency_net: 'blocks' and 'weight' can't be negative.")
@@ -153,5 +162,6 @@ def saliency_net(
             head = Rasaee(channels, depth)
     return SaliencyNet(
         trunk, head, channels=channels, classes=classes, loss="" if loss == "run" else loss,
-        weight=weight, supervision=None if weight else "labels", **about(backbone, weights),
+        weight=weight, unlabeled=unlabeled, supervision=None if weight else "labels",
+        **about(backbone, weights),
     )  # fmt: skip

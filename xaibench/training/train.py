@@ -167,6 +167,8 @@ class Trainer:
             images, masks = augment(images, masks, seeds, self.options.augmentation)
             batch = self._batch(loaded.samples, images, masks, whole=chunk, replicas=replicas)
             batch.label_smoothing = self.options.label_smoothing
+            batch.teacher = self.average.model if self.average else None
+            batch.progress = epoch / self.options.epochs
             yield batch
 
     def _masks(self, loaded: Loaded) -> Tensor:
