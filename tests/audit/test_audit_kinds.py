@@ -97,7 +97,7 @@ def test_known_groups_make_a_note_and_strangers_a_warning(place):
     assert found.groups == dict.fromkeys((one, other, third), one)
 
 
-@pytest.mark.parametrize("spec", ["phantom[images=150]", "phantom[images=60,shortcut=1]"])
+@pytest.mark.parametrize("spec", ["phantom[images=80]", "phantom[images=60,shortcut=1]"])
 def test_distinct_phantoms_are_clean(spec):
     found = audit(open_dataset(bind("dataset", spec)))
     assert found.findings == ()
@@ -129,8 +129,8 @@ def test_real_busi():
     assert sum(number for (kind, _), number in counts.items() if kind != "near_duplicate") == (
         16 + 17 + 133 + counts["label_conflict", "warning"]
     )
-    assert len(set(found.groups.values())) == 145
-    assert len(found.groups) == 326
+    assert len(set(found.groups.values())) == 153
+    assert len(found.groups) == 346
     labels = {}
     for name, group in found.groups.items():
         labels.setdefault(group, set()).add(name.split("/")[0])

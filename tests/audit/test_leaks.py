@@ -1,12 +1,16 @@
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
-from xaibench.audit.leaks import find_leaks
+from xaibench.audit.audit import audit
+from xaibench.audit.leaks import find_leaks, say_unaudited
+from xaibench.core.data import Dataset, Sample
 from xaibench.core.errors import XaibenchError
-from xaibench.core.store import read_json
+from xaibench.core.store import read_json, write_json
 from xaibench.running import plan as planning
 from xaibench.running.describe_plan import describe_plan
 from xaibench.running.plan import make_plan
@@ -29,6 +33,12 @@ def given(small, place, tmp_path):
     return {**small, "dataset": f"folder[path={place}]", "out": str(tmp_path / "out"),
             "metrics": ("drop_in_confidence",), "methods": ("gradcam",), "epochs": 1,
             "split": "kfold:3"}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """What audits of other tests have found is none of ours."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 def parted(selection):
@@ -135,3 +145,70 @@ def test_a_sample_in_two_published_parts_stops_the_plan(patients):
     object.__setattr__(split, "test", (*split.test, split.train[0]))
     with pytest.raises(XaibenchError, match=f"sample '{split.train[0].id}' stands in train"):
         make_plan(selection)
+
+
+def draw(path, number, change=np.asarray):
+    """A smooth picture of its own for each number, large enough to be compared."""
+    noise = np.random.default_rng(number).normal(size=(60, 84))
+    grey = 120 + 300 * gaussian_filter(noise, 1.5)
+    Image.fromarray(np.ascontiguousarray(change(grey.clip(0, 255).astype(np.uint8)))).save(path)
+
+
+@pytest.fixture
+def redrawn(given):
+    """Pictures in the place of noise; one of the test part is another's mirror image, cropped."""
+    samples = select(given).dataset.samples
+    for number, sample in enumerate(samples):
+        draw(sample.path, number)
+    one, other = parted(select(given))
+    draw(other.path, samples.index(one), lambda grey: grey[:52, ::-1])
+    return given, one, other
+
+
+def test_a_plan_knows_what_an_audit_found_and_says_if_there_was_none(redrawn):
+    given, one, other = redrawn
+    selection = select(given)
+    plan = make_plan(selection)
+    assert plan.warnings == []
+    assert plan.notes == [
+        "never audited: near-duplicates may stand in two parts; look for them with `xaibench audit "
+        f"--dataset '{given['dataset']}'`"
+    ]
+    assert f"  note: {plan.notes[0]}" in describe_plan(selection, plan)
+    assert audit(selection.dataset).groups == dict.fromkeys(sorted((one.id, other.id)),
+                                                           min(one.id, other.id))  # fmt: skip
+    plan = make_plan(select(given))
+    assert plan.notes == []
+    warning = plan.warnings[0]
+    assert warning.startswith("leak: fold 0: images that show the same stand in two parts, 1 times")
+    assert f"{one.id} (train)" in warning
+    assert f"{other.id} (test)" in warning
+
+
+def test_a_part_of_what_was_audited_is_known_and_what_came_later_is_not(redrawn):
+    given, one, _ = redrawn
+    audit(select(given).dataset)
+    assert make_plan(select({**given, "limit": 10})).notes == []
+    draw(one.path, 99)
+    plan = make_plan(select(given))
+    assert (len(plan.notes), plan.warnings) == (1, [])
+    audit(select(given).dataset)
+    assert make_plan(select(given)).notes == []
+
+
+def test_what_was_found_in_the_same_images_is_not_looked_for_again(redrawn, tmp_path):
+    dataset = select(redrawn[0]).dataset
+    audit(dataset)
+    (stored,) = (tmp_path / "cache/xaibench/audits").iterdir()
+    write_json(stored, {**read_json(stored), "pairs": []})
+    assert audit(dataset).groups == {}
+    stored.write_text("{}")
+    assert len(audit(dataset).groups) == 2
+
+
+def test_of_drawn_images_and_of_shipped_groups_nobody_asks_for_an_audit():
+    samples = tuple(Sample(str(n), Path(f"{n}"), n % 2) for n in range(4))
+    assert say_unaudited(Dataset(("a", "b"), samples), "drawn") == []
+    here = tuple(Sample(str(n), Path(__file__), n % 2) for n in range(4))
+    assert len(say_unaudited(Dataset(("a", "b"), here), "files")) == 1
+    assert say_unaudited(Dataset(("a", "b"), here, audited=True), "busi") == []

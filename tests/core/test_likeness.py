@@ -3,7 +3,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from skimage.feature import match_template
 
-from xaibench.core.reading.likeness import coarsen, likeness, prepare_details
+from xaibench.core.reading.likeness import likeness, prepare_details
 
 
 def thumbnail(seed):
@@ -68,11 +68,3 @@ def test_a_speck_of_one_grey_is_no_detail():
     specks = np.full((2, 128, 128), 100, np.uint8)
     specks[0, 40, 50] = specks[1, 44, 47] = 101
     assert 0 < alike(*specks) < 0.1
-
-
-def test_coarse_rows_give_correlations():
-    thumbnails = np.stack([thumbnail(seed) for seed in range(3)])
-    coarse = coarsen(thumbnails)
-    cells = thumbnails.reshape(3, 32, 4, 32, 4).mean(axis=(2, 4)).reshape(3, -1)
-    np.testing.assert_allclose(coarse.whole @ coarse.whole.T, np.corrcoef(cells), atol=1e-5)
-    assert coarse.detail.shape == (3, 32 * 32)

@@ -41,7 +41,7 @@ class Audit:
 def audit(dataset: Dataset) -> Audit:
     """Read each sample once, and compare all with all.
 
-    Time grows with the square of the number of images, memory by 20 kB an image.
+    Time grows with the square of the number of images, memory by 50 kB an image.
     """
     facts = []
     with progress_bar("read", "images", len(dataset.samples)) as bar:

@@ -4,9 +4,11 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from xaibench.audit.examine import Facts, Finding, Severity
+from xaibench.audit.known import recall_pairs, remember_pairs
 from xaibench.core.data import Sample
 from xaibench.core.reading.copies import grouped_by
-from xaibench.core.reading.duplicates import find_near_duplicates, join_pairs
+from xaibench.core.reading.duplicates import Pair, find_near_duplicates
+from xaibench.core.reading.joining import join_pairs
 
 _NAMED = 3
 _SMALLEST = 32
@@ -24,7 +26,8 @@ class Duplicate(NamedTuple):
 def find_duplicates(facts: Sequence[Facts]) -> list[Duplicate]:
     """Return which samples show the same, in order.
 
-    Of many copies each is paired with the first of every label, which joins them all.
+    Of many copies each is paired with the first of every label, which joins them all. What was
+    found in the same images before isn't looked for again.
     """
     places = [place for place, each in enumerate(facts) if each.imprint is not None]
     copies: set[Duplicate] = set()
@@ -33,14 +36,21 @@ def find_duplicates(facts: Sequence[Facts]) -> list[Duplicate]:
         for place in group:
             pairs = ((min(place, first), max(place, first)) for first in firsts.values())
             copies.update(Duplicate(*pair, None) for pair in pairs if pair[0] != pair[1])
+    samples = [each.sample for each in facts]
+    near = recall_pairs(samples)
+    if near is None:
+        near = [*_find_near(facts, places)]
+        remember_pairs(samples, [*near, *(Pair(first, second, 1) for first, second, _ in copies)])
+    found = (Duplicate(*pair) for pair in near
+             if facts[pair.first].pixels != facts[pair.second].pixels)  # fmt: skip
+    return sorted([*copies, *found], key=lambda each: (each.first, each.second))
+
+
+def _find_near(facts: Sequence[Facts], places: Sequence[int]) -> Iterator[Pair]:
     places = [place for place in places if min(facts[place].size) >= _SMALLEST]
-    imprints = [imprint for place in places if (imprint := facts[place].imprint)]
-    near = [
-        Duplicate(places[pair.first], places[pair.second], pair.likeness)
-        for pair in find_near_duplicates(imprints)
-        if facts[places[pair.first]].pixels != facts[places[pair.second]].pixels
-    ]
-    return sorted([*copies, *near], key=lambda each: (each.first, each.second))
+    imprints = [imprint for place in places if (imprint := facts[place].imprint) is not None]
+    for first, second, likeness in find_near_duplicates(imprints):
+        yield Pair(places[first], places[second], likeness)
 
 
 def name_groups(facts: Sequence[Facts], duplicates: Sequence[Duplicate]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from xaibench.core.data import Dataset, MaskLayer, Sample, read_files
 from xaibench.core.errors import XaibenchError
-from xaibench.core.reading.duplicates import Imprint, take_imprint
+from xaibench.core.reading.duplicates import take_imprint
 from xaibench.core.reading.images import (
     check_frames,
     check_upright,
@@ -51,7 +51,7 @@ class Facts:
 
     sample: Sample
     findings: list[Finding] = field(default_factory=list)
-    imprint: Imprint | None = None
+    imprint: NDArray[np.uint8] | None = None
     pixels: str = ""
     size: tuple[int, int] = (0, 0)
     coloured: int = 0

@@ -1,8 +1,11 @@
 """The leak check of every plan: nothing may stand on two sides of a split."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from shlex import quote
 
-from xaibench.core.data import Sample
+from xaibench.audit.known import recall_pairs
+from xaibench.core.data import Dataset, Sample
 from xaibench.core.reading.copies import find_copies
 from xaibench.core.splits import PARTS, Split, check_split, parted_groups
 
@@ -10,18 +13,28 @@ from xaibench.core.splits import PARTS, Split, check_split, parted_groups
 def find_leaks(
     samples: Sequence[Sample], splits: Mapping[int, Split], *, published: bool = False
 ) -> list[str]:
-    """Return a warning for each fold with the same file, under two names, in two parts.
+    """Return a warning for each fold with images in two parts that show the same.
 
     Such a split isn't refused, for the files may be all that there is: who reads the warning in
-    ``run.json`` knows what the numbers are worth. Only whole files are compared, and only where
-    each sample has its own; `xaibench audit` sees near-duplicates, too. Published parts that share
-    a patient are a warning likewise: they aren't ours to change.
+    ``run.json`` knows what the numbers are worth. Whole files are compared here, where each sample
+    has its own, and near-duplicates are those that `xaibench audit` has found. Published parts that
+    share a patient are a warning likewise: they aren't ours to change.
 
     Raises:
         XaibenchError: a sample stands in two parts of a split, or a group where we parted it.
     """
     owners = {sample.path: sample for sample in samples}
     copies = find_copies(owners) if len(owners) == len(samples) else []
+    named = [[owners[path].id for path in group] for group in copies]
+    same = {frozenset(pair) for group in named for pair in combinations(group, 2)}
+    near = [[samples[first].id, samples[second].id]
+            for first, second, _ in recall_pairs(samples) or ()]  # fmt: skip
+    kinds = {
+        "the same image file stands in two parts under two names": named,
+        "images that show the same stand in two parts": [
+            pair for pair in near if frozenset(pair) not in same
+        ],
+    }
     warnings = []
     for fold, split in splits.items():
         check_split(split, published=published)
@@ -33,15 +46,33 @@ def find_leaks(
                 f"show the same), for example '{name}' in {' and '.join(parts)}; --split holdout "
                 "or kfold:K keeps each on one side."
             )
-        parted = list(_parted([[owners[path].id for path in group] for group in copies], split))
-        if parted:
-            (one, here), (other, there) = parted[0][:2]
-            warnings.append(
-                f"leak: fold {fold}: the same image file stands in two parts under two names, "
-                f"{len(parted)} times, for example {one} ({here}) and {other} ({there}); run "
-                "`xaibench audit` and give its groups.csv with --groups."
-            )
+        for kind, groups in kinds.items():
+            parted = list(_parted(groups, split))
+            if parted:
+                (one, here), (other, there) = parted[0][:2]
+                warnings.append(
+                    f"leak: fold {fold}: {kind}, {len(parted)} times, for example {one} ({here}) "
+                    f"and {other} ({there}); run `xaibench audit` and give its groups.csv with "
+                    "--groups."
+                )
     return warnings
+
+
+def say_unaudited(dataset: Dataset, spec: str) -> list[str]:
+    """Return a note where nobody has looked for near-duplicates in a dataset's files.
+
+    Args:
+        dataset: what a run takes, which may be a part of what was audited.
+        spec: by which the command line names it.
+    """
+    if dataset.audited or recall_pairs(dataset.samples) is not None:
+        return []
+    if not any(sample.path.exists() for sample in dataset.samples):
+        return []  # drawn, not read
+    return [
+        "never audited: near-duplicates may stand in two parts; look for them with `xaibench audit "
+        f"--dataset {quote(spec)}`"
+    ]
 
 
 def _parted(copies: Sequence[Sequence[str]], split: Split) -> Iterator[list[tuple[str, str]]]:

@@ -123,13 +123,15 @@ def merge_annotations(sample: Sample, shape: tuple[int, ...]) -> NDArray[np.int8
 class Dataset:
     """Named classes and samples; ``read`` gives a sample's pixels, from files unless replaced.
 
-    ``notes`` are sentences for the plan and the audit: what was found that is in no sample.
+    ``notes`` are sentences for the plan and the audit: what was found that is in no sample. The
+    groups of an ``audited`` dataset hold its near-duplicates, so that nobody has to look for them.
     """
 
     classes: tuple[str, ...]
     samples: tuple[Sample, ...]
     read: Callable[[Sample], Picture] = field(default=read_files)
     notes: tuple[str, ...] = ()
+    audited: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what would spoil a run later: no samples, repeated ids, unknown labels."""

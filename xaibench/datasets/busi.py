@@ -11,6 +11,7 @@ from xaibench.core.data import Dataset, MaskLayer, Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.choice import check_per_class, choose_classes, keep_first
 from xaibench.core.reading.fetch import fetch_archive
+from xaibench.core.reading.joining import join_pairs
 from xaibench.core.reading.search import folders_below, not_found
 from xaibench.core.registry import dataset
 
@@ -66,6 +67,8 @@ def busi(
     """Read BUSI in its official layout, anywhere below ``root``.
 
     Nearly half of its images have near-duplicates; they share a group, so that no split parts them.
+    The groups are those of ``xaibench audit``, joined by pairs in which people saw the same lesion
+    from another side. There may be more of these: BUSI doesn't say which patient an image shows.
 
     Args:
         root: folder that holds all data, or that of BUSI itself.
@@ -96,7 +99,7 @@ def busi(
                 "leave this class out with busi[classes=...]."
             )
         samples += [_describe(folder, name, label, number, files.masks) for number in files.images]
-    return Dataset(classes, keep_first(samples, per_class))
+    return Dataset(classes, keep_first(samples, per_class), audited=True)
 
 
 def _describe(
@@ -110,9 +113,21 @@ def _describe(
 
 @cache
 def _groups() -> dict[str, str]:
-    table = Path(__file__).with_name("busi_groups.csv")
-    with table.open(newline="", encoding="utf-8") as file:
-        return {row["sample"]: row["group"] for row in csv.DictReader(file)}
+    """Return the group of each image that others resemble: what the audit and people's eyes found.
+
+    ``busi_groups.csv`` is written by ``xaibench audit --dataset busi``.
+    """
+    joined = [(row["sample"], row["group"]) for row in _rows("busi_groups.csv")]
+    joined += [(row["first"], row["second"]) for row in _rows("busi_same_lesion.csv")]
+    names = list(dict.fromkeys(name for pair in joined for name in pair))
+    place = {name: number for number, name in enumerate(names)}
+    heads = join_pairs(len(names), [(place[one], place[other]) for one, other in joined])
+    return {name: names[head] for name, head in zip(names, heads, strict=True)}
+
+
+def _rows(table: str) -> list[dict[str, str]]:
+    with Path(__file__).with_name(table).open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def _find(root: Path, classes: Sequence[str]) -> Path | None:

@@ -37,6 +37,7 @@ def describe_plan(selection: Selection, plan: Plan) -> Sequence[str]:
     if plan.failed:
         lines.append("  (--retry-failed tries again what has failed)")
     lines += [f"  warning: {warning}" for warning in plan.warnings]
+    lines += [f"  note: {note}" for note in plan.notes]
     return lines
 
 

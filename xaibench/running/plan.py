@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from xaibench.audit.leaks import find_leaks
+from xaibench.audit.leaks import find_leaks, say_unaudited
 from xaibench.core.contract import CLASSIFIER_WORDS, JUDGED_WORDS, LAYER_WORDS, MASK_WORDS
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model
@@ -40,6 +40,7 @@ class Plan:
     jobs: list[Job] = field(default_factory=list)
     skips: list[Skip] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     cells: int = 0
     done: int = 0
     analyses: int = 0
@@ -75,6 +76,7 @@ def make_plan(selection: Selection) -> Plan:
     plan.warnings += check_files(selection.dataset, selection.options)
     plan.warnings += find_leaks(selection.dataset.samples, splits, published=published)
     plan.warnings += _find_unplaced(selection, splits)
+    plan.notes += say_unaudited(selection.dataset, selection.dataset_spec)
     for model in selection.models:
         _plan_model(selection, model, plan)
     _refuse_if_none_is_served(selection, plan)

@@ -9,7 +9,7 @@ from pathlib import Path
 from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.annotations import composed
-from xaibench.core.reading.duplicates import join_pairs
+from xaibench.core.reading.joining import join_pairs
 from xaibench.core.reading.manifest import is_missing
 from xaibench.core.reading.spreadsheet import read_lines
 from xaibench.core.suggest import did_you_mean

@@ -1,7 +1,6 @@
-"""How alike two thumbnails are in their details, wherever each detail has moved a little."""
+"""How alike two pictures are in their details, wherever each detail has moved a little."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -10,13 +9,12 @@ from scipy.fft import irfft2, rfft2
 from scipy.ndimage import gaussian_filter
 
 SIDE = 128
-"""Side of the square thumbnails that are compared."""
+"""Side of the square pictures that are compared."""
 
 _TILE, _REACH = 26, 12
 _PLACES = 2 * _REACH + 1
 _WINDOW = _TILE + 2 * _REACH  # 50, which is fast to transform
 _WHOLE_WINDOW = (_WINDOW, _WINDOW)
-_COARSE = 4
 # Greys are whole numbers. A tile no livelier than their rounding tells nothing.
 _ROUNDING = _TILE / np.sqrt(12)
 
@@ -29,13 +27,6 @@ class Details:
     windows: NDArray[np.complex64]
     liveliness: NDArray[np.float32]
     spreads: NDArray[np.float32]
-
-
-class Coarse(NamedTuple):
-    """Thumbnails as rows of length 1, whose products are correlations."""
-
-    whole: NDArray[np.float32]
-    detail: NDArray[np.float32]
 
 
 def prepare_details(thumbnail: NDArray[np.uint8]) -> Details:
@@ -73,24 +64,9 @@ def _find(one: Details, other: Details) -> float:
     return float(best @ one.liveliness) / total
 
 
-def coarsen(thumbnails: NDArray[np.uint8]) -> Coarse:
-    """Return ``(N, 128, 128)`` thumbnails at a quarter of their side, whole and without smooth."""
-    side = SIDE // _COARSE
-    cells = thumbnails.reshape(-1, side, _COARSE, side, _COARSE).mean((2, 4), dtype=np.float32)
-    return Coarse(_normalise(cells), _normalise(_sharpen(cells)))
-
-
 def _sharpen(greys: NDArray[np.generic]) -> NDArray[np.float32]:
     values = greys.astype(np.float32)
-    sigma = (0, 1, 1)[-greys.ndim :]
-    return np.asarray(values - gaussian_filter(values, sigma), np.float32)
-
-
-def _normalise(images: NDArray[np.float32]) -> NDArray[np.float32]:
-    rows = images.reshape(len(images), -1)
-    rows = rows - rows.mean(axis=1, keepdims=True)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.maximum(lengths, 1e-6), np.float32)
+    return np.asarray(values - gaussian_filter(values, 1), np.float32)
 
 
 def _cut(values: NDArray[np.float32], side: int) -> NDArray[np.float32]:
