@@ -19,7 +19,6 @@ from xaibench.core.model import Model, Reshape, evaluating
 from xaibench.core.passes.engine import Engine
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
-from xaibench.core.store import read_json
 from xaibench.explaining.evidence import evidence_of
 from xaibench.explaining.explain import Maps, TestBatch
 from xaibench.explaining.explainer import Explainer
@@ -27,7 +26,7 @@ from xaibench.explaining.inputs import check_images, find_targets, wrap
 from xaibench.explaining.score import score_batch
 from xaibench.report.page.notebook import board_html
 from xaibench.report.write import write_report
-from xaibench.results.folder import RUN_FILE
+from xaibench.results.stored_run import read_run
 from xaibench.running.collect import load_scores
 from xaibench.running.plan import make_plan
 from xaibench.running.run import run_plan
@@ -52,7 +51,7 @@ class Results:
     failures: dict[str, str] = field(default_factory=dict)
 
     def _repr_html_(self) -> str:
-        return board_html(self.leaderboard, read_json(self.out / RUN_FILE))
+        return board_html(self.leaderboard, read_run(self.out))
 
 
 def run(**options: Any) -> Results:

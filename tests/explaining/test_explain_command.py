@@ -246,7 +246,7 @@ def test_what_is_no_sound_run_is_refused(finished_copy, scan, explain, tmp_path)
     assert explain("none.png", "--run", finished_copy)[2] == (
         "error: none.png: no such file; name pictures, folders or patterns.\n"
     )
-    assert "no run; name the --out" in explain(scan, "--run", tmp_path)[2]
+    assert "no run.json; name the --out" in explain(scan, "--run", tmp_path)[2]
     assert "--run DIR, or --model SPEC" in explain(scan)[2]
     assert "--fold: it chooses among" in explain(scan, "--model", "resnet18", "--fold", 0)[2]
     path = finished_copy / "run.json"

@@ -12,12 +12,15 @@ import torch
 from archives import make_tar, make_zip
 from bad_row import Bad, Evil, evil_pickle, evil_weights, scans, written
 
+from xaibench.results.integrity import write_record
+
 BUSI = "Dataset_BUSI_with_GT"
 HEAD = "import xaibench\nfrom torch import Tensor\n"
 RUN = {
     "options": {"dataset": "phantom", "image_size": 64, "plugin": []}, "classes": ["a", "b"],
     "dataset": "phantom", "methods": {"gradcam": {"family": "cam"}}, "models": {"gap_cnn": {}},
-    "seeds": [0], "metrics": {"iou": {}}, "protocol": {}, "splits": {},
+    "seeds": [0], "metrics": {"iou": {"family": "localization", "higher_is_better": True}},
+    "protocol": {}, "splits": {},
 }  # fmt: skip
 
 
@@ -104,7 +107,7 @@ def run_folder(trained=None, **said):
         folder = Path("run/models/phantom/holdout/gap_cnn/seed0")
         trained(folder / "model.pt")
         content = (folder / "model.pt").read_bytes()
-        written(folder / "model.json", json.dumps({"sha256": sha256(content).hexdigest()}))
+        write_record(folder / "model.json", {"sha256": sha256(content).hexdigest()})
 
 
 def of_run(name, command, make):

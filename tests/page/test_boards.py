@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "report"))
-from frames import NAN, NET, RUN, board_of, metric, rows_of, run_of
+from frames import NAN, NET, RUN, SAID, board_of, metric, rows_of, run_of
 
 from xaibench.core.errors import XaibenchError
 from xaibench.report.facts.material import Material
@@ -22,6 +22,7 @@ from xaibench.report.page.sheets import sheets
 from xaibench.report.page.svg import inline_svg
 from xaibench.report.wording.boards import TIED, boards
 from xaibench.report.wording.headline import headline
+from xaibench.results.integrity import write_record
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -31,7 +32,7 @@ def spread(mean, width=0.08):
 
 
 def run_with(method):
-    return run_of(methods=RUN["methods"] | {method: {"family": "cam", "blind": False}})
+    return run_of(methods=SAID["methods"] | {method: {"family": "cam", "blind": False}})
 
 
 @pytest.fixture(scope="module")
@@ -180,11 +181,8 @@ def test_a_notebook_gets_tables_with_a_style_of_their_own(board):
 
 def test_what_failed_is_read_from_its_cell(tmp_path):
     folder = tmp_path / "cells" / "busi" / "holdout" / "net" / "seed0"
-    for name, content in (("gradcam", '{"method": "gradcam", "error": "no memory"}'),
-                          ("spn", '{"method": "spn", "scores": {}}'),
-                          ("old", '{"method": "old", "error": "not of this run"}')):  # fmt: skip
-        (folder / name).mkdir(parents=True)
-        (folder / name / "cell.json").write_text(content)
+    for name, error in (("gradcam", "no memory"), ("spn", None), ("old", "not of this run")):
+        write_record(folder / name / "cell.json", {"method": name, "error": error})
     assert failures(RUN, tmp_path) == [("gradcam in busi, holdout, net, seed0", "no memory")]
 
 

@@ -198,11 +198,11 @@ def test_scores_that_the_maps_do_not_have_are_told(copied):
 
 @pytest.mark.slow
 def test_without_maps_or_images_there_is_no_gallery(contents, copied, caplog):
-    plain = {name: value for name, value in contents.run.items() if name != "options"}
+    plain = replace(contents.run, options={})
     merged = replace(contents, material=replace(contents.material, run=plain))
     assert gallery_of(merged, copied) is None
-    options = contents.run["options"] | {"dataset": "folder[path=gone.csv]"}
-    lost = replace(contents.material, run={**contents.run, "options": options})
+    elsewhere = replace(contents.run, dataset="folder[path=gone.csv]")
+    lost = replace(contents.material, run=elsewhere)
     with caplog.at_level(logging.WARNING):
         assert gallery_of(replace(contents, material=lost), copied) is None
     assert "no gallery" in caplog.text

@@ -1,6 +1,7 @@
 """Hand-made runs: frames as a run leaves them."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,8 @@ from xaibench.report.judging.chapter import judge_all
 from xaibench.report.judging.judge import judge
 from xaibench.report.judging.leaderboard import leaderboard
 from xaibench.report.write import write_tables
+from xaibench.results.integrity import as_json, parse_record
+from xaibench.results.records import RunRecord
 
 NAN = float("nan")
 NET = "resnet18"
@@ -36,7 +39,8 @@ def metric(family="localization", *, higher=True, ranked=True, estimand="per ima
     }
 
 
-def run_of(**changes):
+def said_of(**changes):
+    """Return what a run.json says."""
     run = {
         "xaibench": "1.2.3",
         "dataset": "busi",
@@ -67,6 +71,17 @@ def run_of(**changes):
     return run
 
 
+def record_of(said):
+    """Return a run.json as a record."""
+    return parse_record(said, RunRecord, Path("run.json"))
+
+
+def run_of(**changes):
+    """Return the record of a hand-made run."""
+    return record_of(said_of(**changes))
+
+
+SAID = said_of()
 RUN = run_of()
 
 
@@ -101,7 +116,7 @@ def board_of(scores, run=RUN, predictions=None, costs=None):
 
 def save(folder, run, scores, predictions=None, costs=None):
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "run.json").write_text(json.dumps(run))
+    (folder / "run.json").write_text(json.dumps(as_json(run)))
     pd.DataFrame(scores).to_csv(folder / "scores.csv", index=False)
     for name, table in (("predictions", predictions), ("costs", costs)):
         if table is not None:

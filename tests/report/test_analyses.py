@@ -12,6 +12,7 @@ from xaibench.report.judging.analyses import ALL, COLUMNS, quantities, read_anal
 from xaibench.report.pictures.analysis_figures import draw_figures
 from xaibench.report.wording.analysis_document import analyses_to_markdown, analysis_lines
 from xaibench.results.folder import Layout, Place
+from xaibench.results.integrity import write_record
 from xaibench.stats.rates import wilson
 
 PLACE = Place("set", "holdout", 0, "net[width=2]", 0)
@@ -47,10 +48,10 @@ def write(out, groups=("",) * 12, sha="abc", place=PLACE, right=RIGHT, prefix="s
         "bounds": [0.0, 1.0], "paper": None, "pairs": [["right", "head"]], "figures": FIGURES,
         "notes": ["few images"],
     }  # fmt: skip
-    (folder / "analysis.json").write_text(json.dumps(about | changed), "utf-8")
+    write_record(folder / "analysis.json", about | changed)
     model = Layout(out).model_folder(place)
     model.mkdir(parents=True)
-    (model / "model.json").write_text(json.dumps({"sha256": sha}), "utf-8")
+    write_record(model / "model.json", {"sha256": sha})
     return folder
 
 
@@ -139,7 +140,7 @@ def test_analyses_of_a_model_that_is_no_more_and_failures_are_left_out(tmp_path)
     write(tmp_path / "stale", sha="another")
     assert read_analyses(tmp_path / "stale") == []
     folder = write(tmp_path / "failed")
-    (folder / "analysis.json").write_text('{"analysis": "made", "error": "no luck"}', "utf-8")
+    write_record(folder / "analysis.json", {"analysis": "made", "error": "no luck"})
     assert read_analyses(tmp_path / "failed") == []
     assert quantities([]).columns.tolist() == COLUMNS
 
@@ -147,8 +148,9 @@ def test_analyses_of_a_model_that_is_no_more_and_failures_are_left_out(tmp_path)
 def test_a_figure_lies_in_its_analysis_folder(tmp_path):
     path = write(tmp_path) / "analysis.json"
     about = json.loads(path.read_text("utf-8"))
+    del about["record_checksum"]
     about["figures"][0]["name"] = "../../elsewhere"
-    path.write_text(json.dumps(about), "utf-8")
+    write_record(path, about)
     with pytest.raises(XaibenchError, match=r"analysis\.json: '\.\./\.\./elsewhere'"):
         read_analyses(tmp_path)
 

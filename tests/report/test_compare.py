@@ -1,24 +1,26 @@
 import copy
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from frames import NAN, NET, RUN, metric, predicted, rows_of, run_of, save, write_board
+from frames import NAN, NET, SAID, metric, predicted, rows_of, run_of, said_of, save, write_board
 
 from xaibench import cli
 from xaibench.core.errors import XaibenchError
 from xaibench.report.judging.chapter import judge_all
 from xaibench.report.merge import merge_runs, write_merged
+from xaibench.results.records import ModelEntry
 
 VALUES = np.linspace(0.2, 0.6, 12)
 LABELS = [0, 1] * 6
 
 
 def changed(*path, to):
-    """A run that differs from `RUN` in one place."""
-    run = copy.deepcopy(RUN) | {"options": {"epochs": 5, "weights": "none"}}
+    """A run that differs from `SAID` in one place."""
+    run = copy.deepcopy(SAID) | {"options": {"epochs": 5, "weights": "none"}}
     inner = run
     for name in path[:-1]:
         inner = inner[name]
@@ -49,17 +51,17 @@ def test_methods_of_two_runs_stand_on_one_board(run, tmp_path):
     assert board["iou"].to_dict() == pytest.approx({"gradcam": 0.4, "hirescam": 0.3})
     assert board["iou_ties"].to_dict() == {"gradcam": "a", "hirescam": "b"}
     assert len(both.predictions) == 12
-    assert [source["name"] for source in both.run["sources"]] == [
+    assert [source.name for source in both.run.sources] == [
         str(tmp_path / "one"),
         str(tmp_path / "two"),
     ]
     # The protocol is still the same, and so is its hash.
-    assert both.run["protocol_hash"] == RUN["protocol_hash"]
+    assert both.run.protocol_hash == SAID["protocol_hash"]
 
 
 def test_other_seeds_count_as_more_seeds(run):
     both = merged(run("one"), run("two", seed=1, values=VALUES + 0.2))
-    assert both.run["seeds"] == [0, 1]
+    assert both.run.seeds == [0, 1]
     assert both.scores["value"].mean() == pytest.approx(0.5)
     assert len(both.predictions) == 24
 
@@ -153,14 +155,14 @@ def test_networks_of_one_name_must_be_one_network(run):
 
 
 def test_metrics_that_only_one_has_are_left_out_and_named(run, tmp_path):
-    about = run_of(metrics={"iou": metric(), "pxap": metric()}, options={})
-    about["protocol"]["metrics"]["iou"] = RUN["protocol"]["metrics"]["iou"]
+    about = said_of(metrics={"iou": metric(), "pxap": metric()}, options={})
+    about["protocol"]["metrics"]["iou"] = SAID["protocol"]["metrics"]["iou"]
     scores = rows_of("hirescam", "iou", VALUES) + rows_of("hirescam", "pxap", VALUES)
     both = merged(run("one"), save(tmp_path / "two", about, scores))
-    assert list(both.run["metrics"]) == ["iou"]
+    assert list(both.run.metrics) == ["iou"]
     assert set(both.scores["metric"]) == {"iou"}
-    assert list(both.run["protocol"]["targets"]) == ["iou"]
-    first, second = both.run["warnings"]
+    assert list(both.run.protocol["targets"]) == ["iou"]
+    first, second = both.run.warnings
     assert first.startswith("left out, as not all runs have them: drop, outside (of ")
     assert "pxap (of " in second
     none = run_of(metrics={"dice": metric()}, options={})
@@ -182,15 +184,15 @@ def test_groups_of_a_folder_without_predictions_come_from_its_splits(run, tmp_pa
 def test_a_comparison_can_be_compared_again(run, tmp_path):
     write_merged(merged(run("one"), run("two", "hirescam")), tmp_path / "both")
     again = merged(tmp_path / "both", run("three", "spn"))
-    assert len(again.run["sources"]) == 3
+    assert len(again.run.sources) == 3
     assert set(again.scores["method"]) == {"gradcam", "hirescam", "spn"}
     with pytest.raises(XaibenchError, match="epochs of resnet18: 5 against 50"):
         merged(tmp_path / "both", run("four", about=changed("options", "epochs", to=50), seed=1))
 
 
-def test_a_failed_comparison_leaves_nothing(run, tmp_path, monkeypatch):
+def test_a_failed_comparison_leaves_nothing(run, tmp_path):
     both = merged(run("one"), run("two", "hirescam"))
-    monkeypatch.setitem(both.run, "methods", {})
+    both = replace(both, run=replace(both.run, methods={}))
     with pytest.raises(XaibenchError, match=r"run\.json doesn't list it"):
         write_merged(both, tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -242,7 +244,7 @@ def test_versions_and_warnings_of_all_are_kept(run):
         run("one", about=changed("warnings", to=["odd"])),
         run("two", "spn", about=changed("xaibench", to="1.3.0")),
     )
-    assert both.run["models"] == {NET: {"paper": None}}
-    note, odd = both.run["warnings"]
+    assert both.run.models == {NET: ModelEntry()}
+    note, odd = both.run.warnings
     assert note == "the runs were made by xaibench 1.2.3 and 1.3.0"
     assert odd.endswith("one: odd")

@@ -135,4 +135,4 @@ def test_the_report_groups_methods_of_one_conclusion(tmp_path):
     assert f"| {accuracy} | wrong | `rise[a=x\\|y]` | right for other reasons" in text
     table = pd.read_csv(folder / "decisions.csv")
     assert len(table) == 3
-    assert (table["protocol"] == RUN["protocol_hash"]).all()
+    assert (table["protocol"] == RUN.protocol_hash).all()

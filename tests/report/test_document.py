@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from frames import NAN, RUN, metric, predicted, rows_of, run_of, save, write_board
+from frames import NAN, RUN, SAID, metric, predicted, rows_of, run_of, save, write_board
 
 from xaibench.report.numbers import number, span
 from xaibench.report.wording.boards import _ties
@@ -176,7 +176,7 @@ def test_rows_of_a_network_that_learned_from_masks_are_marked(write, scores):
 
 def test_names_cannot_break_a_table(write):
     name = "folder[path=a|b<c>\nd]"
-    methods = RUN["methods"] | {name: {"family": "cam", "blind": False}}
+    methods = SAID["methods"] | {name: {"family": "cam", "blind": False}}
     text = write(rows_of(name, "iou", [0.1, 0.3]), run_of(methods=methods))
     (line,) = lines_of(text, "folder")
     assert line.startswith(r"| folder[path=a\|b&lt;c> d] | resnet18 | ")

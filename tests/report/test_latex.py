@@ -1,7 +1,7 @@
 import re
 
 import numpy as np
-from frames import NAN, RUN, board_of, rows_of, run_of
+from frames import NAN, RUN, SAID, board_of, rows_of, run_of
 
 from xaibench.report.wording.latex import escape, to_latex
 
@@ -17,7 +17,7 @@ def test_every_special_sign_is_escaped():
 
 def test_tables_are_whole_and_balanced():
     values = np.linspace(0.1, 0.5, 30)
-    methods = RUN["methods"] | {NASTY: {"family": "cam", "blind": False}}
+    methods = SAID["methods"] | {NASTY: {"family": "cam", "blind": False}}
     run = run_of(methods=methods, command="xaibench run\n--out {a_b}%", dataset=NASTY)
     board = board_of(
         rows_of(NASTY, "iou", values, dataset=NASTY)

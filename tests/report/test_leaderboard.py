@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from frames import NAN, RUN, board_of, metric, rows_of, run_of
+from frames import NAN, RUN, SAID, board_of, metric, rows_of, run_of
 
 from xaibench.core.errors import XaibenchError
 from xaibench.report.facts.material import Material
@@ -187,7 +187,7 @@ def test_intervals_end_at_the_metrics_bounds():
 
 
 def test_skill_lies_between_the_best_blind_control_and_the_segmentation_network():
-    methods = RUN["methods"] | {"segmentation": {"family": "learned", "blind": False}}
+    methods = SAID["methods"] | {"segmentation": {"family": "learned", "blind": False}}
     run = run_of(methods=methods, models={"unet": {"all_masks": True}})
     scores = (
         rows_of("gradcam", "iou", [0.2, 0.4])
@@ -208,7 +208,7 @@ def test_skill_lies_between_the_best_blind_control_and_the_segmentation_network(
     without = board_of([line for line in scores if line["method"] != "segmentation"], run)
     assert without["iou_skill"].isna().all()
     # Under a budget it competes, and bounds nothing.
-    budgeted = board_of(scores, run | {"models": {"unet": {"all_masks": False}}})
+    budgeted = board_of(scores, run_of(methods=methods, models={"unet": {"all_masks": False}}))
     assert budgeted["iou_skill"].isna().all()
 
 
@@ -221,7 +221,7 @@ def test_who_has_learned_from_masks_says_from_how_many():
         *rows_of("mine", "iou", [0.5]),
     ]
     own = {"mine": {"family": "learned", "blind": False, "mask_fraction": 0.5}}
-    board = board_of(scores, run_of(methods=RUN["methods"] | own))
+    board = board_of(scores, run_of(methods=SAID["methods"] | own))
     found = board.set_index(["method", "model"])["mask_budget"].to_dict()
     assert {key: value for key, value in found.items() if not np.isnan(value)} == {
         ("mine", "resnet18"): 0.5,
@@ -247,4 +247,4 @@ def test_costs_are_means_over_folds_and_seeds_and_memory_is_the_most():
 
 
 def test_the_protocol_stands_in_every_row(scores):
-    assert set(board_of(scores)["protocol"]) == {RUN["protocol_hash"]}
+    assert set(board_of(scores)["protocol"]) == {RUN.protocol_hash}

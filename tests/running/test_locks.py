@@ -50,7 +50,7 @@ def test_what_was_coming_when_a_run_was_killed_counts_if_its_scores_are_there(
 ):
     run_cells(small, tmp_path)
     (path,) = tmp_path.rglob("cell.json")
-    record = read_record(path)
+    record = read_record(path, dict)
     coming = {**record, "failed_metrics": {"road": {"error": "x", "made_from": "y"}}}
     write_record(path, {**record, "metrics": {}, "next": coming})
     assert read_cell(path.parent) == coming

@@ -48,7 +48,7 @@ def test_an_edited_file_is_named_and_reported_only_if_accepted(finished_copy, na
     edit(finished_copy / name, change)
     with pytest.raises(XaibenchError, match=f"changed or gone since the run: {re.escape(name)};"):
         read_material(finished_copy)
-    warnings = read_material(finished_copy, accept_changes=True).run["warnings"]
+    warnings = read_material(finished_copy, accept_changes=True).run.warnings
     assert warnings[0] == f"changed or gone since the run: {name}"
 
 
@@ -62,8 +62,8 @@ def test_a_file_that_is_gone_is_named(finished_copy, name):
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda seal: seal.write_text(seal.read_text()[:90]), "tables.json can't be read"),
-        (lambda seal: seal.write_text("[" * 99_999), "tables.json can't be read"),
+        (lambda seal: seal.write_text(seal.read_text()[:90]), "tables.json is damaged"),
+        (lambda seal: seal.write_text("[" * 99_999), "tables.json is damaged"),
         (lambda seal: seal.write_text("[]"), "tables.json holds no JSON object"),
         (lambda seal: edit(seal, lambda text: text.replace('": "', '": "0', 3)), "is damaged"),
         (lambda seal: seal.unlink(), "changed or gone since the run: tables.json"),
@@ -90,7 +90,7 @@ def test_an_analysis_that_can_not_be_read_is_an_error(finished_copy):
     folder = finished_copy / "analyses" / "phantom-images=48" / "pca"
     folder.mkdir(parents=True)
     (folder / "analysis.json").write_text('{"analysis": ', "utf-8")
-    with pytest.raises(XaibenchError, match=r"analysis\.json can't be read"):
+    with pytest.raises(XaibenchError, match=r"analysis\.json is damaged"):
         judge_all(read_material(finished_copy), finished_copy)
 
 

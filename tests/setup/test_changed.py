@@ -133,7 +133,7 @@ def _make_earlier(selection):
                    for fold in selection.folds for seed in selection.options.seeds]:  # fmt: skip
         for method in selection.methods:
             path = ledger.cell_folder(method) / "cell.json"
-            if known := read_record(path):
+            if known := read_record(path, dict):
                 known = {
                     k: v for k, v in known.items() if k not in ("schema", "made_from", "made_by")
                 }
@@ -143,7 +143,7 @@ def _make_earlier(selection):
         path = ledger.folder / "model.json"
         known = {
             k: v
-            for k, v in read_record(path).items()
+            for k, v in read_record(path, dict).items()
             if k not in ("schema", "made_from", "made_by")
         }
         write_record(path, {**known, "fingerprint": ledger.earlier.model})
@@ -157,8 +157,9 @@ def test_an_earlier_run_counts_until_its_options_change(settings, finished_copy,
     assert plan_of(settings, finished_copy, epochs=3).done == 0
     renew(select({**settings, "out": str(finished_copy)}), {"versions": {"torch": "1.0"}})
     records = list(finished_copy.glob("cells/**/cell.json"))
-    assert all(read_record(path)["schema"] == 2 for path in records)
-    assert {made["versions"]["torch"] for path in records for made in read_record(path)["made_by"]
+    assert all(read_record(path, dict)["schema"] == 2 for path in records)
+    assert {made["versions"]["torch"] for path in records
+            for made in read_record(path, dict)["made_by"]
             } == {"1.0"}  # fmt: skip
     assert plan_of(settings, finished_copy).jobs == []
 

@@ -31,7 +31,7 @@ def test_each_model_and_cell_tells_who_made_it(finished_run):
                *finished_run.out.glob("cells/**/cell.json")]  # fmt: skip
     assert len(records) > 20
     for path in records:
-        [made] = read_record(path)["made_by"]
+        [made] = read_record(path, dict)["made_by"]
         assert {"xaibench", "torch", "torchvision", "python"} <= made["versions"].keys()
         assert made["compute"]["device"]
         assert (made["precision"], made["date"][:2]) == ("fp32", "20")

@@ -3,23 +3,27 @@
 import numpy as np
 import pandas as pd
 import pytest
+from frames import record_of
 
 from xaibench.report.facts.material import Material
 from xaibench.report.facts.section import sections
-from xaibench.report.judging.arms import Arm
 from xaibench.report.judging.comparisons import compare_arms
 from xaibench.report.wording.answers import answers
+from xaibench.results.records import Arm
 from xaibench.stats.paired import holm, paired_test
 
 IMAGES = 24
 PLACE = {"dataset": "made", "split": "holdout", "fold": 0, "seed": 0, "method": "spn"}
-RUN = {
-    "methods": {"spn": {"family": "learned", "blind": False}},
-    "metrics": {
-        "iou": {"higher_is_better": True, "family": "localization", "bounds": [0, 1]},
-        "entropy": {"higher_is_better": False, "family": "complexity", "bounds": [0, None]},
-    },
-}
+RUN = record_of(
+    {
+        "classes": [],
+        "methods": {"spn": {"family": "learned", "blind": False}},
+        "metrics": {
+            "iou": {"higher_is_better": True, "family": "localization", "bounds": [0, 1]},
+            "entropy": {"higher_is_better": False, "family": "complexity", "bounds": [0, None]},
+        },
+    }
+)
 # Two images each: no test may take them for independent.
 GROUPS = {("made", f"i{image:02}"): f"g{image // 2}" for image in range(IMAGES)}
 

@@ -88,7 +88,7 @@ def test_a_study_that_names_folders_elsewhere_is_refused(copy, tmp_path, call, c
     more = [str(tmp_path / "published")] if command == "publish" else []
     code, _, err = call(command, str(copy), *more)
     assert code == 2
-    assert f"{copy / 'study.json'}: '" in err
+    assert f"{copy / 'study.json'}: entry 'arms." in err
     assert sorted(tmp_path.rglob("*")) == before
 
 

@@ -23,6 +23,6 @@ def compare(runs: tuple[Path, ...], out: Path) -> None:
 
     merged = merge_runs(runs, command_line())
     say(summary(write_merged(merged, out)))
-    for warning in merged.run["warnings"]:
+    for warning in merged.run.warnings:
         say(f"note: {warning}", err=True)
     say(f"written to {out}: report.html, leaderboard.md, leaderboard.csv, slices.csv, ...")

@@ -12,7 +12,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.plugin import Bound
 from xaibench.core.progress import progress_bar
 from xaibench.core.registry import bind
-from xaibench.core.store import read_json, replacing
+from xaibench.core.store import replacing
 from xaibench.core.suggest import did_you_mean
 from xaibench.diagnostics import (
     baseline_sensitivity,
@@ -23,9 +23,9 @@ from xaibench.diagnostics import (
 from xaibench.diagnostics.document import to_markdown
 from xaibench.diagnostics.finding import Finding, tabulate
 from xaibench.diagnostics.subject import Subject, open_subject
-from xaibench.results.folder import DIAGNOSTICS_FILE, DIAGNOSTICS_PAGE_FILE, RUN_FILE
-from xaibench.results.plain import check_plain
-from xaibench.results.stored_run import options_of
+from xaibench.results.folder import DIAGNOSTICS_FILE, DIAGNOSTICS_PAGE_FILE
+from xaibench.results.records import RunRecord
+from xaibench.results.stored_run import options_of, read_run
 from xaibench.setup.option_values import listed
 from xaibench.setup.selection import Selection, select
 
@@ -70,7 +70,7 @@ def diagnose(
     _check_images(images)
     chosen = _choose_checks(checks)
     given = {name: value for name, value in (("device", device), ("plugin", plugin)) if value}
-    selection = select(options_of(_run_of(out), {"out": str(out), **given}))
+    selection = select(options_of(out, _run_of(out), {"out": str(out), **given}))
     wanted = _choose_methods(selection, methods)
     judging = [model for model in selection.models if selection.about(model).classifies]
     if not judging:
@@ -139,19 +139,10 @@ def diagnose_shortcut(
     return _write(out, findings, [f"{images} marked malignant phantoms that no network has seen."])
 
 
-def _run_of(out: Path) -> dict[str, Any]:
+def _run_of(out: Path) -> RunRecord:
     if out.is_file():
         raise XaibenchError(f"{out}: it is a file; name its folder, {out.parent}.")
-    check_plain(out)
-    run = read_json(out / RUN_FILE)
-    if "sources" in run:
-        names = ", ".join(source["name"] for source in run["sources"])
-        raise XaibenchError(f"{out}: a comparison has no networks; name one of its runs: {names}.")
-    if not isinstance(run.get("options"), dict):
-        raise XaibenchError(
-            f"{out}: no run.json, or not a whole one; name the --out folder of an `xaibench run`."
-        )
-    return run
+    return read_run(out)
 
 
 def _run(check: str, subject: Subject, selection: Selection) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ from xaibench.core.store import read_json, write_with
 from xaibench.explaining.observations import Observations, weights_of
 from xaibench.explaining.trial import rehearse_analysis
 from xaibench.results.folder import ANALYSIS_FILE, RUN_FILE
-from xaibench.results.integrity import are_intact, read_record, write_record
+from xaibench.results.integrity import are_intact, intact_record, write_record
 from xaibench.results.records import SCHEMA
 from xaibench.setup.cells import Ledger
 from xaibench.setup.earlier import renew_analysis
@@ -109,7 +109,7 @@ def analysis_failure(ledger: Ledger, analysis: Bound) -> str | None:
 def analysis_record(ledger: Ledger, analysis: Bound) -> tuple[Path, Mapping[str, Any]]:
     """Return where an analysis' record lies, and what it says; empty where there is none."""
     path = _folder(ledger, analysis) / ANALYSIS_FILE
-    known = read_record(path)
+    known = intact_record(path, dict) or {}
     return path, renew_analysis(ledger, analysis, known, _fingerprint(ledger, analysis))
 
 

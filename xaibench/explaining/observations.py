@@ -18,7 +18,7 @@ from xaibench.core.progress import progress_bar
 from xaibench.core.seeds import seed_of
 from xaibench.core.store import write_with
 from xaibench.results.folder import PREDICTIONS_FILE
-from xaibench.results.integrity import is_intact, read_record, write_record
+from xaibench.results.integrity import intact_record, is_intact, write_record
 from xaibench.results.tables import read_table
 from xaibench.setup.cells import Ledger
 
@@ -91,7 +91,7 @@ class Observations:
     def _collect(self, word: str, samples: Sequence[Sample], look: Look) -> Array:
         path, record = self._folder / f"{word}.npy", self._folder / f"{word}.json"
         made_from = fingerprint(*weights_of(self._ledger), code_of("explaining/observations"))
-        known = read_record(record)
+        known = intact_record(record, dict) or {}
         if known.get("fingerprint") == made_from and is_intact(path, known["sha256"]):
             stored: Array = np.load(path)
             return stored

@@ -18,7 +18,7 @@ from xaibench.core.store import write_with
 from xaibench.explaining.score import Score, Waiting
 from xaibench.explaining.tuning import TUNED
 from xaibench.results.folder import PART_FILE, POOLED_FILE, SCORES_FILE
-from xaibench.results.integrity import are_intact, read_record, write_record
+from xaibench.results.integrity import are_intact, intact_record, write_record
 from xaibench.setup.cells import CellState, Ledger
 from xaibench.setup.jobs import Part
 
@@ -46,7 +46,7 @@ class PartState:
     @cached_property
     def known(self) -> Mapping[str, Any]:
         """The part's record; empty where its maps were made from something else."""
-        known = read_record(self.folder / RECORD)
+        known = intact_record(self.folder / RECORD, dict) or {}
         fits = known.get("maps") == self.cell.maps_fingerprint
         return known if fits else {}
 
@@ -118,7 +118,7 @@ class CellNote:
     @property
     def content(self) -> Any:
         """What was recorded under the same conditions; None without that."""
-        known = read_record(self.path)
+        known = intact_record(self.path, dict) or {}
         return known.get("content") if known.get("made_from") == self._made_from else None
 
     def record(self, content: Any) -> None:

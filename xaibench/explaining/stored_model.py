@@ -21,11 +21,11 @@ from xaibench.core.splits import count_folds
 from xaibench.core.store import read_json
 from xaibench.explaining.layers import build_any, choose_layer
 from xaibench.results.folder import MODEL_FILE, WEIGHTS_FILE, Layout, Place
+from xaibench.results.records import RunRecord
 from xaibench.results.stored_run import options_of, read_run
 from xaibench.setup.building import ModelWords, build_model, numbered
 from xaibench.setup.options import RunOptions, make_options
 
-_WHOLE_RUN = frozenset({"options", "classes", "dataset", "methods", "models", "seeds"})
 _GUESS, _IMAGENET = 2, 1000
 
 
@@ -71,23 +71,19 @@ def model_of_run(
         XaibenchError: the folder is no run's, the model isn't trained there, or its weights are
             damaged or don't fit the network that today's code builds.
     """
-    run = read_run(directory, _WHOLE_RUN)
-    if not run:
-        raise XaibenchError(
-            f"--run {directory}: no run; name the --out folder of an `xaibench run`."
-        )
-    stored = options_of(run, {"device": "auto", **given, "weights": "none"})
+    run = read_run(directory)
+    stored = options_of(directory, run, {"device": "auto", **given, "weights": "none"})
     options = make_options(stored, {})
     for file in options.plugin:
         load_plugin_file(Path(file))
     place = _find(directory, run, options, (spec and bind("model", spec).spec, fold, seed))
     blank = _blank(options)
-    words = ModelWords(tuple(run["classes"]), options.image_size)
+    words = ModelWords(tuple(run.classes), options.image_size)
     model = build_model(bind("model", place.model), words, blank)
     _restore(model, Layout(directory).model_folder(place))
     if options.layer:
         choose_layer(model, blank, options.layer)
-    methods = [name for name, traits in run["methods"].items() if traits["family"] != "control"]
+    methods = [name for name in run.methods if run.kind_of(name) != "control"]
     title = f"{place.model}, fold {place.fold}, seed {place.seed} of {directory}"
     return _stored(model, options, title, words.class_names, tuple(methods), place.seed)
 
@@ -129,18 +125,18 @@ def model_of_weights(spec: str, classes: Sequence[str], given: Mapping[str, Any]
 
 def _find(
     directory: Path,
-    run: Mapping[str, Any],
+    run: RunRecord,
     options: RunOptions,
     wanted: tuple[str, int | None, int | None],
 ) -> Place:
     """Return the first trained model that is as wanted: spec, fold, seed; empty or None is any."""
-    split = run.get("protocol", {}).get("split", options.split)
+    split = run.protocol.get("split", options.split)
     trained = [
         place
-        for model in run["models"]
+        for model in run.models
         for fold in range(count_folds(split))
-        for seed in run["seeds"]
-        if (place := Place(run["dataset"], split, fold, model, seed))
+        for seed in run.seeds
+        if (place := Place(run.dataset, split, fold, model, seed))
         and (Layout(directory).model_folder(place) / MODEL_FILE).is_file()
     ]
     spec, fold, seed = wanted

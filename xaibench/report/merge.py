@@ -1,6 +1,7 @@
 """Several runs as one board, where their numbers mean the same."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,19 +10,18 @@ import pandas as pd
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import fingerprint
-from xaibench.core.store import read_json, replacing, write_json
+from xaibench.core.store import replacing
 from xaibench.report.facts.comparable import (
     BY_METRIC,
     check_comparable,
     common_metrics,
-    datasets_of,
 )
 from xaibench.report.facts.material import PLACE, Material, read_material
-from xaibench.report.facts.traits import Run
 from xaibench.report.judging.chapter import Contents, judge_all
 from xaibench.report.write import illustrate, write_tables
 from xaibench.results.folder import RUN_FILE
-from xaibench.results.records import SCHEMA
+from xaibench.results.integrity import read_record, write_record
+from xaibench.results.records import SCHEMA, DatasetEntry, RunRecord, Source
 from xaibench.results.seal import seal
 
 _CELL = [*PLACE, "method"]
@@ -45,7 +45,7 @@ def merge_runs(folders: Sequence[Path], command: str) -> Material:
     found = {str(folder): read_material(folder) for folder in folders}
     check_comparable(found)
     run = _describe({name: material.run for name, material in found.items()}, command)
-    wanted = run["metrics"]
+    wanted = run.metrics
     scores = {name: m.scores[m.scores["metric"].isin(wanted)] for name, m in found.items()}
     return Material.of(
         run,
@@ -67,8 +67,8 @@ def write_merged(material: Material, out: Path) -> Contents:
     Raises:
         XaibenchError: a run of its own lies there.
     """
-    there = read_json(out / RUN_FILE)
-    if there and "sources" not in there:
+    there = read_record(out / RUN_FILE, RunRecord)
+    if there and there.sources is None:
         raise XaibenchError(f"--out {out}: a run lies there; choose another folder.")
     contents = judge_all(material, out)
     write_tables(contents, out)
@@ -83,7 +83,7 @@ def write_merged(material: Material, out: Path) -> Contents:
     for name, table in tables.items():
         with replacing(out / f"{name}.csv") as path:
             table.to_csv(path, index=False)
-    write_json(out / RUN_FILE, material.run)
+    write_record(out / RUN_FILE, material.run)
     seal(out, [out / f"{name}.csv" for name in tables])
     illustrate(contents, out)
     return contents
@@ -120,64 +120,78 @@ def _refuse(row: "pd.Series[Any]", column: str, count: int) -> None:
     )
 
 
-def _describe(runs: Mapping[str, Run], command: str) -> dict[str, Any]:
+def _describe(runs: Mapping[str, RunRecord], command: str) -> RunRecord:
     """Return a ``run.json`` for all; ``sources`` says which runs they were."""
     all_runs = list(runs.values())
     metrics, first = common_metrics(all_runs), all_runs[0]
-    protocol = dict(first["protocol"])
+    protocol = dict(first.protocol)
     for key in BY_METRIC:
-        protocol[key] = {metric: first["protocol"][key][metric] for metric in metrics}
-    datasets: dict[str, dict[str, Any]] = {}
+        protocol[key] = {metric: first.protocol[key][metric] for metric in metrics}
+    datasets: dict[str, DatasetEntry] = {}
     for run in all_runs:
-        for name, about in datasets_of(run).items():
-            held = datasets.setdefault(
-                name, {**about, "splits": {}, "recipes": {}, "supervision": {}}
+        for name, about in run.all_datasets.items():
+            held = datasets.get(name, about)
+            datasets[name] = replace(
+                held,
+                splits={**held.splits, **about.splits},
+                recipes={**held.recipes, **about.recipes},
+                supervision={**held.supervision, **about.supervision},
             )
-            held["splits"] |= about["splits"]
-            held["recipes"] |= about["recipes"]
-            held["supervision"] |= about.get("supervision", {})
-    return {
-        "schema": SCHEMA,
-        "xaibench": " and ".join(_versions(all_runs)),
-        "command": command,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "sources": [source for name, run in runs.items() for source in _sources(name, run)],
-        "dataset": ", ".join(datasets),
-        "datasets": datasets,
-        **next(iter(datasets.values())),
-        "seeds": sorted({seed for run in all_runs for seed in run["seeds"]}),
-        "protocol": protocol,
-        "protocol_hash": fingerprint(protocol),
-        "models": {name: about for run in all_runs for name, about in run["models"].items()},
-        "methods": {name: about for run in all_runs for name, about in run["methods"].items()},
-        "metrics": {metric: first["metrics"][metric] for metric in metrics},
-        "skipped": [skip for run in all_runs for skip in run.get("skipped", [])],
-        "warnings": [*_notes(runs, metrics), *_warnings(runs)],
-    }
+    own = next(iter(datasets.values()))
+    return RunRecord(
+        schema=SCHEMA,
+        xaibench=" and ".join(_versions(all_runs)),
+        command=command,
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        sources=[source for name, run in runs.items() for source in _sources(name, run)],
+        dataset=", ".join(datasets),
+        datasets=datasets,
+        classes=own.classes,
+        mask_fraction=own.mask_fraction,
+        splits=own.splits,
+        supervision=own.supervision,
+        seeds=sorted({seed for run in all_runs for seed in run.seeds}),
+        protocol=protocol,
+        protocol_hash=fingerprint(protocol),
+        models={name: about for run in all_runs for name, about in run.models.items()},
+        methods={name: about for run in all_runs for name, about in run.methods.items()},
+        metrics={metric: first.metrics[metric] for metric in metrics},
+        skipped=[skip for run in all_runs for skip in run.skipped],
+        warnings=[*_notes(runs, metrics), *_warnings(runs)],
+    )
 
 
-def _sources(name: str, run: Run) -> list[dict[str, Any]]:
-    if "sources" in run:
-        return list(run["sources"])
-    told = ("command", "date", "xaibench", "protocol_hash", "dataset", "seeds", "submission")
-    return [{"name": name, **{key: run[key] for key in told if key in run}}]
+def _sources(name: str, run: RunRecord) -> Sequence[Source]:
+    if run.sources is not None:
+        return run.sources
+    return [
+        Source(
+            name=name,
+            command=run.command,
+            date=run.date,
+            xaibench=run.xaibench,
+            protocol_hash=run.protocol_hash,
+            dataset=run.dataset,
+            seeds=run.seeds,
+            submission=run.submission,
+        )
+    ]
 
 
-def _notes(runs: Mapping[str, Run], metrics: Sequence[str]) -> Iterator[str]:
+def _notes(runs: Mapping[str, RunRecord], metrics: Sequence[str]) -> Iterator[str]:
     """Say what was left out, and what differs without harm."""
     for name, run in runs.items():
-        if alone := [metric for metric in run["metrics"] if metric not in metrics]:
+        if alone := [metric for metric in run.metrics if metric not in metrics]:
             yield f"left out, as not all runs have them: {', '.join(alone)} (of {name})"
     if len(versions := _versions(list(runs.values()))) > 1:
         yield f"the runs were made by xaibench {' and '.join(versions)}"
 
 
-def _warnings(runs: Mapping[str, Run]) -> Iterator[str]:
+def _warnings(runs: Mapping[str, RunRecord]) -> Iterator[str]:
     for name, run in runs.items():
-        told = [*run.get("warnings", []), *run.get("submission", {}).get("warnings", [])]
-        for text in dict.fromkeys(told):
-            yield text if "sources" in run else f"{name}: {text}"
+        for text in run.all_warnings:
+            yield text if run.sources is not None else f"{name}: {text}"
 
 
-def _versions(runs: Sequence[Run]) -> list[str]:
-    return sorted({str(run.get("xaibench", "unknown")) for run in runs})
+def _versions(runs: Sequence[RunRecord]) -> list[str]:
+    return sorted({run.xaibench or "unknown" for run in runs})

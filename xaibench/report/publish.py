@@ -3,15 +3,15 @@
 import lzma
 import re
 import shutil
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.store import folder_name, read_json, replacing, write_json
+from xaibench.core.store import folder_name, replacing
 from xaibench.report.facts.material import read_material
 from xaibench.report.facts.traits import headlines
 from xaibench.report.judging.analyses import first_trained, read_analyses
@@ -29,8 +29,10 @@ from xaibench.results.folder import (
     SLICES_FILE,
     STUDY_FIGURE_FILE,
 )
-from xaibench.results.integrity import load_record, write_record
+from xaibench.results.integrity import read_record, write_record
+from xaibench.results.records import RunRecord
 from xaibench.results.seal import seal
+from xaibench.results.stored_run import read_run
 from xaibench.results.tables import read_table, stored_table
 
 _FIGURES = ("agreement", "confusion", "training")  # and the boards of the headlines
@@ -41,7 +43,6 @@ _MADE_AGAIN = (SLICES_FILE, BOARD_LATEX_FILE)  # large, and a matter of one comm
 _LARGE = 100_000  # bytes; smaller tables are easier to look at as they are
 _DIGITS = "%.6g"  # more than a table shows of a value, in two thirds of the bytes
 _TOLD = ("command", "options", "warnings", "made_by")
-_MARK = "publication"
 _OTHER = "something else lies there; choose another folder."
 _PATH = re.compile(
     r"(?<![\w.~/\\])(?:~?/|[A-Za-z]:[/\\])(?:[^\s/\\'\",=\]]+[/\\])*([^\s/\\'\",=\]]+)"
@@ -66,12 +67,12 @@ def publish(source: Path, out: Path) -> None:
     if not is_study(source):
         _publish_run(source, out)
         return
-    arms, about = read_study(source)
+    study = read_study(source)
     if out.exists() and any(out.iterdir()) and not is_study(out):
         raise XaibenchError(f"{out}: {_OTHER}")
-    for point in dict.fromkeys(arm.point for arm in arms):
+    for point in dict.fromkeys(arm.point for arm in study.arms):
         _publish_run(source / point, out / point)
-    write_study(out, arms, replace(about, command=portable(about.command)))
+    write_study(out, study.arms, replace(study.about, command=portable(study.about.command)))
     _place(_shrunk(out / STUDY_FIGURE_FILE, _PLOT_PIXELS), out / STUDY_FIGURE_FILE)
 
 
@@ -83,9 +84,13 @@ def portable(told: Any) -> Any:
     >>> portable([r"C:\nets\w.pth", "--weights=~/w.pth", "folder[path=/mnt/x]", "1 / 2", "a/b"])
     ['w.pth', '--weights=w.pth', 'folder[path=x]', '1 / 2', 'a/b']
     """
-    if isinstance(told, dict):
+    if is_dataclass(told) and not isinstance(told, type):
+        return replace(
+            told, **{each.name: portable(getattr(told, each.name)) for each in fields(told)}
+        )
+    if isinstance(told, Mapping):
         return {name: portable(value) for name, value in told.items()}
-    if isinstance(told, list):
+    if isinstance(told, list | tuple):
         return [portable(value) for value in told]
     return _PATH.sub(r"\1", told) if isinstance(told, str) else told
 
@@ -99,9 +104,9 @@ def save_photographs(picture: Path, place: Path) -> None:
 def _publish_run(source: Path, out: Path) -> None:
     read_material(source)  # refuses what is damaged or unfinished
     _clear(out)
-    run = read_json(source / RUN_FILE)
-    told = {name: portable(run[name]) for name in _TOLD if name in run}
-    write_json(out / RUN_FILE, run | told | {_MARK: True})
+    run = read_run(source)
+    told = {name: portable(getattr(run, name)) for name in _TOLD}
+    write_record(out / RUN_FILE, replace(run, publication=True, **told))
     there = (stored_table(source / name) for name in ROWS_FILES)
     sealed = [out / _copy(table, out) for table in there if table.is_file()]
     for path in _found(source, *REPORTED):
@@ -135,7 +140,8 @@ def _analysis_figures(source: Path) -> Iterator[Path]:
 
 def _clear(out: Path) -> None:
     """Remove an earlier publication, and nothing else: a run's weights can't be made from it."""
-    if out.exists() and any(out.iterdir()) and not read_json(out / RUN_FILE).get(_MARK):
+    run = read_record(out / RUN_FILE, RunRecord)
+    if out.exists() and any(out.iterdir()) and not (run and run.publication):
         raise XaibenchError(f"{out}: {_OTHER}")
     shutil.rmtree(out, ignore_errors=True)
 
@@ -154,7 +160,7 @@ def _copy(table: Path, out: Path) -> str:
 
 def _copy_record(path: Path, place: Path) -> None:
     """Copy a model's record without the paths of this machine."""
-    told = load_record(path)
+    told = read_record(path, dict) or {}
     told.pop("made_from", None)
     write_record(place, portable(told))
 

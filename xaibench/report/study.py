@@ -1,16 +1,15 @@
 """A study's folder: answers, tables and a picture, from what its runs left."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.markdown import markdown_table
-from xaibench.core.store import read_json, replacing, write_json
-from xaibench.report.facts.traits import Run, header
-from xaibench.report.judging.arms import Arm, gather_arms
+from xaibench.core.store import replacing
+from xaibench.report.facts.traits import header
+from xaibench.report.judging.arms import gather_arms
 from xaibench.report.judging.comparisons import compare_arms
 from xaibench.report.numbers import number, p_text, span
 from xaibench.report.pictures.drawing import save_figure
@@ -18,9 +17,10 @@ from xaibench.report.pictures.study_figure import draw_study
 from xaibench.report.wording.answers import answers, change
 from xaibench.report.wording.markdown import bullets
 from xaibench.results.folder import STUDY_FIGURE_FILE, STUDY_FILE, STUDY_PAGE_FILE, STUDY_TABLE_FILE
-from xaibench.results.plain import check_plain, is_plain_name
+from xaibench.results.integrity import read_record, write_record
+from xaibench.results.plain import check_plain
+from xaibench.results.records import SCHEMA, About, Arm, RunRecord, StudyRecord
 
-_RECORD = STUDY_FILE
 _HEADINGS = {"arm": "", "factor": "Means over all other factors", "trend": "Trends"}
 _NOTES = """\
 - A value is the mean over test images, seeds and folds with its 95 % interval, clustered by \
@@ -32,17 +32,6 @@ correction. Where nothing differs at all, the interval says what other images co
 - A trend is the change from the first level to the last on a straight line through the levels, \
 which count as equally far apart, fitted to each image.
 - The runs lie beside this file, each with tables of its own; study.csv has all figures."""
-
-
-@dataclass(frozen=True)
-class About:
-    """What a study is about."""
-
-    name: str
-    question: str
-    command: str
-    ordered: bool
-    failures: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_study(out: Path, arms: Sequence[Arm], about: About) -> list[str]:
@@ -67,7 +56,7 @@ def write_study(out: Path, arms: Sequence[Arm], about: About) -> list[str]:
         table.assign(dataset=section.dataset, split=section.split).to_csv(path, index=False)
     with replacing(out / STUDY_PAGE_FILE) as path:
         path.write_text(text, "utf-8")
-    write_json(out / _RECORD, {"about": asdict(about), "arms": [asdict(arm) for arm in arms]})
+    write_record(out / STUDY_FILE, StudyRecord(about, arms, SCHEMA))
     figure = draw_study(table, material.run, f"{about.name}, {section.dataset}")
     save_figure(figure, out, "study")
     return found
@@ -75,31 +64,23 @@ def write_study(out: Path, arms: Sequence[Arm], about: About) -> list[str]:
 
 def is_study(out: Path) -> bool:
     """Whether a study left this folder."""
-    return (out / _RECORD).is_file()
+    return (out / STUDY_FILE).is_file()
 
 
-def read_study(out: Path) -> tuple[list[Arm], About]:
+def read_study(out: Path) -> StudyRecord:
     """Return what `write_study` was given.
 
     Raises:
         XaibenchError: ``study.json`` isn't what a study writes.
     """
     check_plain(out)
-    try:
-        found = read_json(out / _RECORD)
-        arms = [Arm(**{**arm, "against": tuple(arm["against"])}) for arm in found["arms"]]
-        about = About(**found["about"])
-    except (KeyError, TypeError) as error:
-        raise XaibenchError(
-            f"{out / _RECORD}: not a study's ({error}); repeat the command of the study."
-        ) from error
-    for point in dict.fromkeys(arm.point for arm in arms):
-        if not is_plain_name(point) or (out / point).is_symlink():
-            raise XaibenchError(
-                f"{out / _RECORD}: '{point}' is no folder right below it, as a study's runs are; "
-                "repeat the command of the study."
-            )
-    return arms, about
+    found = read_record(out / STUDY_FILE, StudyRecord)
+    if found is None:
+        raise XaibenchError(f"{out}: no study.json; name the --out folder of an `xaibench study`.")
+    for point in dict.fromkeys(arm.point for arm in found.arms):
+        if (out / point).is_symlink():
+            raise XaibenchError(f"{out / point}: a link, as no study leaves one; put a copy there.")
+    return found
 
 
 def rewrite_study(out: Path) -> list[str]:
@@ -108,11 +89,12 @@ def rewrite_study(out: Path) -> list[str]:
     Raises:
         XaibenchError: its runs left no scores, or damaged ones.
     """
-    return write_study(out, *read_study(out))
+    found = read_study(out)
+    return write_study(out, found.arms, found.about)
 
 
 def _document(
-    table: pd.DataFrame, run: Run, found: list[str], about: About, dataset: str
+    table: pd.DataFrame, run: RunRecord, found: list[str], about: About, dataset: str
 ) -> Iterator[str]:
     yield f"# Study {about.name}: {dataset}"
     yield f"    {' '.join(about.command.split())}"

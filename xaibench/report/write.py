@@ -75,7 +75,7 @@ def write_tables(contents: Contents, out: Path) -> None:
     for name, table in tables.items():
         with replacing(out / f"{name}.csv") as path:
             # Numbers of different protocols must never mix.
-            table.assign(protocol=run.get("protocol_hash", "")).to_csv(path, index=False)
+            table.assign(protocol=run.protocol_hash).to_csv(path, index=False)
     for name, text in texts.items():
         with replacing(out / name) as path:
             path.write_text(text, "utf-8")
@@ -83,7 +83,7 @@ def write_tables(contents: Contents, out: Path) -> None:
 
 def _draw_grid(contents: Contents, stored: Stored, out: Path) -> None:
     if not holds_maps(contents.material, out):
-        if not contents.run.get("options", {}).get("keep_maps", True):
+        if not contents.run.options.get("keep_maps", True):
             _log.warning("no gallery and no picture grid: the run kept no maps; to have them, run "
                          "it again with --keep-maps and another --out")  # fmt: skip
         return
@@ -94,4 +94,4 @@ def _draw_grid(contents: Contents, stored: Stored, out: Path) -> None:
         return
     if rows:
         with replacing(out / GRID_FILE) as path:
-            draw_grid(rows, path, f"{contents.run['dataset']}, test images")
+            draw_grid(rows, path, f"{contents.run.dataset}, test images")

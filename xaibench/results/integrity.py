@@ -1,62 +1,104 @@
-"""Whether files still are what was stored, and who is told if not."""
+"""Reading and writing records, and whether files still are what was stored."""
 
 import json
 import logging
 import os
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum, fingerprint
 from xaibench.core.store import write_json
 from xaibench.results.plain import is_below
+from xaibench.results.records import SCHEMA, UNSEALED, SealRecord, adapter, migrated
 
+R = TypeVar("R")
 _SEAL = "record_checksum"
 _DAMAGED = "is damaged (it differs from its checksum)"
 _REMEDY = "repeat the run's command: it is made again from what is stored"
+_LARGEST = 2**26  # bytes
 _log = logging.getLogger(__name__)
 _told: set[tuple[object, ...]] = set()
 
 
-def write_record(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON that carries its own checksum, all or nothing.
+def write_record(path: Path, record: Any) -> None:
+    """Write a record with its own checksum, where its kind has one, all or nothing.
 
     Raises:
         StorageError: the disk is full, or the folder can't be written.
     """
-    write_json(path, {**content, _SEAL: fingerprint(content)})
+    content = as_json(record)
+    seal = {} if isinstance(record, UNSEALED) else {_SEAL: fingerprint(content)}
+    write_json(path, {**content, **seal})
 
 
-def read_record(path: Path) -> dict[str, Any]:
-    """Read a record; a missing one reads as empty, a damaged one too, and a warning names it."""
-    try:
-        about = path.stat()
-        state = (about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
-        return dict(_record(path, *state))
-    except OSError:
-        return {}
+def read_record(path: Path, kind: type[R]) -> R | None:
+    """Read a record; None where there is none.
 
-
-def load_record(path: Path) -> dict[str, Any]:
-    """Read a record that a report is made from; a missing one reads as empty.
+    A file that hasn't changed since is read only once, as every cell asks for its model.
 
     Raises:
-        XaibenchError: it can't be read, or isn't what was written.
+        XaibenchError: it can't be read, isn't what was written, or an entry is malformed.
     """
     try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, RecursionError) as error:
-        raise XaibenchError(f"{path} can't be read ({_first_line(error)}); {_REMEDY}.") from error
+        about = path.stat()
+    except OSError:
+        return None
+    state = (about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+    wanted: Any = kind  # a class has a hash, which mypy doesn't see
+    record: R = _read(path, wanted, *state)
+    return record
+
+
+def intact_record(path: Path, kind: type[R]) -> R | None:
+    """Read a record; None where there is none that counts, and a warning says why."""
+    try:
+        return read_record(path, kind)
+    except XaibenchError as error:
+        _tell(str(error).removesuffix(f"; {_REMEDY}."), checksum(path))
+        return None
+
+
+def parse_record(content: Any, kind: type[R], path: Path) -> R:
+    """Return JSON as a record.
+
+    Args:
+        content: as `json.loads` gives it.
+        kind: of the record.
+        path: of the file, for messages.
+
+    Raises:
+        XaibenchError: it is no such record; the message names the entry.
+    """
     if not isinstance(content, dict):
         raise XaibenchError(f"{path} holds no JSON object; {_REMEDY}.")
-    seal = content.pop(_SEAL, None)
-    if seal not in (None, fingerprint(content)):
-        raise XaibenchError(f"{path} {_DAMAGED}; {_REMEDY}.")
-    return content
+    schema = content.get("schema")
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise XaibenchError(f"{path} was written by a later version of xaibench; install that one.")
+    try:
+        stored = json.dumps(migrated(kind, content))
+        wanted: Any = kind
+        record: R = adapter(wanted).validate_json(stored, strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        entry = ".".join(map(str, first["loc"]))
+        raise XaibenchError(f"{path}: entry '{entry}' {_said(first['msg'])}; {_REMEDY}.") from None
+    return record
+
+
+def as_json(record: Any) -> Any:
+    """Return a record as JSON holds it; fields that are None are left out."""
+    if is_dataclass(record):
+        told = ((each.name, getattr(record, each.name)) for each in fields(record))
+        return {name: as_json(value) for name, value in told if value is not None}
+    if isinstance(record, Mapping):
+        return {name: as_json(value) for name, value in record.items()}
+    return [as_json(each) for each in record] if isinstance(record, list | tuple) else record
 
 
 def is_intact(path: Path, sha256: object) -> bool:
@@ -68,11 +110,11 @@ def is_intact(path: Path, sha256: object) -> bool:
     try:
         about = path.stat()
     except OSError:
-        return _tell(path, "is missing", sha256)
+        return _tell(f"{os.fspath(path)} is missing", sha256)
     state = (about.st_ino, about.st_size, about.st_mtime_ns)
     if _checksum(path, *state) == sha256:
         return True
-    return _tell(path, _DAMAGED, sha256, *state)
+    return _tell(f"{os.fspath(path)} {_DAMAGED}", sha256, *state)
 
 
 def are_intact(folder: Path, sums: Mapping[str, object]) -> bool:
@@ -82,17 +124,19 @@ def are_intact(folder: Path, sums: Mapping[str, object]) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _record(path: Path, *_state: int) -> dict[str, Any]:
-    """Read a record once for as long as its file stays the same: every cell asks for its model."""
-    stored = path.read_bytes()
+def _read(path: Path, kind: type, _inode: int, size: int, *_state: int) -> Any:
+    if size > _LARGEST or not path.is_file():
+        raise XaibenchError(f"{path}: {size} bytes are no record of a run; {_REMEDY}.")
     try:
-        content = json.loads(stored)
-    except (ValueError, RecursionError):
-        content = None
-    if isinstance(content, dict) and content.pop(_SEAL, "") == fingerprint(content):
-        return content
-    _tell(path, _DAMAGED, fingerprint(stored.hex()))
-    return {}
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise XaibenchError(f"{path} is damaged ({_first_line(error)}); {_REMEDY}.") from None
+    if isinstance(content, dict):
+        early = kind is SealRecord and "schema" not in content
+        seal = content.pop(_SEAL, None)
+        if seal != fingerprint(content) and not (seal is None and (early or kind in UNSEALED)):
+            raise XaibenchError(f"{path} {_DAMAGED}; {_REMEDY}.")
+    return parse_record(content, kind, path)
 
 
 @cache
@@ -100,11 +144,19 @@ def _checksum(path: Path, _inode: int, _size: int, _changed: int) -> str:
     return checksum(path)
 
 
-def _tell(path: Path, what: str, *state: object) -> bool:
-    if (path, *state) not in _told:
-        _told.add((path, *state))
-        _log.warning("%s %s: it doesn't count", os.fspath(path), what)
+def _tell(what: str, *state: object) -> bool:
+    if (what, *state) not in _told:
+        _told.add((what, *state))
+        _log.warning("%s: it doesn't count", what)
     return False
+
+
+def _said(message: str) -> str:
+    if message.startswith("Input should"):
+        return message.removeprefix("Input ")
+    if message == "Field required":
+        return "is missing"
+    return f"is wrong ({message.removeprefix('Value error, ')})"
 
 
 def _first_line(error: Exception) -> str:

@@ -1,4 +1,337 @@
-"""Records of what is done: JSON files that carry a schema number and their own checksum."""
+"""What the JSON files of a run's folder hold, as types; `integrity` reads and writes them.
+
+A field that is None is left out of its file, and what a file doesn't name has its default: so are
+records of earlier versions read. Open mappings (options, protocol) are checked in those entries
+that are read from a record.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, TypeAdapter
+
+from xaibench.core.errors import XaibenchError
+from xaibench.core.supervision import Supervision
+from xaibench.results.plain import is_below, is_plain_name
 
 SCHEMA = 2
 """Of the records that are written now; those from before there were numbers have none."""
+Share = Annotated[float, Field(ge=0, le=1)]
+Side = Annotated[int, Field(ge=2, le=4096)]
+Count = Annotated[int, Field(ge=0)]
+Resize = Literal["nearest", "area"]
+_RECIPE = ("epochs", "learning_rate", "train_batch_size", "weights")
+
+
+def _check_name(name: str) -> str:
+    if not is_plain_name(name):
+        raise ValueError(f"'{name}' can't be a file's name")
+    return name
+
+
+def _check_path(name: str) -> str:
+    if not is_below(name):
+        raise ValueError(f"'{name}' can't be a file of the run")
+    return name
+
+
+FileName = Annotated[str, AfterValidator(_check_name)]
+"""The name of one file or folder, right below the record's."""
+FilePath = Annotated[str, AfterValidator(_check_path)]
+"""A relative path that stays below the record's folder."""
+
+
+@cache
+def adapter(kind: Any) -> TypeAdapter[Any]:
+    """Return what checks JSON against a type."""
+    return TypeAdapter(kind)
+
+
+def _holding(kind: type) -> AfterValidator:
+    """Check those entries of an open mapping that are fields of a type."""
+
+    def check(found: Mapping[str, Any]) -> Mapping[str, Any]:
+        adapter(kind).validate_json(json.dumps(found), strict=True)
+        return found
+
+    return AfterValidator(check)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Options:
+    dataset: str = ""
+    data_root: str = ""
+    image_size: Side = 224
+    mask_resize: Resize = "nearest"
+    target: Literal["auto", "label", "predicted"] = "auto"
+    limit: Count = 0
+    weights: str = ""
+    keep_maps: bool = True
+    plugin: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Protocol:
+    split: str = ""
+    image_size: Side | None = None
+    judge: str = ""
+    targets: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelEntry:
+    """What ``run.json`` says of a model."""
+
+    paper: str | None = None
+    classifies: bool = True
+    all_masks: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodEntry:
+    """What ``run.json`` says of a method; ``mask_fraction`` is what submitted maps learned from."""
+
+    family: str
+    sign: Literal["relu", "abs", "none"] = "relu"
+    rescale: Literal["minmax", "none"] = "minmax"
+    blind: bool = False
+    supervision: Supervision | None = None
+    mask_fraction: Share | None = None
+    paper: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """``method``, ``learned`` or ``control``."""
+        return self.family if self.family in ("learned", "control") else "method"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricEntry:
+    """What ``run.json`` says of a metric."""
+
+    higher_is_better: bool
+    family: str
+    bounds: tuple[float | None, float | None] = (None, None)
+    target: str = "label"
+    estimand: str = ""
+    ranked: bool = True
+    definition: Mapping[str, str] | None = None
+    paper: str | None = None
+
+    @property
+    def sign(self) -> int:
+        """1 where higher is better, and -1."""
+        return 1 if self.higher_is_better else -1
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The smallest and largest value possible; JSON has no infinity and says null."""
+        low, high = self.bounds
+        return -math.inf if low is None else low, math.inf if high is None else high
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether it has one value for all images together."""
+        return self.estimand.startswith("pooled")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetEntry:
+    """What belongs to one of several datasets; ``recipes`` are options of training, by model."""
+
+    classes: Sequence[str] = ()
+    mask_fraction: Share | None = None
+    splits: Mapping[str, str] = field(default_factory=dict)
+    recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    supervision: Mapping[str, Supervision | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubmissionEntry:
+    """Where submitted maps came from, and what was odd about them."""
+
+    file: str = ""
+    sha256: str = ""
+    method: str = ""
+    target: str = ""
+    mask_fraction: Share | None = None
+    warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One of the runs that were merged."""
+
+    name: str
+    command: str = ""
+    date: str = ""
+    xaibench: str = ""
+    protocol_hash: str = ""
+    dataset: str = ""
+    seeds: Sequence[int] = ()
+    submission: SubmissionEntry | None = None
+
+
+@dataclass(frozen=True)
+class Skip:
+    """A cell or a metric that can't be, and the reason."""
+
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """``run.json``: enough to repeat a run and to read its tables without its plugins.
+
+    ``datasets`` and ``sources`` are of merged runs, ``submission`` of scored maps. Versions, date
+    and device are those of the models and cells that are there.
+    """
+
+    schema: int | None = None
+    xaibench: str = ""
+    command: str = ""
+    date: str = ""
+    sources: Sequence[Source] | None = None
+    options: Annotated[Mapping[str, Any], _holding(_Options)] = field(default_factory=dict)
+    dataset: str = ""
+    datasets: Mapping[str, DatasetEntry] | None = None
+    classes: Sequence[str]
+    seeds: Sequence[int] = ()
+    mask_fraction: Share | None = None
+    protocol: Annotated[Mapping[str, Any], _holding(_Protocol)] = field(default_factory=dict)
+    protocol_hash: str = ""
+    splits: Mapping[str, str] = field(default_factory=dict)
+    suite: Mapping[str, str] | None = None
+    models: Mapping[str, ModelEntry] = field(default_factory=dict)
+    supervision: Mapping[str, Supervision | None] = field(default_factory=dict)
+    methods: Mapping[str, MethodEntry]
+    metrics: Mapping[str, MetricEntry]
+    skipped: Sequence[Skip] = ()
+    warnings: Sequence[str] = ()
+    compute: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    made_by: Sequence[Mapping[str, Any]] = ()
+    submission: SubmissionEntry | None = None
+    publication: bool | None = None
+
+    def kind_of(self, method: str) -> str:
+        """Return ``method``, ``learned`` or ``control``.
+
+        Raises:
+            XaibenchError: the run doesn't list the method.
+        """
+        if method not in self.methods:
+            raise XaibenchError(
+                f"the scores hold method '{method}', but run.json doesn't list it: another run "
+                "wrote it; repeat the run's command."
+            )
+        return self.methods[method].kind
+
+    def is_blind(self, method: str) -> bool:
+        """Whether a control looks at nothing of the image."""
+        return self.kind_of(method) == "control" and self.methods[method].blind
+
+    def of_dataset(self, dataset: str) -> DatasetEntry:
+        """Return what belongs to a dataset."""
+        return self.all_datasets.get(dataset) or self._own
+
+    @property
+    def all_datasets(self) -> Mapping[str, DatasetEntry]:
+        """What belongs to each dataset; a run has one, merged runs may have several."""
+        return {self.dataset: self._own} if self.datasets is None else self.datasets
+
+    @property
+    def image_size(self) -> int:
+        """Side of the square that images are resized to, in pixels."""
+        return int(self.options.get("image_size", _Options.image_size))
+
+    @property
+    def mask_resize(self) -> Resize:
+        """How masks are resized."""
+        return "area" if self.options.get("mask_resize") == "area" else "nearest"
+
+    @property
+    def all_warnings(self) -> list[str]:
+        """The warnings of the run and of its submission, each once."""
+        submitted = self.submission.warnings if self.submission else ()
+        return list(dict.fromkeys([*self.warnings, *submitted]))
+
+    @property
+    def _own(self) -> DatasetEntry:
+        recipe = {name: self.options[name] for name in _RECIPE if name in self.options}
+        return DatasetEntry(
+            classes=self.classes,
+            mask_fraction=self.mask_fraction,
+            splits=self.splits,
+            recipes=dict.fromkeys(self.models, recipe),
+            supervision=self.supervision,
+        )
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A model of one of a study's runs: ``level`` is what is studied, ``series`` what stays.
+
+    ``against`` names the arms that it is compared with, by key: the first that has the score
+    counts. ``factors`` are the levels of several factors, where these are crossed.
+    """
+
+    point: FileName
+    model: str
+    series: str
+    level: str
+    against: tuple[str, ...] = ()
+    factors: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """A name that no other arm has."""
+        return f"{self.point}/{self.model}"
+
+
+@dataclass(frozen=True)
+class About:
+    """What a study is about."""
+
+    name: str
+    question: str
+    command: str
+    ordered: bool
+    failures: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """``study.json``: what a study compares; its runs lie in folders beside it."""
+
+    about: About
+    arms: Sequence[Arm]
+    schema: int | None = None
+
+
+@dataclass(frozen=True)
+class SealRecord:
+    """``tables.json``: checksums of what a report is made from, by path below the folder.
+
+    Folders from before there was a schema number have those of their tables alone.
+    """
+
+    files: Mapping[FilePath, str]
+    schema: int | None = None
+
+
+UNSEALED = (RunRecord, StudyRecord)
+"""Records without a checksum of their own: that of a run stands in its seal."""
+
+
+def migrated(kind: type, content: dict[str, Any]) -> dict[str, Any]:
+    """Return what a record of an earlier version would hold today."""
+    if kind is SealRecord and "schema" not in content:
+        return {"files": content}
+    return content

@@ -6,9 +6,8 @@ from pathlib import Path
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum
 from xaibench.results.folder import ROWS_FILES, RUN_FILE, SEAL_FILE
-from xaibench.results.integrity import load_record, write_record
-from xaibench.results.plain import is_below
-from xaibench.results.records import SCHEMA
+from xaibench.results.integrity import read_record, write_record
+from xaibench.results.records import SCHEMA, RunRecord, SealRecord
 from xaibench.results.tables import stored_table
 
 _SHOWN = 5
@@ -23,7 +22,7 @@ def seal(out: Path, files: Iterable[Path]) -> None:
     """
     names = [path.relative_to(out).as_posix() for path in [out / RUN_FILE, *files]]
     sums = {name: checksum(out / name) for name in names}
-    write_record(out / SEAL_FILE, {"schema": SCHEMA, "files": sums})
+    write_record(out / SEAL_FILE, SealRecord(sums, SCHEMA))
 
 
 def changed_since(out: Path) -> list[str]:
@@ -35,18 +34,12 @@ def changed_since(out: Path) -> list[str]:
     Raises:
         XaibenchError: the seal itself can't be read, or is gone.
     """
-    known = load_record(out / SEAL_FILE)
-    sums = known.get("files", {}) if "schema" in known else known
-    tables = any(stored_table(out / name).is_file() for name in ROWS_FILES)
-    if not known and tables and "schema" in load_record(out / RUN_FILE):
-        return [SEAL_FILE]
-    for name in sums:
-        if not is_below(name):
-            raise XaibenchError(
-                f"{out / SEAL_FILE} names '{name}', which can't be a file of the run; repeat the "
-                "run's command."
-            )
-    return sorted(name for name, sha256 in sums.items() if checksum(out / name) != sha256)
+    known = read_record(out / SEAL_FILE, SealRecord)
+    if known is None:
+        run = read_record(out / RUN_FILE, RunRecord)
+        tables = any(stored_table(out / name).is_file() for name in ROWS_FILES)
+        return [SEAL_FILE] if tables and run and run.schema else []
+    return sorted(name for name, sha256 in known.files.items() if checksum(out / name) != sha256)
 
 
 def is_whole(out: Path) -> bool:

@@ -1,52 +1,56 @@
 """What a folder's ``run.json`` says: data to be checked, that may name code but brings none."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.registry import is_loaded
-from xaibench.core.store import read_json
+from xaibench.results.folder import RUN_FILE
+from xaibench.results.integrity import read_record
 from xaibench.results.plain import check_plain
-
-_KINDS: Mapping[str, type] = {
-    "options": dict, "models": dict, "methods": dict, "metrics": dict, "protocol": dict,
-    "splits": dict, "classes": list, "seeds": list, "dataset": str,
-}  # fmt: skip
+from xaibench.results.records import RunRecord
 
 
-def read_run(folder: Path, wanted: Iterable[str]) -> dict[str, Any]:
-    """Return a run's ``run.json``; empty where an entry that is wanted is missing or malformed.
+def read_run(folder: Path) -> RunRecord:
+    """Return what a run says of itself.
 
     Raises:
-        XaibenchError: something in the folder is no plain file.
+        XaibenchError: there is no ``run.json``, it is damaged or malformed, or something in the
+            folder is no plain file.
     """
     check_plain(folder)
-    run = read_json(folder / "run.json")
-    whole = all(isinstance(run.get(name), _KINDS[name]) for name in wanted)
-    return run if whole else {}
+    run = read_record(folder / RUN_FILE, RunRecord)
+    if run is None:
+        raise XaibenchError(f"{folder}: no run.json; name the --out folder of an `xaibench run`.")
+    return run
 
 
-def options_of(run: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def options_of(folder: Path, run: RunRecord, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return a run's options, but for those that are given.
 
     Raises:
-        XaibenchError: the run names plugin files that nobody has loaded, and none are given.
+        XaibenchError: it has none, as it was merged of several; or it names plugin files that
+            nobody has loaded, and none are given.
     """
+    if run.sources is not None:
+        names = ", ".join(source.name for source in run.sources)
+        raise XaibenchError(
+            f"{folder}: a comparison has no networks; name one of its runs: {names}."
+        )
     if not given.get("plugin"):
         refuse_code(run)
-    return {**run["options"], **given}
+    return {**run.options, **given}
 
 
-def refuse_code(run: Mapping[str, Any]) -> None:
+def refuse_code(run: RunRecord) -> None:
     """Make sure that all plugin files that a run names were loaded because a user said so.
 
     Raises:
         XaibenchError: one was not; a folder from elsewhere may name any file.
     """
-    named = run["options"].get("plugin", ())
-    for file in named if isinstance(named, list | tuple) else [named]:
-        if not is_loaded(Path(str(file))):
+    for file in run.options.get("plugin", ()):
+        if not is_loaded(Path(file)):
             raise XaibenchError(
                 f"run.json names the plugin file {file}, which is code; give --plugin {file} if "
                 "you trust it."

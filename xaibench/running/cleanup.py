@@ -8,7 +8,7 @@ from typing import Any
 from xaibench.core.store import files_below, remove_leftovers
 from xaibench.explaining.parts import RECORD
 from xaibench.results.folder import OWN_FOLDERS
-from xaibench.results.integrity import read_record
+from xaibench.results.integrity import intact_record
 from xaibench.results.maps import map_files
 from xaibench.setup.cells import read_cell
 
@@ -35,7 +35,7 @@ def clear(out: Path) -> None:
         cell = read_cell(parts.parent)
         named = set(cell.get("files", {}))
         for record in sorted(parts.glob(f"*/{RECORD}")):
-            part = read_record(record)
+            part = intact_record(record, dict) or {}
             if not part or _is_joined(part, cell):
                 shutil.rmtree(record.parent, ignore_errors=True)
             else:

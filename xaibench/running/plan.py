@@ -16,20 +16,13 @@ from xaibench.core.splits import OFFICIAL, Split
 from xaibench.explaining.analyse import analysis_failure, is_analysed, why_no_analysis
 from xaibench.explaining.trial import rehearse
 from xaibench.explaining.tuning import TUNED
+from xaibench.results.records import Skip
 from xaibench.setup.building import missing_word
 from xaibench.setup.cells import CellState, Ledger
 from xaibench.setup.file_check import check_files
 from xaibench.setup.jobs import Job
 from xaibench.setup.model_warnings import LEARNED_MAPS, doubts_about
 from xaibench.setup.selection import Selection
-
-
-@dataclass(frozen=True)
-class Skip:
-    """A cell or a metric that can't be, and the reason."""
-
-    what: str
-    reason: str
 
 
 @dataclass

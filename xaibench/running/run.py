@@ -3,18 +3,15 @@
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from xaibench.callbacks.told import Callbacks
 from xaibench.core.errors import StorageError, XaibenchError, reason_of
-from xaibench.core.fingerprints import fingerprint
 from xaibench.core.logs import logged_to
 from xaibench.core.passes.device import choose_device
 from xaibench.core.progress import progress_bar
-from xaibench.core.store import read_json, write_json
 from xaibench.executors.find import EXECUTORS
 from xaibench.executors.schedule import (
     Done,
@@ -26,7 +23,9 @@ from xaibench.executors.schedule import (
 )
 from xaibench.explaining.analyse import check_same_run
 from xaibench.results.folder import RUN_FILE, SEAL_FILE, Layout
+from xaibench.results.integrity import as_json, intact_record, write_record
 from xaibench.results.plain import check_plain
+from xaibench.results.records import RunRecord
 from xaibench.results.seal import is_whole
 from xaibench.running.cleanup import clear, remove_temporary
 from xaibench.running.collect import collect_tables
@@ -37,7 +36,7 @@ from xaibench.running.events import Events
 from xaibench.running.locks import present
 from xaibench.running.plan import Plan
 from xaibench.running.retry import clear_failures
-from xaibench.running.run_record import describe_run, recorded_supervision, save_split
+from xaibench.running.run_record import describe_run, save_split
 from xaibench.running.tasks import tasks_of
 from xaibench.running.upgrade import renew
 from xaibench.running.work import Failures
@@ -92,9 +91,9 @@ def _run_plan(
     selection: Selection, plan: Plan, suite: Mapping[str, str] | None, events: Events
 ) -> Outcome:
     out = selection.layout.out
-    outcome, stored = Outcome(out), read_json(out / RUN_FILE)
-    alone = not plan.cells and bool(stored.get("methods"))
-    if stored and "schema" not in stored:
+    outcome, stored = Outcome(out), intact_record(out / RUN_FILE, RunRecord)
+    alone = not plan.cells and bool(stored and stored.methods)
+    if stored and stored.schema is None:
         renew(selection, stored)
     if alone:
         check_same_run(selection)
@@ -103,23 +102,22 @@ def _run_plan(
         clear_failures(selection)
     splits = dict(save_split(selection, fold) for fold in selection.folds)
     if not alone and not (out / SEAL_FILE).is_file():  # what is sealed stays until all is made
-        write_json(out / RUN_FILE, describe_run(selection, plan, splits, suite))
+        write_record(out / RUN_FILE, describe_run(selection, plan, splits, suite))
     _do_all(selection, plan, outcome, events)
     remove_temporary(out)  # of workers that were lost
     outcome.failures |= plan.failed
     if not alone:
-        about = describe_run(selection, plan, splits, suite)
-        _finish(selection, plan, {**about, "supervision": recorded_supervision(selection)})
+        _finish(selection, plan, describe_run(selection, plan, splits, suite))
     return outcome
 
 
-def _finish(selection: Selection, plan: Plan, about: Mapping[str, Any]) -> None:
+def _finish(selection: Selection, plan: Plan, about: RunRecord) -> None:
     """Describe the run and gather its tables, unless all of it stands there already."""
     out = selection.layout.out
-    told = [fingerprint({name: value for name, value in each.items() if name != "command"})
-            for each in (about, read_json(out / RUN_FILE))]  # fmt: skip
-    if plan.jobs or not is_whole(out) or told[0] != told[1]:
-        write_json(out / RUN_FILE, about)
+    stored = intact_record(out / RUN_FILE, RunRecord)
+    same = stored and as_json(replace(stored, command="")) == as_json(replace(about, command=""))
+    if plan.jobs or not is_whole(out) or not same:
+        write_record(out / RUN_FILE, about)
         collect_tables(selection, plan)
 
 

@@ -1,7 +1,6 @@
 """``run.json`` and the split files: what a reader needs to repeat a run and to trust it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from math import isinf
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ from xaibench.core.fingerprints import checksum, code_of, fingerprint
 from xaibench.core.plugin import Bound
 from xaibench.core.supervision import Supervision, of_record, strongest
 from xaibench.results.folder import MODEL_FILE
-from xaibench.results.integrity import read_record
-from xaibench.results.records import SCHEMA
+from xaibench.results.integrity import intact_record
+from xaibench.results.records import SCHEMA, MethodEntry, MetricEntry, ModelEntry, RunRecord
 from xaibench.results.splits import write_split
 from xaibench.running.plan import Plan
 from xaibench.setup.cells import Ledger, ledgers_of
@@ -23,7 +22,7 @@ from xaibench.setup.selection import Selection
 def describe_run(
     selection: Selection, plan: Plan, splits: Mapping[str, str],
     suite: Mapping[str, str] | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> RunRecord:  # fmt: skip
     """Return what ``run.json`` says: enough to repeat the run and to read its tables.
 
     Versions, date and device are those of the models and cells that are there, not of this call.
@@ -31,63 +30,63 @@ def describe_run(
     options, made = selection.options, gather_made(selection)
     versions = combine([each["versions"] for each in made])
     protocol = describe_protocol(selection, plan)
-    return {
-        "schema": SCHEMA,
-        "xaibench": versions.pop("xaibench"),
-        "command": selection.command,
-        "date": made[-1]["date"],
-        "options": options.as_dict(),
-        "dataset": selection.dataset_spec,
-        "classes": list(selection.dataset.classes),
-        "seeds": list(options.seeds),
-        "mask_fraction": options.mask_fraction if selection.dataset.annotated else 0.0,
-        "protocol": protocol,
-        "protocol_hash": fingerprint(protocol),
-        "splits": dict(splits),
-        **({"suite": dict(suite)} if suite else {}),
-        "models": {
-            m.spec: {"paper": m.plugin.paper, **selection.about(m)._asdict()}
+    return RunRecord(
+        schema=SCHEMA,
+        xaibench=versions.pop("xaibench"),
+        command=selection.command,
+        date=made[-1]["date"],
+        options=options.as_dict(),
+        dataset=selection.dataset_spec,
+        classes=selection.dataset.classes,
+        seeds=options.seeds,
+        mask_fraction=options.mask_fraction if selection.dataset.annotated else 0.0,
+        protocol=protocol,
+        protocol_hash=fingerprint(protocol),
+        splits=splits,
+        suite=suite or None,
+        models={
+            m.spec: ModelEntry(paper=m.plugin.paper, **selection.about(m)._asdict())
             for m in selection.models
         },
-        "supervision": recorded_supervision(selection),
-        "methods": {m.spec: _describe_method(m) for m in selection.methods},
-        "metrics": {
-            m.spec: {
-                "higher_is_better": m.higher_is_better,
-                "family": m.plugin.traits.family,
-                "bounds": [None if isinf(bound) else bound for bound in m.plugin.traits.bounds],
-                "target": selection.target_of(m),
-                "estimand": "pooled" if m.plugin.traits.pool else "per image",
-                "ranked": m.plugin.traits.ranked,
-                "definition": define(m, selection.target_of(m)),
-                "paper": m.plugin.paper,
-            }
-            for m in plan.metrics
-        },
-        "skipped": [asdict(skip) for skip in plan.skips],
-        "warnings": [*plan.warnings, *mixed_versions(made)],
-        "compute": combine([each["compute"] for each in made]),
-        "versions": versions,
-        "made_by": made,
-    }
+        supervision=recorded_supervision(selection),
+        methods={m.spec: _describe_method(m) for m in selection.methods},
+        metrics={m.spec: _describe_metric(selection, m) for m in plan.metrics},
+        skipped=plan.skips,
+        warnings=[*plan.warnings, *mixed_versions(made)],
+        compute=combine([each["compute"] for each in made]),
+        versions=versions,
+        made_by=made,
+    )
 
 
-def recorded_supervision(selection: Selection) -> dict[str, dict[str, Any] | None]:
+def recorded_supervision(selection: Selection) -> dict[str, Supervision | None]:
     """Return what each trained model has learned from, in any fold; None where nobody says it."""
     found: dict[str, Supervision | None] = {}
     for ledger in ledgers_of(selection):
-        record = read_record(ledger.folder / MODEL_FILE)
+        record = intact_record(ledger.folder / MODEL_FILE, dict) or {}
         if "supervision" in record:
             spec = ledger.model.spec
             found[spec] = strongest(found.get(spec), of_record(record["supervision"]))
-    return {spec: each.as_record() if each else None for spec, each in found.items()}
+    return found
 
 
-def _describe_method(method: Bound) -> dict[str, Any]:
-    traits = asdict(method.plugin.traits)
-    if traits["supervision"] is None:
-        del traits["supervision"]
-    return {**traits, "paper": method.plugin.paper}
+def _describe_method(method: Bound) -> MethodEntry:
+    return MethodEntry(paper=method.plugin.paper, **vars(method.plugin.traits))
+
+
+def _describe_metric(selection: Selection, metric: Bound) -> MetricEntry:
+    traits, target = metric.plugin.traits, selection.target_of(metric)
+    low, high = (None if isinf(bound) else bound for bound in traits.bounds)
+    return MetricEntry(
+        higher_is_better=metric.higher_is_better,
+        family=traits.family,
+        bounds=(low, high),
+        target=target,
+        estimand="pooled" if traits.pool else "per image",
+        ranked=traits.ranked,
+        definition=define(metric, target),
+        paper=metric.plugin.paper,
+    )
 
 
 def gather_made(selection: Selection) -> list[Made]:

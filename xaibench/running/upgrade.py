@@ -6,13 +6,14 @@ from typing import Any
 
 from xaibench.explaining.analyse import analysis_record
 from xaibench.results.folder import CELL_FILE, MODEL_FILE
-from xaibench.results.integrity import read_record, write_record
+from xaibench.results.integrity import intact_record, write_record
+from xaibench.results.records import RunRecord
 from xaibench.setup.cells import ledgers_of
 from xaibench.setup.provenance import made_before
 from xaibench.setup.selection import Selection
 
 
-def renew(selection: Selection, run: Mapping[str, Any]) -> None:
+def renew(selection: Selection, run: RunRecord) -> None:
     """Write records from before there were schema numbers anew, where they still count.
 
     Args:
@@ -21,7 +22,7 @@ def renew(selection: Selection, run: Mapping[str, Any]) -> None:
     """
     made = [made_before(run)]
     for path, known in _records(selection):
-        if "schema" in known and "schema" not in read_record(path):
+        if "schema" in known and "schema" not in (intact_record(path, dict) or {}):
             write_record(path, {"made_by": made, **known})
 
 

@@ -16,7 +16,7 @@ from xaibench.results.folder import (
     WEIGHTS_FILE,
     Place,
 )
-from xaibench.results.integrity import are_intact, is_intact, read_record
+from xaibench.results.integrity import are_intact, intact_record, is_intact
 from xaibench.setup.earlier import Earlier, renew_cell, renew_model
 from xaibench.setup.jobs import Job
 from xaibench.setup.made_from import (
@@ -42,12 +42,12 @@ class Ledger:
     @property
     def weights(self) -> str:
         """The checksum of the trained weights; empty where there are none."""
-        return str(read_record(self.folder / MODEL_FILE).get("sha256", ""))
+        return str((intact_record(self.folder / MODEL_FILE, dict) or {}).get("sha256", ""))
 
     @property
     def known(self) -> Mapping[str, Any]:
         """The record of the trained model; empty where there is none."""
-        return renew_model(self, read_record(self.folder / MODEL_FILE))
+        return renew_model(self, (intact_record(self.folder / MODEL_FILE, dict) or {}))
 
     @cached_property
     def earlier(self) -> Earlier:
@@ -141,7 +141,7 @@ def ledger_of(selection: Selection, job: Job) -> Ledger:
 
 def read_cell(folder: Path) -> dict[str, Any]:
     """Return the record that goes with a cell's scores; empty where there is none."""
-    known = read_record(folder / CELL_FILE)
+    known = intact_record(folder / CELL_FILE, dict) or {}
     coming = known.get("next")
     if isinstance(coming, dict) and coming.get("scores_sha256") == checksum(folder / SCORES_FILE):
         return coming  # the process ended between the scores and their record

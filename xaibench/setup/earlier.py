@@ -15,7 +15,7 @@ from xaibench.core.fingerprints import checksum, fingerprint
 from xaibench.core.imports import PACKAGE
 from xaibench.core.plugin import Bound
 from xaibench.results.folder import MODEL_FILE
-from xaibench.results.integrity import read_record
+from xaibench.results.integrity import intact_record
 from xaibench.results.records import SCHEMA
 from xaibench.setup.options import TRAINING, RunOptions
 from xaibench.setup.selection import Selection
@@ -76,7 +76,7 @@ class Earlier:
     def _shares_weights(self) -> bool:
         """Whether another model of the folder has these weights: their maps were mixed up."""
         records = self._selection.layout.records(MODEL_FILE)
-        sums = [read_record(path).get("sha256") for path in records]
+        sums = [(intact_record(path, dict) or {}).get("sha256") for path in records]
         return sums.count(self._ledger.weights) > 1
 
     def scores(self, method: Bound, metric: Bound) -> str:

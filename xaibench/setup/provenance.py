@@ -14,6 +14,7 @@ import torch
 from xaibench import __version__
 from xaibench.core.passes.device import choose_device
 from xaibench.core.plugin import Bound
+from xaibench.results.records import RunRecord
 from xaibench.setup.options import RunOptions
 from xaibench.setup.selection import Selection
 
@@ -60,18 +61,14 @@ def is_of_today(made: Sequence[Made]) -> bool:
     return bool(told) and all(today.get(name) == text for name, text in told)
 
 
-def made_before(run: Mapping[str, Any]) -> Made:
+def made_before(run: RunRecord) -> Made:
     """Return who made the results of a folder whose ``run.json`` alone told it."""
-    options, versions, compute = (
-        told if isinstance(told := run.get(name), dict) else {}
-        for name in ("options", "versions", "compute")
-    )
     return {
-        "versions": {"xaibench": str(run.get("xaibench", "unknown")), **versions},
-        "compute": compute,
-        "precision": options.get("precision", "fp32"),
-        "command": str(run.get("command", "")),
-        "date": str(run.get("date", "")),
+        "versions": {"xaibench": run.xaibench or "unknown", **run.versions},
+        "compute": run.compute,
+        "precision": run.options.get("precision", "fp32"),
+        "command": run.command,
+        "date": run.date,
     }
 
 

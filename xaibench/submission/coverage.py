@@ -6,7 +6,8 @@ from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.plugin import Bound
 from xaibench.explaining.tuning import TUNED
-from xaibench.running.plan import Plan, Skip
+from xaibench.results.records import Skip
+from xaibench.running.plan import Plan
 from xaibench.submission.cell import SubmittedCell
 from xaibench.submission.checks import name_some
 from xaibench.submission.entry import Submission

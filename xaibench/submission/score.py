@@ -13,10 +13,12 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum, fingerprint
 from xaibench.core.logs import logged_to
 from xaibench.core.roots import open_dataset
-from xaibench.core.store import folder_name, read_json, write_json, write_with
+from xaibench.core.store import folder_name, write_with
 from xaibench.results.folder import PREDICTIONS_FILE, RUN_FILE
+from xaibench.results.integrity import read_record, write_record
+from xaibench.results.records import RunRecord, Skip, SubmissionEntry
 from xaibench.running.collect import collect_tables, seal_run
-from xaibench.running.plan import Plan, Skip, make_plan
+from xaibench.running.plan import Plan, make_plan
 from xaibench.running.run_record import describe_protocol, describe_run, save_split
 from xaibench.running.work import Workshop
 from xaibench.setup.jobs import steps_of
@@ -85,20 +87,23 @@ def score_submission(
         _score(setting, plan, cells)
         setting.command = command
         described = describe_run(setting, plan, splits)
-        described["methods"][method.spec]["mask_fraction"] = about.mask_fraction
-        write_json(setting.layout.out / RUN_FILE, {
-            **described,
-            "protocol": protocol,
-            "protocol_hash": fingerprint(protocol),
-            "submission": {
-                "file": str(path),
-                "sha256": checksum(path),
-                "method": about.method,
-                "target": about.target,
-                "mask_fraction": about.mask_fraction,
-                "warnings": warnings,
-            },
-        })  # fmt: skip
+        own = replace(described.methods[method.spec], mask_fraction=about.mask_fraction)
+        submitted = SubmissionEntry(
+            file=str(path),
+            sha256=checksum(path),
+            method=about.method,
+            target=about.target,
+            mask_fraction=about.mask_fraction,
+            warnings=warnings,
+        )
+        run = replace(
+            described,
+            methods={**described.methods, method.spec: own},
+            protocol=protocol,
+            protocol_hash=fingerprint(protocol),
+            submission=submitted,
+        )
+        write_record(setting.layout.out / RUN_FILE, run)
         collect_tables(setting, plan)
         if not setting.network_known:
             _forget_predictions(setting.layout.out / PREDICTIONS_FILE)
@@ -117,8 +122,8 @@ def _all_ids(setting: Setting) -> frozenset[str]:
 def _choose_out(setting: Setting, name: str) -> None:
     given = setting.options.out
     out = Path(given or f"results/score-{folder_name(name)}")
-    known = read_json(out / RUN_FILE)
-    if known and "submission" not in known:
+    known = read_record(out / RUN_FILE, RunRecord)
+    if known and known.submission is None:
         raise XaibenchError(f"--out {out}: a run lies there; choose another folder.")
     setting.layout = replace(setting.layout, out=out)
 

@@ -26,7 +26,6 @@ from xaibench.setup.options import RunOptions
 from xaibench.setup.selection import Selection, complete
 
 ALL = "all"
-_WHOLE_RUN = frozenset({"options", "models", "seeds", "metrics", "protocol", "splits"})
 
 
 @dataclass(frozen=True)
@@ -116,25 +115,24 @@ def setting_of_run(
         XaibenchError: no finished run, no such model, seed or fold, or the run was made by other
             code or from other data.
     """
-    run = read_run(directory, _WHOLE_RUN)
-    if not run:
-        raise XaibenchError(f"--run {directory}: no finished run; name the --out of one.")
-    if model and model not in run["models"]:
+    run = read_run(directory)
+    own = {"out": "", **given, "controls": False}
+    stored = options_of(directory, run, own)
+    if model and model not in run.models:
         raise XaibenchError(
-            f"--model {model}: not among the run's{did_you_mean(model, run['models'])}; they are "
-            f"{', '.join(run['models'])}."
+            f"--model {model}: not among the run's{did_you_mean(model, run.models)}; they are "
+            f"{', '.join(run.models)}."
         )
-    if seed is not None and seed not in run["seeds"]:
-        raise XaibenchError(f"--seed {seed}: the run's are {', '.join(map(str, run['seeds']))}.")
-    chosen = run["seeds"][0] if seed is None else seed
-    own = {"out": "", **given, "seeds": (chosen,), "controls": False}
-    options = complete(options_of(run, own))
+    if seed is not None and seed not in run.seeds:
+        raise XaibenchError(f"--seed {seed}: the run's are {', '.join(map(str, run.seeds))}.")
+    chosen = run.seeds[0] if seed is None else seed
+    options = complete({**stored, "seeds": (chosen,)})
     setting = Setting(options, fold)
     setting.read_models_in(directory)
-    setting.run_splits = run["splits"]
+    setting.run_splits = run.splits
     setting.models = [bind("model", model) if model else Bound(UNSTATED, {})]
-    setting.metrics = [metric for metric in setting.metrics if metric.spec in run["metrics"]]
-    _check_protocol(directory, run["protocol"], describe_protocol(setting, Plan(setting.metrics)))
+    setting.metrics = [metric for metric in setting.metrics if metric.spec in run.metrics]
+    _check_protocol(directory, run.protocol, describe_protocol(setting, Plan(setting.metrics)))
     if model and not all(ledger.model_is_trained() for ledger in setting.ledgers):
         raise XaibenchError(
             f"--run {directory}: its model {model} is not there, or was made from other data or by "

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -10,11 +11,11 @@ import pandas as pd
 
 from xaibench.core.errors import XaibenchError
 from xaibench.report.facts.material import PLACE, Material
-from xaibench.report.facts.traits import Run
+from xaibench.results.integrity import as_json
+from xaibench.results.records import RunRecord
 
 BY_METRIC = ("metrics", "targets")
 _BY_DATASET = ("groups",)  # a file for each dataset
-_RECIPE = ("epochs", "learning_rate", "train_batch_size", "weights")
 _CODE = {"engine": "the code that finishes maps or divides samples has changed; score one again"}
 # Where one of these differs, so do the files of the splits.
 _DIVIDING = frozenset({"split", "split_seed", "mask_fraction", "limit", "groups"})
@@ -29,7 +30,9 @@ def check_comparable(materials: Mapping[str, Material]) -> None:
         XaibenchError: everything that differs between two of them, with both values.
     """
     for name, material in materials.items():
-        if not {"protocol", "splits", "dataset"} <= set(material.run):
+        run = material.run
+        told = all(each in run.protocol.get(key, {}) for key in BY_METRIC for each in run.metrics)
+        if not (told and run.splits and run.dataset):
             raise XaibenchError(f"{name}: run.json tells no protocol; repeat the run first.")
     for (one, first), (other, second) in combinations(materials.items(), 2):
         found = [*_differences(first.run, second.run), *_networks(first, second)]
@@ -42,25 +45,14 @@ def check_comparable(materials: Mapping[str, Material]) -> None:
         )
 
 
-def common_metrics(runs: list[Run]) -> list[str]:
+def common_metrics(runs: list[RunRecord]) -> list[str]:
     """Return the metrics that all runs have, in the first one's order."""
-    return [name for name in runs[0]["metrics"] if all(name in run["metrics"] for run in runs)]
+    return [name for name in runs[0].metrics if all(name in run.metrics for run in runs)]
 
 
-def datasets_of(run: Run) -> dict[str, dict[str, Any]]:
-    """Return what belongs to each dataset: classes, mask budget, splits, recipes of models."""
-    if "datasets" in run:
-        return dict(run["datasets"])
-    about = {name: run[name] for name in ("classes", "mask_fraction", "splits")}
-    options = run.get("options", {})
-    recipe = {name: options[name] for name in _RECIPE if name in options}
-    about["supervision"] = run.get("supervision", {})
-    return {run["dataset"]: {**about, "recipes": dict.fromkeys(run["models"], recipe)}}
-
-
-def _differences(first: Run, second: Run) -> Iterator[str]:
-    one, other = first["protocol"], second["protocol"]
-    mine, theirs = datasets_of(first), datasets_of(second)
+def _differences(first: RunRecord, second: RunRecord) -> Iterator[str]:
+    one, other = first.protocol, second.protocol
+    mine, theirs = first.all_datasets, second.all_datasets
     differing = [
         key
         for key in dict.fromkeys([*one, *other])
@@ -76,19 +68,19 @@ def _differences(first: Run, second: Run) -> Iterator[str]:
     for metric in common:
         targets = [of["targets"].get(metric) for of in (one, other)]
         yield from _differ(f"class explained for {metric}", *targets)
-        turned = [run["metrics"][metric]["higher_is_better"] for run in (first, second)]
-        yield from _differ(f"higher is better in metric {metric}", *turned)
-    for method in first["methods"].keys() & second["methods"].keys():
+        mine_up, its_up = (run.metrics[metric].higher_is_better for run in (first, second))
+        yield from _differ(f"higher is better in metric {metric}", mine_up, its_up)
+    for method in first.methods.keys() & second.methods.keys():
         yield from _differ(f"method {method}", _traits(first, method), _traits(second, method))
     for dataset in mine.keys() & theirs.keys():
         about, its = mine[dataset], theirs[dataset]
-        yield from _differ(f"classes of {dataset}", about["classes"], its["classes"])
+        yield from _differ(f"classes of {dataset}", about.classes, its.classes)
         if _DIVIDING & set(differing):
             continue
-        for name in about["splits"].keys() & its["splits"].keys():
+        for name in about.splits.keys() & its.splits.keys():
             why = "other images, groups or masks stand in its parts"
             yield from _differ(
-                f"splits/{name} of {dataset}", about["splits"][name], its["splits"][name], why
+                f"splits/{name} of {dataset}", about.splits[name], its.splits[name], why
             )
     if set(differing) - set(_CODE):
         yield "repeat one run with the other's options"
@@ -113,8 +105,7 @@ def _networks(first: Material, second: Material) -> Iterator[str]:
     known = {tuple(pair) for pair in both[["dataset", "model"]].drop_duplicates().to_numpy()}
     for dataset, model in sorted(_pairs(one) & _pairs(other) - known):
         mine, its = (
-            datasets_of(material.run)[dataset].get("recipes", {}).get(model, {})
-            for material in (first, second)
+            material.run.of_dataset(dataset).recipes.get(model, {}) for material in (first, second)
         )
         for name in mine.keys() & its.keys():
             yield from _differ(f"{name} of {model}", mine[name], its[name])
@@ -124,8 +115,8 @@ def _pairs(predictions: pd.DataFrame) -> set[tuple[str, str]]:
     return {tuple(pair) for pair in predictions[["dataset", "model"]].drop_duplicates().to_numpy()}
 
 
-def _traits(run: Run, method: str) -> dict[str, Any]:
-    return {name: value for name, value in run["methods"][method].items() if name != "paper"}
+def _traits(run: RunRecord, method: str) -> Any:
+    return as_json(replace(run.methods[method], paper=None))
 
 
 def _differ(name: str, one: Any, other: Any, why: str | None = None) -> Iterator[str]:

@@ -4,16 +4,15 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from xaibench.core.errors import XaibenchError
 from xaibench.report.facts.soundness import check_numbers, check_together
-from xaibench.results.folder import COSTS_FILE, PREDICTIONS_FILE, RUN_FILE, SCORES_FILE, Place
-from xaibench.results.integrity import load_record
-from xaibench.results.plain import check_plain
+from xaibench.results.folder import COSTS_FILE, PREDICTIONS_FILE, SCORES_FILE, Place
+from xaibench.results.records import RunRecord
 from xaibench.results.seal import check_seal
+from xaibench.results.stored_run import read_run
 from xaibench.results.tables import COSTS, read_table, stored_table
 
 _log = logging.getLogger(__name__)
@@ -21,7 +20,6 @@ PLACE = list(Place._fields)
 UNIT = ["fold", "seed", "sample"]
 _SCORES = [*PLACE, "method", "sample", "metric", "value", "status"]
 _PREDICTIONS = [*PLACE, "sample", "label", "prediction"]
-_WHOLE = frozenset({"classes", "methods", "metrics"})
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class Material:
     ``groups`` names the group of each (dataset, sample) that isn't alone.
     """
 
-    run: Mapping[str, Any]
+    run: RunRecord
     scores: pd.DataFrame
     predictions: pd.DataFrame
     costs: pd.DataFrame
@@ -40,7 +38,7 @@ class Material:
     @classmethod
     def of(
         cls,
-        run: Mapping[str, Any],
+        run: RunRecord,
         scores: pd.DataFrame,
         predictions: pd.DataFrame | None = None,
         costs: pd.DataFrame | None = None,
@@ -64,17 +62,12 @@ def read_material(out: Path, *, accept_changes: bool = False) -> Material:
     Raises:
         XaibenchError: the folder is no such one, holds no scores yet, damaged tables or links.
     """
-    check_plain(out)
-    run = load_record(out / RUN_FILE)
-    if not set(run) >= _WHOLE:
-        raise XaibenchError(
-            f"{out}: no run.json, or not a whole one; name the --out folder of an `xaibench run`."
-        )
+    run = read_run(out)
     accepted = list(check_seal(out, accept_changes=accept_changes))
     scores = _read(out / SCORES_FILE, _SCORES, compact=True)
     if scores is None:
         raise XaibenchError(f"{out}: no scores.csv; finish the run first (the same command).")
-    if scores.empty and run["methods"]:
+    if scores.empty and run.methods:
         raise XaibenchError(f"{out}: no method has any score; see the errors in its cells.")
     predictions = _read(out / PREDICTIONS_FILE, _PREDICTIONS)
     costs = _read(out / COSTS_FILE, [*PLACE, "method"])
@@ -82,14 +75,14 @@ def read_material(out: Path, *, accept_changes: bool = False) -> Material:
     found = Material.of(run, scores, predictions, costs, groups)
     warnings = [
         *accepted,
-        *run.get("warnings", []),
+        *run.warnings,
         *check_together(run, scores, found.predictions),
     ]
     for warning in warnings:
         _log.warning("%s", warning)
     if predictions is None:
         _log.warning("%s: no predictions.csv: no slices, and nothing on classification", out)
-    return replace(found, run={**run, "warnings": warnings})
+    return replace(found, run=replace(run, warnings=warnings))
 
 
 def _read(path: Path, columns: list[str], *, compact: bool = False) -> pd.DataFrame | None:
@@ -116,11 +109,11 @@ def _groups(predictions: pd.DataFrame) -> dict[tuple[str, str], str]:
     return dict(zip(keys, named["group"], strict=True))
 
 
-def _split_groups(out: Path, run: Mapping[str, Any]) -> dict[tuple[str, str], str]:
+def _split_groups(out: Path, run: RunRecord) -> dict[tuple[str, str], str]:
     """Read the groups from the split files, which have named them since the first version."""
     found: dict[tuple[str, str], str] = {}
     for path in sorted((out / "splits").glob("*.csv")):
         table = _read(path, ["sample", "group"])
         if table is not None:
-            found |= _groups(table.assign(dataset=run["dataset"]))
+            found |= _groups(table.assign(dataset=run.dataset))
     return found

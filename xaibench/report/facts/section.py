@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import CONSTANT, NON_FINITE
 from xaibench.report.facts.material import UNIT, Material
-from xaibench.report.facts.traits import headlines, kind_of, sign
+from xaibench.report.facts.traits import headlines
 from xaibench.stats.clusters import Codes, count_groups, number
 from xaibench.stats.rounding import rounded
 
@@ -116,7 +116,7 @@ def _section(dataset: str, split: str, scores: pd.DataFrame, material: Material)
     maps = np.unique(np.stack([place[odd], unit[odd]]), axis=1)
     counts = np.bincount(maps[0], minlength=len(pairs)).tolist()
     rows = [
-        Row(model, method, kind_of(method, run), count)
+        Row(model, method, run.kind_of(method), count)
         for (model, method), count in zip(pairs.to_numpy(), counts, strict=True)
     ]
     units["group"] = [
@@ -127,7 +127,7 @@ def _section(dataset: str, split: str, scores: pd.DataFrame, material: Material)
     value = pd.to_numeric(scores["value"]).to_numpy(float)
     value = np.where(np.isfinite(value), value, np.nan)
     values, present = {}, {}
-    for metric in run["metrics"]:
+    for metric in run.metrics:
         chosen = (scores["metric"] == metric).to_numpy()
         where = unit[chosen], place[chosen]
         values[metric] = np.full((len(units), len(rows)), np.nan)
@@ -160,7 +160,7 @@ def _number(scores: pd.DataFrame, keys: list[str]) -> tuple[NDArray[np.intp], pd
 def _order(rows: list[Row], values: dict[str, Floats], material: Material) -> list[int]:
     cost = np.zeros(len(rows))
     if first := headlines(material.run)[:1]:
-        cost = -sign(material.run, first[0]) * mean(values[first[0]])
+        cost = -material.run.metrics[first[0]].sign * mean(values[first[0]])
     cost = np.where(np.isnan(cost), np.inf, cost)
     return sorted(
         range(len(rows)),

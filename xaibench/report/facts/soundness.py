@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from xaibench.core.errors import XaibenchError
-from xaibench.report.facts.traits import Run, bounds_of, is_pooled
 from xaibench.results.folder import Place
+from xaibench.results.records import RunRecord
 
 _PLACE = list(Place._fields)
 _MAP = [*_PLACE, "sample"]
@@ -41,7 +41,9 @@ def _refuse(name: str, column: str, damaged: "pd.Series[bool]") -> None:
         raise XaibenchError(f"{name}, line {line}: no usable {column}; {_REMEDY}.")
 
 
-def check_together(run: Run, scores: pd.DataFrame, predictions: pd.DataFrame) -> Iterator[str]:
+def check_together(
+    run: RunRecord, scores: pd.DataFrame, predictions: pd.DataFrame
+) -> Iterator[str]:
     """Yield what a reader of the board must know of its scores.
 
     Raises:
@@ -57,7 +59,7 @@ def check_together(run: Run, scores: pd.DataFrame, predictions: pd.DataFrame) ->
                 f"{row['seed']}, but predictions.csv doesn't: it is no test image of that fold; "
                 "delete the run's folder cells and repeat its command (trained models stay)."
             )
-    for metric in sorted(set(scores["metric"]) - set(run["metrics"])):
+    for metric in sorted(set(scores["metric"]) - set(run.metrics)):
         yield f"scores.csv holds {metric}, which run.json doesn't list: it is left out"
     yield from _lacking(scores)
     yield from _beyond(run, scores)
@@ -76,13 +78,13 @@ def _lacking(scores: pd.DataFrame) -> Iterator[str]:
         )
 
 
-def _beyond(run: Run, scores: pd.DataFrame) -> Iterator[str]:
-    for metric in run["metrics"]:
-        low, high = bounds_of(run, metric)
+def _beyond(run: RunRecord, scores: pd.DataFrame) -> Iterator[str]:
+    for metric in run.metrics:
+        low, high = run.metrics[metric].limits
         values = pd.to_numeric(scores.loc[scores["metric"] == metric, "value"])
         values = values[np.isfinite(values)]
         count = int(((values < low - _ROUNDING) | (values > high + _ROUNDING)).sum())
-        if count and not is_pooled(run, metric):
+        if count and not run.metrics[metric].is_pooled:
             yield (
                 f"{count} values of {metric} lie outside of its bounds, {low:g} to {high:g}: the "
                 "metric declares wrong ones, or scores.csv was edited"

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from xaibench.report.facts.section import Section
-from xaibench.report.facts.traits import Run, header, headlines, sign
+from xaibench.report.facts.traits import header, headlines
 from xaibench.report.judging.judge import Judged
+from xaibench.results.records import RunRecord
 from xaibench.stats.ranks import kendall_tau
 
 COLUMNS = ["dataset", "split", "first", "second", "tau", "rows"]
@@ -18,7 +19,7 @@ FEWEST_ROWS = 3
 _SAME = 1e-3
 
 
-def agreement(section: Section, run: Run, judged: Mapping[str, Judged]) -> pd.DataFrame:
+def agreement(section: Section, run: RunRecord, judged: Mapping[str, Judged]) -> pd.DataFrame:
     """Return Kendall's tau for each pair of ranked metrics, over the rows that compete.
 
     1: the same order, from best to worst; -1: the opposite one; NaN where fewer than three rows
@@ -28,9 +29,9 @@ def agreement(section: Section, run: Run, judged: Mapping[str, Judged]) -> pd.Da
         Columns dataset, split, first, second, tau, rows.
     """
     oriented = {
-        metric: sign(run, metric) * judged[metric].mean[section.ranked]
-        for metric, traits in run["metrics"].items()
-        if traits.get("ranked", True)
+        metric: traits.sign * judged[metric].mean[section.ranked]
+        for metric, traits in run.metrics.items()
+        if traits.ranked
     }
     lines = []
     for first, second in combinations(oriented, 2):
@@ -40,7 +41,9 @@ def agreement(section: Section, run: Run, judged: Mapping[str, Judged]) -> pd.Da
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
-def agreement_lines(found: pd.DataFrame, run: Run) -> tuple[list[str], list[list[str]]] | None:
+def agreement_lines(
+    found: pd.DataFrame, run: RunRecord
+) -> tuple[list[str], list[list[str]]] | None:
     """Return header and lines of a short table: each metric against the first of each family.
 
     None where no tau is defined.
@@ -50,7 +53,7 @@ def agreement_lines(found: pd.DataFrame, run: Run) -> tuple[list[str], list[list
         return None
     tau = {frozenset(pair): t for *pair, t in known[["first", "second", "tau"]].to_numpy()}
     heads = [name for name in headlines(run) if any(name in pair for pair in tau)]
-    names = [name for name in run["metrics"] if any(name in pair for pair in tau)]
+    names = [name for name in run.metrics if any(name in pair for pair in tau)]
     lines = []
     for name in names:
         values = [tau.get(frozenset((name, head))) for head in heads]

@@ -13,7 +13,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.findings import IMAGES
 from xaibench.report.facts.material import PLACE
 from xaibench.results.folder import ANALYSIS_FILE, MODEL_FILE, Layout, Place
-from xaibench.results.integrity import load_record
+from xaibench.results.integrity import read_record
 from xaibench.results.plain import is_plain_name
 from xaibench.stats.intervals import interval
 from xaibench.stats.paired import paired_test
@@ -90,7 +90,7 @@ def read_analyses(out: Path) -> list[Analysis]:
     """
     found = []
     for path in Layout(out).records(ANALYSIS_FILE):
-        analysis = Analysis(path.parent, load_record(path))
+        analysis = Analysis(path.parent, read_record(path, dict) or {})
         if "files" not in analysis.about:  # it failed
             continue
         for figure in analysis.about["figures"]:
@@ -99,7 +99,7 @@ def read_analyses(out: Path) -> list[Analysis]:
                     f"{path}: '{figure['name']}' can't be a figure's name; delete the file and "
                     "analyse again."
                 )
-        model = load_record(Layout(out).model_folder(analysis.place) / MODEL_FILE)
+        model = read_record(Layout(out).model_folder(analysis.place) / MODEL_FILE, dict) or {}
         if model.get("sha256") == analysis.about["model_sha256"]:
             found.append(analysis)
     return found

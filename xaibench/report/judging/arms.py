@@ -1,40 +1,18 @@
 """The arms of a study: trained models of several runs, brought onto the same test images."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from xaibench.core.errors import XaibenchError
 from xaibench.report.facts.material import Material, read_material
 from xaibench.report.facts.section import Section, sections
+from xaibench.results.records import Arm, MethodEntry, MetricEntry, RunRecord
 
 ACCURACY = "accuracy"
-_CLASSIFIER = {"family": "other", "blind": False}
-_RIGHT = {"higher_is_better": True, "family": "classification", "bounds": [0, 1], "ranked": False}
-
-
-@dataclass(frozen=True)
-class Arm:
-    """A model of one of a study's runs: ``level`` is what is studied, ``series`` what stays.
-
-    ``against`` names the arms that it is compared with, by key: the first that has the score
-    counts. ``factors`` are the levels of several factors, where these are crossed.
-    """
-
-    point: str
-    model: str
-    series: str
-    level: str
-    against: tuple[str, ...] = ()
-    factors: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def key(self) -> str:
-        """A name that no other arm has."""
-        return f"{self.point}/{self.model}"
+_CLASSIFIER = MethodEntry(family="other")
+_RIGHT = MetricEntry(higher_is_better=True, family="classification", bounds=(0, 1), ranked=False)
 
 
 def gather_arms(out: Path, arms: Sequence[Arm]) -> tuple[Section, Material]:
@@ -55,12 +33,13 @@ def gather_arms(out: Path, arms: Sequence[Arm]) -> tuple[Section, Material]:
         raise last
     frames = [frame for point, material in found.items() for frame in _frames(point, material)]
     scores = pd.concat(frames, ignore_index=True)
-    run: dict[str, Any] = {"methods": {"": _CLASSIFIER}, "metrics": {ACCURACY: _RIGHT}}
+    methods, metrics = {"": _CLASSIFIER}, {ACCURACY: _RIGHT}
     groups: dict[tuple[str, str], str] = {}
     for material in found.values():
-        for kind in ("methods", "metrics"):
-            run[kind] |= material.run[kind]
+        methods |= material.run.methods
+        metrics |= material.run.metrics
         groups |= material.groups
+    run = RunRecord(classes=(), methods=methods, metrics=metrics)
     kept = scores[scores["model"].isin([arm.key for arm in arms])]
     material = Material.of(run, kept, groups=groups)
     return next(sections(material)), material

@@ -8,7 +8,6 @@ import pandas as pd
 
 from xaibench.report.facts.material import Material
 from xaibench.report.facts.section import ROW, SECTION, Section, sections
-from xaibench.report.facts.traits import Run, of_dataset
 from xaibench.report.judging.agreement import agreement
 from xaibench.report.judging.analyses import Analysis, quantities, read_analyses
 from xaibench.report.judging.classification import classification_table, compare_models
@@ -16,6 +15,7 @@ from xaibench.report.judging.decision import decisions
 from xaibench.report.judging.judge import Judged, judge
 from xaibench.report.judging.leaderboard import leaderboard
 from xaibench.report.judging.slices import slices
+from xaibench.results.records import RunRecord
 from xaibench.stats.rounding import rounded_table
 
 
@@ -49,7 +49,7 @@ class Contents:
     quantities: pd.DataFrame
 
     @property
-    def run(self) -> Run:
+    def run(self) -> RunRecord:
         """``run.json``."""
         return self.material.run
 
@@ -96,7 +96,7 @@ def _classification(material: Material) -> tuple[pd.DataFrame, pd.DataFrame]:
     found = []
     for dataset in sorted(set(known["dataset"])) or [""]:
         rows = known[known["dataset"] == dataset]
-        classes = of_dataset(material.run, dataset, "classes")
+        classes = material.run.of_dataset(dataset).classes
         found.append((classification_table(rows, classes), compare_models(rows, classes)))
     tables, tests = zip(*found, strict=True)
     return pd.concat(tables), pd.concat(tests)

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from xaibench.report.facts.section import Floats, Section, mean
-from xaibench.report.facts.traits import Run, bounds_of
-from xaibench.report.judging.arms import ACCURACY, Arm
+from xaibench.report.judging.arms import ACCURACY
 from xaibench.report.judging.judge import DRAWS, LEVEL, bounded_intervals
+from xaibench.results.records import Arm, RunRecord
 from xaibench.stats.paired import holm, paired_test
 from xaibench.stats.power import detectable_difference
 from xaibench.stats.rates import wilson
@@ -33,7 +33,9 @@ class ComparisonRow(NamedTuple):
     gap: Floats
 
 
-def compare_arms(section: Section, run: Run, arms: Sequence[Arm], *, ordered: bool) -> pd.DataFrame:
+def compare_arms(
+    section: Section, run: RunRecord, arms: Sequence[Arm], *, ordered: bool
+) -> pd.DataFrame:
     """Return one row for each metric, method and arm, factor level, or trend.
 
     Columns: ``metric``; ``method``, empty for accuracy; ``kind`` (``arm``, ``factor`` or
@@ -63,15 +65,15 @@ def compare_arms(section: Section, run: Run, arms: Sequence[Arm], *, ordered: bo
         for kind, lines in kinds.items():
             if lines:
                 names = {"metric": metric, "method": method, "kind": kind}
-                table = _judge(lines, section, bounds_of(run, metric), drawing)
+                table = _judge(lines, section, run.metrics[metric].limits, drawing)
                 tables.append(table.assign(**names)[[*names, *table]])
     return rounded_table(pd.concat(tables, ignore_index=True))
 
 
-def _measured(section: Section, run: Run) -> Iterator[tuple[str, str]]:
+def _measured(section: Section, run: RunRecord) -> Iterator[tuple[str, str]]:
     """Yield accuracy, then each metric with each method that competes."""
     methods = dict.fromkeys(row.method for row in section.rows if row.competes)
-    for metric in run["metrics"]:
+    for metric in run.metrics:
         for method in methods:
             if (metric == ACCURACY) == (not method):
                 yield metric, method

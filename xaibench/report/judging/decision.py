@@ -13,9 +13,10 @@ import pandas as pd
 from xaibench.core.markdown import markdown_table
 from xaibench.report.facts.material import Material
 from xaibench.report.facts.section import Section, mean
-from xaibench.report.facts.traits import Run, metrics_of, sign
+from xaibench.report.facts.traits import metrics_of
 from xaibench.report.judging.judge import LEVEL, worse_than_blind
 from xaibench.report.numbers import number, span
+from xaibench.results.records import RunRecord
 from xaibench.stats.rates import wilson
 
 Accuracy = Literal["high", "low", "not shown"]
@@ -92,7 +93,7 @@ def decisions(section: Section, material: Material) -> pd.DataFrame:
         if not known[row.model] or np.isnan(value):
             continue
         level = np.nan if blind is None else float(found[blind])
-        attention = judge_attention(sign(run, metric) * (value - level), p)
+        attention = judge_attention(run.metrics[metric].sign * (value - level), p)
         rows.append({
             "dataset": section.dataset, "split": section.split, "model": row.model,
             "method": row.method, **known[row.model], "metric": metric, "value": value,
@@ -129,7 +130,7 @@ def decisions_to_markdown(table: pd.DataFrame) -> Iterator[str]:
     yield markdown_table(["model", "accuracy", "attention", "methods", "conclusion"], lines)
 
 
-def _metric(section: Section, run: Run) -> str | None:
+def _metric(section: Section, run: RunRecord) -> str | None:
     """Choose what tells attention: the usual one, or for layered masks the graded hit."""
     names = {
         name: name.partition("[")[0]

@@ -6,14 +6,7 @@ import numpy as np
 
 from xaibench.report.facts.section import Floats, Labels, Section, mean
 from xaibench.report.facts.supervision import is_upper_bound
-from xaibench.report.facts.traits import (
-    Run,
-    bounds_of,
-    higher_is_better,
-    is_blind,
-    kind_of,
-    sign,
-)
+from xaibench.results.records import RunRecord
 from xaibench.stats.intervals import intervals
 from xaibench.stats.paired import holm
 from xaibench.stats.pairwise import paired_tests
@@ -45,14 +38,14 @@ class Judged:
     skill: Floats
 
 
-def judge(section: Section, run: Run) -> dict[str, Judged]:
+def judge(section: Section, run: RunRecord) -> dict[str, Judged]:
     """Judge all metrics; draws of images are shared by all rows and metrics."""
-    stacked = np.concatenate([section.values[metric] for metric in run["metrics"]], axis=1)
+    stacked = np.concatenate([section.values[metric] for metric in run.metrics], axis=1)
     drawn = Resampling(*section.clusters, draws=DRAWS).means(stacked)
-    blocks = np.split(drawn, len(run["metrics"]), axis=1)
+    blocks = np.split(drawn, len(run.metrics), axis=1)
     return {
         metric: _judge(section, run, metric, block)
-        for metric, block in zip(run["metrics"], blocks, strict=True)
+        for metric, block in zip(run.metrics, blocks, strict=True)
     }
 
 
@@ -74,19 +67,19 @@ def bounded_intervals(
     return np.maximum(low, lowest), np.minimum(high, highest)
 
 
-def blind_row(section: Section, run: Run, metric: str, model: str) -> int | None:
+def blind_row(section: Section, run: RunRecord, metric: str, model: str) -> int | None:
     """Return the place of the best blind control: of this model, or of any where it has none."""
     found = mean(section.values[metric])
     blind = [
         place
         for place, row in enumerate(section.rows)
-        if is_blind(row.method, run) and not np.isnan(found[place])
+        if run.is_blind(row.method) and not np.isnan(found[place])
     ]
     own = [place for place in blind if section.rows[place].model == model] or blind
-    return max(own, key=lambda place: sign(run, metric) * found[place], default=None)
+    return max(own, key=lambda place: run.metrics[metric].sign * found[place], default=None)
 
 
-def worse_than_blind(section: Section, run: Run, metric: str) -> dict[int, tuple[int, float]]:
+def worse_than_blind(section: Section, run: RunRecord, metric: str) -> dict[int, tuple[int, float]]:
     """Compare each row that competes with its best blind control.
 
     Returns:
@@ -109,15 +102,15 @@ def worse_than_blind(section: Section, run: Run, metric: str) -> dict[int, tuple
     }
 
 
-def _judge(section: Section, run: Run, metric: str, drawn: Floats) -> Judged:
+def _judge(section: Section, run: RunRecord, metric: str, drawn: Floats) -> Judged:
     values, count = section.values[metric], len(section.rows)
     found = mean(values)
-    low, high = bounded_intervals(values, drawn, section.clusters, bounds_of(run, metric))
+    low, high = bounded_intervals(values, drawn, section.clusters, run.metrics[metric].limits)
     p = np.full((count, count), np.nan)
     ties, ranks = [""] * count, np.zeros((count, 2), int)
     ranked = [at for at in section.ranked if not np.isnan(found[at])]
-    if run["metrics"][metric].get("ranked", True) and len(ranked) > 1:
-        better = higher_is_better(run, metric)
+    if run.metrics[metric].ranked and len(ranked) > 1:
+        better = run.metrics[metric].higher_is_better
         raw = paired_tests(values[:, ranked], *section.clusters)
         pairs = np.triu_indices(len(ranked), 1)
         adjusted = np.full(raw.shape, np.nan)
@@ -145,7 +138,7 @@ def _contradicted(values: Floats) -> np.ndarray:
     return np.asarray(gap * (means[:, None] - means[None]) < 0)
 
 
-def _skill(section: Section, run: Run, metric: str, found: Floats) -> Floats:
+def _skill(section: Section, run: RunRecord, metric: str, found: Floats) -> Floats:
     """Place each row between its model's best blind control and the best segmentation network."""
     upper = [
         found[at]
@@ -158,8 +151,8 @@ def _skill(section: Section, run: Run, metric: str, found: Floats) -> Floats:
     trivial = np.full(len(found), np.nan)
     for place, row in enumerate(section.rows):
         blind = blind_row(section, run, metric, row.model)
-        if blind is not None and kind_of(row.method, run) != "control":
+        if blind is not None and run.kind_of(row.method) != "control":
             trivial[place] = found[blind]
-    better = higher_is_better(run, metric)
+    better = run.metrics[metric].higher_is_better
     bound = max(upper) if better else min(upper)
     return skill(found, trivial, np.full(len(found), bound), higher_is_better=better)

@@ -9,7 +9,6 @@ import pandas as pd
 from xaibench.report.facts.material import Material
 from xaibench.report.facts.section import ROW, SECTION, Section
 from xaibench.report.facts.supervision import supervision_of
-from xaibench.report.facts.traits import higher_is_better
 from xaibench.report.judging.judge import Judged
 from xaibench.results.tables import COSTS, GAP
 
@@ -38,7 +37,7 @@ def leaderboard(
     board = pd.concat([board, _costs(board, material.costs)], axis=1)
     return board.assign(
         degenerate_maps=[row.degenerate for section, _ in judged for row in section.rows],
-        protocol=material.run.get("protocol_hash", ""),
+        protocol=material.run.protocol_hash,
     )
 
 
@@ -63,7 +62,7 @@ def _section(section: Section, judged: Mapping[str, Judged], material: Material)
             f"{metric}_n": defined,
             f"{metric}_undefined": present.sum(axis=0) - defined,
             f"{metric}_groups": section.count_groups(values),
-            f"{metric}_better": "higher" if higher_is_better(run, metric) else "lower",
+            f"{metric}_better": "higher" if run.metrics[metric].higher_is_better else "lower",
             f"{metric}_low": found.low,
             f"{metric}_high": found.high,
             f"{metric}_ties": found.ties,

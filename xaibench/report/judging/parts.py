@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from xaibench.report.facts.material import UNIT, Material
 from xaibench.report.facts.section import Floats, Section
-from xaibench.report.facts.traits import of_dataset
 
 _THIRDS = (1 / 3, 2 / 3)
 _OF_IMAGE = ("label", "mask_share", "lesions")
@@ -36,7 +35,7 @@ def parts(section: Section, material: Material, models: Sequence[str]) -> Iterat
     if known is None:
         return
     label, said = known["label"], known["prediction"]
-    for index, name in enumerate(of_dataset(material.run, section.dataset, "classes")):
+    for index, name in enumerate(material.run.of_dataset(section.dataset).classes):
         yield Subgroup("class", str(name), "", label == index)
     told = ~np.isnan(said)
     yield Subgroup("prediction", "correct", "the row's own model is right", told & (said == label))

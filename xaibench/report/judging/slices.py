@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from xaibench.report.facts.material import Material
 from xaibench.report.facts.section import Section, mean
-from xaibench.report.facts.traits import Run, bounds_of, is_pooled
 from xaibench.report.judging.judge import DRAWS, bounded_intervals
 from xaibench.report.judging.parts import Subgroup, parts
+from xaibench.results.records import RunRecord
 from xaibench.stats.clusters import count_groups
 from xaibench.stats.resampling import Resampling
 
@@ -31,7 +31,7 @@ def slices(section: Section, material: Material) -> pd.DataFrame:
         Columns `COLUMNS`; rows with fewer than `FEWEST_GROUPS` independent images have counts only.
     """
     run = material.run
-    metrics = [m for m in run["metrics"] if not is_pooled(run, m)]
+    metrics = [name for name, about in run.metrics.items() if not about.is_pooled]
     if not metrics:
         return pd.DataFrame(columns=COLUMNS)
     models = sorted({row.model for row in section.rows})
@@ -45,7 +45,11 @@ def slices(section: Section, material: Material) -> pd.DataFrame:
 
 
 def _part(
-    section: Section, part: Subgroup, chosen: NDArray[np.bool_], run: Run, metrics: Sequence[str]
+    section: Section,
+    part: Subgroup,
+    chosen: NDArray[np.bool_],
+    run: RunRecord,
+    metrics: Sequence[str],
 ) -> pd.DataFrame:
     inside = chosen.any(axis=1)
     chosen = chosen[inside]
@@ -64,7 +68,7 @@ def _part(
             values[:, shown[metric]],
             drawn[:, start : start + count],
             (group, fold, seed),
-            bounds_of(run, metric),
+            run.metrics[metric].limits,
         )
         low[shown[metric]], high[shown[metric]] = ends
         start += count

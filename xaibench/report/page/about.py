@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from xaibench.core.markdown import markdown_table
-from xaibench.report.facts.traits import Run
 from xaibench.report.wording.markdown import bullets
 from xaibench.results.folder import ANALYSIS_FILE, CELL_FILE, Layout
-from xaibench.results.integrity import load_record
+from xaibench.results.integrity import as_json, read_record
+from xaibench.results.records import RunRecord
 
 
 class Fact(NamedTuple):
@@ -20,47 +20,39 @@ class Fact(NamedTuple):
     texts: Sequence[str]
 
 
-def facts(run: Run) -> list[Fact]:
+def facts(run: RunRecord) -> list[Fact]:
     """Return what was run, a line for each thing that ``run.json`` knows."""
-    options = run.get("options", {})
-    size = run.get("protocol", {}).get("image_size")
-    methods = run.get("methods", {})
-    chosen = {name: about for name, about in methods.items() if about["family"] != "control"}
+    size = run.protocol.get("image_size")
+    chosen = [name for name in run.methods if run.kind_of(name) != "control"]
     told: dict[str, Sequence[Any]] = {
-        "dataset": [*run["datasets"]] if "datasets" in run else [run["dataset"]],
-        "split": [run.get("protocol", {}).get("split")],
-        "classes": run["classes"],
+        "dataset": [*run.all_datasets],
+        "split": [run.protocol.get("split")],
+        "classes": run.classes,
         "images at": [f"{size} by {size} pixels" if size else None],
-        "images used at most": [options.get("limit") or None],
-        "models": [*run.get("models", {})],
-        "weights": [options.get("weights")],
-        "methods": [*chosen],
-        "controls": [name for name in methods if name not in chosen],
-        "metrics": [*run["metrics"]],
-        "training seeds": run.get("seeds", []),
-        "training masks seen": [_share(run.get("mask_fraction"))],
-        "made": [run.get("date")],
-        "by": [f"xaibench {run['xaibench']}" if run.get("xaibench") else None],
+        "images used at most": [run.options.get("limit") or None],
+        "models": [*run.models],
+        "weights": [run.options.get("weights")],
+        "methods": chosen,
+        "controls": [name for name in run.methods if name not in chosen],
+        "metrics": [*run.metrics],
+        "training seeds": run.seeds,
+        "training masks seen": [_share(run.mask_fraction)],
+        "made": [run.date or None],
+        "by": [f"xaibench {run.xaibench}" if run.xaibench else None],
     }
     lines = [Fact(name, [str(text) for text in texts if text is not None])
              for name, texts in told.items()]  # fmt: skip
     return [line for line in lines if line.texts]
 
 
-def warnings_of(run: Run) -> list[str]:
-    """Return the warnings of the run and of its submission, each once."""
-    told = [*run.get("warnings", []), *run.get("submission", {}).get("warnings", [])]
-    return list(dict.fromkeys(map(str, told)))
-
-
-def failures(run: Run, out: Path) -> list[tuple[str, str]]:
+def failures(run: RunRecord, out: Path) -> list[tuple[str, str]]:
     """Return what failed and why, from the cells and analyses that recorded an error."""
     found = []
     layout = Layout(out)
     for path in [*layout.records(ANALYSIS_FILE), *layout.records(CELL_FILE)]:
-        about = load_record(path)
+        about = read_record(path, dict) or {}
         name = str(about.get("method") or about.get("analysis") or "")
-        wanted = name in run["methods"] or path.name == ANALYSIS_FILE
+        wanted = name in run.methods or path.name == ANALYSIS_FILE
         if wanted and about.get("error"):
             where = ", ".join(path.parent.relative_to(out).parts[1:-1])
             found.append((f"{name} in {where}", str(about["error"])))
@@ -89,23 +81,26 @@ def undefined(scores: pd.DataFrame) -> Iterator[str]:
     yield markdown_table(["metric", "values", "undefined", *reasons], rows)
 
 
-def provenance(run: Run) -> Iterator[str]:
+def provenance(run: RunRecord) -> Iterator[str]:
     """Yield Markdown: protocol, files of the splits, sources, versions."""
-    yield f"Protocol `{run.get('protocol_hash', '')}`: runs that differ in it are never compared."
-    plain = {key: value for key, value in run.get("protocol", {}).items()
+    yield f"Protocol `{run.protocol_hash}`: runs that differ in it are never compared."
+    plain = {key: value for key, value in run.protocol.items()
              if not isinstance(value, Mapping) and value not in ("", None)}  # fmt: skip
     yield from _pairs("setting", "value", plain)
-    for dataset, about in run.get("datasets", {run["dataset"]: run}).items():
-        yield from _pairs(f"split file of {dataset}", "sha256", about.get("splits", {}))
-    if sources := run.get("sources", []):
+    for dataset, about in run.all_datasets.items():
+        yield from _pairs(f"split file of {dataset}", "sha256", about.splits)
+    if sources := run.sources:
         yield "Put together from:"
-        yield bullets([f"{source['name']}: `{source['command']}`" for source in sources])
-    if submission := run.get("submission"):
-        told = {key: text for key, text in submission.items() if key != "warnings"}
-        yield from _pairs("submission", "value", told)
-    computed = {key: value for key, value in run.get("compute", {}).items() if value is not None}
+        yield bullets([f"{source.name}: `{source.command}`" for source in sources])
+    if submission := run.submission:
+        yield from _pairs(
+            "submission",
+            "value",
+            {name: text for name, text in as_json(submission).items() if name != "warnings"},
+        )
+    computed = {key: value for key, value in run.compute.items() if value is not None}
     yield from _pairs("computed on", "value", computed)
-    yield from _pairs("software", "version", run.get("versions", {}))
+    yield from _pairs("software", "version", run.versions)
 
 
 def _pairs(name: str, value: str, entries: Mapping[str, Any]) -> Iterator[str]:

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from xaibench.core.seeds import seed_of
 from xaibench.report.facts.section import Section
-from xaibench.report.facts.traits import Run, header, headlines, is_pooled, sign
+from xaibench.report.facts.traits import header, headlines
 from xaibench.report.numbers import number
+from xaibench.results.records import RunRecord
 
 BEST, WORST, RANDOM, APART = "best", "worst", "random", "apart"
 REASONS = {
@@ -43,14 +44,14 @@ def first_seed(section: Section) -> NDArray[np.intp]:
     return np.flatnonzero(seeds == seeds.min())
 
 
-def choose_samples(section: Section, run: Run) -> list[Choice]:
+def choose_samples(section: Section, run: RunRecord) -> list[Choice]:
     """Return the images worth a look, those to be taken first in front.
 
     Best and worst are the leading row's by the first headline metric, and chance decides where
     scores are equal; the random ones hang on the protocol alone. Images that were chosen in several
     ways stand there once.
     """
-    drawn = np.random.default_rng(seed_of("gallery", run.get("protocol_hash", "")))
+    drawn = np.random.default_rng(seed_of("gallery", run.protocol_hash))
     units = drawn.permutation(first_seed(section))
     by_chance = [(int(unit), "drawn at random") for unit in units[:_MOST]]
     lists = [*_judged(section, run, units), by_chance]
@@ -77,7 +78,7 @@ def drawn_without_gap(places: Collection[int]) -> int:
 
 
 def _judged(
-    section: Section, run: Run, units: NDArray[np.intp]
+    section: Section, run: RunRecord, units: NDArray[np.intp]
 ) -> tuple[Candidates, Candidates, Candidates]:
     """Return the leader's best and worst images, and those on which rows lie furthest apart."""
     metric = next(iter(headlines(run)), None)
@@ -86,11 +87,11 @@ def _judged(
     values = section.values[metric][units][:, section.ranked]
     first = int(np.flatnonzero(section.whole(metric)[section.ranked])[0])
     leader = section.rows[section.ranked[first]]
-    part = "its part in " if is_pooled(run, metric) else ""
+    part = "its part in " if run.metrics[metric].is_pooled else ""
     said = f"by {part}{header(run, metric)} of {leader.method} on {leader.model}"
     own = values[:, first]
     known = np.flatnonzero(~np.isnan(own))
-    ordered = known[np.argsort(-sign(run, metric) * own[known], kind="stable")]
+    ordered = known[np.argsort(-run.metrics[metric].sign * own[known], kind="stable")]
     half = min(_EACH, -(-len(ordered) // _PAIR))
     ends = [
         [(int(units[at]), f"{end} {said}: {number(own[at])}") for at in chosen[:half]]

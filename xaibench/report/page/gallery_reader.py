@@ -40,11 +40,12 @@ class Reader:
             XaibenchError: the dataset can't be read any more.
         """
         self.section, self.run, self._stored = section, material.run, stored
-        self.size: int = self.run["options"]["image_size"]
-        self._mask_resize = self.run["options"].get("mask_resize", "nearest")
-        self.iou, self.threshold = _iou_of(self.run["metrics"])
+        self.size = self.run.image_size
+        self._mask_resize = self.run.mask_resize
+        self.iou, self.threshold = _iou_of(self.run.metrics)
         self._metric = self.iou or next(iter(headlines(self.run)), "")
-        self._kind: str = self.run["metrics"].get(self._metric, {}).get("target", _KINDS[0])
+        about = self.run.metrics.get(self._metric)
+        self._kind = about.target if about else _KINDS[0]
         self._layout, self._material = Layout(out), material
         self._by_id = {sample.id: sample for sample in stored.images.samples}
 
@@ -85,7 +86,7 @@ class Reader:
             return None
         return Pictured(
             name,
-            self.run["classes"][sample.label],
+            self.run.classes[sample.label],
             choice.reasons,
             list(verdicts.values()),
             preview(picture.image, picture.mask),
@@ -149,7 +150,7 @@ class Reader:
         confidence = said.get(f"confidence_{int(prediction)}", np.nan)
         sure = "" if np.isnan(confidence) else f", {confidence:.2f}"
         right = "right" if prediction == said["label"] else "wrong"
-        return Verdict(model, f"{self.run['classes'][int(prediction)]}{sure}: {right}", right)
+        return Verdict(model, f"{self.run.classes[int(prediction)]}{sure}: {right}", right)
 
     @cached_property
     def _models(self) -> list[str]:

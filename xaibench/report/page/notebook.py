@@ -4,12 +4,12 @@ import pandas as pd
 from markupsafe import Markup
 
 from xaibench.report.facts.section import SECTION
-from xaibench.report.facts.traits import Run
 from xaibench.report.page.sheets import sheets
 from xaibench.report.page.templating import environment, source
+from xaibench.results.records import RunRecord
 
 
-def board_html(board: pd.DataFrame, run: Run) -> str:
+def board_html(board: pd.DataFrame, run: RunRecord) -> str:
     """Return all boards as HTML that brings its own style and reaches nothing else's.
 
     Args:

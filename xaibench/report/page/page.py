@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from xaibench.core.store import replacing
 from xaibench.report.judging.chapter import Contents
-from xaibench.report.page.about import facts, failures, warnings_of
+from xaibench.report.page.about import facts, failures
 from xaibench.report.page.embedded import Figures
 from xaibench.report.page.gallery import Gallery
 from xaibench.report.page.parts import parts
@@ -61,15 +61,15 @@ def write_page(
         environment()
         .get_template("report.html.j2")
         .render(
-            title=run["dataset"],
-            date=str(run.get("date", "")).partition("T")[0],
+            title=run.dataset,
+            date=run.date.partition("T")[0],
             headline=_headline(contents),
             concluded=_concluded(contents),
-            warnings=warnings_of(run),
+            warnings=run.all_warnings,
             failures=failures(run, out),
-            skipped=run.get("skipped", []),
+            skipped=run.skipped,
             facts=facts(run),
-            command=" ".join(str(run.get("command", "")).split()),
+            command=" ".join(run.command.split()),
             files=[name for name in _FILES if (out / name).is_file()],
             parts=list(parts(contents, Figures(figures, out), out)),
             gallery=gallery,

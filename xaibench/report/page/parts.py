@@ -145,8 +145,8 @@ def _analyses(contents: Contents, out: Path) -> Block:
 
 def _metrics(contents: Contents) -> Block:
     run = contents.run
-    headings = {f"`{name}`": f"### `{name}`" for name in run["metrics"]}
-    anchors = {name: metric_anchor(run, name) for name in run["metrics"]}
+    headings = {f"`{name}`": f"### `{name}`" for name in run.metrics}
+    anchors = {name: metric_anchor(run, name) for name in run.metrics}
     return Block(text=prose([headings.get(text, text) for text in definitions(run)], 3, anchors))
 
 

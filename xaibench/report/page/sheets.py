@@ -8,9 +8,16 @@ import numpy as np
 import pandas as pd
 
 from xaibench.core.store import folder_name
-from xaibench.report.facts.traits import Run, higher_is_better, is_blind
 from xaibench.report.numbers import number
-from xaibench.report.wording.boards import TIED, Board, BoardCell, BoardRow, boards, cost_board
+from xaibench.report.wording.boards import (
+    TIED,
+    Board,
+    BoardCell,
+    BoardRow,
+    boards,
+    cost_board,
+)
+from xaibench.results.records import RunRecord
 
 _ALL = 1000  # metrics side by side: a page scrolls
 _TINY = 0.01
@@ -82,7 +89,7 @@ class Sheet:
         return list(dict.fromkeys(line.model for line in lines if line.model))
 
 
-def sheets(section: pd.DataFrame, run: Run) -> Iterator[Sheet]:
+def sheets(section: pd.DataFrame, run: RunRecord) -> Iterator[Sheet]:
     """Yield the boards of one dataset and split, controls under the rows that compete.
 
     Args:
@@ -99,7 +106,7 @@ def sheets(section: pd.DataFrame, run: Run) -> Iterator[Sheet]:
         yield _sheet(waiting, section, run)
 
 
-def cost_sheet(section: pd.DataFrame, run: Run) -> Sheet | None:
+def cost_sheet(section: pd.DataFrame, run: RunRecord) -> Sheet | None:
     """Return what maps cost, or None where nobody measured."""
     board = cost_board(section, run)
     if board is None:
@@ -110,13 +117,13 @@ def cost_sheet(section: pd.DataFrame, run: Run) -> Sheet | None:
     )
 
 
-def metric_anchor(run: Run, metric: str) -> str:
+def metric_anchor(run: RunRecord, metric: str) -> str:
     """Return the id of a metric's definition; empty where the run holds none."""
-    defined = run["metrics"][metric].get("definition")
+    defined = run.metrics[metric].definition
     return f"metric-{folder_name(metric)}" if defined else ""
 
 
-def _sheet(parts: Sequence[Board], section: pd.DataFrame, run: Run) -> Sheet:
+def _sheet(parts: Sequence[Board], section: pd.DataFrame, run: RunRecord) -> Sheet:
     first = parts[0]
     heads, bars = [], {}
     for place, metric in enumerate(first.metrics, start=2):
@@ -129,7 +136,7 @@ def _sheet(parts: Sequence[Board], section: pd.DataFrame, run: Run) -> Sheet:
             Column(
                 first.header[place],
                 metric,
-                _DESCENDING if higher_is_better(run, metric) else _ASCENDING,
+                _DESCENDING if run.metrics[metric].higher_is_better else _ASCENDING,
                 [*sorted(letters, key=lambda letter: (len(letter), letter)), *marked],
                 scale.ends,
                 _told(run, metric),
@@ -151,7 +158,7 @@ class _Scale:
     """A column's scale: from the lowest end of an interval to the highest, of all that compete."""
 
     def __init__(
-        self, parts: Sequence[Board], place: int, section: pd.DataFrame, run: Run, metric: str
+        self, parts: Sequence[Board], place: int, section: pd.DataFrame, run: RunRecord, metric: str
     ) -> None:
         rows = [row[place] for row in parts[0].rows]
         self._blind = _blind_values(section, run, metric)
@@ -182,11 +189,11 @@ class _Scale:
         return round(100 * min(max(share, 0.0), 1.0), 1)
 
 
-def _blind_values(section: pd.DataFrame, run: Run, metric: str) -> dict[str, float]:
+def _blind_values(section: pd.DataFrame, run: RunRecord, metric: str) -> dict[str, float]:
     """Return the best blind control's value for each model, and of all models under no name."""
-    blind = [is_blind(str(method), run) for method in section["method"]]
+    blind = [run.is_blind(str(method)) for method in section["method"]]
     known = section[np.array(blind, bool) & section[metric].notna().to_numpy()]
-    best = "max" if higher_is_better(run, metric) else "min"
+    best = "max" if run.metrics[metric].higher_is_better else "min"
     found = {str(model): float(of[metric].agg(best)) for model, of in known.groupby("model")}
     return found | ({"": float(known[metric].agg(best))} if len(known) else {})
 
@@ -207,7 +214,7 @@ def _behind(title: str) -> Column:
     return Column(title, order=_ASCENDING if title.startswith("rank") else _DESCENDING)
 
 
-def _told(run: Run, metric: str) -> str:
-    entries = run["metrics"][metric].get("definition") or {}
+def _told(run: RunRecord, metric: str) -> str:
+    entries = run.metrics[metric].definition or {}
     wanted = ("measures", "value", "direction", "bounds")
     return " ".join(" ".join(str(entries[key]).split()) for key in wanted if entries.get(key))

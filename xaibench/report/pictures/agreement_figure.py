@@ -4,17 +4,18 @@ import numpy as np
 import pandas as pd
 import seaborn
 
-from xaibench.report.facts.traits import Run, header
+from xaibench.report.facts.traits import header
 from xaibench.report.judging.chapter import Chapter
 from xaibench.report.numbers import number
 from xaibench.report.pictures.drawing import FONT, Picture, new_axes, set_off_numbers, styled
+from xaibench.results.records import RunRecord
 
 _FEW = 12  # metrics up to which each cell has room for its number
 _LARGE, _SMALL = 0.42, 0.22  # inches of a cell
 
 
 @styled
-def draw_agreement(chapter: Chapter, run: Run) -> Picture | None:
+def draw_agreement(chapter: Chapter, run: RunRecord) -> Picture | None:
     """Draw tau of each pair of ranked metrics, a cell for each; undefined ones stay empty.
 
     None where no tau is defined.
@@ -22,7 +23,7 @@ def draw_agreement(chapter: Chapter, run: Run) -> Picture | None:
     known = chapter.agreement.dropna(subset="tau")
     if known.empty:
         return None
-    names = [name for name in run["metrics"] if (known[["first", "second"]] == name).any(axis=None)]
+    names = [name for name in run.metrics if (known[["first", "second"]] == name).any(axis=None)]
     places = {name: at for at, name in enumerate(names)}
     tau = np.full((len(names),) * 2, np.nan)
     for first, second, value in known[["first", "second", "tau"]].itertuples(index=False):

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from xaibench.report.facts.section import Floats
-from xaibench.report.facts.traits import Run, header, sign
+from xaibench.report.facts.traits import header
 from xaibench.report.judging.chapter import Chapter
 from xaibench.report.pictures.drawing import (
     COLOURS,
@@ -27,6 +27,7 @@ from xaibench.report.pictures.shown_rows import (
     counted,
     value_of,
 )
+from xaibench.results.records import RunRecord
 
 _WIDTH, _HEIGHT = 4.6, 3.4
 _POINTS = 72  # of an inch
@@ -39,7 +40,7 @@ _LEAD = {"arrowstyle": "-", "linewidth": 0.4, "color": DIM, "shrinkA": 0, "shrin
 
 
 @styled
-def draw_cost(chapter: Chapter, run: Run, metric: str) -> Picture | None:
+def draw_cost(chapter: Chapter, run: RunRecord, metric: str) -> Picture | None:
     """Draw seconds per image, on a log scale, against means and 95 % intervals of a metric.
 
     Rows on the Pareto front are filled and joined: no other is both cheaper and better.
@@ -53,7 +54,7 @@ def draw_cost(chapter: Chapter, run: Run, metric: str) -> Picture | None:
     places = [line.place for line in lines]
     found, cost = chapter.judged[metric], seconds[places]
     values = found.mean[places]
-    front = pareto_front(cost, sign(run, metric) * values)
+    front = pareto_front(cost, run.metrics[metric].sign * values)
     figure, axes = new_axes(_WIDTH, _HEIGHT)
     axes.set(xscale="log", xlabel="seconds per image", ylabel=header(run, metric))
     ends = bar_ends(values, found.low[places], found.high[places])

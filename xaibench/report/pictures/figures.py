@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from xaibench.core.store import folder_name
-from xaibench.report.facts.traits import Run, headlines, of_dataset
+from xaibench.report.facts.traits import headlines
 from xaibench.report.judging.chapter import Chapter, Contents
 from xaibench.report.pictures.agreement_figure import draw_agreement
 from xaibench.report.pictures.confusion_figure import draw_confusion
@@ -20,6 +20,7 @@ from xaibench.report.pictures.ranks_figure import draw_ranks
 from xaibench.report.pictures.scores_figure import draw_scores
 from xaibench.report.pictures.slices_figure import draw_slices
 from xaibench.results.folder import HISTORY_FILE, Layout
+from xaibench.results.records import RunRecord
 
 FOLDER = "figures"
 _MOST_BOARDS = 8  # ranked metrics up to which each has a board of its own
@@ -91,7 +92,7 @@ def _sketches(contents: Contents, out: Path) -> Iterator[_Sketch]:
     for key, rows in places:
         dataset, split = map(str, key)
         where = (dataset, split) if len(places) > 1 else ()
-        classes = of_dataset(contents.run, dataset, "classes")
+        classes = contents.run.of_dataset(dataset).classes
         picture = draw_confusion(rows, classes, f"{dataset}, {split}")
         yield _Sketch((*where, "confusion"), None, "confusion", picture)
     layout = Layout(out)
@@ -103,9 +104,9 @@ def _sketches(contents: Contents, out: Path) -> Iterator[_Sketch]:
     yield _Sketch(("training",), None, "training", draw_history(histories))
 
 
-def _of_chapter(chapter: Chapter, run: Run) -> Iterator[tuple[str, str, Picture | None]]:
+def _of_chapter(chapter: Chapter, run: RunRecord) -> Iterator[tuple[str, str, Picture | None]]:
     heads = headlines(run)
-    ranked = [name for name, traits in run["metrics"].items() if traits.get("ranked", True)]
+    ranked = [name for name, traits in run.metrics.items() if traits.ranked]
     for metric in ranked if len(ranked) <= _MOST_BOARDS else heads:
         yield "board", metric, draw_intervals(chapter, run, metric)
     for subject, draw in _OF_HEADLINES.items():

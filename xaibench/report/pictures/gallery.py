@@ -7,16 +7,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from xaibench.core.data import Picture, Sample
-from xaibench.report.facts.traits import Run, kind_of
 from xaibench.report.pictures.grid import GridRow
 from xaibench.report.pictures.stored import SHOWN_CONTROLS, Stored
 from xaibench.results.folder import Layout, Place
 from xaibench.results.maps import map_key
+from xaibench.results.records import RunRecord
 
 _PER_CLASS = 3
 
 
-def pick_rows(stored: Stored, out: Path, run: Run, predictions: pd.DataFrame) -> list[GridRow]:
+def pick_rows(
+    stored: Stored, out: Path, run: RunRecord, predictions: pd.DataFrame
+) -> list[GridRow]:
     """Return rows for the first few test images of each class, in the first fold and seed.
 
     Each image has a row for each model; controls, which are alike for all, stand in its first.
@@ -55,22 +57,22 @@ def _row(
     place: Place,
     stored: Stored,
     layout: Layout,
-    run: Run,
+    run: RunRecord,
     predictions: pd.DataFrame,
     *,
     controls: bool,
 ) -> GridRow:
-    key = map_key("predicted" if run["options"]["target"] == "predicted" else "label", sample.id)
+    key = map_key("predicted" if run.options.get("target") == "predicted" else "label", sample.id)
     size = (picture.image.shape[0], picture.image.shape[1])
     maps: dict[str, NDArray[np.float32] | None] = {}
     # Controls behind all others.
-    for method in sorted(run["methods"], key=lambda name: kind_of(name, run) == "control"):
-        if kind_of(method, run) == "control" and not (controls and method in SHOWN_CONTROLS):
+    for method in sorted(run.methods, key=lambda name: run.kind_of(name) == "control"):
+        if run.kind_of(method) == "control" and not (controls and method in SHOWN_CONTROLS):
             continue
         folder = layout.cell_folder(place, method)
         made = stored.finished(folder, [key], size, method)
         maps[method] = None if made is None else made[0].numpy()
-    classes = run["classes"]
+    classes = run.classes
     mine = predictions[(predictions["sample"] == sample.id) & (predictions["model"] == place.model)]
     known = mine["prediction"].dropna().astype(int)
     said = ", ".join(classes[p] for p in known) or "unknown"

@@ -4,7 +4,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from xaibench.report.facts.traits import Run, header
+from xaibench.report.facts.traits import header
 from xaibench.report.judging.chapter import Chapter
 from xaibench.report.pictures.drawing import (
     COLOURS,
@@ -27,6 +27,7 @@ from xaibench.report.pictures.shown_rows import (
     references,
     value_of,
 )
+from xaibench.results.records import RunRecord
 from xaibench.stats.ranks import tie_letters
 
 # Inches.
@@ -37,7 +38,7 @@ _REFERENCES = {"best blind control": ("--", DIM), "upper bound": (":", COLOURS[2
 
 
 @styled
-def draw_intervals(chapter: Chapter, run: Run, metric: str) -> Picture | None:
+def draw_intervals(chapter: Chapter, run: RunRecord, metric: str) -> Picture | None:
     """Draw each row's mean and 95 % interval by a metric, the best on top, controls below.
 
     None where no row has a value.

@@ -6,11 +6,12 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from xaibench.report.facts.section import Floats
-from xaibench.report.facts.traits import Run, header, higher_is_better, is_pooled
+from xaibench.report.facts.traits import header
 from xaibench.report.judging.chapter import Chapter
 from xaibench.report.pictures.drawing import COLOURS, DIM, FONT, INK, Picture, new_axes, styled
 from xaibench.report.pictures.interval_figure import line_pitch
 from xaibench.report.pictures.shown_rows import ShownRow, competing, counted
+from xaibench.results.records import RunRecord
 from xaibench.stats.ranks import mean_ranks, tie_letters
 
 _FEWEST = 3
@@ -19,7 +20,7 @@ _WIDTH, _BAR, _GAP, _SIDE = 3.8, 0.1, 0.14, 0.06
 
 
 @styled
-def draw_ranks(chapter: Chapter, run: Run, metric: str) -> Picture | None:
+def draw_ranks(chapter: Chapter, run: RunRecord, metric: str) -> Picture | None:
     """Draw mean ranks on an axis; a bar joins rows that share a letter, a dot for each of them.
 
     Ranks are taken within each map that all rows have, each counted once as in the board's means.
@@ -31,9 +32,9 @@ def draw_ranks(chapter: Chapter, run: Run, metric: str) -> Picture | None:
     """
     lines = competing(chapter, run, metric)
     values = chapter.section.values[metric][:, [line.place for line in lines]]
-    if len(lines) < _FEWEST or is_pooled(run, metric):
+    if len(lines) < _FEWEST or run.metrics[metric].is_pooled:
         return None
-    ranks = mean_ranks(values, higher_is_better=higher_is_better(run, metric))
+    ranks = mean_ranks(values, higher_is_better=run.metrics[metric].higher_is_better)
     if np.isnan(ranks).any():
         return None
     order = np.argsort(ranks, kind="stable")

@@ -7,7 +7,7 @@ import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
 
-from xaibench.report.facts.traits import Run, header, is_pooled
+from xaibench.report.facts.traits import header
 from xaibench.report.judging.chapter import Chapter
 from xaibench.report.numbers import number
 from xaibench.report.pictures.drawing import KINDS, Picture, new_axes, styled
@@ -18,6 +18,7 @@ from xaibench.report.pictures.shown_rows import (
     counted,
     leader_of,
 )
+from xaibench.results.records import RunRecord
 
 _WIDTH, _SPREAD = 4.6, 0.28
 _MANY, _FINENESS = 2000, 32  # maps in all; points of an outline
@@ -25,7 +26,7 @@ _MEAN = {"marker": "|", "markeredgecolor": "black", "markersize": 7}
 
 
 @styled
-def draw_scores(chapter: Chapter, run: Run, metric: str) -> Picture | None:
+def draw_scores(chapter: Chapter, run: RunRecord, metric: str) -> Picture | None:
     """Draw each row's scores of all maps, the best row on top, controls below.
 
     Boxes are quartiles, whiskers reach to the last score within 1.5 times their distance, and a
@@ -35,7 +36,7 @@ def draw_scores(chapter: Chapter, run: Run, metric: str) -> Picture | None:
     """
     ranked = competing(chapter, run, metric)
     lines = ranked + controls(chapter, run, metric)
-    if not ranked or is_pooled(run, metric):
+    if not ranked or run.metrics[metric].is_pooled:
         return None
     height = line_pitch(lines) * len(lines)
     figure, axes = new_axes(_WIDTH, height)

@@ -8,9 +8,9 @@ import numpy as np
 
 from xaibench.report.facts.section import Section
 from xaibench.report.facts.supervision import is_upper_bound
-from xaibench.report.facts.traits import Run, is_blind, sign
 from xaibench.report.judging.chapter import Chapter
 from xaibench.report.numbers import is_fine, number, span
+from xaibench.results.records import RunRecord
 
 
 class ShownRow(NamedTuple):
@@ -26,7 +26,7 @@ class ShownRow(NamedTuple):
         return fold(self.label)
 
 
-def competing(chapter: Chapter, run: Run, metric: str) -> list[ShownRow]:
+def competing(chapter: Chapter, run: RunRecord, metric: str) -> list[ShownRow]:
     """Return the rows that compete and have a value, the best first.
 
     A model is named where there are several. A row that lacks images says so.
@@ -44,7 +44,7 @@ def competing(chapter: Chapter, run: Run, metric: str) -> list[ShownRow]:
     return _best_first(lines, chapter, run, metric)
 
 
-def controls(chapter: Chapter, run: Run, metric: str) -> list[ShownRow]:
+def controls(chapter: Chapter, run: RunRecord, metric: str) -> list[ShownRow]:
     """Return the controls that have a value, the best first: once where all models' are alike."""
     section = chapter.section
     short = short_names(row.model for row in section.rows)
@@ -66,11 +66,13 @@ def leader_of(lines: Sequence[ShownRow], section: Section, metric: str) -> Shown
     return next(line for line in lines if whole[line.place])
 
 
-def references(lines: Sequence[ShownRow], section: Section, run: Run) -> list[tuple[str, ShownRow]]:
+def references(
+    lines: Sequence[ShownRow], section: Section, run: RunRecord
+) -> list[tuple[str, ShownRow]]:
     """Return what bounds the board, of lines in order: best blind control, upper bound."""
     rows = section.rows
     found = {
-        "best blind control": [line for line in lines if is_blind(rows[line.place].method, run)],
+        "best blind control": [line for line in lines if run.is_blind(rows[line.place].method)],
         "upper bound": [
             line for line in lines if is_upper_bound(run, section.dataset, *rows[line.place][:2])
         ],
@@ -117,7 +119,9 @@ def short_names(models: Iterable[str]) -> dict[str, str]:
     return dict(zip(distinct, plain if unique else distinct, strict=True))
 
 
-def _best_first(lines: list[ShownRow], chapter: Chapter, run: Run, metric: str) -> list[ShownRow]:
-    cost = -sign(run, metric) * chapter.judged[metric].mean
+def _best_first(
+    lines: list[ShownRow], chapter: Chapter, run: RunRecord, metric: str
+) -> list[ShownRow]:
+    cost = -run.metrics[metric].sign * chapter.judged[metric].mean
     known = [line for line in lines if not np.isnan(cost[line.place])]
     return sorted(known, key=lambda line: cost[line.place])

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from xaibench.report.facts.section import ROW
-from xaibench.report.facts.traits import Run, header
+from xaibench.report.facts.traits import header
 from xaibench.report.judging.chapter import Chapter
 from xaibench.report.numbers import number, span
 from xaibench.report.pictures.drawing import (
@@ -20,6 +20,7 @@ from xaibench.report.pictures.drawing import (
     styled,
 )
 from xaibench.report.pictures.shown_rows import ShownRow, competing, counted
+from xaibench.results.records import RunRecord
 
 _LEADING = 6
 _WIDTH, _STEP, _BETWEEN, _APART = 4.2, 0.085, 0.1, 0.12  # inches
@@ -28,7 +29,7 @@ _WHOLE = ("", "all images")
 
 
 @styled
-def draw_slices(chapter: Chapter, run: Run, metric: str) -> Picture | None:
+def draw_slices(chapter: Chapter, run: RunRecord, metric: str) -> Picture | None:
     """Draw means and 95 % intervals of the leading rows on each part that is large enough.
 
     None where no part is, or no row has a value.

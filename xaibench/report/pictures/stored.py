@@ -15,9 +15,9 @@ from xaibench.core.registry import bind, plugins
 from xaibench.core.roots import open_dataset
 from xaibench.core.spec import parse_spec
 from xaibench.report.facts.material import Material
-from xaibench.report.facts.traits import Run
 from xaibench.results.folder import Layout
 from xaibench.results.maps import MapReader, map_files
+from xaibench.results.records import RunRecord
 from xaibench.results.stored_run import refuse_code
 
 SHOWN_CONTROLS = ("average_mask", "sobel")
@@ -29,14 +29,14 @@ _MOST_OPEN = 128  # archives
 def holds_maps(material: Material, out: Path) -> bool:
     """Whether a run's folder has maps; merged ones have none, nor have runs that only analyse."""
     run = material.run
-    explained = "options" in run and len(material.predictions) > 0 and len(run["methods"]) > 0
+    explained = bool(run.options and run.methods) and len(material.predictions) > 0
     return explained and Layout(out).holds_maps
 
 
 class Stored:
     """What a run's folder holds of images; what was opened once stays open while this is in use."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: RunRecord) -> None:
         self._run = run
         self._reader = lru_cache(_MOST_OPEN)(_open_cell)
 
@@ -47,10 +47,10 @@ class Stored:
         Raises:
             XaibenchError: it can't be read any more, or is a plugin's that nobody has loaded.
         """
-        options = self._run["options"]
-        if parse_spec(options["dataset"])[0] not in plugins("dataset"):
+        name = self._run.dataset
+        if parse_spec(name)[0] not in plugins("dataset"):
             refuse_code(self._run)
-        return open_dataset(bind("dataset", options["dataset"]), options["data_root"])
+        return open_dataset(bind("dataset", name), self._run.options.get("data_root", ""))
 
     def finished(
         self, folder: Path, keys: Sequence[str], size: tuple[int, int], method: str
@@ -79,8 +79,8 @@ class Stored:
             raise XaibenchError(
                 f"{folder}/maps*.npz: {error}; repeat the run, and it is made again."
             ) from error
-        traits = self._run["methods"][method]
-        maps, statuses = finish(raw, size, sign=traits["sign"], rescale=traits["rescale"])
+        traits = self._run.methods[method]
+        maps, statuses = finish(raw, size, sign=traits.sign, rescale=traits.rescale)
         return maps[0], statuses[0]
 
 

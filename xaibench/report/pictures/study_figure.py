@@ -7,8 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from xaibench.report.facts.traits import Run, header
+from xaibench.report.facts.traits import header
 from xaibench.report.pictures.drawing import Colour, bar_ends, new_figure
+from xaibench.results.records import RunRecord
 
 _WIDTH, _HEIGHT, _ACROSS = 4.2, 3.4, 3
 _FONT, _DPI = 8, 150
@@ -16,7 +17,7 @@ _APART = 0.12  # of a step, between series
 _LONG = 36  # letters of all tick labels above which they are tilted
 
 
-def draw_study(table: pd.DataFrame, run: Run, title: str) -> Figure:
+def draw_study(table: pd.DataFrame, run: RunRecord, title: str) -> Figure:
     """Return a picture, laid out and ready to be saved in any format.
 
     Levels stand at equal distances. Series of several levels are joined; a single one, such as a

@@ -8,8 +8,9 @@ import pandas as pd
 
 from xaibench.core.completeness import TOLERANCE
 from xaibench.core.supervision import in_words
-from xaibench.report.facts.traits import FAMILIES, Run, header, is_blind, metrics_of, sign
+from xaibench.report.facts.traits import FAMILIES, header, metrics_of
 from xaibench.report.numbers import NONE, is_fine, number, span
+from xaibench.results.records import RunRecord
 from xaibench.results.tables import COSTS, GAP
 from xaibench.stats.ranks import tie_letters
 
@@ -66,7 +67,7 @@ class Board(NamedTuple):
     metrics: Sequence[str] = ()
 
 
-def boards(section: pd.DataFrame, run: Run, widest: int = _WIDEST) -> Iterator[Board]:
+def boards(section: pd.DataFrame, run: RunRecord, widest: int = _WIDEST) -> Iterator[Board]:
     """Yield the tables of one dataset and split: a part for each family of metrics.
 
     In each part the rows that compete stand first, then the controls, then the metrics that never
@@ -89,7 +90,7 @@ def boards(section: pd.DataFrame, run: Run, widest: int = _WIDEST) -> Iterator[B
             yield _table(rows, run, family, "Upper bounds, never ranked", bounds, compete=False)
 
 
-def cost_board(section: pd.DataFrame, run: Run) -> Board | None:
+def cost_board(section: pd.DataFrame, run: RunRecord) -> Board | None:
     """Return what a map of each row costs, or None where nobody measured."""
     rows = section[(section["kind"] != "control") & section[list(COSTS)].notna().any(axis=1)]
     if rows.empty:
@@ -104,7 +105,7 @@ def cost_board(section: pd.DataFrame, run: Run) -> Board | None:
     return Board("cost", "", header, cells, _lines(rows))
 
 
-def _family(rows: pd.DataFrame, run: Run, family: str, metrics: list[str]) -> Iterator[Board]:
+def _family(rows: pd.DataFrame, run: RunRecord, family: str, metrics: list[str]) -> Iterator[Board]:
     rows = rows[np.any([_scored(rows, metric) for metric in metrics], axis=0)]
     compete = rows["kind"] != "control"
     if compete.any():
@@ -115,7 +116,7 @@ def _family(rows: pd.DataFrame, run: Run, family: str, metrics: list[str]) -> It
 
 
 def _table(
-    rows: pd.DataFrame, run: Run, family: str, lead: str, metrics: list[str], *, compete: bool
+    rows: pd.DataFrame, run: RunRecord, family: str, lead: str, metrics: list[str], *, compete: bool
 ) -> Board:
     first = metrics[0]
     ranks = compete and bool((rows[f"{first}_rank_high"] > 0).any())
@@ -149,7 +150,7 @@ def _table(
     )
 
 
-def _column(rows: pd.DataFrame, run: Run, metric: str, *, compete: bool) -> list[BoardCell]:
+def _column(rows: pd.DataFrame, run: RunRecord, metric: str, *, compete: bool) -> list[BoardCell]:
     # Boards have hundreds of columns, and each of them comes here.
     own = rows[[metric, *(f"{metric}_{name}" for name in ("low", "high", "undefined"))]]
     values = rows[metric].to_numpy(float)
@@ -158,7 +159,9 @@ def _column(rows: pd.DataFrame, run: Run, metric: str, *, compete: bool) -> list
     # A row that lacks images may look best without them.
     whole = rows[f"{metric}_n"] == rows[f"{metric}_n"].max()
     best = (
-        int(np.nanargmax(np.where(whole, sign(run, metric) * values, np.nan))) if known.size else 0
+        int(np.nanargmax(np.where(whole, run.metrics[metric].sign * values, np.nan)))
+        if known.size
+        else 0
     )
     top = number(values[best], fine)
     letters = [tie_letters(text) if compete else [] for text in rows[f"{metric}_ties"]]
@@ -207,12 +210,12 @@ def _merged(board: Board) -> Board:
     return board._replace(rows=rows, lines=lines)
 
 
-def _names(row: dict[Any, Any], run: Run) -> Sequence[BoardCell]:
+def _names(row: dict[Any, Any], run: RunRecord) -> Sequence[BoardCell]:
     method, model = str(row["method"]), str(row["model"])
     if row["kind"] == "learned":
         method += f" (learned, {in_words(row['supervision'], row['mask_budget'])})"
     elif row["kind"] == "control":
-        method += " (control, blind)" if is_blind(method, run) else " (control)"
+        method += " (control, blind)" if run.is_blind(method) else " (control)"
     model += " †" * (row["kind"] == "method" and row["mask_budget"] > 0)
     return BoardCell(method), BoardCell(model)
 
@@ -233,9 +236,9 @@ def _scored(rows: pd.DataFrame, metric: str) -> "pd.Series[bool]":
     return rows[f"{metric}_n"] + rows[f"{metric}_undefined"] > 0
 
 
-def _in_order(rows: pd.DataFrame, run: Run, metric: str) -> pd.DataFrame:
+def _in_order(rows: pd.DataFrame, run: RunRecord, metric: str) -> pd.DataFrame:
     """Order by a metric; equal rows stay as they were."""
-    cost = -sign(run, metric) * rows[metric]
+    cost = -run.metrics[metric].sign * rows[metric]
     return rows.loc[cost.sort_values(kind="stable", na_position="last").index]
 
 

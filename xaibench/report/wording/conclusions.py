@@ -7,14 +7,10 @@ import numpy as np
 from xaibench.core.supervision import Supervision
 from xaibench.report.facts.section import Floats, Section
 from xaibench.report.facts.supervision import SEGMENTATION, is_upper_bound, supervision_of
-from xaibench.report.facts.traits import (
-    Run,
-    header,
-    headlines,
-    sign,
-)
+from xaibench.report.facts.traits import header, headlines
 from xaibench.report.judging.judge import LEVEL, Judged, worse_than_blind
 from xaibench.report.numbers import number, span
+from xaibench.results.records import RunRecord
 from xaibench.stats.power import detectable_difference
 
 _NAMED = 6
@@ -22,7 +18,7 @@ _ROUNDING = 1e-7
 _FEW_SEEDS = 3
 
 
-def conclusions(section: Section, run: Run, judged: Mapping[str, Judged]) -> Iterator[str]:
+def conclusions(section: Section, run: RunRecord, judged: Mapping[str, Judged]) -> Iterator[str]:
     """Yield Markdown sentences on the first metric of each family, and on how far they carry."""
     for metric in headlines(run):
         ranked = order_rows(section, run, judged[metric], metric)
@@ -31,19 +27,19 @@ def conclusions(section: Section, run: Run, judged: Mapping[str, Judged]) -> Ite
     yield from _reach(section, run)
 
 
-def order_rows(section: Section, run: Run, found: Judged, metric: str) -> list[int]:
+def order_rows(section: Section, run: RunRecord, found: Judged, metric: str) -> list[int]:
     """Order rows that compete from the best, those that lack images behind those that have all."""
     places = [place for place in section.ranked if not np.isnan(found.mean[place])]
     whole = section.whole(metric)
     return sorted(
-        places, key=lambda place: (not whole[place], -sign(run, metric) * found.mean[place])
+        places, key=lambda place: (not whole[place], -run.metrics[metric].sign * found.mean[place])
     )
 
 
 def _metric(
-    section: Section, run: Run, found: Judged, metric: str, ranked: list[int]
+    section: Section, run: RunRecord, found: Judged, metric: str, ranked: list[int]
 ) -> Iterator[str]:
-    family = run["metrics"][metric]["family"].capitalize()
+    family = run.metrics[metric].family.capitalize()
     values = section.values[metric][:, ranked]
     maps = (~np.isnan(values)).sum(axis=0)
     counts = f"{maps.min()}" if maps.min() == maps.max() else f"{maps.min()} to {maps.max()}"
@@ -60,7 +56,7 @@ def _metric(
         yield f"the only row, {name_of(section, leader)}, has {value_of(found, leader)}."
     else:
         yield f"{name_of(section, leader)} leads with {value_of(found, leader)}."
-        yield from _ties(section, found, leader, others, sign(run, metric))
+        yield from _ties(section, found, leader, others, run.metrics[metric].sign)
         yield from _detectable(section, values)
     if said := beware(section, metric, leader):
         yield f"**{said}**"
@@ -131,7 +127,9 @@ def _detectable(section: Section, values: Floats) -> Iterator[str]:
     )
 
 
-def _without_masks(section: Section, run: Run, found: Judged, ranked: list[int]) -> Iterator[str]:
+def _without_masks(
+    section: Section, run: RunRecord, found: Judged, ranked: list[int]
+) -> Iterator[str]:
     """Name the best row that has learned nothing from masks, where the leader has."""
     learned = supervision_of(run, section.dataset, [row[:2] for row in section.rows])
     free = [place for place in ranked if not _saw_masks(learned[place], section.rows[place].kind)]
@@ -148,13 +146,13 @@ def _saw_masks(learned: Supervision | None, kind: str) -> bool:
     return learned.localizes if learned else kind == "learned"
 
 
-def _blind(section: Section, run: Run, found: Judged, metric: str) -> Iterator[str]:
+def _blind(section: Section, run: RunRecord, found: Judged, metric: str) -> Iterator[str]:
     compared = worse_than_blind(section, run, metric)
     if not compared:
         return
     clearly, unsure = [], []
     for place, (blind, p) in compared.items():
-        gain = sign(run, metric) * (found.mean[place] - found.mean[blind])
+        gain = run.metrics[metric].sign * (found.mean[place] - found.mean[blind])
         if p < LEVEL and gain < 0:
             clearly.append(place)
         elif not p < LEVEL:
@@ -172,7 +170,7 @@ def _blind(section: Section, run: Run, found: Judged, metric: str) -> Iterator[s
         yield "All rows are better than it."
 
 
-def _reach(section: Section, run: Run) -> Iterator[str]:
+def _reach(section: Section, run: RunRecord) -> Iterator[str]:
     seeds, folds = section.units["seed"].nunique(), section.units["fold"].nunique()
     yield (
         "One training seed only: intervals and tests speak of other images, not of other trainings."

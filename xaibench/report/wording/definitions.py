@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 
-from xaibench.report.facts.traits import Run
 from xaibench.report.wording.markdown import bullets
+from xaibench.results.records import RunRecord
 
 _NOTHING = frozenset({"", "none", "not asked for", "of no account"})
 
 
-def definitions(run: Run) -> Iterator[str]:
+def definitions(run: RunRecord) -> Iterator[str]:
     """Yield Markdown paragraphs: what all metrics share once, then each one's own."""
-    told = {name: traits.get("definition") or {} for name, traits in run["metrics"].items()}
+    told = {name: traits.definition or {} for name, traits in run.metrics.items()}
     told = {name: entries for name, entries in told.items() if entries}
     if not told:
         return

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from xaibench.core.completeness import TOLERANCE
 from xaibench.core.markdown import markdown_table
-from xaibench.report.facts.traits import Run
 from xaibench.report.judging.agreement import agreement_lines, identical_rows
 from xaibench.report.judging.chapter import Chapter, Contents
 from xaibench.report.judging.decision import decisions_to_markdown
@@ -16,6 +15,7 @@ from xaibench.report.wording.conclusions import conclusions
 from xaibench.report.wording.definitions import definitions
 from xaibench.report.wording.markdown import board_to_markdown, bullets
 from xaibench.report.wording.slice_tables import slices_to_markdown
+from xaibench.results.records import RunRecord
 from xaibench.results.tables import GAP
 
 NOTES = """\
@@ -70,7 +70,7 @@ def to_markdown(contents: Contents, out: Path) -> str:
         out: the folder it will lie in, from which figures are linked.
     """
     run, chapters = contents.run, contents.chapters
-    lines = [f"# Leaderboard: {run['dataset']}", *_about(run)]
+    lines = [f"# Leaderboard: {run.dataset}", *_about(run)]
     for chapter in chapters:
         lines += _chapter(chapter, run)
     lines += classification_to_markdown(contents.classification, contents.tests)
@@ -82,27 +82,25 @@ def to_markdown(contents: Contents, out: Path) -> str:
     return "\n\n".join(lines) + "\n"
 
 
-def _judge(run: Run) -> Iterator[str]:
-    if name := run.get("protocol", {}).get("judge"):
+def _judge(run: RunRecord) -> Iterator[str]:
+    if name := run.protocol.get("judge"):
         yield (
             f"- Models that don't classify have no confidence of their own: `{name}` judges the "
             "faithfulness of their maps."
         )
 
 
-def _about(run: Run) -> Iterator[str]:
-    yield f"Made by xaibench {run.get('xaibench', '')}, protocol `{run.get('protocol_hash', '')}`:"
-    yield f"    {' '.join(str(run.get('command', '')).split())}"
-    for source in run.get("sources", []):
-        yield f"- {source['name']}: `{source['command']}`"
-    told = list(run.get("warnings", []))
-    told += [text for text in run.get("submission", {}).get("warnings", []) if text not in told]
-    if told:
+def _about(run: RunRecord) -> Iterator[str]:
+    yield f"Made by xaibench {run.xaibench}, protocol `{run.protocol_hash}`:"
+    yield f"    {' '.join(run.command.split())}"
+    for source in run.sources or ():
+        yield f"- {source.name}: `{source.command}`"
+    if told := run.all_warnings:
         yield "**Warnings**"
         yield bullets(told)
 
 
-def _chapter(chapter: Chapter, run: Run) -> Iterator[str]:
+def _chapter(chapter: Chapter, run: RunRecord) -> Iterator[str]:
     section = chapter.section
     yield f"## {section.title}"
     yield "### What may be concluded"

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from xaibench.report.facts.section import Section
-from xaibench.report.facts.traits import Run, bounds_of, header, headlines, higher_is_better, sign
+from xaibench.report.facts.traits import header, headlines
 from xaibench.report.judging.judge import LEVEL, Judged, worse_than_blind
 from xaibench.report.numbers import number
 from xaibench.report.wording.conclusions import (
@@ -15,14 +15,15 @@ from xaibench.report.wording.conclusions import (
     order_rows,
     value_of,
 )
+from xaibench.results.records import RunRecord
 
 
-def headline(section: Section, run: Run, judged: Mapping[str, Judged]) -> Iterator[str]:
+def headline(section: Section, run: RunRecord, judged: Mapping[str, Judged]) -> Iterator[str]:
     """Yield Markdown on the first metric of each family: who leads, how far, and if blindly."""
     for metric in headlines(run):
         found = judged[metric]
         if ranked := order_rows(section, run, found, metric):
-            said = _leader(section, metric, found, ranked, sign(run, metric))
+            said = _leader(section, metric, found, ranked, run.metrics[metric].sign)
             blind = _blind(section, run, found, metric, ranked[0])
             odd = beware(section, metric, ranked[0])
             yield f"By {header(run, metric)}, {said}.{blind}{f' {odd}' if odd else ''}"
@@ -49,17 +50,17 @@ def _leader(section: Section, metric: str, found: Judged, ranked: list[int], way
     return f"{named} leads with {value}, apart from {rest}"
 
 
-def _blind(section: Section, run: Run, found: Judged, metric: str, leader: int) -> str:
+def _blind(section: Section, run: RunRecord, found: Judged, metric: str, leader: int) -> str:
     """Say where the leader isn't better than the best control that never looks at the image."""
     if leader not in (compared := worse_than_blind(section, run, metric)):
         return ""
     blind, p = compared[leader]
-    gain = sign(run, metric) * (found.mean[leader] - found.mean[blind])
+    gain = run.metrics[metric].sign * (found.mean[leader] - found.mean[blind])
     if p < LEVEL and gain > 0:
         return ""
     beside = "is worse than" if p < LEVEL else "isn't shown to beat"
     control = f"`{section.rows[blind].method}`, {number(found.mean[blind])}"
-    best = bounds_of(run, metric)[higher_is_better(run, metric)]
+    best = run.metrics[metric].limits[run.metrics[metric].higher_is_better]
     # All-ones leaves the image as it is, and loses no confidence.
     why = ", and can't do worse than that" if found.mean[blind] == best else ""
     return f" It {beside} {control}, which never looks at the image{why}."

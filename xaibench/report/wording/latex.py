@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import pandas as pd
 
 from xaibench.report.facts.section import SECTION
-from xaibench.report.facts.traits import Run
 from xaibench.report.wording.boards import Board, BoardCell, boards, cost_board
+from xaibench.results.records import RunRecord
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -42,7 +42,7 @@ def escape(text: str) -> str:
     return "".join(_ESCAPES.get(sign, sign) for sign in text)
 
 
-def to_latex(board: pd.DataFrame, run: Run) -> str:
+def to_latex(board: pd.DataFrame, run: RunRecord) -> str:
     r"""Write all boards, a ``table*`` each, to be pasted or ``\input``.
 
     Args:
@@ -51,8 +51,8 @@ def to_latex(board: pd.DataFrame, run: Run) -> str:
     """
     parts = [
         "% \\usepackage{booktabs,graphicx}",
-        f"% {' '.join(str(run.get('command', '')).split())}",
-        f"% protocol {run.get('protocol_hash', '')}",
+        f"% {' '.join(run.command.split())}",
+        f"% protocol {run.protocol_hash}",
     ]
     for (dataset, split), section in board.groupby(SECTION, sort=False):
         cost = cost_board(section, run)

@@ -7,13 +7,14 @@ import pandas as pd
 
 from xaibench.core.markdown import markdown_table
 from xaibench.report.facts.section import ROW
-from xaibench.report.facts.traits import Run, header, headlines
+from xaibench.report.facts.traits import header, headlines
 from xaibench.report.judging.slices import FEWEST_GROUPS
 from xaibench.report.numbers import NONE, number, span
 from xaibench.report.wording.markdown import bullets
+from xaibench.results.records import RunRecord
 
 
-def slices_to_markdown(found: pd.DataFrame, run: Run) -> Iterator[str]:
+def slices_to_markdown(found: pd.DataFrame, run: RunRecord) -> Iterator[str]:
     """Yield Markdown paragraphs for one dataset and split, by the first metric of each family.
 
     Controls are left to ``slices.csv``.
@@ -49,7 +50,7 @@ def _bounds(rows: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _table(rows: pd.DataFrame, run: Run, metric: str) -> str:
+def _table(rows: pd.DataFrame, run: RunRecord, metric: str) -> str:
     """Write value, interval and n of each row on each part; empty where none is large enough."""
     shown = rows[rows.groupby("part")["value"].transform(lambda part: part.notna().any())]
     if shown.empty:

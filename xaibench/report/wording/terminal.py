@@ -10,12 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from xaibench.report.facts.section import SECTION
-from xaibench.report.facts.traits import Run, header, headlines
+from xaibench.report.facts.traits import header, headlines
 from xaibench.report.judging.chapter import Chapter, Contents
 from xaibench.report.judging.judge import blind_row
 from xaibench.report.numbers import is_fine, number, span
 from xaibench.report.wording.boards import Board, BoardCell, boards, cost_board
 from xaibench.report.wording.headline import headline
+from xaibench.results.records import RunRecord
 
 _WIDE, _SCREEN = 180, 100
 _ROWS, _FEWEST_ROWS = 12, 3
@@ -112,7 +113,7 @@ def _columns(chapter: Chapter, contents: Contents) -> Iterator[_Column]:
         )
 
 
-def _blind(chapter: Chapter, run: Run, metric: str) -> str:
+def _blind(chapter: Chapter, run: RunRecord, metric: str) -> str:
     """Write the best control of any model that never looks at the image."""
     section, means = chapter.section, chapter.judged[metric].mean
     place = blind_row(section, run, metric, model="")
