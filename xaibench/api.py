@@ -25,7 +25,7 @@ from xaibench.explaining.explainer import Explainer
 from xaibench.explaining.inputs import check_images, find_targets, wrap
 from xaibench.explaining.score import score_batch
 from xaibench.report.page.notebook import board_html
-from xaibench.report.write import write_report
+from xaibench.report.write import report_of
 from xaibench.results.stored_run import read_run
 from xaibench.running.collect import load_scores
 from xaibench.running.plan import make_plan
@@ -76,7 +76,7 @@ def run(**options: Any) -> Results:
         if outcome.has_no_results:
             failed = "; ".join(f"{what}: {why}" for what, why in outcome.failures.items())
             raise XaibenchError(f"nothing is left to report ({failed}).")
-        board = write_report(outcome.out).board
+        board = report_of(outcome.out).board
         callbacks.on_board(BoardWritten(outcome.out, board))
     return Results(outcome.out, load_scores(outcome.out), board, outcome.failures)
 

@@ -24,6 +24,7 @@ FILES = {
     "grid.png": "test images by methods, with the mask outlined",
     "run.json": "options, versions, protocol hash, seeds, traits of all plugins, and the command",
     "tables.json": "checksums of `run.json`, tables of rows, splits and histories",
+    "report.json": "what the report was made from, and checksums of its files",
     "locks/NAME.lock": "who works on what; empty, and of no account once nobody does",
     "locks/runs/NAME.lock": "who works in the folder",
     "run.log": "what happened, with the time, run after run",

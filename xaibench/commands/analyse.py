@@ -7,7 +7,7 @@ import click
 
 from xaibench.commands.complete import some_of
 from xaibench.commands.options import command_line, end_with, given_ones, say, verbosity_options
-from xaibench.commands.run import run_options, show
+from xaibench.commands.run import run_options, show_if_changed
 from xaibench.core.logs import logged_to
 from xaibench.setup.option_values import listed
 from xaibench.setup.options import RunOptions
@@ -49,5 +49,5 @@ def analyse(models: str | None, analyses: str, **given: Any) -> None:
     with logged_to(selection.layout.out, command_line()):
         outcome = run_plan(selection, plan, command_line())
         if not outcome.has_no_results:
-            show(outcome.out)
+            show_if_changed(outcome.out)
     end_with(f"{analysis}: {error}" for analysis, error in outcome.failures.items())

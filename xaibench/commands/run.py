@@ -5,7 +5,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import click
 
@@ -30,9 +30,6 @@ from xaibench.results.folder import (
 )
 from xaibench.setup.option_values import flag
 from xaibench.setup.options import RunOptions
-
-if TYPE_CHECKING:
-    from xaibench.report.judging.chapter import Contents
 
 Command = Callable[..., None]
 _SHOWN = (PAGE_FILE, BOARD_MARKDOWN_FILE, SCORES_FILE, CLASSIFICATION_FILE, ANALYSES_FILE,
@@ -149,7 +146,11 @@ def _run(options: dict[str, Any], origin: Mapping[str, str], *, dry_run: bool) -
     ):
         outcome = run_plan(selection, plan, command_line(), origin, callbacks)
         if not outcome.has_no_results:
-            callbacks.on_board(BoardWritten(outcome.out, show(outcome.out).board))
+            show_if_changed(outcome.out)
+            if callbacks:
+                from xaibench.report.write import report_of
+
+                callbacks.on_board(BoardWritten(outcome.out, report_of(outcome.out).board))
     counts = [f"{len(outcome.failures)} failed"] if outcome.failures else []
     counts += [f"{len(plan.skips)} skipped"] if plan.skips else []
     taken = taken_bytes(outcome.out)
@@ -185,8 +186,8 @@ def show_study(out: Path, answers: Iterable[str]) -> None:
     say(f"written to {out}: study.md, study.csv, study.png, study.svg")
 
 
-def show(out: Path, *, full: bool = False, accept_changes: bool = False) -> "Contents":
-    """Write a folder's report, and print what came out or all of its board; return all of it."""
+def show(out: Path, *, full: bool = False, accept_changes: bool = False) -> None:
+    """Write a folder's report, and print what came out or all of its board."""
     from xaibench.core.progress import progress_bar
     from xaibench.report.wording.analysis_document import analysis_lines
     from xaibench.report.wording.terminal import full_boards, summary
@@ -200,7 +201,17 @@ def show(out: Path, *, full: bool = False, accept_changes: bool = False) -> "Con
         say(line)
     there = ", ".join(name for name in _SHOWN if (out / name).is_file())
     say(f"written to {out}: {there}, ...")
-    return contents
+
+
+def show_if_changed(out: Path) -> None:
+    """Print what a folder's report says; write it only where it would come out otherwise."""
+    from xaibench.report.current import is_current, said_before
+
+    if not is_current(out):
+        show(out)
+        return
+    say(said_before(out))
+    say(f"the report in {out} is up to date: nothing was written again")
 
 
 def duration(seconds: float) -> str:

@@ -20,6 +20,7 @@ _HOST = fingerprint(socket.gethostname())
 _TEMPORARY = re.compile(r"\..+\.(?P<host>[0-9a-f]{16})\.(?P<process>[1-9][0-9]*)\.tmp", re.ASCII)
 _DAY = 24 * 3600
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_watched: list[list[Path]] = []
 
 
 def temporary_path(path: Path) -> Path:
@@ -63,6 +64,17 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def written_files() -> Iterator[list[Path]]:
+    """Give a list of the files that this process puts in their place in the block, as it does."""
+    written: list[Path] = []
+    _watched.append(written)
+    try:
+        yield written
+    finally:
+        _watched.remove(written)
+
+
 def settle(temporary: Path, path: Path) -> None:
     """Put a finished file in its place, so that it stays there if the power fails.
 
@@ -78,6 +90,8 @@ def settle(temporary: Path, path: Path) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+    for written in _watched:
+        written.append(path)
 
 
 def files_below(folder: Path, pattern: str = "*") -> Iterator[Path]:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.store import replacing
+from xaibench.core.store import replacing, written_files
+from xaibench.report.current import is_current, keep, sources_of
 from xaibench.report.facts.material import read_material
 from xaibench.report.judging.chapter import Contents, judge_all
 from xaibench.report.page.gallery import collect_gallery
@@ -16,15 +17,17 @@ from xaibench.report.pictures.figures import draw_report
 from xaibench.report.pictures.gallery import pick_rows
 from xaibench.report.pictures.grid import draw_grid
 from xaibench.report.pictures.stored import Stored, holds_maps
+from xaibench.report.wording.analysis_document import analysis_lines
 from xaibench.report.wording.document import to_markdown
 from xaibench.report.wording.latex import to_latex
+from xaibench.report.wording.terminal import summary
 from xaibench.results.folder import ANALYSES_FILE, BOARD_LATEX_FILE, BOARD_MARKDOWN_FILE, GRID_FILE
 
 _log = logging.getLogger(__name__)
 
 
 def write_report(out: Path, *, accept_changes: bool = False) -> Contents:
-    """Write all tables, figures and pages of a run's folder.
+    """Write all tables, figures and pages of a run's folder, and what they were made from.
 
     Args:
         out: the folder.
@@ -36,10 +39,22 @@ def write_report(out: Path, *, accept_changes: bool = False) -> Contents:
     Raises:
         XaibenchError: the folder is no run's, or holds no scores yet.
     """
-    contents = judge_all(read_material(out, accept_changes=accept_changes), out)
-    write_tables(contents, out)
-    illustrate(contents, out)
+    sources = sources_of(out)
+    with written_files() as written:
+        contents = judge_all(read_material(out, accept_changes=accept_changes), out)
+        write_tables(contents, out)
+        illustrate(contents, out)
+    keep(out, sources, written, "\n".join([summary(contents, plain=True), *analysis_lines(out)]))
     return contents
+
+
+def report_of(out: Path) -> Contents:
+    """Return what a run's report says, in numbers; it is written if it would come out otherwise.
+
+    Raises:
+        XaibenchError: the folder is no run's, or holds no scores yet.
+    """
+    return judge_all(read_material(out), out) if is_current(out) else write_report(out)
 
 
 def illustrate(contents: Contents, out: Path) -> None:

@@ -31,13 +31,15 @@ PAGE_FILE, BOARD_FILE, SLICES_FILE = "report.html", "leaderboard.csv", "slices.c
 BOARD_MARKDOWN_FILE, BOARD_LATEX_FILE = "leaderboard.md", "leaderboard.tex"
 AGREEMENT_FILE, DECISIONS_FILE = "agreement.csv", "decisions.csv"
 CLASSIFICATION_FILE, ANALYSES_FILE = "classification.csv", "analyses.csv"
+REPORT_FILE = "report.json"
+"""Written last: what the report was made from, and the checksums of its files."""
 GRID_FILE, SHEET_FILE, EXPLAINED_FILE = "grid.png", "sheet.png", "explained.csv"
 STUDY_TABLE_FILE, STUDY_PAGE_FILE, STUDY_FIGURE_FILE = "study.csv", "study.md", "study.png"
 
 DIAGNOSTICS_FILE, DIAGNOSTICS_PAGE_FILE = "diagnostics.csv", "diagnostics.md"
 OWN_FILES = frozenset({
     RUN_FILE, STUDY_FILE, LOG_FILE, SEAL_FILE, *ROWS_FILES, *(f"{name}.xz" for name in ROWS_FILES),
-    GRID_FILE, DIAGNOSTICS_FILE, DIAGNOSTICS_PAGE_FILE, STUDY_FIGURE_FILE,
+    GRID_FILE, REPORT_FILE, DIAGNOSTICS_FILE, DIAGNOSTICS_PAGE_FILE, STUDY_FIGURE_FILE,
 })  # fmt: skip
 """Files right below the output folder that are read again, or appended to."""
 

@@ -86,14 +86,16 @@ def find_stored(option: str) -> StoredSplits | None:
 
 
 def write_split(path: Path, split: Split, classes: Sequence[str]) -> None:
-    """Write who stands in which part, and whose masks may be seen."""
+    """Write who stands in which part, and whose masks may be seen, unless that stands there."""
     rows = [
         (s.id, classes[s.label], s.group, part, s.id in split.seen)
         for part in PARTS
         for s in getattr(split, part)
     ]
     frame = pd.DataFrame(rows, columns=list(_COLUMNS))
-    write_with(path, lambda file: frame.to_csv(file, index=False))
+    content = frame.to_csv(index=False, lineterminator="\n").encode()
+    if not path.is_file() or path.read_bytes() != content:
+        write_with(path, lambda file: file.write(content))
 
 
 def _read(path: Path) -> Mapping[str, Sequence[str]]:

@@ -37,13 +37,13 @@ class _Column(NamedTuple):
     blind: str
 
 
-def summary(contents: Contents) -> str:
+def summary(contents: Contents, *, plain: bool = False) -> str:
     """Write what a run came to on about a screen: the first metric of each family, and who leads.
 
-    Plain text where standard output is no terminal.
+    Plain text where standard output is no terminal, or where that is asked for.
     """
     most = max(_ROWS // max(len(contents.chapters), 1), _FEWEST_ROWS)
-    console = _console(_SCREEN)
+    console = Console(width=_SCREEN, color_system=None) if plain else _console(_SCREEN)
     parts: list[RenderableType] = []
     for chapter in contents.chapters:
         parts += _chapter(chapter, contents, most, spans=console.width >= _SCREEN)
