@@ -125,14 +125,14 @@ def test_what_belongs_nowhere_is_counted_and_told_by_the_audit(tmp_path):
     make(tmp_path, "{part}/{label}/{stem}.png", "{part}/{label}/{stem}_seg.png", ("train", "test"))
     save(tmp_path / "train/sick/99_seg.png", 4, mask=True)
     save(tmp_path / "train/loose.png", 4, mask=False)
-    (tmp_path / "test/sick/scan.nii.gz").write_bytes(b"")
+    (tmp_path / "test/sick/scan.mha").write_bytes(b"")
     dataset = folder(tmp_path, path=str(tmp_path))
     found = audit(dataset).findings
     assert [f.detail for f in found if not f.sample] == sorted(dataset.notes)
     orphan, loose, unread, parts = dataset.notes
     assert orphan.startswith("1 masks or boxes belong to no image, such as ")
     assert loose.startswith("1 images lie in no class folder, such as train/loose.png")
-    assert ".nii.gz (1)" in unread
+    assert ".mha (1)" in unread
     assert "(train 6, test 6), which --split official keeps" in parts
 
 

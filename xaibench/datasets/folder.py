@@ -16,7 +16,13 @@ from xaibench.core.reading.exports.marked import Wanted
 from xaibench.core.reading.exports.read import add_objects, read_exports
 from xaibench.core.reading.folders.listing import list_names
 from xaibench.core.reading.folders.read import read_folder
-from xaibench.core.reading.folders.remarks import tell_joined, tell_parts, tell_unread, tell_unused
+from xaibench.core.reading.folders.remarks import (
+    tell_joined,
+    tell_parts,
+    tell_unread,
+    tell_unused,
+    tell_volumes,
+)
 from xaibench.core.reading.groups import group_by_name
 from xaibench.core.reading.manifest import read_manifest
 from xaibench.core.reading.mask_style import MaskStyle, read_style
@@ -96,6 +102,8 @@ def folder(
             found = add_objects(found, place, exports.beside)
     else:
         found = _read_table(place, classes, style)
+    volumes = tell_volumes(sample.path for sample in found.samples)
+    found = replace(found, notes=(*found.notes, *volumes))
     if group:
         found = replace(found, samples=group_by_name("folder", found.samples, group))
     return found

@@ -10,9 +10,8 @@ from xaibench.core.data import Dataset, Sample, merge_annotations, read_files
 from xaibench.core.errors import XaibenchError
 from xaibench.core.loading import resize_mask
 from xaibench.core.progress import progress_bar
-from xaibench.core.reading.folders.tree import is_image
 from xaibench.core.reading.headers import Header, read_header
-from xaibench.core.reading.images import read_image
+from xaibench.core.reading.images import is_image, read_image
 from xaibench.core.reading.opening import open_picture
 from xaibench.setup.options import RunOptions
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.reading.arrays import ARRAY_ENDINGS
 from xaibench.core.reading.opening import FORMATS, flatten, has_depth, open_picture, scale_down
 from xaibench.core.reading.palette import indices_of
 from xaibench.core.reading.plateaus import check_plausible
@@ -15,10 +16,29 @@ IMAGE_ENDINGS = frozenset({
     ".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".jp2", ".pgm",
     ".ppm",
 })  # fmt: skip
+"""Of pictures; files of numbers are read as well (`is_image`)."""
+_PACKED = ".gz"
 _ORIENTATION, _UPRIGHT, _LYING = 0x0112, 1, (5, 6, 7, 8)
 _FOREGROUND, _WHITE = 127, 255
 _DEEP_FOREGROUND = 0x7FFF
 _REMEDY = "write it with 0 and 255, or say what counts, as values=1+2 of folder[...] does"
+
+
+def is_image(file: str) -> bool:
+    """Whether a file's ending is that of an image, or of an array, DICOM or NIfTI."""
+    return file.lower().endswith((*IMAGE_ENDINGS, *ARRAY_ENDINGS))
+
+
+def is_array(file: str) -> bool:
+    """Whether a file's ending is that of an array, DICOM or NIfTI."""
+    return file.lower().endswith(tuple(ARRAY_ENDINGS))
+
+
+def without_ending(file: str) -> str:
+    """Return a path without its ending, which may consist of two, as in ``scan.nii.gz``."""
+    folder, slash, name = file.rpartition("/")
+    name = name[: -len(_PACKED)] if name.lower().endswith(f".nii{_PACKED}") else name
+    return folder + slash + (name.rpartition(".")[0] or name)
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
@@ -56,9 +76,11 @@ def read_mask(
             in zeros and ones, say, in the colours of a palette or as transparency. It would read
             as empty. Or some of its areas would count and others not, or it looks like an image.
     """
-    image = open_picture(path)
+    image = open_picture(path, as_stored=True)
     if value is not None:
         return _has_value(path, image, value)
+    if is_array(path.name) and np.asarray(image).max() <= 1:
+        return np.asarray(image) > 0  # nothing shows it, so that nobody writes 255
     if has_depth(image):
         values = np.asarray(image)
         deep = values.max() > _WHITE
@@ -82,7 +104,7 @@ def read_mask(
 
 def read_values(path: Path) -> NDArray[np.generic]:
     """Return a mask's values ``(H, W)``: greys, or indices where the file has a palette."""
-    return _values(path, open_picture(path))
+    return _values(path, open_picture(path, as_stored=True))
 
 
 def check_frames(image: Path, mask: Path, shape: tuple[int, ...]) -> None:
@@ -129,6 +151,8 @@ def turn_in_words(image: Path) -> str:
 
 def is_deep(path: Path) -> bool:
     """Whether an image has more than 8 bits for a grey."""
+    if is_array(path.name):
+        return False
     with Image.open(path, formats=FORMATS) as file:
         return has_depth(file)
 

@@ -12,6 +12,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.files import is_file
 from xaibench.core.reading.annotations import composed
 from xaibench.core.reading.folders.names import part_of
+from xaibench.core.reading.images import without_ending
 from xaibench.core.reading.spreadsheet import TableRow, read_lines
 from xaibench.core.suggest import did_you_mean
 
@@ -175,5 +176,5 @@ def _number(text: str) -> float:
 def _name(image: str) -> str:
     """Return an id that can name files: nothing absolute, nothing that leads upwards."""
     text = image.replace(os.sep, "/").replace("\\", "/")
-    path = PurePosixPath(os.path.normpath(text)).with_suffix("")
+    path = PurePosixPath(without_ending(PurePosixPath(os.path.normpath(text)).as_posix()))
     return composed("/".join(part for part in path.parts if part not in ("/", "..")))

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.reading.arrays import open_array
 
 # An ending may lie, but Pillow also knows formats that run a program (PostScript).
 FORMATS = ("PNG", "JPEG", "BMP", "DIB", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000")
@@ -19,12 +20,18 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
-def open_picture(path: Path) -> Image.Image:
+def open_picture(path: Path, *, as_stored: bool = False) -> Image.Image:
     """Return an image with its EXIF rotation applied, in its own mode.
+
+    Args:
+        path: the file.
+        as_stored: arrays, DICOM and NIfTI keep their numbers, and get no window.
 
     Raises:
         XaibenchError: as `read_image`.
     """
+    if (array := open_array(path, as_stored=as_stored)) is not None:
+        return array
     try:
         # By its name Pillow would map a file into memory, and scramble TIFFs that lie on a side.
         with path.open("rb") as stream, Image.open(stream, formats=FORMATS) as file:

@@ -23,7 +23,7 @@ from xaibench.core.reading.folders.find import key_of_image
 from xaibench.core.reading.folders.listing import Listing, list_names
 from xaibench.core.reading.folders.looks import look_like_masks
 from xaibench.core.reading.folders.names import part_of
-from xaibench.core.reading.folders.tree import is_image
+from xaibench.core.reading.images import is_image
 
 LABELME = "LabelMe"
 _EXPORTED = frozenset({".json", ".xml", ".yaml", ".yml"})

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.annotations import composed
 from xaibench.core.reading.folders.listing import list_names
-from xaibench.core.reading.folders.tree import is_image
+from xaibench.core.reading.images import is_image
 
 
 class Gallery:

@@ -15,9 +15,8 @@ from xaibench.core.reading.annotations import natural_order
 from xaibench.core.reading.choice import LEAST_CLASSES, choose_classes, tell_alike
 from xaibench.core.reading.exports.things import Thing
 from xaibench.core.reading.folders.remarks import tell_parts
-from xaibench.core.reading.folders.tree import is_image
 from xaibench.core.reading.headers import read_header
-from xaibench.core.reading.images import check_upright, read_image
+from xaibench.core.reading.images import check_upright, is_image, read_image
 from xaibench.core.reading.picking import Objects, name_picture
 
 _MOST_CHECKED = 20_000

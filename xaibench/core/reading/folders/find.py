@@ -9,8 +9,7 @@ from xaibench.core.reading.annotations import composed
 from xaibench.core.reading.folders.arrangement import Arrangement
 from xaibench.core.reading.folders.listing import Listing, list_names
 from xaibench.core.reading.folders.pairing import pair
-from xaibench.core.reading.folders.tree import is_image
-from xaibench.core.reading.images import IMAGE_ENDINGS
+from xaibench.core.reading.images import IMAGE_ENDINGS, is_image, without_ending
 from xaibench.core.reading.mask_names import split_off_masks
 
 MASKS, BOXES = "masks", "boxes"
@@ -122,5 +121,4 @@ def _kind(file: str) -> str:
 
 def key_of_image(file: str) -> str:
     """Return a path without its ending, composed."""
-    folder, slash, name = file.rpartition("/")
-    return composed(folder + slash + (name.rpartition(".")[0] or name))
+    return composed(without_ending(file))

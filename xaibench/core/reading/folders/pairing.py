@@ -6,6 +6,7 @@ from typing import NamedTuple
 from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.annotations import composed
 from xaibench.core.reading.folders.names import names_images, part_of
+from xaibench.core.reading.images import without_ending
 from xaibench.core.reading.mask_names import base_of
 
 
@@ -35,7 +36,7 @@ def pair(
         XaibenchError: a file could belong to several images, or most belong to none.
     """
     keys = [key for key in keys if not of or key.startswith(f"{of}/")]
-    annotations = {file: composed(_without_ending(file)) for file in files}
+    annotations = {file: composed(without_ending(file)) for file in files}
 
     def below(path: str, *, parts: bool) -> str:
         kept = _drop(path, plain, parts=parts)
@@ -107,8 +108,3 @@ def _without_parts(path: str) -> str:
 
 def _name(path: str) -> str:
     return path.rpartition("/")[2]
-
-
-def _without_ending(file: str) -> str:
-    folder, slash, name = file.rpartition("/")
-    return folder + slash + (name.rpartition(".")[0] or name)

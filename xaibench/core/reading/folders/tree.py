@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from xaibench.core.reading.folders.listing import Listing
-from xaibench.core.reading.images import IMAGE_ENDINGS
+from xaibench.core.reading.images import is_image, without_ending
 
 
 @dataclass
@@ -54,14 +54,9 @@ def grow(listing: Listing, without: Iterable[str] = ()) -> Node:
     return root
 
 
-def is_image(file: str) -> bool:
-    """Whether a file's ending is that of an image."""
-    return file.lower().endswith(tuple(IMAGE_ENDINGS))
-
-
 def stem_of(file: str) -> str:
     """Return a file's name without its ending."""
-    return file.rpartition("/")[2].rpartition(".")[0]
+    return without_ending(file.rpartition("/")[2])
 
 
 def _reach(root: Node, path: str) -> Node:

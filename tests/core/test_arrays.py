@@ -1,0 +1,157 @@
+"""Arrays, DICOM and NIfTI as images and masks."""
+
+import sys
+
+import nibabel
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+
+from xaibench.core.errors import XaibenchError
+from xaibench.core.reading.headers import read_header
+from xaibench.core.reading.images import read_image, read_mask
+from xaibench.datasets.folder import folder
+
+HEIGHT, WIDTH = 6, 11
+
+
+def dicom(path, pixels, **tags):
+    """Write a file of 12 bits in 16, as scanners do."""
+    file = pydicom.Dataset()
+    file.file_meta = FileMetaDataset()
+    file.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    file.SOPClassUID = file.file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+    file.SOPInstanceUID = file.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+    file.Rows, file.Columns = pixels.shape[-2:]
+    file.SamplesPerPixel, file.PhotometricInterpretation = 1, "MONOCHROME2"
+    file.BitsAllocated, file.BitsStored, file.HighBit, file.PixelRepresentation = 16, 12, 11, 0
+    file.PixelData = pixels.astype(np.uint16).tobytes()
+    for name, value in tags.items():
+        setattr(file, name, value)
+    file.save_as(path, enforce_file_format=True)
+    return path
+
+
+@pytest.fixture
+def ramp():
+    return np.arange(HEIGHT * WIDTH).reshape(HEIGHT, WIDTH) * 50
+
+
+def test_a_dicom_without_a_window_is_stretched(tmp_path, ramp):
+    wanted = np.rint(ramp / ramp.max() * 255)
+    image = read_image(dicom(tmp_path / "a.dcm", ramp))
+    assert image.shape == (HEIGHT, WIDTH, 3)
+    assert np.array_equal(image[..., 1], wanted)
+    inverse = dicom(tmp_path / "b.dcm", ramp, PhotometricInterpretation="MONOCHROME1")
+    assert np.array_equal(read_image(inverse)[..., 0], 255 - wanted)
+    assert read_header(inverse)[:2] == (WIDTH, HEIGHT)
+
+
+def test_the_window_counts_in_units_after_rescaling(tmp_path, ramp):
+    file = dicom(tmp_path / "a.dcm", ramp, RescaleSlope=2, RescaleIntercept=-1000,
+                 WindowCenter=600, WindowWidth=401)  # fmt: skip
+    units = ramp * 2.0 - 1000
+    wanted = ((units - 599.5) / 400 + 0.5).clip(0, 1) * 255
+    assert np.abs(read_image(file)[..., 0] - wanted).max() <= 0.5
+    assert {0, 255} <= set(np.unique(read_image(file)).tolist())
+
+
+def test_what_of_dicom_is_refused(tmp_path, ramp, monkeypatch):
+    several = dicom(tmp_path / "a.dcm", np.stack([ramp, ramp]), NumberOfFrames=2)
+    with pytest.raises(XaibenchError, match=r"a\.dcm: it holds 2 frames"):
+        read_image(several)
+    (tmp_path / "b.dcm").write_bytes(b"none")
+    with pytest.raises(XaibenchError, match=r"b\.dcm: not readable"):
+        read_image(tmp_path / "b.dcm")
+    monkeypatch.setitem(sys.modules, "pydicom", None)
+    with pytest.raises(
+        XaibenchError, match=r"needs pydicom; install it with pip install 'xaibench"
+    ):
+        read_image(tmp_path / "b.dcm")
+
+
+def test_the_middle_slice_of_a_volume_is_seen_from_the_feet(tmp_path, monkeypatch):
+    volume = np.zeros((7, 9, 4), np.int16)
+    volume[1, 2, 2], volume[5, 7, 2], volume[:, :, 1] = 40, 80, 99
+    nibabel.save(nibabel.Nifti1Image(volume, np.eye(4)), tmp_path / "a.nii.gz")
+    image = read_image(tmp_path / "a.nii.gz")[..., 0]
+    assert image.shape == (9, 7)
+    assert image.max() == image[9 - 1 - 7, 7 - 1 - 5] == 255  # left side at the right, front above
+    assert image[9 - 1 - 2, 7 - 1 - 1] == 128
+    assert (image > 0).sum() == 2
+    flipped = np.diag([-1.0, 1, 1, 1])
+    nibabel.save(nibabel.Nifti1Image(volume[::-1], flipped), tmp_path / "b.nii")
+    assert np.array_equal(read_image(tmp_path / "b.nii")[..., 0], image)
+    assert np.array_equal(read_mask(tmp_path / "a.nii.gz", (40,)), image == 128)
+    nibabel.save(nibabel.Nifti1Image(np.zeros((3, 4, 5, 2)), np.eye(4)), tmp_path / "c.nii")
+    with pytest.raises(XaibenchError, match="where a volume has three axes"):
+        read_image(tmp_path / "c.nii")
+    monkeypatch.setitem(sys.modules, "nibabel", None)
+    with pytest.raises(XaibenchError, match="needs nibabel"):
+        read_image(tmp_path / "a.nii.gz")
+
+
+def test_arrays_of_numpy(tmp_path):
+    random = np.random.default_rng(0)
+    grey = random.integers(0, 255, (HEIGHT, WIDTH), np.uint8)
+    colours = random.integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
+    for name, values in {"g": grey, "c": colours, "d": grey.astype(np.uint16) << 8}.items():
+        np.save(tmp_path / f"{name}.npy", values)
+    assert np.array_equal(read_image(tmp_path / "g.npy")[..., 2], grey)
+    assert np.array_equal(read_image(tmp_path / "d.npy")[..., 2], grey)
+    assert np.array_equal(read_image(tmp_path / "c.npy"), colours)
+    for name, values in {"b": grey > 90, "i": (grey > 90).astype(np.int64)}.items():
+        np.save(tmp_path / f"{name}.npy", values)
+        assert np.array_equal(read_mask(tmp_path / f"{name}.npy"), grey > 90)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (np.zeros((3, 4, 5), np.uint8), r"an array of shape \(3, 4, 5\)"),
+        (np.zeros((4, 5)), "floating point numbers"),
+        (np.full((4, 5), -3), "numbers from -3 to -3"),
+        (np.array([[{}]], object), "not readable"),
+    ],
+)
+def test_arrays_that_are_no_image(tmp_path, values, said):
+    np.save(tmp_path / "a.npy", values, allow_pickle=True)
+    with pytest.raises(XaibenchError, match=rf"a\.npy: {said}"):
+        read_image(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("ending", [".jfif", ".webp", ".bmp", ".tif", ".jp2", ".npy"])
+def test_class_folders_of_every_ending(tmp_path, ending):
+    image = np.random.default_rng(1).integers(0, 255, (24, 40), np.uint8)
+    mask = np.zeros((24, 40), np.uint8)
+    mask[3:9, 5:21] = 255
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for stem, pixels in {"1": image, "1_mask": mask}.items():
+            path = tmp_path / name / f"{stem}{ending if stem == '1' else '.png'}"
+            if ending == ".npy" and stem == "1":
+                np.save(path, pixels)
+            else:
+                Image.fromarray(pixels).save(path, "JPEG" if path.suffix == ".jfif" else None)
+    found = folder(tmp_path, path=str(tmp_path))
+    assert [sample.id for sample in found.samples] == ["cat/1", "dog/1"]
+    picture = found.read(found.samples[1])
+    assert picture.image.shape == (24, 40, 3)
+    assert np.array_equal(picture.mask, mask > 0)
+
+
+def test_volumes_in_class_folders_have_masks(tmp_path):
+    for name in ("a", "b"):
+        for stem, values in {"1": 7, "1_seg": 1}.items():
+            volume = np.zeros((12, 10, 3), np.int16)
+            volume[2:5, 3:8] = values
+            (tmp_path / name).mkdir(exist_ok=True)
+            nibabel.save(nibabel.Nifti1Image(volume, np.eye(4)), tmp_path / name / f"{stem}.nii.gz")
+    found = folder(tmp_path, path=str(tmp_path))
+    picture = found.read(found.samples[0])
+    assert [sample.id for sample in found.samples] == ["a/1", "b/1"]
+    assert np.array_equal(picture.mask > 0, picture.image[..., 0] == 255)
+    assert picture.mask.sum() == 15

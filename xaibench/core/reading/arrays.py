@@ -1,0 +1,166 @@
+"""Files that hold numbers rather than pictures: numpy's arrays, DICOM and NIfTI."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from xaibench.core.errors import XaibenchError
+
+Numbers = NDArray[Any]
+_CHANNELS, _DEEPEST = 3, 65535
+_VOLUME = 3
+
+
+def open_array(path: Path, *, as_stored: bool) -> Image.Image | None:
+    """Return the picture of such a file in grey or RGB; None where its ending says another kind.
+
+    Args:
+        path: the file.
+        as_stored: keep the numbers, as a mask's mean something each.
+
+    Raises:
+        XaibenchError: it can't be read, or holds several pictures or none.
+    """
+    reader = next((read for ending, read in _READERS.items() if is_called(path, ending)), None)
+    if reader is None:
+        return None
+    try:
+        return reader(path, as_stored)
+    except XaibenchError:
+        raise
+    except FileNotFoundError:
+        raise XaibenchError(f"{path}: no such file; put it there, or remove its link.") from None
+    except Exception as error:  # damaged files raise whatever they like
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise XaibenchError(f"{path}: not readable ({said}); replace or remove it.") from error
+
+
+def is_called(path: Path, ending: str) -> bool:
+    """Whether a file has an ending, which may consist of two."""
+    return path.name.lower().endswith(ending)
+
+
+def _read_npy(path: Path, as_stored: bool) -> Image.Image:
+    values = np.load(path, allow_pickle=False)
+    if values.dtype == bool:
+        values = values.astype(np.uint8) * (1 if as_stored else np.iinfo(np.uint8).max)
+    coloured = values.ndim == _CHANNELS and values.shape[2] == _CHANNELS
+    if values.ndim != 2 and not coloured:  # noqa: PLR2004
+        raise XaibenchError(
+            f"{path}: an array of shape {values.shape}, where an image is (H, W) or (H, W, 3); "
+            "save it in that form."
+        )
+    return _to_image(path, values)
+
+
+def _read_dicom(path: Path, as_stored: bool) -> Image.Image:
+    try:
+        import pydicom  # noqa: PLC0415 (an extra)
+        from pydicom.pixels.processing import (  # noqa: PLC0415
+            apply_modality_lut,
+            apply_voi_lut,
+            convert_color_space,
+        )
+    except ImportError:
+        _refuse_without(path, "DICOM", "pydicom")
+    file = pydicom.dcmread(path)
+    if "PixelData" not in file:
+        raise XaibenchError(f"{path}: it holds no picture; remove it.")
+    if (frames := int(file.get("NumberOfFrames", 1) or 1)) > 1:
+        raise XaibenchError(
+            f"{path}: it holds {frames} frames, and nothing says which one counts; save that one "
+            "alone."
+        )
+    pixels, kind = file.pixel_array, str(file.PhotometricInterpretation)
+    if pixels.ndim == _CHANNELS:
+        rgb = pixels if kind == "RGB" else convert_color_space(pixels, kind, "RGB")
+        return Image.fromarray(np.asarray(rgb, np.uint8))
+    if kind == "PALETTE COLOR":
+        raise XaibenchError(f"{path}: its pixels are PALETTE COLOR; save it in grey or as RGB.")
+    if as_stored:
+        return _to_image(path, pixels)
+    values = np.asarray(apply_voi_lut(apply_modality_lut(pixels, file), file), np.float64)
+    if "WindowWidth" in file or "VOILUTSequence" in file:
+        stretched = _stretch(values, *_window(file))
+    else:
+        stretched = _stretch(values, values.min(), values.max())
+    return Image.fromarray(255 - stretched if kind == "MONOCHROME1" else stretched)
+
+
+def _window(file: Any) -> tuple[float, float]:
+    """Return the lowest and the highest number that a window gives: black and white."""
+    for name in ("VOILUTSequence", "ModalityLUTSequence"):
+        if name in file:
+            return 0.0, float(2 ** int(file[name].value[0].LUTDescriptor[2]) - 1)
+    bits, slope = int(file.BitsStored), float(file.get("RescaleSlope", 1) or 1)
+    intercept = float(file.get("RescaleIntercept", 0) or 0)
+    signed = bool(file.get("PixelRepresentation", 0))
+    stored = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+    ends = sorted(slope * each + intercept for each in stored)
+    return ends[0], ends[1]
+
+
+def _read_nifti(path: Path, as_stored: bool) -> Image.Image:
+    try:
+        import nibabel  # noqa: PLC0415 (an extra)
+    except ImportError:
+        _refuse_without(path, "NIfTI", "nibabel")
+    library: Any = nibabel
+    volume = library.as_closest_canonical(library.load(path))
+    shape = [side for side in volume.shape[_VOLUME:] if side > 1]
+    if shape or len(volume.shape) < 2:  # noqa: PLR2004
+        raise XaibenchError(
+            f"{path}: an array of shape {volume.shape}, where a volume has three axes; save one of "
+            "its volumes alone."
+        )
+    depth = volume.shape[2] if len(volume.shape) >= _VOLUME else 1
+    values = np.asarray(volume.dataobj).reshape(*volume.shape[:2], depth)[:, :, depth // 2]
+    # From right, anterior and superior: people see the front above, and the right side at the left.
+    seen = values[::-1, ::-1].T
+    if as_stored:
+        return _to_image(path, np.rint(seen).astype(np.int64))
+    return Image.fromarray(_stretch(seen.astype(np.float64), seen.min(), seen.max()))
+
+
+def _stretch(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.uint8]:
+    if not np.isfinite(values).all():
+        raise ValueError("numbers that aren't finite")
+    shares = (values - low) / max(float(high - low), 1e-12)
+    return np.asarray(np.rint(255 * shares.clip(0, 1)), np.uint8)
+
+
+def _to_image(path: Path, values: Numbers) -> Image.Image:
+    if not np.issubdtype(values.dtype, np.integer):
+        raise XaibenchError(
+            f"{path}: floating point numbers, and nothing says which of them is white; save them "
+            "with 8 or 16 bits."
+        )
+    if values.min() < 0 or values.max() > _DEEPEST:
+        raise XaibenchError(
+            f"{path}: numbers from {values.min()} to {values.max()}, where 0 to {_DEEPEST} can be "
+            "read; save them with 8 or 16 bits."
+        )
+    small = values.dtype.itemsize == 1
+    if values.ndim == _CHANNELS and not small:
+        raise XaibenchError(f"{path}: colours of more than 8 bits; save it with 8 bits each.")
+    return Image.fromarray(np.ascontiguousarray(values.astype(np.uint8 if small else np.uint16)))
+
+
+def _refuse_without(path: Path, kind: str, library: str) -> NoReturn:
+    raise XaibenchError(
+        f"{path}: reading {kind} needs {library}; install it with pip install 'xaibench[medical]'."
+    ) from None
+
+
+_READERS: dict[str, Callable[[Path, bool], Image.Image]] = {
+    ".npy": _read_npy,
+    ".dcm": _read_dicom,
+    ".dicom": _read_dicom,
+    ".nii": _read_nifti,
+    ".nii.gz": _read_nifti,
+}
+ARRAY_ENDINGS = frozenset(_READERS)
