@@ -1,6 +1,8 @@
 """`xaibench explain`: a user's own pictures."""
 
 import json
+import os
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -206,6 +208,25 @@ def test_results_are_not_taken_for_pictures(finished_run, scan, explain, tmp_pat
         code, table, _ = explain(tmp_path, "--run", finished_run.out)
         assert code == 0
         assert table["picture"].tolist() == ["one"]
+
+
+def test_pictures_that_can_not_be_used_cost_themselves_alone(finished_run, scan, explain, tmp_path):
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for name in ("a.png", "\x1b]0;t\x07.png", os.fsdecode(b"\xff.png"), "line\nbreak.png"):
+        shutil.copy(scan, folder / name)
+    os.mkfifo(folder / "pipe.png")
+    (folder / "zero.png").symlink_to("/dev/zero")
+    (folder / "gone.png").symlink_to("nowhere")
+    (folder / "cut.png").write_bytes(scan.read_bytes()[:60])
+    code, table, said = explain(str(folder), "--run", str(finished_run.out))
+    assert code == 3
+    assert set(table["picture"]) == {"a"}
+    failed = [line for line in said.splitlines() if line.startswith("failed: ")]
+    names = ["x1b]0;t", "udcff.png", "line", "pipe.png", "zero.png", "gone.png", "cut.png"]
+    assert len(failed) == len(names)
+    assert all(any(name in line for line in failed) for name in names)
+    assert "\x1b" not in said
 
 
 def test_a_method_that_fails_costs_its_own_maps(finished_run, scan, explain, monkeypatch):

@@ -1,6 +1,5 @@
 """Samples, and the datasets that hold them."""
 
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +16,11 @@ from xaibench.core.reading.images import (
     read_mask,
     turn_in_words,
 )
+from xaibench.core.visible import is_visible, visible
 
 IGNORED = int(np.iinfo(np.int8).min)
 """The grade of pixels that no metric counts, and that no training takes for evidence."""
 _UNMARKED = IGNORED - 1
-_UNFIT = frozenset({"Cc", "Cs", "Zl", "Zp"})
-"""Control characters, halves of characters and ends of lines."""
 
 
 class Box(NamedTuple):
@@ -137,15 +135,14 @@ class Dataset:
         """Refuse what would spoil a run later: no samples, repeated ids, unknown labels."""
         if not self.samples:
             raise XaibenchError("the dataset has no samples; check its folder and its options.")
+        for name in self.classes:
+            _check_visible("class", name)
         seen: set[str] = set()
         for sample in self.samples:
             if sample.id in seen:
                 raise XaibenchError(f"two samples are called {sample.id!r}; rename one of them.")
-            if _UNFIT & {unicodedata.category(character) for character in sample.id}:
-                raise XaibenchError(
-                    f"the sample {sample.id!a} has characters that no table can hold (control "
-                    "characters, or bytes that are no UTF-8); rename its file or folder."
-                )
+            _check_visible("sample", sample.id)
+            _check_visible("group", sample.group)
             seen.add(sample.id)
             if not 0 <= sample.label < len(self.classes):
                 raise XaibenchError(
@@ -157,6 +154,14 @@ class Dataset:
     def annotated(self) -> bool:
         """Whether at least one sample has a mask or a box."""
         return any(sample.annotated for sample in self.samples)
+
+
+def _check_visible(what: str, name: str) -> None:
+    if not is_visible(name):
+        raise XaibenchError(
+            f"the {what} '{visible(name, lines=False)}' has characters that no table can hold "
+            "(control characters, or bytes that are no UTF-8); rename its file or folder."
+        )
 
 
 def _size(array: NDArray[np.generic]) -> str:

@@ -11,8 +11,8 @@ from xaibench.core.imports import PACKAGE, imported_files
 
 # These carry results about and compute nothing in them.
 _CARRIERS = frozenset({
-    "contents", "contract", "errors", "fingerprints", "imports", "logs", "pace", "plugin",
-    "progress", "registry", "roots", "screen", "spec", "store", "suggest",
+    "contents", "contract", "errors", "files", "fingerprints", "imports", "logs", "pace", "plugin",
+    "progress", "registry", "roots", "screen", "spec", "store", "suggest", "visible",
 })  # fmt: skip
 
 

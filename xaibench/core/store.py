@@ -14,6 +14,7 @@ from stat import S_ISREG
 from typing import IO, Any
 
 from xaibench.core.errors import StorageError
+from xaibench.core.files import read_plain
 from xaibench.core.fingerprints import fingerprint
 
 _HOST = fingerprint(socket.gethostname())
@@ -141,7 +142,7 @@ def write_json(path: Path, content: Any) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object; a missing or damaged file reads as empty, so that it is made again."""
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = json.loads(read_plain(path).decode("utf-8"))
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -9,7 +9,7 @@ import re
 _LINES = "\n\t"
 _HIDDEN = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # controls
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # direction of text
+    "\u202a-\u202e\u2066-\u2069"  # the direction of all that follows
     "\u2028\u2029\ufeff"  # lines that only some programs break, and a mark of the byte order
     "\ud800-\udfff]"  # bytes of a file's name that aren't UTF-8
 )
@@ -40,6 +40,4 @@ def is_visible(name: str) -> bool:
 def _escape(letter: str, *, lines: bool) -> str:
     if lines and letter in _LINES:
         return letter
-    if "\udc80" <= letter <= "\udcff":  # how Python holds a byte that isn't UTF-8
-        return f"\\x{ord(letter) - 0xDC00:02x}"
     return letter.encode("unicode_escape", "backslashreplace").decode()

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from xaibench.core.explanation import PictureFile
+from xaibench.core.files import exists
 from xaibench.core.reading.annotations import list_files, natural_order
 from xaibench.core.reading.images import IMAGE_ENDINGS
 from xaibench.core.reading.mask_names import split_off_masks
+from xaibench.core.visible import is_visible, visible
 
 
 def find_pictures(
@@ -34,7 +36,13 @@ def find_pictures(
         for path in paths:
             # The links' own names are kept: they are what the user knows.
             found.setdefault(path.resolve(), path.parent.resolve() / path.name)
-    return _name(list(found.values())), failures
+    fit = [path for path in found.values() if is_visible(str(path))]
+    for path in found.values():
+        if not is_visible(str(path)):
+            failures[visible(str(path), lines=False)] = (
+                "its name has control characters, or bytes that are no UTF-8; rename it."
+            )
+    return _name(fit), failures
 
 
 def _expand(text: str, skip: Path) -> Iterator[Path]:
@@ -43,7 +51,7 @@ def _expand(text: str, skip: Path) -> Iterator[Path]:
         pictures, _, _ = split_off_masks(list_files(path, IMAGE_ENDINGS, frozenset({skip})))
         for files in pictures.values():
             yield from files
-    elif path.is_file():
+    elif exists(path):  # what is no plain file is named once it is opened
         yield from [path] if path.suffix.lower() in IMAGE_ENDINGS else []
     elif _is_pattern(text):
         matches = Path(path.anchor).glob(str(path.relative_to(path.anchor)))
@@ -55,7 +63,7 @@ def _expand(text: str, skip: Path) -> Iterator[Path]:
 def _why_none(text: str) -> str:
     endings = ", ".join(sorted(IMAGE_ENDINGS))
     path = Path(text).expanduser()
-    if path.is_file():
+    if exists(path) and not path.is_dir():
         return f"no picture: its ending is none of {endings}."
     if path.is_dir() or _is_pattern(text):
         return f"no pictures there ({endings})."

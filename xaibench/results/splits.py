@@ -9,6 +9,7 @@ import pandas as pd
 
 from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
+from xaibench.core.files import check_plain_file
 from xaibench.core.splits import PARTS, Parts, Split
 from xaibench.core.store import write_with
 
@@ -100,6 +101,7 @@ def write_split(path: Path, split: Split, classes: Sequence[str]) -> None:
 
 def _read(path: Path) -> Mapping[str, Sequence[str]]:
     try:
+        check_plain_file(path)
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise XaibenchError(f"{path}: no table of a split ({error}).") from error

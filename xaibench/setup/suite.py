@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.files import read_plain
 from xaibench.core.suggest import did_you_mean
 from xaibench.setup.options import RunOptions
 
@@ -76,7 +77,7 @@ def read_suite(path: Path, profile: str = "", part: str = "") -> list[SuitePart]
 def _read(path: Path) -> dict[str, Any]:
     try:
         # Editors put a byte order mark in front, which TOML doesn't know.
-        return tomllib.loads(path.read_text("utf-8-sig"))
+        return tomllib.loads(read_plain(path).decode("utf-8-sig"))
     except FileNotFoundError:
         raise XaibenchError(f"--suite {path}: no such file; give the path of one.") from None
     except OSError as error:

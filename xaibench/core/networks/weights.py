@@ -14,7 +14,7 @@ import torchvision
 from torch import Tensor, nn
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.files import is_file
+from xaibench.core.files import check_plain_file, is_file
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +62,7 @@ def load_tensors(path: Path, name: str, remedy: str) -> Any:
     """
     try:
         with warnings.catch_warnings(action="ignore"):  # it guesses at what the error says as well
+            check_plain_file(path)
             return torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
         # Torch's own words advise to load it none the less.

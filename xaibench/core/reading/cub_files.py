@@ -7,6 +7,7 @@ import numpy as np
 
 from xaibench.core.data import Box, Picture, Sample
 from xaibench.core.errors import XaibenchError
+from xaibench.core.files import read_plain
 from xaibench.core.reading.images import check_upright, read_image
 from xaibench.core.reading.matlab import read_matlab
 
@@ -121,7 +122,7 @@ def read_outline(sample: Sample) -> Picture:
 
 def _read_lines(path: Path) -> list[str]:
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = read_plain(path).decode("utf-8").splitlines()
     except FileNotFoundError:
         raise XaibenchError(f"{path}: no such file; get another copy.") from None
     except (OSError, UnicodeDecodeError) as error:

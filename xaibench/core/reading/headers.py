@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from xaibench.core.files import open_plain
 from xaibench.core.reading.opening import FORMATS, has_depth, open_picture
 
 _TAIL = 64
@@ -27,7 +28,7 @@ def read_header(path: Path) -> Header:
         XaibenchError: the file can't be read.
     """
     try:
-        with path.open("rb") as stream, Image.open(stream, formats=FORMATS) as image:
+        with open_plain(path) as stream, Image.open(stream, formats=FORMATS) as image:
             found = Header(image.width, image.height, has_depth(image))
             end = _ENDS.get(image.format or "", b"")
             stream.seek(-min(_TAIL, path.stat().st_size), os.SEEK_END)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.files import open_plain
 from xaibench.core.reading.arrays import ARRAY_ENDINGS
 from xaibench.core.reading.opening import FORMATS, flatten, has_depth, open_picture, scale_down
 from xaibench.core.reading.palette import indices_of
@@ -153,13 +154,13 @@ def is_deep(path: Path) -> bool:
     """Whether an image has more than 8 bits for a grey."""
     if is_array(path.name):
         return False
-    with Image.open(path, formats=FORMATS) as file:
+    with open_plain(path) as stream, Image.open(stream, formats=FORMATS) as file:
         return has_depth(file)
 
 
 def _turn_of(path: Path) -> int:
     try:
-        with Image.open(path, formats=FORMATS) as file:
+        with open_plain(path) as stream, Image.open(stream, formats=FORMATS) as file:
             turn = file.getexif().get(_ORIENTATION, _UPRIGHT)
     except Exception:  # damaged EXIF data turn nothing
         return _UPRIGHT

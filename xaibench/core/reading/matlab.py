@@ -7,6 +7,7 @@ import numpy as np
 from scipy.io import loadmat
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.files import check_plain_file
 
 
 def read_matlab(path: Path, name: str) -> Any:
@@ -16,6 +17,7 @@ def read_matlab(path: Path, name: str) -> Any:
         XaibenchError: the file is unreadable or has no such variable.
     """
     try:
+        check_plain_file(path)
         found = loadmat(path, squeeze_me=True, struct_as_record=False, variable_names=[name])
     except Exception as error:  # damaged files raise whatever they like
         said = " ".join(str(error).split()) or type(error).__name__

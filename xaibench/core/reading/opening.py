@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.files import open_plain
 from xaibench.core.reading.arrays import open_array
 
 # An ending may lie, but Pillow also knows formats that run a program (PostScript).
@@ -34,7 +35,7 @@ def open_picture(path: Path, *, as_stored: bool = False) -> Image.Image:
         return array
     try:
         # By its name Pillow would map a file into memory, and scramble TIFFs that lie on a side.
-        with path.open("rb") as stream, Image.open(stream, formats=FORMATS) as file:
+        with open_plain(path) as stream, Image.open(stream, formats=FORMATS) as file:
             _refuse_several(path, file)
             file.load()
             image = ImageOps.exif_transpose(_upright_greys(file))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.files import read_plain
 
 
 class TableRow(NamedTuple):
@@ -34,7 +35,7 @@ def read_lines(path: Path, name: str, columns: Sequence[str], remedy: str) -> li
             many values as there are columns.
     """
     try:
-        text = _decode(path.read_bytes())
+        text = _decode(read_plain(path))
         if "\0" in text:
             raise XaibenchError(f"{name}: it holds NUL characters; {remedy}.")
         reader = csv.DictReader(

@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 from xml.parsers import expat
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.files import read_plain
 
 
 def read_xml(path: Path, root: str, kind: str) -> ElementTree.Element:
@@ -46,5 +47,5 @@ def _parse(path: Path) -> ElementTree.Element:
     parser.EndElementHandler = builder.end
     parser.CharacterDataHandler = builder.data
     parser.StartDoctypeDeclHandler = refuse
-    parser.Parse(path.read_bytes(), True)
+    parser.Parse(read_plain(path), True)
     return builder.close()

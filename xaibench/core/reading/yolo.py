@@ -9,6 +9,7 @@ import yaml
 from numpy.typing import NDArray
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.files import read_plain
 from xaibench.core.reading.fill import area_of, corners_of_box, fill_polygon
 
 _FEWEST_CORNERS = 3
@@ -82,7 +83,7 @@ def read_names(path: Path) -> tuple[str, ...]:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        return read_plain(path).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise XaibenchError(f"{path}: not a readable text file ({error}); replace it.") from error
 
