@@ -4,6 +4,7 @@ import io
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
@@ -19,7 +20,7 @@ from xaibench.commands.data import fetch
 from xaibench.commands.diagnose import diagnose
 from xaibench.commands.exits import Exit, epilog
 from xaibench.commands.explain import explain
-from xaibench.commands.mistakes import Commands, in_one_line, visible
+from xaibench.commands.mistakes import Commands, in_one_line
 from xaibench.commands.options import Verbosity
 from xaibench.commands.plugins import check, layers, list_plugins, metrics
 from xaibench.commands.publish import publish
@@ -28,6 +29,7 @@ from xaibench.commands.score import score
 from xaibench.commands.study import study
 from xaibench.core.errors import XaibenchError
 from xaibench.core.logs import interruption_of, place_of
+from xaibench.core.visible import visible
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -65,15 +67,19 @@ def main() -> None:
         found = interruption_of(error)
         if found is None and not isinstance(error, click.Abort):
             if verbosity.verbose:
-                traceback.print_exception(error)
+                click.echo(visible("".join(traceback.format_exception(error))), err=True)
             _end(Exit.FAULT, _describe(error))
         stopped = Exit.TERMINATED if isinstance(found, _TerminatedError) else Exit.STOPPED
         _end(stopped, "stopped; the same command goes on from here.")
     raise SystemExit(code)
 
 
+_plainly = warnings.formatwarning
+
+
 def _replace_what_cannot_be_written() -> None:
-    """Let no letter that a terminal's encoding lacks (cp1252, latin-1) end what is done."""
+    """Let no letter of a warning act on a terminal, nor one that its encoding lacks end a run."""
+    warnings.formatwarning = lambda *told, **more: visible(_plainly(*told, **more))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="replace")
@@ -85,7 +91,7 @@ def _end(code: Exit, line: str) -> NoReturn:
 
 
 def _describe(error: BaseException) -> str:
-    said = visible(" ".join(f"{type(error).__name__}: {error}".split()))
+    said = visible(" ".join(f"{type(error).__name__}: {error}".split()), lines=False)
     where = place_of(error) or "the same with --verbose shows the traceback"
     return f"unexpected error: {said}; {where}; please report it."
 

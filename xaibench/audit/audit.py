@@ -11,6 +11,7 @@ import pandas as pd
 
 from xaibench.audit.copies import describe_duplicates, find_duplicates, name_groups
 from xaibench.audit.examine import Facts, Finding, Severity, examine_all
+from xaibench.core.csv_cells import to_csv
 from xaibench.core.data import Dataset
 from xaibench.core.progress import progress_bar
 from xaibench.core.reading.annotations import natural_order
@@ -154,4 +155,4 @@ def write_audit(found: Audit, out: Path) -> None:
     groups = pd.DataFrame(found.groups.items(), columns=["sample", "group"])
     findings = pd.DataFrame(found.findings, columns=Finding._fields)
     for name, frame in (("groups.csv", groups), ("audit.csv", findings)):
-        write_with(out / name, partial(frame.to_csv, index=False))
+        write_with(out / name, partial(to_csv, frame))

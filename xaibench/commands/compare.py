@@ -22,7 +22,7 @@ def compare(runs: tuple[Path, ...], out: Path) -> None:
     from xaibench.report.wording.terminal import summary
 
     merged = merge_runs(runs, command_line())
-    say(summary(write_merged(merged, out)))
+    say(summary(write_merged(merged, out)), styled=True)
     for warning in merged.run.warnings:
         say(f"note: {warning}", err=True)
     say(f"written to {out}: report.html, leaderboard.md, leaderboard.csv, slices.csv, ...")

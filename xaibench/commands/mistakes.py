@@ -3,12 +3,12 @@
 import os
 import sys
 from typing import Any
-from unicodedata import category
 
 import click
 
 from xaibench.commands.exits import Exit
 from xaibench.core.suggest import did_you_mean
+from xaibench.core.visible import visible
 
 
 class Commands(click.Group):
@@ -34,17 +34,6 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
-def visible(text: str) -> str:
-    r"""Return a text with control characters spelt out: names of files may hold any.
-
-    >>> visible("a\x1b[2J\n")
-    'a\\x1b[2J\\n'
-    """
-    return "".join(
-        c if c.isprintable() or category(c) in ("Zs", "Cf") else repr(c)[1:-1] for c in text
-    )
-
-
 def in_one_line(error: Exception) -> str:
     r"""Return what a user reads of a mistake; click's own words get a remedy.
 
@@ -52,14 +41,14 @@ def in_one_line(error: Exception) -> str:
     "invalid value for --n: 'a' is no number."
     """
     if not isinstance(error, click.ClickException):
-        return visible(str(error))
+        return visible(str(error), lines=False)
     text = error.format_message()
     context = error.ctx if isinstance(error, click.UsageError) else None
     if isinstance(error, click.NoSuchOption):
         known = context.command.params if context else []
         names = [name for option in known for name in (*option.opts, *option.secondary_opts)]
         text = f"there is no option {error.option_name}{did_you_mean(error.option_name, names)}"
-    text = visible(" ".join(text.split()))
+    text = visible(" ".join(text.split()), lines=False)
     text = text[:1].lower() + text[1:]
     if context is None:
         return text

@@ -13,8 +13,8 @@ from typing import Any
 import click
 
 from xaibench.commands.exits import Exit
-from xaibench.commands.mistakes import visible
 from xaibench.core.errors import XaibenchError
+from xaibench.core.visible import visible
 
 Command = Callable[..., None]
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -69,13 +69,13 @@ def _usual_level() -> int:
     return int(getattr(logging, name))
 
 
-def say(text: str, *, bold: bool = False, err: bool = False) -> None:
-    """Print, unless ``--quiet`` was given."""
+def say(text: str, *, bold: bool = False, err: bool = False, styled: bool = False) -> None:
+    """Print, unless ``--quiet`` was given; text that is ``styled`` already is printed as it is."""
     from xaibench.core.screen import screen
 
     if not verbosity().quiet:
         with screen.paused():
-            click.secho(text, bold=bold or None, err=err)
+            click.secho(text if styled else visible(text), bold=bold or None, err=err)
 
 
 def _load(_context: click.Context, _option: click.Parameter, files: tuple[Path, ...]) -> None:
@@ -99,11 +99,11 @@ def end_with(failures: Iterable[str]) -> None:
     """Name what failed while the rest went on, and end with a code that says so."""
     lines = [f"failed: {what}" for what in failures]
     for line in lines:
-        click.echo(visible(line), err=True)
+        click.echo(visible(line, lines=False), err=True)
     if lines:
         raise SystemExit(Exit.FAILED)
 
 
 def command_line() -> str:
     """Return what was typed, so that it can be repeated."""
-    return shlex.join(["xaibench", *sys.argv[1:]])
+    return visible(shlex.join(["xaibench", *sys.argv[1:]]), lines=False)

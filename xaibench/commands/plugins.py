@@ -9,6 +9,7 @@ from xaibench.commands.complete import any_plugin, one_of
 from xaibench.commands.exits import Exit
 from xaibench.commands.options import plugin_option
 from xaibench.core.contract import KINDS, plural
+from xaibench.core.visible import visible
 from xaibench.executors.find import EXECUTORS
 
 _WIDTH = 100
@@ -36,7 +37,7 @@ def list_plugins(kind: str | None) -> None:
                 click.echo(f"  {name:24}{entry.value}")
             continue
         for known in plugins(_KINDS[each]).values():
-            click.echo(f"  {known.name:24}{known.summary}")
+            click.echo(visible(f"  {known.name:24}{known.summary}"))
             if known.signature.options:
                 click.echo(f"  {'':24}{known.defaults}")
 
@@ -96,7 +97,7 @@ def check(target: str, kind: str | None, classes: int | None) -> None:
     broken, given = 0, {} if classes is None else {"classes": classes}
     for each in find(target, kind):
         outcome = check_plugin(each, **given)
-        click.echo("\n".join(outcome.lines()))
+        click.echo(visible("\n".join(outcome.lines())))
         broken += outcome.broken
     click.echo(f"{broken or 'no'} rule{'' if broken == 1 else 's'} broken")
     raise SystemExit(Exit.FOUND if broken else Exit.DONE)
@@ -117,4 +118,4 @@ def layers(model: str, image_size: int, layer: str, classes: int | None) -> None
     from xaibench.explaining.layers import describe_layers
 
     for line in describe_layers(model, image_size, layer, classes):
-        click.echo(line)
+        click.echo(visible(line))

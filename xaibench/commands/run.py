@@ -196,7 +196,7 @@ def show(out: Path, *, full: bool = False, accept_changes: bool = False) -> None
     with progress_bar("write", "the report", 1):
         contents = write_report(out, accept_changes=accept_changes)
     if text := full_boards(contents) if full else summary(contents):
-        say(text)
+        say(text, styled=True)
     for line in analysis_lines(out):
         say(line)
     there = ", ".join(name for name in _SHOWN if (out / name).is_file())

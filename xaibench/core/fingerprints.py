@@ -11,8 +11,9 @@ from xaibench.core.imports import PACKAGE, imported_files
 
 # These carry results about and compute nothing in them.
 _CARRIERS = frozenset({
-    "contents", "contract", "errors", "files", "fingerprints", "imports", "logs", "pace", "plugin",
-    "progress", "registry", "roots", "screen", "spec", "store", "suggest", "visible",
+    "contents", "contract", "csv_cells", "errors", "files", "fingerprints", "imports", "logs",
+    "markdown", "pace", "plugin", "progress", "registry", "roots", "screen", "spec", "store",
+    "suggest", "visible",
 })  # fmt: skip
 
 

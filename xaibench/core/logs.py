@@ -10,6 +10,7 @@ from pathlib import Path
 from xaibench import __version__
 from xaibench.core.errors import XaibenchError
 from xaibench.core.files import exists, is_file
+from xaibench.core.visible import visible
 
 NAME = "run.log"
 _STANDS = "the traceback stands in "
@@ -81,6 +82,14 @@ def is_ours(record: logging.LogRecord) -> bool:
     return record.name.startswith("xaibench") or record.levelno >= logging.WARNING
 
 
+class LogFormatter(logging.Formatter):
+    """Writes a record so that nothing in it acts on a terminal or passes for another record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record in lines; all but the first are indented."""
+        return visible(super().format(record)).replace("\n", "\n    ")
+
+
 class _LogFile(logging.FileHandler):
     """Opens its file with the first line, so that what is refused at once leaves no folder."""
 
@@ -92,7 +101,7 @@ class _LogFile(logging.FileHandler):
             f"xaibench {__version__}, Python {platform.python_version()}, "
             f"torch {version('torch')}, {platform.platform()}",
         )
-        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        self.setFormatter(LogFormatter("%(asctime)s %(levelname)s %(message)s"))
         self.addFilter(is_ours)
 
     def emit(self, record: logging.LogRecord) -> None:

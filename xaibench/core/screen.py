@@ -11,7 +11,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from xaibench.core.logs import is_ours
+from xaibench.core.logs import LogFormatter, is_ours
+from xaibench.core.visible import visible
 
 if TYPE_CHECKING:
     from xaibench.core.progress import Bar
@@ -93,11 +94,11 @@ class Screen:
         for depth, line in enumerate(lines):
             bar = ProgressBar(total=1, completed=line.fraction, width=width)
             left = "" if line.left is None else f"{clock(line.left)} left"
-            table.add_row(Text("  " * depth + line.title), bar, line.count,
+            table.add_row(Text("  " * depth + visible(line.title, lines=False)), bar, line.count,
                           Text(clock(line.elapsed), "dim"), left)  # fmt: skip
         notes = [line.note for line in lines if line.note]
-        note = Text("  " * len(lines) + notes[-1] if notes else "", "dim", no_wrap=True,
-                    overflow="ellipsis")  # fmt: skip
+        last = "  " * len(lines) + visible(notes[-1], lines=False) if notes else ""
+        note = Text(last, "dim", no_wrap=True, overflow="ellipsis")
         return Group(table, note)
 
 
@@ -125,8 +126,9 @@ def logging_to_terminal(level: int) -> Iterator[None]:
     """
     handler, ours = _Handler(level), logging.getLogger("xaibench")
     handler.addFilter(is_ours)
+    handler.setFormatter(LogFormatter())
     if level <= logging.DEBUG:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+        handler.setFormatter(LogFormatter("%(asctime)s %(message)s", "%H:%M:%S"))
     before, silent = ours.level, screen.silent
     logging.getLogger().addHandler(handler)
     ours.setLevel(min(level, logging.INFO))

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from xaibench.core.contract import Option
 from xaibench.core.errors import XaibenchError
 from xaibench.core.suggest import did_you_mean
+from xaibench.core.visible import is_visible
 
 _TRUTHS = {"true": True, "yes": True, "1": True, "on": True,
            "false": False, "no": False, "0": False, "off": False}  # fmt: skip
@@ -145,7 +146,7 @@ def _plain(value: Any, kind: Any) -> Any:
             raise ValueError("choose true or false")
         return _TRUTHS[str(value).lower()]
     if kind is str:
-        if "\0" in str(value) or isinstance(value, list | dict | tuple | bool):
+        if not is_visible(str(value)) or isinstance(value, list | dict | tuple | bool):
             raise ValueError("not a text that names anything")
         return str(value)
     return kind(value)

@@ -16,6 +16,7 @@ from typing import IO, Any
 from xaibench.core.errors import StorageError
 from xaibench.core.files import read_plain
 from xaibench.core.fingerprints import fingerprint
+from xaibench.core.visible import visible, visible_json
 
 _HOST = fingerprint(socket.gethostname())
 _TEMPORARY = re.compile(r"\..+\.(?P<host>[0-9a-f]{16})\.(?P<process>[1-9][0-9]*)\.tmp", re.ASCII)
@@ -136,7 +137,14 @@ def _runs(process: int) -> bool:
 def write_json(path: Path, content: Any) -> None:
     """Write JSON, all or nothing."""
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        text = visible_json(json.dumps(content, indent=2, ensure_ascii=False))
+        temporary.write_text(text + "\n", "utf-8")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text for people, all or nothing; control characters are shown as escapes."""
+    with replacing(path) as temporary:
+        temporary.write_text(visible(text), "utf-8")
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -28,6 +28,13 @@ def visible(text: str, *, lines: bool = True) -> str:
     return _HIDDEN.sub(lambda found: _escape(found[0], lines=lines), text)
 
 
+def visible_json(text: str) -> str:
+    """Return JSON that says the same without any hidden letter, but for line breaks."""
+    return _HIDDEN.sub(
+        lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text
+    )
+
+
 def is_visible(name: str) -> bool:
     r"""Whether a name says all that is in it.
 

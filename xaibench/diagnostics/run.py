@@ -2,17 +2,19 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
 
+from xaibench.core.csv_cells import to_csv
 from xaibench.core.errors import XaibenchError
 from xaibench.core.plugin import Bound
 from xaibench.core.progress import progress_bar
 from xaibench.core.registry import bind
-from xaibench.core.store import replacing
+from xaibench.core.store import write_text, write_with
 from xaibench.core.suggest import did_you_mean
 from xaibench.diagnostics import (
     baseline_sensitivity,
@@ -185,8 +187,6 @@ def _choose_methods(selection: Selection, given: str) -> Sequence[Bound]:
 
 def _write(out: Path, findings: Sequence[Finding], about: Sequence[str]) -> pd.DataFrame:
     frame = tabulate(findings)
-    with replacing(out / DIAGNOSTICS_FILE) as path:
-        frame.to_csv(path, index=False)
-    with replacing(out / DIAGNOSTICS_PAGE_FILE) as path:
-        path.write_text(to_markdown(frame, about), "utf-8")
+    write_with(out / DIAGNOSTICS_FILE, partial(to_csv, frame))
+    write_text(out / DIAGNOSTICS_PAGE_FILE, to_markdown(frame, about))
     return frame

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from xaibench.core.csv_cells import to_csv
 from xaibench.core.errors import StorageError, XaibenchError, reason_of
 from xaibench.core.findings import IMAGES, Findings
 from xaibench.core.fingerprints import checksum, code_of, fingerprint
@@ -177,7 +178,7 @@ def _images(observations: Observations, columns: dict[str, NDArray[np.generic]])
 
 
 def _write_table(path: Path, table: pd.DataFrame) -> None:
-    write_with(path, lambda file: table.to_csv(file, index=False, lineterminator="\n"))
+    write_with(path, lambda file: to_csv(table, file, lineterminator="\n"))
 
 
 def _number(value: object) -> float | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from xaibench.core.csv_cells import to_cells
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum
 from xaibench.core.plugin import Bound
@@ -108,7 +109,8 @@ def _rows(
         yield from part.rows(specs)
     for metric in metrics:
         if metric.plugin.traits.pool:
-            yield from pool_scores(metric, (part.waiting(metric.spec) for part in parts))
+            pooled = pool_scores(metric, (part.waiting(metric.spec) for part in parts))
+            yield from map(to_cells, pooled)
 
 
 def _record(

@@ -6,6 +6,7 @@ from contextlib import ExitStack, closing, suppress
 
 from torch import Tensor
 
+from xaibench.core.csv_cells import to_cells
 from xaibench.core.fingerprints import checksum
 from xaibench.core.maps import NON_FINITE
 from xaibench.core.plugin import Bound
@@ -74,7 +75,7 @@ class PartFiles:
         with storing(self._scores.parent):
             if self._writer is not None:
                 store(self._writer, raw, batch)
-            self._rows.writerows(scores)
+            self._rows.writerows(map(to_cells, scores))
         self._images += len(batch.ids)
         self._broken += _count_broken(maps)
 

@@ -1,6 +1,7 @@
 """The folder of explained pictures: overlays, a sheet for each picture, raw maps and a table."""
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
+from xaibench.core.csv_cells import to_csv
 from xaibench.core.explanation import Answer, Explanation
 from xaibench.core.maps import OK
-from xaibench.core.store import folder_name, replacing
+from xaibench.core.store import folder_name, replacing, write_with
 from xaibench.report.pictures.grid import GridRow, draw_grid
 from xaibench.report.pictures.overlay import overlay
 from xaibench.results.folder import EXPLAINED_FILE, MAPS_FILE, SHEET_FILE
@@ -55,8 +57,7 @@ def write_explanations(found: Iterable[Explanation], out: Path, model: str) -> p
                 draw_grid([_sheet(each)], picture)
         writer.close()
     table = pd.DataFrame(rows, columns=_COLUMNS).astype(dict.fromkeys(_PIXELS, "Int64"))
-    with replacing(out / EXPLAINED_FILE) as path:
-        table.to_csv(path, index=False)
+    write_with(out / EXPLAINED_FILE, partial(to_csv, table))
     return table
 
 

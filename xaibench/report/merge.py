@@ -3,14 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from xaibench.core.csv_cells import to_csv
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import fingerprint
-from xaibench.core.store import replacing
+from xaibench.core.store import write_with
 from xaibench.report.facts.comparable import (
     BY_METRIC,
     check_comparable,
@@ -81,8 +83,7 @@ def write_merged(material: Material, out: Path) -> Contents:
         "costs": material.costs,
     }
     for name, table in tables.items():
-        with replacing(out / f"{name}.csv") as path:
-            table.to_csv(path, index=False)
+        write_with(out / f"{name}.csv", partial(to_csv, table))
     write_record(out / RUN_FILE, material.run)
     seal(out, [out / f"{name}.csv" for name in tables])
     illustrate(contents, out)

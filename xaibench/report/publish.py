@@ -1,5 +1,6 @@
 """Publications: what a run or a study found, without weights, maps and paths of the machine."""
 
+import io
 import lzma
 import re
 import shutil
@@ -10,6 +11,7 @@ from typing import Any
 
 from PIL import Image
 
+from xaibench.core.csv_cells import to_csv
 from xaibench.core.errors import XaibenchError
 from xaibench.core.store import folder_name, replacing
 from xaibench.report.facts.material import read_material
@@ -149,8 +151,9 @@ def _clear(out: Path) -> None:
 def _copy(table: Path, out: Path) -> str:
     """Copy a table's rows, compressed if it is large; return its name there."""
     rows = read_table(table, compact=True)
-    text = rows.to_csv(index=False, float_format=_DIGITS, lineterminator="\n")
-    name, content = table.name.removesuffix(".xz"), text.encode()
+    text = io.StringIO()
+    to_csv(rows, text, float_format=_DIGITS, lineterminator="\n")
+    name, content = table.name.removesuffix(".xz"), text.getvalue().encode()
     if len(content) > _LARGE:
         name, content = f"{name}.xz", lzma.compress(content)
     with replacing(out / name) as path:

@@ -1,13 +1,15 @@
 """A study's folder: answers, tables and a picture, from what its runs left."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
+from xaibench.core.csv_cells import to_csv
 from xaibench.core.errors import XaibenchError
-from xaibench.core.markdown import markdown_table
-from xaibench.core.store import replacing
+from xaibench.core.markdown import markdown_table, plain
+from xaibench.core.store import write_text, write_with
 from xaibench.report.facts.traits import header
 from xaibench.report.judging.arms import gather_arms
 from xaibench.report.judging.comparisons import compare_arms
@@ -52,10 +54,9 @@ def write_study(out: Path, arms: Sequence[Arm], about: About) -> list[str]:
     table = compare_arms(section, material.run, arms, ordered=about.ordered)
     found = list(answers(table, section))
     text = "\n\n".join(_document(table, material.run, found, about, section.dataset)) + "\n"
-    with replacing(out / STUDY_TABLE_FILE) as path:
-        table.assign(dataset=section.dataset, split=section.split).to_csv(path, index=False)
-    with replacing(out / STUDY_PAGE_FILE) as path:
-        path.write_text(text, "utf-8")
+    told = table.assign(dataset=section.dataset, split=section.split)
+    write_with(out / STUDY_TABLE_FILE, partial(to_csv, told))
+    write_text(out / STUDY_PAGE_FILE, text)
     write_record(out / STUDY_FILE, StudyRecord(about, arms, SCHEMA))
     figure = draw_study(table, material.run, f"{about.name}, {section.dataset}")
     save_figure(figure, out, "study")
@@ -96,7 +97,7 @@ def rewrite_study(out: Path) -> list[str]:
 def _document(
     table: pd.DataFrame, run: RunRecord, found: list[str], about: About, dataset: str
 ) -> Iterator[str]:
-    yield f"# Study {about.name}: {dataset}"
+    yield f"# Study {plain(f'{about.name}: {dataset}')}"
     yield f"    {' '.join(about.command.split())}"
     yield about.question
     yield bullets(found)

@@ -1,12 +1,14 @@
 """Tables, figures and pages of a folder, from what stands there: nothing else is asked."""
 
 import logging
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
+from xaibench.core.csv_cells import to_csv
 from xaibench.core.errors import XaibenchError
-from xaibench.core.store import replacing, written_files
+from xaibench.core.store import replacing, write_text, write_with, written_files
 from xaibench.report.current import is_current, keep, sources_of
 from xaibench.report.facts.material import read_material
 from xaibench.report.judging.chapter import Contents, judge_all
@@ -88,12 +90,11 @@ def write_tables(contents: Contents, out: Path) -> None:
     if chapters:
         texts[BOARD_LATEX_FILE] = to_latex(contents.board, run)
     for name, table in tables.items():
-        with replacing(out / f"{name}.csv") as path:
-            # Numbers of different protocols must never mix.
-            table.assign(protocol=run.protocol_hash).to_csv(path, index=False)
+        # Numbers of different protocols must never mix.
+        told = table.assign(protocol=run.protocol_hash)
+        write_with(out / f"{name}.csv", partial(to_csv, told))
     for name, text in texts.items():
-        with replacing(out / name) as path:
-            path.write_text(text, "utf-8")
+        write_text(out / name, text)
 
 
 def _draw_grid(contents: Contents, stored: Stored, out: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache, lru_cache
@@ -19,6 +20,8 @@ from xaibench.results.records import SCHEMA, UNSEALED, SealRecord, adapter, migr
 
 R = TypeVar("R")
 _SEAL = "record_checksum"
+_HALVES = re.compile("[\ud800-\udfff]")  # which neither tables nor figures can hold
+_HALVES = re.compile("[\ud800-\udfff]")
 _DAMAGED = "is damaged (it differs from its checksum)"
 _REMEDY = "repeat the run's command: it is made again from what is stored"
 _LARGEST = 2**26  # bytes
@@ -131,6 +134,8 @@ def _read(path: Path, kind: type, _inode: int, size: int, *_state: int) -> Any:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise XaibenchError(f"{path} is damaged ({_first_line(error)}); {_REMEDY}.") from None
+    if _HALVES.search(json.dumps(content, ensure_ascii=False)):
+        raise XaibenchError(f"{path} is damaged (halves of characters); {_REMEDY}.")
     if isinstance(content, dict):
         early = kind is SealRecord and "schema" not in content
         seal = content.pop(_SEAL, None)

@@ -1,5 +1,6 @@
 """Stored splits: who stands in which part, a table for each fold."""
 
+import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from xaibench.core.csv_cells import restore, to_csv
 from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.files import check_plain_file
@@ -94,7 +96,9 @@ def write_split(path: Path, split: Split, classes: Sequence[str]) -> None:
         for s in getattr(split, part)
     ]
     frame = pd.DataFrame(rows, columns=list(_COLUMNS))
-    content = frame.to_csv(index=False, lineterminator="\n").encode()
+    text = io.StringIO()
+    to_csv(frame, text, lineterminator="\n")
+    content = text.getvalue().encode()
     if not path.is_file() or path.read_bytes() != content:
         write_with(path, lambda file: file.write(content))
 
@@ -102,7 +106,7 @@ def write_split(path: Path, split: Split, classes: Sequence[str]) -> None:
 def _read(path: Path) -> Mapping[str, Sequence[str]]:
     try:
         check_plain_file(path)
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        table = restore(pd.read_csv(path, dtype=str, keep_default_na=False))
     except (OSError, ValueError) as error:
         raise XaibenchError(f"{path}: no table of a split ({error}).") from error
     if missing := [name for name in _COLUMNS if name not in table]:

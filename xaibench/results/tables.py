@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from xaibench.core.csv_cells import restore
+
 COSTS = ("seconds_per_image", "forwards_per_image", "peak_memory_mb")
 """What a cell's maps cost, as `cell.json` and ``costs.csv`` name it."""
 
@@ -37,7 +39,7 @@ def read_table(path: Path, *, compact: bool = False) -> pd.DataFrame:
         chunksize=_LINES,
         low_memory=False,
     ) as reader:
-        parts = list(reader)
+        parts = [restore(part) for part in reader]
     for name in filter(parts[0].columns.__contains__, _NAMES if compact else ()):
         names = sorted(set().union(*(part[name].cat.categories for part in parts)))
         for part in parts:

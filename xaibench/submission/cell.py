@@ -11,6 +11,7 @@ from typing import NoReturn
 import torch
 from torch import Tensor
 
+from xaibench.core.csv_cells import to_cells
 from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum
@@ -143,7 +144,7 @@ class SubmittedCell:
             for kind, sample, key in _distinct(used):
                 writer.add(map_key(kind, sample), self._submission.file.read(key))
         table = io.StringIO(newline="")
-        csv.writer(table).writerows([Score._fields, *rows])
+        csv.writer(table).writerows([Score._fields, *map(to_cells, rows)])
         write_with(folder / SCORES_FILE, lambda file: file.write(table.getvalue().encode()))
         write_record(folder / CELL_FILE, {
             "schema": SCHEMA,

@@ -11,6 +11,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
+from xaibench.core.csv_cells import restore, to_cells
 from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum
@@ -116,7 +117,7 @@ def write_predictions(ledger: Ledger, model: Model, device: torch.device) -> Non
     ):
         table = csv.writer(file, lineterminator="\n")
         table.writerow(columns)
-        table.writerows(_predictions(ledger, model, device))
+        table.writerows(map(to_cells, _predictions(ledger, model, device)))
 
 
 def _predictions(ledger: Ledger, model: Model, device: torch.device) -> Iterator[Sequence[object]]:
@@ -149,8 +150,9 @@ class Predictions:
     """A model's stored predictions."""
 
     def __init__(self, path: Path) -> None:
-        known = pd.read_csv(
-            path, usecols=["sample", "prediction"], dtype={"sample": str}, keep_default_na=False
+        columns = ["sample", "prediction"]
+        known = restore(
+            pd.read_csv(path, usecols=columns, dtype={"sample": str}, keep_default_na=False)
         )
         self._of = dict(zip(known["sample"], known["prediction"], strict=True))
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.files import check_plain_file
 
 Numbers = NDArray[Any]
 _CHANNELS, _DEEPEST = 3, 65535
@@ -29,6 +30,7 @@ def open_array(path: Path, *, as_stored: bool) -> Image.Image | None:
     if reader is None:
         return None
     try:
+        check_plain_file(path)
         return reader(path, as_stored)
     except XaibenchError:
         raise

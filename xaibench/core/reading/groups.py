@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from xaibench.core.csv_cells import from_cell
 from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.annotations import composed
@@ -29,7 +30,7 @@ def read_groups(path: Path) -> dict[str, str]:
     lines = read_lines(path, f"--groups {path}", _COLUMNS, "write it with `xaibench audit`")
     groups: dict[str, str] = {}
     for _, cells in lines:
-        sample, group = composed(cells["sample"]), cells["group"]
+        sample, group = composed(from_cell(cells["sample"])), from_cell(cells["group"])
         if groups.setdefault(sample, group) != group:
             raise XaibenchError(
                 f"--groups {path}: sample '{sample}' is in the groups '{groups[sample]}' and "

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from xaibench.core.csv_cells import restore
 from xaibench.core.errors import XaibenchError
 from xaibench.core.findings import IMAGES
 from xaibench.report.facts.material import PLACE
@@ -42,7 +43,7 @@ class Analysis:
     def table(self, name: str) -> pd.DataFrame:
         """Return one of its tables; a sample or a class may be called ``NA``."""
         path, texts = self.folder / f"{name}.csv", dict.fromkeys(_TEXTS, str)
-        found = pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=[""])
+        found = restore(pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=[""]))
         return found.fillna(dict.fromkeys(_TEXTS, ""))
 
 

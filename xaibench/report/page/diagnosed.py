@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 from markupsafe import Markup
 
+from xaibench.core.csv_cells import restore
 from xaibench.core.errors import XaibenchError
 from xaibench.core.markdown import markdown_table
 from xaibench.report.page.prose import prose
@@ -28,7 +29,7 @@ def verdicts(out: Path) -> Iterator[tuple[Markup, Markup]]:
     if not path.is_file():
         return
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        table = restore(pd.read_csv(path, dtype=str, keep_default_na=False))
         judged = table[_NEEDED]
     except (OSError, ValueError, KeyError) as error:
         raise XaibenchError(f"{path}: {error}; run `xaibench diagnose` again.") from error

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from xaibench.core.store import replacing
+from xaibench.core.store import write_text
 from xaibench.report.judging.chapter import Contents
 from xaibench.report.page.about import facts, failures
 from xaibench.report.page.embedded import Figures
@@ -78,8 +78,7 @@ def write_page(
             allowed=[digest(script) for script in scripts.values()],
         )
     )
-    with replacing(out / PAGE_FILE) as path:
-        path.write_text(text, "utf-8")
+    write_text(out / PAGE_FILE, text)
 
 
 def _headline(contents: Contents) -> Sequence[Markup]:

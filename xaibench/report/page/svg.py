@@ -19,6 +19,9 @@ _DRAWS = {
 }  # fmt: skip
 _HREF = (f"{{{_LINK}}}href", "href")
 _NAME = re.compile(r"url\(#([^)]+)\)")
+_ELSEWHERE = re.compile(r"url\((?!#)|@import|expression\(|\\", re.IGNORECASE)
+"""What would fetch something, and escapes that could hide it."""
+_LENGTH = re.compile(r"[0-9.]+(pt|px|em|in|cm|mm|%)?")
 _BLACK = re.compile(r"#000000\b|#000\b|\bblack\b")
 
 Tree.register_namespace("", _SVG)
@@ -45,7 +48,7 @@ def inline_svg(path: Path, prefix: str) -> Markup | None:
         _rename(element, prefix)
     width = root.attrib.pop("width", "")
     root.attrib.pop("height", None)
-    root.set("style", f"width: {width}" if width else "")
+    root.set("style", f"width: {width}" if _LENGTH.fullmatch(width) else "")
     root.set("aria-hidden", "true")  # the figure around it says what it shows
     root.set("focusable", "false")
     return Markup(Tree.tostring(root, encoding="unicode"))
@@ -62,6 +65,8 @@ def _rename(element: Tree.Element, prefix: str) -> None:
                 element.set(name, f"#{prefix}{value[1:]}")
             elif not value.startswith("data:image/"):
                 del element.attrib[name]
+        elif _ELSEWHERE.search(value):
+            del element.attrib[name]
         else:
             renamed = _NAME.sub(rf"url(#{prefix}\1)", value)
             element.set(name, _BLACK.sub("currentColor", renamed))

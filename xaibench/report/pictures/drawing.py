@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from seaborn.utils import relative_luminance
 
 from xaibench.core.store import replacing
+from xaibench.core.visible import visible
 from xaibench.report.pictures.fonts import FAMILY, complete_fonts
 
 Floats = NDArray[np.float64]
@@ -128,7 +129,7 @@ def save_figure(figure: Figure, folder: Path, name: str) -> None:
                 figure.savefig(path, format=ending, dpi=dpi, bbox_inches=whole, transparent=vector,
                                **options)  # fmt: skip
                 if vector:
-                    path.write_text(_plain(path.read_text("utf-8")), "utf-8")
+                    path.write_text(visible(_plain(path.read_text("utf-8"))), "utf-8")
 
 
 def _plain(svg: str) -> str:

@@ -8,7 +8,8 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from xaibench.core.markdown import markdown_table
+from xaibench.core.csv_cells import restore
+from xaibench.core.markdown import markdown_table, plain
 from xaibench.report.facts.material import PLACE
 from xaibench.report.judging.analyses import ALL, Analysis, first_trained
 from xaibench.report.numbers import number, p_text, span
@@ -39,7 +40,7 @@ def analyses_to_markdown(
     by_name = sorted(analyses, key=lambda each: str(each.about["analysis"]))
     for name, found in groupby(by_name, key=lambda each: str(each.about["analysis"])):
         alike = list(found)
-        yield f"### {name}"
+        yield f"### {plain(name)}"
         yield _table(table[table["analysis"] == name], keys)
         yield bullets([f"{key}: {text}" for key, text in alike[0].about["meanings"].items()])
         notes = [f"{each.place.title}: {note}" for each in alike for note in each.about["notes"]]
@@ -54,7 +55,7 @@ def analysis_lines(out: Path) -> Iterator[str]:
     path = out / ANALYSES_FILE
     if not path.is_file():
         return
-    table = pd.read_csv(path)
+    table = restore(pd.read_csv(path))
     for key, own in table.groupby([*PLACE, "analysis"], sort=False):
         *names, name = cast(tuple[Any, ...], key)
         cells = ", ".join(f"{row.quantity} {_cell(row)}" for row in own.itertuples())
@@ -82,4 +83,5 @@ def _figures(analysis: Analysis, out: Path) -> Iterator[str]:
     for figure in analysis.about["figures"]:
         # Specs hold brackets and spaces, which Markdown takes for its own.
         path = (analysis.folder / f"{figure['name']}.png").relative_to(out).as_posix()
-        yield f"![{figure['title']}; {analysis.place.title}](<{path}>)"
+        title = plain(f"{figure['title']}; {analysis.place.title}").replace("]", "\\]")
+        yield f"![{title}](<{path}>)"

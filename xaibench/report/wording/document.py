@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from xaibench.core.completeness import TOLERANCE
-from xaibench.core.markdown import markdown_table
+from xaibench.core.markdown import markdown_table, plain
 from xaibench.report.judging.agreement import agreement_lines, identical_rows
 from xaibench.report.judging.chapter import Chapter, Contents
 from xaibench.report.judging.decision import decisions_to_markdown
@@ -70,7 +70,7 @@ def to_markdown(contents: Contents, out: Path) -> str:
         out: the folder it will lie in, from which figures are linked.
     """
     run, chapters = contents.run, contents.chapters
-    lines = [f"# Leaderboard: {run.dataset}", *_about(run)]
+    lines = [f"# Leaderboard: {plain(run.dataset)}", *_about(run)]
     for chapter in chapters:
         lines += _chapter(chapter, run)
     lines += classification_to_markdown(contents.classification, contents.tests)
@@ -91,10 +91,10 @@ def _judge(run: RunRecord) -> Iterator[str]:
 
 
 def _about(run: RunRecord) -> Iterator[str]:
-    yield f"Made by xaibench {run.xaibench}, protocol `{run.protocol_hash}`:"
+    yield f"Made by xaibench {plain(run.xaibench)}, protocol `{plain(run.protocol_hash)}`:"
     yield f"    {' '.join(run.command.split())}"
     for source in run.sources or ():
-        yield f"- {source.name}: `{source.command}`"
+        yield bullets([f"{source.name}: `{source.command}`"])
     if told := run.all_warnings:
         yield "**Warnings**"
         yield bullets(told)
@@ -102,7 +102,7 @@ def _about(run: RunRecord) -> Iterator[str]:
 
 def _chapter(chapter: Chapter, run: RunRecord) -> Iterator[str]:
     section = chapter.section
-    yield f"## {section.title}"
+    yield f"## {plain(section.title)}"
     yield "### What may be concluded"
     yield bullets(list(conclusions(section, run, chapter.judged)))
     if same := identical_rows(section):

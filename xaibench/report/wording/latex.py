@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from xaibench.core.visible import visible
 from xaibench.report.facts.section import SECTION
 from xaibench.report.wording.boards import Board, BoardCell, boards, cost_board
 from xaibench.results.records import RunRecord
@@ -39,7 +40,7 @@ def escape(text: str) -> str:
     >>> print(escape("rise[n=50%]_a ↑"))
     rise{[}n=50\%{]}\_a $\uparrow$
     """
-    return "".join(_ESCAPES.get(sign, sign) for sign in text)
+    return "".join(_ESCAPES.get(sign, sign) for sign in visible(text, lines=False))
 
 
 def to_latex(board: pd.DataFrame, run: RunRecord) -> str:
@@ -51,8 +52,8 @@ def to_latex(board: pd.DataFrame, run: RunRecord) -> str:
     """
     parts = [
         "% \\usepackage{booktabs,graphicx}",
-        f"% {' '.join(run.command.split())}",
-        f"% protocol {run.protocol_hash}",
+        f"% {visible(' '.join(run.command.split()))}",
+        f"% protocol {visible(run.protocol_hash, lines=False)}",
     ]
     for (dataset, split), section in board.groupby(SECTION, sort=False):
         cost = cost_board(section, run)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from xaibench.core.markdown import markdown_table
+from xaibench.core.markdown import markdown_table, plain
 from xaibench.report.wording.boards import Board, BoardCell
 
 
@@ -25,4 +25,4 @@ def cell_text(cell: BoardCell) -> str:
 
 def bullets(lines: Sequence[str]) -> str:
     """Write a list."""
-    return "\n".join(f"- {' '.join(line.split())}" for line in lines)
+    return "\n".join(f"- {plain(' '.join(line.split()))}" for line in lines)

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import pandas as pd
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from xaibench.core.visible import visible
 from xaibench.report.facts.section import SECTION
 from xaibench.report.facts.traits import header, headlines
 from xaibench.report.judging.chapter import Chapter, Contents
@@ -68,9 +69,20 @@ def _console(width: int) -> Console:
 def _render(console: Console, parts: Sequence[RenderableType]) -> str:
     with console.capture() as captured:
         for part in parts:
-            console.print(part)
+            console.print(_Visible(part))
     lines = (line.rstrip() for line in captured.get().splitlines())
     return "\n".join(lines)
+
+
+class _Visible:
+    """Shows a part of the text with the control characters of names as escapes."""
+
+    def __init__(self, part: RenderableType) -> None:
+        self._part = part
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self._part, options):
+            yield segment if segment.control else segment._replace(text=visible(segment.text))
 
 
 def _title(chapter: Chapter, more: str = "") -> Text:
