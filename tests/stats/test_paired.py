@@ -15,6 +15,7 @@ from simulated import (
     seeded,
     skewed,
 )
+from statsmodels.stats.multitest import multipletests
 
 from xaibench.stats.paired import holm, paired_test
 
@@ -180,11 +181,13 @@ def test_ignoring_groups_finds_what_is_not_there():
     assert rejected(made._replace(groups=np.arange(len(made.groups)))) > 150
 
 
-def test_holm_agrees_with_the_worked_case():
-    # Sorted .005 .01 .03 .04: times 4, 3, 2, 1, and never falling.
-    found = holm([[0.01, 0.04, NAN], [0.03, 0.005, NAN]])
-    np.testing.assert_allclose(found, [[0.03, 0.06, NAN], [0.06, 0.02, NAN]])
-    assert holm([0.6, 0.9]).max() == 1.0
+def test_holm_agrees_with_statsmodels_and_leaves_what_is_undefined():
+    known = np.random.default_rng(1).random((3, 7)) ** 3
+    known[0, :3] = 0.01
+    table = np.hstack([known, np.full((3, 2), NAN)])
+    expected = multipletests(known.ravel(), method="holm")[1].reshape(known.shape)
+    np.testing.assert_allclose(holm(table)[:, :7], expected, atol=1e-12)
+    assert np.isnan(holm(table)[:, 7:]).all()
     assert holm([]).shape == (0,)
 
 

@@ -1,15 +1,22 @@
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from statsmodels.stats import contingency_tables
+from statsmodels.stats.proportion import proportion_confint
 
 from xaibench.stats.rates import mcnemar, newcombe, wilson
 
 
-@pytest.mark.parametrize(("successes", "count"), [(27, 30), (29, 30), (0, 7), (7, 7), (50, 130)])
 @pytest.mark.parametrize("level", [0.9, 0.95])
-def test_wilson_agrees_with_scipy(successes, count, level):
-    expected = binomtest(successes, count).proportion_ci(level, method="wilson")
-    assert wilson(successes, count, level=level) == pytest.approx(tuple(expected))
+def test_wilson_agrees_with_statsmodels(level):
+    successes, counts = np.array([27, 29, 0, 7, 50, 4.5]), np.array([30, 30, 7, 7, 130, 9])
+    expected = proportion_confint(successes, counts, 1 - level, "wilson")
+    np.testing.assert_allclose(wilson(successes, counts, level=level), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 1), (5, 5), (6, 2), (1, 30)])
+def test_mcnemar_agrees_with_statsmodels(first, second):
+    expected = contingency_tables.mcnemar([[40, first], [second, 9]], exact=True).pvalue
+    assert mcnemar(*answers(40, first, second, 9)).p == pytest.approx(expected, abs=1e-12)
 
 
 def test_wilson_takes_arrays_and_knows_no_rate_of_nothing():
