@@ -67,8 +67,9 @@ def run(**options: Any) -> Results:
     """
     told = listed(options.get("callbacks", ()))
     own = [callback for callback in told if isinstance(callback, Callback)]
-    named = {"callbacks": [callback for callback in told if callback not in own]} if own else {}
-    selection = select({**options, **named})
+    if own:
+        options["callbacks"] = [callback for callback in told if callback not in own]
+    selection = select(options)
     random_states = torch.random.fork_rng(devices=range(torch.cuda.device_count()))
     with random_states, make_callbacks(selection.options.callbacks, own) as callbacks:
         plan = make_plan(selection)

@@ -10,7 +10,7 @@ from xaibench.callbacks.find import make_callbacks
 from xaibench.results.folder import Place
 
 MODEL = Place("busi", "kfold:5", 2, "saliency_net[loss=dice]", 7)
-BOARD = pd.DataFrame({"model": ["a|b"], "iou[threshold=0.3]": [0.25]})
+BOARD = pd.DataFrame({"model": ["a|b"], "iou[threshold=0.3]": [0.25], "pxap": [math.nan]})
 pytestmark = pytest.mark.slow
 
 
@@ -45,7 +45,7 @@ def test_tensorboard_reads_back_curves_scores_and_the_board(tmp_path):
     assert found.Scalars(cell, "costs/seconds_per_image")[0].value == 2.5
     texts = {tag: found.Tensors(".", f"{tag}/text_summary")[0].tensor_proto.string_val[0].decode()
              for tag in ("leaderboard", "error")}  # fmt: skip
-    assert r"| a\|b | 0.25 |" in texts["leaderboard"]
+    assert r"| a\|b | 0.25 | nan |" in texts["leaderboard"]
     assert texts["error"] == "a disk is full"
 
 

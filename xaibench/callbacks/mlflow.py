@@ -1,9 +1,12 @@
 """Options, curves of training and scores for MLflow."""
 
 import re
+import time
+from collections.abc import Mapping
 from typing import Any
 
 from mlflow import MlflowClient
+from mlflow.entities import Metric, Param
 
 from xaibench.callbacks.callback import BoardWritten, Callback, CellEnd, EpochEnd, RunEnd, RunStart
 from xaibench.core.spec import as_text
@@ -36,15 +39,11 @@ class MLflow(Callback):
 
     def on_epoch_end(self, event: EpochEnd) -> None:
         """Log a point of each curve of a network."""
-        run = self._run(event.model)
-        for name, value in event.values.items():
-            self._client.log_metric(run, _plain(name), value, step=event.epoch)
+        self._log(event.model, event.values, event.epoch)
 
     def on_cell_end(self, event: CellEnd) -> None:
         """Log each mean score and cost of a method."""
-        run = self._run(event.model)
-        for name, value in {**event.scores, **event.costs}.items():
-            self._client.log_metric(run, f"{_plain(event.method)}/{_plain(name)}", value)
+        self._log(event.model, {**event.scores, **event.costs}, folder=f"{_plain(event.method)}/")
 
     def on_board(self, event: BoardWritten) -> None:
         """Log the leaderboard as a file."""
@@ -54,6 +53,13 @@ class MLflow(Callback):
         """Mark all runs as finished, or as failed."""
         for run in self._runs.values():
             self._client.set_terminated(run, "FAILED" if event.error else "FINISHED")
+
+    def _log(
+        self, model: Place, values: Mapping[str, float], step: int = 0, folder: str = ""
+    ) -> None:
+        now = int(time.time() * 1000)
+        metrics = [Metric(folder + _plain(name), v, now, step) for name, v in values.items()]
+        self._client.log_batch(self._run(model), metrics=metrics)
 
     def _run(self, model: Place | None) -> str:
         """Return the run of a network, or of all; it is made when something is logged in it."""
@@ -71,8 +77,8 @@ class MLflow(Callback):
             parameters = model._asdict()
             tags = {_NAME: model.title, _PARENT: self._run(None)}
         run = str(self._client.create_run(at, tags=tags).info.run_id)
-        for name, value in parameters.items():
-            self._client.log_param(run, name, as_text(value)[:_LONGEST])
+        texts = [Param(name, as_text(value)[:_LONGEST]) for name, value in parameters.items()]
+        self._client.log_batch(run, params=texts)
         return run
 
 

@@ -44,7 +44,7 @@ class TensorBoard(Callback):
 
     def on_board(self, event: BoardWritten) -> None:
         """Add the leaderboard as a text."""
-        rows = event.table.astype(str).to_numpy().tolist()
+        rows = [[str(value) for value in row] for row in event.table.to_numpy(object)]
         writer = self._writer(".")
         writer.add_text("leaderboard", markdown_table([*map(str, event.table)], rows))
         writer.flush()
