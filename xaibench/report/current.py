@@ -15,7 +15,7 @@ from xaibench.results.folder import (
     ROWS_FILES,
     RUN_FILE,
 )
-from xaibench.results.integrity import read_record, write_record
+from xaibench.results.integrity import intact_record, write_record
 from xaibench.results.records import SCHEMA
 from xaibench.results.tables import stored_table
 
@@ -58,15 +58,15 @@ def keep(out: Path, sources: str, written: Iterable[Path], said: str) -> None:
 
 def is_current(out: Path) -> bool:
     """Whether a folder's report is whole, and would come out the same again."""
-    known = read_record(out / REPORT_FILE)
-    return bool(known) and known["made_from"] == sources_of(out) and (
-        all(checksum(out / name) == sha256 for name, sha256 in known["files"].items())
-    )  # fmt: skip
+    known = intact_record(out / REPORT_FILE, dict)
+    if known is None or known["made_from"] != sources_of(out):
+        return False
+    return all(checksum(out / name) == sha256 for name, sha256 in known["files"].items())
 
 
 def said_before(out: Path) -> str:
     """Return what a folder's report told a terminal when it was written."""
-    return str(read_record(out / REPORT_FILE).get("said", ""))
+    return str((intact_record(out / REPORT_FILE, dict) or {}).get("said", ""))
 
 
 def _writer() -> str:
