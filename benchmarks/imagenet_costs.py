@@ -19,7 +19,7 @@ from xaibench.core.registry import bind
 from xaibench.executors.schedule import Task
 from xaibench.explaining.parts import COLUMNS, rows_of
 from xaibench.results.maps import MapWriter, map_files
-from xaibench.setup.jobs import Step
+from xaibench.setup.jobs import Stage
 from xaibench.training.trained import Predictions
 
 RATE = 1000  # ASSUMED: images a second through a ResNet-50, 224 pixels, float32, on one GPU
@@ -65,11 +65,11 @@ class Costs(NamedTuple):
 
     def of(self, task: Task, tested: int) -> float:
         """Return how long a task takes."""
-        if task.work.step is Step.JOIN:
+        if task.payload.stage is Stage.JOIN:
             return self.joining * tested
-        if task.work.step is Step.TRAIN:
+        if task.payload.stage is Stage.TRAIN:
             return self.opening + self.predicting * tested
-        return self.opening + (self.image + self.storing) * len(task.work.part.of(range(tested)))
+        return self.opening + (self.image + self.storing) * len(task.payload.part.of(range(tested)))
 
 
 def try_out(folder: Path) -> pd.DataFrame:

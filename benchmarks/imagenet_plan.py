@@ -24,7 +24,7 @@ from xaibench.executors.schedule import Queue, Task
 from xaibench.running.plan import make_plan
 from xaibench.running.tasks import tasks_of
 from xaibench.setup.cells import data_fingerprint
-from xaibench.setup.jobs import Step
+from xaibench.setup.jobs import Stage
 from xaibench.setup.selection import select
 
 _IMAGES, _WORKERS = 1_300_000, 64
@@ -54,7 +54,7 @@ def simulate(tasks: Sequence[Task], seconds: Callable[[Task], float], lost: int 
         seconds: that one takes.
         lost: so many parts lose their worker just before they are done, the worst moment.
     """
-    parts = [task.key for task in tasks if task.work.step is Step.EXPLAIN]
+    parts = [task.key for task in tasks if task.payload.stage is Stage.EXPLAIN]
     doomed = set(random.Random(0).sample(parts, min(lost, len(parts))))
     queue, order, clock = Queue(tasks, retries=1), count(), 0.0
     running: list[tuple[float, int, Task]] = []

@@ -19,8 +19,8 @@ from xaibench.core.model import Model, Reshape, evaluating
 from xaibench.core.passes.engine import Engine
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
+from xaibench.explaining.batch import ImageBatch, Maps
 from xaibench.explaining.evidence import evidence_of
-from xaibench.explaining.explain import Maps, TestBatch
 from xaibench.explaining.explainer import Explainer
 from xaibench.explaining.inputs import check_images, find_targets, wrap
 from xaibench.explaining.score import score_batch
@@ -186,7 +186,7 @@ def score(
 
 def _evidence(
     maps: Tensor, masks: Tensor, images: Tensor, model: Model | None, targets: Any
-) -> TestBatch:
+) -> ImageBatch:
     count = len(maps)
 
     def looking(covered: Tensor) -> Tensor:
@@ -200,10 +200,10 @@ def _evidence(
         chosen = find_targets(targets, looking(images), slice(None), count)
     ids = [str(row) for row in range(count)]
     grades = masks.to(torch.int8)
-    return TestBatch(ids, images, grades, [True] * count, {"label": chosen}, looking)
+    return ImageBatch(ids, images, grades, [True] * count, {"label": chosen}, looking)
 
 
-def _score(batch: TestBatch, maps: Tensor, metrics: Sequence[Bound]) -> pd.DataFrame:
+def _score(batch: ImageBatch, maps: Tensor, metrics: Sequence[Bound]) -> pd.DataFrame:
     finite = torch.isfinite(maps).flatten(1).all(dim=1)
     maps = torch.where(finite[:, None, None], maps, 0.0)
     if maps.min() < 0 or maps.max() > 1:

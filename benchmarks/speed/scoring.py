@@ -19,8 +19,8 @@ from torch import Tensor
 from xaibench.core.imputation import impute
 from xaibench.core.passes.engine import Engine
 from xaibench.core.registry import bind
-from xaibench.explaining.evidence import gather
-from xaibench.explaining.explain import Maps, TestBatch
+from xaibench.explaining.batch import ImageBatch, Maps
+from xaibench.explaining.evidence import evidence_of
 from xaibench.explaining.score import score_batch
 
 TARGET = 1
@@ -34,10 +34,10 @@ def score(setting: Setting, maps: list[Tensor], metrics: list[str]) -> dict[str,
     ids = [str(row) for row in range(len(images))]
     targets = {"label": torch.full((len(images),), TARGET)}
     engine = _engine(setting)
-    batch = TestBatch(ids, images, masks, [True] * len(ids), targets, engine.predict)
+    batch = ImageBatch(ids, images, masks, [True] * len(ids), targets, engine.predict)
     bound = [bind("metric", spec) for spec in metrics]
     values: dict[str, list[float]] = {spec: [] for spec in metrics}
-    made = [gather({"label": Maps(each, ["ok"] * len(ids))}, batch) for each in maps]
+    made = [evidence_of({"label": Maps(each, ["ok"] * len(ids))}, batch) for each in maps]
     for evidence in made:
         for row in score_batch(bound, evidence, batch, lambda _: "label"):
             values[row.metric].append(row.value)

@@ -17,7 +17,7 @@ from xaibench.core.store import read_json
 from xaibench.diagnostics import classifier_dependence, randomization, twins
 from xaibench.diagnostics.run import diagnose, diagnose_shortcut
 from xaibench.diagnostics.subject import open_subject
-from xaibench.explaining.explain import Maps
+from xaibench.explaining.batch import Maps
 from xaibench.setup.selection import select
 
 
@@ -130,7 +130,7 @@ def test_a_method_that_fails_is_undecided_and_alone(finished, tmp_path):
         method.broken = False
     rows = frame[frame["method"] == "fragile"]
     assert list(rows["verdict"].unique()) == ["undecided"]
-    assert set(rows["why"]) == {"failed: cracked"}
+    assert set(rows["why"]) == {"failed: ValueError('cracked')"}
     assert verdict(frame, "randomization", "gradcam") == "pass"
 
 

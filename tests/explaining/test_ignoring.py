@@ -8,8 +8,8 @@ from xaibench.core.data import IGNORED, Picture
 from xaibench.core.loading import resize_picture
 from xaibench.core.maps import OK
 from xaibench.core.registry import bind, plugins
-from xaibench.explaining.evidence import Asked, evidence_of
-from xaibench.explaining.explain import Maps, TestBatch
+from xaibench.explaining.batch import ImageBatch, Maps
+from xaibench.explaining.evidence import evidence_of
 from xaibench.explaining.ignoring import ask_metric
 from xaibench.explaining.score import LOST_MASK, score_batch
 
@@ -20,9 +20,8 @@ HEIGHT, WIDTH, LEFT = 7, 12, 9
 def laid_out(maps, masks, lost=()):
     target = {"label": torch.zeros(len(maps), dtype=torch.long)}
     names = [str(row) for row in range(len(maps))]
-    batch = TestBatch(names, maps[:, None], masks, [True] * len(maps), target, None, lost)
-    found = evidence_of({"label": Maps(maps, [OK] * len(maps))}, batch,
-                   lambda _: Asked(None, tuned_threshold=0.4))  # fmt: skip
+    batch = ImageBatch(names, maps[:, None], masks, [True] * len(maps), target, None, lost)
+    found = evidence_of({"label": Maps(maps, [OK] * len(maps))}, batch, threshold=0.4)
     return found, batch
 
 

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from xaibench.core.loading import Loader
-from xaibench.explaining.part_files import PartFiles
+from xaibench.explaining.part_writer import PartWriter
 from xaibench.running.plan import make_plan
 from xaibench.running.run import run_plan
+from xaibench.running.task_runner import TaskRunner
 from xaibench.running.tasks import tasks_of
-from xaibench.running.work import Workshop
-from xaibench.setup.jobs import Step
+from xaibench.setup.jobs import Stage
 from xaibench.setup.selection import select
 
 METHODS = ("gradcam", "flaky", "spn")
@@ -137,10 +137,10 @@ def test_maps_that_are_damaged_cost_all_parts_where_the_parts_are_others(
 def test_parts_that_a_killed_run_left_are_taken(given, whole, trained, run_cells):
     selection = select({**given, "out": str(trained), "part_size": 3})
     plan = make_plan(selection)
-    works = [task.work for task in tasks_of(selection, plan.jobs)]
-    workshop = Workshop(selection, plan.metrics)
-    for step in (Step.TRAIN, Step.EXPLAIN):
-        workshop.do(next(work for work in works if work.step is step))
+    steps = [task.payload for task in tasks_of(selection, plan.jobs)]
+    run = TaskRunner(selection, plan.metrics)
+    for stage in (Stage.TRAIN, Stage.EXPLAIN):
+        run(next(step for step in steps if step.stage is stage), trained)
     left = inodes(trained)
     assert {path.name for path in left} == {"maps-0000-of-0005.npz"}
     run_cells(given, trained, part_size=3)
@@ -162,14 +162,14 @@ def test_memory_is_flat_from_the_second_part_to_the_tenth(given, tmp_path, monke
     selection = select({**given, **changed})
     uncached = Loader(selection.dataset, SIDE, cache_bytes=0)
     monkeypatch.setitem(selection.__dict__, "loader", uncached)
-    found, commit = [], PartFiles.commit
+    found, commit = [], PartWriter.commit
 
     def noting(files):
         commit(files)
         tracemalloc.start()  # once; from here on, as it makes all slow
         found.append(held())
 
-    monkeypatch.setattr(PartFiles, "commit", noting)
+    monkeypatch.setattr(PartWriter, "commit", noting)
     try:
         assert run_plan(selection, make_plan(selection), "a test").failures == {}
     finally:

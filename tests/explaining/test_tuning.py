@@ -9,7 +9,6 @@ from xaibench.core.data import IGNORED
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import finish
 from xaibench.core.overlap import GRID
-from xaibench.core.registry import bind
 from xaibench.core.store import read_json
 from xaibench.explaining.tuning import Tuning
 from xaibench.results.maps import MapReader
@@ -90,10 +89,9 @@ def test_without_validation_masks_nothing_is_tuned(plan_of, small, tmp_path):
 
 def test_empty_masks_tune_nothing():
     tuning = Tuning()
-    method = type("Method", (), {"spec": "m"})()
-    tuning.add(method, torch.rand(2, 5, 7), torch.zeros(2, 5, 7))
+    tuning.add(torch.rand(2, 5, 7), torch.zeros(2, 5, 7))
     with pytest.raises(XaibenchError, match="all validation masks that may be seen are empty"):
-        tuning.thresholds()
+        _ = tuning.threshold
 
 
 def test_costs_are_charged_as_if_each_method_stood_alone(run_cells, small, tmp_path):
@@ -126,7 +124,6 @@ def test_stored_maps_keep_what_they_cost(run_cells, small, tmp_path):
 
 
 def test_pixels_that_no_metric_counts_move_no_threshold():
-    method = bind("method", "centre")
     generator = torch.Generator().manual_seed(4)
     maps = torch.rand(3, 9, 14, generator=generator)
     masks = torch.zeros(3, 9, 14, dtype=torch.int8)
@@ -134,6 +131,6 @@ def test_pixels_that_no_metric_counts_move_no_threshold():
     masks[:2, :, 9:] = IGNORED
     masks[2] = IGNORED
     whole, cut = Tuning(), Tuning()
-    whole.add(method, maps.masked_fill(masks == IGNORED, 5.0), masks)
-    cut.add(method, maps[:2, :, :9], masks[:2, :, :9])
-    assert whole.thresholds() == cut.thresholds()
+    whole.add(maps.masked_fill(masks == IGNORED, 5.0), masks)
+    cut.add(maps[:2, :, :9], masks[:2, :, :9])
+    assert whole.threshold == cut.threshold

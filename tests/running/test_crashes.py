@@ -19,12 +19,12 @@ def deadly(monkeypatch):
         queue = Queue(tasks)
         while queue.is_open:
             task = queue.take()
-            job = task.work.job
-            if task.work.step == "explain" and "sobel" in job.methods:
+            job = task.payload.job
+            if task.payload.stage == "explain" and "sobel" in job.methods:
                 lost.append(job.methods)
                 yield from queue.settle(task, None, WorkerCrashError("its process died"))
             else:
-                yield from queue.settle(task, do(task.work, resources.out))
+                yield from queue.settle(task, do(task.payload, resources.out))
 
     monkeypatch.setattr(running, "EXECUTORS", SimpleNamespace(load=lambda _: execute))
     return lost

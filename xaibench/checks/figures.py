@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from xaibench.checks.metric_trial import ASKED
+from xaibench.checks.metric_trial import THRESHOLD, explain_again
 from xaibench.checks.networks import CLASSES, make_network
 from xaibench.core.data import Dataset
 from xaibench.core.model import Model, evaluating
@@ -18,8 +18,9 @@ from xaibench.core.passes.device import set_up
 from xaibench.core.passes.engine import Engine
 from xaibench.core.passes.memory import forget_peak, held_memory, peak_memory
 from xaibench.core.plugin import Bound
+from xaibench.explaining.batch import ImageBatch, Maps
 from xaibench.explaining.evidence import evidence_of
-from xaibench.explaining.explain import Maps, TestBatch, question_for, record
+from xaibench.explaining.session import question_for, record, words_of
 from xaibench.explaining.trial import make_up
 
 SIDE, MOST = 224, 8
@@ -73,9 +74,9 @@ def method_figures(method: Bound, network: str) -> Figures:
     def explain(count: int) -> None:
         seen.clear()
         batch = _batch(scene, masks, count, engine.predict)
-        tape = record(engine, [method], batch.images)
+        tape = record(engine, words_of([method]), batch.images)
         mean = masks.float().mean(dim=0)
-        method(question_for(method, tape, batch, _KIND, seed=0, mean_mask=mean))
+        method(question_for(method, tape, batch, _KIND, 0, mean))
 
     # Passes that are filled up would count for more than a method asks for.
     engine = Engine(model, full_blocks=False)
@@ -95,7 +96,7 @@ def metric_figures(metric: Bound) -> Figures:
     def score(count: int) -> None:
         batch = _batch(images, masks, count, predict)
         given = {_KIND: Maps(maps[:count], ["ok"] * count)}
-        metric(evidence_of(given, batch, lambda _: ASKED)[_KIND])
+        metric(evidence_of(given, batch, explain_again, THRESHOLD)[_KIND])
 
     predict(images)
     return measure(score)
@@ -174,9 +175,9 @@ def _masks(device: torch.device) -> Tensor:
 
 def _batch(
     images: Tensor, masks: Tensor, count: int, predict: Callable[[Tensor], Tensor]
-) -> TestBatch:
+) -> ImageBatch:
     targets = torch.arange(count, device=images.device) % CLASSES
-    return TestBatch(
+    return ImageBatch(
         [str(row) for row in range(count)], images[:count], masks[:count], [True] * count,
         {_KIND: targets}, predict,
     )  # fmt: skip

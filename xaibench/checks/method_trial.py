@@ -16,7 +16,8 @@ from xaibench.core.model import evaluating
 from xaibench.core.passes.device import set_up
 from xaibench.core.passes.engine import Engine
 from xaibench.core.plugin import Bound, Plugin
-from xaibench.explaining.explain import TestBatch, question_for, record
+from xaibench.explaining.batch import ImageBatch
+from xaibench.explaining.session import question_for, record, words_of
 
 COUNT = 3
 _KIND = "label"
@@ -126,7 +127,7 @@ class MethodTrial:
             model = set_up(model, torch.device(device))
         engine = Engine(model)
         masks = scene.masks.to(device)
-        batch = TestBatch(
+        batch = ImageBatch(
             ids=[str(row) for row in rows],
             images=scene.images.to(device)[rows],
             masks=masks[rows],
@@ -136,10 +137,8 @@ class MethodTrial:
         )
         mean = masks.float().mean(dim=0)
         with evaluating(model), isolated(noise) as surroundings:
-            tape = record(engine, [self.method], batch.images)
-            question = question_for(
-                self.method, tape, batch, _KIND, seed=scene.seed, mean_mask=mean
-            )
+            tape = record(engine, words_of([self.method]), batch.images)
+            question = question_for(self.method, tape, batch, _KIND, scene.seed, mean)
             given = Given(question)
             before = state_of(model)
             try:

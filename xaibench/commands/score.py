@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from xaibench.commands.complete import one_of
-from xaibench.commands.options import command_line, given_ones, say, verbosity_options
+from xaibench.commands.options import command_line, end_with, given_ones, say, verbosity_options
 from xaibench.commands.run import run_options, show
 from xaibench.core.errors import XaibenchError
 from xaibench.setup.option_values import flag
@@ -81,3 +81,4 @@ def score(
     if run is not None:
         both = shlex.join(["xaibench", "compare", str(run), str(done.out)])
         say(f"`{both}` sets it beside the run and its controls")
+    end_with(f"{what}: {why}" for what, why in done.failures.items())

@@ -18,6 +18,10 @@ class StorageError(XaibenchError):
     """Results can't be stored: a full disk ends a run, and is no plugin's failure."""
 
 
+class OutOfMemoryError(XaibenchError, MemoryError):
+    """Memory ran out: less at once may fit, so that it is no plugin's failure either."""
+
+
 class DataNotFoundError(XaibenchError):
     """A dataset does not lie below this root; another root may hold it."""
 

@@ -30,6 +30,11 @@ def temporary_path(path: Path) -> Path:
     return path.with_name(f".{path.name}.{_HOST}.{os.getpid()}.tmp")
 
 
+def is_full(error: OSError) -> bool:
+    """Whether the disk, or what a user may take of it, is full."""
+    return error.errno in _FULL
+
+
 @contextmanager
 def storing(path: Path) -> Iterator[None]:
     """Tell in one line what keeps the block from writing a file.
@@ -41,7 +46,7 @@ def storing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         remedy = "choose --out"
-        if error.errno in _FULL:
+        if is_full(error):
             remedy = "make room, and repeat the command: it goes on from there"
         raise StorageError(
             f"{path} can't be written ({error.strerror or error}); {remedy}."

@@ -15,8 +15,8 @@ from xaibench.diagnostics.finding import FAIL, PASS, UNDECIDED, Finding
 from xaibench.diagnostics.interval import ENDS, resampled_means
 from xaibench.diagnostics.resemblance import Floats
 from xaibench.diagnostics.subject import Subject
+from xaibench.explaining.batch import Maps
 from xaibench.explaining.evidence import evidence_of
-from xaibench.explaining.explain import Maps
 from xaibench.explaining.score import score_batch
 
 NAME = "baseline_sensitivity"

@@ -13,7 +13,7 @@ from xaibench.diagnostics.finding import FAIL, PASS, UNDECIDED, Finding
 from xaibench.diagnostics.resemblance import Floats, resemblance, shrink
 from xaibench.diagnostics.subject import Subject
 from xaibench.diagnostics.weights import classification_head, with_random_weights
-from xaibench.explaining.explain import Maps
+from xaibench.explaining.batch import Maps
 
 NAME = "classifier_dependence"
 # Above this, by rank and by structure, nobody would tell the two maps apart.

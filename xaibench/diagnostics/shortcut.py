@@ -19,7 +19,7 @@ from xaibench.diagnostics.interval import interval
 from xaibench.diagnostics.resemblance import Floats
 from xaibench.diagnostics.subject import explain
 from xaibench.diagnostics.twins import ABSENT, LYING, SILENT, TELLING, labels_of, pictures, twin
-from xaibench.explaining.explain import Maps, TestBatch
+from xaibench.explaining.batch import ImageBatch, Maps
 from xaibench.setup.building import missing_word
 from xaibench.setup.selection import Selection
 
@@ -103,11 +103,11 @@ class _Probe:
     markers: Tensor
     lesions: Tensor
 
-    def batch(self, engine: Engine) -> TestBatch:
+    def batch(self, engine: Engine) -> ImageBatch:
         """Ask for the class malignant."""
         malignant = torch.full((len(self.ids),), _MALIGNANT, device=self.images.device)
         annotated = [True] * len(self.ids)
-        return TestBatch(self.ids, self.images, self.markers, annotated, {"label": malignant},
+        return ImageBatch(self.ids, self.images, self.markers, annotated, {"label": malignant},
                          engine.predict)  # fmt: skip
 
 

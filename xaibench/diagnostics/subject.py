@@ -12,19 +12,18 @@ from torch import Tensor
 from xaibench.core.contract import MASK_WORDS
 from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
-from xaibench.core.loading import Loaded
 from xaibench.core.maps import OK
 from xaibench.core.model import Model
-from xaibench.core.passes.device import choose_device, place_images
 from xaibench.core.passes.engine import Engine
 from xaibench.core.plugin import Bound
 from xaibench.core.seeds import seed_of
-from xaibench.explaining.explain import Maps, TestBatch, ask, finish_maps, record, restore
-from xaibench.results.folder import PREDICTIONS_FILE
+from xaibench.explaining.batch import ImageBatch, Maps, restore
+from xaibench.explaining.run_session import RunSession
+from xaibench.explaining.session import Session
+from xaibench.explaining.source import Found, Source
 from xaibench.results.maps import MapReader, map_files
 from xaibench.setup.cells import Ledger
 from xaibench.setup.selection import Selection
-from xaibench.training.trained import Predictions, load_model
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Subject:
     model: Model
     engine_of: Callable[[Model], Engine]
     kind: str
-    batches: Sequence[TestBatch]
+    batches: Sequence[ImageBatch]
     groups: Sequence[str]
     methods: Sequence[Bound]
     maps: Mapping[str, Maps]
@@ -81,21 +80,17 @@ class Subject:
 
 
 def explain(
-    engine: Engine, methods: Sequence[Bound], batches: Sequence[TestBatch], *, seed: int
+    engine: Engine, methods: Sequence[Bound], batches: Sequence[ImageBatch], *, seed: int
 ) -> dict[str, Maps | str]:
     """Return each method's finished maps of all images, or why it failed."""
-    found: dict[str, list[Maps]] = {method.spec: [] for method in methods}
-    failed: dict[str, Maps | str] = {}
-    for batch in batches:
-        tape = record(engine, methods, batch.images)
-        kind = next(iter(batch.targets))
-        for method in methods:
-            try:
-                raw = ask(method, tape, batch, kind, seed=seed, mean_mask=None)
-                found[method.spec].append(finish_maps(method, {kind: raw}, batch)[kind])
-            except Exception as error:  # any plugin may raise anything
-                failed[method.spec] = str(error) or repr(error)
-    return {**{spec: join(maps) for spec, maps in found.items() if spec not in failed}, **failed}
+    found: dict[str, list[Found]] = {method.spec: [] for method in methods}
+    sources = [Source(method, found[method.spec].append) for method in methods]
+    Session(engine, "the diagnosed model", seed=seed).walk(batches, sources)
+    return {
+        source.method.spec: source.failure
+        or join([next(iter(each.maps.values())) for each in found[source.method.spec]])
+        for source in sources
+    }
 
 
 def join(maps: Sequence[Maps]) -> Maps:
@@ -132,15 +127,11 @@ def open_subject(
     samples = choose_images(selection.split(0).test, images)
     groups = [sample.group or sample.id for sample in samples]
     kind = "label" if selection.options.target == "label" else "predicted"
-    trained = load_model(ledger)
-    engine = selection.engine(trained)
-    batches = [
-        _prepare(ledger, loaded, engine)
-        for loaded in selection.loader.batches(samples, selection.options.batch_size)
-    ]
+    session = RunSession(ledger)
+    batches = list(session.batches(samples, selection.options.target))
     maps = {method.spec: _stored(ledger, method, batches, kind) for method in methods}
     alone = [replace(batch, targets={kind: batch.targets[kind]}) for batch in batches]
-    return Subject(model.spec, trained, selection.engine, kind, alone, groups, methods, maps,
+    return Subject(model.spec, session.model, selection.engine, kind, alone, groups, methods, maps,
                    ledger.seed)  # fmt: skip
 
 
@@ -155,19 +146,6 @@ def choose_images(samples: Sequence[Sample], count: int) -> list[Sample]:
     return [sample for sample in samples if sample.id in chosen]
 
 
-def _prepare(ledger: Ledger, loaded: Loaded, engine: Engine) -> TestBatch:
-    """Lay images out with the targets that the run explained, in its order."""
-    chosen = ledger.selection.options.target
-    device = choose_device(ledger.selection.options.device)
-    predicted = Predictions(ledger.folder / PREDICTIONS_FILE).of(loaded.samples)
-    assert predicted is not None  # test images
-    labels = torch.tensor([sample.label for sample in loaded.samples])
-    targets = {"label": labels, "predicted": predicted}
-    if chosen != "auto":
-        targets = {chosen: targets[chosen]}
-    return TestBatch.of(loaded, place_images(loaded.images, device), targets, engine.predict)
-
-
-def _stored(ledger: Ledger, method: Bound, batches: Sequence[TestBatch], kind: str) -> Maps:
+def _stored(ledger: Ledger, method: Bound, batches: Sequence[ImageBatch], kind: str) -> Maps:
     with MapReader(*map_files(ledger.cell_folder(method))) as reader:
-        return join([finish_maps(method, restore(reader, batch), batch)[kind] for batch in batches])
+        return join([restore(reader, method, batch)[kind] for batch in batches])

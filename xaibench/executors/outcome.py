@@ -24,14 +24,14 @@ class ForeignError(Exception):
         return str(self)
 
 
-def attempt(do: Do, work: Any, out: Path) -> Outcome:
+def attempt(do: Do, payload: Any, out: Path) -> Outcome:
     """Do it; whatever it raises is its outcome, so that other tasks go on.
 
     Raises:
         KeyboardInterrupt: it was interrupted, also where another error has hidden that.
     """
     try:
-        return Outcome(do(work, out))
+        return Outcome(do(payload, out))
     except Exception as error:
         pass_on_interruption(error)
         return Outcome(error=error)

@@ -58,7 +58,7 @@ class _Worker:
         """Hand it a task."""
         self.task = task
         with suppress(OSError):  # it has just died, which is noticed when it is listened to
-            self.line.send_bytes(pickle.dumps((do, task.work, out)))
+            self.line.send_bytes(pickle.dumps((do, task.payload, out)))
 
     def settle(self, queue: Queue) -> Iterator[Done]:
         """Yield what it has done, or lost by dying, since it was last asked."""

@@ -50,7 +50,7 @@ class _Order(NamedTuple):
     """What a worker needs to know beside the files that it reads."""
 
     do: Do
-    work: Any
+    payload: Any
     out: Path | None  # where it doesn't see the output: a folder of its own
     threads: int
     level: int
@@ -84,9 +84,9 @@ class _Crew:
         resources, shared = self._means, self._means.shared
         if task.local and not shared:
             with limited_threads(resources.threads):
-                yield from queue.settle(task, *attempt(self._do, task.work, resources.out))
+                yield from queue.settle(task, *attempt(self._do, task.payload, resources.out))
             return
-        order = _Order(self._do, task.work, resources.out if shared else None, resources.threads,
+        order = _Order(self._do, task.payload, resources.out if shared else None, resources.threads,
                        wanted_level(), os.environ.get(_DATA, ""))  # fmt: skip
         parcels = [] if shared else [self._store.keep(place) for place in task.reads]
         # Ray's own retries would be silent, and without end where memory is short.
@@ -151,13 +151,13 @@ def _follow(order: _Order, *parcels: carrying.Files) -> _Report:
     records: list[logging.LogRecord] = []
     with sent_by(records.append, order.level), limited_threads(order.threads):
         if order.out is not None:
-            return _Report(records, portable(attempt(order.do, order.work, order.out)), None)
+            return _Report(records, portable(attempt(order.do, order.payload, order.out)), None)
         with tempfile.TemporaryDirectory(prefix="xaibench-") as folder:
             out = Path(folder)
             for files in parcels:
                 carrying.unpack(files, out)
             before = carrying.stamps_of(out)
-            outcome = portable(attempt(order.do, order.work, out))
+            outcome = portable(attempt(order.do, order.payload, out))
             return _Report(records, outcome, carrying.changes_since(before, out))
 
 

@@ -21,7 +21,7 @@ class Task:
 
     Args:
         key: its name, unique; for people and for logs.
-        work: what `do` is handed: strings and numbers that can be pickled.
+        payload: what `do` is handed: strings and numbers that can be pickled.
         after: keys of the tasks that must be done first.
         reads: folders below the output that it reads, for workers that don't see it.
         local: little but reading and writing in the output; where workers don't see that, it stays
@@ -29,7 +29,7 @@ class Task:
     """
 
     key: str
-    work: Any
+    payload: Any
     after: frozenset[str] = frozenset()
     reads: tuple[str, ...] = ()
     local: bool = False
@@ -86,7 +86,7 @@ class Resources:
 
 
 Do = Callable[[Any, Path], Any]
-"""``do(task.work, out)``; it can be pickled."""
+"""``do(task.payload, out)``; it can be pickled."""
 Executor = Callable[[Do, Sequence[Task], Resources], Generator[Done, None, None]]
 """Yields each task once, as soon as it is known what it came to."""
 

@@ -17,5 +17,5 @@ def serial(do: Do, tasks: Sequence[Task], resources: Resources) -> Generator[Don
             time.sleep(queue.pause or 0)
             continue
         with limited_threads(resources.threads):
-            outcome = attempt(do, task.work, resources.out)
+            outcome = attempt(do, task.payload, resources.out)
         yield from queue.settle(task, *outcome)

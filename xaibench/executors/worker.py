@@ -25,7 +25,7 @@ def work_off(line: Connection, threads: int, level: int) -> None:
     """Do task by task until the line is closed.
 
     Args:
-        line: brings pickled ``(do, work, out)``; takes `Started`, then log records and, for each
+        line: brings pickled ``(do, payload, out)``; takes `Started`, then log records and, for each
             task, its `Outcome`.
         threads: CPU threads of each task.
         level: of log records, the least that is sent.
@@ -51,11 +51,11 @@ def work_off(line: Connection, threads: int, level: int) -> None:
 
 def _follow(order: bytes, threads: int) -> Outcome:
     try:
-        do, work, out = pickle.loads(order)  # our own: from the process that started this one
+        do, payload, out = pickle.loads(order)  # our own: from the process that started this one
     except Exception as error:
         return Outcome(error=error)
     with limited_threads(threads):
-        return attempt(do, work, out)
+        return attempt(do, payload, out)
 
 
 def _end_with_parent() -> None:

@@ -12,15 +12,15 @@ import torch
 from numpy.typing import NDArray
 
 from xaibench.core.csv_cells import to_csv
-from xaibench.core.errors import StorageError, XaibenchError, reason_of
+from xaibench.core.errors import XaibenchError
 from xaibench.core.findings import IMAGES, Findings
 from xaibench.core.fingerprints import checksum, code_of, fingerprint
-from xaibench.core.logs import pass_on_interruption
 from xaibench.core.model import Model, evaluating
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
 from xaibench.core.spec import as_text
 from xaibench.core.store import read_json, write_with
+from xaibench.explaining.failures import PluginError, blaming
 from xaibench.explaining.observations import Observations, weights_of
 from xaibench.explaining.trial import rehearse_analysis
 from xaibench.results.folder import ANALYSIS_FILE, RUN_FILE
@@ -122,12 +122,10 @@ def analyse(ledger: Ledger, model: Model, specs: Sequence[str]) -> dict[str, str
             continue
         _log.info("analyse %s: %s", ledger.title, analysis.spec)
         try:
-            _write(ledger, analysis, analysis(observations), observations)
-        except StorageError:
-            raise
-        except Exception as error:  # any plugin may raise anything
-            pass_on_interruption(error)
-            reason = reason_of(error)
+            with blaming(f"analysis {analysis.spec}"):
+                _write(ledger, analysis, analysis(observations), observations)
+        except PluginError as error:
+            reason = str(error)
             _log.error("%s of %s failed: %s", analysis.spec, ledger.title, reason)
             _log.debug("traceback of %s", analysis.spec, exc_info=True)
             failed[analysis.spec] = reason

@@ -2,21 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor
 
 from xaibench.core.covering import CoveredConfidence
 from xaibench.core.errors import XaibenchError
 from xaibench.core.seeds import BatchGenerator, seed_of
-from xaibench.explaining.explain import Enlarge, Maps, TestBatch
+from xaibench.explaining.batch import Enlarge, ImageBatch, Maps
 
-
-@dataclass(frozen=True)
-class Asked:
-    """What of the metric vocabulary only the method itself can give."""
-
-    explain: Callable[[Tensor], Tensor]
-    tuned_threshold: float | None = None
+Explain = Callable[[str, Tensor], Tensor]
+"""Kind of target, images ``(B, C, H, W)`` in the places of the batch's -> maps ``(B, H, W)``."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +24,10 @@ class Evidence:
     masks: Tensor
     images: Tensor
     targets: Tensor
-    batch: TestBatch
+    batch: ImageBatch
     covered_confidence: CoveredConfidence
-    asked: Asked | None = None
+    again: Callable[[Tensor], Tensor] | None = None
+    threshold: float | None = None
     enlarge: Enlarge | None = None
 
     @property
@@ -52,54 +49,53 @@ class Evidence:
     @property
     def explain(self) -> Callable[[Tensor], Tensor]:
         """Images ``(B, C, H, W)`` in the places of the batch's -> maps ``(B, H, W)``."""
-        if self.asked is None:
+        if self.again is None:
             raise XaibenchError("it explains other images, too: only a run can, not maps alone.")
-        return self.asked.explain
+        return self.again
 
     @property
     def tuned_threshold(self) -> float:
         """Share of the maximum, tuned on validation images."""
-        if self.asked is None or self.asked.tuned_threshold is None:
+        if self.threshold is None:
             raise XaibenchError("no threshold was tuned: that needs maps of validation images.")
-        return self.asked.tuned_threshold
+        return self.threshold
 
 
 def evidence_of(
     maps: Mapping[str, Maps],
-    batch: TestBatch,
-    asked: Callable[[str], Asked] | None = None,
+    batch: ImageBatch,
+    explain: Explain | None = None,
+    threshold: float | None = None,
 ) -> dict[str, Evidence]:
     """Lay one method's maps out for scoring, by kind of target.
 
-    Methods that are gathered before the first of them is scored share passes over covered images.
+    Methods that are laid out before the first of them is scored share passes over covered images.
 
     Args:
         maps: finished, by kind of target.
         batch: what they explain.
-        asked: what the method itself can give for a kind of target, where it is at hand.
+        explain: asks the method about other images, where it is at hand.
+        threshold: that was tuned for it, where one was.
     """
     return {
-        kind: _evidence(maps[kind], batch, kind, asked(kind) if asked else None) for kind in maps
+        kind: Evidence(
+            maps=each.values,
+            statuses=each.statuses,
+            masks=batch.masks,
+            images=batch.images,
+            targets=batch.targets[kind],
+            batch=batch,
+            covered_confidence=CoveredConfidence(
+                batch.images,
+                each.values,
+                batch.targets[kind],
+                batch.predict,
+                batch.together[kind],
+                untouched=lambda: batch.confidences,
+            ),
+            again=explain and partial(explain, kind),
+            threshold=threshold,
+            enlarge=each.enlarge,
+        )
+        for kind, each in maps.items()
     }
-
-
-def _evidence(maps: Maps, batch: TestBatch, kind: str, asked: Asked | None) -> Evidence:
-    targets = batch.targets[kind]
-    return Evidence(
-        maps=maps.values,
-        statuses=maps.statuses,
-        masks=batch.masks,
-        images=batch.images,
-        targets=targets,
-        batch=batch,
-        covered_confidence=CoveredConfidence(
-            batch.images,
-            maps.values,
-            targets,
-            batch.predict,
-            batch.together[kind],
-            untouched=lambda: batch.confidences,
-        ),
-        asked=asked,
-        enlarge=maps.enlarge,
-    )

@@ -1,7 +1,9 @@
 """Explaining a user's own pictures with a trained model."""
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import chain
+from operator import setitem
 
 import numpy as np
 import torch
@@ -9,23 +11,21 @@ from torch import Tensor
 
 from xaibench.core.contract import CLASS_WORDS
 from xaibench.core.data import Picture
-from xaibench.core.errors import XaibenchError, reason_of
+from xaibench.core.errors import OutOfMemoryError, XaibenchError
 from xaibench.core.explanation import Answer, Explanation, PictureFile
 from xaibench.core.loading import resize_picture
-from xaibench.core.maps import finish
 from xaibench.core.passes.device import place_images
-from xaibench.core.passes.tape import Tape
 from xaibench.core.plugin import Bound
 from xaibench.core.progress import progress_bar
 from xaibench.core.reading.images import read_image
 from xaibench.core.registry import bind
 from xaibench.core.suggest import did_you_mean
-from xaibench.explaining.explain import TestBatch, ask, record
+from xaibench.explaining.batch import without_masks
 from xaibench.explaining.inputs import check_words
+from xaibench.explaining.session import Session
+from xaibench.explaining.source import Found, Source
 from xaibench.explaining.stored_model import StoredModel
 from xaibench.setup.building import missing_word
-
-_log = logging.getLogger(__name__)
 
 # Photographs are large, and each waits at its own size.
 _AT_ONCE = 8
@@ -55,6 +55,7 @@ class PictureExplainer:
         self.stored, self.methods = stored, methods
         self.failures: dict[str, str] = {}
         check_words(methods, stored.engine.model, stored.blank)
+        self._session = Session(stored.engine, stored.title, seed=stored.seed)
         self._target = _class_of(target, stored)
 
     def __call__(self, files: Sequence[PictureFile]) -> Iterator[Explanation]:
@@ -62,8 +63,12 @@ class PictureExplainer:
         with progress_bar("explain", f"by {self.stored.title}", len(files)) as bar:
             for first in range(0, len(files), _AT_ONCE):
                 chunk = files[first : first + _AT_ONCE]
-                if pictures := dict(self._read(chunk)):
-                    yield from self._explain(pictures)
+                if pictures := list(self._read(chunk)):
+                    try:
+                        found = self._explain(pictures)
+                    except OutOfMemoryError:
+                        found = chain.from_iterable(self._explain([one]) for one in pictures)
+                    yield from found
                 bar.advance(len(chunk))
 
     def _read(self, files: Sequence[PictureFile]) -> Iterator[tuple[PictureFile, Picture]]:
@@ -73,88 +78,80 @@ class PictureExplainer:
             except XaibenchError as error:
                 self.failures[file.name] = str(error)
 
-    def _explain(self, pictures: Mapping[PictureFile, Picture]) -> Iterator[Explanation]:
-        engine = self.stored.engine
-        squares = [resize_picture(p, self.stored.image_size).image for p in pictures.values()]
+    def _explain(self, pictures: Sequence[tuple[PictureFile, Picture]]) -> Iterator[Explanation]:
+        """Explain pictures at once; their maps are stretched to their sizes one by one."""
+        engine, files = self.stored.engine, [file for file, _ in pictures]
+        squares = [resize_picture(p, self.stored.image_size).image for _, p in pictures]
         pixels = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2)
         images = place_images(pixels, engine.device)
         known = engine.predict(images) if engine.model.classifies else None
-        targets = self._targets(known)
-        raw, failed = self._ask(images, [file.path.name for file in pictures], targets)
-        for row, (file, picture) in enumerate(pictures.items()):
+        targets = self._targets(known, len(files))
+        batch = without_masks([file.path.name for file in files], images, targets, engine.predict)
+        found: dict[str, Found] = {}
+        sources = [Source(method, partial(setitem, found, method.spec)) for method in self.methods]
+        self._session.walk([batch], sources)
+        for source in sources:
+            if source.method.spec in found and not _is_of_one_class(found[source.method.spec]):
+                source.fail("it explains one class, and this model predicts none; set --target.")
+            if source.failure:
+                self.failures |= {f"{source.method.spec} on {file.name}": source.failure
+                                  for file in files}  # fmt: skip
+        return self._answers(pictures, known, sources, found)
+
+    def _answers(
+        self,
+        pictures: Sequence[tuple[PictureFile, Picture]],
+        known: Tensor | None,
+        sources: Sequence[Source],
+        found: Mapping[str, Found],
+    ) -> Iterator[Explanation]:
+        for row, (file, picture) in enumerate(pictures):
             sure = None if known is None else known[row].cpu()
-            target = None if targets is None else int(targets[row])
             answers = {
-                method.spec: self._answer(method, raw[method.spec][row], picture, target, sure)
-                if method.spec in raw
-                else Answer(f"failed: {failed[method.spec]}")
-                for method in self.methods
+                source.method.spec: Answer(f"failed: {source.failure}")
+                if source.failure
+                else self._answer(source.method, found[source.method.spec], row, picture, sure)
+                for source in sources
             }
-            self.failures |= {f"{name} on {file.name}": why for name, why in failed.items()}
             prediction = "" if sure is None else self.stored.classes[int(sure.argmax())]
             confidence = float("nan") if sure is None else float(sure.max())
             yield Explanation(file, picture.image, prediction, confidence, answers)
 
-    def _targets(self, known: Tensor | None) -> Tensor | None:
-        """Return the class of each image; None where the user named none and the model knows none.
+    def _targets(self, known: Tensor | None, count: int) -> dict[str, Tensor]:
+        """Return the class of each image; the first and the last where nobody names or knows one.
+
+        A method that names a class may still not depend on it, as a segmentation's foreground.
 
         Args:
             known: confidences ``(B, K)``.
+            count: of images.
         """
-        if self._target is None:
-            return None if known is None else known.argmax(dim=1)
-        count = _AT_ONCE if known is None else len(known)
-        return torch.full((count,), self._target, device=self.stored.engine.device)
-
-    def _ask(
-        self, images: Tensor, ids: Sequence[str], targets: Tensor | None
-    ) -> tuple[dict[str, Tensor], dict[str, str]]:
-        """Return each method's raw maps ``(B, h, w)``, and why others have none."""
-        tape = record(self.stored.engine, self.methods, images)
-        raw: dict[str, Tensor] = {}
-        failed: dict[str, str] = {}
-        for method in self.methods:
-            try:
-                raw[method.spec] = self._look(method, tape, ids, targets)
-            except Exception as error:  # any plugin may raise anything
-                failed[method.spec] = reason_of(error)
-                _log.debug("traceback of %s", method.spec, exc_info=True)
-        return raw, failed
-
-    def _look(
-        self, method: Bound, tape: Tape, ids: Sequence[str], targets: Tensor | None
-    ) -> Tensor:
-        if targets is not None:
-            return self._maps(method, tape, ids, targets[: len(ids)])
-        # A method that names a class may still not depend on it: a segmentation's foreground.
-        last = len(self.stored.classes) - 1
-        first, other = (
-            self._maps(method, tape, ids, torch.full((len(ids),), k, device=tape.images.device))
-            for k in (0, last)
-        )
-        if not torch.equal(first, other):
-            raise XaibenchError(
-                "it explains one class, and this model predicts none; set --target."
-            )
-        return first
-
-    def _maps(self, method: Bound, tape: Tape, ids: Sequence[str], targets: Tensor) -> Tensor:
-        images = tape.images
-        masks = torch.zeros_like(images[:, 0], dtype=torch.int8)
-        predict = self.stored.engine.predict
-        batch = TestBatch(ids, images, masks, [False] * len(ids), {"label": targets}, predict)
-        return ask(method, tape, batch, "label", seed=self.stored.seed, mean_mask=None).cpu()
+        if self._target is None and known is not None:
+            return {"chosen": known.argmax(dim=1)}
+        classes = {"first": 0, "last": len(self.stored.classes) - 1}
+        if self._target is not None:
+            classes = {"chosen": self._target}
+        device = self.stored.engine.device
+        return {kind: torch.full((count,), k, device=device) for kind, k in classes.items()}
 
     def _answer(
-        self, method: Bound, raw: Tensor, picture: Picture, target: int | None, sure: Tensor | None
+        self, method: Bound, found: Found, row: int, picture: Picture, sure: Tensor | None
     ) -> Answer:
-        size, traits = picture.image.shape[:2], method.plugin.traits
-        heat, (status,) = finish(raw[None], size, sign=traits.sign, rescale=traits.rescale)
-        if target is None or not CLASS_WORDS & set(method.plugin.signature.words):
-            return Answer(status, raw.numpy(), heat[0].numpy())
+        kind, maps = next(iter(found.maps.items()))
+        assert maps.enlarge is not None
+        raw = found.raw[kind][row].cpu().numpy()
+        heat = maps.enlarge(row, picture.image.shape[:2])[0].cpu().numpy()
+        target = int(found.batch.targets[kind][row])
+        if kind == "first" or not CLASS_WORDS & set(method.plugin.signature.words):
+            return Answer(maps.statuses[row], raw, heat)
         confidence = float("nan") if sure is None else float(sure[target])
-        name = self.stored.classes[target]
-        return Answer(status, raw.numpy(), heat[0].numpy(), name, confidence)
+        return Answer(maps.statuses[row], raw, heat, self.stored.classes[target], confidence)
+
+
+def _is_of_one_class(found: Found) -> bool:
+    """Whether maps explain the class that was chosen, or the same in the first and the last."""
+    last = found.raw.get("last")
+    return last is None or not len(last) or torch.equal(found.raw["first"], last)
 
 
 def choose_methods(stored: StoredModel, named: Sequence[str]) -> list[Bound]:

@@ -1,7 +1,7 @@
 """Explaining any classifier from Python, again and again."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -15,14 +15,37 @@ from xaibench.core.model import Model, Reshape, evaluating
 from xaibench.core.passes.allocator import keep_freed_memory
 from xaibench.core.passes.engine import Engine, Precision
 from xaibench.core.passes.layers import find_cam_layer
-from xaibench.core.passes.tape import Tape
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
-from xaibench.explaining.explain import TestBatch, ask, finish_maps, words_of
+from xaibench.explaining.batch import without_masks
 from xaibench.explaining.inputs import check_images, check_words, find_targets, wrap
+from xaibench.explaining.session import Session, words_of
+from xaibench.explaining.source import Found, Source
 from xaibench.setup.option_values import listed
 
 _log = logging.getLogger(__name__)
+
+
+class SaliencyMaps(dict[str, Tensor]):
+    """Saliency maps ``(B, H, W)`` by method, as they were named.
+
+    Attributes:
+        statuses: what became of each map, by method: ``ok``, or why it is all zeros.
+        failures: why a method has no maps; to ask for them raises that as a `XaibenchError`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.statuses: dict[str, list[str]] = {}
+        self.failures: dict[str, str] = {}
+
+    def __missing__(self, method: str) -> Tensor:
+        raise XaibenchError(self.why(method)) if method in self.failures else KeyError(method)
+
+    def why(self, method: str) -> str:
+        """Return why a method has no maps, as a sentence."""
+        reason = self.failures[method]
+        return reason if reason.endswith(".") else f"method {method} failed: {reason}."
 
 
 class Explainer:
@@ -72,25 +95,26 @@ class Explainer:
         methods: Sequence[str] | str = ("gradcam",),
         *,
         seed: int = 0,
-    ) -> dict[str, Tensor]:
+    ) -> SaliencyMaps:
         """Return each method's saliency maps, as `xaibench.explain` does."""
         images = check_images(images, self.model)
         named = {text: bind("method", text) for text in listed(methods)}
-        bound = list(named.values())
-        engine = self._ready(images, bound)
-        check_words(bound, engine.model, images)
+        engine = self._ready(images, list(named.values()))
+        check_words(list(named.values()), engine.model, images)
+        session, count = Session(engine, "the model", seed=seed), len(images)
+        found: dict[str, list[Found]] = {text: [] for text in named}
+        sources = {text: Source(method, found[text].append) for text, method in named.items()}
 
-        def explain(first: int, last: int) -> list[Tensor]:
-            rows = slice(first, last)
-            tape = Tape(engine, images[rows], words_of(bound) | {"logits"})
-            return self._explain(tape, targets, bound, rows, count=len(images), seed=seed)
+        def explain(first: int, last: int) -> bool:
+            rows, ids = slice(first, last), [str(row) for row in range(first, last)]
+            batch = without_masks(ids, images[rows], {}, engine.predict)
+            batch.choose = lambda logits: {"label": find_targets(targets, logits, rows, count)}
+            session.walk([batch], list(sources.values()))
+            return True
 
         with evaluating(engine.model):
-            parts = list(engine.batch_size(images).over(len(images), explain))
-        return {
-            text: torch.cat(maps)
-            for text, maps in zip(named, zip(*parts, strict=True), strict=True)
-        }
+            list(engine.batch_size(images).over(count, explain))
+        return _collect(sources, found, engine.model)
 
     def _ready(self, images: Tensor, methods: Sequence[Bound]) -> Engine:
         moved = self._engine is not None and self._engine.device != images.device
@@ -109,36 +133,39 @@ class Explainer:
             )  # fmt: skip
         return self._engine
 
-    @staticmethod
-    def _explain(
-        tape: Tape, targets: object, methods: Sequence[Bound], rows: slice, *, count: int, seed: int
-    ) -> list[Tensor]:
-        images = tape.images
-        logits = tape.logits[: len(images)].detach()
-        chosen = find_targets(targets, logits, rows, count)
-        ids = [str(rows.start + row) for row in range(len(images))]
-        masks = torch.zeros_like(images[:, 0], dtype=torch.int8)
-        batch = TestBatch(
-            ids, images, masks, [False] * len(ids), {"label": chosen}, tape.engine.predict
-        )
-        found = []
-        for method in methods:
-            tape.engine.gap = None
-            raw = {"label": ask(method, tape, batch, "label", seed=seed, mean_mask=None)}
-            if (tape.engine.gap or 0.0) > TOLERANCE:
-                _log.warning(
-                    "%s: its attributions miss up to %.2g %% of the sum that they promise",
-                    method.spec, 100 * (tape.engine.gap or 0.0),
-                )  # fmt: skip
-            maps = finish_maps(method, raw, batch)["label"]
-            if NON_FINITE in maps.statuses:
-                raise XaibenchError(
-                    f"method {method.spec}: the map of image "
-                    f"{rows.start + maps.statuses.index(NON_FINITE)} holds infinite numbers or NaN"
-                    f"{_saturated(tape.engine.model)}."
-                )
-            found.append(maps.values)
-        return found
+
+def _collect(
+    sources: Mapping[str, Source], found: Mapping[str, Sequence[Found]], model: Model
+) -> SaliencyMaps:
+    """Put batches together, and tell what is wrong with maps.
+
+    Raises:
+        XaibenchError: no method has any map.
+    """
+    answers = SaliencyMaps()
+    for text, source in sources.items():
+        statuses = [s for each in found[text] for s in each.maps["label"].statuses]
+        broken = [str(row) for row, status in enumerate(statuses) if status == NON_FINITE]
+        gap = max((each.gap or 0.0 for each in found[text]), default=0.0)
+        if source.failure:
+            answers.failures[text] = source.failure
+        elif len(broken) == len(statuses):
+            answers.failures[text] = (
+                f"method {source.method.spec} returned nothing but NaN or infinity"
+                f"{_saturated(model)}."
+            )
+        else:
+            answers[text] = torch.cat([each.maps["label"].values for each in found[text]])
+            answers.statuses[text] = statuses
+            if broken:
+                _log.warning("%s: the maps of images %s are zeros, as they hold NaN or infinity%s",
+                             text, ", ".join(broken), _saturated(model))  # fmt: skip
+            if gap > TOLERANCE:
+                _log.warning("%s: its attributions miss up to %.2g %% of the sum that they promise",
+                             text, 100 * gap)  # fmt: skip
+    if not answers:
+        raise XaibenchError(" ".join(map(answers.why, answers.failures)))
+    return answers
 
 
 def _saturated(model: Model) -> str:

@@ -12,8 +12,9 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import OK
 from xaibench.core.plugin import Bound
 from xaibench.core.pooling import Spool
+from xaibench.explaining.batch import ImageBatch
 from xaibench.explaining.evidence import Evidence
-from xaibench.explaining.explain import TestBatch
+from xaibench.explaining.failures import PluginError, blaming
 from xaibench.explaining.original_size import ask_at_chosen_size
 
 NO_MASK, EMPTY_MASK, FILLED_MASK = "no mask", "empty mask", "mask not empty"
@@ -58,9 +59,9 @@ class Scorer:
     def __init__(self, metrics: Sequence[Bound], target_of: Callable[[Bound], str]) -> None:
         self.metrics, self._target_of = metrics, target_of
         self.waiting = {metric.spec: Waiting() for metric in metrics if metric.plugin.traits.pool}
-        self.failed: dict[str, XaibenchError] = {}
+        self.failed: dict[str, PluginError] = {}
 
-    def add(self, evidence: Mapping[str, Evidence], batch: TestBatch) -> list[Score]:
+    def add(self, evidence: Mapping[str, Evidence], batch: ImageBatch) -> list[Score]:
         """Return a batch's scores, from what `evidence_of` gave; those of pooled metrics wait."""
         rows: list[Score] = []
         for metric in self.metrics:
@@ -69,7 +70,7 @@ class Scorer:
             mine = evidence[self._target_of(metric)]
             try:
                 values = _compute(metric, mine)
-            except XaibenchError as error:
+            except PluginError as error:
                 self.failed[metric.spec] = error
                 continue
             if metric.spec in self.waiting:
@@ -78,7 +79,13 @@ class Scorer:
                 rows += _label(metric, values.tolist(), mine, batch)
         return rows
 
-    def _keep(self, metric: Bound, values: Tensor, evidence: Evidence, batch: TestBatch) -> None:
+    def pooled(self) -> Iterator[Score]:
+        """Yield the scores of pooled metrics, once all images are there."""
+        for metric in self.metrics:
+            if metric.spec in self.waiting and metric.spec not in self.failed:
+                yield from pool_scores(metric, [self.waiting[metric.spec]])
+
+    def _keep(self, metric: Bound, values: Tensor, evidence: Evidence, batch: ImageBatch) -> None:
         undefined = values.isnan().any(dim=1)
         marks = [math.nan if lost else 0.0 for lost in undefined.tolist()]
         labelled = list(_label(metric, marks, evidence, batch))
@@ -109,7 +116,7 @@ def pool_scores(metric: Bound, parts: Iterable[Waiting]) -> Iterator[Score]:
 def score_batch(
     metrics: Sequence[Bound],
     evidence: Mapping[str, Evidence],
-    batch: TestBatch,
+    batch: ImageBatch,
     target_of: Callable[[Bound], str],
 ) -> list[Score]:
     """Return all scores of the only batch that there is.
@@ -117,33 +124,15 @@ def score_batch(
     Raises:
         XaibenchError: a metric failed.
     """
-    return score_batches(metrics, [(evidence, batch)], target_of)
-
-
-def score_batches(
-    metrics: Sequence[Bound],
-    batches: Iterable[tuple[Mapping[str, Evidence], TestBatch]],
-    target_of: Callable[[Bound], str],
-) -> list[Score]:
-    """Return all scores of some batches, as one set of images.
-
-    Raises:
-        XaibenchError: a metric failed.
-    """
     scorer = Scorer(metrics, target_of)
-    rows: list[Score] = []
-    for evidence, batch in batches:
-        rows += scorer.add(evidence, batch)
-        for error in scorer.failed.values():
-            raise error
-    for metric in metrics:
-        if metric.spec in scorer.waiting:
-            rows += pool_scores(metric, [scorer.waiting[metric.spec]])
-    return rows
+    rows = scorer.add(evidence, batch)
+    for error in scorer.failed.values():
+        raise error
+    return [*rows, *scorer.pooled()]
 
 
 def _label(
-    metric: Bound, values: Sequence[float], evidence: Evidence, batch: TestBatch
+    metric: Bound, values: Sequence[float], evidence: Evidence, batch: ImageBatch
 ) -> Iterator[Score]:
     """Yield each map's score; where it is undefined, its status says why."""
     uses_masks = "masks" in metric.plugin.signature.words
@@ -152,7 +141,7 @@ def _label(
         value, status = given, evidence.statuses[row]
         if uses_masks and not batch.annotated[row]:
             value, status = math.nan, NO_MASK
-        elif uses_masks and any(batch.lost[row : row + 1]):
+        elif uses_masks and any(batch.lost_masks[row : row + 1]):
             value, status = math.nan, LOST_MASK
         elif math.isnan(value) and status == OK:
             filled = uses_masks and batch.is_filled(row)
@@ -162,20 +151,21 @@ def _label(
 
 
 def _compute(metric: Bound, evidence: Evidence) -> Tensor:
-    try:
-        values = ask_at_chosen_size(metric, evidence)
-    except XaibenchError as error:
-        if metric.plugin.name in str(error):
-            raise
-        raise XaibenchError(f"metric {metric.spec}: {error}") from error
-    except Exception as error:
-        raise XaibenchError(f"metric {metric.spec} failed: {error!r}") from error
     count, pooled = len(evidence.maps), metric.plugin.traits.pool is not None
+    try:
+        with blaming(f"metric {metric.spec}", count):
+            values = ask_at_chosen_size(metric, evidence)
+    except PluginError as error:
+        cause = error.__cause__
+        if not isinstance(cause, XaibenchError):
+            raise PluginError(f"metric {metric.spec} failed: {error}") from cause
+        named = metric.plugin.name in str(cause)
+        raise PluginError(str(cause) if named else f"metric {metric.spec}: {cause}") from cause
     fits = isinstance(values, Tensor) and values.ndim == 1 + pooled and len(values) == count
     if not fits:
         shape = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
         wanted = f"({count}, S)" if pooled else f"({count},)"
-        raise XaibenchError(
+        raise PluginError(
             f"metric {metric.spec} returned {shape} for {count} maps; it must return {wanted}."
         )
     found: Tensor = values

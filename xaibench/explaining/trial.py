@@ -9,8 +9,8 @@ from torch import Tensor
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import OK
 from xaibench.core.plugin import Bound
-from xaibench.explaining.evidence import Asked, evidence_of
-from xaibench.explaining.explain import Maps, TestBatch
+from xaibench.explaining.batch import ImageBatch, Maps
+from xaibench.explaining.evidence import evidence_of
 from xaibench.explaining.score import score_batch
 
 _SIDE = 16
@@ -28,9 +28,9 @@ def rehearse(metric: Bound) -> None:
     masks = torch.zeros(1, _SIDE, _SIDE, dtype=torch.int8)
     masks[:, 3:9, 5:12] = 1
     target = {"label": torch.zeros(1, dtype=torch.long)}
-    batch = TestBatch(["a"], drawn[None, :3], masks, [True], target, _halves)
-    asked = Asked(lambda _: drawn[3:], tuned_threshold=0.5)
-    evidence = evidence_of({"label": Maps(drawn[3:], [OK])}, batch, lambda _: asked)
+    batch = ImageBatch(["a"], drawn[None, :3], masks, [True], target, _halves)
+    maps = {"label": Maps(drawn[3:], [OK])}
+    evidence = evidence_of(maps, batch, lambda _kind, _images: drawn[3:], threshold=0.5)
     try:
         score_batch([metric], evidence, batch, lambda _: "label")
     except XaibenchError as error:

@@ -1,6 +1,4 @@
-"""The threshold of each method, tuned on validation images whose masks may be seen."""
-
-from collections.abc import Mapping
+"""The threshold of a method, tuned on validation images whose masks may be seen."""
 
 import torch
 from torch import Tensor
@@ -8,38 +6,41 @@ from torch import Tensor
 from xaibench.core.data import IGNORED
 from xaibench.core.errors import XaibenchError
 from xaibench.core.overlap import GRID, jaccard_curve
-from xaibench.core.plugin import Bound
+from xaibench.explaining.source import Found
 
 TUNED = "tuned_threshold"
 
 
 class Tuning:
-    """Mean IoU of some methods over a grid of thresholds, batch by batch."""
+    """A method's mean IoU over a grid of thresholds, batch by batch."""
 
     def __init__(self) -> None:
-        self._curves: dict[str, Tensor] = {}
-        self._counts: dict[str, int] = {}
+        self._curve, self._count = torch.zeros(len(GRID), dtype=torch.double), 0
 
-    def add(self, method: Bound, maps: Tensor, masks: Tensor) -> None:
+    def take(self, found: Found) -> None:
+        """Take the maps of a batch."""
+        self.add(next(iter(found.maps.values())).values, found.batch.masks)
+
+    def add(self, maps: Tensor, masks: Tensor) -> None:
         """Take finished maps and masks ``(B, H, W)``; images whose mask is empty don't count."""
         curves = _curves(maps, masks)
         known = curves[~curves.isnan().any(dim=1)].double()
-        spec = method.spec
-        self._curves[spec] = self._curves.get(spec, torch.zeros(())) + known.sum(dim=0).cpu()
-        self._counts[spec] = self._counts.get(spec, 0) + len(known)
+        self._curve += known.sum(dim=0).cpu()
+        self._count += len(known)
 
-    def thresholds(self) -> Mapping[str, float]:
-        """Return the best threshold of each method, the lowest of those that tie.
+    @property
+    def threshold(self) -> float:
+        """The best threshold, the lowest of those that tie.
 
         Raises:
             XaibenchError: all masks are empty.
         """
-        if not all(self._counts.values()):
+        if not self._count:
             raise XaibenchError(
                 "all validation masks that may be seen are empty; raise --mask-fraction, or leave "
                 "iou_tuned out."
             )
-        return {spec: GRID[int(curve.argmax())] for spec, curve in self._curves.items()}
+        return GRID[int(self._curve.argmax())]
 
 
 def _curves(maps: Tensor, masks: Tensor) -> Tensor:

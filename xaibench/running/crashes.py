@@ -1,4 +1,4 @@
-"""Workers that died at their work: which method did it, and what becomes of the others."""
+"""Worker processes that crashed: which method did it, and what becomes of the others."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -6,14 +6,14 @@ from dataclasses import replace
 from xaibench.core.registry import bind
 from xaibench.explaining.parts import failure_of
 from xaibench.setup.cells import ledger_of
-from xaibench.setup.jobs import Job, Step, Work
+from xaibench.setup.jobs import Job, JobStep, Stage
 from xaibench.setup.selection import Selection
 
 
-def is_by_methods(selection: Selection, work: Work) -> bool:
+def is_by_methods(selection: Selection, step: JobStep) -> bool:
     """Whether a worker that died had methods at work, and no training or analysis."""
-    trained = work.step is not Step.TRAIN or ledger_of(selection, work.job).model_is_trained()
-    return bool(work.job.methods) and work.step is not Step.ANALYSE and trained
+    trained = step.stage is not Stage.TRAIN or ledger_of(selection, step.job).model_is_trained()
+    return bool(step.job.methods) and step.stage is not Stage.ANALYSE and trained
 
 
 def separate(jobs: Iterable[Job]) -> list[Job]:

@@ -10,7 +10,7 @@ from xaibench.core.batch import Batch
 from xaibench.core.model import Model
 from xaibench.core.passes.device import choose_device, mixed_precision, place_images, place_model
 from xaibench.running.plan import Plan
-from xaibench.setup.jobs import Step, Work
+from xaibench.setup.jobs import JobStep, Stage
 from xaibench.setup.selection import Selection
 
 _CALLS, _ENOUGH_SECONDS = 3, 1.0
@@ -35,22 +35,24 @@ def estimate_seconds(selection: Selection, plan: Plan) -> float:
     return total
 
 
-def passes_of(selection: Selection, plan: Plan, work: Work) -> Mapping[str, float]:
+def passes_of(selection: Selection, plan: Plan, step: JobStep) -> Mapping[str, float]:
     """Count the passes of an image, by the bars that show them; a training step is three."""
-    job, split = work.job, selection.split(work.job.fold)
-    if work.step is Step.EXPLAIN:
-        return {"explain": len(work.part.of(split.test)) * (2 + len(job.methods))}
-    if work.step is Step.TRAIN and plan.trains(job):
+    job, split = step.job, selection.split(step.job.fold)
+    if step.stage is Stage.EXPLAIN:
+        return {"explain": len(step.part.of(split.test)) * (2 + len(job.methods))}
+    if step.stage is Stage.TRAIN and plan.trains(job):
         per_epoch = 3 * len(split.train) + len(split.validation)
         return {"train": selection.options.epochs * per_epoch}
     return {}
 
 
-def passes_of_all(selection: Selection, plan: Plan, works: Iterable[Work]) -> Mapping[str, float]:
-    """Count the passes of all work of a plan."""
+def passes_of_all(
+    selection: Selection, plan: Plan, steps: Iterable[JobStep]
+) -> Mapping[str, float]:
+    """Count the passes of all steps of a plan."""
     total: Counter[str] = Counter()
-    for work in works:
-        total.update(passes_of(selection, plan, work))
+    for step in steps:
+        total.update(passes_of(selection, plan, step))
     return total
 
 

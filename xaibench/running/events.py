@@ -18,7 +18,7 @@ from xaibench.executors.schedule import Task
 from xaibench.results.folder import HISTORY_FILE, SCORES_FILE, Place
 from xaibench.results.tables import COSTS, read_table
 from xaibench.setup.cells import ledger_of
-from xaibench.setup.jobs import Step, Work
+from xaibench.setup.jobs import JobStep, Stage
 from xaibench.setup.selection import Selection
 
 _LOOK_SECONDS = 2.0
@@ -46,8 +46,8 @@ class Events:
         if not self._callbacks:
             yield
             return
-        ledgers = [ledger_of(self._selection, task.work.job)
-                   for task in tasks if task.work.step is Step.TRAIN]  # fmt: skip
+        ledgers = [ledger_of(self._selection, task.payload.job)
+                   for task in tasks if task.payload.stage is Stage.TRAIN]  # fmt: skip
         places = [ledger.place for ledger in ledgers]
         # An earlier call has told of those that are there.
         self._told |= {place: self._history(place) for place in places if place not in self._told}
@@ -60,15 +60,15 @@ class Events:
             ended.set()
             follower.join()
 
-    def after(self, work: Work) -> None:
+    def after(self, step: JobStep) -> None:
         """Tell what a task has left."""
         if not self._callbacks:
             return
-        if work.step is Step.TRAIN:
+        if step.stage is Stage.TRAIN:
             self._tell_epochs()
-        elif work.step is Step.JOIN:
-            for method in work.job.methods:
-                self._tell_cell(work, bind("method", method))
+        elif step.stage is Stage.JOIN:
+            for method in step.job.methods:
+                self._tell_cell(step, bind("method", method))
 
     def _follow(self, ended: Event) -> None:
         last = False
@@ -90,8 +90,8 @@ class Events:
         path = self._selection.layout.model_folder(place) / HISTORY_FILE
         return list(csv.DictReader(path.open(encoding="utf-8"))) if path.is_file() else []
 
-    def _tell_cell(self, work: Work, method: Bound) -> None:
-        ledger = ledger_of(self._selection, work.job)
+    def _tell_cell(self, step: JobStep, method: Bound) -> None:
+        ledger = ledger_of(self._selection, step.job)
         state = ledger.cell_state(method)
         scores = _means(ledger.cell_folder(method)) if state.scored else {}
         costs = {name: state.known.get(name) for name in COSTS}

@@ -1,4 +1,4 @@
-"""Who works on what: two runs in one folder share the work instead of spoiling each other's."""
+"""Locks: two runs in one folder share the work instead of spoiling each other's."""
 
 import errno
 import logging
@@ -19,11 +19,11 @@ _AT_ONCE, _PATIENTLY = 0, -1
 
 @contextmanager
 def locked(out: Path, key: str) -> Iterator[None]:
-    """Hold a piece of work while the block does it; the system frees it when the process ends.
+    """Hold a task while the block does it; the system frees it when the process ends.
 
     Args:
         out: the run's folder; where its file system knows no locks, nobody is kept out.
-        key: the work's name.
+        key: the task's name.
 
     Raises:
         Busy: another process holds it.

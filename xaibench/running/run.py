@@ -30,17 +30,16 @@ from xaibench.results.seal import is_whole
 from xaibench.running.cleanup import clear, remove_temporary
 from xaibench.running.collect import collect_tables
 from xaibench.running.crashes import blame, is_by_methods, separate
-from xaibench.running.doing import Doing
 from xaibench.running.estimate import passes_of, passes_of_all
 from xaibench.running.events import Events
 from xaibench.running.locks import present
 from xaibench.running.plan import Plan
 from xaibench.running.retry import clear_failures
 from xaibench.running.run_record import describe_run, save_split
+from xaibench.running.task_runner import Failures, TaskRunner
 from xaibench.running.tasks import tasks_of
 from xaibench.running.upgrade import renew
-from xaibench.running.work import Failures
-from xaibench.setup.jobs import Job, Step, Work
+from xaibench.setup.jobs import Job, JobStep, Stage
 from xaibench.setup.provenance import threads_of
 from xaibench.setup.selection import Selection
 
@@ -84,31 +83,33 @@ def run_plan(
         selection.command = command
         events = Events(selection, plan.metrics, callbacks or Callbacks())
         events.start()
-        return _run_plan(selection, plan, suite, events)
+        outcome, stored = Outcome(out), intact_record(out / RUN_FILE, RunRecord)
+        alone = not plan.cells and bool(stored and stored.methods)
+        _prepare(selection, stored, alone=alone)
+        splits = dict(save_split(selection, fold) for fold in selection.folds)
+        if not alone and not (out / SEAL_FILE).is_file():  # what is sealed stays until all is made
+            write_record(out / RUN_FILE, describe_run(selection, plan, splits, suite))
+        execution = _Execution(selection, plan, outcome, events)
+        execution.run(tasks_of(selection, plan.jobs))
+        if execution.crashed:
+            _log.warning("workers died that had several methods at work: each is asked alone")
+            execution.run(tasks_of(selection, separate(execution.crashed)))
+        remove_temporary(out)  # of workers that crashed
+        outcome.failures |= plan.failed
+        if not alone:
+            _finish(selection, plan, describe_run(selection, plan, splits, suite))
+        return outcome
 
 
-def _run_plan(
-    selection: Selection, plan: Plan, suite: Mapping[str, str] | None, events: Events
-) -> Outcome:
-    out = selection.layout.out
-    outcome, stored = Outcome(out), intact_record(out / RUN_FILE, RunRecord)
-    alone = not plan.cells and bool(stored and stored.methods)
+def _prepare(selection: Selection, stored: RunRecord | None, *, alone: bool) -> None:
+    """Bring what earlier runs left into the form of today."""
     if stored and stored.schema is None:
         renew(selection, stored)
     if alone:
         check_same_run(selection)
-    remove_temporary(out)
+    remove_temporary(selection.layout.out)
     if selection.options.retry_failed:
         clear_failures(selection)
-    splits = dict(save_split(selection, fold) for fold in selection.folds)
-    if not alone and not (out / SEAL_FILE).is_file():  # what is sealed stays until all is made
-        write_record(out / RUN_FILE, describe_run(selection, plan, splits, suite))
-    _do_all(selection, plan, outcome, events)
-    remove_temporary(out)  # of workers that were lost
-    outcome.failures |= plan.failed
-    if not alone:
-        _finish(selection, plan, describe_run(selection, plan, splits, suite))
-    return outcome
 
 
 def _finish(selection: Selection, plan: Plan, about: RunRecord) -> None:
@@ -121,81 +122,68 @@ def _finish(selection: Selection, plan: Plan, about: RunRecord) -> None:
         collect_tables(selection, plan)
 
 
-def _do_all(selection: Selection, plan: Plan, outcome: Outcome, events: Events) -> None:
-    run = _Run(selection, plan, outcome, events)
-    run.execute(tasks_of(selection, plan.jobs))
-    if run.lost:
-        _log.warning("workers died that had several methods at work: each is asked alone")
-        run.execute(tasks_of(selection, separate(run.lost)))
-
-
-class _Run:
-    """Tasks at work, and what they come to."""
+class _Execution:
+    """Tasks being done, and what they come to."""
 
     def __init__(self, selection: Selection, plan: Plan, outcome: Outcome, events: Events) -> None:
         self._selection, self._plan, self._outcome = selection, plan, outcome
         self._events = events
-        self._doing = Doing(selection, plan)
-        self.lost: list[Job] = []
+        self._runner = TaskRunner(selection, plan.metrics)
+        self.crashed: list[Job] = []
 
-    def execute(self, tasks: Sequence[Task]) -> None:
+    def run(self, tasks: Sequence[Task]) -> None:
         """Do tasks; keep what failed.
 
         Raises:
             XaibenchError: nothing can be stored, or the only model of the plan failed.
         """
-        selection, plan, doing = self._selection, self._plan, self._doing
+        selection, plan = self._selection, self._plan
         execute: Executor = EXECUTORS.load(selection.options.executor)
         # Only what is done one by one has a pace that tells the time left.
         here = selection.options.executor == "serial"
-        ahead = passes_of_all(selection, plan, [task.work for task in tasks]) if here else None
+        ahead = passes_of_all(selection, plan, [task.payload for task in tasks]) if here else None
         with (
             self._events.following(tasks),
             progress_bar("run", selection.dataset_spec, len(tasks), ahead=ahead) as bar,
         ):
-
-            def do(work: Work, out: Path) -> Failures:
-                bar.expect(passes_of(selection, plan, work))
-                return doing(work, out)
-
+            if here:
+                self._runner.begin = lambda step: bar.expect(passes_of(selection, plan, step))
             # Closed at once when this ends, however it ends: no worker must outlive it.
-            with closing(
-                execute(do if here else doing, tasks, resources_of(selection))
-            ) as finished:
+            with closing(execute(self._runner, tasks, resources_of(selection))) as finished:
                 for done in finished:
                     self._note(done)
                     bar.advance()
 
     def _note(self, done: Done) -> None:
-        work, error = done.task.work, done.error
+        step, error = done.task.payload, done.error
         if error is None:
-            self._finish(work, done.answer)
-        elif isinstance(error, WorkerCrashError) and is_by_methods(self._selection, work):
-            self._lose(work.job, str(error))
+            self._finish(step, done.answer)
+        elif isinstance(error, WorkerCrashError) and is_by_methods(self._selection, step):
+            self._note_crash(step.job, str(error))
         elif not isinstance(error, SkippedError):
             mistake = isinstance(error, XaibenchError) and not isinstance(error, WorkerCrashError)
             if isinstance(error, StorageError) or (mistake and len(self._plan.jobs) == 1):
                 raise error
             # One model that can't be trained must not cost the others' results.
             reason = reason_of(error)
-            idle = work.step is Step.TRAIN and not self._plan.trains(work.job)
-            _log.error("%s failed: %s", work.job.title if idle else done.task.key, reason)
+            idle = step.stage is Stage.TRAIN and not self._plan.trains(step.job)
+            _log.error("%s failed: %s", step.job.title if idle else done.task.key, reason)
             _log.debug("traceback of %s", done.task.key, exc_info=error)
-            self._outcome.failures[work.job.title] = reason
+            self._outcome.failures[step.job.title] = reason
 
-    def _lose(self, job: Job, reason: str) -> None:
+    def _note_crash(self, job: Job, reason: str) -> None:
         """Ask the methods alone that a worker had that died, or know which one has killed it."""
         if len(job.methods) > 1:
-            self.lost.append(job)
+            self.crashed.append(job)
             return
         blame(self._selection, job, reason)
-        rest = Work(Step.JOIN, job)
-        self._finish(rest, self._doing(rest, self._outcome.out))
+        rest = JobStep(Stage.JOIN, job)
+        self._finish(rest, self._runner(rest, self._outcome.out))
 
-    def _finish(self, work: Work, failures: Failures) -> None:
-        failed = {f"{what} on {work.job.title}": why for what, why in failures.items()}
+    def _finish(self, step: JobStep, failures: Failures) -> None:
+        failed = {f"{what} on {step.job.title}": why for what, why in failures.items()}
         self._outcome.failures |= failed
-        self._events.after(work)
+        self._events.after(step)
 
 
 def resources_of(selection: Selection) -> Resources:

@@ -8,7 +8,7 @@ from xaibench.executors.schedule import Task
 from xaibench.explaining.parts import PartState, failure_of, threshold_of
 from xaibench.results.folder import CELL_FILE, SCORES_FILE
 from xaibench.setup.cells import CellState, Ledger, ledger_of
-from xaibench.setup.jobs import Job, Step, Work, steps_of
+from xaibench.setup.jobs import Job, JobStep, Stage, steps_of
 from xaibench.setup.selection import Selection
 
 
@@ -24,35 +24,35 @@ def tasks_of(selection: Selection, jobs: Sequence[Job]) -> list[Task]:
 
 
 def _tasks_of(selection: Selection, job: Job, judge: Job | None) -> Iterator[Task]:
-    works = list(steps_of(job, len(selection.split(job.fold).test), selection.options.part_size))
+    steps = list(steps_of(job, len(selection.split(job.fold).test), selection.options.part_size))
     models = [job] if judge is None else [job, judge]
-    trained = {Work(Step.TRAIN, each).key for each in models}
-    explained = {work.key for work in works if work.step is Step.EXPLAIN}
+    trained = {JobStep(Stage.TRAIN, each).key for each in models}
+    explained = {step.key for step in steps if step.stage is Stage.EXPLAIN}
     ledgers = [ledger_of(selection, each) for each in models]
     states = [ledgers[0].cell_state(bind("method", spec)) for spec in job.methods]
-    for work in works:
-        needed = trained - {work.key}
-        if work.step is Step.JOIN:
+    for step in steps:
+        needed = trained - {step.key}
+        if step.stage is Stage.JOIN:
             needed = needed | explained
         places: tuple[str, ...] = ()
         if not selection.options.shared:
-            reads = [*(ledger.folder for ledger in ledgers), *_read_by(work, ledgers[0], states)]
+            reads = [*(ledger.folder for ledger in ledgers), *_read_by(step, ledgers[0], states)]
             places = tuple(path.relative_to(selection.layout.out).as_posix() for path in reads)
-        yield Task(work.key, work, frozenset(needed), places, local=work.step is Step.JOIN)
+        yield Task(step.key, step, frozenset(needed), places, local=step.stage is Stage.JOIN)
 
 
-def _read_by(work: Work, ledger: Ledger, states: Sequence[CellState]) -> Iterator[Path]:
-    """Yield what a piece of work reads beside models; parts must not travel with each other."""
-    if work.step is Step.ANALYSE:
+def _read_by(step: JobStep, ledger: Ledger, states: Sequence[CellState]) -> Iterator[Path]:
+    """Yield what a step reads beside models; parts must not travel with each other."""
+    if step.stage is Stage.ANALYSE:
         yield ledger.selection.layout.observation_folder(ledger.place)
-    for state in states if work.step in (Step.TRAIN, Step.EXPLAIN) else ():
+    for state in states if step.stage in (Stage.TRAIN, Stage.EXPLAIN) else ():
         folder = ledger.cell_folder(state.method)
         yield from (folder / CELL_FILE, folder / SCORES_FILE)
-        yield from (remark(state).path for remark in (failure_of, threshold_of))
-        if work.step is Step.EXPLAIN:
-            part = PartState(state, work.part)
+        yield from (note(state).path for note in (failure_of, threshold_of))
+        if step.stage is Stage.EXPLAIN:
+            part = PartState(state, step.part)
             yield part.folder
-            yield from (folder / name for name in {work.part.maps, *part.maps})
+            yield from (folder / name for name in {step.part.maps, *part.maps})
 
 
 def _judge_of(selection: Selection, job: Job) -> Job | None:

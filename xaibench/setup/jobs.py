@@ -64,7 +64,7 @@ def parts_of(images: int, size: int) -> list[Part]:
     return [Part(index, count) for index in range(count)]
 
 
-class Step(StrEnum):
+class Stage(StrEnum):
     """What is done with a job, in this order."""
 
     TRAIN = "train"
@@ -74,10 +74,10 @@ class Step(StrEnum):
 
 
 @dataclass(frozen=True)
-class Work:
+class JobStep:
     """One step of a job, for one part of its images: what a worker does at a time."""
 
-    step: Step
+    stage: Stage
     job: Job
     part: Part = Part()
 
@@ -85,14 +85,14 @@ class Work:
     def key(self) -> str:
         """Its name, for people and for locks."""
         alone = f", {', '.join(self.job.methods)} alone" if self.job.alone else ""
-        title = f"{self.step} {self.job.title}{alone}"
-        if self.step is Step.EXPLAIN and self.part.count > 1:
+        title = f"{self.stage} {self.job.title}{alone}"
+        if self.stage is Stage.EXPLAIN and self.part.count > 1:
             return f"{title}, part {self.part.index + 1} of {self.part.count}"
         return title  # whatever the parts: two runs must not join a cell at once
 
 
-def steps_of(job: Job, images: int, part_size: int) -> Iterator[Work]:
-    """Yield all work of a job, in an order in which it can be done.
+def steps_of(job: Job, images: int, part_size: int) -> Iterator[JobStep]:
+    """Yield all steps of a job, in an order in which it can be done.
 
     Args:
         job: what is to be done.
@@ -100,9 +100,9 @@ def steps_of(job: Job, images: int, part_size: int) -> Iterator[Work]:
         part_size: how many of them are explained and committed at once.
     """
     parts = parts_of(images, part_size)
-    yield Work(Step.TRAIN, job)
+    yield JobStep(Stage.TRAIN, job)
     if job.methods:
-        yield from (Work(Step.EXPLAIN, job, part) for part in parts)
-        yield Work(Step.JOIN, job, Part(0, len(parts)))
+        yield from (JobStep(Stage.EXPLAIN, job, part) for part in parts)
+        yield JobStep(Stage.JOIN, job, Part(0, len(parts)))
     if job.analyses:
-        yield Work(Step.ANALYSE, job)
+        yield JobStep(Stage.ANALYSE, job)

@@ -20,7 +20,7 @@ TRAIN_CODE = (
     *("training/train", "training/optimise", "training/supervision", "training/averages"),
     *("training/moving_average", "training/trained", "setup/building", "training/replicas"),
 )
-EXPLAIN_CODE = ("explaining/explain", "explaining/walk")
+EXPLAIN_CODE = ("explaining/session", "explaining/run_session", "explaining/batch")
 SCORE_CODE = ("explaining/evidence", "explaining/score", "explaining/tuning")
 _HASH = re.compile("[0-9a-f]{16,}")
 Parts = dict[str, Any]

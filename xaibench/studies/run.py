@@ -120,8 +120,8 @@ def _do_runs(planned: Planned, command: str, outcome: Outcome) -> dict[str, str]
     broken: dict[str, str] = {}
     ahead: Counter[str] = Counter()
     for _, selection, plan in planned.runs:
-        works = [task.work for task in tasks_of(selection, plan.jobs)]
-        ahead.update(passes_of_all(selection, plan, works))
+        steps = [task.payload for task in tasks_of(selection, plan.jobs)]
+        ahead.update(passes_of_all(selection, plan, steps))
     with progress_bar("study", planned.study.name, len(planned.runs), ahead=ahead) as bar:
         for number, (point, selection, plan) in enumerate(planned.runs, 1):
             _log.info("point %d of %d: %s", number, len(planned.runs), point.name)

@@ -20,7 +20,7 @@ from xaibench.results.records import RunRecord, Skip, SubmissionEntry
 from xaibench.running.collect import collect_tables, seal_run
 from xaibench.running.plan import Plan, make_plan
 from xaibench.running.run_record import describe_protocol, describe_run, save_split
-from xaibench.running.work import Workshop
+from xaibench.running.task_runner import TaskRunner
 from xaibench.setup.jobs import steps_of
 from xaibench.submission.cell import SubmittedCell
 from xaibench.submission.checks import check_maps
@@ -32,12 +32,13 @@ from xaibench.submission.setting import Setting
 
 @dataclass
 class Scored:
-    """What came of a submission: its folder, what was odd, and what could not be scored."""
+    """What came of a submission: its folder, what was odd, what couldn't be scored, and failed."""
 
     out: Path
     method: str
     warnings: list[str]
     skips: list[Skip]
+    failures: dict[str, str]
 
 
 def score_submission(
@@ -84,7 +85,7 @@ def score_submission(
         used = maps_used(setting, plan, cells)
         warnings = missing + check_maps(submission, used, setting)
         splits = _save_splits(setting)
-        _score(setting, plan, cells)
+        failures = _score(setting, plan, cells)
         setting.command = command
         described = describe_run(setting, plan, splits)
         own = replace(described.methods[method.spec], mask_fraction=about.mask_fraction)
@@ -108,7 +109,7 @@ def score_submission(
         if not setting.network_known:
             _forget_predictions(setting.layout.out / PREDICTIONS_FILE)
             seal_run(setting)
-    return Scored(setting.layout.out, about.method, warnings, plan.skips)
+    return Scored(setting.layout.out, about.method, warnings, plan.skips, failures)
 
 
 def _all_ids(setting: Setting) -> frozenset[str]:
@@ -137,16 +138,23 @@ def _check_protocol(submission: Submission, ours: str) -> None:
         )
 
 
-def _score(setting: Setting, plan: Plan, cells: Sequence[SubmittedCell]) -> None:
-    mine, workshop = cells[0].method.spec, Workshop(setting, plan.metrics)
+def _score(setting: Setting, plan: Plan, cells: Sequence[SubmittedCell]) -> dict[str, str]:
+    """Score controls and maps; return what failed, and why."""
+    mine, out = cells[0].method.spec, setting.layout.out
+    run = TaskRunner(setting, plan.metrics)
+    failures: dict[str, str] = {}
     for job in plan.jobs:
         controls = tuple(spec for spec in job.methods if spec != mine)
         if controls:
             images = len(setting.split(job.fold).test)
-            for work in steps_of(replace(job, methods=controls), images, images):
-                workshop.do(work)
+            for step in steps_of(replace(job, methods=controls), images, images):
+                failures |= {f"{what} on {job.title}": why for what, why in run(step, out).items()}
     for cell in cells:
-        cell.commit(plan.metrics)
+        failed = cell.commit(plan.metrics)
+        failures |= {
+            f"{what} of {mine} on {cell.ledger.title}": why for what, why in failed.items()
+        }
+    return failures
 
 
 def _save_splits(setting: Setting) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from xaibench.core.errors import XaibenchError
+from xaibench.core.errors import OutOfMemoryError
 
 Result = TypeVar("Result")
 _log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class BatchSize:
         """Yield ``work(first, last)`` for consecutive parts of ``range(count)``.
 
         Raises:
-            XaibenchError: not even a single image fits into memory.
+            OutOfMemoryError: not even a single image fits into memory.
         """
         first = 0
         while first < count:
@@ -84,7 +84,7 @@ class BatchSize:
 
     def _halve(self) -> None:
         if self.size == 1:
-            raise XaibenchError(
+            raise OutOfMemoryError(
                 "out of memory with a single image; choose a smaller --image-size or a machine "
                 "with more memory."
             )

@@ -4,33 +4,35 @@ import csv
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 
-from torch import Tensor
-
 from xaibench.core.csv_cells import to_cells
 from xaibench.core.fingerprints import checksum
 from xaibench.core.maps import NON_FINITE
 from xaibench.core.plugin import Bound
 from xaibench.core.store import settle, storing, temporary_path
-from xaibench.explaining.explain import Maps, TestBatch, restore, store
+from xaibench.explaining.batch import ImageBatch, Maps, restore, store
 from xaibench.explaining.meter import Meter
 from xaibench.explaining.parts import COLUMNS, SCORES, PartState, failure_of, threshold_of
-from xaibench.explaining.score import Score, Scorer
+from xaibench.explaining.score import Scorer
+from xaibench.explaining.source import Found, Source
 from xaibench.results.maps import MapReader, MapWriter
 from xaibench.setup.provenance import Made, each_once, made_by
 
 
-class PartFiles:
+class PartWriter(Source):
     """A part in work. Nothing counts before `commit`; a failure is recorded, never counted."""
+
+    meter: Meter
+    scorer: Scorer
 
     def __init__(
         self, state: PartState, metrics: Sequence[Bound], meter: Meter, *, keep_maps: bool
     ) -> None:
         """Open what is written; stored maps are taken where they hold."""
-        self.method, self.metrics, self.meter = state.cell.method, metrics, meter
+        super().__init__(state.cell.method, self._write)
+        self.metrics, self.meter = metrics, meter
         ledger = state.cell.ledger
         self.scorer = Scorer(metrics, ledger.selection.target_of)
-        self.failed = False
-        self.threshold: float | None = threshold_of(state.cell).content
+        self.threshold = threshold_of(state.cell).content
         self._state = state
         self._images = self._broken = 0
         self._maps = ledger.cell_folder(self.method) / state.part.maps
@@ -55,18 +57,12 @@ class PartFiles:
         """Whether the method itself must run."""
         return self._reader is None
 
-    def read(self, batch: TestBatch) -> dict[str, Tensor]:
-        """Return the stored raw maps of a batch."""
+    def read(self, batch: ImageBatch) -> dict[str, Maps]:
+        """Return the stored maps of a batch."""
         assert self._reader is not None
-        return restore(self._reader, batch)
+        return restore(self._reader, self.method, batch)
 
-    def write(
-        self,
-        raw: Mapping[str, Tensor],
-        maps: Mapping[str, Maps],
-        batch: TestBatch,
-        scores: list[Score],
-    ) -> None:
+    def _write(self, found: Found) -> None:
         """Append a batch: raw maps, what became of them, and their scores.
 
         Raises:
@@ -74,10 +70,10 @@ class PartFiles:
         """
         with storing(self._scores.parent):
             if self._writer is not None:
-                store(self._writer, raw, batch)
-            self._rows.writerows(map(to_cells, scores))
-        self._images += len(batch.ids)
-        self._broken += _count_broken(maps)
+                store(self._writer, found.raw, found.batch)
+            self._rows.writerows(map(to_cells, found.scores))
+        self._images += len(found.batch.ids)
+        self._broken += _count_broken(found.maps)
 
     def commit(self) -> None:
         """Put maps and scores in place, then say so in ``part.json``.
@@ -126,11 +122,11 @@ class PartFiles:
         known: Mapping[str, float | None] | None = self._state.known.get("costs")
         return known
 
-    def fail(self, error: str) -> None:
+    def fail(self, reason: str) -> None:
         """Drop what was written and record why."""
-        self.failed = True
+        super().fail(reason)
         self.discard()
-        failure_of(self._state.cell).record(error)
+        failure_of(self._state.cell).record(reason)
 
     def discard(self) -> None:
         """Leave no temporary file behind."""

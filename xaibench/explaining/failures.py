@@ -1,0 +1,54 @@
+"""Whose fault an error is: a plugin's own is a result like any other, all else ends the walk."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from xaibench.core.errors import OutOfMemoryError, StorageError, XaibenchError, reason_of
+from xaibench.core.logs import pass_on_interruption
+from xaibench.core.passes.batching import ran_out_of_memory
+from xaibench.core.store import is_full
+
+
+class PluginError(XaibenchError):
+    """A plugin failed by its own fault; its text is what tables say of it."""
+
+
+@contextmanager
+def blaming(what: str, images: int = 0) -> Iterator[None]:
+    """Raise what the block raises as the failure of a plugin, unless that is not to blame.
+
+    Args:
+        what: the plugin, for people.
+        images: how many it was asked about, where --batch-size says that.
+
+    Raises:
+        PluginError: it failed.
+        OutOfMemoryError: memory ran out.
+        StorageError: the disk is full.
+        KeyboardInterrupt: it was interrupted, also where another error has hidden that.
+    """
+    try:
+        yield
+    except (StorageError, OutOfMemoryError):
+        raise
+    except Exception as error:  # any plugin may raise anything
+        pass_on_interruption(error)
+        refuse_lack_of_memory(error, what, images)
+        if isinstance(error, OSError) and is_full(error):
+            raise StorageError(
+                f"{what}: the disk is full; make room, and repeat the command."
+            ) from error
+        raise PluginError(reason_of(error)) from error
+
+
+def refuse_lack_of_memory(error: Exception, what: str, images: int) -> None:
+    """Say in one line that memory ran out, if that is what an error says.
+
+    Raises:
+        OutOfMemoryError: it did.
+    """
+    if ran_out_of_memory(error):
+        remedy = "take smaller images, or a machine with more memory"
+        if images > 1:
+            remedy = f"{images} images at once are too many; choose a smaller --batch-size"
+        raise OutOfMemoryError(f"{what} ran out of memory; {remedy}.") from error

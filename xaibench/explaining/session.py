@@ -1,0 +1,208 @@
+"""The one walk over images: record a pass, ask every method, finish its maps, score them."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from xaibench.core.passes.engine import Engine
+from xaibench.core.passes.precision import at_least_single
+from xaibench.core.passes.question import Question
+from xaibench.core.passes.tape import RECORDED_WORDS, Tape
+from xaibench.core.plugin import Bound
+from xaibench.core.progress import Bar
+from xaibench.core.seeds import seed_of
+from xaibench.explaining.batch import ImageBatch, finish_maps
+from xaibench.explaining.evidence import Evidence, evidence_of
+from xaibench.explaining.failures import PluginError, blaming, refuse_lack_of_memory
+from xaibench.explaining.meter import Meter
+from xaibench.explaining.score import Scorer
+from xaibench.explaining.source import Found, Source
+
+_log = logging.getLogger(__name__)
+
+
+class Session:
+    """A model that explains.
+
+    A method's own failure ends the method's share alone, and so do metrics' failures; maps that
+    aren't finite have a status. What is nobody's failure ends the walk: lack of memory, a full
+    disk, an interruption, and mistakes of this package.
+    """
+
+    def __init__(self, engine: Engine, title: str, *, seed: int = 0) -> None:
+        """Take a model.
+
+        Args:
+            engine: runs its passes.
+            title: the model, for people.
+            seed: of methods that draw random numbers.
+        """
+        self.engine, self.title, self.seed = engine, title, seed
+        self._told: set[tuple[str, str]] = set()
+
+    @property
+    def mean_mask(self) -> Tensor | None:
+        """The average ``(H, W)`` of the training masks; None where there are none."""
+        return None
+
+    def walk(
+        self, batches: Iterable[ImageBatch], sources: Sequence[Source], bar: Bar | None = None
+    ) -> None:
+        """Explain and score, batch by batch; each source takes what was found of its method.
+
+        Args:
+            batches: images with the classes to be explained.
+            sources: of maps; those whose methods fail have a `Source.failure` then.
+            bar: shows how many images are done.
+
+        Raises:
+            OutOfMemoryError: memory ran out.
+            StorageError: the disk is full.
+            XaibenchError: the model can't be recorded as the methods need it.
+        """
+        at, advance = (_nothing, _nothing) if bar is None else (bar.at, bar.advance)
+        for batch in batches:
+            left = [source for source in sources if not source.failure]
+            tape = self._record(batch, [source for source in left if source.needs_maps])
+            found: list[tuple[Source, Found, dict[str, Evidence]]] = []
+            step = len(batch.ids) / max(len(left), 1) / 2
+            # All are explained before the first is scored, as they share passes then.
+            for source in left:
+                at(source.method.spec)
+                try:
+                    made = self._explain(source, batch, tape)
+                except PluginError as error:
+                    self._fail(source, error)
+                else:
+                    found.append((source, made, self._evidence(source, made)))
+                advance(step)
+            for source, made, evidence in found:
+                if source.scorer is not None:
+                    at(f"{source.method.spec}: scores")
+                    made.scores = source.scorer.add(evidence, batch)
+                    self._tell_failed_metrics(source.method, source.scorer)
+                source.take(made)
+                advance(step)
+
+    def _record(self, batch: ImageBatch, sources: Sequence[Source]) -> Tape | None:
+        """Run the pass that all methods share; each is charged for it as if it stood alone."""
+        if not sources:
+            return None
+        words = words_of([source.method for source in sources])
+        if batch.choose is not None:
+            words |= {"logits"}
+        metered = [(source.method, source.meter) for source in sources if source.meter is not None]
+        shared = Meter(self.engine)
+        with shared.measuring() if metered else nullcontext():
+            tape = record(self.engine, words, batch.images)
+        for method, meter in metered:
+            if RECORDED_WORDS & set(method.plugin.signature.words):
+                meter.add(shared)
+        if batch.choose is not None:
+            batch.targets = batch.choose(tape.logits[: len(batch.ids)].detach())
+        return tape
+
+    def _explain(self, source: Source, batch: ImageBatch, tape: Tape | None) -> Found:
+        """Return maps, as they are stored or by asking the method.
+
+        Raises:
+            PluginError: it failed, or returned something else.
+        """
+        if tape is None or not source.needs_maps:
+            return Found(batch, {}, source.read(batch))
+        method, raw, words = source.method, {}, source.method.plugin.signature.words
+        mean_mask = self.mean_mask if "mean_mask" in words else None  # at nobody's cost
+        meter, whole = source.meter, "network" in words
+        self.engine.gap = None
+        with meter.measuring(whole_network=whole) if meter is not None else nullcontext():
+            for kind in batch.targets:
+                question = question_for(method, tape, batch, kind, self.seed, mean_mask)
+                if len(question.rows):
+                    with blaming(f"method {method.spec}", len(batch.ids)):
+                        raw[kind] = _checked(method, method(question), len(question.rows))
+                else:
+                    raw[kind] = torch.zeros(0, 1, 1, device=batch.images.device)
+        return Found(batch, raw, finish_maps(method, raw, batch), self.engine.gap)
+
+    def _evidence(self, source: Source, found: Found) -> dict[str, Evidence]:
+        if source.scorer is None:
+            return {}
+        again = partial(self._explain_again, source.method, found.batch)
+        explain = again if source.explains_again else None
+        return evidence_of(found.maps, found.batch, explain, source.threshold)
+
+    def _explain_again(self, method: Bound, batch: ImageBatch, kind: str, images: Tensor) -> Tensor:
+        """Return a method's maps ``(B, H, W)`` of other images in the places of a batch's.
+
+        Targets, masks and random numbers stay those of the batch.
+        """
+        targets = {kind: batch.targets[kind]}
+        again = replace(batch, images=images, targets=targets, together=defaultdict(list))
+        source = Source(method, lambda _: None)
+        return self._explain(source, again, self._record(again, [source])).maps[kind].values
+
+    def _fail(self, source: Source, error: PluginError) -> None:
+        _log.error("%s on %s failed: %s", source.method.spec, self.title, error)
+        _log.debug("traceback of %s", source.method.spec, exc_info=error)
+        source.fail(str(error))
+
+    def _tell_failed_metrics(self, method: Bound, scorer: Scorer) -> None:
+        for metric, error in scorer.failed.items():
+            if (method.spec, metric) not in self._told:  # once, however many the batches
+                self._told.add((method.spec, metric))
+                _log.error("%s on %s: %s", method.spec, self.title, error)
+
+
+def record(engine: Engine, words: set[str], images: Tensor) -> Tape:
+    """Run the model once for all that methods ask of a batch.
+
+    Raises:
+        OutOfMemoryError: memory runs out.
+        XaibenchError: the CAM layer doesn't suit.
+    """
+    try:
+        return Tape(engine, images, words)
+    except (RuntimeError, MemoryError) as error:
+        refuse_lack_of_memory(error, "the recorded pass", len(images))
+        raise
+
+
+def words_of(methods: Iterable[Bound]) -> set[str]:
+    """Return all that some methods ask for."""
+    return {word for method in methods for word in method.plugin.signature.words}
+
+
+def question_for(
+    method: Bound,
+    tape: Tape,
+    batch: ImageBatch,
+    kind: str,
+    seed: int,
+    mean_mask: Tensor | None,
+) -> Question:
+    """Return what a method is asked for one kind of target."""
+    rows = batch.rows(kind)
+    seeds = [seed_of(seed, batch.ids[row], method.spec) for row in rows.tolist()]
+    return Question(
+        tape, rows, batch.targets[kind][rows], seeds, all_masks=batch.masks, mean_mask=mean_mask
+    )
+
+
+def _checked(method: Bound, raw: object, count: int) -> Tensor:
+    if not isinstance(raw, Tensor) or raw.ndim != 3 or len(raw) != count:  # noqa: PLR2004
+        shape = tuple(raw.shape) if isinstance(raw, Tensor) else type(raw).__name__
+        raise PluginError(
+            f"method {method.spec} returned {shape} for {count} images; it must return "
+            f"({count}, h, w)."
+        )
+    return at_least_single(raw.detach())
+
+
+def _nothing(_: object) -> None:
+    pass

@@ -1,0 +1,67 @@
+"""Where the maps of a walk over images come from: a method, a cell's files or a submission."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from xaibench.core.plugin import Bound
+from xaibench.explaining.batch import ImageBatch, Maps
+from xaibench.explaining.meter import Meter
+from xaibench.explaining.score import Score, Scorer
+
+
+@dataclass
+class Found:
+    """What a method gave for a batch.
+
+    Attributes:
+        batch: the images.
+        raw: maps ``(rows, h, w)`` as the method returned them, by kind of target; none where the
+            maps were stored.
+        maps: the finished ones, by kind of target.
+        gap: the largest share of a promised sum that attributions missed; None without a promise.
+        scores: of all metrics that don't wait for other images.
+    """
+
+    batch: ImageBatch
+    raw: dict[str, Tensor]
+    maps: dict[str, Maps]
+    gap: float | None = None
+    scores: Sequence[Score] = ()
+
+
+class Source:
+    """Where one method's maps come from, and where they go: by itself, the method that is asked.
+
+    Attributes:
+        method: that explains.
+        failure: why it failed, which ends its share in the walk; empty while it hasn't.
+        meter: adds up what the maps cost, where that is wanted.
+        scorer: scores the maps, where there are metrics.
+        threshold: share of the maximum that was tuned for it, where one was.
+    """
+
+    meter: Meter | None = None
+    scorer: Scorer | None = None
+    threshold: float | None = None
+    explains_again = True
+    """Whether the method can be asked about other images, as some metrics do."""
+
+    def __init__(self, method: Bound, take: Callable[[Found], None]) -> None:
+        """Take what is found, batch by batch, to where it is wanted."""
+        self.method, self.take = method, take
+        self.failure = ""
+
+    @property
+    def needs_maps(self) -> bool:
+        """Whether the method itself must run."""
+        return True
+
+    def read(self, batch: ImageBatch) -> dict[str, Maps]:
+        """Return the finished maps of a batch where the method itself needn't run."""
+        raise NotImplementedError
+
+    def fail(self, reason: str) -> None:
+        """Note that the method failed."""
+        self.failure = reason
