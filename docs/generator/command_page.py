@@ -32,8 +32,10 @@ def command_page() -> str:
 
 
 def _overview() -> list[str]:
-    rows = [[f"[`{name}`](#{name})", command.get_short_help_str(limit=120)]
-            for name, command in cli.commands.items()]  # fmt: skip
+    rows = [
+        [f"[`{name}`](#{name})", command.get_short_help_str(limit=120)]
+        for name, command in cli.commands.items()
+    ]
     return ["## Commands", markdown_table(["command", "what it does"], rows)]
 
 
@@ -45,8 +47,10 @@ def _section(context: click.Context) -> list[str]:
     parts = [f"### {context.info_name}", f"```text\n{usage}\n```", _paragraphs(command.help or "")]
     options = [each for each in command.params if isinstance(each, click.Option)]
     if options:
-        rows = [[_names(option, context), _default(option), _cell(option.help or "")]
-                for option in options]  # fmt: skip
+        rows = [
+            [_names(option, context), _default(option), _cell(option.help or "")]
+            for option in options
+        ]
         parts.append(markdown_table(["option", "default", "meaning"], rows))
     return parts
 
@@ -79,7 +83,6 @@ def _paragraphs(text: str) -> str:
 def _cell(text: str) -> str:
     """Set names of files, options and specs as code, so that Markdown leaves them alone."""
     pieces = text.split("`")
-    plain = (re.sub(r"(?<![\w`])(--[a-z][\w-]*|\$[A-Z_]+)", r"`\1`", each)
-             for each in pieces[::2])  # fmt: skip
+    plain = (re.sub(r"(?<![\w`])(--[a-z][\w-]*|\$[A-Z_]+)", r"`\1`", each) for each in pieces[::2])
     code = [*(f"`{each}`" for each in pieces[1::2]), ""]
     return "".join(outer + inner for outer, inner in zip(plain, code, strict=True))

@@ -21,8 +21,10 @@ def metric_page() -> str:
     parts = [_INTRO]
     for family in _FAMILIES:
         members = [metric for metric in known if metric.plugin.traits.family == family]
-        rows = [[f"[`{each.spec}`](#{each.spec})", _arrow(each), each.plugin.summary]
-                for each in members]  # fmt: skip
+        rows = [
+            [f"[`{each.spec}`](#{each.spec})", _arrow(each), each.plugin.summary]
+            for each in members
+        ]
         parts += [f"## {family.capitalize()}", markdown_table(["name", "", "measures"], rows)]
         parts += [part for metric in members for part in _section(metric)]
     return "\n\n".join(parts) + "\n"

@@ -18,12 +18,17 @@ def word_page() -> str:
     for kind, words in VOCABULARY.items():
         known = plugins(kind)
         rows = [
-            [f"`{word}`", meaning, ", ".join(
-                f"[{name}]({plural(kind)}.md#{name})"
-                for name, plugin in known.items() if word in plugin.signature.words
-            )]
+            [
+                f"`{word}`",
+                meaning,
+                ", ".join(
+                    f"[{name}]({plural(kind)}.md#{name})"
+                    for name, plugin in known.items()
+                    if word in plugin.signature.words
+                ),
+            ]
             for word, meaning in words.items()
-        ]  # fmt: skip
+        ]
         parts += [f"## {plural(kind)}", _shortened(rows, plural(kind))]
     return "\n\n".join(parts) + "\n"
 
