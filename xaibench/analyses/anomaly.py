@@ -67,12 +67,25 @@ def anomaly(
         images={"error": errors, "state": np.where(sick, "sick", "healthy")},
         tables={"roc": _roc(sick, errors)},
         figures=[
-            Histogram("errors", "Reconstruction errors of test images", "error", "state",
-                      threshold, "threshold: mean of healthy training images"),
-            Lines("roc", "Sick or healthy, by reconstruction error", "roc",
-                  "false_alarms", ("sensitivity",), "sensitivity", chance=True),
+            Histogram(
+                "errors",
+                "Reconstruction errors of test images",
+                "error",
+                "state",
+                threshold,
+                "threshold: mean of healthy training images",
+            ),
+            Lines(
+                "roc",
+                "Sick or healthy, by reconstruction error",
+                "roc",
+                "false_alarms",
+                ("sensitivity",),
+                "sensitivity",
+                chance=True,
+            ),
         ],
-    )  # fmt: skip
+    )
 
 
 def _roc(sick: NDArray[np.bool_], errors: NDArray[np.float64]) -> pd.DataFrame:

@@ -68,10 +68,18 @@ def knn(
         found,
         images,
         {"sweep": sweep},
-        [Lines("neighbours", "Nearest neighbours of the embeddings", "sweep", "k", lines,
-               "accuracy on test images")],
+        [
+            Lines(
+                "neighbours",
+                "Nearest neighbours of the embeddings",
+                "sweep",
+                "k",
+                lines,
+                "accuracy on test images",
+            )
+        ],
         pairs=[("accuracy", "head_accuracy")] if predictions is not None else [],
-    )  # fmt: skip
+    )
 
 
 def _vote(nearest: NDArray[np.int64], classes: int) -> NDArray[np.int64]:

@@ -72,19 +72,30 @@ def pca(
         },
         images={**dict(zip(names, test.T, strict=True)), "cluster": groups},
         tables={
-            "variance": pd.DataFrame({
-                "component": np.arange(1, len(ratios) + 1),
-                "ratio": ratios,
-                "cumulated": ratios.cumsum(),
-            })
+            "variance": pd.DataFrame(
+                {
+                    "component": np.arange(1, len(ratios) + 1),
+                    "ratio": ratios,
+                    "cumulated": ratios.cumsum(),
+                }
+            )
         },
         figures=[
-            *(Scatter(f"pca_{size}d", f"PCA of the embeddings, {size} components", names[:size])
-              for size in (_PLANE, _SPACE) if size <= components),
-            Lines("explained_variance", "Variance of the training embeddings", "variance",
-                  "component", ("ratio", "cumulated"), "share of the variance"),
+            *(
+                Scatter(f"pca_{size}d", f"PCA of the embeddings, {size} components", names[:size])
+                for size in (_PLANE, _SPACE)
+                if size <= components
+            ),
+            Lines(
+                "explained_variance",
+                "Variance of the training embeddings",
+                "variance",
+                "component",
+                ("ratio", "cumulated"),
+                "share of the variance",
+            ),
         ],
-    )  # fmt: skip
+    )
 
 
 def _fits(clusters: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
