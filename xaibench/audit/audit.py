@@ -120,8 +120,10 @@ def describe_audit(found: Audit, out: Path) -> list[str]:
     ``out`` is the folder that `write_audit` wrote to.
     """
     dataset = found.dataset
-    lines = [f"{len(dataset.samples)} images of {len(dataset.classes)} classes "
-             f"({', '.join(dataset.classes)}); {len(found.findings) or 'no'} findings"]  # fmt: skip
+    lines = [
+        f"{len(dataset.samples)} images of {len(dataset.classes)} classes "
+        f"({', '.join(dataset.classes)}); {len(found.findings) or 'no'} findings"
+    ]
     for alike in grouped_by(found.findings, lambda each: (each.severity, each.finding)):
         lines.append(f"{alike[0].severity}: {alike[0].finding}: {len(alike)}")
         lines += [f"    {_name(each)}{each.detail}" for each in alike[:_SHOWN]]

@@ -41,8 +41,9 @@ def find_duplicates(facts: Sequence[Facts]) -> list[Duplicate]:
     if near is None:
         near = [*_find_near(facts, places)]
         remember_pairs(samples, [*near, *(Pair(first, second, 1) for first, second, _ in copies)])
-    found = (Duplicate(*pair) for pair in near
-             if facts[pair.first].pixels != facts[pair.second].pixels)  # fmt: skip
+    found = (
+        Duplicate(*pair) for pair in near if facts[pair.first].pixels != facts[pair.second].pixels
+    )
     return sorted([*copies, *found], key=lambda each: (each.first, each.second))
 
 

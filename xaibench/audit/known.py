@@ -37,8 +37,9 @@ def remember_pairs(samples: Sequence[Sample], pairs: Sequence[Pair]) -> None:
         return
     images = sorted(set(keys))
     number = {key: place for place, key in enumerate(images)}
-    stored = [[number[keys[first]], number[keys[second]], likeness]
-              for first, second, likeness in pairs]  # fmt: skip
+    stored = [
+        [number[keys[first]], number[keys[second]], likeness] for first, second, likeness in pairs
+    ]
     with suppress(OSError, RuntimeError, XaibenchError):
         place = _folder() / f"{_code()}-{fingerprint(images)}.json"
         place.parent.mkdir(parents=True, exist_ok=True)

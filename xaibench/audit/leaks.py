@@ -27,8 +27,9 @@ def find_leaks(
     copies = find_copies(owners) if len(owners) == len(samples) else []
     named = [[owners[path].id for path in group] for group in copies]
     same = {frozenset(pair) for group in named for pair in combinations(group, 2)}
-    near = [[samples[first].id, samples[second].id]
-            for first, second, _ in recall_pairs(samples) or ()]  # fmt: skip
+    near = [
+        [samples[first].id, samples[second].id] for first, second, _ in recall_pairs(samples) or ()
+    ]
     kinds = {
         "the same image file stands in two parts under two names": named,
         "images that show the same stand in two parts": [
