@@ -178,9 +178,13 @@ def _batch(
 ) -> ImageBatch:
     targets = torch.arange(count, device=images.device) % CLASSES
     return ImageBatch(
-        [str(row) for row in range(count)], images[:count], masks[:count], [True] * count,
-        {_KIND: targets}, predict,
-    )  # fmt: skip
+        [str(row) for row in range(count)],
+        images[:count],
+        masks[:count],
+        [True] * count,
+        {_KIND: targets},
+        predict,
+    )
 
 
 def _first_convolution(model: Model) -> nn.Module:

@@ -73,8 +73,9 @@ def state_of(model: nn.Module) -> Aspects:
     tensors = [*model.named_parameters(), *model.named_buffers()]
     parameters = dict(model.named_parameters())
     modules = dict(model.named_modules())
-    hooks = {name: sum(len(getattr(part, kind)) for kind in _HOOKS)
-             for name, part in modules.items()}  # fmt: skip
+    hooks = {
+        name: sum(len(getattr(part, kind)) for kind in _HOOKS) for name, part in modules.items()
+    }
     hooks |= {name: len(p._backward_hooks or ()) for name, p in parameters.items()}
     hooks |= {kind: len(known) for kind, known in _global_hooks().items()}
     return {
