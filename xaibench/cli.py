@@ -38,8 +38,13 @@ class _TerminatedError(KeyboardInterrupt):
     """SIGTERM, which ends a command as Ctrl-C does."""
 
 
-@click.group(cls=Commands, context_settings=_SETTINGS, epilog=epilog(), no_args_is_help=False,
-             invoke_without_command=True)  # fmt: skip
+@click.group(
+    cls=Commands,
+    context_settings=_SETTINGS,
+    epilog=epilog(),
+    no_args_is_help=False,
+    invoke_without_command=True,
+)
 @click.version_option(__version__)
 @click.pass_context
 def cli(context: click.Context) -> None:
@@ -48,8 +53,24 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (run, report, analyse, explain, score, compare, publish, diagnose, study,
-                 list_plugins, metrics, check, layers, audit, fetch, completion):  # fmt: skip
+for _command in (
+    run,
+    report,
+    analyse,
+    explain,
+    score,
+    compare,
+    publish,
+    diagnose,
+    study,
+    list_plugins,
+    metrics,
+    check,
+    layers,
+    audit,
+    fetch,
+    completion,
+):
     cli.add_command(_command)
 
 
@@ -59,8 +80,9 @@ def main() -> None:
     verbosity = Verbosity()
     try:
         with _terminated_like_interrupted():
-            code = cli.main(prog_name=PROGRAM, complete_var=VARIABLE, standalone_mode=False,
-                            obj=verbosity)  # fmt: skip
+            code = cli.main(
+                prog_name=PROGRAM, complete_var=VARIABLE, standalone_mode=False, obj=verbosity
+            )
     except (XaibenchError, click.ClickException) as error:
         _end(Exit.MISTAKE, f"error: {in_one_line(error)}")
     except (click.Abort, KeyboardInterrupt, Exception) as error:
