@@ -22,11 +22,21 @@ _OPTIONS = [field.name for field in fields(RunOptions) if field.name not in _ELS
 
 @click.command()
 @verbosity_options
-@click.option("--model", "models", metavar="A,B", shell_complete=some_of("model"),
-              help="networks; default as for `xaibench run`")  # fmt: skip
-@click.option("--analysis", "analyses", metavar="A,B", required=True,
-              shell_complete=some_of("analysis"),
-              help="`xaibench list analyses` shows all")  # fmt: skip
+@click.option(
+    "--model",
+    "models",
+    metavar="A,B",
+    shell_complete=some_of("model"),
+    help="networks; default as for `xaibench run`",
+)
+@click.option(
+    "--analysis",
+    "analyses",
+    metavar="A,B",
+    required=True,
+    shell_complete=some_of("analysis"),
+    help="`xaibench list analyses` shows all",
+)
 @run_options(*_OPTIONS)
 def analyse(models: str | None, analyses: str, **given: Any) -> None:
     """Look at what trained networks make of the images: PCA, t-SNE, neighbours, anomalies.

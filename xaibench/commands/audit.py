@@ -11,8 +11,12 @@ from xaibench.commands.options import plugin_option, say, verbosity_options
 
 @click.command()
 @verbosity_options
-@click.option("--dataset", required=True, shell_complete=one_of("dataset"),
-              help="what to look at, as in `xaibench run`")  # fmt: skip
+@click.option(
+    "--dataset",
+    required=True,
+    shell_complete=one_of("dataset"),
+    help="what to look at, as in `xaibench run`",
+)
 @click.option("--data-root", default="", metavar="DIR", help="folder that holds all data")
 @click.option("--out", default="", metavar="DIR", help="default results/audit-<dataset>")
 @plugin_option

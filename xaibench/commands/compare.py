@@ -10,8 +10,14 @@ from xaibench.commands.options import command_line, say, verbosity_options
 @click.command()
 @verbosity_options
 @click.argument("runs", nargs=-1, required=True, type=Path, metavar="RUN RUN ...")
-@click.option("--out", type=Path, default=Path("results/comparison"), metavar="DIR",
-              show_default=True, help="where to put the common board")  # fmt: skip
+@click.option(
+    "--out",
+    type=Path,
+    default=Path("results/comparison"),
+    metavar="DIR",
+    show_default=True,
+    help="where to put the common board",
+)
 def compare(runs: tuple[Path, ...], out: Path) -> None:
     """Put runs of one protocol on one board, or say what differs.
 

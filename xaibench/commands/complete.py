@@ -82,8 +82,11 @@ def suite_file(
     start = Path(typed)
     folder = start if typed.endswith("/") else start.parent
     found = sorted(folder.glob("*")) if folder.is_dir() else []
-    paths = [f"{path}/" if path.is_dir() else f"{path}" for path in found
-             if path.is_dir() or path.suffix == ".toml"]  # fmt: skip
+    paths = [
+        f"{path}/" if path.is_dir() else f"{path}"
+        for path in found
+        if path.is_dir() or path.suffix == ".toml"
+    ]
     return _starting(paths, typed)
 
 

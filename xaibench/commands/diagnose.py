@@ -15,19 +15,35 @@ from xaibench.core.logs import logged_to
 @click.argument("directory", type=Path, required=False)
 @click.option("--checks", default="", metavar="A,B", help="names of diagnostics; default: all")
 @click.option("--shortcut", is_flag=True, help="train twins on phantoms instead; needs no run")
-@click.option("--methods", default="", metavar="A,B", shell_complete=some_of("method"),
-              help="default: all of the run")  # fmt: skip
-@click.option("--models", default="", metavar="A,B", shell_complete=some_of("model"),
-              help="with --shortcut: networks to train")  # fmt: skip
+@click.option(
+    "--methods",
+    default="",
+    metavar="A,B",
+    shell_complete=some_of("method"),
+    help="default: all of the run",
+)
+@click.option(
+    "--models",
+    default="",
+    metavar="A,B",
+    shell_complete=some_of("model"),
+    help="with --shortcut: networks to train",
+)
 @click.option("--plugin", multiple=True, metavar="FILE", help="Python file with plugins")
 @click.option("--images", default=32, help="number of images to look at")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="default: the run's")
 @click.option("--out", type=Path, metavar="DIR", help="with --shortcut: default results/shortcut")
 def diagnose(
-    directory: Path | None, checks: str, shortcut: bool, methods: str, models: str,
-    plugin: tuple[str, ...], images: int,
-    device: str | None, out: Path | None,
-) -> None:  # fmt: skip
+    directory: Path | None,
+    checks: str,
+    shortcut: bool,
+    methods: str,
+    models: str,
+    plugin: tuple[str, ...],
+    images: int,
+    device: str | None,
+    out: Path | None,
+) -> None:
     """Try what methods show: pass or fail, never a rank.
 
     DIRECTORY is a finished run's --out folder. Do maps change when the network's weights are
@@ -49,17 +65,25 @@ def diagnose(
     if directory is not None:
         with logged_to(directory, command_line()):
             frame = diagnose_run(
-                directory, checks=checks, methods=methods, plugin=plugin, images=images,
+                directory,
+                checks=checks,
+                methods=methods,
+                plugin=plugin,
+                images=images,
                 device=device or "",
-            )  # fmt: skip
+            )
             write_report(directory)  # its page shows the verdicts, too
     else:
         directory = out or Path("results/shortcut")
         with logged_to(directory, command_line()):
             frame = diagnose_shortcut(
-                directory, models=models, methods=methods, plugin=plugin, images=images,
+                directory,
+                models=models,
+                methods=methods,
+                plugin=plugin,
+                images=images,
                 device=device or "",
-            )  # fmt: skip
+            )
     for line in summarise(frame):
         say(line)
     page = "" if shortcut else ", report.html"

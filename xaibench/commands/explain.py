@@ -20,19 +20,42 @@ _OF_WEIGHTS = ("weights", "image_size", "classes")
 @verbosity_options
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option("--run", type=Path, metavar="DIR", help="take a model that this run has trained")
-@click.option("--model", default="", metavar="SPEC", shell_complete=one_of("model"),
-              help="one of the run's (default its first), or one with --weights: of `xaibench list "
-              "models` or a classification network of torchvision")  # fmt: skip
+@click.option(
+    "--model",
+    default="",
+    metavar="SPEC",
+    shell_complete=one_of("model"),
+    help="one of the run's (default its first), or one with --weights: of `xaibench list "
+    "models` or a classification network of torchvision",
+)
 @click.option("--fold", type=int, help="of the run's model; default its first")
 @click.option("--seed", type=int, help="training seed of the run's model; default its first")
-@click.option("--classes", default="", metavar="A,B",
-              help="the classes' names, in the order of the model's logits")  # fmt: skip
-@click.option("--methods", default="", metavar="A,B", shell_complete=some_of("method"),
-              help="default the run's that are no controls, else gradcam")  # fmt: skip
-@click.option("--target", default="predicted", metavar="CLASS",
-              help="class explained: predicted (default), a name or a number")  # fmt: skip
-@click.option("--out", type=Path, default=Path("explained"), metavar="DIR",
-              help="folder for pictures, maps and table; default explained")  # fmt: skip
+@click.option(
+    "--classes",
+    default="",
+    metavar="A,B",
+    help="the classes' names, in the order of the model's logits",
+)
+@click.option(
+    "--methods",
+    default="",
+    metavar="A,B",
+    shell_complete=some_of("method"),
+    help="default the run's that are no controls, else gradcam",
+)
+@click.option(
+    "--target",
+    default="predicted",
+    metavar="CLASS",
+    help="class explained: predicted (default), a name or a number",
+)
+@click.option(
+    "--out",
+    type=Path,
+    default=Path("explained"),
+    metavar="DIR",
+    help="folder for pictures, maps and table; default explained",
+)
 @click.option("--weights", metavar="FILE|imagenet", help="all that the --model has learned")
 @run_options("image_size", "layer", "device", "plugin")
 def explain(

@@ -85,8 +85,15 @@ def _load(_context: click.Context, _option: click.Parameter, files: tuple[Path, 
         load_plugin_file(file)
 
 
-plugin_option = click.option("--plugin", multiple=True, type=Path, metavar="FILE", callback=_load,
-                             expose_value=False, help="Python file with plugins")  # fmt: skip
+plugin_option = click.option(
+    "--plugin",
+    multiple=True,
+    type=Path,
+    metavar="FILE",
+    callback=_load,
+    expose_value=False,
+    help="Python file with plugins",
+)
 """Loads the plugins of files before the command begins."""
 
 

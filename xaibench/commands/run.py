@@ -32,8 +32,7 @@ from xaibench.setup.option_values import flag
 from xaibench.setup.options import RunOptions
 
 Command = Callable[..., None]
-_SHOWN = (PAGE_FILE, BOARD_MARKDOWN_FILE, SCORES_FILE, CLASSIFICATION_FILE, ANALYSES_FILE,
-          LOG_FILE)  # fmt: skip
+_SHOWN = (PAGE_FILE, BOARD_MARKDOWN_FILE, SCORES_FILE, CLASSIFICATION_FILE, ANALYSES_FILE, LOG_FILE)
 
 
 def _click_type(kind: Any) -> Any:
@@ -70,21 +69,39 @@ def _option(item: Field[Any], kind: Any) -> Callable[[Command], Command]:
     if item.name == "plugin":
         return click.option(name, multiple=True, metavar="FILE", help=text)
     return click.option(
-        name, default=None, type=_click_type(kind), metavar=_metavar(item.name, kind), help=text,
+        name,
+        default=None,
+        type=_click_type(kind),
+        metavar=_metavar(item.name, kind),
+        help=text,
         shell_complete=OF_OPTIONS.get(item.name),
-    )  # fmt: skip
+    )
 
 
 @click.command()
 @verbosity_options
 @run_options()
-@click.option("--suite", type=Path, metavar="FILE.toml", shell_complete=suite_file,
-              help="read options from a TOML file")  # fmt: skip
-@click.option("--profile", default="", metavar="NAME",
-              shell_complete=table_of_suite("profiles"),
-              help="profile of the suite, such as quick")  # fmt: skip
-@click.option("--part", default="", metavar="NAME", shell_complete=table_of_suite("parts"),
-              help="part of the suite; default all")  # fmt: skip
+@click.option(
+    "--suite",
+    type=Path,
+    metavar="FILE.toml",
+    shell_complete=suite_file,
+    help="read options from a TOML file",
+)
+@click.option(
+    "--profile",
+    default="",
+    metavar="NAME",
+    shell_complete=table_of_suite("profiles"),
+    help="profile of the suite, such as quick",
+)
+@click.option(
+    "--part",
+    default="",
+    metavar="NAME",
+    shell_complete=table_of_suite("parts"),
+    help="part of the suite; default all",
+)
 @click.option("--dry-run", is_flag=True, help="print the plan and do nothing")
 def run(suite: Path | None, profile: str, part: str, dry_run: bool, **given: Any) -> None:
     """Train, explain and score; the same command again does only what is missing.

@@ -19,26 +19,62 @@ _WITH_RUN = frozenset({"batch_size", "device", "data_root", "out", "plugin"})
 @click.command()
 @verbosity_options
 @click.argument("maps", type=Path, metavar="MAPS.npz")
-@click.option("--run", type=Path, metavar="DIR",
-              help="score under this finished run's protocol, to be compared with it")  # fmt: skip
-@click.option("--model", default="", metavar="NAME", shell_complete=one_of("model"),
-              help="the network that the maps explain: one of the run's, or one that brings its "
-              "weights; faithfulness asks it")  # fmt: skip
+@click.option(
+    "--run",
+    type=Path,
+    metavar="DIR",
+    help="score under this finished run's protocol, to be compared with it",
+)
+@click.option(
+    "--model",
+    default="",
+    metavar="NAME",
+    shell_complete=one_of("model"),
+    help="the network that the maps explain: one of the run's, or one that brings its "
+    "weights; faithfulness asks it",
+)
 @click.option("--seed", type=int, help="training seed of the run's model; default its first")
 @click.option("--fold", type=int, help="score the test images of this fold alone")
 @click.option("--name", help="the method's name on the board; default the file's")
-@click.option("--sign", type=click.Choice(["relu", "abs", "none"]),
-              help="what becomes of negative values; default relu")  # fmt: skip
-@click.option("--rescale", type=click.Choice(["minmax", "none"]),
-              help="minmax for attributions, none for probabilities; default minmax")  # fmt: skip
-@click.option("--explains", type=click.Choice(["label", "predicted", "both"]),
-              help="the class explained, both where maps don't depend on it")  # fmt: skip
-@click.option("--learned", type=float, metavar="SHARE",
-              help="share of the training masks that the method has seen")  # fmt: skip
+@click.option(
+    "--sign",
+    type=click.Choice(["relu", "abs", "none"]),
+    help="what becomes of negative values; default relu",
+)
+@click.option(
+    "--rescale",
+    type=click.Choice(["minmax", "none"]),
+    help="minmax for attributions, none for probabilities; default minmax",
+)
+@click.option(
+    "--explains",
+    type=click.Choice(["label", "predicted", "both"]),
+    help="the class explained, both where maps don't depend on it",
+)
+@click.option(
+    "--learned",
+    type=float,
+    metavar="SHARE",
+    help="share of the training masks that the method has seen",
+)
 @click.option("--allow-missing", is_flag=True, help="count images without a map as undefined")
-@run_options("dataset", "metrics", "controls", "split", "split_seed", "mask_fraction", "image_size",
-             "batch_size", "limit", "weights", "device", "target", "data_root", "out",
-             "plugin")  # fmt: skip
+@run_options(
+    "dataset",
+    "metrics",
+    "controls",
+    "split",
+    "split_seed",
+    "mask_fraction",
+    "image_size",
+    "batch_size",
+    "limit",
+    "weights",
+    "device",
+    "target",
+    "data_root",
+    "out",
+    "plugin",
+)
 def score(
     maps: Path,
     *,
@@ -70,8 +106,13 @@ def score(
         if fixed := sorted(set(chosen) - _WITH_RUN):
             raise XaibenchError(f"{flag(fixed[0])}: --run {run} settles it; drop one.")
         setting = setting_of_run(run, model, seed, fold, chosen)
-    said = {"method": name, "sign": sign, "rescale": rescale, "target": explains,
-            "mask_fraction": learned}  # fmt: skip
+    said = {
+        "method": name,
+        "sign": sign,
+        "rescale": rescale,
+        "target": explains,
+        "mask_fraction": learned,
+    }
     done = score_submission(setting, maps, said, command_line(), allow_missing=allow_missing)
     for skip in done.skips:
         say(f"skipped: {skip.what}: {skip.reason}")
