@@ -44,8 +44,12 @@ def contents_of(paths: Iterable[Path]) -> dict[Path, str]:
     _remember({s: sha for s, sha in fresh.items() if s[1] and now - max(s[3:]) > _SETTLED})
     found |= fresh
     sums = {file: found[state] if state else "" for file, state in states.items()}
-    return {path: " ".join(f"{file.name}={sums[file]}" for file in inside[path])
-            if inside[path] else sums[path] for path in wanted}  # fmt: skip
+    return {
+        path: " ".join(f"{file.name}={sums[file]}" for file in inside[path])
+        if inside[path]
+        else sums[path]
+        for path in wanted
+    }
 
 
 def content_of(path: Path) -> str:

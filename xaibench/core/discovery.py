@@ -16,8 +16,11 @@ def failed_import(path: Path, error: BaseException) -> XaibenchError:
     """Say what keeps a user's plugin file from being imported, and at which of its lines."""
     if isinstance(error, XaibenchError):
         return XaibenchError(f"--plugin {path}: {error}")
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__)
-             if Path(frame.filename).resolve() == path.resolve()]  # fmt: skip
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).resolve() == path.resolve()
+    ]
     where = f", line {lines[-1]}" if lines else ""
     said = f"{type(error).__name__}: {error}".rstrip(": ")
     return XaibenchError(f"--plugin {path}{where}: it fails to import ({said}); mend it.")

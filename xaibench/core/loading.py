@@ -168,5 +168,10 @@ def _stack(
     masks = np.stack([empty if p.mask is None else p.mask for p in pictures])
     lost = [picture.lost for picture in pictures]
     found = [None if p.original is None else torch.from_numpy(p.original) for p in pictures]
-    return Loaded(samples, images.permute(0, 3, 1, 2), torch.from_numpy(masks), lost,
-                  found if originals else ())  # fmt: skip
+    return Loaded(
+        samples,
+        images.permute(0, 3, 1, 2),
+        torch.from_numpy(masks),
+        lost,
+        found if originals else (),
+    )

@@ -64,9 +64,9 @@ def area_of_exchange(
     for first in range(0, steps + 1, at_once):
         some = slice(first, first + at_once)
         # Faster than torch.where, and exact: one of the two is multiplied by 0.
-        seen = torch.cat([
-            before * (place >= count) + after * (place < count) for count in counts[some]
-        ])  # fmt: skip
+        seen = torch.cat(
+            [before * (place >= count) + after * (place < count) for count in counts[some]]
+        )
         found = confidence_of(targets, seen, predict).view(-1, len(maps))
         area += weights[some].to(area.device) @ found.double()
     return area.float()

@@ -94,8 +94,13 @@ class Screen:
         for depth, line in enumerate(lines):
             bar = ProgressBar(total=1, completed=line.fraction, width=width)
             left = "" if line.left is None else f"{clock(line.left)} left"
-            table.add_row(Text("  " * depth + visible(line.title, lines=False)), bar, line.count,
-                          Text(clock(line.elapsed), "dim"), left)  # fmt: skip
+            table.add_row(
+                Text("  " * depth + visible(line.title, lines=False)),
+                bar,
+                line.count,
+                Text(clock(line.elapsed), "dim"),
+                left,
+            )
         notes = [line.note for line in lines if line.note]
         last = "  " * len(lines) + visible(notes[-1], lines=False) if notes else ""
         note = Text(last, "dim", no_wrap=True, overflow="ellipsis")

@@ -12,8 +12,16 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.suggest import did_you_mean
 from xaibench.core.visible import is_visible
 
-_TRUTHS = {"true": True, "yes": True, "1": True, "on": True,
-           "false": False, "no": False, "0": False, "off": False}  # fmt: skip
+_TRUTHS = {
+    "true": True,
+    "yes": True,
+    "1": True,
+    "on": True,
+    "false": False,
+    "no": False,
+    "0": False,
+    "off": False,
+}
 _NUMBERS = {int: "a whole number", float: "a number"}
 
 

@@ -81,8 +81,9 @@ def make_split(
     train, validation, test = divided or _divide_all(samples, name, fold, seed)
     train = _keep_share(train, train_fraction, seed)
     seen = see_masks(train, mask_fraction, seed) | see_masks(validation, mask_fraction, seed)
-    return Split(_ordered(samples, train), _ordered(samples, validation), _ordered(samples, test),
-                 seen)  # fmt: skip
+    return Split(
+        _ordered(samples, train), _ordered(samples, validation), _ordered(samples, test), seen
+    )
 
 
 def _divide_all(samples: Sequence[Sample], name: str, fold: int, seed: int) -> Parts:

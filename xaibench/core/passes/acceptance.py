@@ -16,8 +16,23 @@ _SUM_ERROR, _RANGE_ERROR = 1e-3, 1e-6
 # Pixels far outside of [0, 1] drive logits out of it, and probabilities nowhere.
 _FAR = 60
 # Steps that only move or average numbers, and last steps that make no probabilities.
-_MOVES = ("Alias", "Cat", "Clone", "Mean", "Permute", "Select", "Slice", "Squeeze", "Stack",
-          "ToCopy", "Transpose", "Unbind", "UnsafeView", "Unsqueeze", "View")  # fmt: skip
+_MOVES = (
+    "Alias",
+    "Cat",
+    "Clone",
+    "Mean",
+    "Permute",
+    "Select",
+    "Slice",
+    "Squeeze",
+    "Stack",
+    "ToCopy",
+    "Transpose",
+    "Unbind",
+    "UnsafeView",
+    "Unsqueeze",
+    "View",
+)
 _UNBOUNDED = ("Addmm", "Mm", "Convolution", "Relu")
 # Steps that end logarithms of probabilities; the last behind a minus sign.
 _LOGARITHMS = ("LogSigmoid", "LogSoftmax", "Log", "Log1P", "NegSoftplus")
@@ -219,9 +234,10 @@ def _refuse_dependence(model: Model, noise: Tensor, alone: Outputs, pair: Output
             "random follow self.training, as nn.Dropout does."
         )
     norms = [
-        short_name(name) for name, part in model.named_modules()
+        short_name(name)
+        for name, part in model.named_modules()
         if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.running_mean is None
-    ]  # fmt: skip
+    ]
     cause = f" ({', '.join(norms[:3])}: no running statistics)" if norms else ""
     raise XaibenchError(
         f"an image has other {what} alone than beside another{cause}; normalise with running "

@@ -40,9 +40,10 @@ def _entering(graph: Graph) -> Iterator[Vertex]:
             yield vertex
         given = {
             Vertex(use.node, number)
-            for use in graph.uses.get(vertex, ()) if operation(use.node) not in _LAYERS
+            for use in graph.uses.get(vertex, ())
+            if operation(use.node) not in _LAYERS
             for number in range(len(use.node._input_metadata))
-        }  # fmt: skip
+        }
         left += given - seen
         seen |= given
 

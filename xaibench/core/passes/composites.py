@@ -17,9 +17,15 @@ def _layer_norm(
 
 
 def _group_norm(
-    values: Tensor, weight: Tensor | None, bias: Tensor | None, count: int, channels: int,
-    _size: int, groups: int, eps: float,
-) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    values: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    count: int,
+    channels: int,
+    _size: int,
+    groups: int,
+    eps: float,
+) -> tuple[Tensor, Tensor, Tensor]:
     rows = values.reshape(count, groups, -1)
     normed, mean, deviation = _normed(rows, (-1,), eps)
     each = (1, channels, *[1] * (values.ndim - 2))
@@ -49,9 +55,15 @@ def _affine(values: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tenso
 
 
 def _batch_norm(
-    values: Tensor, weight: Tensor | None, bias: Tensor | None, mean: Tensor | None,
-    variance: Tensor | None, training: bool, _momentum: float, eps: float,
-) -> Any:  # fmt: skip
+    values: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    mean: Tensor | None,
+    variance: Tensor | None,
+    training: bool,
+    _momentum: float,
+    eps: float,
+) -> Any:
     """Follow the values' own statistics, as instance norms do; with stored ones it is linear."""
     if not training and mean is not None and variance is not None:
         return NotImplemented
@@ -62,9 +74,12 @@ def _batch_norm(
 
 
 def _variance(
-    values: Tensor, dim: Sequence[int] | None = None, *, correction: float | None = None,
+    values: Tensor,
+    dim: Sequence[int] | None = None,
+    *,
+    correction: float | None = None,
     keepdim: bool = False,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     dims = tuple(range(values.ndim)) if not dim else tuple(dim)
     centred = values - values.mean(dim=dims, keepdim=True)
     count = torch.tensor(values.shape)[list(dims)].prod().item()
@@ -73,9 +88,12 @@ def _variance(
 
 
 def _variance_and_mean(
-    values: Tensor, dim: Sequence[int] | None = None, *, correction: float | None = None,
+    values: Tensor,
+    dim: Sequence[int] | None = None,
+    *,
+    correction: float | None = None,
     keepdim: bool = False,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
+) -> tuple[Tensor, Tensor]:
     dims = tuple(range(values.ndim)) if not dim else tuple(dim)
     variance = _variance(values, dims, correction=correction, keepdim=keepdim)
     return variance, values.mean(dim=dims, keepdim=keepdim)
@@ -86,9 +104,12 @@ def _deviation(values: Tensor, dim: Sequence[int] | None = None, **options: Any)
 
 
 def _norm(
-    values: Tensor, order: float = 2, dim: Sequence[int] | None = None, keepdim: bool = False,
+    values: Tensor,
+    order: float = 2,
+    dim: Sequence[int] | None = None,
+    keepdim: bool = False,
     **_: Any,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     dims = tuple(range(values.ndim)) if dim is None else tuple(dim)
     if order == float("inf"):
         return values.abs().amax(dim=dims, keepdim=keepdim)
@@ -116,9 +137,7 @@ def _copied(values: Tensor, source: Tensor, _later: bool = False) -> Tensor:
     return source if source.shape == values.shape else source.expand(values.shape)
 
 
-def _put(
-    values: Tensor, indices: Sequence[Tensor | None], put: Tensor, add: bool = False
-) -> Any:  # fmt: skip
+def _put(values: Tensor, indices: Sequence[Tensor | None], put: Tensor, add: bool = False) -> Any:
     """Follow what is put where a condition on the values holds."""
     mask = indices[0]
     if add or len(indices) > 1 or mask is None or mask.dtype != torch.bool or put.numel() != 1:

@@ -39,8 +39,11 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        taken = [each for each in pytree.tree_leaves((args, kwargs))
-                 if isinstance(each, Tensor) and id(each) in self._reached]  # fmt: skip
+        taken = [
+            each
+            for each in pytree.tree_leaves((args, kwargs))
+            if isinstance(each, Tensor) and id(each) in self._reached
+        ]
         # Before it runs, as what is written in place changes.
         cut = any(self.is_cut(each) for each in taken)
         found = func(*args, **kwargs)

@@ -99,8 +99,11 @@ def _refuse_what_loses(pair: _Pair, weights: Tensor) -> None:
 
 def _way(passed: Trace) -> list[object]:
     return [
-        (step.function, step.sources, step.results, [
-            None if number is None else passed.values[number].shape for number in step.results
-        ])
+        (
+            step.function,
+            step.sources,
+            step.results,
+            [None if number is None else passed.values[number].shape for number in step.results],
+        )
         for step in passed.steps
-    ]  # fmt: skip
+    ]

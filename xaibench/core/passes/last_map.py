@@ -132,9 +132,10 @@ def _refuse_unrecorded(seen: Pass, run: Run) -> None:
     for later in seen.runs[_place(seen, run) + 1 :]:
         if not later.recorded and len(later.shape or ()) in (MAP, TOKENS):
             raise refusal(
-                seen, f"'{short_name(later.name)}' runs without gradients (no_grad, or a "
-                "checkpoint of its own)"
-            )  # fmt: skip
+                seen,
+                f"'{short_name(later.name)}' runs without gradients (no_grad, or a "
+                "checkpoint of its own)",
+            )
 
 
 def _refuse_branches(seen: Pass, run: Run) -> None:
@@ -156,9 +157,10 @@ def _refuse_branches(seen: Pass, run: Run) -> None:
         layer = readable(seen, later)
         if layer is None or (layer.shape[0] > 1 and prod(layer.shape[1:]) > 1):
             raise refusal(
-                seen, f"behind '{short_name(run.name)}' the network branches, and the logits "
-                f"depend on '{short_name(later.name)}' and on what goes past it"
-            )  # fmt: skip
+                seen,
+                f"behind '{short_name(run.name)}' the network branches, and the logits "
+                f"depend on '{short_name(later.name)}' and on what goes past it",
+            )
 
 
 def _place(seen: Pass, run: Run) -> int:

@@ -140,12 +140,15 @@ def _recorders(
         given = output if isinstance(output, Tensor) else None
         runs.append(
             Run(
-                name, module, type(output).__name__,
+                name,
+                module,
+                type(output).__name__,
                 None if given is None else tuple(given.shape),
                 None if given is None else vertex_of(given),
-                vertices, torch.is_grad_enabled(),
+                vertices,
+                torch.is_grad_enabled(),
             )
-        )  # fmt: skip
+        )
         if isinstance(module, nn.Linear) and isinstance(first, Tensor) and given is not None:
             linear.extend([(first, given)] if given.ndim == _MATRIX else [])
 

@@ -97,9 +97,11 @@ def _rectifies(node: Node, *, scales: bool) -> bool:
             _refuse(node)
         return low == 0 and not (scales and high is not None)
     if kind == "MaximumBackward":
-        fixed = [_bound(getattr(node, field))
-                 for field, (before, _) in zip(_OPERANDS, node.next_functions, strict=True)
-                 if before is None]  # fmt: skip
+        fixed = [
+            _bound(getattr(node, field))
+            for field, (before, _) in zip(_OPERANDS, node.next_functions, strict=True)
+            if before is None
+        ]
         if fixed != [0]:
             _refuse(node)
         return True

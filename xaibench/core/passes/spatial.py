@@ -51,9 +51,10 @@ def map_runs(seen: Pass) -> Iterator[Run]:
     """Yield what may be maps or tokens and counts for the logits, the last first."""
     last = {run.module: run for run in seen.runs}
     pooled = {
-        run.vertex for run in seen.runs
+        run.vertex
+        for run in seen.runs
         if isinstance(run.module, _PASSIVE) and run.vertex not in run.taken
-    }  # fmt: skip
+    }
     for run in reversed(seen.runs):
         if (
             last[run.module] is run

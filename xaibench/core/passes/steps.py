@@ -161,8 +161,9 @@ def pass_back(
     """
     cotangents = {trace.output: start}
     for step in reversed(trace.steps):
-        given = [None if number is None else cotangents.pop(number, None)
-                 for number in step.results]  # fmt: skip
+        given = [
+            None if number is None else cotangents.pop(number, None) for number in step.results
+        ]
         if any(each is not None for each in given):
             for number, found in zip(step.sources, rule(step, given), strict=True):
                 if found is not None:

@@ -50,8 +50,11 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         kwargs = kwargs or {}
         leaves, form = pytree.tree_flatten((args, kwargs))
-        places = [place for place, leaf in enumerate(leaves)
-                  if isinstance(leaf, Tensor) and id(leaf) in self.numbers]  # fmt: skip
+        places = [
+            place
+            for place, leaf in enumerate(leaves)
+            if isinstance(leaf, Tensor) and id(leaf) in self.numbers
+        ]
         if not places:
             return func(*args, **kwargs)
         if func.overloadpacket in MADE_ANEW:

@@ -32,9 +32,11 @@ def fill_polygon(corners: Corners, shape: tuple[int, int]) -> Region:
 
 
 def fill_ellipse(
-    centre: tuple[float, float], radii: tuple[float, float], degrees: float,
+    centre: tuple[float, float],
+    radii: tuple[float, float],
+    degrees: float,
     shape: tuple[int, int],
-) -> Region:  # fmt: skip
+) -> Region:
     """Return the pixels ``(H, W)`` whose centre lies in an ellipse, turned clockwise as drawn."""
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     x, y = columns + 0.5 - centre[0], rows + 0.5 - centre[1]

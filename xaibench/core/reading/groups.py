@@ -63,8 +63,11 @@ def group_by_name(owner: str, samples: Sequence[Sample], rule: str) -> tuple[Sam
             f"{given}: it matches nothing in {len(lacking)} of {len(samples)} names, such as "
             f"'{lacking[0]}'; write one that finds the group of each image."
         )
-    groups = {name: "/".join(filter(None, match.groups() or (match[0],)))
-              for name, match in found.items() if match}  # fmt: skip
+    groups = {
+        name: "/".join(filter(None, match.groups() or (match[0],)))
+        for name, match in found.items()
+        if match
+    }
     return tuple(replace(sample, group=groups[sample.id]) for sample in samples)
 
 
@@ -89,8 +92,13 @@ def join_groups(samples: Sequence[Sample], path: Path) -> tuple[Sample, ...]:
             "audit` on the same dataset."
         )
     if strange:
-        _log.warning("--groups %s: %d of its %d samples are not in this selection, such as '%s'",
-                     path, len(strange), len(told), strange[0])  # fmt: skip
+        _log.warning(
+            "--groups %s: %d of its %d samples are not in this selection, such as '%s'",
+            path,
+            len(strange),
+            len(told),
+            strange[0],
+        )
     if len({told[name] for name in told if name in known}) == len(known & told.keys()):
         _log.warning("--groups %s: no two images share a group, so it changes nothing", path)
     first: dict[tuple[str, str], int] = {}

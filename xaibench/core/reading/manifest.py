@@ -114,9 +114,11 @@ def _read_row(folder: Path, line: TableRow, columns: _Columns) -> Row:
         if not cells[name]:
             raise XaibenchError(f"{line.where}: no {name}; fill it in or remove the line.")
     masks = [
-        part.strip() for name in columns.masks for part in re.split("[;|]", cells[name])
+        part.strip()
+        for name in columns.masks
+        for part in re.split("[;|]", cells[name])
         if part.strip()
-    ]  # fmt: skip
+    ]
     image, *layers = (_find(folder, name, line.where) for name in (cells["image"], *masks))
     return Row(
         _name(cells["image"]),

@@ -19,8 +19,17 @@ _GZIP = b"\x1f\x8b"
 _CHUNK = 1 << 20
 _ENCRYPTED = 1
 # What no disk is to blame for: names that no folder takes, and bz2's errors, which have no number.
-_OF_ARCHIVES = frozenset({None, errno.EEXIST, errno.EILSEQ, errno.EINVAL, errno.EISDIR,
-                          errno.ENAMETOOLONG, errno.ENOTDIR})  # fmt: skip
+_OF_ARCHIVES = frozenset(
+    {
+        None,
+        errno.EEXIST,
+        errno.EILSEQ,
+        errno.EINVAL,
+        errno.EISDIR,
+        errno.ENAMETOOLONG,
+        errno.ENOTDIR,
+    }
+)
 _Handle = TypeVar("_Handle")
 
 

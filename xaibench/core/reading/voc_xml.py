@@ -123,9 +123,11 @@ def _read_box(path: Path, element: ElementTree.Element, factors: tuple[float, fl
         )
     across, down = factors
     return Box(
-        round((left - 1) * across), round((top - 1) * down), round(right * across),
+        round((left - 1) * across),
+        round((top - 1) * down),
+        round(right * across),
         round(bottom * down),
-    )  # fmt: skip
+    )
 
 
 def _read_number(path: Path, element: ElementTree.Element, side: str) -> float:

@@ -59,9 +59,12 @@ def read_coco(source: Path, content: Any, gallery: Gallery) -> tuple[list[Marked
 
 
 def _find_images(
-    source: Path, images: Any, things: Mapping[Any, list[Thing]],
-    sizes: Mapping[Any, tuple[int, int]], gallery: Gallery,
-) -> tuple[list[Marked], tuple[str, ...]]:  # fmt: skip
+    source: Path,
+    images: Any,
+    things: Mapping[Any, list[Thing]],
+    sizes: Mapping[Any, tuple[int, int]],
+    gallery: Gallery,
+) -> tuple[list[Marked], tuple[str, ...]]:
     found, missing = [], []
     near = _below(source.parent, gallery.place)
     told = part_in(source.stem)
@@ -72,8 +75,11 @@ def _find_images(
             continue
         part = next((p for step in file.split("/")[:-1] if (p := part_of(step))), "") or told
         mine = tuple(things.get(each["id"], ()))
-        found.append(Marked(key_of_image(file), gallery.place / file, source, mine,
-                            sizes[each["id"]], part=part))  # fmt: skip
+        found.append(
+            Marked(
+                key_of_image(file), gallery.place / file, source, mine, sizes[each["id"]], part=part
+            )
+        )
     return found, tell_missing(source, missing, len(found))
 
 

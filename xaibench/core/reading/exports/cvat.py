@@ -46,8 +46,17 @@ def read_cvat(source: Path, gallery: Gallery) -> tuple[list[Marked], tuple[str, 
                 "again."
             ) from error
         told = [part_of(step) for step in (*file.split("/")[:-1], image.get("subset", ""))]
-        found.append(Marked(key_of_image(file), gallery.place / file, source, things, size,
-                            _tag(source, image), next(filter(None, told), "")))  # fmt: skip
+        found.append(
+            Marked(
+                key_of_image(file),
+                gallery.place / file,
+                source,
+                things,
+                size,
+                _tag(source, image),
+                next(filter(None, told), ""),
+            )
+        )
     return found, tell_missing(source, missing, len(found))
 
 
@@ -95,8 +104,9 @@ def _box(name: str, each: Element) -> Thing:
 def _mask(name: str, each: Element) -> Thing:
     """Read counts of pixels in turn outside and inside, row by row of the mask's own frame."""
     counts = [int(count) for count in each.get("rle", "").split(",")]
-    left, top, width, height = (int(_number(each, key)) for key in
-                                ("left", "top", "width", "height"))  # fmt: skip
+    left, top, width, height = (
+        int(_number(each, key)) for key in ("left", "top", "width", "height")
+    )
     if sum(counts) != width * height:
         raise ValueError(f"an rle of {sum(counts)} pixels for {width}x{height}")
     inside = np.arange(len(counts)) % 2 == 1

@@ -206,6 +206,7 @@ def _read_labelme(
                 f"{place / file}: its image '{told}' isn't there; put it beside it."
             )
         part = next((p for step in image.split("/")[:-1] if (p := part_of(step))), "")
-        found.append(Marked(key_of_image(image), place / image, place / file, things, size, label,
-                            part))  # fmt: skip
+        found.append(
+            Marked(key_of_image(image), place / image, place / file, things, size, label, part)
+        )
     return found, ()

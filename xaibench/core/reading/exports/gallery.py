@@ -57,8 +57,10 @@ def tell_missing(source: Path, missing: Iterable[str], found: int) -> tuple[str,
         )
     if not names:
         return ()
-    return (f"{len(names)} images that {source.name} names aren't there, such as {names[0]}; they "
-            "are left out.",)  # fmt: skip
+    return (
+        f"{len(names)} images that {source.name} names aren't there, such as {names[0]}; they "
+        "are left out.",
+    )
 
 
 def _bare(path: str) -> str:

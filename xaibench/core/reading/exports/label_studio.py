@@ -59,14 +59,16 @@ def read_label_studio(
                 f"({type(error).__name__}: {error}); export it again as JSON."
             ) from error
         part = next((p for step in file.split("/")[:-1] if (p := part_of(step))), "")
-        found.append(Marked(key_of_image(file), gallery.place / file, source, things, None, label,
-                            part))  # fmt: skip
+        found.append(
+            Marked(key_of_image(file), gallery.place / file, source, things, None, label, part)
+        )
     return found, tell_missing(source, missing, len(found))
 
 
 def _results(source: Path, task: Any) -> Any:
-    drawn_by = [each for key in _RESULTS for each in task.get(key) or ()
-                if not each.get("was_cancelled")]  # fmt: skip
+    drawn_by = [
+        each for key in _RESULTS for each in task.get(key) or () if not each.get("was_cancelled")
+    ]
     if len(drawn_by) > 1:
         raise XaibenchError(
             f"{source}: the task {task['id']} has {len(drawn_by)} annotations; keep one of them."
@@ -124,8 +126,9 @@ def _rectangle(each: Any) -> NDArray[np.float64]:
     """Return a rectangle's corners in shares; it turns clockwise about its upper left corner."""
     value = each["value"]
     sides = np.array([each["original_width"], each["original_height"]], np.float64)
-    left, top, width, height = (float(value[key]) / _PERCENT for key in
-                                ("x", "y", "width", "height"))  # fmt: skip
+    left, top, width, height = (
+        float(value[key]) / _PERCENT for key in ("x", "y", "width", "height")
+    )
     corners = corners_of_box(left, top, left + width, top + height) * sides
     turn = np.deg2rad(float(value.get("rotation") or 0))
     turned = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
@@ -133,8 +136,7 @@ def _rectangle(each: Any) -> NDArray[np.float64]:
 
 
 def _ellipse(name: str, value: Any) -> Thing:
-    x, y, across, down = (float(value[key]) / _PERCENT for key in
-                          ("x", "y", "radiusX", "radiusY"))  # fmt: skip
+    x, y, across, down = (float(value[key]) / _PERCENT for key in ("x", "y", "radiusX", "radiusY"))
     return share_ellipse(name, (x, y), (across, down), float(value.get("rotation") or 0))
 
 

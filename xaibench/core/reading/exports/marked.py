@@ -83,15 +83,23 @@ def make_dataset(place: Path, marked: Sequence[Marked], wanted: Wanted) -> Datas
     meant = {each.id: choose_things(each.things, labels[each.id], names) for each in used}
     empty = {each.id for each in used if labels[each.id] == wanted.nothing and not each.things}
     samples = tuple(
-        Sample(each.id, each.image, chosen.index(labels[each.id]),
-               (MaskLayer(each.source),) if meant[each.id] or each.id in empty else (),
-               part=each.part)
+        Sample(
+            each.id,
+            each.image,
+            chosen.index(labels[each.id]),
+            (MaskLayer(each.source),) if meant[each.id] or each.id in empty else (),
+            part=each.part,
+        )
         for each in used
-    )  # fmt: skip
+    )
     notes = (*tell_alike(chosen), *_tell_left_out(marked, labels, chosen))
     parts = Counter(sample.part for sample in samples)
-    return Dataset(chosen, samples, partial(read_marked, meant),
-                   (*notes, *tell_parts("the export names", parts)))  # fmt: skip
+    return Dataset(
+        chosen,
+        samples,
+        partial(read_marked, meant),
+        (*notes, *tell_parts("the export names", parts)),
+    )
 
 
 def read_marked(things: Mapping[str, Sequence[Thing]], sample: Sample) -> Picture:

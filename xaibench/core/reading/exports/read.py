@@ -75,9 +75,8 @@ def add_objects(dataset: Dataset, place: Path, exports: Sequence[Export]) -> Dat
             samples.append(sample)
             continue
         meant[sample.id] = tuple(
-            each for each in mine.things
-            if not names or each.name == dataset.classes[sample.label]
-        )  # fmt: skip
+            each for each in mine.things if not names or each.name == dataset.classes[sample.label]
+        )
         layers = (MaskLayer(mine.source),) if meant[sample.id] else ()
         samples.append(replace(sample, masks=(*sample.masks, *layers)))
     return replace(dataset, samples=tuple(samples), read=partial(read_marked, meant))

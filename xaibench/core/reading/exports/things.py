@@ -77,8 +77,12 @@ def _fill_share_ellipse(
     centre: tuple[float, float], radii: tuple[float, float], degrees: float, shape: Shape
 ) -> Region:
     height, width = shape
-    return fill_ellipse((centre[0] * width, centre[1] * height),
-                        (radii[0] * width, radii[1] * height), degrees, shape)  # fmt: skip
+    return fill_ellipse(
+        (centre[0] * width, centre[1] * height),
+        (radii[0] * width, radii[1] * height),
+        degrees,
+        shape,
+    )
 
 
 def _paste(pixels: Region, left: int, top: int, shape: Shape) -> Region:

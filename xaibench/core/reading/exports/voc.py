@@ -39,7 +39,8 @@ def read_voc(
             objects = read_objects(place / file, (header.width, header.height))
             things = tuple(polygon(each.name, corners_of_box(*each.box)) for each in objects)
             part = next((p for step in image.split("/")[:-1] if (p := part_of(step))), "")
-            found.append(Marked(key_of_image(image), place / image, place / file, things,
-                                part=part))  # fmt: skip
+            found.append(
+                Marked(key_of_image(image), place / image, place / file, things, part=part)
+            )
     bare = len(gallery.files) - len(found)
     return found, (f"{bare} images have no XML file and are left out.",) if bare else ()

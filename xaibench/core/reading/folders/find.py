@@ -105,9 +105,14 @@ def find_in_folders(
 
 
 def _pair_all(
-    kind: str, folder: Path, files: Iterable[str], of: str, layout: Arrangement, found: Found,
+    kind: str,
+    folder: Path,
+    files: Iterable[str],
+    of: str,
+    layout: Arrangement,
+    found: Found,
     where: str,
-) -> None:  # fmt: skip
+) -> None:
     pairs = pair(list(found.keys), files, of, layout.plain, where)
     into = found.masks if kind == MASKS else found.boxes
     for key, names in pairs.files.items():

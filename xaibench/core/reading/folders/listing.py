@@ -43,8 +43,9 @@ def list_names(folder: Path, skip: frozenset[Path] = frozenset()) -> Listing:
     passed = {parent for place, names in found if names is None for parent in _parents(place)}
     # A folder of nothing but results is none of the data; one that was empty is for people to see.
     folders = [place for place, _ in found if place and (place in kept or place not in passed)]
-    return Listing(tuple(sorted(files, key=natural_order)),
-                   tuple(sorted(folders, key=natural_order)))  # fmt: skip
+    return Listing(
+        tuple(sorted(files, key=natural_order)), tuple(sorted(folders, key=natural_order))
+    )
 
 
 def _parents(name: str) -> Iterator[str]:

@@ -29,9 +29,13 @@ Objects = dict[str, list[Named]]
 
 
 def read_folder(
-    place: Path, listing: Listing, trees: Mapping[str, Path], classes: Sequence[str],
-    style: MaskStyle, usage: str,
-) -> Dataset:  # fmt: skip
+    place: Path,
+    listing: Listing,
+    trees: Mapping[str, Path],
+    classes: Sequence[str],
+    style: MaskStyle,
+    usage: str,
+) -> Dataset:
     """Return the dataset below a folder.
 
     Args:
