@@ -84,8 +84,9 @@ def verdict_of(found: Sequence[Agreement]) -> tuple[str, str]:
     )
     if not off:
         return PASS, why
-    clear = any(each.winners_swap or (each.clear_swaps and not each.tau >= _LEAST_TAU)
-                for each in off)  # fmt: skip
+    clear = any(
+        each.winners_swap or (each.clear_swaps and not each.tau >= _LEAST_TAU) for each in off
+    )
     return (FAIL if clear else UNDECIDED), why
 
 
@@ -114,8 +115,9 @@ def baseline_sensitivity(subject: Subject, metrics: Sequence[Bound]) -> Iterator
         if compared:
             verdict, why = verdict_of(compared)
             stage = f"{name}, whatever '{key}' is"
-            yield Finding(NAME, subject.name, "all", stage, len(subject.groups),
-                          verdict=verdict, why=why)  # fmt: skip
+            yield Finding(
+                NAME, subject.name, "all", stage, len(subject.groups), verdict=verdict, why=why
+            )
 
 
 def _stays(found: Agreement) -> bool:
@@ -154,8 +156,10 @@ def _measure(
     for batch in subject.batches:
         last = first + len(batch.ids)
         # All are gathered before the first is scored, as they share passes then.
-        evidence = [evidence_of({subject.kind: _part(subject.maps[m.spec], first, last)}, batch)
-                    for m in methods]  # fmt: skip
+        evidence = [
+            evidence_of({subject.kind: _part(subject.maps[m.spec], first, last)}, batch)
+            for m in methods
+        ]
         for metric in metrics:
             columns = [score_batch([metric], e, batch, lambda _: subject.kind) for e in evidence]
             values = np.array([[score.value for score in column] for column in columns]).T

@@ -50,8 +50,10 @@ def verdict_of(
     verdicts: list[str] = []
     figures: dict[str, float] = {}
     said: list[str] = []
-    for name, ours, theirs in (("rank_correlation", kept.rank, by_chance.rank),
-                               ("ssim", kept.structure, by_chance.structure)):  # fmt: skip
+    for name, ours, theirs in (
+        ("rank_correlation", kept.rank, by_chance.rank),
+        ("ssim", kept.structure, by_chance.structure),
+    ):
         limits = limit_of(theirs)
         defined = ~np.isnan(ours)
         if not defined.any():
@@ -88,15 +90,23 @@ def randomization(subject: Subject) -> Iterator[Finding]:
                 yield Finding(*about, 0, verdict=UNDECIDED, why=f"failed: {maps}")
                 continue
             rows = subject.usable(spec)
-            yield _compare(about, originals[spec][rows], shrink(maps.values)[rows],
-                           [g for g, row in zip(subject.groups, rows, strict=True) if row],
-                           last=len(chosen) == len(names))  # fmt: skip
+            yield _compare(
+                about,
+                originals[spec][rows],
+                shrink(maps.values)[rows],
+                [g for g, row in zip(subject.groups, rows, strict=True) if row],
+                last=len(chosen) == len(names),
+            )
 
 
 def _compare(
-    about: tuple[str, str, str, str], ours: Floats, theirs: Floats, groups: Sequence[str], *,
+    about: tuple[str, str, str, str],
+    ours: Floats,
+    theirs: Floats,
+    groups: Sequence[str],
+    *,
     last: bool,
-) -> Finding:  # fmt: skip
+) -> Finding:
     if not len(ours):
         verdict = UNDECIDED if last else ""
         return Finding(*about, 0, {}, verdict, "all original maps are constant or not finite")

@@ -78,8 +78,12 @@ def shortcut(selection: Selection, model: Bound, images: int) -> Iterator[Findin
         values = {f"accuracy_{name}": value for name, value in found._asdict().items()}
         yield Finding(NAME, model.spec, "none", stage, 2 * images, values)
     probe = _probe(selection, images)
-    methods = [m for m in selection.methods if not MASK_WORDS & set(m.plugin.signature.words)
-               and missing_word(m, user, selection.blank) is None]  # fmt: skip
+    methods = [
+        m
+        for m in selection.methods
+        if not MASK_WORDS & set(m.plugin.signature.words)
+        and missing_word(m, user, selection.blank) is None
+    ]
     ours, theirs = (
         explain(engine, methods, [probe.batch(engine)], seed=0)
         for engine in (selection.engine(user), selection.engine(other))
@@ -107,8 +111,9 @@ class _Probe:
         """Ask for the class malignant."""
         malignant = torch.full((len(self.ids),), _MALIGNANT, device=self.images.device)
         annotated = [True] * len(self.ids)
-        return ImageBatch(self.ids, self.images, self.markers, annotated, {"label": malignant},
-                         engine.predict)  # fmt: skip
+        return ImageBatch(
+            self.ids, self.images, self.markers, annotated, {"label": malignant}, engine.predict
+        )
 
 
 def _probe(selection: Selection, images: int) -> _Probe:

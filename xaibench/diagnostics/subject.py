@@ -72,10 +72,11 @@ class Subject:
         sizes = [len(batch.ids) for batch in self.batches]
         chosen = torch.split(self.targets if targets is None else targets, sizes)
         batches = [
-            replace(batch, targets={self.kind: part}, predict=engine.predict,
-                    together=defaultdict(list))
+            replace(
+                batch, targets={self.kind: part}, predict=engine.predict, together=defaultdict(list)
+            )
             for batch, part in zip(self.batches, chosen, strict=True)
-        ]  # fmt: skip
+        ]
         return explain(engine, self.methods, batches, seed=self.seed)
 
 
@@ -131,8 +132,9 @@ def open_subject(
     batches = list(session.batches(samples, selection.options.target))
     maps = {method.spec: _stored(ledger, method, batches, kind) for method in methods}
     alone = [replace(batch, targets={kind: batch.targets[kind]}) for batch in batches]
-    return Subject(model.spec, session.model, selection.engine, kind, alone, groups, methods, maps,
-                   ledger.seed)  # fmt: skip
+    return Subject(
+        model.spec, session.model, selection.engine, kind, alone, groups, methods, maps, ledger.seed
+    )
 
 
 def choose_images(samples: Sequence[Sample], count: int) -> list[Sample]:

@@ -56,8 +56,12 @@ def twin(selection: Selection, model: Bound, marked: float) -> Model:
     if stored.get("made_from") == made_from:
         network.load_state_dict(stored["model"])
     else:
-        _train(network, pictures(_IMAGES, marked, size=options.image_size, seed=0),
-               options.epochs, f"{model.spec}, shortcut={marked}")  # fmt: skip
+        _train(
+            network,
+            pictures(_IMAGES, marked, size=options.image_size, seed=0),
+            options.epochs,
+            f"{model.spec}, shortcut={marked}",
+        )
         content = {"made_from": made_from, "model": network.state_dict()}
         write_with(path, lambda file: torch.save(content, file))
     return set_up(network, device)
@@ -76,8 +80,9 @@ def _train(network: Model, loaded: Loaded, epochs: int, title: str) -> None:
             torch.manual_seed(seed_of("twin", epoch))
             for rows in torch.split(torch.randperm(len(labels)).to(device), _STEP):
                 all_seen = torch.ones_like(labels[rows], dtype=torch.bool)
-                batch = Batch(images[rows], labels[rows], masks[rows], all_seen,
-                              len(rows), len(rows))  # fmt: skip
+                batch = Batch(
+                    images[rows], labels[rows], masks[rows], all_seen, len(rows), len(rows)
+                )
                 loss = network.loss(batch)["loss"]
                 optimizer.zero_grad(set_to_none=True)
                 torch.autograd.backward(loss)

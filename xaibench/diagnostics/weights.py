@@ -33,8 +33,11 @@ def classification_head(model: Model, images: Tensor) -> list[str]:
     """
     places = _places(model, images)
     layer = model.cam_layer or ""
-    inside = [place for name, place in places.items()
-              if layer and (name == layer or name.startswith(f"{layer}."))]  # fmt: skip
+    inside = [
+        place
+        for name, place in places.items()
+        if layer and (name == layer or name.startswith(f"{layer}."))
+    ]
     ordered = layers_in_order(model, images)
     behind = [name for name in ordered if inside and _place(places, name) > max(inside)]
     behind = behind or ordered[-1:]
@@ -63,8 +66,9 @@ def with_random_weights(
     parts = [(name, copied.get_submodule(name)) for name in names]
     for name, part in parts:
         _draw(part, seed_of("weights", seed, name))
-    norms = [part for _, part in parts
-             if isinstance(part, _BatchNorm) and part.running_mean is not None]  # fmt: skip
+    norms = [
+        part for _, part in parts if isinstance(part, _BatchNorm) and part.running_mean is not None
+    ]
     _take_statistics(copied, norms, images)
     copied.eval().requires_grad_(requires_grad=False)
     return copied
