@@ -37,14 +37,19 @@ def count_workers(resources: Resources) -> int:
 def variables_of(resources: Resources, workers: int) -> dict[str, str]:
     """Return the environment of workers; say so where their threads have to share cores."""
     threads = str(resources.threads)
-    variables = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads,
-                 "OPENBLAS_NUM_THREADS": threads}  # fmt: skip
+    variables = {
+        "OMP_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+        "OPENBLAS_NUM_THREADS": threads,
+    }
     if workers * resources.threads > count_cores():
         _log.warning(
             "%d workers of %d threads share %d cores: fewer --workers or --threads are faster; "
             "another number of threads changes the last digits of results",
-            workers, resources.threads, count_cores(),
-        )  # fmt: skip
+            workers,
+            resources.threads,
+            count_cores(),
+        )
         # Threads that spin while they wait take the cores from those that work.
         variables["OMP_WAIT_POLICY"] = "passive"
     return variables

@@ -86,12 +86,19 @@ class _Crew:
             with limited_threads(resources.threads):
                 yield from queue.settle(task, *attempt(self._do, task.payload, resources.out))
             return
-        order = _Order(self._do, task.payload, resources.out if shared else None, resources.threads,
-                       wanted_level(), os.environ.get(_DATA, ""))  # fmt: skip
+        order = _Order(
+            self._do,
+            task.payload,
+            resources.out if shared else None,
+            resources.threads,
+            wanted_level(),
+            os.environ.get(_DATA, ""),
+        )
         parcels = [] if shared else [self._store.keep(place) for place in task.reads]
         # Ray's own retries would be silent, and without end where memory is short.
-        follow = remote(_follow).options(num_cpus=resources.threads, num_gpus=int(resources.cuda),
-                                         max_retries=0, name=task.key)  # fmt: skip
+        follow = remote(_follow).options(
+            num_cpus=resources.threads, num_gpus=int(resources.cuda), max_retries=0, name=task.key
+        )
         self._tasks[follow.remote(order, *parcels)] = task
 
     def settle(self, queue: Queue) -> Iterator[Done]:
