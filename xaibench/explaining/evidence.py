@@ -38,8 +38,9 @@ class Evidence:
     @property
     def generator(self) -> BatchGenerator:
         """A fresh stream for each sample: all methods are scored under the same noise."""
-        return BatchGenerator([seed_of("score", each) for each in self.batch.ids],
-                              self.images.device)  # fmt: skip
+        return BatchGenerator(
+            [seed_of("score", each) for each in self.batch.ids], self.images.device
+        )
 
     @property
     def confidence(self) -> Tensor:

@@ -94,8 +94,9 @@ class PictureExplainer:
             if source.method.spec in found and not _is_of_one_class(found[source.method.spec]):
                 source.fail("it explains one class, and this model predicts none; set --target.")
             if source.failure:
-                self.failures |= {f"{source.method.spec} on {file.name}": source.failure
-                                  for file in files}  # fmt: skip
+                self.failures |= {
+                    f"{source.method.spec} on {file.name}": source.failure for file in files
+                }
         return self._answers(pictures, known, sources, found)
 
     def _answers(

@@ -158,11 +158,18 @@ def _collect(
             answers[text] = torch.cat([each.maps["label"].values for each in found[text]])
             answers.statuses[text] = statuses
             if broken:
-                _log.warning("%s: the maps of images %s are zeros, as they hold NaN or infinity%s",
-                             text, ", ".join(broken), _saturated(model))  # fmt: skip
+                _log.warning(
+                    "%s: the maps of images %s are zeros, as they hold NaN or infinity%s",
+                    text,
+                    ", ".join(broken),
+                    _saturated(model),
+                )
             if gap > TOLERANCE:
-                _log.warning("%s: its attributions miss up to %.2g %% of the sum that they promise",
-                             text, 100 * gap)  # fmt: skip
+                _log.warning(
+                    "%s: its attributions miss up to %.2g %% of the sum that they promise",
+                    text,
+                    100 * gap,
+                )
     if not answers:
         raise XaibenchError(" ".join(map(answers.why, answers.failures)))
     return answers

@@ -88,16 +88,18 @@ class PartWriter(Source):
                 settle(self._new_maps, self._maps)
             settle(self._new_scores, self._scores)
         state.write_scores(self.scorer.waiting)
-        state.write_record({
-            "maps": state.cell.maps_fingerprint,
-            "made_by": self._made_by(),
-            "files": self._kept_maps(),
-            "metrics": {m.spec: ledger.score_fingerprint(self.method, m) for m in self.metrics},
-            "failed_metrics": {spec: str(error) for spec, error in self.scorer.failed.items()},
-            "images": self._images,
-            "non_finite": self._broken,
-            "costs": self._costs(),
-        })  # fmt: skip
+        state.write_record(
+            {
+                "maps": state.cell.maps_fingerprint,
+                "made_by": self._made_by(),
+                "files": self._kept_maps(),
+                "metrics": {m.spec: ledger.score_fingerprint(self.method, m) for m in self.metrics},
+                "failed_metrics": {spec: str(error) for spec, error in self.scorer.failed.items()},
+                "images": self._images,
+                "non_finite": self._broken,
+                "costs": self._costs(),
+            }
+        )
 
     def _made_by(self) -> list[Made]:
         """Tell who made the part; of stored maps also who made them."""
@@ -117,8 +119,12 @@ class PartWriter(Source):
         """Return what the maps cost; of stored ones what they cost when they were made."""
         if self.needs_maps:
             meter = self.meter
-            return {"seconds": meter.seconds, "passes": meter.passes, "peak": meter.peak,
-                    "gap": meter.gap}  # fmt: skip
+            return {
+                "seconds": meter.seconds,
+                "passes": meter.passes,
+                "peak": meter.peak,
+                "gap": meter.gap,
+            }
         known: Mapping[str, float | None] | None = self._state.known.get("costs")
         return known
 

@@ -82,7 +82,8 @@ def _name(paths: Sequence[Path]) -> Sequence[PictureFile]:
     names = [path.relative_to(common) for path in paths]
     count = Counter(name.with_suffix("") for name in names)
     return [
-        PictureFile((name if count[name.with_suffix("")] > 1 else name.with_suffix("")).as_posix(),
-                    path)
+        PictureFile(
+            (name if count[name.with_suffix("")] > 1 else name.with_suffix("")).as_posix(), path
+        )
         for name, path in zip(names, paths, strict=True)
-    ]  # fmt: skip
+    ]
