@@ -22,8 +22,18 @@ from xaibench.core.registry import method
 from xaibench.core.seeds import BatchGenerator
 from xaibench.core.superpixels import find_superpixels
 
-_OURS = {"self", "model", "forward_func", "layer", "device_ids", "inputs", "target",
-         "additional_forward_args", "attribution_method", "nt_samples"}  # fmt: skip
+_OURS = {
+    "self",
+    "model",
+    "forward_func",
+    "layer",
+    "device_ids",
+    "inputs",
+    "target",
+    "additional_forward_args",
+    "attribution_method",
+    "nt_samples",
+}
 # Classes that can't do without any other argument don't explain a class of an image.
 _FILLED_IN = (_OURS - {"attribution_method"}) | {"baselines", "sliding_window_shapes"}
 # They exchange values between images, and each is explained on its own.

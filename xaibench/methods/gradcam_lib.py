@@ -18,8 +18,17 @@ from xaibench.core.peers import (
 from xaibench.core.registry import method
 from xaibench.core.seeds import BatchGenerator
 
-_OURS = {"self", "model", "target_layers", "reshape_transform", "input_tensor", "targets",
-         "target_idx", "eigen_smooth", "aug_smooth"}  # fmt: skip
+_OURS = {
+    "self",
+    "model",
+    "target_layers",
+    "reshape_transform",
+    "input_tensor",
+    "targets",
+    "target_idx",
+    "eigen_smooth",
+    "aug_smooth",
+}
 
 
 @method(paper="gildenblat2021gradcam", family="cam", wraps="grad-cam")

@@ -62,11 +62,15 @@ def _enlarge(grids: Tensor, shifts: Tensor, size: tuple[int, int], first: int, l
     cells = grids.shape[-1] - 1
     steps = [-(-length // cells) for length in size]
     wide = functional.interpolate(
-        grids[first:last, None], [(cells + 1) * step for step in steps], mode="bilinear",
+        grids[first:last, None],
+        [(cells + 1) * step for step in steps],
+        mode="bilinear",
         align_corners=False,
-    )[:, 0]  # fmt: skip
+    )[:, 0]
     corners = (shifts[first:last] * torch.tensor(steps)).long().tolist()
-    return torch.stack([
-        mask[top : top + size[0], left : left + size[1]]
-        for mask, (top, left) in zip(wide, corners, strict=True)
-    ])  # fmt: skip
+    return torch.stack(
+        [
+            mask[top : top + size[0], left : left + size[1]]
+            for mask, (top, left) in zip(wide, corners, strict=True)
+        ]
+    )

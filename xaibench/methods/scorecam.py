@@ -24,10 +24,12 @@ def scorecam(
     Options:
         align_corners: how activation maps are resized; pytorch-grad-cam takes true.
     """
-    return torch.stack([
-        _weigh(image, maps, partial(respond, row), align_corners)
-        for row, (image, maps) in enumerate(zip(images, activations, strict=True))
-    ])  # fmt: skip
+    return torch.stack(
+        [
+            _weigh(image, maps, partial(respond, row), align_corners)
+            for row, (image, maps) in enumerate(zip(images, activations, strict=True))
+        ]
+    )
 
 
 def _weigh(
