@@ -40,10 +40,12 @@ class _Connected(nn.Sequential):
 
     def __init__(self, first: int, second: int, third: int, last: int) -> None:
         super().__init__(
-            nn.Linear(first, second), nn.ReLU(inplace=True),
-            nn.Linear(second, third), nn.ReLU(inplace=True),
+            nn.Linear(first, second),
+            nn.ReLU(inplace=True),
+            nn.Linear(second, third),
+            nn.ReLU(inplace=True),
             nn.Linear(third, last),
-        )  # fmt: skip
+        )
 
 
 @model(paper="vincent2008denoising")

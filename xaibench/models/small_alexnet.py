@@ -25,8 +25,12 @@ def small_alexnet(classes: int, *, dropout: float = 0.25) -> Classifier:
     )  # fmt: skip
     return small_classifier(
         features,
-        nn.Dropout(dropout), nn.Linear(64 * _GRID**2, _HIDDEN), nn.ReLU(inplace=True),
-        nn.Dropout(dropout), nn.Linear(_HIDDEN, _HIDDEN), nn.ReLU(inplace=True),
+        nn.Dropout(dropout),
+        nn.Linear(64 * _GRID**2, _HIDDEN),
+        nn.ReLU(inplace=True),
+        nn.Dropout(dropout),
+        nn.Linear(_HIDDEN, _HIDDEN),
+        nn.ReLU(inplace=True),
         nn.Linear(_HIDDEN, classes),
         grid=_GRID,
-    )  # fmt: skip
+    )
