@@ -67,8 +67,16 @@ def describe(table: pd.DataFrame) -> Iterator[str]:
     for row in table.head(_SHOWN).to_dict("records"):
         sure = f" {row['confidence']:.2f}" if row["prediction"] else ""
         peak = "" if pd.isna(row["peak_x"]) else f"{row['peak_x']}, {row['peak_y']}"
-        cells.append([row["picture"], f"{row['prediction']}{sure}", row["method"], row["target"],
-                      row["status"], peak])  # fmt: skip
+        cells.append(
+            [
+                row["picture"],
+                f"{row['prediction']}{sure}",
+                row["method"],
+                row["target"],
+                row["status"],
+                peak,
+            ]
+        )
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for line in cells:
         padded = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
@@ -84,14 +92,22 @@ def _rows(each: Explanation, model: str) -> Iterator[dict[str, Any]]:
         made = answer.heat is not None
         x, y = _peak(answer)
         yield {
-            "picture": each.file.name, "path": str(each.file.path),
-            "width": width, "height": height, "model": model,
-            "prediction": each.prediction, "confidence": each.confidence, "method": method,
-            "target": answer.target, "target_confidence": answer.target_confidence,
-            "status": answer.status, "peak_x": x, "peak_y": y,
+            "picture": each.file.name,
+            "path": str(each.file.path),
+            "width": width,
+            "height": height,
+            "model": model,
+            "prediction": each.prediction,
+            "confidence": each.confidence,
+            "method": method,
+            "target": answer.target,
+            "target_confidence": answer.target_confidence,
+            "status": answer.status,
+            "peak_x": x,
+            "peak_y": y,
             "map": "/".join(named) if made else "",
             "overlay": f"{each.file.name}/{folder_name(method)}.png" if made else "",
-        }  # fmt: skip
+        }
 
 
 def _peak(answer: Answer) -> tuple[int | None, int | None]:

@@ -75,8 +75,10 @@ def write_merged(material: Material, out: Path) -> Contents:
     contents = judge_all(material, out)
     write_tables(contents, out)
     predictions = material.predictions
-    named = [material.groups.get(key, "") for key in
-             zip(predictions["dataset"], predictions["sample"], strict=True)]  # fmt: skip
+    named = [
+        material.groups.get(key, "")
+        for key in zip(predictions["dataset"], predictions["sample"], strict=True)
+    ]
     tables = {
         "scores": material.scores,
         "predictions": predictions.assign(group=named),

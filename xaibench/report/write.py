@@ -100,8 +100,10 @@ def write_tables(contents: Contents, out: Path) -> None:
 def _draw_grid(contents: Contents, stored: Stored, out: Path) -> None:
     if not holds_maps(contents.material, out):
         if not contents.run.options.get("keep_maps", True):
-            _log.warning("no gallery and no picture grid: the run kept no maps; to have them, run "
-                         "it again with --keep-maps and another --out")  # fmt: skip
+            _log.warning(
+                "no gallery and no picture grid: the run kept no maps; to have them, run "
+                "it again with --keep-maps and another --out"
+            )
         return
     try:
         rows = pick_rows(stored, out, contents.run, contents.material.predictions)

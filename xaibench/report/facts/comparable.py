@@ -56,9 +56,10 @@ def _differences(first: RunRecord, second: RunRecord) -> Iterator[str]:
     differing = [
         key
         for key in dict.fromkeys([*one, *other])
-        if key not in BY_METRIC and (key not in _BY_DATASET or mine.keys() & theirs.keys())
+        if key not in BY_METRIC
+        and (key not in _BY_DATASET or mine.keys() & theirs.keys())
         and one.get(key) != other.get(key)
-    ]  # fmt: skip
+    ]
     for key in differing:
         yield from _differ(key, one.get(key), other.get(key), _CODE.get(key))
     common = common_metrics([first, second])

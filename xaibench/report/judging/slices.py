@@ -17,8 +17,23 @@ from xaibench.stats.resampling import Resampling
 FEWEST_GROUPS = 10
 """Independent images below which a slice's mean isn't shown."""
 
-COLUMNS = ["dataset", "split", "slice", "part", "bounds", "model", "method", "kind", "metric",
-           "value", "n", "undefined", "groups", "low", "high"]  # fmt: skip
+COLUMNS = [
+    "dataset",
+    "split",
+    "slice",
+    "part",
+    "bounds",
+    "model",
+    "method",
+    "kind",
+    "metric",
+    "value",
+    "n",
+    "undefined",
+    "groups",
+    "low",
+    "high",
+]
 
 
 def slices(section: Section, material: Material) -> pd.DataFrame:

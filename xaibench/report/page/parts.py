@@ -72,22 +72,33 @@ def parts(contents: Contents, figures: Figures, out: Path) -> Iterator[PagePart]
     run, chapters = contents.run, contents.chapters
     for anchor, title, made in (
         ("boards", "Boards", [_boards(contents, at, figures) for at in range(len(chapters))]),
-        ("attention", "Accuracy and attention", [
-            Block(text=_body(decisions_to_markdown(chapter.decisions))) for chapter in chapters]),
+        (
+            "attention",
+            "Accuracy and attention",
+            [Block(text=_body(decisions_to_markdown(chapter.decisions))) for chapter in chapters],
+        ),
         ("cost", "Cost of a map", [_cost(contents, at, figures) for at in range(len(chapters))]),
-        ("agreement", "Do the metrics agree?", [
-            _agreement(contents, at, figures) for at in range(len(chapters))]),
+        (
+            "agreement",
+            "Do the metrics agree?",
+            [_agreement(contents, at, figures) for at in range(len(chapters))],
+        ),
         ("slices", "Slices", [_slices(contents, at, figures) for at in range(len(chapters))]),
         ("classification", "Classification", [_classification(contents, figures)]),
         ("analyses", "Analyses", [_analyses(contents, out)]),
-        ("diagnostics", "Diagnostics", [
-            Block(text=text, closed=closed, lead="All figures, and what each of them means")
-            for text, closed in verdicts(out)]),
+        (
+            "diagnostics",
+            "Diagnostics",
+            [
+                Block(text=text, closed=closed, lead="All figures, and what each of them means")
+                for text, closed in verdicts(out)
+            ],
+        ),
         ("undefined", "Undefined values", [Block(text=prose(undefined(contents.material.scores)))]),
         ("reading", "How to read the tables", [Block(text=prose([NOTES] if chapters else []))]),
         ("metrics", "What each metric means", [_metrics(contents)]),
         ("provenance", "Provenance", [Block(text=prose(provenance(run)))]),
-    ):  # fmt: skip
+    ):
         names = [each.section.title for each in chapters] if len(chapters) > 1 else []
         titled = names if len(made) == len(names) else [""] * len(made)
         blocks = [replace(b, title=name) for b, name in zip(made, titled, strict=True) if b]

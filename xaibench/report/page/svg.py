@@ -12,11 +12,29 @@ _SVG, _LINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 _DRAWS = {
     f"{{{_SVG}}}{name}"
     for name in (
-        "g", "defs", "symbol", "use", "path", "rect", "circle", "ellipse", "line", "polyline",
-        "polygon", "text", "tspan", "image", "clipPath", "mask", "marker", "pattern",
-        "linearGradient", "radialGradient", "stop",
+        "g",
+        "defs",
+        "symbol",
+        "use",
+        "path",
+        "rect",
+        "circle",
+        "ellipse",
+        "line",
+        "polyline",
+        "polygon",
+        "text",
+        "tspan",
+        "image",
+        "clipPath",
+        "mask",
+        "marker",
+        "pattern",
+        "linearGradient",
+        "radialGradient",
+        "stop",
     )
-}  # fmt: skip
+}
 _HREF = (f"{{{_LINK}}}href", "href")
 _NAME = re.compile(r"url\(#([^)]+)\)")
 _ELSEWHERE = re.compile(r"url\((?!#)|@import|expression\(|\\", re.IGNORECASE)

@@ -32,14 +32,24 @@ def draw_agreement(chapter: Chapter, run: RunRecord) -> Picture | None:
     side = (_LARGE if few else _SMALL) * (len(names) - 1)
     figure, axes = new_axes(side, side)
     seaborn.heatmap(
-        pd.DataFrame(tau[1:, :-1]), vmin=-1, vmax=1, cmap="vlag_r", annot=few, fmt=".2f",
-        annot_kws={"size": FONT - 1}, xticklabels=False, yticklabels=False, rasterized=not few,
-        cbar_kws={"label": "Kendall's τ", "shrink": 0.8, "ticks": [-1, 0, 1]}, ax=axes,
-    )  # fmt: skip
+        pd.DataFrame(tau[1:, :-1]),
+        vmin=-1,
+        vmax=1,
+        cmap="vlag_r",
+        annot=few,
+        fmt=".2f",
+        annot_kws={"size": FONT - 1},
+        xticklabels=False,
+        yticklabels=False,
+        rasterized=not few,
+        cbar_kws={"label": "Kendall's τ", "shrink": 0.8, "ticks": [-1, 0, 1]},
+        ax=axes,
+    )
     set_off_numbers(axes)
     heads = [header(run, name) for name in names]
-    axes.set_xticks(np.arange(len(names) - 1) + 0.5, heads[:-1], rotation=40, ha="right",
-                    rotation_mode="anchor")  # fmt: skip
+    axes.set_xticks(
+        np.arange(len(names) - 1) + 0.5, heads[:-1], rotation=40, ha="right", rotation_mode="anchor"
+    )
     axes.set_yticks(np.arange(len(names) - 1) + 0.5, heads[1:], rotation=0)
     axes.tick_params(length=0)
     ends = known.sort_values("tau", kind="stable")

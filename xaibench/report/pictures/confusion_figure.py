@@ -73,9 +73,20 @@ def _draw_matrix(axes: Axes, counts: NDArray[np.int64]) -> None:
     of_class = counts.sum(axis=1, keepdims=True)
     shares = np.where(of_class > 0, counts / np.maximum(of_class, 1), np.nan)
     few = len(counts) <= _FEW
-    seaborn.heatmap(shares, vmin=0, vmax=1, cmap="cividis", annot=counts if few else None, fmt="d",
-                    annot_kws={"size": FONT - 1}, xticklabels=False, yticklabels=False,
-                    rasterized=not few, cbar=False, ax=axes)  # fmt: skip
+    seaborn.heatmap(
+        shares,
+        vmin=0,
+        vmax=1,
+        cmap="cividis",
+        annot=counts if few else None,
+        fmt="d",
+        annot_kws={"size": FONT - 1},
+        xticklabels=False,
+        yticklabels=False,
+        rasterized=not few,
+        cbar=False,
+        ax=axes,
+    )
     set_off_numbers(axes)
 
 

@@ -58,15 +58,27 @@ def draw_cost(chapter: Chapter, run: RunRecord, metric: str) -> Picture | None:
     figure, axes = new_axes(_WIDTH, _HEIGHT)
     axes.set(xscale="log", xlabel="seconds per image", ylabel=header(run, metric))
     ends = bar_ends(values, found.low[places], found.high[places])
-    axes.errorbar(cost, values, yerr=ends, fmt="none", ecolor=DIM,
-                  elinewidth=0.7, alpha=0.6)  # fmt: skip
+    axes.errorbar(cost, values, yerr=ends, fmt="none", ecolor=DIM, elinewidth=0.7, alpha=0.6)
     # What a budget buys: the best that costs no more.
-    axes.plot(cost[front], values[front], color=COLOURS[2], linewidth=1.2, label="Pareto front",
-              drawstyle="steps-post")  # fmt: skip
+    axes.plot(
+        cost[front],
+        values[front],
+        color=COLOURS[2],
+        linewidth=1.2,
+        label="Pareto front",
+        drawstyle="steps-post",
+    )
     for at, line in enumerate(lines):
         shape, colour = KINDS[line.kind]
-        axes.plot(cost[at], values[at], shape, color=colour, markersize=5, zorder=3,
-                  markerfacecolor=colour if at in front else "none")  # fmt: skip
+        axes.plot(
+            cost[at],
+            values[at],
+            shape,
+            color=colour,
+            markersize=5,
+            zorder=3,
+            markerfacecolor=colour if at in front else "none",
+        )
     _scale(axes)
     few = len(lines) <= _FEW and all(len(line.label) <= _SHORT for line in lines)
     texts = [line.folded if few else str(at + 1) for at, line in enumerate(lines)]
@@ -123,17 +135,39 @@ def _write_labels(axes: Axes, texts: Sequence[str], cost: Floats, values: Floats
     steps = place_labels(points, np.array(sizes), (_WIDTH * _POINTS, _HEIGHT * _POINTS)) - points
     gaps = np.hypot(*np.maximum(np.abs(steps) - np.array(sizes) / 2, 0).T)
     for at, text in enumerate(texts):
-        axes.annotate(text, (cost[at], values[at]), tuple(steps[at]), textcoords="offset points",
-                      ha="center", va="center", size=FONT - 1, zorder=4,
-                      arrowprops=_LEAD if gaps[at] > _NEAR else None)  # fmt: skip
+        axes.annotate(
+            text,
+            (cost[at], values[at]),
+            tuple(steps[at]),
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            size=FONT - 1,
+            zorder=4,
+            arrowprops=_LEAD if gaps[at] > _NEAR else None,
+        )
 
 
 def _write_key(axes: Axes, lines: Sequence[ShownRow], front: Sequence[int]) -> None:
     """Write what the numbers stand for, those of the front in bold."""
     depth = 0.0
     for at, line in enumerate(lines):
-        axes.text(1 + 0.22 / _WIDTH, 1 - depth / _HEIGHT, str(at + 1), ha="right", va="top",
-                  size=FONT - 1, transform=axes.transAxes)  # fmt: skip
-        axes.text(1 + 0.3 / _WIDTH, 1 - depth / _HEIGHT, line.folded, va="top", size=FONT - 1,
-                  weight="bold" if at in front else "normal", transform=axes.transAxes)  # fmt: skip
+        axes.text(
+            1 + 0.22 / _WIDTH,
+            1 - depth / _HEIGHT,
+            str(at + 1),
+            ha="right",
+            va="top",
+            size=FONT - 1,
+            transform=axes.transAxes,
+        )
+        axes.text(
+            1 + 0.3 / _WIDTH,
+            1 - depth / _HEIGHT,
+            line.folded,
+            va="top",
+            size=FONT - 1,
+            weight="bold" if at in front else "normal",
+            transform=axes.transAxes,
+        )
         depth += _LINE * (1 + line.folded.count("\n"))

@@ -95,8 +95,15 @@ def bar_ends(values: Floats, low: Floats, high: Floats) -> Floats:
 
 def legend_below(axes: Axes, height: float, columns: int, gap: float = 0.45, **given: Any) -> None:
     """Put a legend so many inches below axes of a height in inches."""
-    axes.legend(loc="upper left", bbox_to_anchor=(0, -gap / height), ncols=columns,
-                borderaxespad=0, borderpad=0, columnspacing=1.5, **given)  # fmt: skip
+    axes.legend(
+        loc="upper left",
+        bbox_to_anchor=(0, -gap / height),
+        ncols=columns,
+        borderaxespad=0,
+        borderpad=0,
+        columnspacing=1.5,
+        **given,
+    )
 
 
 def set_off_numbers(axes: Axes) -> None:
@@ -126,8 +133,9 @@ def save_figure(figure: Figure, folder: Path, name: str) -> None:
             vector = ending == "svg"
             with replacing(folder / f"{name}.{ending}") as path:
                 options: Any = {"metadata": _PLAIN} if vector else {"pil_kwargs": _FAST}
-                figure.savefig(path, format=ending, dpi=dpi, bbox_inches=whole, transparent=vector,
-                               **options)  # fmt: skip
+                figure.savefig(
+                    path, format=ending, dpi=dpi, bbox_inches=whole, transparent=vector, **options
+                )
                 if vector:
                     path.write_text(visible(_plain(path.read_text("utf-8"))), "utf-8")
 

@@ -50,10 +50,12 @@ def families_for(letters: frozenset[str]) -> tuple[str, ...]:
 @cache
 def _candidates() -> list[FontEntry]:
     upright = [
-        each for each in fontManager.ttflist
-        if each.style == "normal" and each.weight in _REGULAR
+        each
+        for each in fontManager.ttflist
+        if each.style == "normal"
+        and each.weight in _REGULAR
         and not each.name.startswith(_PLACEHOLDER)
-    ]  # fmt: skip
+    ]
     return sorted(upright, key=lambda each: (each.name != FAMILY, each.name, each.fname))
 
 

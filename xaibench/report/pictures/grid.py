@@ -81,13 +81,19 @@ class _Sheet:
 
     def write(self, left: float, top: float, text: str, **style: Any) -> None:
         place = left, self.height - top
-        self.figure.text(*place, text, transform=self.figure.dpi_scale_trans, parse_math=False,
-                         **{"size": _FONT, **style})  # fmt: skip
+        self.figure.text(
+            *place,
+            text,
+            transform=self.figure.dpi_scale_trans,
+            parse_math=False,
+            **{"size": _FONT, **style},
+        )
 
     def save(self, path: Path) -> None:
         for width, lines in self._lines.items():
-            drawn = LineCollection(lines, colors=COLOUR, linewidths=width,
-                                   transform=self.figure.dpi_scale_trans)  # fmt: skip
+            drawn = LineCollection(
+                lines, colors=COLOUR, linewidths=width, transform=self.figure.dpi_scale_trans
+            )
             drawn.set_path_effects([Stroke(linewidth=width + 0.9, foreground="black"), Normal()])
             self.figure.add_artist(drawn)
         complete_fonts(self.figure)
@@ -129,8 +135,9 @@ def draw_grid(rows: Sequence[GridRow], path: Path, title: str = "") -> None:
 
 def _blocks(rows: Sequence[GridRow]) -> Iterator[_Block]:
     there = {name for row in rows for name, heat in row.maps.items() if heat is not None}
-    methods = [name for name in dict.fromkeys(name for row in rows for name in row.maps)
-               if name in there]  # fmt: skip
+    methods = [
+        name for name in dict.fromkeys(name for row in rows for name in row.maps) if name in there
+    ]
     for first in range(0, max(len(methods), 1), _ACROSS):
         chosen = methods[first : first + _ACROSS]
         # Long specs break before their options and between them.

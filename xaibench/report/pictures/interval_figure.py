@@ -84,9 +84,17 @@ def label_rows(axes: Axes, lines: list[ShownRow]) -> None:
     # Plain texts: ticks take several times as long.
     axes.set(yticks=[], ylim=(len(lines) - 0.5, -0.5))
     for row, line in enumerate(lines):
-        axes.annotate(line.folded, (0, row), (-4, 0), xycoords=axes.get_yaxis_transform(),
-                      textcoords="offset points", ha="right", va="center", size=FONT - 0.5,
-                      color=DIM if line.kind == "control" else INK)  # fmt: skip
+        axes.annotate(
+            line.folded,
+            (0, row),
+            (-4, 0),
+            xycoords=axes.get_yaxis_transform(),
+            textcoords="offset points",
+            ha="right",
+            va="center",
+            size=FONT - 0.5,
+            color=DIM if line.kind == "control" else INK,
+        )
 
 
 def _draw_rows(axes: Axes, chapter: Chapter, lines: list[ShownRow], metric: str) -> list[Any]:
@@ -100,9 +108,17 @@ def _draw_rows(axes: Axes, chapter: Chapter, lines: list[ShownRow], metric: str)
             values = found.mean[places]
             ends = bar_ends(values, found.low[places], found.high[places])
             drawn.append(
-                axes.errorbar(values, rows, xerr=ends, label=_CALLED[kind],
-                              fmt=shape, color=colour, markersize=4, linewidth=1.2)
-            )  # fmt: skip
+                axes.errorbar(
+                    values,
+                    rows,
+                    xerr=ends,
+                    label=_CALLED[kind],
+                    fmt=shape,
+                    color=colour,
+                    markersize=4,
+                    linewidth=1.2,
+                )
+            )
     return drawn
 
 
@@ -113,9 +129,15 @@ def _write_columns(axes: Axes, chapter: Chapter, lines: list[ShownRow], metric: 
     beside, size = axes.get_yaxis_transform(), FONT - 1
     left = {name: 1 + (_TIES + at * _LETTER) / _WIDTH for at, name in enumerate(letters)}
     for row, line in enumerate(lines):
-        axes.text(1 + _VALUES / _WIDTH, row, value_of(chapter, metric, line.place), size=size,
-                  va="center", color=DIM if line.kind == "control" else INK,
-                  transform=beside)  # fmt: skip
+        axes.text(
+            1 + _VALUES / _WIDTH,
+            row,
+            value_of(chapter, metric, line.place),
+            size=size,
+            va="center",
+            color=DIM if line.kind == "control" else INK,
+            transform=beside,
+        )
         for name in tie_letters(ties[line.place]):
             axes.text(left[name], row, name, size=size, va="center", transform=beside)
     axes.text(1 + _VALUES / _WIDTH, -1, "mean [95 %]", size=size, va="center", transform=beside)

@@ -52,8 +52,17 @@ def draw_ranks(chapter: Chapter, run: RunRecord, metric: str) -> Picture | None:
     axes.xaxis.set_label_position("top")
     for number, group in enumerate(groups):
         depth = _GAP + _BAR * number
-        axes.plot(group, [depth] * len(group), "o-", color=COLOURS[0], linewidth=3, markersize=3,
-                  markeredgewidth=0, markerfacecolor=INK, clip_on=False)  # fmt: skip
+        axes.plot(
+            group,
+            [depth] * len(group),
+            "o-",
+            color=COLOURS[0],
+            linewidth=3,
+            markersize=3,
+            markeredgewidth=0,
+            markerfacecolor=INK,
+            clip_on=False,
+        )
     _draw_side(axes, lines[:half], ranks[:half], first, pitch, left=True)
     # Half a step lower: or else lines that meet in the middle look like one.
     _draw_side(axes, lines[half:][::-1], ranks[half:][::-1], first + pitch / 2, pitch, left=False)
@@ -89,9 +98,17 @@ def _draw_side(
     edge = axes.get_xlim()[0 if left else 1]
     for number, (line, rank) in enumerate(zip(lines, ranks, strict=True)):
         depth = first + pitch * number
-        axes.plot([rank, rank, edge], [0, depth, depth], color=DIM, linewidth=0.6, clip_on=False,
-                  zorder=1)  # fmt: skip
+        axes.plot(
+            [rank, rank, edge], [0, depth, depth], color=DIM, linewidth=0.6, clip_on=False, zorder=1
+        )
         at = -_SIDE / _WIDTH if left else 1 + _SIDE / _WIDTH
         text = f"{line.folded}  {rank:.2f}" if left else f"{rank:.2f}  {line.folded}"
-        axes.text(at, depth, text, ha="right" if left else "left", va="center", size=FONT - 0.5,
-                  transform=axes.get_yaxis_transform())  # fmt: skip
+        axes.text(
+            at,
+            depth,
+            text,
+            ha="right" if left else "left",
+            va="center",
+            size=FONT - 0.5,
+            transform=axes.get_yaxis_transform(),
+        )

@@ -66,16 +66,40 @@ def _draw_shapes(axes: Axes, table: pd.DataFrame) -> None:
     shared: Any = {"x": "value", "y": "row", "hue": "kind", "palette": colours, "orient": "h"}
     shared |= {"dodge": False, "native_scale": True, "legend": False, "ax": axes}
     if len(table) > _MANY:
-        seaborn.violinplot(table, **shared, inner=None, cut=0, gridsize=_FINENESS, width=0.9,
-                           density_norm="width", linewidth=0, alpha=0.35)  # fmt: skip
+        seaborn.violinplot(
+            table,
+            **shared,
+            inner=None,
+            cut=0,
+            gridsize=_FINENESS,
+            width=0.9,
+            density_norm="width",
+            linewidth=0,
+            alpha=0.35,
+        )
     else:
         rng = np.random.default_rng(0)
         shifted = table["row"] + rng.uniform(-_SPREAD, _SPREAD, len(table))
         # As thousands of vectors no viewer opens them.
-        axes.scatter(table["value"], shifted, s=4, c=table["kind"].map(colours), alpha=0.5,
-                     linewidth=0, rasterized=True)  # fmt: skip
-    seaborn.boxplot(table, **shared, fill=False, width=0.7, linewidth=0.9, fliersize=0,
-                    showmeans=True, meanprops=_MEAN)  # fmt: skip
+        axes.scatter(
+            table["value"],
+            shifted,
+            s=4,
+            c=table["kind"].map(colours),
+            alpha=0.5,
+            linewidth=0,
+            rasterized=True,
+        )
+    seaborn.boxplot(
+        table,
+        **shared,
+        fill=False,
+        width=0.7,
+        linewidth=0.9,
+        fliersize=0,
+        showmeans=True,
+        meanprops=_MEAN,
+    )
 
 
 def _medians(values: np.ndarray) -> str:

@@ -45,8 +45,16 @@ def draw_slices(chapter: Chapter, run: RunRecord, metric: str) -> Picture | None
         mine = found[found["place"] == line.place]
         ys = [depths[part] + _STEP * at for part in _parts(mine)]
         values, low, high = (mine[name].to_numpy(float) for name in ("value", "low", "high"))
-        axes.errorbar(values, ys, xerr=bar_ends(values, low, high), label=line.folded,
-                      fmt=SHAPES[at], color=COLOURS[at], markersize=3.5, linewidth=1)  # fmt: skip
+        axes.errorbar(
+            values,
+            ys,
+            xerr=bar_ends(values, low, high),
+            label=line.folded,
+            fmt=SHAPES[at],
+            color=COLOURS[at],
+            markersize=3.5,
+            linewidth=1,
+        )
     _label(axes, depths, len(lines))
     axes.set(xlabel=header(run, metric), ylim=(height, -_STEP))
     axes.grid(axis="x")

@@ -43,9 +43,14 @@ def draw_study(table: pd.DataFrame, run: RunRecord, title: str) -> Figure:
         axes.set_title(name, size=_FONT + 1, parse_math=False)
     for axes in grid[len(panels) :]:
         axes.set_axis_off()
-    figure.legend([Line2D([], [], color=colour, marker="o") for colour in colours.values()],
-                  list(colours), loc="outside lower center", ncols=across, frameon=False,
-                  fontsize=_FONT)  # fmt: skip
+    figure.legend(
+        [Line2D([], [], color=colour, marker="o") for colour in colours.values()],
+        list(colours),
+        loc="outside lower center",
+        ncols=across,
+        frameon=False,
+        fontsize=_FONT,
+    )
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     return figure
@@ -65,14 +70,23 @@ def _draw_panel(axes: Axes, lines: pd.DataFrame, colours: dict[str, Colour]) -> 
         value, low, high = (lines.loc[mine, name].to_numpy() for name in ("value", "low", "high"))
         ends = bar_ends(value, low, high)
         style = "o" if crossed or len(value) == 1 else "o-"
-        axes.errorbar(place[mine] + shift, value, yerr=ends, fmt=style, capsize=3, markersize=4.5,
-                      linewidth=1.3, color=colour)  # fmt: skip
+        axes.errorbar(
+            place[mine] + shift,
+            value,
+            yerr=ends,
+            fmt=style,
+            capsize=3,
+            markersize=4.5,
+            linewidth=1.3,
+            color=colour,
+        )
         if not crossed and len(value) == 1:
             axes.axhline(value[0], color=colour, linestyle="--", linewidth=0.8)
     texts = [level for _, level in ticks]
     tilted = sum(map(len, texts)) > _LONG
-    axes.set_xticks(range(len(ticks)), texts, rotation=40 if tilted else 0,
-                    ha="right" if tilted else "center")  # fmt: skip
+    axes.set_xticks(
+        range(len(ticks)), texts, rotation=40 if tilted else 0, ha="right" if tilted else "center"
+    )
     axes.tick_params(labelsize=_FONT)
     axes.grid(axis="y", alpha=0.25, linewidth=0.5)
     axes.spines[["top", "right"]].set_visible(False)

@@ -173,9 +173,11 @@ def _accuracies(chapter: Chapter, table: pd.DataFrame) -> Iterator[str]:
     for keys, rows in table.groupby([*SECTION, "model"], sort=False):
         if keys[:2] == place and rows["accuracy"].notna().any():
             one = rows.iloc[0]
-            said = span(one["accuracy_low"], one["accuracy_high"]) if len(rows) == 1 else (
-                f"over {len(rows)} trainings"
-            )  # fmt: skip
+            said = (
+                span(one["accuracy_low"], one["accuracy_high"])
+                if len(rows) == 1
+                else (f"over {len(rows)} trainings")
+            )
             yield f"{keys[2]} {number(rows['accuracy'].mean())} {said}"
 
 
