@@ -23,9 +23,12 @@ OWN_FOLDERS = frozenset({
 })  # fmt: skip
 """Folders that a run makes below its output folder; whatever lies in others isn't ours."""
 REPORTED = (
-    "splits/*.csv", f"models/*/*/*/*/{HISTORY_FILE}", f"models/*/*/*/*/{MODEL_FILE}",
-    "analyses/*/*/*/*/*/*.csv", f"analyses/*/*/*/*/*/{ANALYSIS_FILE}",
-)  # fmt: skip
+    "splits/*.csv",
+    f"models/*/*/*/*/{HISTORY_FILE}",
+    f"models/*/*/*/*/{MODEL_FILE}",
+    "analyses/*/*/*/*/*/*.csv",
+    f"analyses/*/*/*/*/*/{ANALYSIS_FILE}",
+)
 """What a report is made from, beside ``run.json`` and the tables of rows."""
 PAGE_FILE, BOARD_FILE, SLICES_FILE = "report.html", "leaderboard.csv", "slices.csv"
 BOARD_MARKDOWN_FILE, BOARD_LATEX_FILE = "leaderboard.md", "leaderboard.tex"

@@ -28,8 +28,9 @@ class MapWriter:
         buffer = io.BytesIO()
         np.lib.format.write_array(buffer, raw.astype(np.float32), allow_pickle=False)
         # A fixed date: the same maps give the same bytes.
-        self._zip.writestr(zipfile.ZipInfo(f"{key}.npy"), buffer.getvalue(),
-                           zipfile.ZIP_DEFLATED, compresslevel=1)  # fmt: skip
+        self._zip.writestr(
+            zipfile.ZipInfo(f"{key}.npy"), buffer.getvalue(), zipfile.ZIP_DEFLATED, compresslevel=1
+        )
 
     def close(self) -> None:
         """Finish the file."""

@@ -83,8 +83,9 @@ def find_stored(option: str) -> StoredSplits | None:
     [(name, files)] = found.items()
     folds = int(name.partition(":")[2] or 1)
     if sorted(files) != list(range(folds)):
-        raise XaibenchError(f"--split {option}: {folds} folds need {folds} files, but {len(files)} "
-                            "are there.")  # fmt: skip
+        raise XaibenchError(
+            f"--split {option}: {folds} folds need {folds} files, but {len(files)} are there."
+        )
     return StoredSplits(name, [files[fold] for fold in range(folds)])
 
 
