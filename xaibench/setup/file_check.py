@@ -43,8 +43,7 @@ def check_files(dataset: Dataset, options: RunOptions) -> list[str]:
     in_files = [sample for sample in dataset.samples if is_image(sample.path.name)]
     headers = _each("look", in_files, lambda sample: _look(dataset, sample))
     _refuse([found for found in headers if isinstance(found, str)])
-    deep = [s for s, h in zip(in_files, headers, strict=True)
-            if isinstance(h, Header) and h.deep]  # fmt: skip
+    deep = [s for s, h in zip(in_files, headers, strict=True) if isinstance(h, Header) and h.deep]
     dark = [s.id for s in _some(deep, _MOST_DEEP) if read_image(s.path).max() < _DIM]
     masked = [sample for sample in in_files if sample.annotated]
     chosen = masked if options.verify else _some(masked, _MOST_MASKS)
