@@ -83,9 +83,11 @@ def find_missing(
             )
     for kind in _kinds(setting, plan):
         other = [
-            name for cell in cells for name, key in cell.keys(kind).items()
+            name
+            for cell in cells
+            for name, key in cell.keys(kind).items()
             if key is None and name in submission.samples
-        ]  # fmt: skip
+        ]
         if other:
             found.append(
                 f"{len(other)} of {len(tested)} test images have no map of their {kind} class "

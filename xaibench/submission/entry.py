@@ -42,8 +42,10 @@ def read_about(file: MapsFile, given: Mapping[str, Any]) -> About:
     known = [each.name for each in fields(About) if each.name != "declared"]
     for name in file.about:
         if name not in known:
-            raise XaibenchError(f"{file.path}: about says '{name}'{did_you_mean(name, known)}; it "
-                                f"may say {', '.join(known)}.")  # fmt: skip
+            raise XaibenchError(
+                f"{file.path}: about says '{name}'{did_you_mean(name, known)}; it "
+                f"may say {', '.join(known)}."
+            )
     said = {**file.about, **{name: value for name, value in given.items() if value is not None}}
     about = About(**{"method": file.path.stem, **said, "declared": frozenset(said)})
     for name, kind in get_type_hints(About).items():
