@@ -42,8 +42,13 @@ def train_on_replicas(ledger: Ledger, model: Model) -> Supervision:
     options = ledger.selection.options
     result = ledger.folder / "replica.pt"
     result.parent.mkdir(parents=True, exist_ok=True)
-    job = {"options": options.as_dict(), "fold": ledger.fold, "model": ledger.model.spec,
-           "seed": ledger.seed, "port": _free_port()}  # fmt: skip
+    job = {
+        "options": options.as_dict(),
+        "fold": ledger.fold,
+        "model": ledger.model.spec,
+        "seed": ledger.seed,
+        "port": _free_port(),
+    }
     history = ledger.folder / HISTORY_FILE
     before = _written(history)
     with progress_bar("train", ledger.title, options.epochs, unit="epoch") as bar:

@@ -35,9 +35,12 @@ def masks_for(model: Model, split: Split) -> frozenset[str]:
                 there = any(sample.annotated for sample in part)
                 raise XaibenchError(
                     "a segmentation network needs masks to train on and to choose its epoch by, "
-                    + ("and none may be seen; raise --mask-fraction." if there else
-                       "and there are none; take another dataset, or leave the model out.")
-                )  # fmt: skip
+                    + (
+                        "and none may be seen; raise --mask-fraction."
+                        if there
+                        else "and there are none; take another dataset, or leave the model out."
+                    )
+                )
     return seen
 
 
