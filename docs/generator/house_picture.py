@@ -29,13 +29,14 @@ def house_picture() -> str:
             'font-family="system-ui, sans-serif" font-size="13" role="img">',
             "<title>Layers as rooms, with arrows from those that import to those imported</title>",
             '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
-            'markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z" fill="#7a828e"/></marker></defs>',
+            'markerHeight="7" orient="auto">'
+            '<path d="M0 0L8 4L0 8z" fill="#7a828e"/></marker></defs>',
             *(_draw(name, room, parts_of(name)) for name, room in ROOMS.items()),
             '<g fill="none" stroke="#7a828e" stroke-width="1.6" marker-end="url(#tip)">',
             *arrows,
             "</g>",
-            f'<path d="M320 {by_name[0].bottom}V{by_name[1].top - 22}" fill="none" stroke="#9a6a9e" '
-            'stroke-width="1.6" stroke-dasharray="4 3" marker-end="url(#tip)"/>',
+            f'<path d="M320 {by_name[0].bottom}V{by_name[1].top - 22}" fill="none" '
+            'stroke="#9a6a9e" stroke-width="1.6" stroke-dasharray="4 3" marker-end="url(#tip)"/>',
             '<rect x="58" y="662" width="398" height="72" rx="6" fill="none" stroke="#9a6a9e" '
             'stroke-dasharray="4 3"/>',
             _text(66, 678, "plugins: looked up by name, side by side", "#9a6a9e", 12),
