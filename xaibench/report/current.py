@@ -16,7 +16,7 @@ from xaibench.results.folder import (
     RUN_FILE,
 )
 from xaibench.results.integrity import intact_record, write_record
-from xaibench.results.records import SCHEMA
+from xaibench.results.records import SCHEMA, ReportRecord
 from xaibench.results.tables import stored_table
 
 LIBRARIES = ("jinja2", "markdown-it-py", "markupsafe", "matplotlib", "numpy", "pandas", "pillow",
@@ -52,21 +52,21 @@ def keep(out: Path, sources: str, written: Iterable[Path], said: str) -> None:
         StorageError: the disk is full, or the folder can't be written.
     """
     sums = {path.relative_to(out).as_posix(): checksum(path) for path in sorted(set(written))}
-    content = {"schema": SCHEMA, "made_from": sources, "files": sums, "said": said}
-    write_record(out / REPORT_FILE, content)
+    write_record(out / REPORT_FILE, ReportRecord(sources, sums, said, SCHEMA))
 
 
 def is_current(out: Path) -> bool:
     """Whether a folder's report is whole, and would come out the same again."""
-    known = intact_record(out / REPORT_FILE, dict)
-    if known is None or known["made_from"] != sources_of(out):
-        return False
-    return all(checksum(out / name) == sha256 for name, sha256 in known["files"].items())
+    known = intact_record(out / REPORT_FILE, ReportRecord)
+    return known is not None and known.made_from == sources_of(out) and (
+        all(checksum(out / name) == sha256 for name, sha256 in known.files.items())
+    )  # fmt: skip
 
 
 def said_before(out: Path) -> str:
     """Return what a folder's report told a terminal when it was written."""
-    return str((intact_record(out / REPORT_FILE, dict) or {}).get("said", ""))
+    known = intact_record(out / REPORT_FILE, ReportRecord)
+    return known.said if known else ""
 
 
 def _writer() -> str:

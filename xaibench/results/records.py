@@ -326,6 +326,16 @@ class SealRecord:
     schema: int | None = None
 
 
+@dataclass(frozen=True)
+class ReportRecord:
+    """``report.json``: what a report was made from, its files, and what it told a terminal."""
+
+    made_from: str
+    files: Mapping[FilePath, str]
+    said: str
+    schema: int | None = None
+
+
 UNSEALED = (RunRecord, StudyRecord)
 """Records without a checksum of their own: that of a run stands in its seal."""
 
