@@ -50,7 +50,9 @@ def agreement(kind: Unlabeled, model: Model, batch: Batch, saliency: Tensor) -> 
             "--ema 0.98, or --recipe strong; or take unlabeled=consistency."
         )
     with torch.no_grad(), evaluating(looker):
-        mirrored = looker.outputs(batch.images[hidden].flip(3), saliency=True).saliency.flip(2)
+        second = looker.outputs(batch.images[hidden].flip(3), saliency=True).saliency
+    assert second is not None
+    mirrored = second.flip(2)
     own = resize(saliency[hidden].float(), (mirrored.shape[1], mirrored.shape[2]))
     if kind == "pseudo":
         certain = (mirrored - _HALF).abs() >= _CERTAIN
