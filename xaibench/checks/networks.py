@@ -18,7 +18,7 @@ _CHANNELS, _PATCH = 8, 8
 
 
 class TwoHeads(Model):
-    """Logits and a saliency map from one trunk; the logits are linear in the pooled activations."""
+    """Logits, evidence for them and a saliency map; the logits are linear in the activations."""
 
     def __init__(self) -> None:
         super().__init__(cam_layer="trunk")
@@ -28,14 +28,16 @@ class TwoHeads(Model):
 
     @property
     def abilities(self) -> frozenset[str]:
-        """What every classifier can, and saliency."""
-        return super().abilities | {"saliency"}
+        """What every classifier can, saliency, and evidence."""
+        return super().abilities | {"saliency", "evidence"}
 
     def outputs(self, images: Tensor, *, saliency: bool = False) -> Outputs:
         """Run the trunk once, and the heads that are asked for."""
         activations = self.trunk(self.normalise(images))
         predicted = self.mask_head(activations) if saliency else None
-        return Outputs(self.head(activations.mean(dim=(2, 3))), predicted)
+        evidence = self.head(activations.movedim(1, 3)).movedim(3, 1)
+        logits = self.head(activations.mean(dim=(2, 3)))
+        return Outputs(logits, predicted, evidence=evidence)
 
 
 class Pictures(Model):

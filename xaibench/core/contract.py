@@ -29,6 +29,7 @@ METHOD_WORDS = {
     "saliency": "(B, h, w) in [0, 1], the model's own saliency map",
     "class_maps": "(B, 1 + K, h, w) in [0, 1], a segmentation network's probabilities: of the "
     "background, then of each class",
+    "evidence": "(B, K, h, w) what each position adds to each class's logit, which is their mean",
     "reconstruction": "(B, C, H, W) in [0, 1], an autoencoder's picture of the images",
     "predict": "callable: images -> confidences (B, K)",
     "respond": "callable: (row, copies, count, confidence=False) -> (count,) the target's logit on "
@@ -64,7 +65,7 @@ CLASSIFIER_WORDS = LAYER_WORDS | {
     "target_logits", "integrate", "sum_over_biases", "network",
 }  # fmt: skip
 # These a model serves or not, whatever else it can.
-OWN_WORDS = frozenset({"saliency", "class_maps", "reconstruction"})
+OWN_WORDS = frozenset({"saliency", "class_maps", "evidence", "reconstruction"})
 # These tell where the evidence lies.
 MASK_WORDS = frozenset({"masks", "mean_mask"})
 # Methods that ask for none of these explain no class in particular.

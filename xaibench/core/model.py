@@ -30,6 +30,7 @@ class Outputs(NamedTuple):
     logits: Tensor
     saliency: Tensor | None = None
     class_maps: Tensor | None = None
+    evidence: Tensor | None = None
     reconstruction: Tensor | None = None
 
 

@@ -19,7 +19,9 @@ _ALONE = ("method", "metric", "analysis")
 class MethodTraits:
     """How a raw map becomes a scored one, and to which row of the board it belongs."""
 
-    family: Literal["cam", "gradient", "perturbation", "learned", "control", "other"] = "other"
+    family: Literal[
+        "cam", "gradient", "perturbation", "inherent", "learned", "control", "other"
+    ] = "other"
     sign: Literal["relu", "abs", "none"] = "relu"
     rescale: Literal["minmax", "none"] = "minmax"
     blind: bool = False

@@ -39,7 +39,9 @@ _loaded_files: set[Path] = set()
 def method(
     *,
     paper: str | None = None,
-    family: Literal["cam", "gradient", "perturbation", "learned", "control", "other"] = "other",
+    family: Literal[
+        "cam", "gradient", "perturbation", "inherent", "learned", "control", "other"
+    ] = "other",
     sign: Literal["relu", "abs", "none"] = "relu",
     rescale: Literal["minmax", "none"] = "minmax",
     blind: bool = False,
@@ -51,8 +53,8 @@ def method(
 
     Args:
         paper: key in ``references.bib``.
-        family: ``learned`` marks maps that a network was trained to draw, ``control`` rows that
-            only bound the board.
+        family: ``inherent`` marks maps that the logits are the sum of, ``learned`` those that a
+            network was trained to draw, ``control`` rows that only bound the board.
         sign: what becomes of negative relevance.
         rescale: ``minmax`` for attributions, ``none`` for maps that are probabilities already.
         blind: the method looks neither at the image nor at its mask.

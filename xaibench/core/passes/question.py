@@ -78,6 +78,11 @@ class Question:
         return self.tape.own("class_maps")[self.rows]
 
     @property
+    def evidence(self) -> Tensor:
+        """``(B, K, h, w)``."""
+        return self.tape.own("evidence")[self.rows]
+
+    @property
     def reconstruction(self) -> Tensor:
         """``(B, C, H, W)``."""
         return self.tape.own("reconstruction")[self.rows]

@@ -1,0 +1,76 @@
+"""A network that never sees more than a patch: an image's logits are the mean of its patches'."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from xaibench.core.batch import Batch, accuracy, cross_entropy
+from xaibench.core.errors import XaibenchError
+from xaibench.core.model import Model, Outputs
+from xaibench.core.networks.trunk_classifier import about, build_trunk
+from xaibench.core.registry import model
+
+_SMALLEST = 32
+
+
+class PatchClassifier(Model):
+    """Classifies square patches that touch, each alone, and averages their logits."""
+
+    def __init__(self, trunk: nn.Module, head: nn.Module, *, patch: int, **options: Any) -> None:
+        super().__init__(cam_layer=None, **options)
+        self.trunk, self.head, self.patch = trunk, head, patch
+
+    @property
+    def abilities(self) -> frozenset[str]:
+        """What a classifier without a CAM layer can, and evidence."""
+        return super().abilities | {"evidence"}
+
+    def outputs(self, images: Tensor, *, saliency: bool = False) -> Outputs:  # noqa: ARG002
+        """Classify all patches at once."""
+        evidence = self.head(self._averages(images)).movedim(3, 1)
+        return Outputs(evidence.mean(dim=(2, 3)), evidence=evidence)
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return the patches' average embedding ``(B, D)``."""
+        return self._averages(images).mean(dim=(1, 2))
+
+    def new_parameters(self) -> list[nn.Parameter]:
+        """Return the head's parameters."""
+        return list(self.head.parameters())
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the cross-entropy of the image's logits."""
+        logits = self.outputs(batch.images).logits
+        return {"loss": cross_entropy(logits, batch), "accuracy": accuracy(logits, batch)}
+
+    def _averages(self, images: Tensor) -> Tensor:
+        """Return what the trunk gives for each patch, averaged, ``(B, rows, columns, D)``."""
+        count, channels, height, width = images.shape
+        side = self.patch
+        if height % side or width % side:
+            raise XaibenchError(
+                f"images of {height} x {width} pixels have no whole patches of {side}; choose "
+                "another --image-size, or patch_classifier[patch=...]."
+            )
+        rows, columns = height // side, width // side
+        patches = self.normalise(images).reshape(count, channels, rows, side, columns, side)
+        patches = patches.permute(0, 2, 4, 1, 3, 5).reshape(-1, channels, side, side)
+        activations: Tensor = self.trunk(patches)
+        return activations.mean(dim=(2, 3)).reshape(count, rows, columns, -1)
+
+
+@model(paper="wienholt2025medicalpatchnet")
+def patch_classifier(
+    classes: int, weights: str, *, backbone: str = "resnet50", patch: int = 32
+) -> PatchClassifier:
+    """Build a network that classifies patches; what each adds to the logits is the explanation.
+
+    Options:
+        backbone: a convolutional network of torchvision (resnet18, mobilenet_v3_small, ...).
+        patch: side of a patch in pixels; the image's side is a multiple of it.
+    """
+    if patch < _SMALLEST:
+        raise XaibenchError(f"patch_classifier[patch={patch}]: at least {_SMALLEST}.")
+    trunk, channels = build_trunk(backbone, classes, weights)
+    return PatchClassifier(trunk, nn.Linear(channels, classes), patch=patch,
+                           supervision="labels", **about(backbone, weights))  # fmt: skip
