@@ -19,6 +19,7 @@ _FAMILIES = {
     "cam": "Class activation maps",
     "gradient": "Gradients",
     "perturbation": "Perturbation",
+    "inherent": "Inherent",
     "learned": "Learned",
     "other": "Other, and other libraries",
     "control": "Controls",

@@ -120,7 +120,7 @@ def has_known_abilities(trial: ModelTrial) -> None:
 
 @rule(RULES, "maps of its own where they are promised")
 def keeps_its_promises(trial: ModelTrial) -> None:
-    """Saliency, class maps, a reconstruction: of the right shape, in [0, 1]."""
+    """Saliency, class maps, a reconstruction: of the right shape, in [0, 1]; evidence adds up."""
     promised = sorted(OWN_WORDS & trial.model.abilities)
     if not promised and not trial.model.classifies:
         raise Broken(
@@ -137,7 +137,10 @@ def keeps_its_promises(trial: ModelTrial) -> None:
                 f"for {COUNT} images and {trial.classes} classes outputs(images) gives {shape} as "
                 f"{word}; return {METHOD_WORDS[word]}, or drop '{word}' from abilities."
             )
-        if not ((values >= 0) & (values <= 1)).all():
+        if word == "evidence":
+            if not _close(values.mean(dim=(2, 3)), trial.given["logits"]):
+                raise Broken("its logits aren't the mean of its evidence over all positions.")
+        elif not ((values >= 0) & (values <= 1)).all():
             raise Broken(f"its {word} leaves [0, 1]; end it with a sigmoid or a softmax.")
 
 
@@ -229,7 +232,8 @@ def _fits(word: str, values: Tensor, trial: ModelTrial) -> bool:
     """Whether what a model has of its own is shaped as its word says (`core.contract`)."""
     if word == "reconstruction":
         return values.shape == trial.images.shape
-    leading = (COUNT,) if word == "saliency" else (COUNT, 1 + trial.classes)
+    classes = {"saliency": (), "evidence": (trial.classes,), "class_maps": (1 + trial.classes,)}
+    leading = (COUNT, *classes[word])
     return values.ndim == len(leading) + 2 and values.shape[:-2] == leading
 
 

@@ -1,7 +1,9 @@
 """A network that never sees more than a patch: an image's logits are the mean of its patches'."""
 
+import math
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from xaibench.core.batch import Batch, accuracy, cross_entropy
@@ -17,17 +19,19 @@ class PatchClassifier(Model):
     """Classifies square patches that touch, each alone, and averages their logits."""
 
     def __init__(self, trunk: nn.Module, head: nn.Module, *, patch: int, **options: Any) -> None:
-        super().__init__(cam_layer=None, **options)
+        super().__init__(cam_layer="grid", reshape=_as_it_is, **options)
         self.trunk, self.head, self.patch = trunk, head, patch
+        self.grid = nn.Identity()  # what CAM methods read
 
     @property
     def abilities(self) -> frozenset[str]:
-        """What a classifier without a CAM layer can, and evidence."""
+        """What every classifier can, and evidence."""
         return super().abilities | {"evidence"}
 
     def outputs(self, images: Tensor, *, saliency: bool = False) -> Outputs:  # noqa: ARG002
         """Classify all patches at once."""
-        evidence = self.head(self._averages(images)).movedim(3, 1)
+        patches = self.grid(self._averages(images).movedim(3, 1))
+        evidence = self.head(patches.movedim(1, 3)).movedim(3, 1)
         return Outputs(evidence.mean(dim=(2, 3)), evidence=evidence)
 
     def embed(self, images: Tensor) -> Tensor:
@@ -45,18 +49,24 @@ class PatchClassifier(Model):
 
     def _averages(self, images: Tensor) -> Tensor:
         """Return what the trunk gives for each patch, averaged, ``(B, rows, columns, D)``."""
-        count, channels, height, width = images.shape
-        side = self.patch
-        if height % side or width % side:
-            raise XaibenchError(
-                f"images of {height} x {width} pixels have no whole patches of {side}; choose "
-                "another --image-size, or patch_classifier[patch=...]."
-            )
-        rows, columns = height // side, width // side
-        patches = self.normalise(images).reshape(count, channels, rows, side, columns, side)
-        patches = patches.permute(0, 2, 4, 1, 3, 5).reshape(-1, channels, side, side)
-        activations: Tensor = self.trunk(patches)
-        return activations.mean(dim=(2, 3)).reshape(count, rows, columns, -1)
+        rows, columns = (_places(side, self.patch) for side in images.shape[2:])
+        # (B, C, rows, h, columns, w)
+        patches = self.normalise(images)[:, :, rows][..., columns].permute(0, 2, 4, 1, 3, 5)
+        activations: Tensor = self.trunk(patches.flatten(0, 2))
+        return activations.mean(dim=(2, 3)).reshape(len(images), len(rows), len(columns), -1)
+
+
+def _as_it_is(grid: Tensor) -> Tensor:
+    """Return the grid ``(B, D, rows, columns)``: no operation tells its axes apart."""
+    return grid
+
+
+def _places(side: int, patch: int) -> Tensor:
+    """Return the pixels of each patch along one side, ``(patches, length)``."""
+    count = max(round(side / patch), 1)
+    length = math.ceil(side / count)
+    starts = torch.linspace(0, side - length, count).round().long()
+    return starts[:, None] + torch.arange(length)
 
 
 @model(paper="wienholt2025medicalpatchnet")
@@ -67,10 +77,13 @@ def patch_classifier(
 
     Options:
         backbone: a convolutional network of torchvision (resnet18, mobilenet_v3_small, ...).
-        patch: side of a patch in pixels; the image's side is a multiple of it.
+        patch: side of a patch in pixels. Where the image's side is no multiple of it, patches are a
+            little larger or smaller, and may overlap by some pixels.
     """
     if patch < _SMALLEST:
         raise XaibenchError(f"patch_classifier[patch={patch}]: at least {_SMALLEST}.")
     trunk, channels = build_trunk(backbone, classes, weights)
-    return PatchClassifier(trunk, nn.Linear(channels, classes), patch=patch,
-                           supervision="labels", **about(backbone, weights))  # fmt: skip
+    return PatchClassifier(
+        trunk, nn.Linear(channels, classes), patch=patch, supervision="labels",
+        **about(backbone, weights),
+    )  # fmt: skip
