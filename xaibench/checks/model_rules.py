@@ -150,6 +150,8 @@ def has_a_cam_layer(trial: ModelTrial) -> None:
     model = trial.model
     if not model.classifies:
         raise Skipped("it doesn't classify")
+    if model.cam_layer is None and "evidence" in model.abilities:
+        raise Skipped("its evidence is its own map")
     if model.cam_layer is None:
         raise Doubtful("cam_layer is None: all CAM methods will be skipped; name a spatial layer.")
     ready = set_up(copy.deepcopy(model), trial.images.device)

@@ -19,19 +19,17 @@ class PatchClassifier(Model):
     """Classifies square patches that touch, each alone, and averages their logits."""
 
     def __init__(self, trunk: nn.Module, head: nn.Module, *, patch: int, **options: Any) -> None:
-        super().__init__(cam_layer="grid", reshape=_as_it_is, **options)
+        super().__init__(cam_layer=None, **options)
         self.trunk, self.head, self.patch = trunk, head, patch
-        self.grid = nn.Identity()  # what CAM methods read
 
     @property
     def abilities(self) -> frozenset[str]:
-        """What every classifier can, and evidence."""
+        """What a classifier without a CAM layer can, and evidence."""
         return super().abilities | {"evidence"}
 
     def outputs(self, images: Tensor, *, saliency: bool = False) -> Outputs:  # noqa: ARG002
         """Classify all patches at once."""
-        patches = self.grid(self._averages(images).movedim(3, 1))
-        evidence = self.head(patches.movedim(1, 3)).movedim(3, 1)
+        evidence = self.head(self._averages(images)).movedim(3, 1)
         return Outputs(evidence.mean(dim=(2, 3)), evidence=evidence)
 
     def embed(self, images: Tensor) -> Tensor:
@@ -54,11 +52,6 @@ class PatchClassifier(Model):
         patches = self.normalise(images)[:, :, rows][..., columns].permute(0, 2, 4, 1, 3, 5)
         activations: Tensor = self.trunk(patches.flatten(0, 2))
         return activations.mean(dim=(2, 3)).reshape(len(images), len(rows), len(columns), -1)
-
-
-def _as_it_is(grid: Tensor) -> Tensor:
-    """Return the grid ``(B, D, rows, columns)``: no operation tells its axes apart."""
-    return grid
 
 
 def _places(side: int, patch: int) -> Tensor:
