@@ -21,7 +21,6 @@ MISHAPS = [
                  marks=pytest.mark.slow),
     pytest.param("mishap", "nan", f"mishap {PLACE}: method mishap returned nothing but NaN or "
                  "infinity.", marks=pytest.mark.slow),
-    pytest.param("mishap", "hog", "can't allocate memory", marks=pytest.mark.slow),
     ("clumsy", "raise", f"clumsy of gradcam {PLACE}: metric clumsy failed: {OUT_OF_LUCK}"),
     ("awkward", "raise", f"awkward {PLACE}: {OUT_OF_LUCK}"),
 ]  # fmt: skip
@@ -86,6 +85,18 @@ def test_a_failure_is_a_result(who, what, why, mishaps, start, unharmed, tmp_pat
     assert leftovers_of(out) == []
     if who == "awkward":  # and only that was tried
         assert calls(mishaps, "clumsy") == others + 1
+
+
+@pytest.mark.slow
+def test_a_lack_of_memory_is_nobodys_failure(mishaps, start, unharmed, tmp_path):
+    out = tmp_path / "out"
+    (mishaps / "mishap").write_text("hog")
+    code, said = start(out)
+    assert code == 2
+    assert "method mishap ran out of memory; 2 images at once are too many" in said
+    (mishaps / "mishap").unlink()
+    assert start(out)[0] == 0  # tried again without being asked to
+    assert all(results_of(out)[name] == unharmed[name] for name in TABLES)
 
 
 def test_some_maps_of_nan_fail_nobody(mishaps, start, unharmed, tmp_path):
