@@ -115,6 +115,14 @@ def test_other_processes_tell_the_same(settings, tmp_path):
     check_events(listener, tmp_path / "out")
 
 
+def test_a_run_without_a_report_tells_those_that_its_options_name(small, brought, tmp_path, caplog):
+    given = {**small, "methods": (), "metrics": (), "analyses": ("knn",), "epochs": 1,
+             "callbacks": ("brought[count=3]",), "out": str(tmp_path / "out")}  # fmt: skip
+    selection = select(given)
+    assert run_plan(selection, make_plan(selection), "a test").failures == {}
+    assert "counted 3" in caplog.messages
+
+
 def test_an_error_that_ends_the_run_is_told():
     listener = Listener()
     with pytest.raises(KeyError), make_callbacks([], [listener]):

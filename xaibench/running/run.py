@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from xaibench.callbacks.find import make_callbacks
 from xaibench.callbacks.told import Callbacks
 from xaibench.core.errors import StorageError, XaibenchError, reason_of
 from xaibench.core.logs import logged_to
@@ -75,13 +76,15 @@ def run_plan(
         plan: made for it.
         command: what the user wrote, to repeat the run.
         suite: name, profile and part of the suite that it belongs to.
-        callbacks: that are told of it.
+        callbacks: that are told of it and of more; None takes those that the options name.
     """
     out = selection.layout.out
     check_plain(out)
-    with logged_to(out, command), present(out, partial(clear, out)):
+    told = make_callbacks(selection.options.callbacks) if callbacks is None else callbacks
+    own = told if callbacks is None else nullcontext()
+    with logged_to(out, command), present(out, partial(clear, out)), own:
         selection.command = command
-        events = Events(selection, plan.metrics, callbacks or Callbacks())
+        events = Events(selection, plan.metrics, told)
         events.start()
         outcome, stored = Outcome(out), intact_record(out / RUN_FILE, RunRecord)
         alone = not plan.cells and bool(stored and stored.methods)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from xaibench.callbacks.find import make_callbacks
 from xaibench.core.errors import XaibenchError
 from xaibench.core.logs import logged_to
 from xaibench.core.progress import progress_bar
@@ -126,8 +125,7 @@ def _do_runs(planned: Planned, command: str, outcome: Outcome) -> dict[str, str]
         for number, (point, selection, plan) in enumerate(planned.runs, 1):
             _log.info("point %d of %d: %s", number, len(planned.runs), point.name)
             try:
-                with make_callbacks(selection.options.callbacks) as callbacks:
-                    failed = run_plan(selection, plan, command, callbacks=callbacks).failures
+                failed = run_plan(selection, plan, command).failures
             except XaibenchError as error:
                 _log.error("%s failed: %s", point.name, error)
                 broken[point.name] = str(error)
