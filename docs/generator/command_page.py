@@ -27,7 +27,7 @@ def command_page() -> str:
         for name, command in cli.commands.items():
             parts += _section(click.Context(command, info_name=name, parent=top))
     codes = [[str(code.value), meaning] for code, meaning in MEANINGS.items()]
-    parts += ["## Exit codes", markdown_table(["code", "meaning"], codes)]
+    parts += ["## Exit codes", markdown_table(["code", "meaning"], codes, links=True)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -36,7 +36,7 @@ def _overview() -> list[str]:
         [f"[`{name}`](#{name})", command.get_short_help_str(limit=120)]
         for name, command in cli.commands.items()
     ]
-    return ["## Commands", markdown_table(["command", "what it does"], rows)]
+    return ["## Commands", markdown_table(["command", "what it does"], rows, links=True)]
 
 
 def _section(context: click.Context) -> list[str]:
@@ -51,7 +51,7 @@ def _section(context: click.Context) -> list[str]:
             [_names(option, context), _default(option), _cell(option.help or "")]
             for option in options
         ]
-        parts.append(markdown_table(["option", "default", "meaning"], rows))
+        parts.append(markdown_table(["option", "default", "meaning"], rows, links=True))
     return parts
 
 

@@ -23,4 +23,4 @@ def left_page() -> str:
 
 def _table(what: str, entries: dict[str, str]) -> str:
     rows = [[f"`{name}`", meaning] for name, meaning in entries.items()]
-    return markdown_table([what, "content" if what == "file" else "meaning"], rows)
+    return markdown_table([what, "content" if what == "file" else "meaning"], rows, links=True)

@@ -25,7 +25,10 @@ def metric_page() -> str:
             [f"[`{each.spec}`](#{each.spec})", _arrow(each), each.plugin.summary]
             for each in members
         ]
-        parts += [f"## {family.capitalize()}", markdown_table(["name", "", "measures"], rows)]
+        parts += [
+            f"## {family.capitalize()}",
+            markdown_table(["name", "", "measures"], rows, links=True),
+        ]
         parts += [part for metric in members for part in _section(metric)]
     return "\n\n".join(parts) + "\n"
 
@@ -39,7 +42,11 @@ def _section(metric: Bound) -> list[str]:
         rows += [["option", _option(line)] for line in options.split("\n")]
     paragraphs = [measures, "" if notes == "none" else notes]
     parts = [escape(text) for text in paragraphs if text]
-    return [f"### {metric.spec}", *parts, markdown_table(["entry", _arrow(metric)], rows)]
+    return [
+        f"### {metric.spec}",
+        *parts,
+        markdown_table(["entry", _arrow(metric)], rows, links=True),
+    ]
 
 
 def _option(line: str) -> str:

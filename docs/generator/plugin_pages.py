@@ -77,7 +77,7 @@ def _plain_page(kind: str, intro: str) -> str:
 
 def _overview(known: list[Plugin]) -> str:
     rows = [[f"[`{plugin.name}`](#{plugin.name})", _text(plugin.summary)] for plugin in known]
-    return markdown_table(["name", "in one line"], rows)
+    return markdown_table(["name", "in one line"], rows, links=True)
 
 
 def _section(plugin: Plugin, facts: Mapping[str, str]) -> list[str]:
@@ -92,7 +92,7 @@ def _section(plugin: Plugin, facts: Mapping[str, str]) -> list[str]:
              said.options.get(name, "")]
             for name, option in plugin.signature.options.items()
         ]  # fmt: skip
-        parts.append(markdown_table(["option", "takes", "default", "meaning"], rows))
+        parts.append(markdown_table(["option", "takes", "default", "meaning"], rows, links=True))
     # Two spaces at the end of a line break it.
     parts.append("  \n".join(f"*{name}*: {text}" for name, text in facts.items() if text))
     return [part for part in parts if part]

@@ -39,4 +39,4 @@ def _shortened(rows: list[list[str]], kinds: str) -> str:
     for row in rows:
         asking = row[2].count("](")
         row[2] = row[2] if asking <= few else f"{asking} {kinds}"
-    return markdown_table(["word", "what it is", "asked for by"], rows)
+    return markdown_table(["word", "what it is", "asked for by"], rows, links=True)
