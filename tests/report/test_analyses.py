@@ -151,7 +151,7 @@ def test_a_figure_lies_in_its_analysis_folder(tmp_path):
     del about["record_checksum"]
     about["figures"][0]["name"] = "../../elsewhere"
     write_record(path, about)
-    with pytest.raises(XaibenchError, match=r"analysis\.json: '\.\./\.\./elsewhere'"):
+    with pytest.raises(XaibenchError, match=r"entry 'figures' is wrong \('\.\./\.\./elsewhere'"):
         read_analyses(tmp_path)
 
 

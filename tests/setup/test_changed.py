@@ -10,6 +10,7 @@ from PIL import Image
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
 from xaibench.results.integrity import read_record, write_record
+from xaibench.results.records import RunRecord
 from xaibench.running.describe_plan import describe_plan
 from xaibench.running.upgrade import renew
 from xaibench.setup.cells import Ledger
@@ -155,7 +156,8 @@ def test_an_earlier_run_counts_until_its_options_change(settings, finished_copy,
     plan = plan_of(settings, finished_copy)
     assert (plan.done, plan.jobs) == (plan.cells, [])
     assert plan_of(settings, finished_copy, epochs=3).done == 0
-    renew(select({**settings, "out": str(finished_copy)}), {"versions": {"torch": "1.0"}})
+    before = RunRecord(classes=(), methods={}, metrics={}, versions={"torch": "1.0"})
+    renew(select({**settings, "out": str(finished_copy)}), before)
     records = list(finished_copy.glob("cells/**/cell.json"))
     assert all(read_record(path, dict)["schema"] == 2 for path in records)
     assert {made["versions"]["torch"] for path in records

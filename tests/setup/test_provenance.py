@@ -5,6 +5,7 @@ import json
 import pytest
 
 from xaibench.results.integrity import read_record
+from xaibench.results.records import Made
 from xaibench.setup import provenance
 from xaibench.setup.provenance import each_once, is_of_today, mixed_versions
 
@@ -65,8 +66,8 @@ def test_a_board_of_mixed_versions_says_so_and_strict_ones_make_it_again(
 
 
 def test_what_differs_by_its_date_alone_is_told_once():
-    early, late = ({"versions": {"torch": "2"}, "date": date} for date in ("2025", "2026"))
-    other = {"versions": {"torch": "3"}, "date": "2024"}
+    early, late = (Made(versions={"torch": "2"}, date=date) for date in ("2025", "2026"))
+    other = Made(versions={"torch": "3"}, date="2024")
     assert each_once([late, early, other, late]) == [other, late]
     assert mixed_versions([early, late]) == []
     assert mixed_versions([other, late])[0].startswith(
@@ -76,4 +77,4 @@ def test_what_differs_by_its_date_alone_is_told_once():
 
 def test_nobody_knows_the_versions_of_what_tells_none():
     assert not is_of_today([])
-    assert not is_of_today([{"date": "2025"}])
+    assert not is_of_today([Made(date="2025")])

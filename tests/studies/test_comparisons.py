@@ -9,7 +9,7 @@ from xaibench.report.facts.material import Material
 from xaibench.report.facts.section import sections
 from xaibench.report.judging.comparisons import compare_arms
 from xaibench.report.wording.answers import answers
-from xaibench.results.records import Arm
+from xaibench.results.study_records import Arm
 from xaibench.stats.paired import holm, paired_test
 
 IMAGES = 24

@@ -1,10 +1,8 @@
 """Analyses of a trained model: what it can serve, what is done, and the doing of the rest."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,13 +17,14 @@ from xaibench.core.model import Model, evaluating
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
 from xaibench.core.spec import as_text
-from xaibench.core.store import read_json, write_with
+from xaibench.core.store import write_with
 from xaibench.explaining.failures import PluginError, blaming
 from xaibench.explaining.observations import Observations, weights_of
 from xaibench.explaining.trial import rehearse_analysis
 from xaibench.results.folder import ANALYSIS_FILE, RUN_FILE
 from xaibench.results.integrity import are_intact, intact_record, write_record
-from xaibench.results.records import SCHEMA
+from xaibench.results.records import SCHEMA, RunRecord
+from xaibench.results.work_records import AnalysisRecord
 from xaibench.setup.cells import Ledger
 from xaibench.setup.earlier import renew_analysis
 from xaibench.setup.made_from import files_of
@@ -82,7 +81,8 @@ def check_same_run(selection: Selection) -> None:
         XaibenchError: an option differs from that run's.
     """
     out, mine = selection.layout.out, selection.options.as_dict()
-    theirs = read_json(out / RUN_FILE).get("options", {})
+    stored = intact_record(out / RUN_FILE, RunRecord)
+    theirs = stored.options if stored else {}
     for name in (name for name in _SHARED if name in theirs):
         here, there = (as_text(tuple(v) if isinstance(v, list) else v).replace("+", ",")
                        for v in (mine[name], theirs[name]))  # fmt: skip
@@ -96,21 +96,20 @@ def check_same_run(selection: Selection) -> None:
 def is_analysed(ledger: Ledger, analysis: Bound) -> bool:
     """Whether the stored analysis is whole and made from the same."""
     _, known = analysis_record(ledger, analysis)
-    same = bool(known) and known.get("fingerprint") == _fingerprint(ledger, analysis)
-    return same and are_intact(_folder(ledger, analysis), known["files"])
+    same = known.fingerprint == _fingerprint(ledger, analysis)
+    return same and are_intact(_folder(ledger, analysis), known.files)
 
 
 def analysis_failure(ledger: Ledger, analysis: Bound) -> str | None:
     """Why an analysis failed, if it would fail again."""
     _, known = analysis_record(ledger, analysis)
-    same = "failed" in known and known["failed"] == _fingerprint(ledger, analysis)
-    return str(known["error"]) if same else None
+    return known.error if known.failed == _fingerprint(ledger, analysis) else None
 
 
-def analysis_record(ledger: Ledger, analysis: Bound) -> tuple[Path, Mapping[str, Any]]:
+def analysis_record(ledger: Ledger, analysis: Bound) -> tuple[Path, AnalysisRecord]:
     """Return where an analysis' record lies, and what it says; empty where there is none."""
     path = _folder(ledger, analysis) / ANALYSIS_FILE
-    known = intact_record(path, dict) or {}
+    known = intact_record(path, AnalysisRecord) or AnalysisRecord()
     return path, renew_analysis(ledger, analysis, known, _fingerprint(ledger, analysis))
 
 
@@ -129,12 +128,13 @@ def analyse(ledger: Ledger, model: Model, specs: Sequence[str]) -> dict[str, str
             _log.error("%s of %s failed: %s", analysis.spec, ledger.title, reason)
             _log.debug("traceback of %s", analysis.spec, exc_info=True)
             failed[analysis.spec] = reason
-            write_record(_folder(ledger, analysis) / ANALYSIS_FILE, {
-                "schema": SCHEMA,
-                "analysis": analysis.spec,
-                "error": reason,
-                "failed": _fingerprint(ledger, analysis),
-            })  # fmt: skip
+            record = AnalysisRecord(
+                schema=SCHEMA,
+                analysis=analysis.spec,
+                error=reason,
+                failed=_fingerprint(ledger, analysis),
+            )
+            write_record(_folder(ledger, analysis) / ANALYSIS_FILE, record)
     return failed
 
 
@@ -145,24 +145,25 @@ def _write(ledger: Ledger, analysis: Bound, found: Findings, observations: Obser
     tables = {**found.tables, IMAGES: _images(observations, {**found.images, **parts})}
     for name, table in tables.items():
         _write_table(folder / f"{name}.csv", table)
-    write_record(folder / ANALYSIS_FILE, {
-        "schema": SCHEMA,
-        "analysis": analysis.spec,
+    record = AnalysisRecord(
+        schema=SCHEMA,
+        analysis=analysis.spec,
         **ledger.place._asdict(),
-        "model_sha256": weights_of(ledger)[1],
-        "fingerprint": _fingerprint(ledger, analysis),
-        "files": {f"{name}.csv": checksum(folder / f"{name}.csv") for name in tables},
-        "classes": observations.class_names,
-        "quantities": list(found.quantities),
+        model_sha256=weights_of(ledger)[1],
+        fingerprint=_fingerprint(ledger, analysis),
+        files={f"{name}.csv": checksum(folder / f"{name}.csv") for name in tables},
+        classes=observations.class_names,
+        quantities=list(found.quantities),
         # The others are means of the images' columns of their names.
-        "numbers": {k: _number(v) for k, v in found.quantities.items() if k not in parts},
-        "meanings": analysis.plugin.traits.quantities,
-        "bounds": analysis.plugin.traits.bounds,
-        "paper": analysis.plugin.paper,
-        "pairs": found.pairs,
-        "figures": [{"kind": type(each).__name__, **asdict(each)} for each in found.figures],
-        "notes": found.notes,
-    })  # fmt: skip
+        numbers={k: _number(v) for k, v in found.quantities.items() if k not in parts},
+        meanings=analysis.plugin.traits.quantities,
+        bounds=analysis.plugin.traits.bounds,
+        paper=analysis.plugin.paper,
+        pairs=found.pairs,
+        figures=found.figures,
+        notes=found.notes,
+    )
+    write_record(folder / ANALYSIS_FILE, record)
 
 
 def _images(observations: Observations, columns: dict[str, NDArray[np.generic]]) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 import csv
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,11 @@ from xaibench.explaining.parts import (
     threshold_of,
 )
 from xaibench.explaining.score import pool_scores
-from xaibench.explaining.tuning import TUNED
 from xaibench.results.folder import CELL_FILE, SCORES_FILE
 from xaibench.results.integrity import write_record
 from xaibench.results.records import SCHEMA
 from xaibench.results.tables import COSTS, GAP
+from xaibench.results.work_records import CellRecord, FailedMetric
 from xaibench.setup.cells import CellState, Ledger
 from xaibench.setup.jobs import Part
 from xaibench.setup.provenance import each_once, made_by
@@ -57,17 +58,18 @@ def _join(state: CellState, metrics: Sequence[Bound], parts: Sequence[PartState]
     if failure := _failure(state, metrics, parts):
         if failure_of(state).content is None:  # nothing but NaN: tried again, all is made anew
             shutil.rmtree(parts_folder(state.ledger, state.method), ignore_errors=True)
-        write_record(_folder(state) / CELL_FILE, {
-            **state.known,
-            "schema": SCHEMA,
-            "method": state.method.spec,
-            "made_by": each_once([*state.known.get("made_by", []),
-                                  made_by(state.ledger.selection, state.method)]),
-            "error": failure,
-            "failed": state.maps_fingerprint,
-        })  # fmt: skip
+        now = made_by(state.ledger.selection, state.method)
+        record = replace(
+            state.known,
+            schema=SCHEMA,
+            method=state.method.spec,
+            made_by=each_once([*state.known.made_by, now]),
+            error=failure,
+            failed=state.maps_fingerprint,
+        )
+        write_record(_folder(state) / CELL_FILE, record)
         return
-    failed = {spec: error for part in parts for spec, error in part.known["failed_metrics"].items()}
+    failed = {spec: error for part in parts for spec, error in part.known.failed_metrics.items()}
     done = [metric for metric in metrics if metric.spec not in failed]
     folder = _folder(state)
     with replacing(folder / SCORES_FILE) as path:
@@ -77,7 +79,7 @@ def _join(state: CellState, metrics: Sequence[Bound], parts: Sequence[PartState]
             table.writerows(_rows(state, done, parts))
         record = _record(state, done, parts, path, failed)
         if state.scored:  # the scores that hold must not be lost between the two files
-            write_record(folder / CELL_FILE, {**state.known, "next": record})
+            write_record(folder / CELL_FILE, replace(state.known, next=record))
     write_record(folder / CELL_FILE, record)
 
 
@@ -93,8 +95,8 @@ def _failure(state: CellState, metrics: Sequence[Bound], parts: Sequence[PartSta
                 "another run in this folder has replaced it: give each its own --out, or repeat "
                 "the command."
             )
-    images, broken = (sum(part.known[name] for part in parts) for name in ("images", "non_finite"))
-    if images and broken == images:
+    images = sum(part.known.images for part in parts)
+    if images and images == sum(part.known.non_finite for part in parts):
         return f"method {state.method.spec} returned nothing but NaN or infinity."
     return None
 
@@ -119,47 +121,47 @@ def _record(
     parts: Sequence[PartState],
     scores: Path,
     failed: Mapping[str, str],
-) -> dict[str, Any]:
+) -> CellRecord:
     ledger, method = state.ledger, state.method
     chosen = ledger.selection.metrics
     made_from = {metric.spec: ledger.score_fingerprint(method, metric) for metric in chosen}
     threshold = threshold_of(state).content
     if threshold is None and state.fits:  # tuned for metrics that are there
-        threshold = state.known.get(TUNED)
+        threshold = state.known.tuned_threshold
     fresh = not state.has_maps
-    return {
-        "schema": SCHEMA,
-        "method": method.spec,
-        "maps": state.maps_fingerprint,
-        "made_from": ledger.maps_parts(method),
-        "made_by": each_once([*([] if fresh else state.known.get("made_by", [])),
-                              *(made for part in parts for made in part.known["made_by"])]),
-        "files": _files(parts) if fresh else state.known["files"],
-        "scores_sha256": checksum(scores),
-        "metrics": {spec: made for spec, made in made_from.items()
-                    if spec in state.scored or spec in {metric.spec for metric in done}},
-        "failed_metrics": {spec: state.known["failed_metrics"][spec]
-                           for spec in state.failed_metrics}
-                          | {spec: {"error": error, "made_from": made_from[spec]}
-                             for spec, error in failed.items()},
-        **(_costs(parts) if fresh else {name: state.known.get(name) for name in (*COSTS, GAP)}),
-        TUNED: threshold,
-    }  # fmt: skip
+    scored = {*state.scored, *(metric.spec for metric in done)}
+    before = {spec: state.known.failed_metrics[spec] for spec in state.failed_metrics}
+    now = {spec: FailedMetric(error, made_from[spec]) for spec, error in failed.items()}
+    made = [each for part in parts for each in part.known.made_by]
+    record = CellRecord(
+        schema=SCHEMA,
+        method=method.spec,
+        maps=state.maps_fingerprint,
+        made_from=ledger.maps_parts(method),
+        made_by=each_once([*(() if fresh else state.known.made_by), *made]),
+        files=_files(parts) if fresh else state.known.files,
+        scores_sha256=checksum(scores),
+        metrics={spec: made for spec, made in made_from.items() if spec in scored},
+        failed_metrics=before | now,
+        tuned_threshold=threshold,
+    )
+    return replace(record, **(_costs(parts) if fresh else state.known.costs))
 
 
 def _files(parts: Sequence[PartState]) -> dict[str, str]:
-    return {name: sha for part in parts for name, sha in part.known["files"].items()}
+    return {name: sha for part in parts for name, sha in part.known.files.items()}
 
 
-def _costs(parts: Sequence[PartState]) -> dict[str, float | None]:
-    spent = [part.known["costs"] for part in parts if part.known["costs"]]
-    images = sum(part.known["images"] for part in parts if part.known["costs"])
+def _costs(parts: Sequence[PartState]) -> dict[str, Any]:
+    spent = [part.known.costs for part in parts if part.known.costs]
+    images = sum(part.known.images for part in parts if part.known.costs)
     if not images:
         return dict.fromkeys((*COSTS, GAP))
-    seconds, passes = (sum(each[name] for each in spent) / images for name in ("seconds", "passes"))
-    peaks = [each["peak"] for each in spent if each["peak"] is not None]
+    seconds = sum(each.seconds for each in spent) / images
+    passes = sum(each.passes for each in spent) / images
+    peaks = [each.peak for each in spent if each.peak is not None]
     peak = round(max(peaks) / _MEGABYTE) if peaks else None
-    gap = max((each["gap"] for each in spent if each.get("gap") is not None), default=None)
+    gap = max((each.gap for each in spent if each.gap is not None), default=None)
     return dict(zip((*COSTS, GAP), (seconds, passes, peak, gap), strict=True))
 
 

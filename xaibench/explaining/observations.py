@@ -20,6 +20,7 @@ from xaibench.core.store import write_with
 from xaibench.results.folder import PREDICTIONS_FILE
 from xaibench.results.integrity import intact_record, is_intact, write_record
 from xaibench.results.tables import read_table
+from xaibench.results.work_records import ObservationRecord
 from xaibench.setup.cells import Ledger
 
 Array = NDArray[np.generic]
@@ -91,8 +92,8 @@ class Observations:
     def _collect(self, word: str, samples: Sequence[Sample], look: Look) -> Array:
         path, record = self._folder / f"{word}.npy", self._folder / f"{word}.json"
         made_from = fingerprint(*weights_of(self._ledger), code_of("explaining/observations"))
-        known = intact_record(record, dict) or {}
-        if known.get("fingerprint") == made_from and is_intact(path, known["sha256"]):
+        known = intact_record(record, ObservationRecord)
+        if known and known.fingerprint == made_from and is_intact(path, known.sha256):
             stored: Array = np.load(path)
             return stored
         found = self._walk(word, samples, look)
@@ -102,7 +103,7 @@ class Observations:
                 "may have diverged: lower --learning-rate."
             )
         write_with(path, lambda file: np.save(file, found))
-        write_record(record, {"fingerprint": made_from, "sha256": checksum(path)})
+        write_record(record, ObservationRecord(made_from, checksum(path)))
         return found
 
     def _walk(self, word: str, samples: Sequence[Sample], look: Look) -> Array:

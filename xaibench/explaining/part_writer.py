@@ -15,7 +15,9 @@ from xaibench.explaining.parts import COLUMNS, SCORES, PartState, failure_of, th
 from xaibench.explaining.score import Scorer
 from xaibench.explaining.source import Found, Source
 from xaibench.results.maps import MapReader, MapWriter
-from xaibench.setup.provenance import Made, each_once, made_by
+from xaibench.results.records import Made
+from xaibench.results.work_records import PartCosts, PartRecord
+from xaibench.setup.provenance import each_once, made_by
 
 
 class PartWriter(Source):
@@ -88,25 +90,24 @@ class PartWriter(Source):
                 settle(self._new_maps, self._maps)
             settle(self._new_scores, self._scores)
         state.write_scores(self.scorer.waiting)
-        state.write_record(
-            {
-                "maps": state.cell.maps_fingerprint,
-                "made_by": self._made_by(),
-                "files": self._kept_maps(),
-                "metrics": {m.spec: ledger.score_fingerprint(self.method, m) for m in self.metrics},
-                "failed_metrics": {spec: str(error) for spec, error in self.scorer.failed.items()},
-                "images": self._images,
-                "non_finite": self._broken,
-                "costs": self._costs(),
-            }
+        record = PartRecord(
+            maps=state.cell.maps_fingerprint,
+            made_by=self._made_by(),
+            files=self._kept_maps(),
+            metrics={m.spec: ledger.score_fingerprint(self.method, m) for m in self.metrics},
+            failed_metrics={spec: str(error) for spec, error in self.scorer.failed.items()},
+            images=self._images,
+            non_finite=self._broken,
+            costs=self._costs(),
         )
+        state.write_record(record)
 
     def _made_by(self) -> list[Made]:
         """Tell who made the part; of stored maps also who made them."""
         state, metrics = self._state, self.metrics
         now = made_by(state.cell.ledger.selection, self.method, *metrics)
-        earlier = state.known or state.cell.known
-        return each_once([*([] if self.needs_maps else earlier.get("made_by", [])), now])
+        earlier = state.known.made_by or state.cell.known.made_by
+        return each_once([*([] if self.needs_maps else earlier), now])
 
     def _kept_maps(self) -> dict[str, str]:
         mine = self._maps.name
@@ -115,18 +116,12 @@ class PartWriter(Source):
         # Maps in other parts are those of a whole cell, and stand in its own record.
         return {name: sha for name, sha in self._state.maps.items() if name == mine}
 
-    def _costs(self) -> Mapping[str, float | None] | None:
+    def _costs(self) -> PartCosts | None:
         """Return what the maps cost; of stored ones what they cost when they were made."""
         if self.needs_maps:
             meter = self.meter
-            return {
-                "seconds": meter.seconds,
-                "passes": meter.passes,
-                "peak": meter.peak,
-                "gap": meter.gap,
-            }
-        known: Mapping[str, float | None] | None = self._state.known.get("costs")
-        return known
+            return PartCosts(meter.seconds, meter.passes, meter.peak, meter.gap)
+        return self._state.known.costs
 
     def fail(self, reason: str) -> None:
         """Drop what was written and record why."""

@@ -4,7 +4,7 @@ import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from xaibench.explaining.score import Score, Waiting
 from xaibench.explaining.tuning import TUNED
 from xaibench.results.folder import PART_FILE, POOLED_FILE, SCORES_FILE
 from xaibench.results.integrity import are_intact, intact_record, write_record
+from xaibench.results.work_records import NoteRecord, PartRecord
 from xaibench.setup.cells import CellState, Ledger
 from xaibench.setup.jobs import Part
 
@@ -44,35 +45,34 @@ class PartState:
         return parts_folder(self.cell.ledger, self.cell.method) / self.part.name
 
     @cached_property
-    def known(self) -> Mapping[str, Any]:
+    def known(self) -> PartRecord:
         """The part's record; empty where its maps were made from something else."""
-        known = intact_record(self.folder / RECORD, dict) or {}
-        fits = known.get("maps") == self.cell.maps_fingerprint
-        return known if fits else {}
+        known = intact_record(self.folder / RECORD, PartRecord)
+        return known if known and known.maps == self.cell.maps_fingerprint else PartRecord()
 
     @cached_property
     def maps(self) -> Mapping[str, str]:
         """Files of the cell's folder that hold the part's maps, whole and made from the same."""
         folder = self.cell.ledger.cell_folder(self.cell.method)
-        for files in (self.known.get("files", {}), self._maps_of_cell):
+        for files in (self.known.files, self._maps_of_cell):
             if files and are_intact(folder, files):
                 return files
         return {}
 
     @property
     def _maps_of_cell(self) -> Mapping[str, str]:
-        files: Mapping[str, str] = self.cell.known["files"] if self.cell.fits else {}
+        files: Mapping[str, str] = self.cell.known.files if self.cell.fits else {}
         mine = self.part.maps  # enough, where the cell was made in the same parts
         return {mine: files[mine]} if mine in files else files
 
     def holds(self, metrics: Sequence[Bound]) -> bool:
         """Whether the part's scores are whole and made from the same, and so are kept maps."""
         known, ledger, method = self.known, self.cell.ledger, self.cell.method
-        if not known or (known["files"] and not self.maps):
+        if not known.maps or (known.files and not self.maps):
             return False
-        stored = known["metrics"]
+        stored = known.metrics
         same = all(stored.get(m.spec) == ledger.score_fingerprint(method, m) for m in metrics)
-        return same and are_intact(self.folder, known["sha256"])
+        return same and are_intact(self.folder, known.sha256)
 
     def rows(self, wanted: Sequence[str]) -> Iterator[list[str]]:
         """Yield the scores of some metrics."""
@@ -94,10 +94,10 @@ class PartState:
             arrays[f"{spec}/labels"] = np.array(json.dumps(found.labels))
         write_with(self.folder / POOLED, lambda file: np.savez(file, **arrays))
 
-    def write_record(self, record: Mapping[str, Any]) -> None:
+    def write_record(self, record: PartRecord) -> None:
         """Say that the part is done."""
         sums = {name: checksum(self.folder / name) for name in (SCORES, POOLED)}
-        write_record(self.folder / RECORD, {**record, "sha256": sums})
+        write_record(self.folder / RECORD, replace(record, sha256=sums))
 
 
 def rows_of(path: Path, wanted: Sequence[str]) -> Iterator[list[str]]:
@@ -118,12 +118,12 @@ class CellNote:
     @property
     def content(self) -> Any:
         """What was recorded under the same conditions; None without that."""
-        known = intact_record(self.path, dict) or {}
-        return known.get("content") if known.get("made_from") == self._made_from else None
+        known = intact_record(self.path, NoteRecord)
+        return known.content if known and known.made_from == self._made_from else None
 
     def record(self, content: Any) -> None:
         """Write it down."""
-        write_record(self.path, {"content": content, "made_from": self._made_from})
+        write_record(self.path, NoteRecord(content, self._made_from))
 
     def forget(self) -> None:
         """Drop it."""

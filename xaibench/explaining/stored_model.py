@@ -18,12 +18,12 @@ from xaibench.core.passes.engine import Engine
 from xaibench.core.registry import bind, load_plugin_file
 from xaibench.core.spec import parse_spec
 from xaibench.core.splits import count_folds
-from xaibench.core.store import read_json
 from xaibench.explaining.layers import build_any, choose_layer
 from xaibench.results.folder import MODEL_FILE, WEIGHTS_FILE, Layout, Place
 from xaibench.results.records import RunRecord
 from xaibench.results.stored_run import options_of, read_run
 from xaibench.setup.building import ModelWords, build_model, numbered
+from xaibench.setup.cells import stored_model
 from xaibench.setup.options import RunOptions, make_options
 
 _GUESS, _IMAGENET = 2, 1000
@@ -152,7 +152,7 @@ def _find(
 
 def _restore(model: Model, folder: Path) -> None:
     stored = folder / WEIGHTS_FILE
-    if checksum(stored) != read_json(folder / MODEL_FILE).get("sha256"):
+    if checksum(stored) != stored_model(folder).sha256:
         raise XaibenchError(f"{stored}: missing or damaged; repeat the run.")
     state = load_tensors(stored, str(stored), "repeat the run")
     try:

@@ -16,7 +16,8 @@ from xaibench.results.folder import (
     RUN_FILE,
 )
 from xaibench.results.integrity import intact_record, write_record
-from xaibench.results.records import SCHEMA, ReportRecord
+from xaibench.results.records import SCHEMA
+from xaibench.results.study_records import ReportRecord
 from xaibench.results.tables import stored_table
 
 LIBRARIES = ("jinja2", "markdown-it-py", "markupsafe", "matplotlib", "numpy", "pandas", "pillow",

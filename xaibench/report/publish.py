@@ -36,6 +36,7 @@ from xaibench.results.records import RunRecord
 from xaibench.results.seal import seal
 from xaibench.results.stored_run import read_run
 from xaibench.results.tables import read_table, stored_table
+from xaibench.results.work_records import ModelRecord
 
 _FIGURES = ("agreement", "confusion", "training")  # and the boards of the headlines
 _SHEET_PIXELS, _QUALITY = (1600, 2000), 75  # of photographs
@@ -136,8 +137,8 @@ def _publish_run(source: Path, out: Path) -> None:
 def _analysis_figures(source: Path) -> Iterator[Path]:
     """Yield those that the tables' document shows."""
     for analysis in first_trained(read_analyses(source)):
-        for figure in analysis.about["figures"]:
-            yield from _found(analysis.folder, f"{figure['name']}.png")
+        for figure in analysis.about.figures:
+            yield from _found(analysis.folder, f"{figure.name}.png")
 
 
 def _clear(out: Path) -> None:
@@ -163,9 +164,8 @@ def _copy(table: Path, out: Path) -> str:
 
 def _copy_record(path: Path, place: Path) -> None:
     """Copy a model's record without the paths of this machine."""
-    told = read_record(path, dict) or {}
-    told.pop("made_from", None)
-    write_record(place, portable(told))
+    told = read_record(path, ModelRecord)
+    write_record(place, replace(portable(told), made_from=None))
 
 
 def _shrunk(picture: Path, most: tuple[int, int]) -> Image.Image:

@@ -21,7 +21,8 @@ from xaibench.report.wording.markdown import bullets
 from xaibench.results.folder import STUDY_FIGURE_FILE, STUDY_FILE, STUDY_PAGE_FILE, STUDY_TABLE_FILE
 from xaibench.results.integrity import read_record, write_record
 from xaibench.results.plain import check_plain
-from xaibench.results.records import SCHEMA, About, Arm, RunRecord, StudyRecord
+from xaibench.results.records import SCHEMA, RunRecord
+from xaibench.results.study_records import About, Arm, StudyRecord
 
 _HEADINGS = {"arm": "", "factor": "Means over all other factors", "trend": "Trends"}
 _NOTES = """\

@@ -15,10 +15,14 @@ from pydantic import ValidationError
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum, fingerprint
 from xaibench.core.store import write_json
+from xaibench.results.checked import adapter
 from xaibench.results.plain import is_below
-from xaibench.results.records import SCHEMA, UNSEALED, SealRecord, adapter, migrated
+from xaibench.results.records import SCHEMA, RunRecord
+from xaibench.results.study_records import SealRecord, StudyRecord
+from xaibench.results.work_records import UNSAID, ModelRecord
 
 R = TypeVar("R")
+_UNSEALED = (RunRecord, StudyRecord)  # the checksum of a run stands in its seal
 _SEAL = "record_checksum"
 _HALVES = re.compile("[\ud800-\udfff]")  # which neither tables nor figures can hold
 _HALVES = re.compile("[\ud800-\udfff]")
@@ -36,7 +40,7 @@ def write_record(path: Path, record: Any) -> None:
         StorageError: the disk is full, or the folder can't be written.
     """
     content = as_json(record)
-    seal = {} if isinstance(record, UNSEALED) else {_SEAL: fingerprint(content)}
+    seal = {} if isinstance(record, _UNSEALED) else {_SEAL: fingerprint(content)}
     write_json(path, {**content, **seal})
 
 
@@ -84,7 +88,7 @@ def parse_record(content: Any, kind: type[R], path: Path) -> R:
     if isinstance(schema, int) and schema > SCHEMA:
         raise XaibenchError(f"{path} was written by a later version of xaibench; install that one.")
     try:
-        stored = json.dumps(migrated(kind, content))
+        stored = json.dumps(_migrated(kind, content))
         wanted: Any = kind
         record: R = adapter(wanted).validate_json(stored, strict=True)
     except ValidationError as error:
@@ -139,7 +143,7 @@ def _read(path: Path, kind: type, _inode: int, size: int, *_state: int) -> Any:
     if isinstance(content, dict):
         early = kind is SealRecord and "schema" not in content
         seal = content.pop(_SEAL, None)
-        if seal != fingerprint(content) and not (seal is None and (early or kind in UNSEALED)):
+        if seal != fingerprint(content) and not (seal is None and (early or kind in _UNSEALED)):
             raise XaibenchError(f"{path} {_DAMAGED}; {_REMEDY}.")
     return parse_record(content, kind, path)
 
@@ -154,6 +158,15 @@ def _tell(what: str, *state: object) -> bool:
         _told.add((what, *state))
         _log.warning("%s: it doesn't count", what)
     return False
+
+
+def _migrated(kind: type, content: dict[str, Any]) -> dict[str, Any]:
+    """Return what a record of an earlier version would hold today."""
+    if kind is SealRecord and "schema" not in content:
+        return {"files": content}
+    if kind is ModelRecord and content.get("supervision", UNSAID) is None:
+        return {**content, "supervision": UNSAID}
+    return content
 
 
 def _said(message: str) -> str:

@@ -5,60 +5,18 @@ records of earlier versions read. Open mappings (options, protocol) are checked 
 that are read from a record.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Annotated, Any, Literal
-
-from pydantic import AfterValidator, Field, TypeAdapter
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.supervision import Supervision
-from xaibench.results.plain import is_below, is_plain_name
+from xaibench.results.checked import Count, Resize, Share, Side, holding
 
 SCHEMA = 2
 """Of the records that are written now; those from before there were numbers have none."""
-Share = Annotated[float, Field(ge=0, le=1)]
-Side = Annotated[int, Field(ge=2, le=4096)]
-Count = Annotated[int, Field(ge=0)]
-Resize = Literal["nearest", "area"]
 _RECIPE = ("epochs", "learning_rate", "train_batch_size", "weights")
-
-
-def _check_name(name: str) -> str:
-    if not is_plain_name(name):
-        raise ValueError(f"'{name}' can't be a file's name")
-    return name
-
-
-def _check_path(name: str) -> str:
-    if not is_below(name):
-        raise ValueError(f"'{name}' can't be a file of the run")
-    return name
-
-
-FileName = Annotated[str, AfterValidator(_check_name)]
-"""The name of one file or folder, right below the record's."""
-FilePath = Annotated[str, AfterValidator(_check_path)]
-"""A relative path that stays below the record's folder."""
-
-
-@cache
-def adapter(kind: Any) -> TypeAdapter[Any]:
-    """Return what checks JSON against a type."""
-    return TypeAdapter(kind)
-
-
-def _holding(kind: type) -> AfterValidator:
-    """Check those entries of an open mapping that are fields of a type."""
-
-    def check(found: Mapping[str, Any]) -> Mapping[str, Any]:
-        adapter(kind).validate_json(json.dumps(found), strict=True)
-        return found
-
-    return AfterValidator(check)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +144,17 @@ class Skip:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Made:
+    """What a result was made with: versions of libraries, device, precision, command and date."""
+
+    versions: Mapping[str, str] = field(default_factory=dict)
+    compute: Mapping[str, Any] = field(default_factory=dict)
+    precision: str = ""
+    command: str = ""
+    date: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunRecord:
     """``run.json``: enough to repeat a run and to read its tables without its plugins.
 
@@ -198,13 +167,13 @@ class RunRecord:
     command: str = ""
     date: str = ""
     sources: Sequence[Source] | None = None
-    options: Annotated[Mapping[str, Any], _holding(_Options)] = field(default_factory=dict)
+    options: Annotated[Mapping[str, Any], holding(_Options)] = field(default_factory=dict)
     dataset: str = ""
     datasets: Mapping[str, DatasetEntry] | None = None
     classes: Sequence[str]
     seeds: Sequence[int] = ()
     mask_fraction: Share | None = None
-    protocol: Annotated[Mapping[str, Any], _holding(_Protocol)] = field(default_factory=dict)
+    protocol: Annotated[Mapping[str, Any], holding(_Protocol)] = field(default_factory=dict)
     protocol_hash: str = ""
     splits: Mapping[str, str] = field(default_factory=dict)
     suite: Mapping[str, str] | None = None
@@ -216,7 +185,7 @@ class RunRecord:
     warnings: Sequence[str] = ()
     compute: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
-    made_by: Sequence[Mapping[str, Any]] = ()
+    made_by: Sequence[Made] = ()
     submission: SubmissionEntry | None = None
     publication: bool | None = None
 
@@ -272,76 +241,3 @@ class RunRecord:
             recipes=dict.fromkeys(self.models, recipe),
             supervision=self.supervision,
         )
-
-
-@dataclass(frozen=True)
-class Arm:
-    """A model of one of a study's runs: ``level`` is what is studied, ``series`` what stays.
-
-    ``against`` names the arms that it is compared with, by key: the first that has the score
-    counts. ``factors`` are the levels of several factors, where these are crossed.
-    """
-
-    point: FileName
-    model: str
-    series: str
-    level: str
-    against: tuple[str, ...] = ()
-    factors: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def key(self) -> str:
-        """A name that no other arm has."""
-        return f"{self.point}/{self.model}"
-
-
-@dataclass(frozen=True)
-class About:
-    """What a study is about."""
-
-    name: str
-    question: str
-    command: str
-    ordered: bool
-    failures: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class StudyRecord:
-    """``study.json``: what a study compares; its runs lie in folders beside it."""
-
-    about: About
-    arms: Sequence[Arm]
-    schema: int | None = None
-
-
-@dataclass(frozen=True)
-class SealRecord:
-    """``tables.json``: checksums of what a report is made from, by path below the folder.
-
-    Folders from before there was a schema number have those of their tables alone.
-    """
-
-    files: Mapping[FilePath, str]
-    schema: int | None = None
-
-
-@dataclass(frozen=True)
-class ReportRecord:
-    """``report.json``: what a report was made from, its files, and what it told a terminal."""
-
-    made_from: str
-    files: Mapping[FilePath, str]
-    said: str
-    schema: int | None = None
-
-
-UNSEALED = (RunRecord, StudyRecord)
-"""Records without a checksum of their own: that of a run stands in its seal."""
-
-
-def migrated(kind: type, content: dict[str, Any]) -> dict[str, Any]:
-    """Return what a record of an earlier version would hold today."""
-    if kind is SealRecord and "schema" not in content:
-        return {"files": content}
-    return content

@@ -7,7 +7,8 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum
 from xaibench.results.folder import ROWS_FILES, RUN_FILE, SEAL_FILE
 from xaibench.results.integrity import read_record, write_record
-from xaibench.results.records import SCHEMA, RunRecord, SealRecord
+from xaibench.results.records import SCHEMA, RunRecord
+from xaibench.results.study_records import SealRecord
 from xaibench.results.tables import stored_table
 
 _SHOWN = 5

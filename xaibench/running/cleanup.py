@@ -1,15 +1,14 @@
 """What a run's folder needs no more: parts that are joined, and what killed processes left."""
 
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from xaibench.core.store import files_below, remove_leftovers
 from xaibench.explaining.parts import RECORD
 from xaibench.results.folder import OWN_FOLDERS
 from xaibench.results.integrity import intact_record
 from xaibench.results.maps import map_files
+from xaibench.results.work_records import CellRecord, PartRecord
 from xaibench.setup.cells import read_cell
 
 
@@ -33,22 +32,21 @@ def clear(out: Path) -> None:
     """
     for parts in sorted(out.glob("cells/*/*/*/seed*/*/parts")):
         cell = read_cell(parts.parent)
-        named = set(cell.get("files", {}))
+        named = set(cell.files)
         for record in sorted(parts.glob(f"*/{RECORD}")):
-            part = intact_record(record, dict) or {}
-            if not part or _is_joined(part, cell):
+            part = intact_record(record, PartRecord)
+            if part is None or _is_joined(part, cell):
                 shutil.rmtree(record.parent, ignore_errors=True)
             else:
-                named.update(part["files"])
-        if cell and "error" not in cell and not any(parts.glob(f"*/{RECORD}")):
+                named.update(part.files)
+        if cell != CellRecord() and cell.error is None and not any(parts.glob(f"*/{RECORD}")):
             shutil.rmtree(parts, ignore_errors=True)
         for path in map_files(parts.parent):
             if path.name not in named:
                 path.unlink(missing_ok=True)
 
 
-def _is_joined(part: Mapping[str, Any], cell: Mapping[str, Any]) -> bool:
+def _is_joined(part: PartRecord, cell: CellRecord) -> bool:
     """Whether a cell holds all that a part was made for."""
-    failed = {spec: each["made_from"] for spec, each in cell.get("failed_metrics", {}).items()}
-    held = {**cell.get("metrics", {}), **failed}
-    return bool(part["maps"] == cell.get("maps") and part["metrics"].items() <= held.items())
+    held = {**cell.metrics, **{spec: each.made_from for spec, each in cell.failed_metrics.items()}}
+    return part.maps == cell.maps and part.metrics.items() <= held.items()

@@ -18,7 +18,7 @@ from xaibench.results.folder import (
     Place,
 )
 from xaibench.results.seal import check_seal, seal
-from xaibench.results.tables import COSTS, GAP, read_table, stored_table
+from xaibench.results.tables import read_table, stored_table
 from xaibench.running.plan import Plan
 from xaibench.setup.cells import Ledger, ledgers_of
 from xaibench.setup.selection import Selection
@@ -88,7 +88,7 @@ def _prediction_frames(selection: Selection) -> Iterator[pd.DataFrame]:
 def _cost_frames(selection: Selection) -> Iterator[pd.DataFrame]:
     for ledger in ledgers_of(selection):
         rows = [
-            {"method": method.spec} | {name: state.known.get(name) for name in (*COSTS, GAP, TUNED)}
+            {"method": method.spec} | {**state.known.costs, TUNED: state.known.tuned_threshold}
             for method in selection.methods
             if (state := ledger.cell_state(method)).fits
         ]

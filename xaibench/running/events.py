@@ -94,7 +94,7 @@ class Events:
         ledger = ledger_of(self._selection, step.job)
         state = ledger.cell_state(method)
         scores = _means(ledger.cell_folder(method)) if state.scored else {}
-        costs = {name: state.known.get(name) for name in COSTS}
+        costs = {name: state.known.costs[name] for name in COSTS}
         event = CellEnd(
             ledger.place,
             method.spec,

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 from xaibench.audit.leaks import find_leaks, say_unaudited
 from xaibench.core.contract import CLASSIFIER_WORDS, JUDGED_WORDS, LAYER_WORDS, MASK_WORDS
@@ -17,6 +16,7 @@ from xaibench.explaining.analyse import analysis_failure, is_analysed, why_no_an
 from xaibench.explaining.trial import rehearse
 from xaibench.explaining.tuning import TUNED
 from xaibench.results.records import Skip
+from xaibench.results.work_records import CellRecord, ModelRecord
 from xaibench.setup.building import missing_word
 from xaibench.setup.cells import CellState, Ledger
 from xaibench.setup.file_check import check_files
@@ -134,8 +134,9 @@ def _find_changed(ledger: Ledger, states: Sequence[CellState]) -> dict[str, str]
     return {f"{spec} on {ledger.title}": why for spec, why in found.items() if why}
 
 
-def _find_outdated(ledger: Ledger, known: Mapping[str, Any]) -> str:
-    return "other versions have made it" if known and not ledger.accepts(known) else ""
+def _find_outdated(ledger: Ledger, known: ModelRecord | CellRecord) -> str:
+    there = known != type(known)()
+    return "other versions have made it" if there and not ledger.accepts(known) else ""
 
 
 def _is_named(method: Bound) -> bool:

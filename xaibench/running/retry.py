@@ -1,12 +1,12 @@
 """Letting what has failed try again."""
 
+from dataclasses import replace
+
 from xaibench.explaining.parts import failure_of
 from xaibench.results.folder import CELL_FILE
 from xaibench.results.integrity import write_record
 from xaibench.setup.cells import ledgers_of
 from xaibench.setup.selection import Selection
-
-_FAILURES = frozenset({"error", "failed", "failed_metrics"})
 
 
 def clear_failures(selection: Selection) -> None:
@@ -16,6 +16,6 @@ def clear_failures(selection: Selection) -> None:
             state = ledger.cell_state(method)
             failure_of(state).forget()
             folder, known = ledger.cell_folder(method), state.known
-            if any(known.get(name) for name in _FAILURES):
-                left = {k: v for k, v in known.items() if k not in _FAILURES}
+            if known.error or known.failed or known.failed_metrics:
+                left = replace(known, error=None, failed=None, failed_metrics={})
                 write_record(folder / CELL_FILE, left)

@@ -8,14 +8,13 @@ from typing import Any
 from xaibench.core.definition import define
 from xaibench.core.fingerprints import checksum, code_of, fingerprint
 from xaibench.core.plugin import Bound
-from xaibench.core.supervision import Supervision, of_record, strongest
-from xaibench.results.folder import MODEL_FILE
-from xaibench.results.integrity import intact_record
-from xaibench.results.records import SCHEMA, MethodEntry, MetricEntry, ModelEntry, RunRecord
+from xaibench.core.supervision import Supervision, strongest
+from xaibench.results.records import SCHEMA, Made, MethodEntry, MetricEntry, ModelEntry, RunRecord
 from xaibench.results.splits import write_split
+from xaibench.results.work_records import UNSAID
 from xaibench.running.plan import Plan
-from xaibench.setup.cells import Ledger, ledgers_of
-from xaibench.setup.provenance import Made, combine, each_once, made_by, mixed_versions
+from xaibench.setup.cells import Ledger, ledgers_of, stored_model
+from xaibench.setup.provenance import combine, each_once, made_by, mixed_versions
 from xaibench.setup.selection import Selection
 
 
@@ -28,13 +27,13 @@ def describe_run(
     Versions, date and device are those of the models and cells that are there, not of this call.
     """
     options, made = selection.options, gather_made(selection)
-    versions = combine([each["versions"] for each in made])
+    versions = combine([each.versions for each in made])
     protocol = describe_protocol(selection, plan)
     return RunRecord(
         schema=SCHEMA,
         xaibench=versions.pop("xaibench"),
         command=selection.command,
-        date=made[-1]["date"],
+        date=made[-1].date,
         options=options.as_dict(),
         dataset=selection.dataset_spec,
         classes=selection.dataset.classes,
@@ -53,7 +52,7 @@ def describe_run(
         metrics={m.spec: _describe_metric(selection, m) for m in plan.metrics},
         skipped=plan.skips,
         warnings=[*plan.warnings, *mixed_versions(made)],
-        compute=combine([each["compute"] for each in made]),
+        compute=combine([each.compute for each in made]),
         versions=versions,
         made_by=made,
     )
@@ -63,10 +62,9 @@ def recorded_supervision(selection: Selection) -> dict[str, Supervision | None]:
     """Return what each trained model has learned from, in any fold; None where nobody says it."""
     found: dict[str, Supervision | None] = {}
     for ledger in ledgers_of(selection):
-        record = intact_record(ledger.folder / MODEL_FILE, dict) or {}
-        if "supervision" in record:
+        if said := stored_model(ledger.folder).supervision:
             spec = ledger.model.spec
-            found[spec] = strongest(found.get(spec), of_record(record["supervision"]))
+            found[spec] = strongest(found.get(spec), None if said == UNSAID else said)
     return found
 
 
@@ -94,10 +92,10 @@ def gather_made(selection: Selection) -> list[Made]:
     made: list[Made] = []
     for ledger in ledgers_of(selection):
         if ledger.model_is_trained():
-            made += ledger.known.get("made_by", [])
+            made += ledger.known.made_by
         for method in selection.methods:
             state = ledger.cell_state(method)
-            made += state.known.get("made_by", []) if state.fits else []
+            made += state.known.made_by if state.fits else []
     return each_once(made) or [made_by(selection)]
 
 

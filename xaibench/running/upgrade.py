@@ -1,16 +1,19 @@
 """Bringing a folder's records up to date, so that they notice from now on what has changed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from xaibench.explaining.analyse import analysis_record
 from xaibench.results.folder import CELL_FILE, MODEL_FILE
 from xaibench.results.integrity import intact_record, write_record
 from xaibench.results.records import RunRecord
+from xaibench.results.work_records import AnalysisRecord, CellRecord, ModelRecord
 from xaibench.setup.cells import ledgers_of
 from xaibench.setup.provenance import made_before
 from xaibench.setup.selection import Selection
+
+_Renewed = ModelRecord | CellRecord | AnalysisRecord
 
 
 def renew(selection: Selection, run: RunRecord) -> None:
@@ -22,11 +25,14 @@ def renew(selection: Selection, run: RunRecord) -> None:
     """
     made = [made_before(run)]
     for path, known in _records(selection):
-        if "schema" in known and "schema" not in (intact_record(path, dict) or {}):
-            write_record(path, {"made_by": made, **known})
+        stored = intact_record(path, type(known))
+        if known.schema and stored and not stored.schema:
+            write_record(path, replace(known, made_by=known.made_by or made))
 
 
-def _records(selection: Selection) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+def _records(
+    selection: Selection,
+) -> Iterator[tuple[Path, _Renewed]]:
     for ledger in ledgers_of(selection):
         yield ledger.folder / MODEL_FILE, ledger.known
         for method in selection.methods:

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from xaibench.core.fingerprints import checksum, fingerprint
 from xaibench.core.plugin import Bound
@@ -17,6 +16,7 @@ from xaibench.results.folder import (
     Place,
 )
 from xaibench.results.integrity import are_intact, intact_record, is_intact
+from xaibench.results.work_records import CellRecord, ModelRecord
 from xaibench.setup.earlier import Earlier, renew_cell, renew_model
 from xaibench.setup.jobs import Job
 from xaibench.setup.made_from import (
@@ -42,12 +42,12 @@ class Ledger:
     @property
     def weights(self) -> str:
         """The checksum of the trained weights; empty where there are none."""
-        return str((intact_record(self.folder / MODEL_FILE, dict) or {}).get("sha256", ""))
+        return stored_model(self.folder).sha256
 
     @property
-    def known(self) -> Mapping[str, Any]:
+    def known(self) -> ModelRecord:
         """The record of the trained model; empty where there is none."""
-        return renew_model(self, (intact_record(self.folder / MODEL_FILE, dict) or {}))
+        return renew_model(self, stored_model(self.folder))
 
     @cached_property
     def earlier(self) -> Earlier:
@@ -107,26 +107,26 @@ class Ledger:
         """Whether the stored model is whole and made from the same."""
         known = self.known
         # The content of all data is looked at only where something is there to compare.
-        same = bool(known) and known.get("fingerprint") == self.model_fingerprint
+        same = known.fingerprint != "" and known.fingerprint == self.model_fingerprint
         return (
             same
             and self.accepts(known)
             and are_intact(
                 self.folder,
-                {WEIGHTS_FILE: known["sha256"], PREDICTIONS_FILE: known["predictions_sha256"]},
+                {WEIGHTS_FILE: known.sha256, PREDICTIONS_FILE: known.predictions_sha256},
             )
         )
 
     @property
     def changed(self) -> str:
         """What differs between what the stored model was made from and today's, in words."""
-        then = self.known.get("made_from")
+        then = self.known.made_from
         return tell_difference(then, self.parts) if then else ""
 
-    def accepts(self, known: Mapping[str, Any]) -> bool:
+    def accepts(self, known: ModelRecord | CellRecord) -> bool:
         """Whether a result may count, whatever versions made it, or only because today's did."""
         strict = self.selection.options.strict_versions
-        return not strict or is_of_today(known.get("made_by", []))
+        return not strict or is_of_today(known.made_by)
 
     def cell_state(self, method: Bound) -> "CellState":
         """Return what of a cell is there already."""
@@ -139,11 +139,16 @@ def ledger_of(selection: Selection, job: Job) -> Ledger:
     return Ledger(selection, job.fold, selection.model(job.model), job.seed)
 
 
-def read_cell(folder: Path) -> dict[str, Any]:
+def stored_model(folder: Path) -> ModelRecord:
+    """Return a trained model's record; empty where there is none."""
+    return intact_record(folder / MODEL_FILE, ModelRecord) or ModelRecord()
+
+
+def read_cell(folder: Path) -> CellRecord:
     """Return the record that goes with a cell's scores; empty where there is none."""
-    known = intact_record(folder / CELL_FILE, dict) or {}
-    coming = known.get("next")
-    if isinstance(coming, dict) and coming.get("scores_sha256") == checksum(folder / SCORES_FILE):
+    known = intact_record(folder / CELL_FILE, CellRecord) or CellRecord()
+    coming = known.next
+    if coming and coming.scores_sha256 == checksum(folder / SCORES_FILE):
         return coming  # the process ended between the scores and their record
     return known
 
@@ -162,7 +167,7 @@ class CellState:
 
     ledger: Ledger
     method: Bound
-    known: Mapping[str, Any]
+    known: CellRecord
 
     @cached_property
     def maps_fingerprint(self) -> str:
@@ -172,19 +177,18 @@ class CellState:
     @cached_property
     def fits(self) -> bool:
         """Whether the stored maps, or what was scored of them, were made from the same."""
-        whole = all(isinstance(self.known.get(name), dict) for name in ("files", "metrics"))
-        same = whole and self.known.get("maps") == self.maps_fingerprint
+        same = self.known.maps != "" and self.known.maps == self.maps_fingerprint
         return same and self.ledger.accepts(self.known)
 
     @cached_property
     def has_maps(self) -> bool:
         """Whether the stored maps are whole and made from the same."""
-        return self.fits and bool(self.known["files"]) and self._all_intact
+        return self.fits and bool(self.known.files) and self._all_intact
 
     @cached_property
     def _all_intact(self) -> bool:
         folder = self.ledger.cell_folder(self.method)
-        return are_intact(folder, self.known["files"])
+        return are_intact(folder, self.known.files)
 
     @cached_property
     def scored(self) -> frozenset[str]:
@@ -193,23 +197,23 @@ class CellState:
         # A cell may keep no maps; those that it keeps must be those that were scored.
         if not (self.fits and self._all_intact):
             return frozenset()
-        if not is_intact(scores, self.known.get("scores_sha256")):
+        if not is_intact(scores, self.known.scores_sha256):
             return frozenset()
-        return self._current(self.known["metrics"])
+        return self._current(self.known.metrics)
 
     @cached_property
     def failure(self) -> str | None:
         """Why the method failed, if it would fail again."""
-        failed = self.known.get("failed")
+        failed = self.known.failed
         same = failed is not None and failed == self.maps_fingerprint
-        return str(self.known["error"]) if same else None
+        return self.known.error if same else None
 
     @cached_property
     def failed_metrics(self) -> Mapping[str, str]:
         """Why metrics failed that would fail again, by their specs."""
-        failed = self.known.get("failed_metrics", {}) if self.fits else {}
-        held = self._current({spec: record["made_from"] for spec, record in failed.items()})
-        return {spec: failed[spec]["error"] for spec in failed if spec in held}
+        failed = self.known.failed_metrics if self.fits else {}
+        held = self._current({spec: each.made_from for spec, each in failed.items()})
+        return {spec: each.error for spec, each in failed.items() if spec in held}
 
     def failures(self, metrics: Sequence[Bound]) -> dict[str, str]:
         """Return what would fail again, by method or metric, and why."""
@@ -225,10 +229,10 @@ class CellState:
     def changed(self) -> str:
         """What differs between what stored results were made from and today's, in words."""
         if not self.fits:
-            then = self.known.get("made_from")
+            then = self.known.made_from
             return tell_difference(then, self.ledger.maps_parts(self.method)) if then else ""
-        stale = [m.spec for m in self.ledger.selection.metrics if m.spec in self.known["metrics"]]
-        stale = [spec for spec in stale if spec not in self._current(self.known["metrics"])]
+        stale = [m.spec for m in self.ledger.selection.metrics if m.spec in self.known.metrics]
+        stale = [spec for spec in stale if spec not in self._current(self.known.metrics)]
         return f"other code, files or target of {', '.join(stale)}" if stale else ""
 
     def missing_metrics(self, wanted: Sequence[Bound], *, retry: bool = False) -> list[Bound]:

@@ -6,10 +6,10 @@ keeps. Where such a fingerprint comes out again, the record is brought up to dat
 
 import ast
 import csv
-from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from xaibench.core.fingerprints import checksum, fingerprint
 from xaibench.core.imports import PACKAGE
@@ -17,6 +17,7 @@ from xaibench.core.plugin import Bound
 from xaibench.results.folder import MODEL_FILE
 from xaibench.results.integrity import intact_record
 from xaibench.results.records import SCHEMA
+from xaibench.results.work_records import AnalysisRecord, CellRecord, ModelRecord
 from xaibench.setup.options import TRAINING, RunOptions
 from xaibench.setup.selection import Selection
 
@@ -34,7 +35,6 @@ _ANALYSE = ("pipeline/analyse", "pipeline/observations")
 _SCORE = ("pipeline/evidence", "pipeline/score", "pipeline/tuning")
 # Methods whose maps were wrong for some networks; what they left is made again.
 _MENDED = frozenset({"deeplift", "fullgrad", "integrated_gradients"})
-Record = Mapping[str, Any]
 
 
 class Earlier:
@@ -76,7 +76,7 @@ class Earlier:
     def _shares_weights(self) -> bool:
         """Whether another model of the folder has these weights: their maps were mixed up."""
         records = self._selection.layout.records(MODEL_FILE)
-        sums = [(intact_record(path, dict) or {}).get("sha256") for path in records]
+        sums = [(intact_record(path, ModelRecord) or ModelRecord()).sha256 for path in records]
         return sums.count(self._ledger.weights) > 1
 
     def scores(self, method: Bound, metric: Bound) -> str:
@@ -90,45 +90,52 @@ class Earlier:
         return fingerprint(self.model, self._ledger.weights, analysis.spec, code)
 
 
-def renew_model(ledger: "Ledger", known: Record) -> Record:
+def renew_model(ledger: "Ledger", known: ModelRecord) -> ModelRecord:
     """Return a model's record as it would be written now, if it still counts."""
-    if not known or "schema" in known or known.get("fingerprint") != ledger.earlier.model:
+    if known.schema or not known.fingerprint or known.fingerprint != ledger.earlier.model:
         return known
-    made_from = {"fingerprint": ledger.model_fingerprint, "made_from": ledger.parts}
-    return {**known, "schema": SCHEMA, **made_from}
+    return replace(
+        known, schema=SCHEMA, fingerprint=ledger.model_fingerprint, made_from=ledger.parts
+    )
 
 
-def renew_cell(ledger: "Ledger", method: Bound, known: Record) -> Record:
+def renew_cell(ledger: "Ledger", method: Bound, known: CellRecord) -> CellRecord:
     """Return a cell's record as it would be written now, if it still counts."""
-    if not known or "schema" in known:
+    if known.schema or known == CellRecord():
         return known
     earlier, now = ledger.earlier.maps(method), ledger.maps_fingerprint(method)
     metrics = {
         ledger.earlier.scores(method, metric): ledger.score_fingerprint(method, metric)
         for metric in ledger.selection.metrics
     }
-    renewed = {**known, "schema": SCHEMA}
-    if known.get("maps") == earlier:
-        renewed |= {"maps": now, "made_from": ledger.maps_parts(method)}
-        stored = known.get("metrics", {})
-        renewed["metrics"] = {spec: metrics.get(made, made) for spec, made in stored.items()}
-        failed = known.get("failed_metrics", {})
-        renewed["failed_metrics"] = {
-            spec: {**each, "made_from": metrics.get(each["made_from"], each["made_from"])}
-            for spec, each in failed.items()
-        }
-    if known.get("failed") == earlier:
-        renewed["failed"] = now
-    return renewed
+    renewed = replace(known, schema=SCHEMA, failed=now if known.failed == earlier else known.failed)
+    if known.maps != earlier:
+        return renewed
+    return replace(
+        renewed,
+        maps=now,
+        made_from=ledger.maps_parts(method),
+        metrics={spec: metrics.get(made, made) for spec, made in known.metrics.items()},
+        failed_metrics={
+            spec: replace(each, made_from=metrics.get(each.made_from, each.made_from))
+            for spec, each in known.failed_metrics.items()
+        },
+    )
 
 
-def renew_analysis(ledger: "Ledger", analysis: Bound, known: Record, now: str) -> Record:
+def renew_analysis(
+    ledger: "Ledger", analysis: Bound, known: AnalysisRecord, now: str
+) -> AnalysisRecord:
     """Return an analysis' record as it would be written now, if it still counts."""
-    if not known or "schema" in known:
+    earlier = "" if known.schema else ledger.earlier.analysis(analysis)
+    if earlier == "" or earlier not in (known.fingerprint, known.failed):
         return known
-    earlier = ledger.earlier.analysis(analysis)
-    same = {name: now for name in ("fingerprint", "failed") if known.get(name) == earlier}
-    return {**known, "schema": SCHEMA, **same} if same else known
+    return replace(
+        known,
+        schema=SCHEMA,
+        fingerprint=now if known.fingerprint == earlier else known.fingerprint,
+        failed=now if known.failed == earlier else known.failed,
+    )
 
 
 @cache

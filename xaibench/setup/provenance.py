@@ -4,6 +4,7 @@ import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -12,16 +13,16 @@ from typing import Any
 import torch
 
 from xaibench import __version__
+from xaibench.core.fingerprints import fingerprint
 from xaibench.core.passes.device import choose_device
 from xaibench.core.plugin import Bound
-from xaibench.results.records import RunRecord
+from xaibench.results.integrity import as_json
+from xaibench.results.records import Made, RunRecord
 from xaibench.setup.options import RunOptions
 from xaibench.setup.selection import Selection
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "scikit-image", "pillow")
 _SYSTEM = ("python", "platform")  # of which results don't depend
-Made = Mapping[str, Any]
-"""``versions``, ``compute``, ``precision``, ``command`` and ``date`` of something that was made."""
 
 
 def made_by(selection: Selection, *plugins: Bound) -> Made:
@@ -32,26 +33,27 @@ def made_by(selection: Selection, *plugins: Bound) -> Made:
         plugins: that make the result; the libraries that they wrap are told, too.
     """
     wrapped = [bound.plugin.wraps for bound in plugins if bound.plugin.wraps]
-    return {
-        "versions": {
-            "xaibench": __version__,
-            **versions_of([*PACKAGES, *wrapped]),
-            "python": platform.python_version(),
-            "platform": platform.platform(),
-        },
-        "compute": describe_compute(selection.options),
-        "precision": selection.options.precision,
-        "command": selection.command,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    versions = {
+        "xaibench": __version__,
+        **versions_of([*PACKAGES, *wrapped]),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
     }
+    return Made(
+        versions=versions,
+        compute=describe_compute(selection.options),
+        precision=selection.options.precision,
+        command=selection.command,
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
 
 
 def each_once(made: Iterable[Made]) -> list[Made]:
     """Return what differs in more than the date, each with its last date, in order of dates."""
     found: dict[str, Made] = {}
-    for each in sorted(made, key=lambda one: str(one.get("date", ""))):
-        found[repr(sorted((k, v) for k, v in each.items() if k != "date"))] = each
-    return sorted(found.values(), key=lambda one: str(one.get("date", "")))
+    for each in sorted(made, key=lambda one: one.date):
+        found[fingerprint(as_json(replace(each, date="")))] = each
+    return sorted(found.values(), key=lambda one: one.date)
 
 
 def is_of_today(made: Sequence[Made]) -> bool:
@@ -63,13 +65,13 @@ def is_of_today(made: Sequence[Made]) -> bool:
 
 def made_before(run: RunRecord) -> Made:
     """Return who made the results of a folder whose ``run.json`` alone told it."""
-    return {
-        "versions": {"xaibench": run.xaibench or "unknown", **run.versions},
-        "compute": run.compute,
-        "precision": run.options.get("precision", "fp32"),
-        "command": run.command,
-        "date": run.date,
-    }
+    return Made(
+        versions={"xaibench": run.xaibench or "unknown", **run.versions},
+        compute=run.compute,
+        precision=str(run.options.get("precision", "fp32")),
+        command=run.command,
+        date=run.date,
+    )
 
 
 def combine(told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -131,5 +133,4 @@ def versions_of(packages: Iterable[str]) -> dict[str, str]:
 
 
 def _libraries(made: Made) -> dict[str, str]:
-    versions: Mapping[str, str] = made.get("versions", {})
-    return {name: text for name, text in versions.items() if name not in _SYSTEM}
+    return {name: text for name, text in made.versions.items() if name not in _SYSTEM}

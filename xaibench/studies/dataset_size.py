@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from xaibench.results.records import Arm
+from xaibench.results.study_records import Arm
 from xaibench.setup.selection import Selection
 from xaibench.studies.design import Design, Point, Study, shares
 

@@ -7,7 +7,7 @@ from typing import Any
 from xaibench.core.errors import XaibenchError
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
-from xaibench.results.records import Arm
+from xaibench.results.study_records import Arm
 from xaibench.setup.selection import Selection
 
 

@@ -5,7 +5,7 @@ from itertools import product
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.suggest import did_you_mean
-from xaibench.results.records import Arm
+from xaibench.results.study_records import Arm
 from xaibench.setup.selection import Selection
 from xaibench.studies.design import Design, Point, Study, model_with, vary
 

@@ -13,7 +13,7 @@ from xaibench.core.progress import progress_bar
 from xaibench.core.store import folder_name
 from xaibench.core.suggest import did_you_mean
 from xaibench.report.study import write_study
-from xaibench.results.records import About
+from xaibench.results.study_records import About
 from xaibench.running.describe_plan import describe_plan
 from xaibench.running.estimate import estimate_seconds, passes_of_all
 from xaibench.running.plan import Plan, make_plan

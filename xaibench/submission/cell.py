@@ -24,6 +24,7 @@ from xaibench.results.folder import CELL_FILE, MAPS_FILE, SCORES_FILE
 from xaibench.results.integrity import write_record
 from xaibench.results.maps import MapWriter, map_key
 from xaibench.results.records import SCHEMA
+from xaibench.results.work_records import CellRecord, FailedMetric
 from xaibench.setup.cells import Ledger
 from xaibench.setup.provenance import made_by
 from xaibench.submission.entry import Submission
@@ -143,18 +144,20 @@ class SubmittedCell:
         csv.writer(table).writerows([Score._fields, *map(to_cells, rows)])
         write_with(folder / SCORES_FILE, lambda file: file.write(table.getvalue().encode()))
         made_from = {each.spec: ledger.score_fingerprint(method, each) for each in metrics}
-        write_record(folder / CELL_FILE, {
-            "schema": SCHEMA,
-            "method": method.spec,
-            "maps": ledger.maps_fingerprint(method),
-            "made_by": [made_by(ledger.selection, *metrics)],
-            "files": {MAPS_FILE: checksum(folder / MAPS_FILE)},
-            "scores_sha256": checksum(folder / SCORES_FILE),
-            "metrics": {spec: made for spec, made in made_from.items() if spec not in failed},
-            "failed_metrics": {spec: {"error": why, "made_from": made_from[spec]}
-                               for spec, why in failed.items()},
-            TUNED: threshold,
-        })  # fmt: skip
+        record = CellRecord(
+            schema=SCHEMA,
+            method=method.spec,
+            maps=ledger.maps_fingerprint(method),
+            made_by=[made_by(ledger.selection, *metrics)],
+            files={MAPS_FILE: checksum(folder / MAPS_FILE)},
+            scores_sha256=checksum(folder / SCORES_FILE),
+            metrics={spec: made for spec, made in made_from.items() if spec not in failed},
+            failed_metrics={
+                spec: FailedMetric(why, made_from[spec]) for spec, why in failed.items()
+            },
+            tuned_threshold=threshold,
+        )
+        write_record(folder / CELL_FILE, record)
 
 
 def _distinct(used: Mapping[str, Keys]) -> Iterator[tuple[str, str, str]]:

@@ -23,6 +23,7 @@ from xaibench.core.supervision import Supervision
 from xaibench.results.folder import CHECKPOINT_FILE, MODEL_FILE, PREDICTIONS_FILE, WEIGHTS_FILE
 from xaibench.results.integrity import write_record
 from xaibench.results.records import SCHEMA
+from xaibench.results.work_records import UNSAID, ModelRecord
 from xaibench.setup.cells import Ledger
 from xaibench.setup.provenance import made_by
 from xaibench.training.checkpoint import pack
@@ -55,16 +56,17 @@ def _make(ledger: Ledger) -> None:
     weights = pack(model.state_dict())
     write_with(stored, lambda file: file.write(weights))
     write_predictions(ledger, model.eval(), device)
-    write_record(ledger.folder / MODEL_FILE, {
-        "schema": SCHEMA,
-        "model": ledger.model.spec,
-        "fingerprint": ledger.model_fingerprint,
-        "made_from": ledger.parts,
-        "made_by": [made_by(selection, ledger.model)],
-        "sha256": checksum(stored),
-        "predictions_sha256": checksum(ledger.folder / PREDICTIONS_FILE),
-        "supervision": supervision.as_record() if supervision else None,
-    })  # fmt: skip
+    record = ModelRecord(
+        schema=SCHEMA,
+        model=ledger.model.spec,
+        fingerprint=ledger.model_fingerprint,
+        made_from=ledger.parts,
+        made_by=[made_by(selection, ledger.model)],
+        sha256=checksum(stored),
+        predictions_sha256=checksum(ledger.folder / PREDICTIONS_FILE),
+        supervision=supervision or UNSAID,
+    )
+    write_record(ledger.folder / MODEL_FILE, record)
 
 
 def load_model(ledger: Ledger) -> Model:

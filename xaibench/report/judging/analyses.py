@@ -1,6 +1,6 @@
 """Analyses of a folder: what they found, with intervals, as one table."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,12 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from xaibench.core.csv_cells import restore
-from xaibench.core.errors import XaibenchError
 from xaibench.core.findings import IMAGES
 from xaibench.report.facts.material import PLACE
 from xaibench.results.folder import ANALYSIS_FILE, MODEL_FILE, Layout, Place
 from xaibench.results.integrity import read_record
-from xaibench.results.plain import is_plain_name
+from xaibench.results.work_records import AnalysisRecord, ModelRecord
 from xaibench.stats.intervals import interval
 from xaibench.stats.paired import paired_test
 from xaibench.stats.rates import Interval, mcnemar, newcombe, wilson
@@ -33,12 +32,12 @@ class Analysis:
     """One finished analysis: its folder and its ``analysis.json``."""
 
     folder: Path
-    about: Mapping[str, Any]
+    about: AnalysisRecord
 
     @property
     def place(self) -> Place:
         """The trained model that was analysed."""
-        return Place(*(self.about[name] for name in PLACE))
+        return self.about.place
 
     def table(self, name: str) -> pd.DataFrame:
         """Return one of its tables; a sample or a class may be called ``NA``."""
@@ -74,7 +73,7 @@ def first_trained(analyses: Sequence[Analysis]) -> list[Analysis]:
         each
         for each in analyses
         if first.setdefault(
-            (each.place.dataset, each.place.split, each.place.model, str(each.about["analysis"])),
+            (each.place.dataset, each.place.split, each.place.model, each.about.analysis),
             (each.place.fold, each.place.seed),
         )
         == (each.place.fold, each.place.seed)
@@ -91,17 +90,11 @@ def read_analyses(out: Path) -> list[Analysis]:
     """
     found = []
     for path in Layout(out).records(ANALYSIS_FILE):
-        analysis = Analysis(path.parent, read_record(path, dict) or {})
-        if "files" not in analysis.about:  # it failed
+        analysis = Analysis(path.parent, read_record(path, AnalysisRecord) or AnalysisRecord())
+        if analysis.about.error is not None:
             continue
-        for figure in analysis.about["figures"]:
-            if not is_plain_name(figure["name"]):  # it would lie elsewhere
-                raise XaibenchError(
-                    f"{path}: '{figure['name']}' can't be a figure's name; delete the file and "
-                    "analyse again."
-                )
-        model = read_record(Layout(out).model_folder(analysis.place) / MODEL_FILE, dict) or {}
-        if model.get("sha256") == analysis.about["model_sha256"]:
+        model = read_record(Layout(out).model_folder(analysis.place) / MODEL_FILE, ModelRecord)
+        if model and model.sha256 == analysis.about.model_sha256:
             found.append(analysis)
     return found
 
@@ -119,7 +112,7 @@ def quantities(analyses: Sequence[Analysis]) -> pd.DataFrame:
     rows: list[tuple[Any, ...]] = []
     subjects: dict[tuple[Any, ...], list[Analysis]] = {}
     for each in analyses:
-        place, name = each.place, each.about["analysis"]
+        place, name = each.place, each.about.analysis
         rows += [(*place, name, *row) for row in _rows([each])]
         subjects.setdefault((place.dataset, place.split, place.model, name), []).append(each)
     for (dataset, split, model, name), alike in subjects.items():
@@ -132,18 +125,18 @@ def _rows(alike: Sequence[Analysis]) -> Iterator[tuple[Any, ...]]:
     """Yield rows of one model's analysis, in one fold of one seed or in all of them."""
     about = alike[0].about
     units = _Units.of(alike)
-    names = [name for name in about["quantities"] if name in units.images]
+    names = [name for name in about.quantities if name in units.images]
     values = units.images[names].to_numpy(float)
-    pairs = [(names.index(a), names.index(b)) for a, b in about["pairs"]]
+    pairs = [(names.index(a), names.index(b)) for a, b in about.pairs]
     apart = [values[:, a] - values[:, b] for a, b in pairs]
     ends = _intervals(np.column_stack([values, *apart]), units)
-    bounds = about["bounds"]
-    for name in about["quantities"]:
+    bounds = about.bounds
+    for name in about.quantities:
         if name in names:
             column = names.index(name)
             yield (name, *_summary(values[:, column], _cut(ends[column], *bounds)), np.nan)
         elif len(alike) == 1:
-            number = about["numbers"][name]
+            number = about.numbers[name]
             yield name, np.nan if number is None else number, *_UNKNOWN, pd.NA, np.nan
     reach = bounds[1] - bounds[0]
     for (a, b), difference, found in zip(pairs, apart, ends[len(names) :], strict=True):

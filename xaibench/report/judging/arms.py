@@ -8,7 +8,8 @@ import pandas as pd
 from xaibench.core.errors import XaibenchError
 from xaibench.report.facts.material import Material, read_material
 from xaibench.report.facts.section import Section, sections
-from xaibench.results.records import Arm, MethodEntry, MetricEntry, RunRecord
+from xaibench.results.records import MethodEntry, MetricEntry, RunRecord
+from xaibench.results.study_records import Arm
 
 ACCURACY = "accuracy"
 _CLASSIFIER = MethodEntry(family="other")

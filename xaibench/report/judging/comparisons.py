@@ -9,7 +9,8 @@ import pandas as pd
 from xaibench.report.facts.section import Floats, Section, mean
 from xaibench.report.judging.arms import ACCURACY
 from xaibench.report.judging.judge import DRAWS, LEVEL, bounded_intervals
-from xaibench.results.records import Arm, RunRecord
+from xaibench.results.records import RunRecord
+from xaibench.results.study_records import Arm
 from xaibench.stats.paired import holm, paired_test
 from xaibench.stats.power import detectable_difference
 from xaibench.stats.rates import wilson

@@ -11,6 +11,7 @@ from xaibench.report.wording.markdown import bullets
 from xaibench.results.folder import ANALYSIS_FILE, CELL_FILE, Layout
 from xaibench.results.integrity import as_json, read_record
 from xaibench.results.records import RunRecord
+from xaibench.results.work_records import AnalysisRecord, CellRecord
 
 
 class Fact(NamedTuple):
@@ -50,13 +51,19 @@ def failures(run: RunRecord, out: Path) -> list[tuple[str, str]]:
     found = []
     layout = Layout(out)
     for path in [*layout.records(ANALYSIS_FILE), *layout.records(CELL_FILE)]:
-        about = read_record(path, dict) or {}
-        name = str(about.get("method") or about.get("analysis") or "")
-        wanted = name in run.methods or path.name == ANALYSIS_FILE
-        if wanted and about.get("error"):
+        name, error = _failure(path)
+        if error and (name in run.methods or path.name == ANALYSIS_FILE):
             where = ", ".join(path.parent.relative_to(out).parts[1:-1])
-            found.append((f"{name} in {where}", str(about["error"])))
+            found.append((f"{name} in {where}", error))
     return found
+
+
+def _failure(path: Path) -> tuple[str, str | None]:
+    if path.name == ANALYSIS_FILE:
+        analysis = read_record(path, AnalysisRecord) or AnalysisRecord()
+        return analysis.analysis, analysis.error
+    cell = read_record(path, CellRecord) or CellRecord()
+    return cell.method, cell.error
 
 
 def undefined(scores: pd.DataFrame) -> Iterator[str]:

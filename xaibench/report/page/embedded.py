@@ -58,10 +58,10 @@ def analysis_figures(analyses: Sequence[Analysis], out: Path) -> Iterator[Embedd
     """Yield the analyses' figures; of several folds and seeds of a model the first is shown."""
     shown = first_trained(analyses)
     for number, analysis in enumerate(analyses):
-        name = str(analysis.about["analysis"])
-        for at, figure in enumerate(analysis.about["figures"]):
-            title = f"{figure['title']}; {analysis.place.title}"
-            made = _embed(analysis.folder, figure["name"], f"{name}. {title}",
+        name = analysis.about.analysis
+        for at, figure in enumerate(analysis.about.figures):
+            title = f"{figure.title}; {analysis.place.title}"
+            made = _embed(analysis.folder, figure.name, f"{name}. {title}",
                           f"{name}: {title}", f"analysis{number}-{at}-", out, white=True,
                           shown=analysis in shown)  # fmt: skip
             if made:

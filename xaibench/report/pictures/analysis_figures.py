@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import Normal, Stroke
 from matplotlib.ticker import MaxNLocator
 
-from xaibench.core.findings import IMAGES
+from xaibench.core.findings import IMAGES, Histogram, Lines, Scatter
 from xaibench.report.judging.analyses import Analysis
 from xaibench.report.pictures.drawing import (
     COLOURS,
@@ -26,25 +26,22 @@ _SMALLEST, _LARGEST, _AREA = 4.0, 18.0, 9000.0
 _NARROWEST = 0.1
 _PLANE, _SPACE, _WIDE, _SQUARE = (5.6, 4.4), (6.4, 5.0), (5.6, 3.5), (4.4, 4.2)
 _LONGEST_LEGEND, _WIDEST_TITLE = 20, 70
-Numbers = Mapping[str, Any]
 
 
 @styled
 def draw_figures(analysis: Analysis) -> None:
     """Draw an analysis' figures beside its tables, each as PNG and SVG."""
-    for figure in analysis.about["figures"]:
-        drawn = _DRAWN[figure["kind"]](analysis, figure)
-        save_figure(drawn, analysis.folder, figure["name"])
+    for figure in analysis.about.figures:
+        drawn = _DRAWN[type(figure)](analysis, figure)
+        save_figure(drawn, analysis.folder, figure.name)
 
 
-def _scatter(analysis: Analysis, figure: Numbers) -> Figure:
-    images, columns = analysis.table(IMAGES), figure["columns"]
+def _scatter(analysis: Analysis, figure: Scatter) -> Figure:
+    images, columns = analysis.table(IMAGES), list(figure.columns)
     images = images[images[columns].notna().all(axis=1)]
     flat = len(columns) == 2  # noqa: PLR2004
-    drawn, axes = _sheet(
-        analysis, figure["title"], _PLANE if flat else _SPACE, None if flat else "3d"
-    )
-    classes = [name for name in analysis.about["classes"] if (images["class"] == name).any()]
+    drawn, axes = _sheet(analysis, figure.title, _PLANE if flat else _SPACE, None if flat else "3d")
+    classes = [name for name in analysis.about.classes if (images["class"] == name).any()]
     size = float(np.clip(_AREA / max(len(images), 1), _SMALLEST, _LARGEST))
     for number, name in enumerate(classes):
         points = images.loc[images["class"] == name, columns].to_numpy(float)
@@ -64,15 +61,15 @@ def _scatter(analysis: Analysis, figure: Numbers) -> Figure:
     return drawn
 
 
-def _lines(analysis: Analysis, figure: Numbers) -> Figure:
-    table = analysis.table(figure["table"])
-    drawn, axes = _sheet(analysis, figure["title"], _SQUARE if figure["chance"] else _WIDE)
-    several = len(figure["y"]) > 1
-    for colour, shape, name in zip(COLOURS, SHAPES, figure["y"], strict=False):
-        marked = "" if figure["chance"] else shape
-        axes.plot(table[figure["x"]], table[name], marker=marked, color=colour, markersize=3.5,
+def _lines(analysis: Analysis, figure: Lines) -> Figure:
+    table = analysis.table(figure.table)
+    drawn, axes = _sheet(analysis, figure.title, _SQUARE if figure.chance else _WIDE)
+    several = len(figure.y) > 1
+    for colour, shape, name in zip(COLOURS, SHAPES, figure.y, strict=False):
+        marked = "" if figure.chance else shape
+        axes.plot(table[figure.x], table[name], marker=marked, color=colour, markersize=3.5,
                   linewidth=1.4, label=name.replace("_", " "))  # fmt: skip
-    if figure["chance"]:
+    if figure.chance:
         axes.plot([0, 1], [0, 1], ":", color=DIM, linewidth=1, label="chance")
         axes.set_aspect("equal")
     else:
@@ -80,28 +77,28 @@ def _lines(analysis: Analysis, figure: Numbers) -> Figure:
         # Steps of a thousandth must not look like cliffs.
         low, high = axes.get_ylim()
         axes.set_ylim(min(low, high - _NARROWEST), high)
-    axes.set_xlabel(str(figure["x"]).replace("_", " "))
-    axes.set_ylabel(figure["y_label"])
-    if several or figure["chance"]:
-        axes.legend(loc="lower right" if figure["chance"] else "best")
+    axes.set_xlabel(figure.x.replace("_", " "))
+    axes.set_ylabel(figure.y_label)
+    if several or figure.chance:
+        axes.legend(loc="lower right" if figure.chance else "best")
     return drawn
 
 
-def _histogram(analysis: Analysis, figure: Numbers) -> Figure:
-    images = analysis.table(IMAGES).dropna(subset=figure["column"])
-    drawn, axes = _sheet(analysis, figure["title"], _WIDE)
-    values = images[figure["column"]].to_numpy(float)
+def _histogram(analysis: Analysis, figure: Histogram) -> Figure:
+    images = analysis.table(IMAGES).dropna(subset=figure.column)
+    drawn, axes = _sheet(analysis, figure.title, _WIDE)
+    values = images[figure.column].to_numpy(float)
     edges = np.histogram_bin_edges(values, bins="doane")
-    kinds = sorted(set(images[str(figure["by"])].to_list()))
+    kinds = sorted(set(images[figure.by].to_list()))
     styles = zip(kinds, COLOURS, "/\\x.", strict=False)
     for kind, colour, hatch in styles:
-        chosen = values[(images[figure["by"]] == kind).to_numpy()]
+        chosen = values[(images[figure.by] == kind).to_numpy()]
         axes.hist(chosen, edges, color=to_rgba(colour, 0.35), edgecolor=colour, hatch=3 * hatch,
                   histtype="stepfilled", linewidth=1.2, density=True,
                   label=f"{kind} (n = {len(chosen)})")  # fmt: skip
-    axes.axvline(figure["mark"], color="black", linestyle="--", linewidth=1.1,
-                 label=figure["mark_label"])  # fmt: skip
-    axes.set_xlabel(figure["column"])
+    axes.axvline(figure.mark, color="black", linestyle="--", linewidth=1.1,
+                 label=figure.mark_label)  # fmt: skip
+    axes.set_xlabel(figure.column)
     axes.set_ylabel("density")
     axes.legend()
     return drawn
@@ -120,8 +117,8 @@ def _sheet(
     return drawn, axes
 
 
-_DRAWN: Mapping[str, Callable[[Analysis, Numbers], Figure]] = {
-    "Scatter": _scatter,
-    "Lines": _lines,
-    "Histogram": _histogram,
+_DRAWN: Mapping[type, Callable[[Analysis, Any], Figure]] = {
+    Scatter: _scatter,
+    Lines: _lines,
+    Histogram: _histogram,
 }

@@ -37,13 +37,13 @@ def analyses_to_markdown(
         "numbers, with n, stand in analyses.csv."
     )
     keys = ["model", *(key for key in PLACE if key != "model" and table[key].nunique() > 1)]
-    by_name = sorted(analyses, key=lambda each: str(each.about["analysis"]))
-    for name, found in groupby(by_name, key=lambda each: str(each.about["analysis"])):
+    by_name = sorted(analyses, key=lambda each: each.about.analysis)
+    for name, found in groupby(by_name, key=lambda each: each.about.analysis):
         alike = list(found)
         yield f"### {plain(name)}"
         yield _table(table[table["analysis"] == name], keys)
-        yield bullets([f"{key}: {text}" for key, text in alike[0].about["meanings"].items()])
-        notes = [f"{each.place.title}: {note}" for each in alike for note in each.about["notes"]]
+        yield bullets([f"{key}: {text}" for key, text in alike[0].about.meanings.items()])
+        notes = [f"{each.place.title}: {note}" for each in alike for note in each.about.notes]
         if notes:
             yield bullets(notes)
         for each in first_trained(alike):
@@ -80,8 +80,8 @@ def _cell(row: object) -> str:
 
 
 def _figures(analysis: Analysis, out: Path) -> Iterator[str]:
-    for figure in analysis.about["figures"]:
+    for figure in analysis.about.figures:
         # Specs hold brackets and spaces, which Markdown takes for its own.
-        path = (analysis.folder / f"{figure['name']}.png").relative_to(out).as_posix()
-        title = plain(f"{figure['title']}; {analysis.place.title}").replace("]", "\\]")
+        path = (analysis.folder / f"{figure.name}.png").relative_to(out).as_posix()
+        title = plain(f"{figure.title}; {analysis.place.title}").replace("]", "\\]")
         yield f"![{title}](<{path}>)"
