@@ -146,6 +146,15 @@ def test_public_names_are_what_the_type_checker_sees():
         assert getattr(xaibench, name) is not None
 
 
+def test_one_name_is_one_thing():
+    homes = {}
+    for path in FILES:
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(path.relative_to(PACKAGE).as_posix())
+    assert {name: places for name, places in homes.items() if len(places) > 1} == {}
+
+
 def test_a_file_can_be_read_in_one_sitting():
     lengths = ((path, len(path.read_text("utf-8").splitlines())) for path in FILES)
     assert named((path, lines if lines > LONGEST else 0) for path, lines in lengths) == {}

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from xaibench.audit.copies import describe_duplicates, find_duplicates, name_groups
-from xaibench.audit.examine import Facts, Finding, Severity, examine_all
+from xaibench.audit.examine import AuditFinding, Facts, Severity, examine_all
 from xaibench.core.csv_cells import to_csv
 from xaibench.core.data import Dataset
 from xaibench.core.progress import progress_bar
@@ -30,7 +30,7 @@ class Audit:
     """Findings, the worst first, and the group of each sample that others resemble."""
 
     dataset: Dataset
-    findings: tuple[Finding, ...]
+    findings: tuple[AuditFinding, ...]
     groups: dict[str, str]
 
     @property
@@ -51,7 +51,7 @@ def audit(dataset: Dataset) -> Audit:
             bar.advance()
     duplicates = find_duplicates(facts)
     findings = [
-        *(Finding("", "folder", "warning", note) for note in dataset.notes),
+        *(AuditFinding("", "folder", "warning", note) for note in dataset.notes),
         *(finding for each in facts for finding in each.findings),
         *judge_masks(facts, annotated=dataset.annotated),
         *judge_pictures(facts),
@@ -60,7 +60,7 @@ def audit(dataset: Dataset) -> Audit:
     return Audit(dataset, tuple(sorted(findings, key=_order)), name_groups(facts, duplicates))
 
 
-def judge_masks(facts: Sequence[Facts], *, annotated: bool) -> Iterator[Finding]:
+def judge_masks(facts: Sequence[Facts], *, annotated: bool) -> Iterator[AuditFinding]:
     """Yield what is strange about masks: missing, empty, full, inverted, or several of one grade.
 
     In a class without any, masks are missing (or empty) by design, as those of healthy organs are.
@@ -70,22 +70,24 @@ def judge_masks(facts: Sequence[Facts], *, annotated: bool) -> Iterator[Finding]
     for sample, share, rim in ((each.sample, each.marked, each.rim) for each in facts):
         if annotated and not sample.annotated:
             severity: Severity = "warning" if sample.label in masked else "note"
-            yield Finding(sample.id, "missing_mask", severity, "neither mask nor box")
+            yield AuditFinding(sample.id, "missing_mask", severity, "neither mask nor box")
         if share is not None and not share:
             severity = "warning" if sample.label in marked else "note"
-            yield Finding(sample.id, "empty_mask", severity, "nothing is marked")
+            yield AuditFinding(sample.id, "empty_mask", severity, "nothing is marked")
         if share is not None and share >= _NEARLY_ALL:
-            yield Finding(sample.id, "full_mask", "warning", f"{share:.1%} of the image is marked")
+            yield AuditFinding(
+                sample.id, "full_mask", "warning", f"{share:.1%} of the image is marked"
+            )
         elif share is not None and share > _MOST and rim >= _NEARLY_ALL:
             detail = f"{share:.1%} is marked, the whole border too: are black and white swapped?"
-            yield Finding(sample.id, "inverted_mask", "warning", detail)
+            yield AuditFinding(sample.id, "inverted_mask", "warning", detail)
         for layers in grouped_by(sample.masks, lambda layer: layer.grade):
             if len(layers) > 1:
                 detail = f"{len(layers)} are merged: {', '.join(each.path.name for each in layers)}"
-                yield Finding(sample.id, "several_masks", "note", detail)
+                yield AuditFinding(sample.id, "several_masks", "note", detail)
 
 
-def judge_pictures(facts: Sequence[Facts]) -> Iterator[Finding]:
+def judge_pictures(facts: Sequence[Facts]) -> Iterator[AuditFinding]:
     """Yield pictures unlike most: coloured among grey ones, of another size, of another depth."""
     readable = [each for each in facts if each.imprint is not None]
     if not readable:
@@ -100,16 +102,16 @@ def judge_pictures(facts: Sequence[Facts]) -> Iterator[Finding]:
         if each.coloured >= _FEW_PIXELS and 2 * grey > len(readable):
             share = each.coloured / (height * width)
             detail = f"{share:.2%} of it is coloured; {grey} of {len(readable)} images are grey"
-            yield Finding(each.sample.id, "colour_overlay", "warning", detail)
+            yield AuditFinding(each.sample.id, "colour_overlay", "warning", detail)
         if strange:
             detail = f"{width}x{height}, where {typical[1]:.0f}x{typical[0]:.0f} is usual"
-            yield Finding(each.sample.id, "unusual_size", "note", detail)
+            yield AuditFinding(each.sample.id, "unusual_size", "note", detail)
         if each.deep != (2 * deep > len(readable)):
             detail = f"{'more than 8' if each.deep else '8'} bits, unlike most"
-            yield Finding(each.sample.id, "unusual_depth", "note", detail)
+            yield AuditFinding(each.sample.id, "unusual_depth", "note", detail)
 
 
-def _order(finding: Finding) -> tuple[int, str, list[tuple[int, str]], str]:
+def _order(finding: AuditFinding) -> tuple[int, str, list[tuple[int, str]], str]:
     rank = _SEVERITIES.index(finding.severity)
     return rank, finding.finding, natural_order(finding.sample), finding.detail
 
@@ -131,7 +133,7 @@ def describe_audit(found: Audit, out: Path) -> list[str]:
     return [*lines, _describe_groups(found, out / "groups.csv")]
 
 
-def _name(finding: Finding) -> str:
+def _name(finding: AuditFinding) -> str:
     return f"{finding.sample}: " if finding.sample else ""
 
 
@@ -155,6 +157,6 @@ def _describe_groups(found: Audit, table: Path) -> str:
 def write_audit(found: Audit, out: Path) -> None:
     """Write ``audit.csv`` and ``groups.csv``, the latter fit for ``xaibench run --groups``."""
     groups = pd.DataFrame(found.groups.items(), columns=["sample", "group"])
-    findings = pd.DataFrame(found.findings, columns=Finding._fields)
+    findings = pd.DataFrame(found.findings, columns=AuditFinding._fields)
     for name, frame in (("groups.csv", groups), ("audit.csv", findings)):
         write_with(out / name, partial(to_csv, frame))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from xaibench.audit.examine import Facts, Finding, Severity
+from xaibench.audit.examine import AuditFinding, Facts, Severity
 from xaibench.audit.known import recall_pairs, remember_pairs
 from xaibench.core.data import Sample
 from xaibench.core.reading.copies import grouped_by
@@ -67,7 +67,7 @@ def name_groups(facts: Sequence[Facts], duplicates: Sequence[Duplicate]) -> dict
 
 def describe_duplicates(
     facts: Sequence[Facts], duplicates: Sequence[Duplicate], classes: Sequence[str]
-) -> Iterator[Finding]:
+) -> Iterator[AuditFinding]:
     """Yield one finding for each sample and kind of duplicate; its detail names the other samples.
 
     A pair within a group of the dataset's own is only a note, for no split parts it.
@@ -86,7 +86,7 @@ def describe_duplicates(
         named = [_name(facts[other].sample, likeness, classes) for other, likeness in others]
         more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
         detail = f"{classes[sample.label]}; as {', '.join(named[:_NAMED])}{more}"
-        yield Finding(sample.id, kind, severity, detail)
+        yield AuditFinding(sample.id, kind, severity, detail)
 
 
 def _grouped(one: Sample, other: Sample) -> bool:

@@ -30,7 +30,7 @@ _DIM = 32
 _MOST_THREADS = 8
 
 
-class Finding(NamedTuple):
+class AuditFinding(NamedTuple):
     """Something about a sample that a person should know; the row of ``audit.csv``."""
 
     sample: str
@@ -50,7 +50,7 @@ class Facts:
     """
 
     sample: Sample
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[AuditFinding] = field(default_factory=list)
     imprint: NDArray[np.uint8] | None = None
     pixels: str = ""
     size: tuple[int, int] = (0, 0)
@@ -61,7 +61,7 @@ class Facts:
 
     def add(self, finding: str, severity: Severity, detail: str) -> None:
         """Write down a finding of this sample."""
-        self.findings.append(Finding(self.sample.id, finding, severity, detail))
+        self.findings.append(AuditFinding(self.sample.id, finding, severity, detail))
 
 
 def examine_all(dataset: Dataset) -> Iterator[Facts]:

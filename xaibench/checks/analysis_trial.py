@@ -13,7 +13,7 @@ NAMES, TRAINING, COUNT = ("normal", "benign", "malignant"), 60, 30
 
 
 @dataclass(frozen=True)
-class Result:
+class AnalysisResult:
     """What an analysis returned, and what it left changed, by name."""
 
     findings: Any
@@ -35,11 +35,11 @@ class AnalysisTrial:
         return self.bound.plugin
 
     @cached_property
-    def first(self) -> Result:
+    def first(self) -> AnalysisResult:
         """Its answer."""
         return self.observe()
 
-    def observe(self, noise: int = 1, *, head: bool = True) -> Result:
+    def observe(self, noise: int = 1, *, head: bool = True) -> AnalysisResult:
         """Ask it as a run would, and look at all that it must leave alone.
 
         Args:
@@ -56,4 +56,4 @@ class AnalysisTrial:
             except Exception as error:
                 error.add_note(given.shapes())
                 raise
-        return Result(findings, given, surroundings)
+        return AnalysisResult(findings, given, surroundings)

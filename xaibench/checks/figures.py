@@ -32,7 +32,7 @@ _MEGABYTE, _HUNDRED = 1 << 20, 100
 
 
 @dataclass(frozen=True)
-class Figures:
+class Measurement:
     """What some images cost; ``peak`` bytes beyond what there was before, None if unknown."""
 
     images: int
@@ -57,13 +57,13 @@ class Figures:
         )
 
 
-def measure(work: Callable[[int], object]) -> Figures:
+def measure(work: Callable[[int], object]) -> Measurement:
     """Measure ``work(count)`` on one image and then, unless that took long, on several at once."""
     alone = _once(work, 1)
     return alone if alone.seconds > _PATIENCE else _once(work, MOST)
 
 
-def method_figures(method: Bound, network: str) -> Figures:
+def method_figures(method: Bound, network: str) -> Measurement:
     """Measure a method on a small network; it counts the images that this network sees."""
     device = _device()
     model = set_up(make_network(network), device)
@@ -83,10 +83,10 @@ def method_figures(method: Bound, network: str) -> Figures:
     for part in {_first_convolution(model), _first_convolution(engine.fast(scene))}:
         part.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
     found = measure(explain)
-    return Figures(found.images, found.seconds, found.peak, sum(seen) / found.images)
+    return Measurement(found.images, found.seconds, found.peak, sum(seen) / found.images)
 
 
-def metric_figures(metric: Bound) -> Figures:
+def metric_figures(metric: Bound) -> Measurement:
     """Measure a metric on noise, with a small network for those that ask it again."""
     device = _device()
     predict = Engine(set_up(make_network("conv"), device)).predict
@@ -102,7 +102,7 @@ def metric_figures(metric: Bound) -> Figures:
     return measure(score)
 
 
-def model_figures(model: Model) -> Figures:
+def model_figures(model: Model) -> Measurement:
     """Measure forward passes."""
     device = _device()
     model, images = copy.deepcopy(model).to(device), _images(device)
@@ -110,14 +110,14 @@ def model_figures(model: Model) -> Figures:
         return measure(lambda count: model(images[:count]))
 
 
-def dataset_figures(dataset: Dataset) -> Figures:
+def dataset_figures(dataset: Dataset) -> Measurement:
     """Measure the reading of its first images."""
     samples = dataset.samples[:MOST]
     found = measure(lambda count: [dataset.read(sample) for sample in samples[:count]])
     return replace(found, images=min(found.images, len(samples)), what="their own size")
 
 
-def analysis_figures(analysis: Bound) -> Figures:
+def analysis_figures(analysis: Bound) -> Measurement:
     """Measure an analysis of made-up embeddings, beside as many of a training part."""
 
     def work(count: int) -> None:
@@ -126,7 +126,7 @@ def analysis_figures(analysis: Bound) -> Figures:
     return replace(_once(work, _ANALYSED), what="made-up embeddings")
 
 
-def _once(work: Callable[[int], object], count: int) -> Figures:
+def _once(work: Callable[[int], object], count: int) -> Measurement:
     device = _device()
     if device.type == "cpu":
         _give_back_memory()
@@ -138,7 +138,7 @@ def _once(work: Callable[[int], object], count: int) -> Figures:
         torch.cuda.synchronize()
     seconds, peak = time.perf_counter() - started, peak_memory(device)
     extra = None if before is None or peak is None else max(peak - before, 0)
-    return Figures(count, seconds, extra)
+    return Measurement(count, seconds, extra)
 
 
 def _give_back_memory() -> None:

@@ -56,7 +56,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Result:
+class MetricResult:
     """What a metric returned, and what it left changed, by name."""
 
     values: Any
@@ -96,7 +96,7 @@ class MetricTrial:
         return case
 
     @cached_property
-    def first(self) -> Result:
+    def first(self) -> MetricResult:
         """Its answer about ordinary maps."""
         return self.observe(self.case())
 
@@ -118,7 +118,9 @@ class MetricTrial:
         """Return the values, or statistics, of some of a case's maps."""
         return as_values(self.observe(case, rows, noise).values, len(rows), self.pooled)
 
-    def observe(self, case: Case, rows: Sequence[int] = range(COUNT), noise: int = 1) -> Result:
+    def observe(
+        self, case: Case, rows: Sequence[int] = range(COUNT), noise: int = 1
+    ) -> MetricResult:
         """Ask the metric as a run would, and look at all that it must leave alone.
 
         Args:
@@ -144,7 +146,7 @@ class MetricTrial:
             except Exception as error:
                 error.add_note(given.shapes())
                 raise
-        return Result(values, given, surroundings)
+        return MetricResult(values, given, surroundings)
 
 
 def as_values(values: Any, count: int, pooled: bool) -> Tensor:

@@ -42,7 +42,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Finding:
+class RuleResult:
     """What came of a rule in one trial."""
 
     rule: Rule
@@ -65,27 +65,27 @@ def rule(
     return add
 
 
-def apply(each: Rule, trial: Any) -> Finding:
+def apply(each: Rule, trial: Any) -> RuleResult:
     """Try one rule; whatever the plugin raises on the way breaks it."""
     try:
         each.look(trial)
     except Broken as error:
-        return Finding(each, "fails", str(error))
+        return RuleResult(each, "fails", str(error))
     except Doubtful as error:
-        return Finding(each, "doubtful", str(error))
+        return RuleResult(each, "doubtful", str(error))
     except (Skipped, UnservedError) as error:
-        return Finding(each, "skipped", str(error))
+        return RuleResult(each, "skipped", str(error))
     except Exception as error:  # a plugin may raise anything
-        return Finding(each, "fails", describe(error, trial.plugin))
-    return Finding(each, "ok")
+        return RuleResult(each, "fails", describe(error, trial.plugin))
+    return RuleResult(each, "ok")
 
 
-def judge_all(rules: Sequence[Rule], trial: Any) -> list[Finding]:
+def judge_all(rules: Sequence[Rule], trial: Any) -> list[RuleResult]:
     """Try rules in order; behind a broken gate they are skipped."""
-    findings: list[Finding] = []
+    findings: list[RuleResult] = []
     closed = ""
     for each in rules:
-        found = Finding(each, "skipped", closed) if closed else apply(each, trial)
+        found = RuleResult(each, "skipped", closed) if closed else apply(each, trial)
         findings.append(found)
         if each.gate and found.status in ("fails", "skipped") and not closed:
             closed = "not tried" if found.status == "skipped" else f"mend '{each.title}' first"

@@ -31,7 +31,7 @@ from xaibench.checks.method_trial import MethodTrial
 from xaibench.checks.metric_trial import MetricTrial
 from xaibench.checks.model_trial import ModelTrial
 from xaibench.checks.networks import CLASSES, NETWORKS, SIZE, make_network
-from xaibench.checks.rule import Finding, Rule, Status, describe, judge_all
+from xaibench.checks.rule import Rule, RuleResult, Status, describe, judge_all
 from xaibench.core.contract import KINDS
 from xaibench.core.errors import XaibenchError
 from xaibench.core.plugin import Bound
@@ -65,7 +65,7 @@ class Report:
 
     bound: Bound
     tried: str
-    findings: Sequence[Finding]
+    findings: Sequence[RuleResult]
     cost: str
 
     @property
@@ -132,7 +132,7 @@ def check_plugin(bound: Bound, classes: int = CLASSES) -> Report:
     return Report(bound, tried + note, findings, cost)
 
 
-def judge_plugin(kind: str, trials: Sequence[Any]) -> list[Finding]:
+def judge_plugin(kind: str, trials: Sequence[Any]) -> list[RuleResult]:
     """Return one finding for each rule of a kind: the worst of all trials."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the networks are too small to share out
@@ -175,16 +175,16 @@ def kept_short(bound: Bound) -> Bound:
     return Bound(bound.plugin, {**fewer, **bound.options})
 
 
-def _sum_up(each: Rule, trials: Sequence[Any], found: Sequence[Finding]) -> Finding:
+def _sum_up(each: Rule, trials: Sequence[Any], found: Sequence[RuleResult]) -> RuleResult:
     statuses = [finding.status for finding in found]
     if each.anywhere and "ok" in statuses:
-        return Finding(each, "ok")
+        return RuleResult(each, "ok")
     worst = min(statuses, key=_WORST_FIRST.index)
     number = statuses.index(worst)
     # Where it holds elsewhere the place is part of what is wrong.
     partly = worst in ("fails", "doubtful") and statuses.count(worst) < len(statuses)
     place = f"on {trials[number].label} " if partly else ""
-    return Finding(each, worst, place + found[number].why)
+    return RuleResult(each, worst, place + found[number].why)
 
 
 def _listed(names: Sequence[str]) -> str:

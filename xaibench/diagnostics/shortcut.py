@@ -35,7 +35,7 @@ _MALIGNANT = 1
 _UNSEEN = 1  # the twins learn from seed 0
 
 
-class Use(NamedTuple):
+class MarkerUse(NamedTuple):
     """Accuracy with markers that tell the class, that lie, and without any."""
 
     telling: float
@@ -126,7 +126,7 @@ def _probe(selection: Selection, images: int) -> _Probe:
     return _Probe(ids, pixels, marked.masks[rows].to(device), lesions[rows].to(device))
 
 
-def _use(selection: Selection, network: Model, images: int) -> Use:
+def _use(selection: Selection, network: Model, images: int) -> MarkerUse:
     engine, size = selection.engine(network), selection.options.image_size
     accuracies: list[float] = []
     for marked in (TELLING, LYING, ABSENT):
@@ -134,7 +134,7 @@ def _use(selection: Selection, network: Model, images: int) -> Use:
         predicted = engine.predict(place_images(loaded.images, engine.device)).argmax(dim=1)
         right = predicted == labels_of(loaded, engine.device)
         accuracies.append(float(right.float().mean()))
-    return Use(*accuracies)
+    return MarkerUse(*accuracies)
 
 
 def _tell(

@@ -20,7 +20,7 @@ from xaibench.core.seeds import seed_of
 from xaibench.explaining.batch import ImageBatch, Maps, restore
 from xaibench.explaining.run_session import RunSession
 from xaibench.explaining.session import Session
-from xaibench.explaining.source import Found, Source
+from xaibench.explaining.source import Explained, MapSource
 from xaibench.results.maps import MapReader, map_files
 from xaibench.setup.cells import Ledger
 from xaibench.setup.selection import Selection
@@ -84,8 +84,8 @@ def explain(
     engine: Engine, methods: Sequence[Bound], batches: Sequence[ImageBatch], *, seed: int
 ) -> dict[str, Maps | str]:
     """Return each method's finished maps of all images, or why it failed."""
-    found: dict[str, list[Found]] = {method.spec: [] for method in methods}
-    sources = [Source(method, found[method.spec].append) for method in methods]
+    found: dict[str, list[Explained]] = {method.spec: [] for method in methods}
+    sources = [MapSource(method, found[method.spec].append) for method in methods]
     Session(engine, "the diagnosed model", seed=seed).walk(batches, sources)
     return {
         source.method.spec: source.failure

@@ -23,7 +23,7 @@ from xaibench.core.suggest import did_you_mean
 from xaibench.explaining.batch import without_masks
 from xaibench.explaining.inputs import check_words
 from xaibench.explaining.session import Session
-from xaibench.explaining.source import Found, Source
+from xaibench.explaining.source import Explained, MapSource
 from xaibench.explaining.stored_model import StoredModel
 from xaibench.setup.building import missing_word
 
@@ -87,8 +87,10 @@ class PictureExplainer:
         known = engine.predict(images) if engine.model.classifies else None
         targets = self._targets(known, len(files))
         batch = without_masks([file.path.name for file in files], images, targets, engine.predict)
-        found: dict[str, Found] = {}
-        sources = [Source(method, partial(setitem, found, method.spec)) for method in self.methods]
+        found: dict[str, Explained] = {}
+        sources = [
+            MapSource(method, partial(setitem, found, method.spec)) for method in self.methods
+        ]
         self._session.walk([batch], sources)
         for source in sources:
             if source.method.spec in found and not _is_of_one_class(found[source.method.spec]):
@@ -103,8 +105,8 @@ class PictureExplainer:
         self,
         pictures: Sequence[tuple[PictureFile, Picture]],
         known: Tensor | None,
-        sources: Sequence[Source],
-        found: Mapping[str, Found],
+        sources: Sequence[MapSource],
+        found: Mapping[str, Explained],
     ) -> Iterator[Explanation]:
         for row, (file, picture) in enumerate(pictures):
             sure = None if known is None else known[row].cpu()
@@ -136,7 +138,7 @@ class PictureExplainer:
         return {kind: torch.full((count,), k, device=device) for kind, k in classes.items()}
 
     def _answer(
-        self, method: Bound, found: Found, row: int, picture: Picture, sure: Tensor | None
+        self, method: Bound, found: Explained, row: int, picture: Picture, sure: Tensor | None
     ) -> Answer:
         kind, maps = next(iter(found.maps.items()))
         assert maps.enlarge is not None
@@ -149,7 +151,7 @@ class PictureExplainer:
         return Answer(maps.statuses[row], raw, heat, self.stored.classes[target], confidence)
 
 
-def _is_of_one_class(found: Found) -> bool:
+def _is_of_one_class(found: Explained) -> bool:
     """Whether maps explain the class that was chosen, or the same in the first and the last."""
     last = found.raw.get("last")
     return last is None or not len(last) or torch.equal(found.raw["first"], last)

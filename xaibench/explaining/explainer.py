@@ -20,7 +20,7 @@ from xaibench.core.registry import bind
 from xaibench.explaining.batch import without_masks
 from xaibench.explaining.inputs import check_images, check_words, find_targets, wrap
 from xaibench.explaining.session import Session, words_of
-from xaibench.explaining.source import Found, Source
+from xaibench.explaining.source import Explained, MapSource
 from xaibench.setup.option_values import listed
 
 _log = logging.getLogger(__name__)
@@ -102,8 +102,8 @@ class Explainer:
         engine = self._ready(images, list(named.values()))
         check_words(list(named.values()), engine.model, images)
         session, count = Session(engine, "the model", seed=seed), len(images)
-        found: dict[str, list[Found]] = {text: [] for text in named}
-        sources = {text: Source(method, found[text].append) for text, method in named.items()}
+        found: dict[str, list[Explained]] = {text: [] for text in named}
+        sources = {text: MapSource(method, found[text].append) for text, method in named.items()}
 
         def explain(first: int, last: int) -> bool:
             rows, ids = slice(first, last), [str(row) for row in range(first, last)]
@@ -135,7 +135,7 @@ class Explainer:
 
 
 def _collect(
-    sources: Mapping[str, Source], found: Mapping[str, Sequence[Found]], model: Model
+    sources: Mapping[str, MapSource], found: Mapping[str, Sequence[Explained]], model: Model
 ) -> SaliencyMaps:
     """Put batches together, and tell what is wrong with maps.
 

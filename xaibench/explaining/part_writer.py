@@ -13,14 +13,14 @@ from xaibench.explaining.batch import ImageBatch, Maps, restore, store
 from xaibench.explaining.meter import Meter
 from xaibench.explaining.parts import COLUMNS, SCORES, PartState, failure_of, threshold_of
 from xaibench.explaining.score import Scorer
-from xaibench.explaining.source import Found, Source
+from xaibench.explaining.source import Explained, MapSource
 from xaibench.results.maps import MapReader, MapWriter
 from xaibench.results.records import Made
 from xaibench.results.work_records import PartCosts, PartRecord
 from xaibench.setup.provenance import each_once, made_by
 
 
-class PartWriter(Source):
+class PartWriter(MapSource):
     """A part in work. Nothing counts before `commit`; a failure is recorded, never counted."""
 
     meter: Meter
@@ -64,7 +64,7 @@ class PartWriter(Source):
         assert self._reader is not None
         return restore(self._reader, self.method, batch)
 
-    def _write(self, found: Found) -> None:
+    def _write(self, found: Explained) -> None:
         """Append a batch: raw maps, what became of them, and their scores.
 
         Raises:

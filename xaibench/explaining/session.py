@@ -22,7 +22,7 @@ from xaibench.explaining.evidence import Evidence, evidence_of
 from xaibench.explaining.failures import PluginError, blaming, refuse_lack_of_memory
 from xaibench.explaining.meter import Meter
 from xaibench.explaining.score import Scorer
-from xaibench.explaining.source import Found, Source
+from xaibench.explaining.source import Explained, MapSource
 
 _log = logging.getLogger(__name__)
 
@@ -52,13 +52,13 @@ class Session:
         return None
 
     def walk(
-        self, batches: Iterable[ImageBatch], sources: Sequence[Source], bar: Bar | None = None
+        self, batches: Iterable[ImageBatch], sources: Sequence[MapSource], bar: Bar | None = None
     ) -> None:
         """Explain and score, batch by batch; each source takes what was found of its method.
 
         Args:
             batches: images with the classes to be explained.
-            sources: of maps; those whose methods fail have a `Source.failure` then.
+            sources: of maps; those whose methods fail have a `MapSource.failure` then.
             bar: shows how many images are done.
 
         Raises:
@@ -70,7 +70,7 @@ class Session:
         for batch in batches:
             left = [source for source in sources if not source.failure]
             tape = self._record(batch, [source for source in left if source.needs_maps])
-            found: list[tuple[Source, Found, dict[str, Evidence]]] = []
+            found: list[tuple[MapSource, Explained, dict[str, Evidence]]] = []
             step = len(batch.ids) / max(len(left), 1) / 2
             # All are explained before the first is scored, as they share passes then.
             for source in left:
@@ -90,7 +90,7 @@ class Session:
                 source.take(made)
                 advance(step)
 
-    def _record(self, batch: ImageBatch, sources: Sequence[Source]) -> Tape | None:
+    def _record(self, batch: ImageBatch, sources: Sequence[MapSource]) -> Tape | None:
         """Run the pass that all methods share; each is charged for it as if it stood alone."""
         if not sources:
             return None
@@ -108,14 +108,14 @@ class Session:
             batch.targets = batch.choose(tape.logits[: len(batch.ids)].detach())
         return tape
 
-    def _explain(self, source: Source, batch: ImageBatch, tape: Tape | None) -> Found:
+    def _explain(self, source: MapSource, batch: ImageBatch, tape: Tape | None) -> Explained:
         """Return maps, as they are stored or by asking the method.
 
         Raises:
             PluginError: it failed, or returned something else.
         """
         if tape is None or not source.needs_maps:
-            return Found(batch, {}, source.read(batch))
+            return Explained(batch, {}, source.read(batch))
         method, raw, words = source.method, {}, source.method.plugin.signature.words
         mean_mask = self.mean_mask if "mean_mask" in words else None  # at nobody's cost
         meter, whole = source.meter, "network" in words
@@ -128,9 +128,9 @@ class Session:
                         raw[kind] = _checked(method, method(question), len(question.rows))
                 else:
                     raw[kind] = torch.zeros(0, 1, 1, device=batch.images.device)
-        return Found(batch, raw, finish_maps(method, raw, batch), self.engine.gap)
+        return Explained(batch, raw, finish_maps(method, raw, batch), self.engine.gap)
 
-    def _evidence(self, source: Source, found: Found) -> dict[str, Evidence]:
+    def _evidence(self, source: MapSource, found: Explained) -> dict[str, Evidence]:
         if source.scorer is None:
             return {}
         again = partial(self._explain_again, source.method, found.batch)
@@ -144,10 +144,10 @@ class Session:
         """
         targets = {kind: batch.targets[kind]}
         again = replace(batch, images=images, targets=targets, together=defaultdict(list))
-        source = Source(method, lambda _: None)
+        source = MapSource(method, lambda _: None)
         return self._explain(source, again, self._record(again, [source])).maps[kind].values
 
-    def _fail(self, source: Source, error: PluginError) -> None:
+    def _fail(self, source: MapSource, error: PluginError) -> None:
         _log.error("%s on %s failed: %s", source.method.spec, self.title, error)
         _log.debug("traceback of %s", source.method.spec, exc_info=error)
         source.fail(str(error))

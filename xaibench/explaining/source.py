@@ -12,7 +12,7 @@ from xaibench.explaining.score import Score, Scorer
 
 
 @dataclass
-class Found:
+class Explained:
     """What a method gave for a batch.
 
     Attributes:
@@ -31,7 +31,7 @@ class Found:
     scores: Sequence[Score] = ()
 
 
-class Source:
+class MapSource:
     """Where one method's maps come from, and where they go: by itself, the method that is asked.
 
     Attributes:
@@ -48,7 +48,7 @@ class Source:
     explains_again = True
     """Whether the method can be asked about other images, as some metrics do."""
 
-    def __init__(self, method: Bound, take: Callable[[Found], None]) -> None:
+    def __init__(self, method: Bound, take: Callable[[Explained], None]) -> None:
         """Take what is found, batch by batch, to where it is wanted."""
         self.method, self.take = method, take
         self.failure = ""

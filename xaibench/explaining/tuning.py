@@ -6,7 +6,7 @@ from torch import Tensor
 from xaibench.core.data import IGNORED
 from xaibench.core.errors import XaibenchError
 from xaibench.core.overlap import GRID, jaccard_curve
-from xaibench.explaining.source import Found
+from xaibench.explaining.source import Explained
 
 TUNED = "tuned_threshold"
 
@@ -17,7 +17,7 @@ class Tuning:
     def __init__(self) -> None:
         self._curve, self._count = torch.zeros(len(GRID), dtype=torch.double), 0
 
-    def take(self, found: Found) -> None:
+    def take(self, found: Explained) -> None:
         """Take the maps of a batch."""
         self.add(next(iter(found.maps.values())).values, found.batch.masks)
 

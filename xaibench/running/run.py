@@ -48,7 +48,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass
-class Outcome:
+class RunOutcome:
     """What a run came to."""
 
     out: Path
@@ -66,7 +66,7 @@ def run_plan(
     command: str,
     suite: Mapping[str, str] | None = None,
     callbacks: Callbacks | None = None,
-) -> Outcome:
+) -> RunOutcome:
     """Do all jobs and gather what they and earlier runs left; ``run.log`` there tells of it.
 
     A plan of analyses alone, in the folder of a run, leaves that run's tables as they are.
@@ -86,7 +86,7 @@ def run_plan(
         selection.command = command
         events = Events(selection, plan.metrics, told)
         events.start()
-        outcome, stored = Outcome(out), intact_record(out / RUN_FILE, RunRecord)
+        outcome, stored = RunOutcome(out), intact_record(out / RUN_FILE, RunRecord)
         alone = not plan.cells and bool(stored and stored.methods)
         _prepare(selection, stored, alone=alone)
         splits = dict(save_split(selection, fold) for fold in selection.folds)
@@ -128,7 +128,9 @@ def _finish(selection: Selection, plan: Plan, about: RunRecord) -> None:
 class _Execution:
     """Tasks being done, and what they come to."""
 
-    def __init__(self, selection: Selection, plan: Plan, outcome: Outcome, events: Events) -> None:
+    def __init__(
+        self, selection: Selection, plan: Plan, outcome: RunOutcome, events: Events
+    ) -> None:
         self._selection, self._plan, self._outcome = selection, plan, outcome
         self._events = events
         self._runner = TaskRunner(selection, plan.metrics)

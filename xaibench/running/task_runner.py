@@ -15,7 +15,7 @@ from xaibench.explaining.meter import Meter
 from xaibench.explaining.part_writer import PartWriter
 from xaibench.explaining.parts import PartState, failure_of, threshold_of
 from xaibench.explaining.run_session import RunSession
-from xaibench.explaining.source import Source
+from xaibench.explaining.source import MapSource
 from xaibench.explaining.tuning import TUNED, Tuning
 from xaibench.running.locks import locked
 from xaibench.setup.cells import CellState, Ledger, ledger_of
@@ -94,7 +94,7 @@ class TaskRunner:
         selection, session, tunings = ledger.selection, self._session_of(ledger), []
         for state in states:
             tuning = Tuning()
-            tunings.append((state, tuning, Source(state.method, tuning.take)))
+            tunings.append((state, tuning, MapSource(state.method, tuning.take)))
         split = selection.split(ledger.fold)
         seen = split.seen_in(split.validation)
         with progress_bar("tune", ledger.title, len(seen)) as bar:

@@ -39,7 +39,7 @@ def numbered(count: int) -> tuple[str, ...]:
     return tuple(f"class {number}" for number in range(count))
 
 
-class About(NamedTuple):
+class ModelFacts(NamedTuple):
     """What the plan and the tables have to know of a model (`core.model.Model`)."""
 
     classifies: bool

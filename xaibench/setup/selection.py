@@ -24,7 +24,7 @@ from xaibench.core.splits import OFFICIAL, Split, count_folds, make_split
 from xaibench.core.store import folder_name
 from xaibench.results.folder import Layout
 from xaibench.results.splits import find_stored
-from xaibench.setup.building import About, ModelWords, build_model
+from xaibench.setup.building import ModelFacts, ModelWords, build_model
 from xaibench.setup.option_values import listed
 from xaibench.setup.options import RunOptions, make_options
 
@@ -52,7 +52,7 @@ class Selection:
         self.split_name = self._stored.name if self._stored else options.split
         self.command = ""  # what the user wrote, told by every result
         self._splits: dict[int, Split] = {}
-        self._about: dict[str, About] = {}
+        self._about: dict[str, ModelFacts] = {}
         self.layout = Layout(Path(options.out or f"results/{folder_name(self.dataset_spec)}"))
 
     @property
@@ -122,12 +122,12 @@ class Selection:
                 f"{', ...' if words.classes > 5 else ''}); build it with `classes` outputs, or "  # noqa: PLR2004
                 "choose another dataset."
             )
-        self._about[model.spec] = About(built.classifies, built.all_masks)
+        self._about[model.spec] = ModelFacts(built.classifies, built.all_masks)
         if self.options.layer:
             self._choose_layer(built, model.spec)
         return built
 
-    def about(self, model: Bound) -> About:
+    def about(self, model: Bound) -> ModelFacts:
         """Return what a model is; it is built for that if it never was."""
         if model.spec not in self._about:
             self.build(model, seed=0, weights="none")

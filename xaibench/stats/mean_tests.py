@@ -21,7 +21,7 @@ _SLACK = 1e-12  # far above rounding errors, far below what tells two sums apart
 _HALVINGS = 40
 
 
-class Evidence(NamedTuple):
+class MeanTest(NamedTuple):
     """What tests need of P columns of differences.
 
     ``sums`` ``(G, P)`` are those of groups, or of bundles of many groups; ``spread`` is None where
@@ -32,7 +32,7 @@ class Evidence(NamedTuple):
     spread: Spread | None
 
 
-def evidence(differences: Floats, units: Clusters) -> Evidence:
+def evidence(differences: Floats, units: Clusters) -> MeanTest:
     """Sum up columns ``(N, P)`` without NaN for `mean_tests`; many go into little memory.
 
     Args:
@@ -44,10 +44,10 @@ def evidence(differences: Floats, units: Clusters) -> Evidence:
         # By chance: names go class by class, and bundles of all classes hide what these differ by.
         chance = np.random.default_rng(len(sums)).permutation(len(sums))
         sums = sum_by(chance % _BUNDLES, sums)
-    return Evidence(sums, spread(differences, units) if units.retrained else None)
+    return MeanTest(sums, spread(differences, units) if units.retrained else None)
 
 
-def mean_tests(found: Sequence[Evidence]) -> list[Floats]:
+def mean_tests(found: Sequence[MeanTest]) -> list[Floats]:
     """Return the p-values of columns, ``(P,)`` for each piece of evidence; see `paired_test`.
 
     They have `P_DIGITS` digits, so that a last one decides nothing.

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from xaibench.stats.clusters import Floats, clusters
-from xaibench.stats.mean_tests import Evidence, evidence, mean_tests
+from xaibench.stats.mean_tests import MeanTest, evidence, mean_tests
 
 _DIFFERENCES_IN_MEMORY = 2**22
 
@@ -39,7 +39,7 @@ def paired_tests(
     for one, other in combinations(range(table.shape[1]), 2) if pairs is None else pairs:
         alike[np.packbits(defined[:, one] & defined[:, other]).tobytes()].append((one, other))
     places: list[Floats] = []
-    known: list[Evidence] = []
+    known: list[MeanTest] = []
     for some in alike.values():
         both = defined[:, some[0]].all(axis=1)
         units = clusters(*(each[both] for each in labels))

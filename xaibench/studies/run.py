@@ -41,7 +41,7 @@ class Planned:
 
 
 @dataclass
-class Outcome:
+class StudyOutcome:
     """What a study came to: its answers, and the runs and cells that failed."""
 
     out: Path
@@ -94,13 +94,13 @@ def estimate(planned: Planned) -> float:
     return sum(estimate_seconds(selection, plan) for _, selection, plan in planned.runs)
 
 
-def run_study(planned: Planned, command: str) -> Outcome:
+def run_study(planned: Planned, command: str) -> StudyOutcome:
     """Do all runs and write the table; what fails costs itself only, and is tried next time.
 
     Raises:
         XaibenchError: too little succeeded to compare anything.
     """
-    outcome, study = Outcome(planned.out), planned.study
+    outcome, study = StudyOutcome(planned.out), planned.study
     with logged_to(planned.out, command):
         broken = _do_runs(planned, command, outcome)
     outcome.failures |= broken
@@ -114,7 +114,7 @@ def run_study(planned: Planned, command: str) -> Outcome:
     return outcome
 
 
-def _do_runs(planned: Planned, command: str, outcome: Outcome) -> dict[str, str]:
+def _do_runs(planned: Planned, command: str, outcome: StudyOutcome) -> dict[str, str]:
     """Do all runs; return why some came to nothing."""
     broken: dict[str, str] = {}
     ahead: Counter[str] = Counter()

@@ -18,7 +18,7 @@ from xaibench.core.store import replacing, write_with
 from xaibench.explaining.batch import ImageBatch, Maps
 from xaibench.explaining.run_session import RunSession
 from xaibench.explaining.score import Score, Scorer
-from xaibench.explaining.source import Found, Source
+from xaibench.explaining.source import Explained, MapSource
 from xaibench.explaining.tuning import TUNED, Tuning
 from xaibench.results.folder import CELL_FILE, MAPS_FILE, SCORES_FILE
 from xaibench.results.integrity import write_record
@@ -34,13 +34,13 @@ MISSING = "no map"
 Keys = Mapping[str, str]
 
 
-class _Submitted(Source):
+class _Submitted(MapSource):
     """The maps of a submission."""
 
     needs_maps = explains_again = False
 
     def __init__(
-        self, method: Bound, submission: Submission, keys: Keys, take: Callable[[Found], None]
+        self, method: Bound, submission: Submission, keys: Keys, take: Callable[[Explained], None]
     ) -> None:
         """Take a map for each image; ``keys`` names it in the submission."""
         super().__init__(method, take)
@@ -94,7 +94,7 @@ class SubmittedCell:
             threshold = self._tune()
         rows: list[Score] = []
 
-        def keep(found: Found) -> None:
+        def keep(found: Explained) -> None:
             rows.extend(found.scores)
 
         failed: dict[str, str] = {}
@@ -124,7 +124,7 @@ class SubmittedCell:
         self._walk([samples[name] for name in keys], "label", source)
         return tuning.threshold
 
-    def _walk(self, samples: Sequence[Sample], kind: str, source: Source) -> None:
+    def _walk(self, samples: Sequence[Sample], kind: str, source: MapSource) -> None:
         self._session.walk(self._session.batches(samples, kind), [source])
 
     def _write(

@@ -21,7 +21,7 @@ _NAME = re.compile(r"\w[\w.+ -]{0,79}")
 
 
 @dataclass(frozen=True)
-class About:
+class MapsAbout:
     """What the makers of maps say of them, in the file or on the command line."""
 
     method: str
@@ -33,13 +33,13 @@ class About:
     declared: frozenset[str] = field(default=frozenset())
 
 
-def read_about(file: MapsFile, given: Mapping[str, Any]) -> About:
+def read_about(file: MapsFile, given: Mapping[str, Any]) -> MapsAbout:
     """Complete what the file says by what was given, which counts more.
 
     Raises:
         XaibenchError: something unknown is said, or a value that doesn't suit.
     """
-    known = [each.name for each in fields(About) if each.name != "declared"]
+    known = [each.name for each in fields(MapsAbout) if each.name != "declared"]
     for name in file.about:
         if name not in known:
             raise XaibenchError(
@@ -47,8 +47,8 @@ def read_about(file: MapsFile, given: Mapping[str, Any]) -> About:
                 f"may say {', '.join(known)}."
             )
     said = {**file.about, **{name: value for name, value in given.items() if value is not None}}
-    about = About(**{"method": file.path.stem, **said, "declared": frozenset(said)})
-    for name, kind in get_type_hints(About).items():
+    about = MapsAbout(**{"method": file.path.stem, **said, "declared": frozenset(said)})
+    for name, kind in get_type_hints(MapsAbout).items():
         value, choices = getattr(about, name), get_args(kind)
         if name in ("sign", "rescale", "target") and value not in choices:
             raise XaibenchError(
@@ -78,7 +78,7 @@ def _check_name(file: MapsFile, name: Any) -> None:
         )
 
 
-def as_method(about: About) -> Bound:
+def as_method(about: MapsAbout) -> Bound:
     """Return the row of the board that a submission fills; it can explain nothing by itself."""
 
     def submitted() -> Tensor:
@@ -92,7 +92,7 @@ def as_method(about: About) -> Bound:
 class Submission:
     """Maps by sample and by the class that they explain."""
 
-    def __init__(self, file: MapsFile, about: About, samples: Collection[str]) -> None:
+    def __init__(self, file: MapsFile, about: MapsAbout, samples: Collection[str]) -> None:
         """Find each key's sample.
 
         Args:

@@ -12,7 +12,7 @@ from xaibench.core.passes.axis_roles import (
     map_sizes,
 )
 from xaibench.core.passes.graph import Graph
-from xaibench.core.passes.layouts import Layout, Map, Tokens
+from xaibench.core.passes.layouts import AxisLayout, Map, Tokens
 from xaibench.core.passes.module_runs import Run
 
 # They work on (B, C, H, W) and nothing else.
@@ -28,7 +28,7 @@ _CHANNELS_FIRST = (
 _MAP, _TOKENS = 4, 3
 
 
-def layout_of(graph: Graph, run: Run) -> Layout:
+def layout_of(graph: Graph, run: Run) -> AxisLayout:
     """Return the layout of what a module gave.
 
     Of a map, rows and columns are what a convolution, a norm or a pooling works over, before the

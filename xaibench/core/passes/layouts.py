@@ -15,7 +15,7 @@ from xaibench.core.model import Reshape
 _IMAGE_LIKE, _TOKENS = 4, 3
 
 
-class Layout(ABC):
+class AxisLayout(ABC):
     """The form of a layer's output."""
 
     @abstractmethod
@@ -32,7 +32,7 @@ class Layout(ABC):
 
 
 @dataclass(frozen=True)
-class Map(Layout):
+class Map(AxisLayout):
     """A map ``(B, ., ., .)``.
 
     Attributes:
@@ -46,18 +46,18 @@ class Map(Layout):
     columns: int = 3
 
     def activations(self, output: Tensor) -> Tensor:
-        """See `Layout`; channels that stand first pass unchanged."""
+        """See `AxisLayout`; channels that stand first pass unchanged."""
         order = (0, self.channels, self.rows, self.columns)
         return output if order == (0, 1, 2, 3) else output.permute(order)
 
     def output(self, activations: Tensor, _output: Tensor) -> Tensor:
-        """See `Layout`."""
+        """See `AxisLayout`."""
         order = [(0, self.channels, self.rows, self.columns).index(axis) for axis in range(4)]
         return activations if order == [0, 1, 2, 3] else activations.permute(order)
 
 
 @dataclass(frozen=True)
-class Tokens(Layout):
+class Tokens(AxisLayout):
     """Tokens ``(B, N, D)`` or ``(B, D, N)``, some of which are a map's positions, row by row.
 
     Attributes:
@@ -71,14 +71,14 @@ class Tokens(Layout):
     axis: int = 1
 
     def activations(self, output: Tensor) -> Tensor:
-        """See `Layout`."""
+        """See `AxisLayout`."""
         height, width = self.grid
         tokens = output.narrow(self.axis, self.first, height * width)
         tokens = tokens.transpose(1, 2) if self.axis == 1 else tokens
         return tokens.reshape(len(output), -1, height, width)
 
     def output(self, activations: Tensor, output: Tensor) -> Tensor:
-        """See `Layout`."""
+        """See `AxisLayout`."""
         tokens = activations.flatten(2)
         tokens = tokens.transpose(1, 2) if self.axis == 1 else tokens
         count, last = tokens.shape[self.axis], self.first + tokens.shape[self.axis]
@@ -92,7 +92,7 @@ class Tokens(Layout):
 
 
 @dataclass(frozen=True)
-class Reshaped(Layout):
+class Reshaped(AxisLayout):
     """A form that the user knows.
 
     Attributes:
@@ -102,7 +102,7 @@ class Reshaped(Layout):
     reshape: Callable[[Tensor], Tensor]
 
     def activations(self, output: Tensor) -> Tensor:
-        """See `Layout`.
+        """See `AxisLayout`.
 
         Raises:
             XaibenchError: the function fails, or gives another form.
@@ -123,7 +123,7 @@ class Reshaped(Layout):
         return found
 
     def output(self, activations: Tensor, output: Tensor) -> Tensor:
-        """See `Layout`."""
+        """See `AxisLayout`."""
         count, flat = len(activations), output.flatten(1)
         flat = flat.clone() if len(output) == count else flat[:1].repeat(count, 1)
         places = self.places(tuple(output.shape)).to(flat.device)
@@ -146,7 +146,7 @@ class Reshaped(Layout):
         return found.long()
 
 
-def named_layout(reshape: Reshape, shape: tuple[int, ...]) -> Layout:
+def named_layout(reshape: Reshape, shape: tuple[int, ...]) -> AxisLayout:
     """Return the layout that a user names for an output of this shape.
 
     Args:

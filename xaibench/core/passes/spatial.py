@@ -10,7 +10,7 @@ from torchvision.ops.misc import Permute
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Reshape
 from xaibench.core.passes.layout_rules import layout_of
-from xaibench.core.passes.layouts import Layout, named_layout
+from xaibench.core.passes.layouts import AxisLayout, named_layout
 from xaibench.core.passes.module_runs import Pass, Run
 
 MAP, TOKENS = 4, 3
@@ -34,7 +34,7 @@ class SpatialLayer(NamedTuple):
 
     name: str
     module: nn.Module
-    layout: Layout
+    layout: AxisLayout
     shape: tuple[int, ...]
     rank: int
 
@@ -87,7 +87,7 @@ def readable(seen: Pass, run: Run) -> SpatialLayer | None:
         return None
 
 
-def positions_reached(seen: Pass, run: Run, layout: Layout) -> int:
+def positions_reached(seen: Pass, run: Run, layout: AxisLayout) -> int:
     """Return on how many positions of what a module gave the logits depend."""
     gradient = seen.gradient(run)
     if gradient is None:

@@ -15,7 +15,7 @@ from xaibench.core.passes.device import now
 from xaibench.core.passes.engine import Engine
 from xaibench.core.passes.layer_names import named_layer
 from xaibench.core.passes.layers import cam_layer_of
-from xaibench.core.passes.layouts import Layout
+from xaibench.core.passes.layouts import AxisLayout
 from xaibench.core.passes.precision import at_least_single
 
 # What a method must name for a pass to be recorded, and what for its head to keep a graph.
@@ -41,7 +41,7 @@ class Tape:
         """
         self.engine, self.images = engine, images
         self._output: Tensor | None = None
-        self._layout: Layout | None = None
+        self._layout: AxisLayout | None = None
         self._gradients: dict[tuple[object, ...], tuple[Tensor, int, float]] = {}
         self._outputs: Outputs | None = None
         asked = set(words)

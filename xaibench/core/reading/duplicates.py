@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from xaibench.core.reading import likeness, placing
-from xaibench.core.reading.placing import Place
+from xaibench.core.reading.placing import Placing
 
 _SUSPECTS = 6
 _LEAST_CORRELATION, _LEAST_SETTLED = 0.45, 0.55
@@ -103,7 +103,7 @@ def _find_suspects(sketches: Sequence[NDArray[np.float32]]) -> tuple[list[_Suspe
     return suspects, typical
 
 
-def _stands_out(place: Place, typical: float) -> bool:
+def _stands_out(place: Placing, typical: float) -> bool:
     """Whether a pair is by far more alike than the images of its set are.
 
     A mirror image is none of another moment.
@@ -112,7 +112,7 @@ def _stands_out(place: Place, typical: float) -> bool:
     return place.flip == 0 and typical < _UNLIKE and share >= _STANDS_OUT
 
 
-def _compare(one: NDArray[np.uint8], other: NDArray[np.uint8], place: Place) -> float:
+def _compare(one: NDArray[np.uint8], other: NDArray[np.uint8], place: Placing) -> float:
     """Return the likeness of the parts that both thumbnails show."""
     cut = _cut_out(placing.flip_by(one, place.flip), place.first)
     return likeness.likeness(cut, _cut_out(other, place.second))

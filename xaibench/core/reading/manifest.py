@@ -25,7 +25,7 @@ _MISSING = frozenset({"", "na", "n/a", "nan", "none", "null", "<na>", "#n/a"})
 _LONGEST = 200
 
 
-class Row(NamedTuple):
+class ManifestRow(NamedTuple):
     """One image of a manifest."""
 
     id: str
@@ -40,7 +40,7 @@ class Row(NamedTuple):
 class Manifest(NamedTuple):
     """The images of a table, and its columns that mean nothing here."""
 
-    rows: Sequence[Row]
+    rows: Sequence[ManifestRow]
     unused: Sequence[str]
 
 
@@ -70,7 +70,7 @@ def read_manifest(path: Path) -> Manifest:
     used |= set(_SIDES) if columns.boxed else set()
     unused = [name for name in lines[0].cells if name and name not in used]
     _check_slips(path, unused, used)
-    rows: dict[str, Row] = {}
+    rows: dict[str, ManifestRow] = {}
     first: dict[str, str] = {}
     for line in lines:
         row = _read_row(path.parent, line, columns)
@@ -108,7 +108,7 @@ def _check_slips(path: Path, unused: Iterable[str], used: Iterable[str]) -> None
             raise XaibenchError(f"{path}: column '{name}' means nothing here{hint}; rename it.")
 
 
-def _read_row(folder: Path, line: TableRow, columns: _Columns) -> Row:
+def _read_row(folder: Path, line: TableRow, columns: _Columns) -> ManifestRow:
     cells = {name: "" if is_missing(cell) else cell for name, cell in line.cells.items()}
     for name in _REQUIRED:
         if not cells[name]:
@@ -120,7 +120,7 @@ def _read_row(folder: Path, line: TableRow, columns: _Columns) -> Row:
         if part.strip()
     ]
     image, *layers = (_find(folder, name, line.where) for name in (cells["image"], *masks))
-    return Row(
+    return ManifestRow(
         _name(cells["image"]),
         image,
         cells["label"],

@@ -22,7 +22,7 @@ Span = tuple[float, float]
 """Start and size along one axis, as shares of the side."""
 
 
-class Place(NamedTuple):
+class Placing(NamedTuple):
     """How a picture lies on another: flipped how, and which part of each both show.
 
     Boxes are (left, top, right, bottom) as shares of the sides, that of the first picture after the
@@ -81,7 +81,7 @@ def find_middles(middles: NDArray[np.float32], other: NDArray[np.float32]) -> Ma
 
 def settle_place(
     one: NDArray[np.float32], other: NDArray[np.float32], flip: int, window: int
-) -> Place:
+) -> Placing:
     """Look more closely around the window that `find_middles` found for one sketch in another."""
     around = [_look_around(_SPANS[place]) for place in divmod(window, len(_SPANS))]
     rows, columns = (_sampling(spans) for spans in around)
@@ -94,7 +94,7 @@ def settle_place(
     (top, bottom), (over, under) = _shared(vertical)
     (left, right), (from_, to) = _shared(horizontal)
     first, second = (left, top, right, bottom), (from_, over, to, under)
-    return Place(flip, first, second, float(products[best]))
+    return Placing(flip, first, second, float(products[best]))
 
 
 def _shared(span: Span) -> tuple[Span, Span]:

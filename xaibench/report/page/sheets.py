@@ -25,7 +25,7 @@ _NOTHING = BoardCell("")
 _ASCENDING, _DESCENDING = "ascending", "descending"
 
 
-class Bar(NamedTuple):
+class IntervalBar(NamedTuple):
     """Where a mean, its interval and the best blind control lie, in % of the column's scale.
 
     ``beyond`` tells that the mean lies outside of the scale, and is shown at its end.
@@ -60,18 +60,18 @@ class Column(NamedTuple):
     anchor: str = ""
 
 
-class Row(NamedTuple):
+class SheetRow(NamedTuple):
     """A row: whose it is, and its cells, with a bar where they hold a mean."""
 
     line: BoardRow
-    cells: Sequence[tuple[BoardCell, Bar | None]]
+    cells: Sequence[tuple[BoardCell, IntervalBar | None]]
 
 
 class Body(NamedTuple):
     """Rows that are sorted among themselves."""
 
     lead: str
-    rows: Sequence[Row]
+    rows: Sequence[SheetRow]
 
 
 @dataclass(frozen=True)
@@ -170,13 +170,13 @@ class _Scale:
         drawn = self._high > self._low
         self.ends = tuple(number(end, fine) for end in (self._low, self._high)) if drawn else ()
 
-    def bar(self, cell: BoardCell, model: str) -> Bar | None:
+    def bar(self, cell: BoardCell, model: str) -> IntervalBar | None:
         if cell.value is None or not self.ends:
             return None
         low = cell.value if cell.low is None else cell.low
         high = cell.value if cell.high is None else cell.high
         blind = self._blind.get(model, self._blind.get(""))
-        return Bar(
+        return IntervalBar(
             self._percent(cell.value),
             self._percent(low),
             self._percent(high),
@@ -198,10 +198,10 @@ def _blind_values(section: pd.DataFrame, run: RunRecord, metric: str) -> dict[st
     return found | ({"": float(known[metric].agg(best))} if len(known) else {})
 
 
-def _row(board: Board, at: int, header: Iterable[str], scales: dict[int, _Scale]) -> Row:
+def _row(board: Board, at: int, header: Iterable[str], scales: dict[int, _Scale]) -> SheetRow:
     line, own = board.lines[at], dict(zip(board.header, board.rows[at], strict=True))
     cells = [own.get(title, _NOTHING) for title in header]
-    return Row(
+    return SheetRow(
         line,
         [
             (cell, scales[place].bar(cell, line.model) if place in scales else None)

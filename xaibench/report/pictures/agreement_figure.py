@@ -7,7 +7,7 @@ import seaborn
 from xaibench.report.facts.traits import header
 from xaibench.report.judging.chapter import Chapter
 from xaibench.report.numbers import number
-from xaibench.report.pictures.drawing import FONT, Picture, new_axes, set_off_numbers, styled
+from xaibench.report.pictures.drawing import FONT, Drawing, new_axes, set_off_numbers, styled
 from xaibench.results.records import RunRecord
 
 _FEW = 12  # metrics up to which each cell has room for its number
@@ -15,7 +15,7 @@ _LARGE, _SMALL = 0.42, 0.22  # inches of a cell
 
 
 @styled
-def draw_agreement(chapter: Chapter, run: RunRecord) -> Picture | None:
+def draw_agreement(chapter: Chapter, run: RunRecord) -> Drawing | None:
     """Draw tau of each pair of ranked metrics, a cell for each; undefined ones stay empty.
 
     None where no tau is defined.
@@ -54,7 +54,7 @@ def draw_agreement(chapter: Chapter, run: RunRecord) -> Picture | None:
     axes.tick_params(length=0)
     ends = known.sort_values("tau", kind="stable")
     low, high = ends.iloc[0], ends.iloc[-1]
-    return Picture(
+    return Drawing(
         figure,
         f"Kendall's τ between the orders in which metrics put the rows of {chapter.section.title}.",
         f"Heat map of Kendall's tau between {len(names)} metrics over up to {known['rows'].max()} "

@@ -9,7 +9,7 @@ import seaborn
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from xaibench.report.pictures.drawing import FONT, Picture, new_figure, set_off_numbers, styled
+from xaibench.report.pictures.drawing import FONT, Drawing, new_figure, set_off_numbers, styled
 from xaibench.report.pictures.shown_rows import fold, short_names
 
 _MOST, _ACROSS = 12, 3  # models
@@ -21,7 +21,7 @@ _LONGEST, _LETTER = 22, 0.058
 
 
 @styled
-def draw_confusion(rows: pd.DataFrame, classes: Sequence[str], where: str) -> Picture | None:
+def draw_confusion(rows: pd.DataFrame, classes: Sequence[str], where: str) -> Drawing | None:
     """Draw what each model says of the images of each class, summed over folds and seeds.
 
     Colours are shares of a true class, numbers are counts; of many models the first are shown.
@@ -60,7 +60,7 @@ def draw_confusion(rows: pd.DataFrame, classes: Sequence[str], where: str) -> Pi
     bar = figure.add_axes((beside, 1 - side, _BAR, side))
     figure.colorbar(axes.collections[0], cax=bar, label="share of the true class")
     more = "" if len(shown) == len(counts) else f", the first {_MOST} of {len(counts)} models"
-    return Picture(
+    return Drawing(
         figure,
         f"Confusion matrices on {where}{more}: numbers of images, of all folds and seeds, coloured "
         "by share of the true class.",

@@ -14,7 +14,7 @@ from xaibench.report.pictures.drawing import (
     DIM,
     FONT,
     KINDS,
-    Picture,
+    Drawing,
     bar_ends,
     legend_below,
     new_axes,
@@ -40,7 +40,7 @@ _LEAD = {"arrowstyle": "-", "linewidth": 0.4, "color": DIM, "shrinkA": 0, "shrin
 
 
 @styled
-def draw_cost(chapter: Chapter, run: RunRecord, metric: str) -> Picture | None:
+def draw_cost(chapter: Chapter, run: RunRecord, metric: str) -> Drawing | None:
     """Draw seconds per image, on a log scale, against means and 95 % intervals of a metric.
 
     Rows on the Pareto front are filled and joined: no other is both cheaper and better.
@@ -87,7 +87,7 @@ def draw_cost(chapter: Chapter, run: RunRecord, metric: str) -> Picture | None:
         _write_key(axes, lines, front)
     legend_below(axes, _HEIGHT, 1)
     best, cheapest = lines[front[-1]], lines[front[0]]
-    return Picture(
+    return Drawing(
         figure,
         f"Seconds per image against {header(run, metric)} on {chapter.section.title}, with 95 % "
         "intervals; filled and joined: no other row is as cheap and as good.",

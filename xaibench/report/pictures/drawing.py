@@ -62,10 +62,10 @@ _FAST: dict[str, Any] = {"compress_level": 2}
 _RESOLUTION = {"png": DPI, "svg": 100}  # of an SVG: only of what is no vector
 
 styled = matplotlib.rc_context(_STYLE)
-"""Decorates a function that draws a `Picture`."""
+"""Decorates a function that draws a `Drawing`."""
 
 
-class Picture(NamedTuple):
+class Drawing(NamedTuple):
     """A figure, the first sentence of its caption, and what it shows in words and numbers."""
 
     figure: Figure

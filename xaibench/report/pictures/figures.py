@@ -12,7 +12,7 @@ from xaibench.report.judging.chapter import Chapter, Contents
 from xaibench.report.pictures.agreement_figure import draw_agreement
 from xaibench.report.pictures.confusion_figure import draw_confusion
 from xaibench.report.pictures.cost_figure import draw_cost
-from xaibench.report.pictures.drawing import Picture, save_figure
+from xaibench.report.pictures.drawing import Drawing, save_figure
 from xaibench.report.pictures.gallery import places_of
 from xaibench.report.pictures.history_figure import draw_history
 from xaibench.report.pictures.interval_figure import draw_intervals
@@ -51,7 +51,7 @@ class _Sketch(NamedTuple):
     parts: tuple[str, ...]
     chapter: int | None
     subject: str
-    picture: Picture | None
+    picture: Drawing | None
 
 
 def draw_report(contents: Contents, out: Path) -> list[Drawn]:
@@ -104,7 +104,7 @@ def _sketches(contents: Contents, out: Path) -> Iterator[_Sketch]:
     yield _Sketch(("training",), None, "training", draw_history(histories))
 
 
-def _of_chapter(chapter: Chapter, run: RunRecord) -> Iterator[tuple[str, str, Picture | None]]:
+def _of_chapter(chapter: Chapter, run: RunRecord) -> Iterator[tuple[str, str, Drawing | None]]:
     heads = headlines(run)
     ranked = [name for name, traits in run.metrics.items() if traits.ranked]
     for metric in ranked if len(ranked) <= _MOST_BOARDS else heads:

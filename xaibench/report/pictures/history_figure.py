@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from xaibench.report.numbers import number
-from xaibench.report.pictures.drawing import COLOURS, DIM, Picture, new_figure, styled
+from xaibench.report.pictures.drawing import COLOURS, DIM, Drawing, new_figure, styled
 from xaibench.report.pictures.shown_rows import counted, fold, short_names
 from xaibench.results.folder import Place
 
@@ -19,7 +19,7 @@ _MANY, _THIN, _THICK = 6, 0.6, 1.3  # curves of a colour
 
 
 @styled
-def draw_history(histories: Mapping[Place, pd.DataFrame]) -> Picture | None:
+def draw_history(histories: Mapping[Place, pd.DataFrame]) -> Drawing | None:
     """Draw loss and accuracy by epoch, training dotted and validation drawn through.
 
     Trainings of one model, of other folds and seeds, have one colour. A ring marks the epoch of the
@@ -51,7 +51,7 @@ def draw_history(histories: Mapping[Place, pd.DataFrame]) -> Picture | None:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid()
     _write_legend(figure.axes[-1], list(short_names(by_model).values()))
-    return Picture(
+    return Drawing(
         figure,
         f"{' and '.join(drawn).capitalize()} by epoch of training: training dotted, validation "
         "drawn through; a ring marks the lowest validation loss, whose network is explained.",

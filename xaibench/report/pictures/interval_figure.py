@@ -12,7 +12,7 @@ from xaibench.report.pictures.drawing import (
     FONT,
     INK,
     KINDS,
-    Picture,
+    Drawing,
     bar_ends,
     legend_below,
     new_axes,
@@ -38,7 +38,7 @@ _REFERENCES = {"best blind control": ("--", DIM), "upper bound": (":", COLOURS[2
 
 
 @styled
-def draw_intervals(chapter: Chapter, run: RunRecord, metric: str) -> Picture | None:
+def draw_intervals(chapter: Chapter, run: RunRecord, metric: str) -> Drawing | None:
     """Draw each row's mean and 95 % interval by a metric, the best on top, controls below.
 
     None where no row has a value.
@@ -65,7 +65,7 @@ def draw_intervals(chapter: Chapter, run: RunRecord, metric: str) -> Picture | N
     leader = leader_of(ranked, chapter.section, metric)
     bounds = [f"{name} {at.label} {value_of(chapter, metric, at.place)}" for name, at in named]
     best = f"{leader.label} has the best mean, {value_of(chapter, metric, leader.place)}"
-    return Picture(
+    return Drawing(
         figure,
         f"{header(run, metric)} on {chapter.section.title}: means and their 95 % intervals.",
         f"Forest plot of {counted(len(ranked), 'row')} by {header(run, metric)}: "

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from xaibench.report.facts.section import Floats
 from xaibench.report.facts.traits import header
 from xaibench.report.judging.chapter import Chapter
-from xaibench.report.pictures.drawing import COLOURS, DIM, FONT, INK, Picture, new_axes, styled
+from xaibench.report.pictures.drawing import COLOURS, DIM, FONT, INK, Drawing, new_axes, styled
 from xaibench.report.pictures.interval_figure import line_pitch
 from xaibench.report.pictures.shown_rows import ShownRow, competing, counted
 from xaibench.results.records import RunRecord
@@ -20,7 +20,7 @@ _WIDTH, _BAR, _GAP, _SIDE = 3.8, 0.1, 0.14, 0.06
 
 
 @styled
-def draw_ranks(chapter: Chapter, run: RunRecord, metric: str) -> Picture | None:
+def draw_ranks(chapter: Chapter, run: RunRecord, metric: str) -> Drawing | None:
     """Draw mean ranks on an axis; a bar joins rows that share a letter, a dot for each of them.
 
     Ranks are taken within each map that all rows have, each counted once as in the board's means.
@@ -67,7 +67,7 @@ def draw_ranks(chapter: Chapter, run: RunRecord, metric: str) -> Picture | None:
     # Half a step lower: or else lines that meet in the middle look like one.
     _draw_side(axes, lines[half:][::-1], ranks[half:][::-1], first + pitch / 2, pitch, left=False)
     maps = int((~np.isnan(values).any(axis=1)).sum())
-    return Picture(
+    return Drawing(
         figure,
         f"Mean ranks by {header(run, metric)} on {chapter.section.title}, over {maps} maps that "
         "all rows have, ties averaged; thick bars join rows (dots) whose means paired tests with "

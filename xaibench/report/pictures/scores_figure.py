@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from xaibench.report.facts.traits import header
 from xaibench.report.judging.chapter import Chapter
 from xaibench.report.numbers import number
-from xaibench.report.pictures.drawing import KINDS, Picture, new_axes, styled
+from xaibench.report.pictures.drawing import KINDS, Drawing, new_axes, styled
 from xaibench.report.pictures.interval_figure import label_rows, line_pitch
 from xaibench.report.pictures.shown_rows import (
     competing,
@@ -26,7 +26,7 @@ _MEAN = {"marker": "|", "markeredgecolor": "black", "markersize": 7}
 
 
 @styled
-def draw_scores(chapter: Chapter, run: RunRecord, metric: str) -> Picture | None:
+def draw_scores(chapter: Chapter, run: RunRecord, metric: str) -> Drawing | None:
     """Draw each row's scores of all maps, the best row on top, controls below.
 
     Boxes are quartiles, whiskers reach to the last score within 1.5 times their distance, and a
@@ -51,7 +51,7 @@ def draw_scores(chapter: Chapter, run: RunRecord, metric: str) -> Picture | None
     axes.grid(axis="x")
     leader = leader_of(ranked, chapter.section, metric)
     low, middle, high = np.nanquantile(values[:, leader.place], (0.25, 0.5, 0.75))
-    return Picture(
+    return Drawing(
         figure,
         f"{header(run, metric)} of each map on {chapter.section.title}: quartiles and mean (bar), "
         "and behind them every map or their density.",

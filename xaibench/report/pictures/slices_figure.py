@@ -13,7 +13,7 @@ from xaibench.report.pictures.drawing import (
     COLOURS,
     DIM,
     SHAPES,
-    Picture,
+    Drawing,
     bar_ends,
     legend_below,
     new_axes,
@@ -29,7 +29,7 @@ _WHOLE = ("", "all images")
 
 
 @styled
-def draw_slices(chapter: Chapter, run: RunRecord, metric: str) -> Picture | None:
+def draw_slices(chapter: Chapter, run: RunRecord, metric: str) -> Drawing | None:
     """Draw means and 95 % intervals of the leading rows on each part that is large enough.
 
     None where no part is, or no row has a value.
@@ -60,7 +60,7 @@ def draw_slices(chapter: Chapter, run: RunRecord, metric: str) -> Picture | None
     axes.grid(axis="x")
     wide = any(len(line.label) > _WIDE for line in lines)
     legend_below(axes, height, 1 if wide else 2)
-    return Picture(
+    return Drawing(
         figure,
         f"{header(run, metric)} on parts of the images of {chapter.section.title}: means and 95 % "
         f"intervals of the {len(lines)} leading rows.",

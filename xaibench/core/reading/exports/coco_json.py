@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_masks
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.reading.exports.gallery import Gallery, tell_missing
+from xaibench.core.reading.exports.gallery import ImageNames, tell_missing
 from xaibench.core.reading.exports.marked import Marked
 from xaibench.core.reading.exports.things import Thing
 from xaibench.core.reading.fill import area_of
@@ -27,7 +27,9 @@ def is_coco(content: Any) -> bool:
     return isinstance(content, dict) and content.keys() >= _KEYS
 
 
-def read_coco(source: Path, content: Any, gallery: Gallery) -> tuple[list[Marked], tuple[str, ...]]:
+def read_coco(
+    source: Path, content: Any, gallery: ImageNames
+) -> tuple[list[Marked], tuple[str, ...]]:
     """Return the images of a file that are there, and sentences on those that aren't.
 
     Crowds are left open: neither evidence nor background. Parts are those that folders or the
@@ -63,7 +65,7 @@ def _find_images(
     images: Any,
     things: Mapping[Any, list[Thing]],
     sizes: Mapping[Any, tuple[int, int]],
-    gallery: Gallery,
+    gallery: ImageNames,
 ) -> tuple[list[Marked], tuple[str, ...]]:
     found, missing = [], []
     near = _below(source.parent, gallery.place)

@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.reading.exports.gallery import Gallery, tell_missing
+from xaibench.core.reading.exports.gallery import ImageNames, tell_missing
 from xaibench.core.reading.exports.marked import Marked
 from xaibench.core.reading.exports.things import Thing, drawn, ellipse, polygon
 from xaibench.core.reading.fill import corners_of_box
@@ -19,7 +19,7 @@ ROOT = "annotations"
 _WITHOUT_AREA = frozenset({"polyline", "points", "tag", "skeleton", "cuboid"})
 
 
-def read_cvat(source: Path, gallery: Gallery) -> tuple[list[Marked], tuple[str, ...]]:
+def read_cvat(source: Path, gallery: ImageNames) -> tuple[list[Marked], tuple[str, ...]]:
     """Return the images of a file that are there, and sentences on those that aren't.
 
     Polylines and points cover nothing, and don't count. A tag is the class of its image.

@@ -12,7 +12,7 @@ from xaibench.core.reading.categories import NAMES_FILES
 from xaibench.core.reading.choice import LEAST_CLASSES
 from xaibench.core.reading.exports.coco_json import is_coco, read_coco
 from xaibench.core.reading.exports.cvat import ROOT, read_cvat
-from xaibench.core.reading.exports.gallery import Gallery
+from xaibench.core.reading.exports.gallery import ImageNames
 from xaibench.core.reading.exports.label_studio import is_label_studio, read_label_studio
 from xaibench.core.reading.exports.labelme import is_labelme, read_labelme
 from xaibench.core.reading.exports.marked import Marked
@@ -31,7 +31,7 @@ _OF_ONE_IMAGE = frozenset({LABELME, "Pascal VOC"})
 _ENDINGS = (".json", ".xml", ".txt")
 _START = 4096
 _MOST_READ = 20
-Read = Callable[[Gallery], tuple[list[Marked], tuple[str, ...]]]
+Read = Callable[[ImageNames], tuple[list[Marked], tuple[str, ...]]]
 
 
 class Export(NamedTuple):
@@ -145,7 +145,7 @@ def load_json(path: Path) -> Any:
 
 
 def _yolo(place: Path) -> Export:
-    def read(gallery: Gallery) -> tuple[list[Marked], tuple[str, ...]]:
+    def read(gallery: ImageNames) -> tuple[list[Marked], tuple[str, ...]]:
         return read_yolo(place, gallery, list_names(place).files)
 
     return Export("YOLO", place, read)
@@ -188,7 +188,7 @@ def _is_label(path: Path) -> bool:
 
 
 def _read_labelme(
-    place: Path, files: Sequence[str], gallery: Gallery
+    place: Path, files: Sequence[str], gallery: ImageNames
 ) -> tuple[list[Marked], tuple[str, ...]]:
     """Return the images of LabelMe's files, each beside its image or told by ``imagePath``."""
     found = []

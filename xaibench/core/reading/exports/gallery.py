@@ -9,7 +9,7 @@ from xaibench.core.reading.folders.listing import list_names
 from xaibench.core.reading.images import is_image
 
 
-class Gallery:
+class ImageNames:
     """The images below a folder, by their names."""
 
     def __init__(self, place: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.reading.exports.gallery import Gallery, tell_missing
+from xaibench.core.reading.exports.gallery import ImageNames, tell_missing
 from xaibench.core.reading.exports.marked import Marked
 from xaibench.core.reading.exports.things import Thing, drawn, share_ellipse, share_polygon
 from xaibench.core.reading.fill import corners_of_box
@@ -30,7 +30,7 @@ def is_label_studio(content: Any) -> bool:
 
 
 def read_label_studio(
-    source: Path, content: Any, gallery: Gallery
+    source: Path, content: Any, gallery: ImageNames
 ) -> tuple[list[Marked], tuple[str, ...]]:
     """Return the images of a file that are there, and sentences on those that aren't.
 

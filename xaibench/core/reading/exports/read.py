@@ -8,7 +8,7 @@ from pathlib import Path
 from xaibench.core.data import Dataset, MaskLayer
 from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.exports.find import Export
-from xaibench.core.reading.exports.gallery import Gallery
+from xaibench.core.reading.exports.gallery import ImageNames
 from xaibench.core.reading.exports.marked import (
     Marked,
     Wanted,
@@ -63,7 +63,7 @@ def add_objects(dataset: Dataset, place: Path, exports: Sequence[Export]) -> Dat
     Raises:
         XaibenchError: a file isn't as it should be, or was drawn on an image of another size.
     """
-    marked = {each.id: each for export in exports for each in export.read(Gallery(place))[0]}
+    marked = {each.id: each for export in exports for each in export.read(ImageNames(place))[0]}
     used = [marked[sample.id] for sample in dataset.samples if sample.id in marked]
     check_sizes(used)
     called = frozenset(thing.name for each in used for thing in each.things)
@@ -82,7 +82,7 @@ def add_objects(dataset: Dataset, place: Path, exports: Sequence[Export]) -> Dat
     return replace(dataset, samples=tuple(samples), read=partial(read_marked, meant))
 
 
-def _gallery(place: Path) -> Gallery:
+def _gallery(place: Path) -> ImageNames:
     """Return the images below a folder, or where there is none, those beside it."""
-    found = Gallery(place)
-    return found if found.files else Gallery(place.parent)
+    found = ImageNames(place)
+    return found if found.files else ImageNames(place.parent)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.reading.exports.gallery import Gallery
+from xaibench.core.reading.exports.gallery import ImageNames
 from xaibench.core.reading.exports.marked import Marked
 from xaibench.core.reading.exports.things import polygon
 from xaibench.core.reading.fill import corners_of_box
@@ -15,7 +15,7 @@ from xaibench.core.reading.voc_xml import read_objects
 
 
 def read_voc(
-    place: Path, files: Sequence[str], gallery: Gallery
+    place: Path, files: Sequence[str], gallery: ImageNames
 ) -> tuple[list[Marked], tuple[str, ...]]:
     """Return the images that a file of the same name describes, and how many others there are.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.categories import NAMES_FILES
-from xaibench.core.reading.exports.gallery import Gallery
+from xaibench.core.reading.exports.gallery import ImageNames
 from xaibench.core.reading.exports.marked import Marked
 from xaibench.core.reading.exports.things import Thing, share_polygon
 from xaibench.core.reading.folders.find import key_of_image
@@ -29,7 +29,7 @@ def label_files(images: Sequence[str], files: Sequence[str]) -> dict[str, str]:
 
 
 def read_yolo(
-    place: Path, gallery: Gallery, files: Sequence[str]
+    place: Path, gallery: ImageNames, files: Sequence[str]
 ) -> tuple[list[Marked], tuple[str, ...]]:
     """Return all images of a folder; those without a label file have no objects.
 
