@@ -6,7 +6,7 @@ from training_data import NAMES, batch_of, gradients
 
 from xaibench.core.networks.losses import LOSSES
 from xaibench.core.networks.pyramid import Pyramid, SkipDecoder
-from xaibench.core.networks.trunk_classifier import two_layers
+from xaibench.core.networks.trunk_classifier import make_head
 from xaibench.core.registry import bind
 from xaibench.models.saliency_net import SaliencyNet
 from xaibench.models.same_head import same_head
@@ -91,6 +91,6 @@ def test_the_same_head_is_the_saliency_aware_network_without_its_map():
     assert {name: shapes[name] for name in own} == own
     assert all(name.startswith("mask_head") for name in set(shapes) - set(own))
     assert "saliency" not in plain.abilities
-    assert [part.shape for part in two_layers(512, CLASSES).parameters()] == [
+    assert [part.shape for part in make_head(512, 1024, CLASSES).parameters()] == [
         part.shape for part in plain.head.parameters()
     ]

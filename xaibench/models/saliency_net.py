@@ -20,11 +20,12 @@ from xaibench.core.networks.mask_heads import (
 )
 from xaibench.core.networks.pyramid import Pyramid, SkipDecoder
 from xaibench.core.networks.trunk_classifier import (
+    HIDDEN,
     TrunkClassifier,
     about,
     build_pyramid,
     build_trunk,
-    two_layers,
+    make_head,
 )
 from xaibench.core.networks.unlabeled import Unlabeled, agreement
 from xaibench.core.registry import model
@@ -37,9 +38,9 @@ class SaliencyNet(TrunkClassifier):
 
     def __init__(
         self, trunk: nn.Module, mask_head: nn.Module, *, channels: int, classes: int, loss: str,
-        weight: float, unlabeled: Unlabeled = "none", **about: Any,
+        weight: float, hidden: int = HIDDEN, unlabeled: Unlabeled = "none", **about: Any,
     ) -> None:  # fmt: skip
-        super().__init__(trunk, two_layers(channels, classes), **about)
+        super().__init__(trunk, make_head(channels, hidden, classes), **about)
         self.mask_head = mask_head
         self.localization_loss, self.weight, self.unlabeled = loss, weight, unlabeled
 
@@ -125,6 +126,7 @@ def saliency_net(
         "run", "l1", "l2", "ssim", "bce", "dice", "bce_dice", "focal", "tversky", "boundary"
     ] = "run",
     weight: float = 1.0,
+    hidden: int = HIDDEN,
     unlabeled: Unlabeled = "none",
 ) -> SaliencyNet:
     """Build a backbone with a classification head (1024, K) and a saliency prediction network.
@@ -138,6 +140,7 @@ def saliency_net(
         upsampling: how the SPN doubles its size.
         loss: localization loss; ``run``: that of ``--loss``.
         weight: of the localization loss beside the cross-entropy.
+        hidden: width of the layer before the classification head's last one; 0: there is none.
         unlabeled: what images without a seen mask teach the map: nothing, or to agree with a second
             look at the mirror image: ``mean_teacher`` and ``pseudo`` by the average of the weights,
             ``consistency`` by the model itself.
@@ -162,6 +165,6 @@ def saliency_net(
             head = Rasaee(channels, depth)
     return SaliencyNet(
         trunk, head, channels=channels, classes=classes, loss="" if loss == "run" else loss,
-        weight=weight, unlabeled=unlabeled, supervision=None if weight else "labels",
+        weight=weight, hidden=hidden, unlabeled=unlabeled, supervision=None if weight else "labels",
         **about(backbone, weights),
     )  # fmt: skip

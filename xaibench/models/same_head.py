@@ -1,20 +1,24 @@
 """The plain network with the saliency-aware one's head: what masks add is told beside this one."""
 
 from xaibench.core.networks.trunk_classifier import (
+    HIDDEN,
     TrunkClassifier,
     about,
     build_trunk,
-    two_layers,
+    make_head,
 )
 from xaibench.core.registry import model
 
 
 @model()
-def same_head(classes: int, weights: str, *, backbone: str = "resnet50") -> TrunkClassifier:
+def same_head(
+    classes: int, weights: str, *, backbone: str = "resnet50", hidden: int = HIDDEN
+) -> TrunkClassifier:
     """Build a backbone with the classification head (1024, K) of `saliency_net`, and no other.
 
     Options:
         backbone: a convolutional network of torchvision (resnet18, mobilenet_v3_small, ...).
+        hidden: width of the layer before the last one; 0: there is none.
     """
     trunk, channels = build_trunk(backbone, classes, weights)
-    return TrunkClassifier(trunk, two_layers(channels, classes), **about(backbone, weights))
+    return TrunkClassifier(trunk, make_head(channels, hidden, classes), **about(backbone, weights))

@@ -5,12 +5,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model, Outputs, evaluating
 from xaibench.core.networks.backbone import build_network, cut_trunk, normalisation
 from xaibench.core.networks.pyramid import Pyramid
 from xaibench.core.networks.stages import cut_stages
 
-_HIDDEN = 1024
+# Of the study's head.
+HIDDEN = 1024
 _LOOK = 96
 # Strides 4, 8, 16 and 32 of most trunks.
 _LEVELS = 4
@@ -44,10 +46,18 @@ class TrunkClassifier(Model):
         return list(self.head.parameters())
 
 
-def two_layers(channels: int, classes: int) -> nn.Sequential:
-    """Return the saliency-aware network's head: a fresh layer of 1024, ReLU, and the last one."""
+def make_head(channels: int, hidden: int, classes: int) -> nn.Module:
+    """Return a fresh layer and the last one, with a ReLU between them; the last alone for 0.
+
+    Raises:
+        XaibenchError: the width of the fresh layer is negative.
+    """
+    if hidden < 0:
+        raise XaibenchError("'hidden' can't be negative.")
+    if not hidden:
+        return nn.Linear(channels, classes)
     return nn.Sequential(
-        nn.Linear(channels, _HIDDEN), nn.ReLU(inplace=True), nn.Linear(_HIDDEN, classes)
+        nn.Linear(channels, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, classes)
     )
 
 
