@@ -14,6 +14,7 @@ from xaibench.core.store import read_json, write_json
 from xaibench.running import plan as planning
 from xaibench.running.describe_plan import describe_plan
 from xaibench.running.plan import make_plan
+from xaibench.running.run_record import save_split
 from xaibench.setup.selection import select
 
 
@@ -132,11 +133,29 @@ def test_a_patient_in_two_published_parts_is_a_warning(patients):
     selection = select({**patients, "split": "official"})
     plan = make_plan(selection)
     assert len(plan.warnings) == 1
-    assert plan.warnings[0].startswith("leak: the published parts share 2 groups")
+    assert plan.warnings[0].startswith("leak: fold 0: the parts as they were given share 2 groups")
     assert "'IM-0001' in train and test" in plan.warnings[0]
     assert "--split holdout" in plan.warnings[0]
     assert f"  warning: {plan.warnings[0]}" in describe_plan(selection, plan)
     assert make_plan(select({**patients, "split": "holdout"})).warnings == []
+
+
+def test_a_stored_split_that_parts_groups_is_a_warning_too(tmp_path, given):
+    # Groups that were found after a split was published don't take its boards away.
+    given = {**given, "dataset": "phantom[images=40]", "data_root": ""}
+    selection = select({**given, "split": "kfold:2"})
+    for fold in selection.folds:
+        save_split(selection, fold)
+    groups = tmp_path / "groups.csv"
+    split = selection.split(0)
+    pair = [split.train[0].id, split.test[0].id]
+    groups.write_text("\n".join(["sample,group", *(f"{each},pair" for each in pair), ""]), "utf-8")
+    stored = {"split": f"file:{selection.layout.out / 'splits'}", "groups": str(groups)}
+    plan = make_plan(select({**given, **stored}))
+    told = [each for each in plan.warnings if each.startswith("leak")]
+    assert told[0].startswith("leak: fold 0: the parts as they were given share 1 groups")
+    assert "in train and test" in told[0]
+    assert len(told) == 2  # in fold 1 they change sides
 
 
 def test_a_sample_in_two_published_parts_stops_the_plan(patients):

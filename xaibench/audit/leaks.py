@@ -11,14 +11,14 @@ from xaibench.core.splits import PARTS, Split, check_split, parted_groups
 
 
 def find_leaks(
-    samples: Sequence[Sample], splits: Mapping[int, Split], *, published: bool = False
+    samples: Sequence[Sample], splits: Mapping[int, Split], *, drawn: bool = True
 ) -> list[str]:
     """Return a warning for each fold with images in two parts that show the same.
 
     Such a split isn't refused, for the files may be all that there is: who reads the warning in
     ``run.json`` knows what the numbers are worth. Whole files are compared here, where each sample
-    has its own, and near-duplicates are those that `xaibench audit` has found. Published parts that
-    share a patient are a warning likewise: they aren't ours to change.
+    has its own, and near-duplicates are those that `xaibench audit` has found. Published or stored
+    parts (not ``drawn``) that share a patient are a warning likewise: they aren't ours to change.
 
     Raises:
         XaibenchError: a sample stands in two parts of a split, or a group where we parted it.
@@ -38,14 +38,15 @@ def find_leaks(
     }
     warnings = []
     for fold, split in splits.items():
-        check_split(split, published=published)
+        check_split(split, published=not drawn)
         shared = parted_groups(split)
         if shared:
             name, parts = next(iter(shared.items()))
             warnings.append(
-                f"leak: the published parts share {len(shared)} groups (patients, or images that "
-                f"show the same), for example '{name}' in {' and '.join(parts)}; --split holdout "
-                "or kfold:K keeps each on one side."
+                f"leak: fold {fold}: the parts as they were given share {len(shared)} groups "
+                "(patients, or images that show the same), for example "
+                f"'{name}' in {' and '.join(parts)}; --split holdout or kfold:K keeps each on one "
+                "side."
             )
         for kind, groups in kinds.items():
             parted = list(_parted(groups, split))

@@ -11,7 +11,7 @@ from xaibench.core.model import Model
 from xaibench.core.passes.device import choose_device
 from xaibench.core.passes.layers import cam_layer_of
 from xaibench.core.plugin import Bound
-from xaibench.core.splits import OFFICIAL, Split
+from xaibench.core.splits import Split
 from xaibench.explaining.analyse import analysis_failure, is_analysed, why_no_analysis
 from xaibench.explaining.trial import rehearse
 from xaibench.explaining.tuning import TUNED
@@ -64,10 +64,9 @@ def make_plan(selection: Selection) -> Plan:
         rehearse(metric)
     plan.metrics += _served(selection.metrics, partial(_why_no_score, selection), plan)
     splits = {fold: selection.split(fold) for fold in selection.folds}
-    published = selection.split_name == OFFICIAL
     plan.warnings += selection.dataset.notes
     plan.warnings += check_files(selection.dataset, selection.options)
-    plan.warnings += find_leaks(selection.dataset.samples, splits, published=published)
+    plan.warnings += find_leaks(selection.dataset.samples, splits, drawn=selection.is_drawn)
     plan.warnings += _find_unplaced(selection, splits)
     plan.notes += say_unaudited(selection.dataset, selection.dataset_spec)
     for model in selection.models:
