@@ -123,6 +123,7 @@ class Dataset:
 
     ``notes`` are sentences for the plan and the audit: what was found that is in no sample. The
     groups of an ``audited`` dataset hold its near-duplicates, so that nobody has to look for them.
+    Samples named ``apart`` are for testing alone; where there are any, no others are tested on.
     """
 
     classes: tuple[str, ...]
@@ -130,6 +131,7 @@ class Dataset:
     read: Callable[[Sample], Picture] = field(default=read_files)
     notes: tuple[str, ...] = ()
     audited: bool = False
+    apart: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         """Refuse what would spoil a run later: no samples, repeated ids, unknown labels."""

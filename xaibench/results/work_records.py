@@ -24,7 +24,10 @@ Sums = Mapping[FileName, str]
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRecord:
-    """``model.json``; `UNSAID` is what nobody knows, and earlier versions recorded none."""
+    """``model.json``; `UNSAID` is what nobody knows, and earlier versions recorded none.
+
+    ``tested_on`` is the fingerprint of a dataset that is tested on alone.
+    """
 
     schema: int | None = None
     model: str = ""
@@ -34,6 +37,7 @@ class ModelRecord:
     sha256: str = ""
     predictions_sha256: str = ""
     supervision: Supervision | Literal["unsaid"] | None = None
+    tested_on: str = ""
 
 
 @dataclass(frozen=True)

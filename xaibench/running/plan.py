@@ -158,7 +158,8 @@ def _served(
 
 def _find_unplaced(selection: Selection, splits: Mapping[int, Split]) -> list[str]:
     """Tell of images that a stored split doesn't name: the data have grown since."""
-    if selection.split_name == selection.options.split or selection.options.train_fraction < 1:
+    left_out = selection.dataset.apart or selection.options.train_fraction < 1
+    if selection.split_name == selection.options.split or left_out:
         return []
     placed = min(len([*split.train, *split.validation, *split.test]) for split in splits.values())
     left = len(selection.dataset.samples) - placed

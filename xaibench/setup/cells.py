@@ -24,7 +24,8 @@ from xaibench.setup.made_from import (
     maps_parts,
     model_parts,
     score_parts,
-    tell_difference,
+    tell_difference,  # fmt: skip
+    test_parts,
 )
 from xaibench.setup.provenance import is_of_today
 from xaibench.setup.selection import Selection
@@ -103,19 +104,25 @@ class Ledger:
         """Return the fingerprint of the maps, the metric and the engine that covers images."""
         return fingerprint(score_parts(self.selection, self.maps_fingerprint(method), metric))
 
-    def model_is_trained(self) -> bool:
-        """Whether the stored model is whole and made from the same."""
+    @cached_property
+    def tested_on(self) -> str:
+        """The fingerprint of a dataset that is tested on alone; empty without one."""
+        return fingerprint(parts) if (parts := test_parts(self.selection)) else ""
+
+    def has_weights(self) -> bool:
+        """Whether the stored weights are whole and made from the same."""
         known = self.known
         # The content of all data is looked at only where something is there to compare.
         same = known.fingerprint != "" and known.fingerprint == self.model_fingerprint
-        return (
-            same
-            and self.accepts(known)
-            and are_intact(
-                self.folder,
-                {WEIGHTS_FILE: known.sha256, PREDICTIONS_FILE: known.predictions_sha256},
-            )
-        )
+        whole = same and are_intact(self.folder, {WEIGHTS_FILE: known.sha256})
+        return whole and self.accepts(known)
+
+    def model_is_trained(self) -> bool:
+        """Whether weights and predictions are whole, and made from the same."""
+        known = self.known
+        if not self.has_weights() or known.tested_on != self.tested_on:
+            return False
+        return are_intact(self.folder, {PREDICTIONS_FILE: known.predictions_sha256})
 
     @property
     def changed(self) -> str:

@@ -1,13 +1,14 @@
 """What every stored result is made from: named, so that a plan can say what has changed."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from xaibench.core.contents import content_of, contents_of
+from xaibench.core.data import Sample
 from xaibench.core.files import is_file
 from xaibench.core.fingerprints import code_of, fingerprint
 from xaibench.core.plugin import Bound
@@ -31,25 +32,43 @@ Parts = dict[str, Any]
 def data_parts(selection: Selection, fold: int) -> Parts:
     """Return what a model and its scores owe to the data: the content of all files, and the split.
 
-    Boxes and labels count as values, and so does all that the dataset read from a manifest.
+    Boxes and labels count as values, and so does all that the dataset read from a manifest. Of two
+    datasets a model owes nothing to the one that it is tested on (`test_parts`).
     """
-    samples, split = selection.dataset.samples, selection.split(fold)
-    held = _contents(selection)
-    masks = [
-        (s.id, [(*layer[1:], held[layer.path]) for layer in s.masks], s.boxes) for s in samples
-    ]
-    parts = [[s.id for s in part] for part in (split.train, split.validation, split.test)]
+    apart, split = selection.dataset.apart, selection.split(fold)
+    samples = [sample for sample in selection.dataset.samples if sample.id not in apart]
+    test = () if apart else split.test
+    parts = [[s.id for s in part] for part in (split.train, split.validation, test)]
     return {
         "dataset": selection.dataset_spec,
-        "images": fingerprint([(s.id, held[s.path]) for s in samples]),
-        "labels": fingerprint([(s.id, s.label) for s in samples]),
-        "masks": fingerprint(masks),
-        "groups": fingerprint([(s.id, s.group) for s in samples if s.group]),
+        **_samples_parts(selection, samples),
         "files of the dataset": files_of(selection.dataset_plugin),
         "split": fingerprint(parts),
         "masks seen": fingerprint(sorted(split.seen)),
         "image size": selection.options.image_size,
         "code of the dataset": code_of(selection.dataset_plugin.plugin.file, *SPLIT_CODE),
+    }
+
+
+@cache
+def test_parts(selection: Selection) -> Parts:
+    """Return what predictions and scores owe to a dataset that is tested on alone; else nothing."""
+    apart = selection.dataset.apart
+    samples = [sample for sample in selection.dataset.samples if sample.id in apart]
+    return {f"test {name}": part for name, part in _samples_parts(selection, samples).items()
+            if apart}  # fmt: skip
+
+
+def _samples_parts(selection: Selection, samples: Sequence[Sample]) -> Parts:
+    held = _contents(selection)
+    masks = [
+        (s.id, [(*layer[1:], held[layer.path]) for layer in s.masks], s.boxes) for s in samples
+    ]
+    return {
+        "images": fingerprint([(s.id, held[s.path]) for s in samples]),
+        "labels": fingerprint([(s.id, s.label) for s in samples]),
+        "masks": fingerprint(masks),
+        "groups": fingerprint([(s.id, s.group) for s in samples if s.group]),
     }
 
 
@@ -80,6 +99,7 @@ def maps_parts(selection: Selection, trained: Iterable[tuple[str, str]], method:
     options = selection.options
     return {
         "trained models": [list(each) for each in trained],
+        **test_parts(selection),
         "method": method.spec,
         "target": options.target,
         "precision": options.precision,

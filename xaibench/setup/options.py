@@ -25,6 +25,10 @@ class RunOptions:
     """A run's options. Where nothing is given the dataset's recipe speaks, then these defaults."""
 
     dataset: str = _option("phantom", "what to run on; `xaibench list datasets` shows all")
+    test_dataset: str = _option("", "test on this dataset of the same classes, train on the other")
+    test_classes: tuple[str, ...] = _option(
+        (), "pairs TRAIN=TEST of class names that differ between the two datasets"
+    )
     methods: tuple[str, ...] = _option(("gradcam", "spn"), "saliency methods to compare")
     models: tuple[str, ...] = _option(
         ("resnet50", "saliency_net"), "networks: the baseline and the saliency-aware one"

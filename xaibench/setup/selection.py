@@ -37,7 +37,7 @@ class Selection:
         for file in options.plugin:
             load_plugin_file(Path(file))
         self.options = options
-        self.dataset_plugin = bind("dataset", options.dataset)
+        self.dataset_plugin = _dataset_of(options)
         self.models = [bind("model", spec) for spec in options.models]
         self.metrics = [bind("metric", spec) for spec in options.metrics]
         self.methods = [bind("method", spec) for spec in options.methods]
@@ -76,7 +76,7 @@ class Selection:
         samples, groups = found.samples, self.options.groups
         if groups:
             samples = join_groups(samples, Path(groups))
-        return replace(found, samples=_limit(samples, self.options.limit))
+        return replace(found, samples=_limit(samples, found.apart, self.options.limit))
 
     @cached_property
     def loader(self) -> Loader:
@@ -86,7 +86,8 @@ class Selection:
     @property
     def is_drawn(self) -> bool:
         """Whether chance divides the samples, and neither their publishers nor a stored split."""
-        return self._stored is None and self.split_name != OFFICIAL
+        chosen = self._stored is not None or self.split_name == OFFICIAL or self.dataset.apart
+        return not chosen
 
     @property
     def folds(self) -> range:
@@ -96,10 +97,12 @@ class Selection:
     def split(self, fold: int) -> Split:
         """Divide the samples, once; the same for every model, seed and method."""
         if fold not in self._splits:
-            samples, classes = self.dataset.samples, self.dataset.classes
-            stored = self._stored.parts(samples, classes, fold) if self._stored else None
-            self._splits[fold] = make_split(
-                samples,
+            samples, apart = self.dataset.samples, self.dataset.apart
+            stored = (
+                self._stored.parts(samples, self.dataset.classes, fold) if self._stored else None
+            )
+            made = make_split(
+                [sample for sample in samples if sample.id not in apart],
                 self.split_name,
                 fold,
                 mask_fraction=self.options.mask_fraction,
@@ -107,6 +110,8 @@ class Selection:
                 seed=self.options.split_seed,
                 divided=stored,
             )
+            others = tuple(sample for sample in samples if sample.id in apart)
+            self._splits[fold] = replace(made, test=others or made.test)
         return self._splits[fold]
 
     def build(self, model: Bound, seed: int, weights: str | None = None) -> Model:
@@ -215,11 +220,23 @@ def _refuse_repeats(kind: str, specs: list[str]) -> None:
         raise XaibenchError(f"--{kind}: {', '.join(repeated)} is named twice (defaults spelt out).")
 
 
-def _limit(samples: tuple[Sample, ...], count: int) -> tuple[Sample, ...]:
+def _dataset_of(options: RunOptions) -> Bound:
+    """Return the dataset, or both as one where another is to be tested on."""
+    train = bind("dataset", options.dataset)
+    if options.test_dataset:
+        test = bind("dataset", options.test_dataset)
+        both = {"train": train.spec, "test": test.spec, "classes": options.test_classes}
+        return Bound(plugins("dataset")["across"], both)
+    if options.test_classes:
+        raise XaibenchError("--test-classes goes with --test-dataset; name one, or leave it out.")
+    return train
+
+
+def _limit(samples: tuple[Sample, ...], apart: frozenset[str], count: int) -> tuple[Sample, ...]:
     if not count:
         return samples
-    kept: dict[int, list[Sample]] = {}
+    kept: dict[tuple[int, bool], list[Sample]] = {}
     for sample in samples:
-        kept.setdefault(sample.label, []).append(sample)
+        kept.setdefault((sample.label, sample.id in apart), []).append(sample)
     chosen = {sample.id for group in kept.values() for sample in group[:count]}
     return tuple(sample for sample in samples if sample.id in chosen)

@@ -52,6 +52,19 @@ def clusters(groups: ArrayLike, folds: ArrayLike, seeds: ArrayLike) -> Clusters:
     return Clusters(group, training, fold)
 
 
+def merge_folds(samples: ArrayLike, folds: ArrayLike, seeds: ArrayLike) -> tuple[Codes, Codes]:
+    """Return numbers for folds and seeds, ``(N,)`` each.
+
+    Folds that test the same images, as where another dataset is tested on, make no other groups:
+    they are one, and their trainings further seeds.
+    """
+    sample, fold, seed = (number(labels) for labels in (samples, folds, seeds))
+    tested = np.unique(number_pairs(fold, sample)).size
+    if tested > np.unique(sample).size:
+        return np.zeros_like(fold), number_pairs(fold, seed)
+    return fold, seed
+
+
 def number_pairs(first: Codes, second: Codes) -> Codes:
     """Number the pairs of two codes that units have from 0, in their order, ``(N,)``."""
     _, codes = np.unique(first * (second.max(initial=0) + 1) + second, return_inverse=True)

@@ -3,6 +3,7 @@
 import csv
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,12 @@ def train_model(ledger: Ledger) -> None:
 
 def _make(ledger: Ledger) -> None:
     selection, stored = ledger.selection, ledger.folder / WEIGHTS_FILE
+    if ledger.has_weights():  # only its predictions don't hold
+        write_predictions(ledger, _load(ledger), choose_device(selection.options.device))
+        predicted = checksum(ledger.folder / PREDICTIONS_FILE)
+        known = replace(ledger.known, tested_on=ledger.tested_on, predictions_sha256=predicted)
+        write_record(ledger.folder / MODEL_FILE, known)
+        return
     device = choose_device(selection.options.device)
     model = place_model(selection.build(ledger.model, ledger.seed), device)
     if not model.trained:
@@ -65,6 +72,7 @@ def _make(ledger: Ledger) -> None:
         sha256=checksum(stored),
         predictions_sha256=checksum(ledger.folder / PREDICTIONS_FILE),
         supervision=supervision or UNSAID,
+        tested_on=ledger.tested_on,
     )
     write_record(ledger.folder / MODEL_FILE, record)
 
@@ -80,6 +88,10 @@ def load_model(ledger: Ledger) -> Model:
             f"{ledger.folder}: the trained model is gone, or another run has replaced it; give "
             "each run its own --out, or repeat the command."
         )
+    return _load(ledger)
+
+
+def _load(ledger: Ledger) -> Model:
     selection = ledger.selection
     # A stored model needs no first weights, which may not even be there any more.
     model = selection.build(ledger.model, ledger.seed, weights="none")

@@ -13,7 +13,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import CONSTANT, NON_FINITE
 from xaibench.report.facts.material import UNIT, Material
 from xaibench.report.facts.traits import headlines
-from xaibench.stats.clusters import Codes, count_groups, number
+from xaibench.stats.clusters import Codes, count_groups, merge_folds, number
 from xaibench.stats.rounding import rounded
 
 Floats = NDArray[np.float64]
@@ -71,8 +71,8 @@ class Section:
     @cached_property
     def clusters(self) -> Labels:
         """Groups, folds and seeds, ``(N,)`` each: numbers, which compare fast."""
-        group, fold, seed = (number(self.units[name]) for name in ("group", "fold", "seed"))
-        return group, fold, seed
+        fold, seed = merge_folds(*(self.units[name] for name in ("sample", "fold", "seed")))
+        return number(self.units["group"]), fold, seed
 
     def whole(self, metric: str) -> NDArray[np.bool_]:
         """Tell which rows lack no image that another one that competes has: only they may lead."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from xaibench.core.errors import XaibenchError
 from xaibench.report.judging.classifier_rates import auroc, brier, calibration_error, figures
 from xaibench.report.numbers import p_text
+from xaibench.stats.clusters import merge_folds
 from xaibench.stats.paired import holm, paired_test
 from xaibench.stats.power import detectable_difference
 from xaibench.stats.rates import mcnemar
@@ -81,9 +82,10 @@ def compare_models(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.Data
     """
     _check(predictions, classes)
     right = predictions["label"] == predictions["prediction"]
-    answers = predictions.assign(right=right, group=_groups(predictions))
+    answers = predictions.assign(right=right)
     table: list[dict[str, Any]] = []
-    for key, rows in answers.groupby(["dataset", "split"], dropna=False):
+    for key, given in answers.groupby(["dataset", "split"], dropna=False):
+        rows = given.assign(group=_groups(given))
         pairs = combinations(dict.fromkeys(rows["model"]), 2)
         found = [row for pair in pairs if (row := _compare(rows, *pair))]
         for row, p in zip(found, holm([row["p"] for row in found]), strict=True):
@@ -130,7 +132,9 @@ def _groups(predictions: pd.DataFrame) -> NDArray[np.str_]:
         given = predictions["group"]
         own = given.isna() | (given.astype(str) == "")
         names = names.where(own, "group " + given.astype(str))
-    return (predictions["fold"].astype(str) + " " + names).to_numpy(str)
+    columns = (predictions[name] for name in ("sample", "fold", "seed"))
+    folds, _ = merge_folds(*columns)
+    return np.array([f"{fold} {name}" for fold, name in zip(folds, names, strict=True)], str)
 
 
 def _compare(rows: pd.DataFrame, first: str, second: str) -> dict[str, Any] | None:
@@ -139,6 +143,8 @@ def _compare(rows: pd.DataFrame, first: str, second: str) -> dict[str, Any] | No
     if both.empty:
         return None
     one, other = both["right"].to_numpy(float), both["right_second"].to_numpy(float)
+    folds, seeds_in = merge_folds(*(both[name] for name in ("sample", "fold", "seed")))
+    both = both.assign(fold=folds, seed=seeds_in)
     images = both.drop_duplicates(["fold", "sample"])
     units = [both[name] for name in ("group", "fold", "seed")]
     only_first, only_second, p = mcnemar(one == 1, other == 1)

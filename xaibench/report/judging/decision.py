@@ -17,6 +17,7 @@ from xaibench.report.facts.traits import metrics_of
 from xaibench.report.judging.judge import LEVEL, worse_than_blind
 from xaibench.report.numbers import number, span
 from xaibench.results.records import RunRecord
+from xaibench.stats.clusters import merge_folds
 from xaibench.stats.rates import wilson
 
 Accuracy = Literal["high", "low", "not shown"]
@@ -152,7 +153,8 @@ def _accuracy(section: Section, material: Material, model: str) -> dict[str, Any
     if mine.empty:
         return {}
     keys = [material.groups.get((section.dataset, name), f"\0{name}") for name in mine["sample"]]
-    groups = pd.DataFrame({"fold": mine["fold"], "group": keys}).drop_duplicates().shape[0]
+    folds, _ = merge_folds(mine["sample"], mine["fold"], mine["seed"])
+    groups = pd.DataFrame({"fold": folds, "group": keys}).drop_duplicates().shape[0]
     share = float((mine["label"] == mine["prediction"]).mean())
     commonest = float(mine["label"].value_counts(normalize=True).max())
     low, high = wilson(share * groups, groups)
