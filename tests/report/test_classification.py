@@ -214,7 +214,9 @@ def test_a_clear_difference_is_said_to_be_one():
 
 def test_folds_count_together_and_holm_corrects_all_pairs():
     parts = [
-        answers(right[fold * 15 :][:15], model=model, fold=fold)
+        answers(right[fold * 15 :][:15], model=model, fold=fold).assign(
+            sample=[f"fold {fold}: {number}" for number in range(15)]
+        )
         for model, right in (("a", np.arange(30) >= 9), ("b", WRONG_1), ("c", WRONG_3))
         for fold in (0, 1)
     ]
@@ -224,6 +226,19 @@ def test_folds_count_together_and_holm_corrects_all_pairs():
     assert [row["p"] for row in table] == [2 / 2**8, 2 / 2**6, 0.5]
     assert [row["p_holm"] for row in table] == [6 / 2**8, 4 / 2**6, 0.5]
     assert [row["verdict"].split(" (")[0][-4:] for row in table] == ["ften", "tell", "tell"]
+
+
+def test_folds_that_test_the_same_images_add_no_images():
+    parts = [
+        answers(right, model=model, fold=fold)
+        for model, right in (("a", np.arange(30) >= 9), ("b", WRONG_1))
+        for fold in (0, 1)
+    ]
+    (row,) = compared(*parts)
+    assert (row["n"], row["seeds"]) == (30, 2)
+    assert "by group and training" in str(row)
+    (alone,) = compared(parts[0], parts[2])
+    assert row["p"] > alone["p"] ** 2
 
 
 def test_only_what_both_predicted_is_compared():

@@ -67,7 +67,8 @@ def _match(
     train: str, test: str, known: tuple[str, ...], others: tuple[str, ...], pairs: tuple[str, ...]
 ) -> Mapping[str, str]:
     """Return the training class of each test class that counts."""
-    told = dict(reversed(pair.split("=", 1)) for pair in pairs if "=" in pair)
+    halves = [pair.partition("=") for pair in pairs]
+    told = {other: name for name, equals, other in halves if equals}
     if len(told) < len(pairs):
         raise XaibenchError(
             f"--test-classes {','.join(pairs)}: write pairs, each test class once, as "

@@ -103,6 +103,7 @@ def describe_protocol(selection: Selection, plan: Plan) -> dict[str, Any]:
     """Return what decides about a number beside model and method; runs that differ don't mix."""
     options = selection.options
     return {
+        **({"test_dataset": options.test_dataset} if options.test_dataset else {}),
         "split": selection.split_name,
         "split_seed": options.split_seed,
         "groups": checksum(Path(options.groups)),
