@@ -8,10 +8,10 @@ import pytest
 
 from xaibench.executors.schedule import Busy
 from xaibench.results.integrity import read_record, write_record
+from xaibench.results.stored_work import read_cell
 from xaibench.running.cleanup import clear
 from xaibench.running.locks import locked, present
 from xaibench.running.retry import clear_failures
-from xaibench.setup.cells import read_cell
 from xaibench.setup.selection import select
 
 

@@ -22,8 +22,8 @@ from xaibench.explaining.layers import build_any, choose_layer
 from xaibench.results.folder import MODEL_FILE, WEIGHTS_FILE, Layout, Place
 from xaibench.results.records import RunRecord
 from xaibench.results.stored_run import options_of, read_run
+from xaibench.results.stored_work import stored_model
 from xaibench.setup.building import ModelWords, build_model, numbered
-from xaibench.setup.cells import stored_model
 from xaibench.setup.options import RunOptions, make_options
 
 _GUESS, _IMAGENET = 2, 1000

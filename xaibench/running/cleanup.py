@@ -8,8 +8,8 @@ from xaibench.explaining.parts import RECORD
 from xaibench.results.folder import OWN_FOLDERS
 from xaibench.results.integrity import intact_record
 from xaibench.results.maps import map_files
+from xaibench.results.stored_work import read_cell
 from xaibench.results.work_records import CellRecord, PartRecord
-from xaibench.setup.cells import read_cell
 
 
 def remove_temporary(out: Path) -> None:

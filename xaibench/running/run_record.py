@@ -11,9 +11,10 @@ from xaibench.core.plugin import Bound
 from xaibench.core.supervision import Supervision, strongest
 from xaibench.results.records import SCHEMA, Made, MethodEntry, MetricEntry, ModelEntry, RunRecord
 from xaibench.results.splits import write_split
+from xaibench.results.stored_work import stored_model
 from xaibench.results.work_records import UNSAID
 from xaibench.running.plan import Plan
-from xaibench.setup.cells import Ledger, ledgers_of, stored_model
+from xaibench.setup.cells import Ledger, ledgers_of
 from xaibench.setup.provenance import combine, each_once, made_by, mixed_versions
 from xaibench.setup.selection import Selection
 

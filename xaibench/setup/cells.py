@@ -5,17 +5,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from xaibench.core.fingerprints import checksum, fingerprint
+from xaibench.core.fingerprints import fingerprint
 from xaibench.core.plugin import Bound
 from xaibench.results.folder import (
-    CELL_FILE,
-    MODEL_FILE,
     PREDICTIONS_FILE,
     SCORES_FILE,
     WEIGHTS_FILE,
     Place,
 )
-from xaibench.results.integrity import are_intact, intact_record, is_intact
+from xaibench.results.integrity import are_intact, is_intact
+from xaibench.results.stored_work import read_cell, stored_model
 from xaibench.results.work_records import CellRecord, ModelRecord
 from xaibench.setup.earlier import Earlier, renew_cell, renew_model
 from xaibench.setup.jobs import Job
@@ -24,7 +23,7 @@ from xaibench.setup.made_from import (
     maps_parts,
     model_parts,
     score_parts,
-    tell_difference,  # fmt: skip
+    tell_difference,
     test_parts,
 )
 from xaibench.setup.provenance import is_of_today
@@ -144,20 +143,6 @@ class Ledger:
 def ledger_of(selection: Selection, job: Job) -> Ledger:
     """Return the one of a job's model."""
     return Ledger(selection, job.fold, selection.model(job.model), job.seed)
-
-
-def stored_model(folder: Path) -> ModelRecord:
-    """Return a trained model's record; empty where there is none."""
-    return intact_record(folder / MODEL_FILE, ModelRecord) or ModelRecord()
-
-
-def read_cell(folder: Path) -> CellRecord:
-    """Return the record that goes with a cell's scores; empty where there is none."""
-    known = intact_record(folder / CELL_FILE, CellRecord) or CellRecord()
-    coming = known.next
-    if coming and coming.scores_sha256 == checksum(folder / SCORES_FILE):
-        return coming  # the process ended between the scores and their record
-    return known
 
 
 def ledgers_of(selection: Selection) -> Iterator[Ledger]:
