@@ -31,6 +31,10 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.logs import interruption_of, place_of
 from xaibench.core.visible import visible
 
+_COMMANDS = (
+    run, report, analyse, explain, score, compare, publish, diagnose, study, list_plugins,
+    metrics, check, layers, audit, fetch, completion,
+)  # fmt: skip
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -53,24 +57,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (
-    run,
-    report,
-    analyse,
-    explain,
-    score,
-    compare,
-    publish,
-    diagnose,
-    study,
-    list_plugins,
-    metrics,
-    check,
-    layers,
-    audit,
-    fetch,
-    completion,
-):
+for _command in _COMMANDS:
     cli.add_command(_command)
 
 

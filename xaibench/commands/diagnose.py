@@ -1,11 +1,12 @@
 """``xaibench diagnose``."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from xaibench.commands.complete import some_of
-from xaibench.commands.options import command_line, say, verbosity_options
+from xaibench.commands.options import command_line, say, text_option, verbosity_options
 from xaibench.core.errors import XaibenchError
 from xaibench.core.logs import logged_to
 
@@ -13,22 +14,10 @@ from xaibench.core.logs import logged_to
 @click.command()
 @verbosity_options
 @click.argument("directory", type=Path, required=False)
-@click.option("--checks", default="", metavar="A,B", help="names of diagnostics; default: all")
+@text_option("--checks", "A,B", "names of diagnostics; default: all")
 @click.option("--shortcut", is_flag=True, help="train twins on phantoms instead; needs no run")
-@click.option(
-    "--methods",
-    default="",
-    metavar="A,B",
-    shell_complete=some_of("method"),
-    help="default: all of the run",
-)
-@click.option(
-    "--models",
-    default="",
-    metavar="A,B",
-    shell_complete=some_of("model"),
-    help="with --shortcut: networks to train",
-)
+@text_option("--methods", "A,B", "default: all of the run", some_of("method"))
+@text_option("--models", "A,B", "with --shortcut: networks to train", some_of("model"))
 @click.option("--plugin", multiple=True, metavar="FILE", help="Python file with plugins")
 @click.option("--images", default=32, help="number of images to look at")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="default: the run's")
@@ -56,34 +45,21 @@ def diagnose(
     from xaibench.diagnostics.run import diagnose_shortcut
     from xaibench.report.write import write_report
 
-    _check_usage(
-        directory,
-        {"--checks": checks},
-        {"--models": models, "--out": out},
-        shortcut,
-    )
+    _check_usage(directory, {"--checks": checks}, {"--models": models, "--out": out}, shortcut)
+    given: dict[str, Any] = {
+        "methods": methods,
+        "plugin": plugin,
+        "images": images,
+        "device": device or "",
+    }
     if directory is not None:
         with logged_to(directory, command_line()):
-            frame = diagnose_run(
-                directory,
-                checks=checks,
-                methods=methods,
-                plugin=plugin,
-                images=images,
-                device=device or "",
-            )
+            frame = diagnose_run(directory, checks=checks, **given)
             write_report(directory)  # its page shows the verdicts, too
     else:
         directory = out or Path("results/shortcut")
         with logged_to(directory, command_line()):
-            frame = diagnose_shortcut(
-                directory,
-                models=models,
-                methods=methods,
-                plugin=plugin,
-                images=images,
-                device=device or "",
-            )
+            frame = diagnose_shortcut(directory, models=models, **given)
     for line in summarise(frame):
         say(line)
     page = "" if shortcut else ", report.html"

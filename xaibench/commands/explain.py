@@ -7,7 +7,14 @@ from typing import Any
 import click
 
 from xaibench.commands.complete import one_of, some_of
-from xaibench.commands.options import command_line, end_with, given_ones, say, verbosity_options
+from xaibench.commands.options import (
+    command_line,
+    end_with,
+    given_ones,
+    say,
+    text_option,
+    verbosity_options,
+)
 from xaibench.commands.run import run_options
 from xaibench.core.errors import XaibenchError
 from xaibench.core.logs import logged_to
@@ -20,28 +27,18 @@ _OF_WEIGHTS = ("weights", "image_size", "classes")
 @verbosity_options
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option("--run", type=Path, metavar="DIR", help="take a model that this run has trained")
-@click.option(
+@text_option(
     "--model",
-    default="",
-    metavar="SPEC",
-    shell_complete=one_of("model"),
-    help="one of the run's (default its first), or one with --weights: of `xaibench list "
-    "models` or a classification network of torchvision",
+    "SPEC",
+    "one of the run's (default its first), or one with --weights: of `xaibench list models` or a "
+    "classification network of torchvision",
+    one_of("model"),
 )
 @click.option("--fold", type=int, help="of the run's model; default its first")
 @click.option("--seed", type=int, help="training seed of the run's model; default its first")
-@click.option(
-    "--classes",
-    default="",
-    metavar="A,B",
-    help="the classes' names, in the order of the model's logits",
-)
-@click.option(
-    "--methods",
-    default="",
-    metavar="A,B",
-    shell_complete=some_of("method"),
-    help="default the run's that are no controls, else gradcam",
+@text_option("--classes", "A,B", "the classes' names, in the order of the model's logits")
+@text_option(
+    "--methods", "A,B", "default the run's that are no controls, else gradcam", some_of("method")
 )
 @click.option(
     "--target",

@@ -5,13 +5,14 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
+from xaibench.commands.complete import Completer
 from xaibench.commands.exits import Exit
 from xaibench.core.errors import XaibenchError
 from xaibench.core.visible import visible
@@ -95,6 +96,18 @@ plugin_option = click.option(
     help="Python file with plugins",
 )
 """Loads the plugins of files before the command begins."""
+
+
+def text_option(
+    name: str, metavar: str, text: str, complete: Completer | None = None
+) -> Callable[[Command], Command]:
+    """Give a command an option that is a text, empty where it isn't given."""
+    return click.option(name, default="", metavar=metavar, help=text, shell_complete=complete)
+
+
+def choice_option(name: str, choices: Sequence[str], text: str) -> Callable[[Command], Command]:
+    """Give a command an option that is one of some words, None where it isn't given."""
+    return click.option(name, type=click.Choice(choices), help=text)
 
 
 def given_ones(options: Mapping[str, Any]) -> dict[str, Any]:

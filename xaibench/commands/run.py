@@ -16,6 +16,7 @@ from xaibench.commands.options import (
     given_ones,
     plugin_option,
     say,
+    text_option,
     verbosity_options,
 )
 from xaibench.core.errors import XaibenchError
@@ -88,20 +89,8 @@ def _option(item: Field[Any], kind: Any) -> Callable[[Command], Command]:
     shell_complete=suite_file,
     help="read options from a TOML file",
 )
-@click.option(
-    "--profile",
-    default="",
-    metavar="NAME",
-    shell_complete=table_of_suite("profiles"),
-    help="profile of the suite, such as quick",
-)
-@click.option(
-    "--part",
-    default="",
-    metavar="NAME",
-    shell_complete=table_of_suite("parts"),
-    help="part of the suite; default all",
-)
+@text_option("--profile", "NAME", "profile of the suite, such as quick", table_of_suite("profiles"))
+@text_option("--part", "NAME", "part of the suite; default all", table_of_suite("parts"))
 @click.option("--dry-run", is_flag=True, help="print the plan and do nothing")
 def run(suite: Path | None, profile: str, part: str, dry_run: bool, **given: Any) -> None:
     """Train, explain and score; the same command again does only what is missing.

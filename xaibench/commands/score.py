@@ -7,13 +7,26 @@ from typing import Any
 import click
 
 from xaibench.commands.complete import one_of
-from xaibench.commands.options import command_line, end_with, given_ones, say, verbosity_options
+from xaibench.commands.options import (
+    choice_option,
+    command_line,
+    end_with,
+    given_ones,
+    say,
+    text_option,
+    verbosity_options,
+)
 from xaibench.commands.run import run_options, show
 from xaibench.core.errors import XaibenchError
 from xaibench.setup.option_values import flag
 
 # A run's protocol comes with the run; these change no score.
 _WITH_RUN = frozenset({"batch_size", "device", "data_root", "out", "plugin"})
+
+_OPTIONS = (
+    "dataset", "metrics", "controls", "split", "split_seed", "mask_fraction", "image_size",
+    "batch_size", "limit", "weights", "device", "target", "data_root", "out", "plugin",
+)  # fmt: skip
 
 
 @click.command()
@@ -25,31 +38,26 @@ _WITH_RUN = frozenset({"batch_size", "device", "data_root", "out", "plugin"})
     metavar="DIR",
     help="score under this finished run's protocol, to be compared with it",
 )
-@click.option(
+@text_option(
     "--model",
-    default="",
-    metavar="NAME",
-    shell_complete=one_of("model"),
-    help="the network that the maps explain: one of the run's, or one that brings its "
-    "weights; faithfulness asks it",
+    "NAME",
+    "the network that the maps explain: one of the run's, or one that brings its weights; "
+    "faithfulness asks it",
+    one_of("model"),
 )
 @click.option("--seed", type=int, help="training seed of the run's model; default its first")
 @click.option("--fold", type=int, help="score the test images of this fold alone")
 @click.option("--name", help="the method's name on the board; default the file's")
-@click.option(
-    "--sign",
-    type=click.Choice(["relu", "abs", "none"]),
-    help="what becomes of negative values; default relu",
-)
-@click.option(
+@choice_option("--sign", ["relu", "abs", "none"], "what becomes of negative values; default relu")
+@choice_option(
     "--rescale",
-    type=click.Choice(["minmax", "none"]),
-    help="minmax for attributions, none for probabilities; default minmax",
+    ["minmax", "none"],
+    "minmax for attributions, none for probabilities; default minmax",
 )
-@click.option(
+@choice_option(
     "--explains",
-    type=click.Choice(["label", "predicted", "both"]),
-    help="the class explained, both where maps don't depend on it",
+    ["label", "predicted", "both"],
+    "the class explained, both where maps don't depend on it",
 )
 @click.option(
     "--learned",
@@ -58,23 +66,7 @@ _WITH_RUN = frozenset({"batch_size", "device", "data_root", "out", "plugin"})
     help="share of the training masks that the method has seen",
 )
 @click.option("--allow-missing", is_flag=True, help="count images without a map as undefined")
-@run_options(
-    "dataset",
-    "metrics",
-    "controls",
-    "split",
-    "split_seed",
-    "mask_fraction",
-    "image_size",
-    "batch_size",
-    "limit",
-    "weights",
-    "device",
-    "target",
-    "data_root",
-    "out",
-    "plugin",
-)
+@run_options(*_OPTIONS)
 def score(
     maps: Path,
     *,
