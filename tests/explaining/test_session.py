@@ -119,7 +119,7 @@ def by_explaining_files(given, out, run_cells):
     path = out / "picture.png"
     Image.fromarray(np.arange(40 * 30 * 3, dtype=np.uint8).reshape(40, 30, 3)).save(path)
     methods = [bind("method", name) for name in METHODS]
-    explainer = PictureExplainer(model_of_run(out, "", None, None, {**plugins_of(given)}), methods,
+    explainer = PictureExplainer(model_of_run(out, "", None, None, plugins_of(given)), methods,
                                  "predicted")  # fmt: skip
     (found,) = explainer([PictureFile("picture", path)])
     assert found.answers["grey"].heat.shape == (40, 30)
@@ -182,6 +182,33 @@ def test_what_is_no_methods_fault_ends_the_walk(door, given, out, run_cells, bre
         with pytest.raises(error):
             door(given, copy, run_cells)
         assert not list(copy.rglob("failure.json"))  # nothing to be forgotten later
+
+
+def only_few(most):
+    def fault(maps):
+        if len(maps) > most:
+            raise MemoryError
+        return maps
+
+    return fault
+
+
+def test_fewer_images_at_once_are_tried_where_no_option_says_how_many(given, out, break_it):
+    selection = select({**given, "out": str(out)})
+    images = torch.rand(5, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    explainer = xaibench.Explainer(selection.build(selection.models[0], seed=0))
+    whole = explainer(images, 0, METHODS)
+    break_it(only_few(2))
+    halved = explainer(images, 0, METHODS)
+    assert all(torch.equal(halved[name], whole[name]) for name in METHODS)
+    files = [PictureFile(str(row), out / f"{row}.png") for row in range(3)]
+    for row, file in enumerate(files):
+        Image.fromarray(np.full((40, 30, 3), 80 * row, np.uint8)).save(file.path)
+    break_it(only_few(1))
+    methods = [bind("method", name) for name in METHODS]
+    found = PictureExplainer(model_of_run(out, "", None, None, plugins_of(given)), methods, "0")
+    assert [each.file.name for each in found(files)] == ["0", "1", "2"]
+    assert found.failures == {}
 
 
 def test_nobody_else_records_a_pass_asks_a_method_or_finishes_its_maps():

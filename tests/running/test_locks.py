@@ -10,7 +10,7 @@ from xaibench.executors.schedule import Busy
 from xaibench.results.integrity import read_record, write_record
 from xaibench.results.stored_work import read_cell
 from xaibench.running.cleanup import clear
-from xaibench.running.locks import locked, present
+from xaibench.running.locks import locked, registered
 from xaibench.running.retry import clear_failures
 from xaibench.setup.selection import select
 
@@ -35,7 +35,7 @@ def test_where_there_are_no_locks_nobody_is_kept_out_and_it_is_said_once(
     cleared = []
     for _ in range(2):
         with (
-            present(tmp_path, lambda: cleared.append(1)),
+            registered(tmp_path, lambda: cleared.append(1)),
             locked(tmp_path, "a"),
             locked(tmp_path, "a"),
         ):

@@ -2,7 +2,7 @@ import pytest
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.registry import bind, plugins
-from xaibench.explaining.trial import rehearse
+from xaibench.explaining.trial import try_metric
 from xaibench.setup.selection import control_plugins, select
 
 MODELS = {"pocket", "pocket_saliency"}
@@ -165,4 +165,4 @@ def test_a_wrong_option_of_a_metric_is_told_before_anything_is_trained(plan_of, 
 
 @pytest.mark.parametrize("name", plugins("metric"))
 def test_every_metric_passes_its_rehearsal(name):
-    rehearse(bind("metric", name))
+    try_metric(bind("metric", name))

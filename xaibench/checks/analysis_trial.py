@@ -6,7 +6,7 @@ from typing import Any
 
 from xaibench.checks.state import Given, isolated
 from xaibench.core.plugin import Bound, Plugin
-from xaibench.explaining.trial import make_up
+from xaibench.explaining.trial import synthetic_words
 
 # Each has a test image at least, and `normal` is what anomalies differ from.
 NAMES, TRAINING, COUNT = ("normal", "benign", "malignant"), 60, 30
@@ -46,7 +46,7 @@ class AnalysisTrial:
             noise: seed of the global random states, on which nothing may depend.
             head: whether the model classifies.
         """
-        words = make_up(NAMES, TRAINING, images=COUNT)
+        words = synthetic_words(NAMES, TRAINING, images=COUNT)
         if not head:
             words.predictions = words.confidences = None
         with isolated(noise) as surroundings:

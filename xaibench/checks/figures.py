@@ -21,7 +21,7 @@ from xaibench.core.plugin import Bound
 from xaibench.explaining.batch import ImageBatch, Maps
 from xaibench.explaining.evidence import evidence_of
 from xaibench.explaining.session import question_for, record, words_of
-from xaibench.explaining.trial import make_up
+from xaibench.explaining.trial import synthetic_words
 
 SIDE, MOST = 224, 8
 _KIND = "label"
@@ -121,7 +121,7 @@ def analysis_figures(analysis: Bound) -> Measurement:
     """Measure an analysis of made-up embeddings, beside as many of a training part."""
 
     def work(count: int) -> None:
-        analysis(make_up(_NAMES, count, images=count))
+        analysis(synthetic_words(_NAMES, count, images=count))
 
     return replace(_once(work, _ANALYSED), what="made-up embeddings")
 

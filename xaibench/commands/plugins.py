@@ -52,12 +52,12 @@ def metrics(name: str | None) -> None:
     """
     from xaibench.core.definition import define
     from xaibench.core.registry import bind, plugins
-    from xaibench.explaining.trial import rehearse
+    from xaibench.explaining.trial import try_metric
     from xaibench.report.facts.traits import FAMILIES
 
     if name:
         metric = bind("metric", name)
-        rehearse(metric)
+        try_metric(metric)
         click.secho(metric.spec, bold=True)
         _lay_out(define(metric))
         return

@@ -20,7 +20,7 @@ from xaibench.core.spec import as_text
 from xaibench.core.store import write_with
 from xaibench.explaining.failures import PluginError, blaming
 from xaibench.explaining.observations import Observations, weights_of
-from xaibench.explaining.trial import rehearse_analysis
+from xaibench.explaining.trial import try_analysis
 from xaibench.results.folder import ANALYSIS_FILE, RUN_FILE
 from xaibench.results.integrity import are_intact, intact_record, write_record
 from xaibench.results.records import SCHEMA, RunRecord
@@ -65,7 +65,7 @@ def why_no_analysis(selection: Selection, prototype: Model, analysis: Bound) -> 
     except XaibenchError as error:
         return str(error)
     training = min(len(selection.split(fold).train) for fold in selection.folds)
-    rehearse_analysis(analysis, selection.dataset.classes, training, size)
+    try_analysis(analysis, selection.dataset.classes, training, size)
     return None
 
 

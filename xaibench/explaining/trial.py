@@ -17,7 +17,7 @@ _SIDE = 16
 _IMAGES, _MOST, _SIZE = 24, 2000, 8
 
 
-def rehearse(metric: Bound) -> None:
+def try_metric(metric: Bound) -> None:
     """Score one map.
 
     Raises:
@@ -38,7 +38,7 @@ def rehearse(metric: Bound) -> None:
             raise
 
 
-def rehearse_analysis(
+def try_analysis(
     analysis: Bound, class_names: tuple[str, ...], training: int, dimensions: int
 ) -> None:
     """Analyse a few made-up images beside as many training images as there are, up to 2000.
@@ -53,14 +53,14 @@ def rehearse_analysis(
         XaibenchError: what the analysis itself says of its options.
     """
     try:
-        analysis(make_up(class_names, min(training, _MOST), dimensions or _SIZE))
+        analysis(synthetic_words(class_names, min(training, _MOST), dimensions or _SIZE))
     except XaibenchError:
         raise
     except Exception:  # as above
         return
 
 
-def make_up(
+def synthetic_words(
     class_names: tuple[str, ...], training: int, dimensions: int = _SIZE, images: int = _IMAGES
 ) -> SimpleNamespace:
     """Return the words of analyses for a model that doesn't exist, which sees the classes well."""

@@ -10,13 +10,13 @@ from xaibench.setup.jobs import Job, JobStep, Stage
 from xaibench.setup.selection import Selection
 
 
-def is_by_methods(selection: Selection, step: JobStep) -> bool:
+def happened_in_methods(selection: Selection, step: JobStep) -> bool:
     """Whether a worker that died had methods at work, and no training or analysis."""
     trained = step.stage is not Stage.TRAIN or ledger_of(selection, step.job).model_is_trained()
     return bool(step.job.methods) and step.stage is not Stage.ANALYSE and trained
 
 
-def separate(jobs: Iterable[Job]) -> list[Job]:
+def one_method_each(jobs: Iterable[Job]) -> list[Job]:
     """Return jobs that ask each method alone, as one of them kills whoever asks it."""
     return [
         replace(job, methods=(spec,), analyses=(), alone=True)
@@ -25,7 +25,7 @@ def separate(jobs: Iterable[Job]) -> list[Job]:
     ]
 
 
-def blame(selection: Selection, job: Job, error: str) -> None:
+def record_crash(selection: Selection, job: Job, error: str) -> None:
     """Record that a job's only method kills its workers: what is joined then is its failure."""
     (spec,) = job.methods
     failure_of(ledger_of(selection, job).cell_state(bind("method", spec))).record(error)

@@ -39,7 +39,7 @@ def locked(out: Path, key: str) -> Iterator[None]:
 
 
 @contextmanager
-def present(out: Path, clear: Callable[[], None]) -> Iterator[None]:
+def registered(out: Path, clear: Callable[[], None]) -> Iterator[None]:
     """Let other runs in a folder know of this one while the block lasts.
 
     Args:

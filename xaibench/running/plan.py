@@ -13,7 +13,7 @@ from xaibench.core.passes.layers import cam_layer_of
 from xaibench.core.plugin import Bound
 from xaibench.core.splits import Split
 from xaibench.explaining.analyse import analysis_failure, is_analysed, why_no_analysis
-from xaibench.explaining.trial import rehearse
+from xaibench.explaining.trial import try_metric
 from xaibench.explaining.tuning import TUNED
 from xaibench.results.records import Skip
 from xaibench.results.work_records import CellRecord, ModelRecord
@@ -61,7 +61,7 @@ def make_plan(selection: Selection) -> Plan:
         )
     plan = Plan(metrics=[])
     for metric in selection.metrics:
-        rehearse(metric)
+        try_metric(metric)
     plan.metrics += _served(selection.metrics, partial(_why_no_score, selection), plan)
     splits = {fold: selection.split(fold) for fold in selection.folds}
     plan.warnings += selection.dataset.notes

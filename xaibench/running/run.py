@@ -30,10 +30,10 @@ from xaibench.results.records import RunRecord
 from xaibench.results.seal import is_whole
 from xaibench.running.cleanup import clear, remove_temporary
 from xaibench.running.collect import collect_tables
-from xaibench.running.crashes import blame, is_by_methods, separate
+from xaibench.running.crashes import happened_in_methods, one_method_each, record_crash
 from xaibench.running.estimate import passes_of, passes_of_all
 from xaibench.running.events import Events
-from xaibench.running.locks import present
+from xaibench.running.locks import registered
 from xaibench.running.plan import Plan
 from xaibench.running.retry import clear_failures
 from xaibench.running.run_record import describe_run, save_split
@@ -82,7 +82,7 @@ def run_plan(
     check_plain(out)
     told = make_callbacks(selection.options.callbacks) if callbacks is None else callbacks
     own = told if callbacks is None else nullcontext()
-    with logged_to(out, command), present(out, partial(clear, out)), own:
+    with logged_to(out, command), registered(out, partial(clear, out)), own:
         selection.command = command
         events = Events(selection, plan.metrics, told)
         events.start()
@@ -96,7 +96,7 @@ def run_plan(
         execution.run(tasks_of(selection, plan.jobs))
         if execution.crashed:
             _log.warning("workers died that had several methods at work: each is asked alone")
-            execution.run(tasks_of(selection, separate(execution.crashed)))
+            execution.run(tasks_of(selection, one_method_each(execution.crashed)))
         remove_temporary(out)  # of workers that crashed
         outcome.failures |= plan.failed
         if not alone:
@@ -163,7 +163,7 @@ class _Execution:
         step, error = done.task.payload, done.error
         if error is None:
             self._finish(step, done.answer)
-        elif isinstance(error, WorkerCrashError) and is_by_methods(self._selection, step):
+        elif isinstance(error, WorkerCrashError) and happened_in_methods(self._selection, step):
             self._note_crash(step.job, str(error))
         elif not isinstance(error, SkippedError):
             mistake = isinstance(error, XaibenchError) and not isinstance(error, WorkerCrashError)
@@ -181,7 +181,7 @@ class _Execution:
         if len(job.methods) > 1:
             self.crashed.append(job)
             return
-        blame(self._selection, job, reason)
+        record_crash(self._selection, job, reason)
         rest = JobStep(Stage.JOIN, job)
         self._finish(rest, self._runner(rest, self._outcome.out))
 
