@@ -222,6 +222,8 @@ def test_names_of_plugins_complete_also_within_a_list(tmp_path):
     assert completed("run", "--methods", "gradcam,sp") == ["gradcam,spn"]
     assert completed("run", "--methods", "spn,sp") == []
     assert completed("analyse", "--analysis", "pca,kn") == ["pca,knn"]
+    assert completed("run", "--callbacks", "mlflow,ten") == ["mlflow,tensorboard"]
+    assert completed("run", "--executor", "proc") == ["processes"]
     assert completed("metrics", "hit_rate_g") == ["hit_rate_graded"]
     assert "--methods" in completed("run", "--met")
     assert "run" in completed("r")

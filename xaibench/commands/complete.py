@@ -13,10 +13,14 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
+from xaibench.callbacks.find import CALLBACKS
 from xaibench.core.contract import KINDS, plural
+from xaibench.executors.find import EXECUTORS
 
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 _PACKAGE = Path(__file__).parent.parent
+EXTENSIONS = {"callbacks": CALLBACKS, "executors": EXECUTORS}
+"""What isn't declared by decorators, by its kind in the plural."""
 PROGRAM, VARIABLE = "xaibench", "_XAIBENCH_COMPLETE"
 
 
@@ -41,6 +45,8 @@ def names_of(kind: str) -> list[str]:
 
     A file may hold several plugins of one family; what is decorated in it counts.
     """
+    if plural(kind) in EXTENSIONS:
+        return sorted(EXTENSIONS[plural(kind)].known)
     from importlib.metadata import entry_points
 
     folder = _PACKAGE / plural(kind)
@@ -106,6 +112,7 @@ def table_of_suite(name: str) -> Completer:
 OF_OPTIONS: dict[str, Completer] = {
     "dataset": one_of("dataset"), "methods": some_of("method"), "models": some_of("model"),
     "metrics": some_of("metric"), "analyses": some_of("analysis"), "judge": one_of("model"),
+    "callbacks": some_of("callback"), "executor": one_of("executor"),
 }  # fmt: skip
 """By the names of a run's options."""
 

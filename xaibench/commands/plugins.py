@@ -4,24 +4,21 @@ import textwrap
 
 import click
 
-from xaibench.callbacks.find import CALLBACKS
-from xaibench.commands.complete import any_plugin, one_of
+from xaibench.commands.complete import EXTENSIONS, any_plugin, one_of
 from xaibench.commands.exits import Exit
 from xaibench.commands.options import plugin_option
 from xaibench.core.contract import KINDS, plural
 from xaibench.core.visible import visible
-from xaibench.executors.find import EXECUTORS
 
 _WIDTH = 100
 _KINDS = {plural(kind): kind for kind in KINDS}
-_EXTENSIONS = {"callbacks": CALLBACKS, "executors": EXECUTORS}
 
 _classes = click.option("--classes", type=click.IntRange(min=1), metavar="K",
                         help="number of classes, where a model's weights fix it")  # fmt: skip
 
 
 @click.command(name="list")
-@click.argument("kind", type=click.Choice([*_KINDS, *_EXTENSIONS]), required=False)
+@click.argument("kind", type=click.Choice([*_KINDS, *EXTENSIONS]), required=False)
 @plugin_option
 def list_plugins(kind: str | None) -> None:
     """Show all datasets, models, methods, metrics and analyses, with their options.
@@ -30,10 +27,10 @@ def list_plugins(kind: str | None) -> None:
     """
     from xaibench.core.registry import plugins
 
-    for each in [kind] if kind else [*_KINDS, *_EXTENSIONS]:
+    for each in [kind] if kind else [*_KINDS, *EXTENSIONS]:
         click.secho(each, bold=True)
-        if each in _EXTENSIONS:
-            for name, entry in _EXTENSIONS[each].known.items():
+        if each in EXTENSIONS:
+            for name, entry in EXTENSIONS[each].known.items():
                 click.echo(f"  {name:24}{entry.value}")
             continue
         for known in plugins(_KINDS[each]).values():
