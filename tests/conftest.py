@@ -4,15 +4,11 @@ import os
 import sys
 
 import pytest
+from _pytest.doctest import DoctestModule
 
 # Before torch is imported, and for subprocesses: the number of threads may change the last bit.
 os.environ["OMP_NUM_THREADS"] = "1"
 pytest_plugins = ["pocket_runs"]
-# A script for another interpreter, where Quantus is installed; plugins that only some tests want.
-collect_ignore = ["metrics/quantus_peer.py", "faulty_plugins.py", "pocket_plugins.py",
-                  "pocket_runs.py", "checkpoint_plugins.py",
-                  "faults/mishaps.py", "faults/live_runs.py"]  # fmt: skip
-collect_ignore_glob = ["*conftest.py"]  # as doctests: several have that name
 
 SLOW_FIXTURES = {"browser", "cluster"}
 
@@ -23,6 +19,12 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file():
+    """Look for examples in docstrings of the package alone: tests have none."""
+    return [found for found in (yield) if not isinstance(found, DoctestModule)]
 
 
 @pytest.fixture

@@ -41,8 +41,16 @@ def test_logits_and_confidences_are_the_same_bits_in_any_batch_and_order(kind, f
     assert_same_bits(kind, fold)
 
 
-@folding
-@pytest.mark.parametrize("kind", ["squeezenet1_1", "dense"])
+@pytest.mark.parametrize(
+    ("kind", "fold"),
+    [
+        ("squeezenet1_1", True),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (("squeezenet1_1", False), ("dense", True), ("dense", False))
+        ),
+    ],
+)
 def test_logits_are_the_same_bits_with_two_threads_too(kind, fold):
     threads = torch.get_num_threads()
     torch.set_num_threads(2)

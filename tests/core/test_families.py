@@ -14,7 +14,6 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.passes.layers import find_cam_layer
 
 timm = pytest.importorskip("timm")
-transformers = pytest.importorskip("transformers")
 
 CLASSES = 5
 VIT = {"embed_dim": 24, "depth": 2, "num_heads": 2, "num_classes": CLASSES}
@@ -192,6 +191,7 @@ HUGGING_FACE = {
      for k in HUGGING_FACE],
 )  # fmt: skip
 def test_networks_of_hugging_face(kind):
+    transformers = pytest.importorskip("transformers")  # slow to import
     torch.manual_seed(0)
     options, layer, form = HUGGING_FACE[kind]
     config = getattr(transformers, f"{kind}Config")(num_labels=CLASSES, **options)

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import torch
 import torchvision
@@ -133,11 +135,16 @@ def with_classes(name):
     return torchvision.models.get_model(name, num_classes=CLASSES, **second)
 
 
+# RegNets compute their widths with tensors, which are empty on the meta device.
+META = [n for n in torchvision.models.list_models(module=torchvision.models) if "regnet" not in n]
+FAMILIES = {re.match("[a-z]+", name)[0]: name for name in reversed(META)}
+
+
 @pytest.mark.parametrize(
     "name",
-    # RegNets compute their widths with tensors, which are empty on the meta device.
-    [n for n in torchvision.models.list_models(module=torchvision.models) if "regnet" not in n],
-)
+    [name if name in FAMILIES.values() else pytest.param(name, marks=pytest.mark.slow)
+     for name in META],
+)  # fmt: skip
 def test_every_classification_network_of_torchvision_has_its_layer(name):
     with torch.device("meta"):
         network = with_classes(name)
@@ -167,8 +174,9 @@ SMALLEST = {
 }
 
 
-LARGE = {"efficientnet_v2_s", "inception_v3", "maxvit_t", "resnext50_32x4d", "swin_t", "swin_v2_t",
-         "vgg11", "vit_b_32"}  # fmt: skip
+LARGE = {"alexnet", "convnext_tiny", "densenet121", "efficientnet_v2_s", "googlenet",
+         "inception_v3", "maxvit_t", "resnext50_32x4d", "swin_t", "swin_v2_t", "vgg11",
+         "vit_b_32"}  # fmt: skip
 
 
 @pytest.mark.parametrize(

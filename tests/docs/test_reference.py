@@ -22,11 +22,14 @@ from house_picture import house_picture  # noqa: E402
 from house_plan import ROOMS  # noqa: E402
 from left_files import ANYWHERE, COLUMNS, FILES  # noqa: E402
 
-PAGES = make_pages()
+
+@pytest.fixture(scope="module")
+def pages():
+    return make_pages()
 
 
-def test_the_generated_pages_are_fresh():
-    assert not stale_pages(ROOT / "docs", PAGES), "run `python docs/generator`"
+def test_the_generated_pages_are_fresh(pages):
+    assert not stale_pages(ROOT / "docs", pages), "run `python docs/generator`"
 
 
 def test_a_changed_or_missing_page_is_stale(tmp_path):
@@ -36,8 +39,8 @@ def test_a_changed_or_missing_page_is_stale(tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_plugin_and_every_option_has_its_place(kind):
-    page = PAGES[f"reference/{plural(kind)}.md"]
+def test_every_plugin_and_every_option_has_its_place(kind, pages):
+    page = pages[f"reference/{plural(kind)}.md"]
     sections = dict(re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", page, re.M | re.S))
     assert set(sections) == set(plugins(kind))
     for name, plugin in plugins(kind).items():
@@ -58,8 +61,8 @@ def test_a_docstring_explains_every_option(kind):
         assert not silent, name
 
 
-def test_every_command_with_every_option_has_its_place():
-    page = PAGES["reference/cli.md"]
+def test_every_command_with_every_option_has_its_place(pages):
+    page = pages["reference/cli.md"]
     sections = dict(re.findall(r"^### (\S+)\n(.*?)(?=^##|\Z)", page, re.M | re.S))
     assert set(sections) == set(cli.commands)
     for name, command in cli.commands.items():
@@ -69,15 +72,15 @@ def test_every_command_with_every_option_has_its_place():
     assert "| `--mask-fraction FLOAT` | `0.25` |" in sections["run"]
 
 
-def test_every_word_has_its_place():
-    page = PAGES["reference/vocabulary.md"]
+def test_every_word_has_its_place(pages):
+    page = pages["reference/vocabulary.md"]
     for words in VOCABULARY.values():
         for word in words:
             assert f"| `{word}` |" in page
 
 
-def test_a_layer_above_what_it_imports_is_drawn_by_arrows_that_point_down():
-    picture = PAGES["house.svg"]
+def test_a_layer_above_what_it_imports_is_drawn_by_arrows_that_point_down(pages):
+    picture = pages["house.svg"]
     drawn = re.findall(r'<path d="M\d+ (\d+)[VC][^"]*?(\d+)"/>', picture)
     assert len(drawn) >= len(ROOMS)
     assert all(int(above) < int(below) for above, below in drawn)

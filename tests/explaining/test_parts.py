@@ -155,6 +155,7 @@ def held():
     return tracemalloc.get_traced_memory()[0] + sum(each.nbytes for each in tensors)
 
 
+@pytest.mark.slow
 def test_memory_is_flat_from_the_second_part_to_the_tenth(given, tmp_path, monkeypatch):
     changed = {"dataset": "phantom[images=200]", "split": "holdout", "train_fraction": 0.1,
                "models": ("pocket",), "methods": ("flaky",), "part_size": 2, "epochs": 1,

@@ -121,10 +121,10 @@ def test_seeds_share_the_split_and_differ_in_weights(finished_run):
     assert len(finished_run.scores.groupby(["sample", "fold"])) == 48
 
 
-def test_the_same_command_again_recomputes_nothing(settings, finished_copy):
+def test_the_same_command_again_recomputes_nothing(settings, finished_copy, run_cells):
     before = stamps(finished_copy, "model.pt", "maps.npz", "cell.json", "predictions.csv")
     table = rows_of(finished_copy)
-    xaibench.run(**settings, out=str(finished_copy))
+    run_cells(settings, finished_copy)
     kept = {
         path: stamp
         for path, stamp in stamps(

@@ -21,6 +21,7 @@ def published(finished, tmp_path, call, monkeypatch):
     return out
 
 
+@pytest.mark.slow
 def test_every_table_is_written_again_from_compressed_scores(finished, published, call):
     for point in ("baseline", "0", "1"):
         assert not (published / point / "scores.csv").exists()

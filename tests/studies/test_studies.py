@@ -96,6 +96,7 @@ def test_the_same_command_again_computes_nothing(copy, call, arguments):
     assert "epoch" not in err
 
 
+@pytest.mark.slow
 def test_a_stopped_study_goes_on(finished, tmp_path, call, arguments, monkeypatch):
     words = ["study", "mask-fraction", "--values", "0,1", *arguments(out=tmp_path)]
     monkeypatch.setenv("FAULT", "stop")  # as soon as all masks of a batch are seen
