@@ -43,9 +43,12 @@ def across(
         if label is None:
             continue
         new = replace(
-            sample, id=f"{name}:{sample.id}", label=first.classes.index(label),
-            group=f"{name}:{sample.group}" if sample.group else "", part="test",
-        )  # fmt: skip
+            sample,
+            id=f"{name}:{sample.id}",
+            label=first.classes.index(label),
+            group=f"{name}:{sample.group}" if sample.group else "",
+            part="test",
+        )
         moved.append(new)
         originals[new.id] = sample
     read: Read = read_files
@@ -53,14 +56,21 @@ def across(
         read = partial(_read, originals, first.read, second.read)
     left_out = len(second.samples) - len(moved)
     said = f"trained on {train}, tested on the {len(moved)} images of {test}."
-    notes = [f"{note_of}: {note}" for note_of, found in ((train, first), (test, second))
-             for note in found.notes]  # fmt: skip
+    notes = [
+        f"{note_of}: {note}"
+        for note_of, found in ((train, first), (test, second))
+        for note in found.notes
+    ]
     if left_out:
         notes.append(f"{left_out} images of {test} are of other classes, and left out.")
     return Dataset(
-        first.classes, (*first.samples, *moved), read, (said, *notes),
-        audited=False, apart=frozenset(originals),
-    )  # fmt: skip
+        first.classes,
+        (*first.samples, *moved),
+        read,
+        (said, *notes),
+        audited=False,
+        apart=frozenset(originals),
+    )
 
 
 def _match(

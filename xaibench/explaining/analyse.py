@@ -84,8 +84,10 @@ def check_same_run(selection: Selection) -> None:
     stored = intact_record(out / RUN_FILE, RunRecord)
     theirs = stored.options if stored else {}
     for name in (name for name in _SHARED if name in theirs):
-        here, there = (as_text(tuple(v) if isinstance(v, list) else v).replace("+", ",")
-                       for v in (mine[name], theirs[name]))  # fmt: skip
+        here, there = (
+            as_text(tuple(v) if isinstance(v, list) else v).replace("+", ",")
+            for v in (mine[name], theirs[name])
+        )
         if here != there:
             raise XaibenchError(
                 f"{flag(name)} {here}: the run in {out} has {there or 'none'}; give its options, "
@@ -168,12 +170,14 @@ def _write(ledger: Ledger, analysis: Bound, found: Findings, observations: Obser
 
 def _images(observations: Observations, columns: dict[str, NDArray[np.generic]]) -> pd.DataFrame:
     names = np.array(observations.class_names)
-    return pd.DataFrame({
-        "sample": observations.samples,
-        "group": observations.groups,
-        "class": names[observations.labels],
-        **columns,
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "sample": observations.samples,
+            "group": observations.groups,
+            "class": names[observations.labels],
+            **columns,
+        }
+    )
 
 
 def _write_table(path: Path, table: pd.DataFrame) -> None:

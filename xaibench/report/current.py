@@ -20,8 +20,20 @@ from xaibench.results.records import SCHEMA
 from xaibench.results.study_records import ReportRecord
 from xaibench.results.tables import stored_table
 
-LIBRARIES = ("jinja2", "markdown-it-py", "markupsafe", "matplotlib", "numpy", "pandas", "pillow",
-             "rich", "scikit-image", "scipy", "seaborn", "torch")  # fmt: skip
+LIBRARIES = (
+    "jinja2",
+    "markdown-it-py",
+    "markupsafe",
+    "matplotlib",
+    "numpy",
+    "pandas",
+    "pillow",
+    "rich",
+    "scikit-image",
+    "scipy",
+    "seaborn",
+    "torch",
+)
 """Those that compute, write and draw reports."""
 
 
@@ -59,9 +71,11 @@ def keep(out: Path, sources: str, written: Iterable[Path], said: str) -> None:
 def is_current(out: Path) -> bool:
     """Whether a folder's report is whole, and would come out the same again."""
     known = intact_record(out / REPORT_FILE, ReportRecord)
-    return known is not None and known.made_from == sources_of(out) and (
-        all(checksum(out / name) == sha256 for name, sha256 in known.files.items())
-    )  # fmt: skip
+    return (
+        known is not None
+        and known.made_from == sources_of(out)
+        and (all(checksum(out / name) == sha256 for name, sha256 in known.files.items()))
+    )
 
 
 def said_before(out: Path) -> str:

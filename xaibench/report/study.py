@@ -123,9 +123,20 @@ def _table(lines: pd.DataFrame, first: str) -> str:
     for line in lines.to_dict("records"):
         value = f"{number(line['value'])} {span(line['low'], line['high'])}".strip()
         compared = not pd.isna(line["difference"])
-        differs = [line["against"], change(line), p_text(line["p_holm"]),
-                   number(line["detectable"])]  # fmt: skip
-        rows.append([line["series"], line["level"], value, str(line["n"]),
-                     *(differs if compared else [""] * len(differs))])  # fmt: skip
+        differs = [
+            line["against"],
+            change(line),
+            p_text(line["p_holm"]),
+            number(line["detectable"]),
+        ]
+        rows.append(
+            [
+                line["series"],
+                line["level"],
+                value,
+                str(line["n"]),
+                *(differs if compared else [""] * len(differs)),
+            ]
+        )
     header = [first, "level", "value", "n", "against", "difference", "p", "detectable"]
     return markdown_table(header, rows)

@@ -46,8 +46,11 @@ class Events:
         if not self._callbacks:
             yield
             return
-        ledgers = [ledger_of(self._selection, task.payload.job)
-                   for task in tasks if task.payload.stage is Stage.TRAIN]  # fmt: skip
+        ledgers = [
+            ledger_of(self._selection, task.payload.job)
+            for task in tasks
+            if task.payload.stage is Stage.TRAIN
+        ]
         places = [ledger.place for ledger in ledgers]
         # An earlier call has told of those that are there.
         self._told |= {place: self._history(place) for place in places if place not in self._told}

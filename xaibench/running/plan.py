@@ -99,8 +99,11 @@ def _plan_model(selection: Selection, model: Bound, plan: Plan) -> None:
             trained = ledger.model_is_trained()
             states = [ledger.cell_state(method) for method in methods]
             retry = selection.options.retry_failed
-            missing = [s.method for s in states
-                       if not trained or s.missing_metrics(plan.metrics, retry=retry)]  # fmt: skip
+            missing = [
+                s.method
+                for s in states
+                if not trained or s.missing_metrics(plan.metrics, retry=retry)
+            ]
             plan.changed |= _find_changed(ledger, [s for s in states if s.method in missing])
             failed: dict[str, str] = {}
             lost: dict[str, str] = {}
@@ -163,8 +166,11 @@ def _find_unplaced(selection: Selection, splits: Mapping[int, Split]) -> list[st
         return []
     placed = min(len([*split.train, *split.validation, *split.test]) for split in splits.values())
     left = len(selection.dataset.samples) - placed
-    return [f"--split {selection.options.split} names no part for {left} images: they are left out"
-            ] if left else []  # fmt: skip
+    return (
+        [f"--split {selection.options.split} names no part for {left} images: they are left out"]
+        if left
+        else []
+    )
 
 
 def _why_no_score(selection: Selection, metric: Bound) -> str | None:

@@ -20,9 +20,11 @@ from xaibench.setup.selection import Selection
 
 
 def describe_run(
-    selection: Selection, plan: Plan, splits: Mapping[str, str],
+    selection: Selection,
+    plan: Plan,
+    splits: Mapping[str, str],
     suite: Mapping[str, str] | None = None,
-) -> RunRecord:  # fmt: skip
+) -> RunRecord:
     """Return what ``run.json`` says: enough to repeat the run and to read its tables.
 
     Versions, date and device are those of the models and cells that are there, not of this call.

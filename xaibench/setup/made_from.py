@@ -55,8 +55,9 @@ def test_parts(selection: Selection) -> Parts:
     """Return what predictions and scores owe to a dataset that is tested on alone; else nothing."""
     apart = selection.dataset.apart
     samples = [sample for sample in selection.dataset.samples if sample.id in apart]
-    return {f"test {name}": part for name, part in _samples_parts(selection, samples).items()
-            if apart}  # fmt: skip
+    return {
+        f"test {name}": part for name, part in _samples_parts(selection, samples).items() if apart
+    }
 
 
 def _samples_parts(selection: Selection, samples: Sequence[Sample]) -> Parts:
@@ -140,8 +141,11 @@ def wrapped_version(bound: Bound) -> str:
 
 def tell_difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Say in words what differs between the parts that a result was made from and today's."""
-    names = [name for name in dict.fromkeys([*now, *then])
-             if fingerprint(then.get(name)) != fingerprint(now.get(name))]  # fmt: skip
+    names = [
+        name
+        for name in dict.fromkeys([*now, *then])
+        if fingerprint(then.get(name)) != fingerprint(now.get(name))
+    ]
     return ", ".join(_tell(name, then.get(name), now.get(name)) for name in names)
 
 
@@ -162,6 +166,9 @@ def _contents(selection: Selection) -> dict[Path, str]:
 
 def files_of(bound: Bound) -> dict[str, str]:
     """Return what the files hold that a plugin's options name, by option."""
-    named = {name: Path(value) for name, value in bound.options.items()
-             if isinstance(value, str | Path) and str(value) and is_file(Path(value))}  # fmt: skip
+    named = {
+        name: Path(value)
+        for name, value in bound.options.items()
+        if isinstance(value, str | Path) and str(value) and is_file(Path(value))
+    }
     return {name: content_of(path) for name, path in named.items()}

@@ -92,8 +92,10 @@ def mixed_versions(made: Sequence[Made]) -> list[str]:
     mixed = [f"{name} {text}" for name, text in told.items() if " and " in str(text)]
     if not mixed:
         return []
-    return [f"results were made by different versions: {', '.join(mixed)}; --strict-versions makes "
-            "those of other versions than today's again"]  # fmt: skip
+    return [
+        f"results were made by different versions: {', '.join(mixed)}; --strict-versions makes "
+        "those of other versions than today's again"
+    ]
 
 
 def describe_compute(options: RunOptions) -> dict[str, Any]:

@@ -126,8 +126,9 @@ def sum_by(code: Codes, values: Floats, count: int = 0) -> Floats:
 def number(labels: ArrayLike) -> Codes:
     """Number distinct labels from 0: integers by size, all else as text, so that any will do."""
     table = np.asarray(labels)
-    _, codes = np.unique(table if table.dtype.kind == "i" else table.astype(str),
-                         return_inverse=True)  # fmt: skip
+    _, codes = np.unique(
+        table if table.dtype.kind == "i" else table.astype(str), return_inverse=True
+    )
     return codes
 
 

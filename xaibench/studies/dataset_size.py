@@ -17,10 +17,16 @@ def _design(selection: Selection, values: Sequence[str]) -> Design:
     ]
     whole = points[-1].name
     arms = [
-        Arm(point.name, model.spec, model.spec, point.name,
-            against=(Arm(whole, model.spec, model.spec, whole).key,))
-        for model in selection.models for point in points
-    ]  # fmt: skip
+        Arm(
+            point.name,
+            model.spec,
+            model.spec,
+            point.name,
+            against=(Arm(whole, model.spec, model.spec, whole).key,),
+        )
+        for model in selection.models
+        for point in points
+    ]
     return Design(points, arms)
 
 

@@ -18,8 +18,15 @@ def _design(selection: Selection, values: Sequence[str]) -> Design:
         raise XaibenchError(f"--values {','.join(values)}: repeats a value.")
     arms: list[Arm] = []
     for width in values or _WIDTHS:
-        arms.append(Arm(_RUN, vary(model, filters=width), model.plugin.name, width,
-                        against=(arms[0].key,) if arms else ()))  # fmt: skip
+        arms.append(
+            Arm(
+                _RUN,
+                vary(model, filters=width),
+                model.plugin.name,
+                width,
+                against=(arms[0].key,) if arms else (),
+            )
+        )
     return Design([Point(_RUN, {"models": [arm.model for arm in arms]})], arms)
 
 

@@ -25,8 +25,16 @@ def _design(selection: Selection, values: Sequence[str]) -> Design:
     arms: list[Arm] = []
     for chosen in product(*levels.values()):
         factors = dict(zip(levels, chosen, strict=True))
-        arms.append(Arm(_RUN, vary(model, **factors), model.plugin.name, ", ".join(chosen),
-                        against=(arms[0].key,) if arms else (), factors=factors))  # fmt: skip
+        arms.append(
+            Arm(
+                _RUN,
+                vary(model, **factors),
+                model.plugin.name,
+                ", ".join(chosen),
+                against=(arms[0].key,) if arms else (),
+                factors=factors,
+            )
+        )
     return Design([Point(_RUN, {"models": [arm.model for arm in arms]})], arms)
 
 

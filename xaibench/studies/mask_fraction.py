@@ -27,26 +27,37 @@ def _design(selection: Selection, values: Sequence[str]) -> Design:
     if not selection.dataset.annotated:
         raise XaibenchError(f"study mask-fraction: {selection.dataset_spec} has no masks.")
     first = Arm(_BASELINE, plain[0], plain[0], _BASELINE).key if plain else ""
-    points = [Point(f"{share:g}", {"models": taught, "mask_fraction": share})
-              for share in fractions]  # fmt: skip
+    points = [
+        Point(f"{share:g}", {"models": taught, "mask_fraction": share}) for share in fractions
+    ]
     arms = [Arm(_BASELINE, model, model, _BASELINE, against=(first,)) for model in plain]
     arms += [
-        Arm(point.name, model, model, point.name,
-            against=(first, Arm(points[0].name, model, model, points[0].name).key))
-        for model in taught for point in points
-    ]  # fmt: skip
+        Arm(
+            point.name,
+            model,
+            model,
+            point.name,
+            against=(first, Arm(points[0].name, model, model, points[0].name).key),
+        )
+        for model in taught
+        for point in points
+    ]
     if plain:
         # Masks don't touch it, except that they may tune its threshold.
-        changes = {"models": plain, "methods": _unlearned(selection),
-                   "mask_fraction": fractions[-1]}  # fmt: skip
+        changes = {
+            "models": plain,
+            "methods": _unlearned(selection),
+            "mask_fraction": fractions[-1],
+        }
         points.insert(0, Point(_BASELINE, changes))
     return Design(points, arms)
 
 
 def _unlearned(selection: Selection) -> list[str]:
     """Return the methods that need no learned map; a run needs one."""
-    found = [m.spec for m in selection.methods if m.plugin.traits.family not in
-             ("learned", "control")]  # fmt: skip
+    found = [
+        m.spec for m in selection.methods if m.plugin.traits.family not in ("learned", "control")
+    ]
     return found or ["gradcam"]
 
 

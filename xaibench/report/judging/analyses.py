@@ -62,8 +62,9 @@ class _Units(NamedTuple):
         alone = images["group"] == ""
         groups = ("image " + images["sample"]).where(alone, "group " + images["group"])
         folds, seeds = ([getattr(each.place, name) for each in alike] for name in ("fold", "seed"))
-        return cls(images, groups.to_numpy(str), np.repeat(folds, lengths),
-                   np.repeat(seeds, lengths))  # fmt: skip
+        return cls(
+            images, groups.to_numpy(str), np.repeat(folds, lengths), np.repeat(seeds, lengths)
+        )
 
 
 def first_trained(analyses: Sequence[Analysis]) -> list[Analysis]:

@@ -115,8 +115,10 @@ def _factor_lines(columns: Mapping[str, Floats], arms: Sequence[Arm]) -> list[Co
                 mine[others] = columns[arm.key]
         whole = sorted(set.intersection(*map(set, found.values())))
         if len(found) > 1 and whole:
-            means = {level: np.mean([mine[others] for others in whole], axis=0)
-                     for level, mine in found.items()}  # fmt: skip
+            means = {
+                level: np.mean([mine[others] for others in whole], axis=0)
+                for level, mine in found.items()
+            }
             first, *_ = means
             lines += [
                 _line(factor, level, values, first, means[first], own=level == first)
@@ -158,17 +160,19 @@ def _judge(
     drawn = np.split(drawing.means(np.concatenate([values, gaps], axis=1)), 2, axis=1)
     low, high = bounded_intervals(values, drawn[0], section.clusters, bounds)
     counted = np.where(np.isnan(values).all(axis=0), gaps, values)
-    return pd.DataFrame({
-        "series": [line.series for line in lines],
-        "level": [line.level for line in lines],
-        "n": (~np.isnan(counted)).sum(axis=0),
-        "groups": section.count_groups(counted),
-        "value": mean(values),
-        "low": low,
-        "high": high,
-        "against": [line.against for line in lines],
-        **_differences(gaps, drawn[1], section, bounds[1] - bounds[0]),
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "series": [line.series for line in lines],
+            "level": [line.level for line in lines],
+            "n": (~np.isnan(counted)).sum(axis=0),
+            "groups": section.count_groups(counted),
+            "value": mean(values),
+            "low": low,
+            "high": high,
+            "against": [line.against for line in lines],
+            **_differences(gaps, drawn[1], section, bounds[1] - bounds[0]),
+        }
+    )
 
 
 def _differences(gaps: Floats, drawn: Floats, section: Section, reach: float) -> dict[str, Floats]:

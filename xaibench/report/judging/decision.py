@@ -95,13 +95,22 @@ def decisions(section: Section, material: Material) -> pd.DataFrame:
             continue
         level = np.nan if blind is None else float(found[blind])
         attention = judge_attention(run.metrics[metric].sign * (value - level), p)
-        rows.append({
-            "dataset": section.dataset, "split": section.split, "model": row.model,
-            "method": row.method, **known[row.model], "metric": metric, "value": value,
-            "control": "" if blind is None else section.rows[blind].method,
-            "control_value": level, "p": p, "attention_is": attention,
-            "conclusion": conclude(known[row.model]["accuracy_is"], attention),
-        })  # fmt: skip
+        rows.append(
+            {
+                "dataset": section.dataset,
+                "split": section.split,
+                "model": row.model,
+                "method": row.method,
+                **known[row.model],
+                "metric": metric,
+                "value": value,
+                "control": "" if blind is None else section.rows[blind].method,
+                "control_value": level,
+                "p": p,
+                "attention_is": attention,
+                "conclusion": conclude(known[row.model]["accuracy_is"], attention),
+            }
+        )
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
@@ -159,6 +168,10 @@ def _accuracy(section: Section, material: Material, model: str) -> dict[str, Any
     commonest = float(mine["label"].value_counts(normalize=True).max())
     low, high = wilson(share * groups, groups)
     return {
-        "groups": groups, "accuracy": share, "accuracy_low": low, "accuracy_high": high,
-        "commonest_class": commonest, "accuracy_is": judge_accuracy(low, high, commonest),
-    }  # fmt: skip
+        "groups": groups,
+        "accuracy": share,
+        "accuracy_low": low,
+        "accuracy_high": high,
+        "commonest_class": commonest,
+        "accuracy_is": judge_accuracy(low, high, commonest),
+    }

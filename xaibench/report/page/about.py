@@ -41,8 +41,10 @@ def facts(run: RunRecord) -> list[Fact]:
         "made": [run.date or None],
         "by": [f"xaibench {run.xaibench}" if run.xaibench else None],
     }
-    lines = [Fact(name, [str(text) for text in texts if text is not None])
-             for name, texts in told.items()]  # fmt: skip
+    lines = [
+        Fact(name, [str(text) for text in texts if text is not None])
+        for name, texts in told.items()
+    ]
     return [line for line in lines if line.texts]
 
 
@@ -91,8 +93,11 @@ def undefined(scores: pd.DataFrame) -> Iterator[str]:
 def provenance(run: RunRecord) -> Iterator[str]:
     """Yield Markdown: protocol, files of the splits, sources, versions."""
     yield f"Protocol `{run.protocol_hash}`: runs that differ in it are never compared."
-    plain = {key: value for key, value in run.protocol.items()
-             if not isinstance(value, Mapping) and value not in ("", None)}  # fmt: skip
+    plain = {
+        key: value
+        for key, value in run.protocol.items()
+        if not isinstance(value, Mapping) and value not in ("", None)
+    }
     yield from _pairs("setting", "value", plain)
     for dataset, about in run.all_datasets.items():
         yield from _pairs(f"split file of {dataset}", "sha256", about.splits)

@@ -61,17 +61,31 @@ def analysis_figures(analyses: Sequence[Analysis], out: Path) -> Iterator[Embedd
         name = analysis.about.analysis
         for at, figure in enumerate(analysis.about.figures):
             title = f"{figure.title}; {analysis.place.title}"
-            made = _embed(analysis.folder, figure.name, f"{name}. {title}",
-                          f"{name}: {title}", f"analysis{number}-{at}-", out, white=True,
-                          shown=analysis in shown)  # fmt: skip
+            made = _embed(
+                analysis.folder,
+                figure.name,
+                f"{name}. {title}",
+                f"{name}: {title}",
+                f"analysis{number}-{at}-",
+                out,
+                white=True,
+                shown=analysis in shown,
+            )
             if made:
                 yield made
 
 
 def _embed(
-    folder: Path, name: str, title: str, alt: str, prefix: str, out: Path, *,
-    white: bool = False, shown: bool = True,
-) -> Embedded | None:  # fmt: skip
+    folder: Path,
+    name: str,
+    title: str,
+    alt: str,
+    prefix: str,
+    out: Path,
+    *,
+    white: bool = False,
+    shown: bool = True,
+) -> Embedded | None:
     svg = inline_svg(folder / f"{name}.svg", prefix)
     if svg is None:
         return None

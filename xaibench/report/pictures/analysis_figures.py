@@ -47,10 +47,25 @@ def _scatter(analysis: Analysis, figure: Scatter) -> Figure:
         points = images.loc[images["class"] == name, columns].to_numpy(float)
         colour, shape = COLOURS[number % len(COLOURS)], SHAPES[number % len(SHAPES)]
         # As thousands of vectors no viewer opens them.
-        axes.scatter(*points.T, s=size, color=colour, marker=shape, label=name, alpha=0.75,
-                     linewidth=0, rasterized=True)  # fmt: skip
-        text = axes.text(*np.median(points, axis=0), name, size=FONT, ha="center", va="center",
-                         weight="bold", zorder=9)  # fmt: skip
+        axes.scatter(
+            *points.T,
+            s=size,
+            color=colour,
+            marker=shape,
+            label=name,
+            alpha=0.75,
+            linewidth=0,
+            rasterized=True,
+        )
+        text = axes.text(
+            *np.median(points, axis=0),
+            name,
+            size=FONT,
+            ha="center",
+            va="center",
+            weight="bold",
+            zorder=9,
+        )
         text.set_path_effects([Stroke(linewidth=2.2, foreground="white"), Normal()])
     for name, axis in zip(columns, "xyz", strict=False):
         getattr(axes, f"set_{axis}label")(name)
@@ -67,8 +82,15 @@ def _lines(analysis: Analysis, figure: Lines) -> Figure:
     several = len(figure.y) > 1
     for colour, shape, name in zip(COLOURS, SHAPES, figure.y, strict=False):
         marked = "" if figure.chance else shape
-        axes.plot(table[figure.x], table[name], marker=marked, color=colour, markersize=3.5,
-                  linewidth=1.4, label=name.replace("_", " "))  # fmt: skip
+        axes.plot(
+            table[figure.x],
+            table[name],
+            marker=marked,
+            color=colour,
+            markersize=3.5,
+            linewidth=1.4,
+            label=name.replace("_", " "),
+        )
     if figure.chance:
         axes.plot([0, 1], [0, 1], ":", color=DIM, linewidth=1, label="chance")
         axes.set_aspect("equal")
@@ -93,11 +115,18 @@ def _histogram(analysis: Analysis, figure: Histogram) -> Figure:
     styles = zip(kinds, COLOURS, "/\\x.", strict=False)
     for kind, colour, hatch in styles:
         chosen = values[(images[figure.by] == kind).to_numpy()]
-        axes.hist(chosen, edges, color=to_rgba(colour, 0.35), edgecolor=colour, hatch=3 * hatch,
-                  histtype="stepfilled", linewidth=1.2, density=True,
-                  label=f"{kind} (n = {len(chosen)})")  # fmt: skip
-    axes.axvline(figure.mark, color="black", linestyle="--", linewidth=1.1,
-                 label=figure.mark_label)  # fmt: skip
+        axes.hist(
+            chosen,
+            edges,
+            color=to_rgba(colour, 0.35),
+            edgecolor=colour,
+            hatch=3 * hatch,
+            histtype="stepfilled",
+            linewidth=1.2,
+            density=True,
+            label=f"{kind} (n = {len(chosen)})",
+        )
+    axes.axvline(figure.mark, color="black", linestyle="--", linewidth=1.1, label=figure.mark_label)
     axes.set_xlabel(figure.column)
     axes.set_ylabel("density")
     axes.legend()
