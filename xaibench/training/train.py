@@ -194,10 +194,7 @@ class Trainer:
         )
 
     def _validate(self) -> dict[str, float]:
-        """Return loss and accuracy on all validation samples; every replica computes the same.
-
-        Models that don't classify have no accuracy.
-        """
+        """Return the loss and a classifier's accuracy of all validation images, in each replica."""
         model, total = self.result.eval(), Averages()
         with torch.inference_mode():
             for loaded in self.loader.batches(self.split.validation, self.options.train_batch_size):

@@ -71,12 +71,7 @@ def boards(section: pd.DataFrame, run: RunRecord, widest: int = _WIDEST) -> Iter
     """Yield the tables of one dataset and split: a part for each family of metrics.
 
     In each part the rows that compete stand first, then the controls, then the metrics that never
-    rank; many metrics are divided over several tables.
-
-    Args:
-        section: rows of `leaderboard`.
-        run: ``run.json``.
-        widest: how many ranked metrics may stand side by side.
+    rank; more than ``widest`` ranked metrics are divided over several tables.
     """
     for family in FAMILIES:
         ranked = [m for m in metrics_of(run, family, ranked=True) if _scored(section, m).any()]
