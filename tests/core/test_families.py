@@ -6,6 +6,7 @@ table. The weights are random.
 
 import pytest
 import torch
+from small_nets import noise
 from torch import nn
 from torch.nn import functional
 
@@ -17,10 +18,6 @@ timm = pytest.importorskip("timm")
 
 CLASSES = 5
 VIT = {"embed_dim": 24, "depth": 2, "num_heads": 2, "num_classes": CLASSES}
-
-
-def noise(*shape, seed=0):
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def finish(raw, size):

@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torchvision
+from small_nets import noise
 from torch import nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
@@ -12,10 +13,6 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.passes.layers import check_layer, find_cam_layer
 
 CLASSES = 5
-
-
-def noise(*shape, seed=0):
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def trunk(width=6):

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from small_nets import noise
 from torch import nn
 from torch.nn import functional
 
@@ -11,10 +12,6 @@ from xaibench.core.passes.layers import check_layer
 from xaibench.core.passes.layouts import Map, Reshaped, Tokens, named_layout
 
 CLASSES = 4
-
-
-def noise(*shape, seed=0):
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def layout(network, images, layer):

@@ -4,6 +4,7 @@ import torchvision
 from captum.attr import LayerAttribution, LayerGradCam
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+from small_nets import noise, wrap
 from torch import nn
 
 from xaibench.core.errors import XaibenchError
@@ -36,10 +37,6 @@ class InPlaceBehindTheLayer(nn.Module):
         return self.classifier(self.relu(self.features(images)).mean(dim=(2, 3)))
 
 
-def noise(*shape, seed=0):
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
-
-
 def calibrated(network, height, width):
     """Fill the running statistics, without which random networks are nearly constant."""
     network.train()
@@ -58,10 +55,6 @@ def build(kind, inplace=True):
     else:
         network, layer = InPlaceBehindTheLayer(inplace), "features"
     return calibrated(network, 96, 160), layer
-
-
-def wrap(network, layer):
-    return Classifier(network, cam_layer=layer, mean=[0, 0, 0], std=[1, 1, 1]).eval()
 
 
 def our_maps(model, images, targets):
