@@ -6,6 +6,7 @@ import pooch
 import requests
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.fingerprints import checksum
 from xaibench.core.progress import progress_bar
 from xaibench.core.reading.unpack import unpack
 
@@ -15,8 +16,9 @@ _PARTIAL, _RANGE_REFUSED = 206, 416
 
 
 def fetch_archive(
-    url: str, root: Path, folder: str, example: str, *, archive: str = "", flat: bool = False
-) -> Path:
+    url: str, root: Path, folder: str, example: str, *, archive: str = "", flat: bool = False,
+    sha256: str = "",
+) -> Path:  # fmt: skip
     """Download a zip or tar archive and unpack its ``folder`` below ``root``.
 
     An interrupted download is continued by the next call. An archive that lies in ``root`` already
@@ -29,6 +31,7 @@ def fetch_archive(
         example: a file that the folder holds, to show the layout.
         archive: name of the archive's file; by default the last part of its address.
         flat: the archive holds the files of ``folder`` without the folder itself.
+        sha256: of the archive, where its publishers or others have told it.
 
     Raises:
         XaibenchError: no connection, an unsafe archive, or no space.
@@ -38,6 +41,7 @@ def fetch_archive(
     try:
         root.mkdir(parents=True, exist_ok=True)
         _download(url, file)
+        _check(file, url, sha256)
         unpacked = unpack(file, root, folder, flat=flat)
     except requests.RequestException as error:
         raise XaibenchError(
@@ -57,6 +61,14 @@ def fetch_archive(
     if not by_hand:
         file.unlink(missing_ok=True)
     return unpacked
+
+
+def _check(file: Path, url: str, sha256: str) -> None:
+    if sha256 and checksum(file) != sha256:
+        raise XaibenchError(
+            f"{file}: not the archive that {url} is known to give (its SHA-256 is another); "
+            "remove it and try again."
+        )
 
 
 def _download(url: str, archive: Path) -> None:

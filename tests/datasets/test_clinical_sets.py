@@ -1,0 +1,195 @@
+"""Published sets of clinical images and pets, each in a tiny sample of its layout."""
+
+import json
+
+import numpy as np
+import pytest
+from pycocotools import mask as coco_masks
+from tiny_images import REGION, SHAPE, blank, region, save
+
+from xaibench.core.data import IGNORED
+from xaibench.core.errors import DataNotFoundError, XaibenchError
+from xaibench.core.reading.fetch import fetch_archive
+from xaibench.datasets.brest import brest
+from xaibench.datasets.bus_bra import bus_bra
+from xaibench.datasets.bus_uclm import bus_uclm
+from xaibench.datasets.chexlocalize import chexlocalize
+from xaibench.datasets.isic2018 import isic2018
+from xaibench.datasets.kvasir_seg import kvasir_seg
+from xaibench.datasets.oxford_pets import oxford_pets
+
+
+def marked(dataset, sample):
+    return np.array_equal(dataset.read(sample).mask > 0, region())
+
+
+def test_bus_bra_has_patients_and_folds(tmp_path):
+    place = tmp_path / "data" / "BUSBRA"
+    rows = [("bus_0001-l", 1, "benign", 1), ("bus_0001-r", 1, "benign", 1),
+            ("bus_0002-l", 2, "malignant", 2)]  # fmt: skip
+    for name, *_ in rows:
+        save(place / "Images" / f"{name}.png", blank())
+        save(place / "Masks" / f"{name.replace('bus', 'mask')}.png", region() * 255)
+    table = "ID,Case,Histology,Pathology,BIRADS\n"
+    (place / "bus_data.csv").write_text(
+        table + "".join(f"{i},{c},x,{p},3\n" for i, c, p, _ in rows)
+    )
+    folds = "ID,Pathology,kFold\n" + "".join(f"{i},{p},{k}\n" for i, _, p, k in rows)
+    (place / "5-fold-cv.csv").write_text(folds)
+    found = bus_bra(tmp_path, test_fold=2)
+    about = [(s.id, s.label, s.group, s.part) for s in found.samples]
+    assert about == [
+        ("bus_0001-l", 0, "patient 1", "train"),
+        ("bus_0001-r", 0, "patient 1", "train"),
+        ("bus_0002-l", 1, "patient 2", "test"),
+    ]
+    assert marked(found, found.samples[2])
+    (place / "Masks" / "mask_0002-l.png").unlink()
+    with pytest.raises(XaibenchError, match=r"mask_0002-l\.png: missing"):
+        bus_bra(tmp_path)
+    with pytest.raises(XaibenchError, match=r"test_fold=6\]: choose 1 to 5"):
+        bus_bra(tmp_path, test_fold=6)
+
+
+def test_an_archive_of_another_checksum_is_refused_and_kept(tmp_path):
+    (tmp_path / "BUSBRA.zip").write_bytes(b"another")
+    with pytest.raises(XaibenchError, match="its SHA-256 is another"):
+        fetch_archive("https://localhost/none", tmp_path, "BUSBRA", "bus_data.csv",
+                      archive="BUSBRA.zip", sha256="0" * 64)  # fmt: skip
+    assert (tmp_path / "BUSBRA.zip").is_file()
+
+
+def test_bus_uclm_tells_findings_by_colour(tmp_path):
+    place = tmp_path / "BUS-UCLM"
+    rows = {"ALWI_000": ("Malignant", 0), "ALWI_001": ("Benign", 1), "ANFO_000": ("Normal", None)}
+    for name, (_, channel) in rows.items():
+        colours = np.zeros((*SHAPE, 3), np.uint8)
+        if channel is not None:
+            colours[..., channel] = region() * 255
+            colours[0, 0, 1 - channel] = 255
+        save(place / "images" / f"{name}.png", blank())
+        save(place / "masks" / f"{name}.png", colours)
+    lines = "".join(f"{name}.png;2022;{label}\n" for name, (label, _) in rows.items())
+    (place / "INFO.csv").write_text(f"Image;Date;Label\n{lines}")
+    found = bus_uclm(tmp_path, classes=("benign", "malignant", "normal"))
+    assert [(s.id, s.label, s.group) for s in found.samples] == [
+        ("ALWI_000", 1, "ALWI"), ("ALWI_001", 0, "ALWI"), ("ANFO_000", 2, "ANFO")]  # fmt: skip
+    assert marked(found, found.samples[0])
+    assert marked(found, found.samples[1])
+    assert not found.read(found.samples[2]).mask.any()
+    assert len(bus_uclm(tmp_path).samples) == 2
+
+
+def test_brest_takes_the_tumour_and_no_other_outline(tmp_path):
+    place = tmp_path / "BrEaST-Lesions_USG-images_and_masks"
+    for number in (1, 2, 3):
+        save(place / f"case00{number}.png", blank())
+    save(place / "case001_tumor.png", region() * 255)
+    save(place / "case001_other1.png", (1 - region()) * 255)
+    save(place / "case003_tumor.png", region() * 255)
+    with pytest.raises(XaibenchError, match="no clinical table"):
+        brest(tmp_path)
+    rows = [("case001.png", "malignant"), ("case002.png", "normal"), ("case003.png", "benign")]
+    text = "CaseID;Image_filename;Classification\n"
+    text += "".join(f"{at};{name};{kind}\n" for at, (name, kind) in enumerate(rows, 1))
+    (tmp_path / "BrEaST-Lesions-USG-clinical-data-Dec-15-2023.csv").write_text(text)
+    found = brest(tmp_path)
+    assert [(s.id, s.label) for s in found.samples] == [("case001", 1), ("case003", 0)]
+    assert marked(found, found.samples[0])
+
+
+def test_kvasir_seg_needs_normal_images(tmp_path):
+    place = tmp_path / "Kvasir-SEG"
+    for name in ("cju0", "cju1"):
+        save(place / "images" / f"{name}.jpg", blank())
+        save(place / "masks" / f"{name}.jpg", region() * 255)
+    with pytest.raises(DataNotFoundError, match="get Kvasir from"):
+        kvasir_seg(tmp_path)
+    save(tmp_path / "kvasir-dataset-v2" / "normal-cecum" / "n1.jpg", blank())
+    found = kvasir_seg(tmp_path)
+    assert [(s.id, s.label, bool(s.masks)) for s in found.samples] == [
+        ("polyp/cju0", 1, True), ("polyp/cju1", 1, True), ("normal-cecum/n1", 0, False)
+    ]  # fmt: skip
+    assert marked(found, found.samples[0])
+
+
+def test_oxford_pets_leave_the_border_open(tmp_path):
+    place = tmp_path / "oxford-iiit-pet"
+    trimap = np.where(region(), 1, 2).astype(np.uint8)
+    trimap[REGION[0].start - 1] = 3
+    lists = {"trainval": [("Abyssinian_1", 1, 1), ("beagle_2", 5, 2)], "test": [("beagle_3", 5, 2)]}
+    for table, rows in lists.items():
+        for name, *_ in rows:
+            save(place / "images" / f"{name}.jpg", blank())
+            save(place / "annotations" / "trimaps" / f"{name}.png", trimap)
+        text = "".join(f"{name} {kind} {species} 1\n" for name, kind, species in rows)
+        (place / "annotations" / f"{table}.txt").write_text(text)
+    found = oxford_pets(tmp_path)
+    assert found.classes == ("cat", "dog")
+    assert [(s.id, s.label, s.part) for s in found.samples] == [
+        ("Abyssinian_1", 0, "train"), ("beagle_2", 1, "train"), ("beagle_3", 1, "test")]  # fmt: skip
+    mask = found.read(found.samples[1]).mask
+    assert np.array_equal(mask == 1, region())
+    assert (mask[REGION[0].start - 1] == IGNORED).all()
+    assert oxford_pets(tmp_path, by="breed").classes == ("Abyssinian", "beagle")
+
+
+def test_isic2018_has_parts_lesions_and_masks_from_elsewhere(tmp_path):
+    header = "image,MEL,NV,BCC,AKIEC,BKL,DF,VASC\n"
+    rows = {"Training": [("ISIC_1", 1), ("ISIC_2", 0)], "Test": [("ISIC_9", 1)]}
+    for part, names in rows.items():
+        truth = tmp_path / f"ISIC2018_Task3_{part}_GroundTruth"
+        truth.mkdir()
+        lines = "".join(f"{n},{float(m)},{1 - m:.1f},0.0,0.0,0.0,0.0,0.0\n" for n, m in names)
+        (truth / f"{truth.name}.csv").write_text(header + lines)
+        for name, _ in names:
+            save(tmp_path / f"ISIC2018_Task3_{part}_Input" / f"{name}.jpg", blank())
+    save(tmp_path / "HAM10000" / "ISIC_2_segmentation.png", region() * 255)
+    table = "image,lesion_id,diagnosis_confirm_type\nISIC_1,HAM_7,histopathology\n"
+    (tmp_path / "ISIC2018_Task3_Training_LesionGroupings.csv").write_text(table)
+    found = isic2018(tmp_path)
+    assert [(s.id, s.label, s.group, s.part) for s in found.samples] == [
+        ("ISIC_1", 0, "HAM_7", "train"), ("ISIC_2", 1, "", "train"), ("ISIC_9", 0, "", "test")
+    ]  # fmt: skip
+    assert marked(found, found.samples[1])
+    assert not found.samples[0].annotated
+
+
+def test_chexlocalize_reads_one_finding_at_a_time(tmp_path):
+    images = {
+        "patient1/study1/view1_frontal": (1.0, 0.0),
+        "patient2/study1/view1_frontal": (0.0, 1.0),
+    }
+    lines = "Path,Pleural Effusion,Lung Opacity\n"
+    outlines = {}
+    for name, labels in images.items():
+        save(tmp_path / "CheXpert" / "val" / f"{name}.jpg", blank())
+        lines += f"CheXpert-v1.0/valid/{name}.jpg,{labels[0]},{labels[1]}\n"
+        rle = coco_masks.encode(np.asfortranarray(region().astype(np.uint8)))
+        kind = "Pleural Effusion" if labels[0] else "Airspace Opacity"
+        outlines[name.replace("/", "_")] = {
+            kind: {"size": list(SHAPE), "counts": rle["counts"].decode()}
+        }
+    (tmp_path / "CheXpert" / "val_labels.csv").write_text(lines)
+    (tmp_path / "CheXlocalize").mkdir()
+    (tmp_path / "CheXlocalize" / "gt_segmentations_val.json").write_text(json.dumps(outlines))
+    found = chexlocalize(tmp_path)
+    assert found.classes == ("no pleural effusion", "pleural effusion")
+    assert [(s.id, s.label, s.group, s.part) for s in found.samples] == [
+        ("patient1_study1_view1_frontal", 1, "patient1", "validation"),
+        ("patient2_study1_view1_frontal", 0, "patient2", "validation"),
+    ]
+    assert marked(found, found.samples[0])
+    assert found.read(found.samples[1]).mask is None
+    other = chexlocalize(tmp_path, finding="Airspace Opacity")
+    assert marked(other, other.samples[1])
+    with pytest.raises(XaibenchError, match=r"no such finding \(did you mean 'Edema'"):
+        chexlocalize(tmp_path, finding="Edma")
+
+
+@pytest.mark.parametrize(
+    "plugin", [bus_bra, bus_uclm, brest, kvasir_seg, oxford_pets, isic2018, chexlocalize]
+)
+def test_what_is_not_there_says_how_to_get_it(plugin, tmp_path):
+    with pytest.raises(DataNotFoundError, match="below"):
+        plugin(tmp_path)
