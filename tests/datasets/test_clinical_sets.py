@@ -127,7 +127,10 @@ def test_oxford_pets_leave_the_border_open(tmp_path):
     found = oxford_pets(tmp_path)
     assert found.classes == ("cat", "dog")
     assert [(s.id, s.label, s.part) for s in found.samples] == [
-        ("Abyssinian_1", 0, "train"), ("beagle_2", 1, "train"), ("beagle_3", 1, "test")]  # fmt: skip
+        ("Abyssinian_1", 0, "train"),
+        ("beagle_2", 1, "train"),
+        ("beagle_3", 1, "test"),
+    ]
     mask = found.read(found.samples[1]).mask
     assert np.array_equal(mask == 1, region())
     assert (mask[REGION[0].start - 1] == IGNORED).all()
