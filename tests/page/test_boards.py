@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "report"))
-from frames import NAN, NET, RUN, SAID, board_of, metric, rows_of, run_of
+from frames import NAN, NET, RUN, SAID, board_of, metric, rows_of, rows_on_board, run_of
 
 from xaibench.core.errors import XaibenchError
 from xaibench.report.facts.material import Material
 from xaibench.report.facts.section import sections
+from xaibench.report.judging.estimates import from_frame
 from xaibench.report.judging.judge import judge
 from xaibench.report.page.about import facts, failures, undefined
 from xaibench.report.page.diagnosed import verdicts
@@ -20,7 +21,8 @@ from xaibench.report.page.notebook import board_html
 from xaibench.report.page.prose import prose, soft
 from xaibench.report.page.sheets import sheets
 from xaibench.report.page.svg import inline_svg
-from xaibench.report.wording.boards import TIED, boards
+from xaibench.report.wording.board_table import TIED
+from xaibench.report.wording.boards import boards
 from xaibench.report.wording.headline import headline
 from xaibench.results.integrity import write_record
 
@@ -48,7 +50,7 @@ def board():
 
 
 def test_cells_carry_the_numbers_that_they_print(board):
-    first, controls = boards(board, RUN)
+    first, controls = boards(from_frame(board, RUN), RUN)
     (best, *_), lowest = first.rows[0][2:], first.rows[-1][2]
     row = board.set_index("method").loc["gradcam"]
     assert (best.value, best.low, best.high) == (row["iou"], row["iou_low"], row["iou_high"])
@@ -70,15 +72,15 @@ def test_controls_that_differ_in_the_last_bit_alone_are_named_once():
     scores = rows_of("centre", "iou", values) + rows_of(
         "centre", "iou", np.nextafter(values, 1), model="vgg16"
     )
-    (controls,) = boards(board_of(scores), RUN)
+    (controls,) = boards(rows_on_board(scores), RUN)
     assert [line.model for line in controls.lines] == [""]
     scores[0]["value"] += 1
-    (controls,) = boards(board_of(scores), RUN)
+    (controls,) = boards(rows_on_board(scores), RUN)
     assert [line.model for line in controls.lines] == [NET, "vgg16"]
 
 
 def test_a_columns_scale_spans_what_competes_and_the_blind_control(board):
-    (sheet,) = sheets(board, RUN)
+    (sheet,) = sheets(from_frame(board, RUN), RUN)
     by_name = {row.line.method: row.cells[2][1] for body in sheet.bodies for row in body.rows}
     known = board.set_index("method")
     low, high = 0.2, known.loc["gradcam", "iou_high"]  # centre, which is blind, is the lowest
@@ -107,7 +109,7 @@ def test_each_row_is_measured_against_its_own_models_best_blind_control():
         *rows_of("all_ones", "drop", spread(0.3)),
         *rows_of("centre", "drop", spread(0.9), model="vgg16"),
     ]
-    (sheet,) = sheets(board_of(scores), RUN)
+    (sheet,) = sheets(rows_on_board(scores), RUN)
     blind = {row.line.model: row.cells[2][1].blind for row in sheet.bodies[0].rows}
     assert blind == {NET: 0, "vgg16": 100}  # lower is better: 0.1 of 0.1 and 0.3, and 0.9
     assert sheet.columns[2].order == "ascending"
@@ -116,13 +118,13 @@ def test_each_row_is_measured_against_its_own_models_best_blind_control():
 def test_a_page_sets_all_metrics_of_a_family_side_by_side():
     names = [f"m{number}" for number in range(6)]
     run = run_of(metrics={name: metric() for name in names} | {"best": metric(ranked=False)})
-    board = board_of(
+    rows = rows_on_board(
         [line for name in [*names, "best"] for line in rows_of("gradcam", name, [0.1, 0.3])], run
     )
-    ranked, bounds = sheets(board, run)
+    ranked, bounds = sheets(rows, run)
     assert [column.metric for column in ranked.columns][2:8] == names
     assert bounds.title == "Localization: upper bounds, never ranked"
-    assert [len(part.metrics) for part in boards(board, run)] == [3, 3, 1]
+    assert [len(part.metrics) for part in boards(rows, run)] == [3, 3, 1]
 
 
 def test_markdown_of_names_stays_text_and_headings_find_their_level():

@@ -10,6 +10,7 @@ from xaibench.core.fingerprints import fingerprint
 from xaibench.report.facts.material import Material, read_material
 from xaibench.report.facts.section import sections
 from xaibench.report.judging.chapter import judge_all
+from xaibench.report.judging.estimates import to_frame
 from xaibench.report.judging.judge import judge
 from xaibench.report.judging.leaderboard import leaderboard
 from xaibench.report.write import write_tables
@@ -108,10 +109,14 @@ def predicted(labels, said, *, seed=0, model=NET, dataset="busi", **columns):
     )  # fmt: skip
 
 
-def board_of(scores, run=RUN, predictions=None, costs=None):
+def rows_on_board(scores, run=RUN, predictions=None, costs=None):
     material = Material.of(run, pd.DataFrame(scores), predictions, costs)
     judged = [(section, judge(section, run)) for section in sections(material)]
     return leaderboard(material, judged)
+
+
+def board_of(scores, run=RUN, predictions=None, costs=None):
+    return to_frame(rows_on_board(scores, run, predictions, costs), run.protocol_hash)
 
 
 def save(folder, run, scores, predictions=None, costs=None):

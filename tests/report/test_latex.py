@@ -1,7 +1,7 @@
 import re
 
 import numpy as np
-from frames import NAN, RUN, SAID, board_of, rows_of, run_of
+from frames import NAN, RUN, SAID, rows_of, rows_on_board, run_of
 
 from xaibench.report.wording.latex import escape, to_latex
 
@@ -19,7 +19,7 @@ def test_tables_are_whole_and_balanced():
     values = np.linspace(0.1, 0.5, 30)
     methods = SAID["methods"] | {NASTY: {"family": "cam", "blind": False}}
     run = run_of(methods=methods, command="xaibench run\n--out {a_b}%", dataset=NASTY)
-    board = board_of(
+    board = rows_on_board(
         rows_of(NASTY, "iou", values, dataset=NASTY)
         + rows_of("gradcam", "iou", [*(values - 0.05)[:-1], NAN], dataset=NASTY)
         + rows_of("centre", "iou", values, dataset=NASTY)
@@ -48,7 +48,7 @@ def test_tables_are_whole_and_balanced():
 
 def test_the_best_is_bold_and_arrows_and_letters_are_there():
     values = np.linspace(0.1, 0.5, 30)
-    board = board_of(rows_of("gradcam", "iou", values) + rows_of("spn", "iou", values / 2))
+    board = rows_on_board(rows_of("gradcam", "iou", values) + rows_of("spn", "iou", values / 2))
     text = to_latex(board, RUN)
     assert r"iou $\uparrow$" in text
     assert re.search(r"gradcam & resnet18.* & \\textbf\{0\.300\} .*\\textit\{a\}", text)

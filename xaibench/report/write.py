@@ -88,7 +88,8 @@ def write_tables(contents: Contents, out: Path) -> None:
     # All is made before anything is written, so that a failure leaves no half of a folder.
     texts = {BOARD_MARKDOWN_FILE: to_markdown(contents, out)}
     if chapters:
-        texts[BOARD_LATEX_FILE] = to_latex(contents.board, run)
+        rows = [row for chapter in chapters for row in chapter.board]
+        texts[BOARD_LATEX_FILE] = to_latex(rows, run)
     for name, table in tables.items():
         # Numbers of different protocols must never mix.
         told = table.assign(protocol=run.protocol_hash)

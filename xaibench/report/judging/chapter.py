@@ -7,11 +7,12 @@ from pathlib import Path
 import pandas as pd
 
 from xaibench.report.facts.material import Material
-from xaibench.report.facts.section import ROW, SECTION, Section, sections
+from xaibench.report.facts.section import Section, sections
 from xaibench.report.judging.agreement import agreement
 from xaibench.report.judging.analyses import Analysis, quantities, read_analyses
 from xaibench.report.judging.classification import classification_table, compare_models
 from xaibench.report.judging.decision import decisions
+from xaibench.report.judging.estimates import BoardRow, to_frame
 from xaibench.report.judging.judge import Judged, judge
 from xaibench.report.judging.leaderboard import leaderboard
 from xaibench.report.judging.slices import slices
@@ -25,7 +26,7 @@ class Chapter:
 
     section: Section
     judged: Mapping[str, Judged]
-    board: pd.DataFrame
+    board: Sequence[BoardRow]
     slices: pd.DataFrame
     agreement: pd.DataFrame
     decisions: pd.DataFrame
@@ -63,9 +64,7 @@ def judge_all(material: Material, out: Path) -> Contents:
     """
     run = material.run
     judged = [(section, judge(section, run)) for section in sections(material)]
-    board = pd.DataFrame(columns=[*SECTION, *ROW])
-    if judged:
-        board = rounded_table(leaderboard(material, judged))
+    rows = leaderboard(material, judged)
     classification, tests = _classification(material)
     analyses = read_analyses(out)
     return Contents(
@@ -74,14 +73,14 @@ def judge_all(material: Material, out: Path) -> Contents:
             Chapter(
                 section,
                 found,
-                board[(board["dataset"] == section.dataset) & (board["split"] == section.split)],
+                [row for row in rows if row.section == section.title],
                 rounded_table(slices(section, material)),
                 rounded_table(agreement(section, run, found)),
                 rounded_table(decisions(section, material)),
             )
             for section, found in judged
         ],
-        board,
+        to_frame(rows, run.protocol_hash),
         rounded_table(classification),
         rounded_table(tests),
         analyses,

@@ -1,6 +1,6 @@
 """The board in numbers: a row for each (dataset, split, model, method)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,71 +9,75 @@ import pandas as pd
 from xaibench.report.facts.material import Material
 from xaibench.report.facts.section import ROW, SECTION, Section
 from xaibench.report.facts.supervision import supervision_of
+from xaibench.report.judging.estimates import BoardRow, Estimate
 from xaibench.report.judging.judge import Judged
 from xaibench.results.tables import COSTS, GAP
+from xaibench.stats.rounding import rounded, rounded_table
 
 _KEYS = [*SECTION, *ROW]
 
 
 def leaderboard(
     material: Material, judged: Sequence[tuple[Section, Mapping[str, Judged]]]
-) -> pd.DataFrame:
+) -> list[BoardRow]:
     """Return one row for each (dataset, split, model, method), over samples, folds and seeds.
-
-    Columns: the keys; ``kind`` (``method``, ``learned`` or ``control``); ``supervision`` of the
-    row's method or network (``none``, ``labels``, ``boxes``, ``masks``; empty where nobody says),
-    and ``mask_budget``, the share of training masks or boxes in it, else NaN; for each metric
-    ``<metric>`` (mean over defined values), ``_n`` and ``_undefined`` (numbers of maps),
-    ``_groups`` (independent ones among them), ``_better``, ``_low`` and ``_high`` (95 % interval),
-    ``_ties`` (letters), ``_rank_low``, ``_rank_high`` and ``_skill``; what a map costs;
-    ``degenerate_maps``; ``protocol``. NaN is what is undefined, unknown or makes no sense.
 
     Args:
         material: scores, ``run.json`` and the rest.
         judged: its sections, each with what `judge` says.
+
+    Returns:
+        Rows in the order of the sections' own; their numbers are `rounded`.
     """
-    parts = [_section(section, found, material) for section, found in judged]
-    board = pd.concat(parts, ignore_index=True)
-    board = pd.concat([board, _costs(board, material.costs)], axis=1)
-    return board.assign(
-        degenerate_maps=[row.degenerate for section, _ in judged for row in section.rows],
-        protocol=material.run.protocol_hash,
-    )
+    keys = [(section.dataset, section.split, row.model, row.method)
+            for section, _ in judged for row in section.rows]  # fmt: skip
+    costs = iter(_costs(keys, material.costs))
+    return [row for section, found in judged for row in _rows(section, found, material, costs)]
 
 
-def _section(section: Section, judged: Mapping[str, Judged], material: Material) -> pd.DataFrame:
-    run, rows = material.run, section.rows
-    pairs = [(row.model, row.method) for row in rows]
+def _rows(
+    section: Section,
+    judged: Mapping[str, Judged],
+    material: Material,
+    costs: Iterator[Mapping[str, float]],
+) -> Iterator[BoardRow]:
+    run, pairs = material.run, [(row.model, row.method) for row in section.rows]
     learned = supervision_of(run, section.dataset, pairs)
-    columns: dict[str, Any] = {
-        "dataset": section.dataset,
-        "split": section.split,
-        "model": [row.model for row in rows],
-        "method": [row.method for row in rows],
-        "kind": [row.kind for row in rows],
-        "supervision": [each.kind if each else "" for each in learned],
-        "mask_budget": [each.share if each and each.localizes else np.nan for each in learned],
+    columns = {
+        metric: _estimates(section, found, metric, better=run.metrics[metric].higher_is_better)
+        for metric, found in judged.items()
     }
-    for metric, found in judged.items():
-        values, present = section.values[metric], section.present[metric]
-        defined = (~np.isnan(values)).sum(axis=0)
-        columns |= {
-            metric: found.mean,
-            f"{metric}_n": defined,
-            f"{metric}_undefined": present.sum(axis=0) - defined,
-            f"{metric}_groups": section.count_groups(values),
-            f"{metric}_better": "higher" if run.metrics[metric].higher_is_better else "lower",
-            f"{metric}_low": found.low,
-            f"{metric}_high": found.high,
-            f"{metric}_ties": found.ties,
-            f"{metric}_rank_low": np.where(found.ranks[:, 0] > 0, found.ranks[:, 0], np.nan),
-            f"{metric}_rank_high": np.where(found.ranks[:, 1] > 0, found.ranks[:, 1], np.nan),
-            f"{metric}_skill": found.skill,
-        }
-    return pd.DataFrame(columns)
+    for place, (row, known) in enumerate(zip(section.rows, learned, strict=True)):
+        yield BoardRow(
+            dataset=section.dataset,
+            split=section.split,
+            model=row.model,
+            method=row.method,
+            kind=row.kind,
+            supervision=known.kind if known else "",
+            mask_budget=float(rounded(known.share)) if known and known.localizes else np.nan,
+            estimates={metric: column[place] for metric, column in columns.items()},
+            costs=next(costs),
+            degenerate_maps=row.degenerate,
+        )
 
 
-def _costs(board: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
+def _estimates(section: Section, found: Judged, metric: str, *, better: bool) -> list[Estimate]:
+    """Return one metric's estimates, in the order of the section's rows."""
+    values, present = section.values[metric], section.present[metric]
+    defined = (~np.isnan(values)).sum(axis=0)
+    ranks = np.where(found.ranks > 0, found.ranks, np.nan)
+    columns = (
+        *(rounded(found.mean), defined, present.sum(axis=0) - defined),
+        *(section.count_groups(values), np.full(len(section.rows), better)),
+        *(rounded(found.low), rounded(found.high), np.array(found.ties, object)),
+        *(ranks[:, 0], ranks[:, 1], rounded(found.skill)),
+    )
+    lists: list[list[Any]] = [column.tolist() for column in columns]
+    return [Estimate(*fields) for fields in zip(*lists, strict=True)]
+
+
+def _costs(keys: Sequence[tuple[str, ...]], costs: pd.DataFrame) -> list[dict[str, float]]:
     """Return each row's mean seconds and forwards, and its most memory, over folds and seeds.
 
     The largest gap of a promised sum, too: runs of earlier versions measured none.
@@ -83,4 +87,8 @@ def _costs(board: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
     found = pd.DataFrame(
         {name: grouped[name].agg("mean" if name in COSTS[:2] else "max") for name in names}
     )
-    return found.reindex(pd.MultiIndex.from_frame(board[_KEYS])).reset_index(drop=True)
+    wanted = found.reindex(pd.MultiIndex.from_tuples(keys, names=_KEYS))
+    return [
+        {str(name): cost for name, cost in line.items()}
+        for line in rounded_table(wanted).to_dict("records")
+    ]

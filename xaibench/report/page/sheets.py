@@ -5,18 +5,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from xaibench.core.store import folder_name
+from xaibench.report.judging.estimates import BoardRow
 from xaibench.report.numbers import number
-from xaibench.report.wording.boards import (
-    TIED,
-    Board,
-    BoardCell,
-    BoardRow,
-    boards,
-    cost_board,
-)
+from xaibench.report.wording.board_table import TIED, Board, BoardCell, BoardColumn
+from xaibench.report.wording.boards import boards, cost_board
 from xaibench.results.records import RunRecord
 
 _ALL = 1000  # metrics side by side: a page scrolls
@@ -89,11 +83,11 @@ class Sheet:
         return list(dict.fromkeys(line.model for line in lines if line.model))
 
 
-def sheets(section: pd.DataFrame, run: RunRecord) -> Iterator[Sheet]:
+def sheets(section: Sequence[BoardRow], run: RunRecord) -> Iterator[Sheet]:
     """Yield the boards of one dataset and split, controls under the rows that compete.
 
     Args:
-        section: rows of `leaderboard`.
+        section: rows from `leaderboard`.
         run: ``run.json``.
     """
     waiting: list[Board] = []
@@ -106,12 +100,12 @@ def sheets(section: pd.DataFrame, run: RunRecord) -> Iterator[Sheet]:
         yield _sheet(waiting, section, run)
 
 
-def cost_sheet(section: pd.DataFrame, run: RunRecord) -> Sheet | None:
+def cost_sheet(section: Sequence[BoardRow], run: RunRecord) -> Sheet | None:
     """Return what maps cost, or None where nobody measured."""
     board = cost_board(section, run)
     if board is None:
         return None
-    rows = [_row(board, at, board.header, {}) for at in range(len(board.rows))]
+    rows = [_row(board, at, board.columns, {}) for at in range(len(board.rows))]
     return Sheet(
         "Seconds, passes and memory", [Column(title) for title in board.header], [Body("", rows)]
     )
@@ -123,7 +117,7 @@ def metric_anchor(run: RunRecord, metric: str) -> str:
     return f"metric-{folder_name(metric)}" if defined else ""
 
 
-def _sheet(parts: Sequence[Board], section: pd.DataFrame, run: RunRecord) -> Sheet:
+def _sheet(parts: Sequence[Board], section: Sequence[BoardRow], run: RunRecord) -> Sheet:
     first = parts[0]
     heads, bars = [], {}
     for place, metric in enumerate(first.metrics, start=2):
@@ -134,7 +128,7 @@ def _sheet(parts: Sequence[Board], section: pd.DataFrame, run: RunRecord) -> She
         marked = [TIED] if any(cell.ties == TIED for cell in cells) else []
         heads.append(
             Column(
-                first.header[place],
+                first.columns[place].title,
                 metric,
                 _DESCENDING if run.metrics[metric].higher_is_better else _ASCENDING,
                 [*sorted(letters, key=lambda letter: (len(letter), letter)), *marked],
@@ -143,11 +137,11 @@ def _sheet(parts: Sequence[Board], section: pd.DataFrame, run: RunRecord) -> She
                 metric_anchor(run, metric),
             )
         )
-    behind = first.header[2 + len(heads) :]
-    columns = [*map(Column, first.header[:2]), *heads, *map(_behind, behind)]
+    beside = [_beside(each) for each in first.columns]
+    columns = [*beside[:2], *heads, *beside[2 + len(heads) :]]
     lead = first.lead if len(parts) == 1 else ""
     bodies = [
-        Body(part.lead, [_row(part, at, first.header, bars) for at in range(len(part.rows))])
+        Body(part.lead, [_row(part, at, first.columns, bars) for at in range(len(part.rows))])
         for part in parts
     ]
     title = first.family.capitalize()
@@ -158,7 +152,12 @@ class _Scale:
     """A column's scale: from the lowest end of an interval to the highest, of all that compete."""
 
     def __init__(
-        self, parts: Sequence[Board], place: int, section: pd.DataFrame, run: RunRecord, metric: str
+        self,
+        parts: Sequence[Board],
+        place: int,
+        section: Sequence[BoardRow],
+        run: RunRecord,
+        metric: str,
     ) -> None:
         rows = [row[place] for row in parts[0].rows]
         self._blind = _blind_values(section, run, metric)
@@ -189,18 +188,22 @@ class _Scale:
         return round(100 * min(max(share, 0.0), 1.0), 1)
 
 
-def _blind_values(section: pd.DataFrame, run: RunRecord, metric: str) -> dict[str, float]:
+def _blind_values(section: Sequence[BoardRow], run: RunRecord, metric: str) -> dict[str, float]:
     """Return the best blind control's value for each model, and of all models under no name."""
-    blind = [run.is_blind(str(method)) for method in section["method"]]
-    known = section[np.array(blind, bool) & section[metric].notna().to_numpy()]
-    best = "max" if run.metrics[metric].higher_is_better else "min"
-    found = {str(model): float(of[metric].agg(best)) for model, of in known.groupby("model")}
-    return found | ({"": float(known[metric].agg(best))} if len(known) else {})
+    best = max if run.metrics[metric].higher_is_better else min
+    found: dict[str, float] = {}
+    for row in section:
+        if run.is_blind(row.method) and not np.isnan(value := row.value(metric)):
+            for name in (row.model, ""):
+                found[name] = best(found.get(name, value), value)
+    return found
 
 
-def _row(board: Board, at: int, header: Iterable[str], scales: dict[int, _Scale]) -> SheetRow:
-    line, own = board.lines[at], dict(zip(board.header, board.rows[at], strict=True))
-    cells = [own.get(title, _NOTHING) for title in header]
+def _row(
+    board: Board, at: int, columns: Iterable[BoardColumn], scales: dict[int, _Scale]
+) -> SheetRow:
+    line, own = board.lines[at], dict(zip(board.columns, board.rows[at], strict=True))
+    cells = [own.get(column, _NOTHING) for column in columns]
     return SheetRow(
         line,
         [
@@ -210,8 +213,9 @@ def _row(board: Board, at: int, header: Iterable[str], scales: dict[int, _Scale]
     )
 
 
-def _behind(title: str) -> Column:
-    return Column(title, order=_ASCENDING if title.startswith("rank") else _DESCENDING)
+def _beside(column: BoardColumn) -> Column:
+    falling = column.holds in ("skill", "count")
+    return Column(column.title, order=_DESCENDING if falling else _ASCENDING)
 
 
 def _told(run: RunRecord, metric: str) -> str:

@@ -28,6 +28,7 @@ from xaibench.report.pictures.shown_rows import (
     value_of,
 )
 from xaibench.results.records import RunRecord
+from xaibench.results.tables import COSTS
 
 _WIDTH, _HEIGHT = 4.6, 3.4
 _POINTS = 72  # of an inch
@@ -47,7 +48,7 @@ def draw_cost(chapter: Chapter, run: RunRecord, metric: str) -> Drawing | None:
 
     None with fewer than two rows whose cost is known.
     """
-    seconds = chapter.board["seconds_per_image"].to_numpy(float)
+    seconds = np.array([row.cost(COSTS[0]) for row in chapter.board])
     lines = [line for line in competing(chapter, run, metric) if seconds[line.place] > 0]
     if len(lines) < 2:  # noqa: PLR2004
         return None

@@ -9,14 +9,13 @@ from xaibench.report.judging.agreement import agreement_lines, identical_rows
 from xaibench.report.judging.chapter import Chapter, Contents
 from xaibench.report.judging.decision import decisions_to_markdown
 from xaibench.report.wording.analysis_document import analyses_to_markdown
-from xaibench.report.wording.boards import boards, cost_board
+from xaibench.report.wording.boards import boards, cost_board, is_promised
 from xaibench.report.wording.classification_tables import classification_to_markdown
 from xaibench.report.wording.conclusions import conclusions
 from xaibench.report.wording.definitions import definitions
 from xaibench.report.wording.markdown import board_to_markdown, bullets
 from xaibench.report.wording.slice_tables import slices_to_markdown
 from xaibench.results.records import RunRecord
-from xaibench.results.tables import GAP
 
 NOTES = """\
 - A cell holds the mean over maps, its 95 % interval in brackets, and letters: rows that share a \
@@ -122,7 +121,7 @@ def _chapter(chapter: Chapter, run: RunRecord) -> Iterator[str]:
     if cost := cost_board(chapter.board, run):
         yield "### Cost of a map"
         yield board_to_markdown(cost)
-        if GAP in chapter.board and chapter.board[GAP].notna().any():
+        if is_promised(chapter.board):
             yield ABOUT_GAPS
     if table := agreement_lines(chapter.agreement, run):
         yield "### Do the metrics agree?"

@@ -1,12 +1,11 @@
 """The boards as LaTeX tables, for papers: packages booktabs and graphicx."""
 
-from collections.abc import Iterable
-
-import pandas as pd
+from collections.abc import Iterable, Sequence
 
 from xaibench.core.visible import visible
-from xaibench.report.facts.section import SECTION
-from xaibench.report.wording.boards import Board, BoardCell, boards, cost_board
+from xaibench.report.judging.estimates import BoardRow, by_section
+from xaibench.report.wording.board_table import Board, BoardCell
+from xaibench.report.wording.boards import boards, cost_board
 from xaibench.results.records import RunRecord
 
 _ESCAPES = {
@@ -43,11 +42,11 @@ def escape(text: str) -> str:
     return "".join(_ESCAPES.get(sign, sign) for sign in visible(text, lines=False))
 
 
-def to_latex(board: pd.DataFrame, run: RunRecord) -> str:
+def to_latex(rows: Sequence[BoardRow], run: RunRecord) -> str:
     r"""Write all boards, a ``table*`` each, to be pasted or ``\input``.
 
     Args:
-        board: from `leaderboard`.
+        rows: from `leaderboard`.
         run: ``run.json``.
     """
     parts = [
@@ -55,10 +54,10 @@ def to_latex(board: pd.DataFrame, run: RunRecord) -> str:
         f"% {visible(' '.join(run.command.split()))}",
         f"% protocol {visible(run.protocol_hash, lines=False)}",
     ]
-    for (dataset, split), section in board.groupby(SECTION, sort=False):
+    for title, section in by_section(rows):
         cost = cost_board(section, run)
         for each in [*boards(section, run), *([cost] if cost else [])]:
-            parts.append(_table(each, f"{dataset}, {split}"))
+            parts.append(_table(each, title))
     return "\n".join(parts) + "\n"
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from xaibench.core.markdown import markdown_table, plain
-from xaibench.report.wording.boards import Board, BoardCell
+from xaibench.report.wording.board_table import Board, BoardCell
 
 
 def board_to_markdown(board: Board) -> str:

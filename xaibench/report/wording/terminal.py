@@ -15,7 +15,8 @@ from xaibench.report.facts.traits import header, headlines
 from xaibench.report.judging.chapter import Chapter, Contents
 from xaibench.report.judging.judge import blind_row
 from xaibench.report.numbers import is_fine, number, span
-from xaibench.report.wording.boards import Board, BoardCell, boards, cost_board
+from xaibench.report.wording.board_table import Board, BoardCell
+from xaibench.report.wording.boards import boards, cost_board
 from xaibench.report.wording.headline import headline
 from xaibench.results.records import RunRecord
 
@@ -114,13 +115,10 @@ def _columns(chapter: Chapter, contents: Contents) -> Iterator[_Column]:
         board = next((b for b in found if metric in b.metrics and not b.lead), None)
         if board is None:
             continue
-        title, rank = header(run, metric), f"rank by {metric}"
-        place, keys = board.header.index(title), [line[:2] for line in board.lines]
-        ranks = board.header.index(rank) if rank in board.header else None
         yield _Column(
-            title,
-            {key: row[place] for key, row in zip(keys, board.rows, strict=True)},
-            {} if ranks is None else {k: r[ranks] for k, r in zip(keys, board.rows, strict=True)},
+            header(run, metric),
+            board.cells("estimate", metric),
+            board.cells("rank", metric),
             _blind(chapter, run, metric),
         )
 

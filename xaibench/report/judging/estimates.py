@@ -1,0 +1,134 @@
+"""The board as data: rows with one estimate for each metric, and the table that they make."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from xaibench.report.facts.section import ROW, SECTION
+from xaibench.results.records import RunRecord
+from xaibench.results.tables import COSTS, GAP
+
+_OWN = (*SECTION, *ROW, "kind", "supervision", "mask_budget")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What one row scores by one metric; NaN is what is undefined or makes no sense.
+
+    ``value`` is the mean over ``n`` defined maps of ``groups`` independent images; ``undefined``
+    counts the others. ``low`` and ``high`` are the ends of its 95 % interval, ``ties`` its letters.
+    """
+
+    value: float
+    n: int
+    undefined: int
+    groups: int
+    higher_is_better: bool
+    low: float
+    high: float
+    ties: str
+    rank_low: float
+    rank_high: float
+    skill: float
+
+    @property
+    def maps(self) -> int:
+        """Those that the metric was asked for."""
+        return self.n + self.undefined
+
+
+@dataclass(frozen=True)
+class BoardRow:
+    """A row of the board.
+
+    ``kind`` is ``method``, ``learned`` or ``control``; ``supervision`` is what the method or its
+    network learned from (``none``, ``labels``, ``boxes``, ``masks``; empty where nobody says), and
+    ``mask_budget`` the share of training masks or boxes in it, else NaN. ``costs`` are of a map, by
+    the columns of ``costs.csv``. ``model`` is empty for a control that scores the same beside each.
+    """
+
+    dataset: str
+    split: str
+    model: str
+    method: str
+    kind: str
+    supervision: str
+    mask_budget: float
+    estimates: Mapping[str, Estimate]
+    costs: Mapping[str, float]
+    degenerate_maps: int
+
+    @property
+    def section(self) -> str:
+        """Dataset and split, as headings name them."""
+        return f"{self.dataset}, {self.split}"
+
+    def value(self, metric: str) -> float:
+        """Return the mean of a metric."""
+        return self.estimates[metric].value
+
+    def cost(self, name: str) -> float:
+        """Return what a map costs, NaN where nobody measured."""
+        return float(self.costs.get(name, np.nan))
+
+
+def by_section(rows: Sequence[BoardRow]) -> Iterator[tuple[str, list[BoardRow]]]:
+    """Yield the title of each dataset and split, with its rows."""
+    for title, found in groupby(rows, lambda row: row.section):
+        yield title, list(found)
+
+
+def to_frame(rows: Sequence[BoardRow], protocol: str) -> pd.DataFrame:
+    """Return ``leaderboard.csv``: a line for each row.
+
+    Columns: the fields of `BoardRow`; for each metric ``<metric>`` and ``<metric>_<field>`` of
+    `Estimate`, where ``_better`` says ``higher`` or ``lower``; costs; ``protocol``.
+    """
+    lines = [
+        {name: getattr(row, name) for name in _OWN}
+        | {
+            column: value
+            for metric, estimate in row.estimates.items()
+            for column, value in _columns(metric, estimate)
+        }
+        | {**row.costs, "degenerate_maps": row.degenerate_maps, "protocol": protocol}
+        for row in rows
+    ]
+    return pd.DataFrame(lines) if lines else pd.DataFrame(columns=[*SECTION, *ROW])
+
+
+def from_frame(board: pd.DataFrame, run: RunRecord) -> list[BoardRow]:
+    """Return the rows of `to_frame`, or of some of its lines."""
+    return [
+        BoardRow(
+            **{name: line[name] for name in _OWN},
+            estimates={
+                metric: _estimate(metric, line, higher_is_better=about.higher_is_better)
+                for metric, about in run.metrics.items()
+                if metric in line
+            },
+            costs={name: line[name] for name in (*COSTS, GAP) if name in line},
+            degenerate_maps=line["degenerate_maps"],
+        )
+        for line in board.to_dict("records")
+    ]
+
+
+def _columns(metric: str, estimate: Estimate) -> Iterator[tuple[str, Any]]:
+    for name, value in asdict(estimate).items():
+        if name == "value":
+            yield metric, value
+        elif name == "higher_is_better":
+            yield f"{metric}_better", "higher" if value else "lower"
+        else:
+            yield f"{metric}_{name}", value
+
+
+def _estimate(metric: str, line: Mapping[Any, Any], *, higher_is_better: bool) -> Estimate:
+    names = ("n", "undefined", "groups", "low", "high", "ties", "rank_low", "rank_high", "skill")
+    told = {name: line[f"{metric}_{name}"] for name in names}
+    return Estimate(value=line[metric], higher_is_better=higher_is_better, **told)
