@@ -1,3 +1,5 @@
+import lzma
+
 import pytest
 
 from xaibench.results import tables
@@ -43,3 +45,14 @@ def test_a_table_of_no_rows_keeps_its_columns(tmp_path, compact):
     path.write_text("sample,value\n", "utf-8")
     table = read_table(path, compact=compact)
     assert (list(table), len(table)) == (["sample", "value"], 0)
+
+
+def test_a_packed_table_that_grows_without_end_is_refused_at_once(tmp_path):
+    path = tmp_path / "scores.csv.xz"
+    path.write_bytes(lzma.compress(b"sample,value\n" + b"a,0\n" * 2_000_000))
+    assert path.stat().st_size < 10_000
+    with pytest.raises(ValueError, match="unpacks to far more than a table would"):
+        read_table(path)
+    rows = [f"{sample},{sample / 7}" for sample in range(500)]
+    path.write_bytes(lzma.compress("\n".join(["sample,value", *rows]).encode()))
+    assert read_table(path)["value"].sum() == pytest.approx(499 * 500 / 14)

@@ -1,8 +1,13 @@
 """Reading back the tables that a run wrote."""
 
+import io
+import lzma
+from contextlib import ExitStack
 from pathlib import Path
+from typing import IO, Any
 
 import pandas as pd
+from pandas.io.parsers import TextFileReader
 
 from xaibench.core.csv_cells import restore
 
@@ -14,6 +19,8 @@ GAP = "completeness_gap"
 
 _NAMES = ("dataset", "split", "model", "method", "sample", "metric", "group", "status")
 _LINES = 2**18
+# Numbers as text shrink to a thirtieth; what unpacks to far more is no table.
+_RATIO, _SMALL = 300, 2**20
 _NUMBERS = ("value", "prediction", "mask_share", "lesions", "tuned_threshold", *COSTS, GAP)
 
 
@@ -29,19 +36,49 @@ def read_table(path: Path, *, compact: bool = False) -> pd.DataFrame:
     Args:
         path: of the file; one that ends in ``.xz`` is unpacked.
         compact: keep names as categories in alphabetical order, in a tenth of the memory.
+
+    Raises:
+        ValueError: it is no table, or unpacks to far more than a table would.
     """
-    with pd.read_csv(
-        path,
-        dtype=dict.fromkeys(_NAMES, "category" if compact else str),
-        keep_default_na=False,
-        na_values={name: ["", "nan"] for name in _NUMBERS},
-        # Smaller parts, as pandas chooses them, know long names a thousand times over.
-        chunksize=_LINES,
-        low_memory=False,
-    ) as reader:
+    with ExitStack() as stack:
+        source: Any = path
+        if path.suffix == ".xz":
+            packed = stack.enter_context(lzma.open(path))
+            source = io.BufferedReader(_Unpacked(packed, path.stat().st_size), _SMALL)
+        reader = stack.enter_context(_open(source, compact=compact))
         parts = [restore(part) for part in reader]
     for name in filter(parts[0].columns.__contains__, _NAMES if compact else ()):
         names = sorted(set().union(*(part[name].cat.categories for part in parts)))
         for part in parts:
             part[name] = part[name].cat.set_categories(names)
     return pd.concat(parts, ignore_index=True)
+
+
+def _open(source: Any, *, compact: bool) -> TextFileReader:
+    return pd.read_csv(
+        source,
+        dtype=dict.fromkeys(_NAMES, "category" if compact else str),
+        keep_default_na=False,
+        na_values={name: ["", "nan"] for name in _NUMBERS},
+        # Smaller parts, as pandas chooses them, know long names a thousand times over.
+        chunksize=_LINES,
+        low_memory=False,
+    )
+
+
+class _Unpacked(io.RawIOBase):
+    """Unpacks a table, and refuses to go on where a small file grows without end."""
+
+    def __init__(self, packed: IO[bytes], size: int) -> None:
+        self._packed, self._left = packed, _SMALL + _RATIO * size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        found = self._packed.read(len(buffer))
+        self._left -= len(found)
+        if self._left < 0:
+            raise ValueError("it unpacks to far more than a table would")
+        buffer[: len(found)] = found
+        return len(found)
