@@ -83,5 +83,6 @@ def _describe(folder: Path, name: str, case: str, label: int, parts: dict[str, s
     for file in (image, mask):
         if not file.is_file():
             raise XaibenchError(f"{file}: missing; run `xaibench fetch bus_bra` in another folder.")
-    return Sample(name, image, label, (MaskLayer(mask),), group=f"patient {case}",
-                  part=parts.get(name, ""))  # fmt: skip
+    return Sample(
+        name, image, label, (MaskLayer(mask),), group=f"patient {case}", part=parts.get(name, "")
+    )

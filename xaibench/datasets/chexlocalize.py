@@ -48,8 +48,9 @@ def chexlocalize(root: Path, *, finding: str = "Pleural Effusion", per_class: in
             f"choose among {', '.join(_FINDINGS)}."
         )
     check_per_class("chexlocalize", per_class)
-    folder = find_folder(root, lambda place: (place / "CheXlocalize").is_dir()
-                         and (place / "CheXpert").is_dir())  # fmt: skip
+    folder = find_folder(
+        root, lambda place: (place / "CheXlocalize").is_dir() and (place / "CheXpert").is_dir()
+    )
     if folder is None:
         get = f"register for the data as {_PAGE} says, and unpack it there"
         raise not_found("chexlocalize", "that holds CheXpert and CheXlocalize", root, get)

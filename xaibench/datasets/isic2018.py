@@ -39,8 +39,11 @@ def isic2018(
     names = choose_classes("isic2018", _CLASSES, classes)
     check_per_class("isic2018", per_class)
     places = {place.name: place for place in folders_below(root)}
-    masks = {file.name.removesuffix(_MASK): file for place in places.values()
-             for file in place.glob(f"*{_MASK}")}  # fmt: skip
+    masks = {
+        file.name.removesuffix(_MASK): file
+        for place in places.values()
+        for file in place.glob(f"*{_MASK}")
+    }
     lesions = _read_lesions([*places.values()])
     samples = []
     for named, part in _PARTS.items():
@@ -74,9 +77,13 @@ def _read_lesions(places: list[Path]) -> dict[str, str]:
 
 
 def _describe(
-    images: Path, name: str, label: int, part: str, masks: dict[str, Path],
+    images: Path,
+    name: str,
+    label: int,
+    part: str,
+    masks: dict[str, Path],
     lesions: dict[str, str],
-) -> Sample:  # fmt: skip
+) -> Sample:
     file = images / f"{name}.jpg"
     if not file.is_file():
         raise XaibenchError(f"{file}: missing; unpack the archive again.")

@@ -65,8 +65,11 @@ def oxford_pets(
         for name, species in _read_list(folder / "annotations" / table)
     ]
     names = choose_classes("oxford_pets", sorted({kind for _, kind, _ in rows}), classes)
-    samples = [_describe(folder, name, names.index(kind), part)
-               for name, kind, part in rows if kind in names]  # fmt: skip
+    samples = [
+        _describe(folder, name, names.index(kind), part)
+        for name, kind, part in rows
+        if kind in names
+    ]
     return Dataset(names, keep_first(samples, per_class))
 
 

@@ -16,9 +16,15 @@ _PARTIAL, _RANGE_REFUSED = 206, 416
 
 
 def fetch_archive(
-    url: str, root: Path, folder: str, example: str, *, archive: str = "", flat: bool = False,
+    url: str,
+    root: Path,
+    folder: str,
+    example: str,
+    *,
+    archive: str = "",
+    flat: bool = False,
     sha256: str = "",
-) -> Path:  # fmt: skip
+) -> Path:
     """Download a zip or tar archive and unpack its ``folder`` below ``root``.
 
     An interrupted download is continued by the next call. An archive that lies in ``root`` already

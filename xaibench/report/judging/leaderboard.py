@@ -29,8 +29,11 @@ def leaderboard(
     Returns:
         Rows in the order of the sections' own; their numbers are `rounded`.
     """
-    keys = [(section.dataset, section.split, row.model, row.method)
-            for section, _ in judged for row in section.rows]  # fmt: skip
+    keys = [
+        (section.dataset, section.split, row.model, row.method)
+        for section, _ in judged
+        for row in section.rows
+    ]
     costs = iter(_costs(keys, material.costs))
     return [row for section, found in judged for row in _rows(section, found, material, costs)]
 

@@ -48,11 +48,13 @@ def cost_board(rows: Sequence[BoardRow], run: RunRecord) -> Board | None:
         return None
     promised = is_promised(rows)
     cells = [
-        [*_names(row, run), *(BoardCell(_cost(row.cost(n)), value=_known(row.cost(n)))
-                              for n in COSTS),
-         *([BoardCell(_gap(row.cost(GAP)), value=_known(row.cost(GAP)))] if promised else [])]
+        [
+            *_names(row, run),
+            *(BoardCell(_cost(row.cost(n)), value=_known(row.cost(n))) for n in COSTS),
+            *([BoardCell(_gap(row.cost(GAP)), value=_known(row.cost(GAP)))] if promised else []),
+        ]
         for row in rows
-    ]  # fmt: skip
+    ]
     titles = [*_COST_HEADERS, *(["missed of the sum"] if promised else [])]
     columns = [*_NAMES, *(BoardColumn(title, "cost") for title in titles)]
     return Board("cost", "", columns, cells, rows)
