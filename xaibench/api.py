@@ -21,7 +21,7 @@ from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
 from xaibench.explaining.batch import ImageBatch, Maps
 from xaibench.explaining.evidence import evidence_of
-from xaibench.explaining.explainer import Explainer
+from xaibench.explaining.explainer import Explainer, SaliencyMaps
 from xaibench.explaining.inputs import check_images, find_targets, wrap
 from xaibench.explaining.score import score_batch
 from xaibench.report.page.notebook import board_html
@@ -98,7 +98,7 @@ def explain(
     reshape: Reshape | None = None,
     output: str | int | None = None,
     seed: int = 0,
-) -> dict[str, Tensor]:
+) -> SaliencyMaps:
     """Explain any torch classifier.
 
     Args:
@@ -120,10 +120,12 @@ def explain(
 
     Returns:
         For each method its saliency maps ``(B, H, W)`` in [0, 1], constant and non-finite ones as
-        zeros; in float32, or as the model's in float64.
+        zeros; in float32, or as the model's in float64. Its ``statuses`` say what became of each
+        map, its ``failures`` why a method has none.
 
     Raises:
-        XaibenchError: no layer suits, or a method asks for what this model has not.
+        XaibenchError: no layer suits, a method asks for what this model has not, or none of them
+            gives a map.
     """
     explainer = Explainer(model, layer=layer, reshape=reshape, output=output, fold=False)
     return explainer(images, targets, methods, seed=seed)

@@ -141,7 +141,7 @@ def test_the_model_in_memory_stays_and_explains_again_what_is_stored(finished):
     state = copy.deepcopy(subject.model.state_dict())
     list(randomization.randomization(subject))
     list(classifier_dependence.classifier_dependence(subject))
-    again = subject.explain(subject.model)
+    again = subject.maps_of(subject.model)
     assert set(again) == set(subject.maps)
     for spec, maps in subject.maps.items():
         torch.testing.assert_close(again[spec].values, maps.values, atol=1e-6, rtol=0)
@@ -162,8 +162,10 @@ def test_maps_of_zeros_leave_both_diagnostics_undecided(finished):
         assert (found.verdict, found.n) == ("undecided", 0)
 
 
-def test_a_comparison_and_a_file_are_no_run(tmp_path):
-    (tmp_path / "run.json").write_text(json.dumps({"sources": [{"name": "a"}, {"name": "b"}]}))
+def test_a_comparison_and_a_file_are_no_run(finished, tmp_path):
+    run = {k: v for k, v in read_json(finished / "run.json").items() if k != "record_checksum"}
+    sources = [{"name": "a"}, {"name": "b"}]
+    (tmp_path / "run.json").write_text(json.dumps({**run, "sources": sources}))
     with pytest.raises(XaibenchError, match=r"no networks; name one of its runs: a, b\.$"):
         diagnose(tmp_path)
     with pytest.raises(XaibenchError, match=f"is a file; name its folder, {tmp_path}"):

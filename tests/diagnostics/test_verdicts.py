@@ -156,11 +156,11 @@ def test_pointing_counts_beyond_the_twin_alone():
 
 
 def test_use_of_the_marker():
-    assert shortcut.Use(1.0, 0.1, 0.5).relies
-    assert not shortcut.Use(0.9, 0.8, 0.9).relies
-    assert not shortcut.Use(0.6, 0.1, 0.5).relies
-    assert shortcut.Use(0.9, 0.8, 0.9).ignores
-    assert not shortcut.Use(0.4, 0.7, 0.5).ignores
+    assert shortcut.MarkerUse(1.0, 0.1, 0.5).relies
+    assert not shortcut.MarkerUse(0.9, 0.8, 0.9).relies
+    assert not shortcut.MarkerUse(0.6, 0.1, 0.5).relies
+    assert shortcut.MarkerUse(0.9, 0.8, 0.9).ignores
+    assert not shortcut.MarkerUse(0.4, 0.7, 0.5).ignores
 
 
 def test_images_are_drawn_from_all_classes_in_turn_and_stay_in_order():

@@ -141,7 +141,7 @@ def by_a_submission(given, out, run_cells):
 def by_a_diagnosis(given, out, run_cells):
     selection = select({**given, "out": str(out)})
     subject = open_subject(selection, selection.models[0], selection.methods, 4)
-    found = subject.explain(subject.model)
+    found = subject.maps_of(subject.model)
     assert found["grey"].values.shape[1:] == (32, 32)
     maps = found["faulty"]
     if isinstance(maps, str):

@@ -80,7 +80,7 @@ def apply(each: Rule, trial: Any) -> RuleResult:
     return RuleResult(each, "ok")
 
 
-def judge_all(rules: Sequence[Rule], trial: Any) -> list[RuleResult]:
+def apply_all(rules: Sequence[Rule], trial: Any) -> list[RuleResult]:
     """Try rules in order; behind a broken gate they are skipped."""
     findings: list[RuleResult] = []
     closed = ""

@@ -31,7 +31,7 @@ from xaibench.checks.method_trial import MethodTrial
 from xaibench.checks.metric_trial import MetricTrial
 from xaibench.checks.model_trial import ModelTrial
 from xaibench.checks.networks import CLASSES, NETWORKS, SIZE, make_network
-from xaibench.checks.rule import Rule, RuleResult, Status, describe, judge_all
+from xaibench.checks.rule import Rule, RuleResult, Status, apply_all, describe
 from xaibench.core.contract import KINDS
 from xaibench.core.errors import XaibenchError
 from xaibench.core.plugin import Bound
@@ -137,7 +137,7 @@ def judge_plugin(kind: str, trials: Sequence[Any]) -> list[RuleResult]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the networks are too small to share out
     try:
-        found = [judge_all(RULES[kind], trial) for trial in trials]
+        found = [apply_all(RULES[kind], trial) for trial in trials]
     finally:
         torch.set_num_threads(threads)
     return [

@@ -51,10 +51,10 @@ def classifier_dependence(subject: Subject) -> Iterator[Finding]:
     """Yield two rows for each method: with a random classification head, and for another class."""
     head = classification_head(subject.model, subject.images)
     random_head = with_random_weights(subject.model, head, subject.images, seed=subject.seed)
-    yield from _compare(subject, f"random head ({', '.join(head)})", subject.explain(random_head))
+    yield from _compare(subject, f"random head ({', '.join(head)})", subject.maps_of(random_head))
     logits = subject.engine_of(subject.model).logits(subject.images)
     others = next_classes(logits, subject.targets)
-    yield from _compare(subject, "another class", subject.explain(subject.model, others))
+    yield from _compare(subject, "another class", subject.maps_of(subject.model, others))
 
 
 def _compare(subject: Subject, stage: str, found: dict[str, Maps | str]) -> Iterator[Finding]:

@@ -83,7 +83,7 @@ def randomization(subject: Subject) -> Iterator[Finding]:
     names = layers_in_order(subject.model, subject.images)
     for stage, chosen in stages(names):
         model = with_random_weights(subject.model, chosen, subject.images, seed=subject.seed)
-        found = subject.explain(model)
+        found = subject.maps_of(model)
         for spec, maps in found.items():
             about = (NAME, subject.name, spec, stage)
             if isinstance(maps, str):

@@ -17,7 +17,7 @@ from xaibench.core.registry import bind
 from xaibench.diagnostics.finding import FAIL, PASS, UNDECIDED, Finding
 from xaibench.diagnostics.interval import interval
 from xaibench.diagnostics.resemblance import Floats
-from xaibench.diagnostics.subject import explain
+from xaibench.diagnostics.subject import maps_of
 from xaibench.diagnostics.twins import ABSENT, LYING, SILENT, TELLING, labels_of, pictures, twin
 from xaibench.explaining.batch import ImageBatch, Maps
 from xaibench.setup.building import missing_word
@@ -85,7 +85,7 @@ def shortcut(selection: Selection, model: Bound, images: int) -> Iterator[Findin
         and missing_word(m, user, selection.blank) is None
     ]
     ours, theirs = (
-        explain(engine, methods, [probe.batch(engine)], seed=0)
+        maps_of(engine, methods, [probe.batch(engine)], seed=0)
         for engine in (selection.engine(user), selection.engine(other))
     )
     for spec, maps in ours.items():

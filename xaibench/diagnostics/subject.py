@@ -17,7 +17,7 @@ from xaibench.core.model import Model
 from xaibench.core.passes.engine import Engine
 from xaibench.core.plugin import Bound
 from xaibench.core.seeds import seed_of
-from xaibench.explaining.batch import ImageBatch, Maps, restore
+from xaibench.explaining.batch import ImageBatch, Maps, read_maps
 from xaibench.explaining.run_session import RunSession
 from xaibench.explaining.session import Session
 from xaibench.explaining.source import Explained, MapSource
@@ -66,7 +66,7 @@ class Subject:
         """Return for which images a method's original map is neither constant nor not finite."""
         return np.array([status == OK for status in self.maps[spec].statuses], np.bool_)
 
-    def explain(self, model: Model, targets: Tensor | None = None) -> dict[str, Maps | str]:
+    def maps_of(self, model: Model, targets: Tensor | None = None) -> dict[str, Maps | str]:
         """Return each method's maps of another model, or of other classes; or why it failed."""
         engine = self.engine_of(model)
         sizes = [len(batch.ids) for batch in self.batches]
@@ -77,10 +77,10 @@ class Subject:
             )
             for batch, part in zip(self.batches, chosen, strict=True)
         ]
-        return explain(engine, self.methods, batches, seed=self.seed)
+        return maps_of(engine, self.methods, batches, seed=self.seed)
 
 
-def explain(
+def maps_of(
     engine: Engine, methods: Sequence[Bound], batches: Sequence[ImageBatch], *, seed: int
 ) -> dict[str, Maps | str]:
     """Return each method's finished maps of all images, or why it failed."""
@@ -89,12 +89,12 @@ def explain(
     Session(engine, "the diagnosed model", seed=seed).walk(batches, sources)
     return {
         source.method.spec: source.failure
-        or join([next(iter(each.maps.values())) for each in found[source.method.spec]])
+        or concatenate([next(iter(each.maps.values())) for each in found[source.method.spec]])
         for source in sources
     }
 
 
-def join(maps: Sequence[Maps]) -> Maps:
+def concatenate(maps: Sequence[Maps]) -> Maps:
     """Put batches of maps one behind the other."""
     values = torch.cat([each.values for each in maps])
     return Maps(values, [status for each in maps for status in each.statuses])
@@ -150,4 +150,4 @@ def choose_images(samples: Sequence[Sample], count: int) -> list[Sample]:
 
 def _stored(ledger: Ledger, method: Bound, batches: Sequence[ImageBatch], kind: str) -> Maps:
     with MapReader(*map_files(ledger.cell_folder(method))) as reader:
-        return join([restore(reader, method, batch)[kind] for batch in batches])
+        return concatenate([read_maps(reader, method, batch)[kind] for batch in batches])

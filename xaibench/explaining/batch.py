@@ -139,14 +139,14 @@ def _enlarge(method: Bound, homes: Mapping[int, Tensor], row: int, size: tuple[i
     return finish(homes[row], size, sign=traits.sign, rescale=traits.rescale)[0]
 
 
-def store(writer: MapWriter, raw: Mapping[str, Tensor], batch: ImageBatch) -> None:
+def write_maps(writer: MapWriter, raw: Mapping[str, Tensor], batch: ImageBatch) -> None:
     """Append a batch's raw maps to a cell's archive."""
     for kind, maps in raw.items():
         for row, values in zip(batch.rows(kind).tolist(), maps.cpu().numpy(), strict=True):
             writer.add(map_key(kind, batch.ids[row]), values)
 
 
-def restore(reader: MapReader, method: Bound, batch: ImageBatch) -> dict[str, Maps]:
+def read_maps(reader: MapReader, method: Bound, batch: ImageBatch) -> dict[str, Maps]:
     """Read a batch's raw maps back, and finish them."""
     raw: dict[str, Tensor] = {}
     for kind in batch.targets:

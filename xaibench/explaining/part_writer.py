@@ -9,7 +9,7 @@ from xaibench.core.fingerprints import checksum
 from xaibench.core.maps import NON_FINITE
 from xaibench.core.plugin import Bound
 from xaibench.core.store import settle, storing, temporary_path
-from xaibench.explaining.batch import ImageBatch, Maps, restore, store
+from xaibench.explaining.batch import ImageBatch, Maps, read_maps, write_maps
 from xaibench.explaining.meter import Meter
 from xaibench.explaining.parts import COLUMNS, SCORES, PartState, failure_of, threshold_of
 from xaibench.explaining.score import Scorer
@@ -62,7 +62,7 @@ class PartWriter(MapSource):
     def read(self, batch: ImageBatch) -> dict[str, Maps]:
         """Return the stored maps of a batch."""
         assert self._reader is not None
-        return restore(self._reader, self.method, batch)
+        return read_maps(self._reader, self.method, batch)
 
     def _write(self, found: Explained) -> None:
         """Append a batch: raw maps, what became of them, and their scores.
@@ -72,7 +72,7 @@ class PartWriter(MapSource):
         """
         with storing(self._scores.parent):
             if self._writer is not None:
-                store(self._writer, found.raw, found.batch)
+                write_maps(self._writer, found.raw, found.batch)
             self._rows.writerows(map(to_cells, found.scores))
         self._images += len(found.batch.ids)
         self._broken += _count_broken(found.maps)
