@@ -89,6 +89,8 @@ class Plugin:
     traits: Any
     wraps: str = ""
     """The installed package whose work the function hands on, by its name in the package index."""
+    aliases: tuple[str, ...] = ()
+    """Earlier names, the first one first: results stay stored under it."""
 
     @property
     def summary(self) -> str:
@@ -119,6 +121,12 @@ class Bound:
     def spec(self) -> str:
         """Canonical text, ``name[option=value]``: it names rows, cells and folders."""
         return format_spec(self.plugin.name, self.options, self.plugin.signature.options)
+
+    @property
+    def first_spec(self) -> str:
+        """The spec under the plugin's first name, which fingerprints keep."""
+        name = next(iter(self.plugin.aliases), self.plugin.name)
+        return format_spec(name, self.options, self.plugin.signature.options)
 
     @property
     def higher_is_better(self) -> bool:

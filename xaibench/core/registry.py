@@ -8,12 +8,13 @@ plurals), in a file given with ``--plugin``, or behind an entry point of the gro
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from torch import Tensor
 
+from xaibench.core.aliases import check_aliases, current_name, tell_alias
 from xaibench.core.contract import KINDS, plural, read_signature
 from xaibench.core.discovery import discover, failed_import
 from xaibench.core.errors import XaibenchError
@@ -48,6 +49,7 @@ def method(
     wraps: str = "",
     supervision: str | None = None,
     share: float = 1.0,
+    aliases: Sequence[str] = (),
 ) -> Callable[[Function], Function]:
     """Declare a saliency method: a function that returns raw maps ``(B, h, w)``.
 
@@ -62,9 +64,12 @@ def method(
         supervision: of a method that was trained elsewhere: ``none``, ``labels``, ``boxes`` or
             ``masks``; all others have learned from what their model has.
         share: of its training images' boxes or masks, in (0, 1].
+        aliases: earlier names, the first one first.
     """
     learned = declare("method", supervision, share)
-    return _declare("method", paper, MethodTraits(family, sign, rescale, blind, learned), wraps)
+    return _declare(
+        "method", paper, MethodTraits(family, sign, rescale, blind, learned), wraps, aliases
+    )
 
 
 def metric(
@@ -82,6 +87,7 @@ def metric(
     pool: Callable[[Tensor], Tensor] | None = None,
     ranked: bool = True,
     pixelwise: bool = False,
+    aliases: Sequence[str] = (),
 ) -> Callable[[Function], Function]:
     """Declare a metric: a function that returns one value for each map, ``(B,)``; NaN: undefined.
 
@@ -101,12 +107,13 @@ def metric(
         pool: differentiable, statistics' mean ``(S,)`` -> value; makes it a pooled estimand.
         ranked: False where it chose something by the truth that it is judged by.
         pixelwise: it is the same when map and mask are shuffled alike.
+        aliases: earlier names, the first one first; scores stored under them stay valid.
     """
     traits = MetricTraits(
         higher_is_better, family, bounds, target, turned_by or {}, counted, threshold, ties,
         baseline, pool, ranked, pixelwise,
     )  # fmt: skip
-    return _declare("metric", paper, traits)
+    return _declare("metric", paper, traits, aliases=aliases)
 
 
 def dataset(
@@ -115,6 +122,7 @@ def dataset(
     recipe: Mapping[str, Any] | None = None,
     fetch: Callable[[Path], Path] | None = None,
     whole: Mapping[str, Any] | None = None,
+    aliases: Sequence[str] = (),
 ) -> Callable[[Function], Function]:
     """Declare a dataset: a function that returns a `Dataset`.
 
@@ -123,13 +131,17 @@ def dataset(
         recipe: run options that suit this dataset where the user gives none.
         fetch: downloads the data below a folder and returns where it lies.
         whole: options under which all samples are there, for ``xaibench audit``.
+        aliases: earlier names, the first one first.
     """
-    return _declare("dataset", paper, DatasetTraits(recipe or {}, fetch, whole or {}))
+    traits = DatasetTraits(recipe or {}, fetch, whole or {})
+    return _declare("dataset", paper, traits, aliases=aliases)
 
 
-def model(*, paper: str | None = None, wraps: str = "") -> Callable[[Function], Function]:
+def model(
+    *, paper: str | None = None, wraps: str = "", aliases: Sequence[str] = ()
+) -> Callable[[Function], Function]:
     """Declare a model: a function that returns an untrained `Model`, of the package ``wraps``."""
-    return _declare("model", paper, ModelTraits(), wraps)
+    return _declare("model", paper, ModelTraits(), wraps, aliases)
 
 
 def analysis(
@@ -137,6 +149,7 @@ def analysis(
     paper: str | None = None,
     quantities: Mapping[str, str],
     bounds: tuple[float, float] = (0.0, 1.0),
+    aliases: Sequence[str] = (),
 ) -> Callable[[Function], Function]:
     """Declare an analysis: a function that returns `Findings`.
 
@@ -145,22 +158,25 @@ def analysis(
         quantities: what each of its numbers means, by name, in words; ``iou`` speaks for
             ``iou[lesion]``, too.
         bounds: smallest and largest value possible of those that are means over test images.
+        aliases: earlier names, the first one first.
     """
-    return _declare("analysis", paper, AnalysisTraits(quantities, bounds))
+    return _declare("analysis", paper, AnalysisTraits(quantities, bounds), aliases=aliases)
 
 
 def _declare(
-    kind: str, paper: str | None, traits: Any, wraps: str = ""
+    kind: str, paper: str | None, traits: Any, wraps: str = "", aliases: Sequence[str] = ()
 ) -> Callable[[Function], Function]:
     # The function itself is returned: wrapped in an object, its doctest would silently never run.
     def register(function: Function) -> Function:
         signature = read_signature(kind, function)
-        plugin = Plugin(kind, function.__name__, function, signature, paper, traits, wraps)
+        name = function.__name__
+        plugin = Plugin(kind, name, function, signature, paper, traits, wraps, tuple(aliases))
         known = _plugins[kind].get(plugin.name)
         if known and known.file.resolve() != plugin.file.resolve():
             raise XaibenchError(
                 f"there is a {kind} '{plugin.name}' already, in {known.file}; rename one of them."
             )
+        check_aliases(_plugins[kind], plugin)
         _plugins[kind][plugin.name] = plugin
         return function
 
@@ -179,8 +195,11 @@ def bind(kind: str, spec: str) -> Bound:
     Raises:
         XaibenchError: no such plugin or option, or a value that doesn't suit its option.
     """
-    name, given = parse_spec(spec)
+    asked, given = parse_spec(spec)
     known = plugins(kind)
+    name = current_name(known, asked)
+    if name != asked:
+        tell_alias(kind, asked, name)
     if name not in known:
         raise XaibenchError(
             f"there is no {kind} '{name}'{did_you_mean(name, known)}; "

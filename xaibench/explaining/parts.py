@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from xaibench.core.aliases import renamed
 from xaibench.core.fingerprints import checksum, code_of, fingerprint
 from xaibench.core.plugin import Bound
+from xaibench.core.registry import plugins
 from xaibench.core.store import write_with
 from xaibench.explaining.score import Score, Waiting
 from xaibench.explaining.tuning import TUNED
@@ -103,9 +105,13 @@ class PartState:
 def rows_of(path: Path, wanted: Sequence[str]) -> Iterator[list[str]]:
     """Yield the rows of some metrics in a cell's or a part's ``scores.csv``."""
     with path.open(newline="", encoding="utf-8") as file:
+        now: dict[str, str] = {}
         for row in csv.DictReader(file):
-            if row["metric"] in wanted:
-                yield [row[column] for column in COLUMNS]
+            stored = row["metric"]
+            if stored not in now:
+                now[stored] = renamed(plugins("metric"), [stored]).get(stored, stored)
+            if now[stored] in wanted:
+                yield [{**row, "metric": now[stored]}[column] for column in COLUMNS]
 
 
 class CellNote:

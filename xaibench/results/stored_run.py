@@ -1,11 +1,13 @@
 """What a folder's ``run.json`` says: data to be checked, that may name code but brings none."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from xaibench.core.aliases import renamed
 from xaibench.core.errors import XaibenchError
-from xaibench.core.registry import is_loaded
+from xaibench.core.registry import is_loaded, plugins
 from xaibench.results.folder import RUN_FILE
 from xaibench.results.integrity import read_record
 from xaibench.results.plain import check_plain
@@ -23,7 +25,9 @@ def read_run(folder: Path) -> RunRecord:
     run = read_record(folder / RUN_FILE, RunRecord)
     if run is None:
         raise XaibenchError(f"{folder}: no run.json; name the --out folder of an `xaibench run`.")
-    return run
+    now = renamed(plugins("metric"), run.metrics)
+    metrics = {now.get(spec, spec): entry for spec, entry in run.metrics.items()}
+    return replace(run, metrics=metrics) if now else run
 
 
 def options_of(folder: Path, run: RunRecord, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from typing import IO, Any
 import pandas as pd
 from pandas.io.parsers import TextFileReader
 
+from xaibench.core.aliases import renamed
 from xaibench.core.csv_cells import restore
+from xaibench.core.registry import plugins
 
 COSTS = ("seconds_per_image", "forwards_per_image", "peak_memory_mb")
 """What a cell's maps cost, as `cell.json` and ``costs.csv`` name it."""
@@ -46,7 +48,7 @@ def read_table(path: Path, *, compact: bool = False) -> pd.DataFrame:
             packed = stack.enter_context(lzma.open(path))
             source = io.BufferedReader(_Unpacked(packed, path.stat().st_size), _SMALL)
         reader = stack.enter_context(_open(source, compact=compact))
-        parts = [restore(part) for part in reader]
+        parts = [named_as_now(restore(part)) for part in reader]
     for name in filter(parts[0].columns.__contains__, _NAMES if compact else ()):
         names = sorted(set().union(*(part[name].cat.categories for part in parts)))
         for part in parts:
@@ -82,3 +84,16 @@ class _Unpacked(io.RawIOBase):
             raise ValueError("it unpacks to far more than a table would")
         buffer[: len(found)] = found
         return len(found)
+
+
+def named_as_now(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of scores with the names that its metrics have now; others as they are."""
+    if "metric" not in table:
+        return table
+    column = table["metric"]
+    now = renamed(plugins("metric"), map(str, column.unique()))
+    if not now:
+        return table
+    names = column.astype(str).replace(now)
+    compact = isinstance(column.dtype, pd.CategoricalDtype)
+    return table.assign(metric=names.astype("category") if compact else names)

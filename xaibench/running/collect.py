@@ -18,7 +18,7 @@ from xaibench.results.folder import (
     Place,
 )
 from xaibench.results.seal import check_seal, seal
-from xaibench.results.tables import read_table, stored_table
+from xaibench.results.tables import named_as_now, read_table, stored_table
 from xaibench.running.plan import Plan
 from xaibench.setup.cells import Ledger, ledgers_of
 from xaibench.setup.selection import Selection
@@ -71,7 +71,7 @@ def _score_frames(selection: Selection, plan: Plan) -> Iterator[pd.DataFrame]:
             if not state.scored:
                 continue
             held = [spec for spec in wanted if spec in state.scored]
-            for frame in _read(ledger.cell_folder(method) / SCORES_FILE):
+            for frame in map(named_as_now, _read(ledger.cell_folder(method) / SCORES_FILE)):
                 rows = frame[frame["metric"].isin(held)].assign(method=method.spec)
                 yield _with_keys(ledger, rows)[SCORE_COLUMNS]
 

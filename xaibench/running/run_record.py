@@ -120,8 +120,8 @@ def describe_protocol(selection: Selection, plan: Plan) -> dict[str, Any]:
         "fold": options.fold,
         "resize": f"bilinear, align_corners=False; masks {options.mask_resize}"
         + ("; scored at the original size" if options.score_at == "original" else ""),
-        "targets": {metric.spec: selection.target_of(metric) for metric in plan.metrics},
-        "metrics": {metric.spec: code_of(metric.plugin.file) for metric in plan.metrics},
+        "targets": {metric.first_spec: selection.target_of(metric) for metric in plan.metrics},
+        "metrics": {metric.first_spec: code_of(metric.plugin.file) for metric in plan.metrics},
         "engine": code_of(
             "core/maps", "core/covering", "core/overlap", "core/pooling", "core/splits"
         ),

@@ -82,7 +82,7 @@ class Earlier:
     def scores(self, method: Bound, metric: Bound) -> str:
         """Of a metric's scores."""
         target, code = self._selection.target_of(metric), _code(metric.plugin.file, *_SCORE)
-        return fingerprint(self.maps(method), metric.spec, target, code)
+        return fingerprint(self.maps(method), metric.first_spec, target, code)
 
     def analysis(self, analysis: Bound) -> str:
         """Of an analysis."""

@@ -119,7 +119,7 @@ def score_parts(selection: Selection, maps: str, metric: Bound) -> Parts:
     sized = "masks" in metric.plugin.signature.words and at != "network"
     return {
         "maps": maps,
-        "metric": metric.spec,
+        "metric": metric.first_spec,
         **({"score at": at} if sized else {}),
         "target": selection.target_of(metric),
         "files of the metric": files_of(metric),
