@@ -36,6 +36,7 @@ def settings(plugin_file):
         "methods": ("gradcam", "spn"),
         "metrics": METRICS,
         "split": "kfold:2",
+        "recipe": "published",
         "seeds": (0, 1),
         "epochs": 2,
         "image_size": 32,

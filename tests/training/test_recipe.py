@@ -8,8 +8,9 @@ from xaibench.core.augment import augment
 from xaibench.core.batch import Batch, cross_entropy
 from xaibench.core.errors import XaibenchError
 from xaibench.core.recipe import AUGMENTATIONS
+from xaibench.core.store import write_json
 from xaibench.setup.options import make_options
-from xaibench.setup.selection import Selection
+from xaibench.setup.selection import Selection, select
 from xaibench.training.optimise import LearningRate
 from xaibench.training.train import Trainer
 
@@ -108,13 +109,27 @@ def test_history_tells_losses_and_accuracies_of_both_parts(tmp_path):
 
 
 def test_a_recipe_fills_in_what_is_not_given_and_datasets_come_before_it():
-    strong = make_options({"recipe": "strong", "epochs": 7}, {"learning_rate": 0.5})
+    strong = make_options({"epochs": 7}, {"learning_rate": 0.5})
     assert (strong.epochs, strong.learning_rate, strong.optimizer) == (7, 0.5, "adamw")
-    published = make_options({}, {})
+    published = make_options({"recipe": "published"}, {})
     assert (published.optimizer, published.schedule, published.ema) == ("adam", "constant", 0)
     assert (published.loss, published.keep_epoch, published.augmentation) == (
         "bce", "best", AUGMENTATIONS,
     )  # fmt: skip
+
+
+def test_a_run_that_is_repeated_keeps_its_recipe(tmp_path):
+    given = {"dataset": "phantom[images=40]", "out": str(tmp_path)}
+    assert select(given).options.recipe == "strong"
+    record = {"classes": [], "methods": {}, "metrics": {}, "options": {"recipe": "published"}}
+    for options, recipe in ((record["options"], "published"), ({}, "published"),
+                            ({"recipe": "strong"}, "strong")):  # fmt: skip
+        write_json(tmp_path / "run.json", {**record, "options": options})
+        found = select(given).options
+        assert (found.recipe, found.optimizer == "adam") == (recipe, recipe == "published")
+        assert select({**given, "recipe": "strong"}).options.ema == 0.98
+    (tmp_path / "run.json").write_text("{", "utf-8")
+    assert select(given).options.recipe == "strong"
 
 
 @pytest.mark.parametrize(

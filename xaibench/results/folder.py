@@ -68,6 +68,11 @@ class Place(NamedTuple):
         return f"{self.model}, {self.fold_name}, seed {self.seed}"
 
 
+def default_out(dataset: str) -> str:
+    """Return where a run of a dataset leaves its results, if nobody says it."""
+    return f"results/{folder_name(dataset)}"
+
+
 @dataclass(frozen=True)
 class Layout:
     """Paths of one run."""

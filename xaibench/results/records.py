@@ -30,6 +30,7 @@ class _Options:
     weights: str = ""
     keep_maps: bool = True
     plugin: Sequence[str] = ()
+    recipe: Literal["published", "strong"] = "published"
 
 
 @dataclass(frozen=True, kw_only=True)

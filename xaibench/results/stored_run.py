@@ -44,7 +44,8 @@ def options_of(folder: Path, run: RunRecord, given: Mapping[str, Any]) -> dict[s
         )
     if not given.get("plugin"):
         refuse_code(run)
-    return {**run.options, **given}
+    # Before there were recipes all runs were trained by the published one.
+    return {"recipe": "published", **run.options, **given}
 
 
 def refuse_code(run: RunRecord) -> None:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 from xaibench.core.fingerprints import checksum, fingerprint
 from xaibench.core.imports import PACKAGE
 from xaibench.core.plugin import Bound
+from xaibench.core.recipe import RECIPES
 from xaibench.results.folder import MODEL_FILE
 from xaibench.results.integrity import intact_record
 from xaibench.results.records import SCHEMA
 from xaibench.results.work_records import AnalysisRecord, CellRecord, ModelRecord
-from xaibench.setup.options import TRAINING, RunOptions
+from xaibench.setup.options import TRAINING
 from xaibench.setup.selection import Selection
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 _TRAINING = ("epochs", "learning_rate", "train_batch_size", "image_size", "optimizer", "schedule",
              "class_weighting", "augmentation", "replicas")  # fmt: skip
-# Options that there were none of: their defaults are what was done then.
+# Options that there were none of; what was done then is the published recipe.
 _ADDED = set(TRAINING) - set(_TRAINING)
 _TRAIN = tuple(f"pipeline/{name}" for name in ("train", "optimise", "supervision", "averages",
                                                "trained"))  # fmt: skip
@@ -47,7 +48,8 @@ class Earlier:
     def model(self) -> str:
         """Of the trained model."""
         ledger, options = self._ledger, self._selection.options
-        if any(getattr(options, name) != getattr(RunOptions, name) for name in _ADDED):
+        then = {"mask_resize": "nearest", **RECIPES["published"]}
+        if any(getattr(options, name) != then[name] for name in _ADDED):
             return ""
         weights = options.weights
         files = [Path(v) for v in ledger.model.options.values() if isinstance(v, str | Path) and v]

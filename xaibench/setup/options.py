@@ -10,7 +10,13 @@ from typing import Any, Literal
 from xaibench.callbacks.find import check_callbacks
 from xaibench.core.errors import XaibenchError
 from xaibench.core.files import is_file
-from xaibench.core.recipe import AUGMENTATIONS, EXTENTS, RECIPES, read_augmentation, read_schedule
+from xaibench.core.recipe import (
+    EXTENTS,
+    RECIPES,
+    STRONG_AUGMENTATIONS,
+    read_augmentation,
+    read_schedule,
+)
 from xaibench.core.suggest import did_you_mean
 from xaibench.executors.find import EXECUTORS
 from xaibench.setup.option_values import convert_one, flag, listed
@@ -57,37 +63,39 @@ class RunOptions:
     train_fraction: float = _option(1.0, "share of the training images to learn from")
     mask_fraction: float = _option(0.25, "share of the training masks that may be seen")
     recipe: Literal["published", "strong"] = _option(
-        "published", "a set of values for the options of training that aren't given"
+        "strong",
+        "values of the options of training that aren't given: the studies', or the defaults below; "
+        "a run that is repeated keeps its own",
     )
-    epochs: int = _option(40, "training epochs")
-    learning_rate: float = _option(1e-4, "the optimiser's learning rate")
+    epochs: int = _option(30, "training epochs")
+    learning_rate: float = _option(4e-4, "the optimiser's learning rate")
     fresh_rate: float = _option(
-        10.0, "times the learning rate: that of new layers on pretrained networks"
+        5.0, "times the learning rate: that of new layers on pretrained networks"
     )
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = _option(
-        "adam", "what trains; sgd has momentum 0.9"
+        "adamw", "what trains; sgd has momentum 0.9"
     )
-    weight_decay: float = _option(0.0, "the optimiser's weight decay")
+    weight_decay: float = _option(0.01, "the optimiser's weight decay")
     schedule: str = _option(
-        "constant",
+        "one_cycle",
         "of the learning rate: constant, one_cycle, cosine, step:EPOCHS:FACTOR or "
         "exponential:FACTOR",
     )
-    label_smoothing: float = _option(0.0, "share of a label that all classes have in common")
+    label_smoothing: float = _option(0.05, "share of a label that all classes have in common")
     ema: float = _option(
-        0.0, "decay of the moving average of the weights, which is kept; 0: none is taken"
+        0.98, "decay of the moving average of the weights, which is kept; 0: none is taken"
     )
     keep_epoch: Literal["best", "last"] = _option(
-        "best", "whose weights are kept: those of the lowest validation loss, or the last"
+        "last", "whose weights are kept: those of the lowest validation loss, or the last"
     )
     loss: Literal["bce", "dice", "bce_dice", "focal", "tversky", "boundary", "l1", "l2", "ssim"] = (
-        _option("bce", "localization loss of models that don't name their own")
+        _option("bce_dice", "localization loss of models that don't name their own")
     )
     class_weighting: Literal["none", "balanced"] = _option(
         "none", "balanced: an image counts 1 - (its class's share of the training images)"
     )
     augmentation: tuple[str, ...] = _option(
-        AUGMENTATIONS,
+        STRONG_AUGMENTATIONS,
         f"changes of training images: some of {', '.join(EXTENTS)}, with an extent where wanted "
         "(rotation:20), or none",
     )
@@ -177,7 +185,7 @@ def make_options(given: Mapping[str, Any], recipe: Mapping[str, Any]) -> RunOpti
         if name not in known:
             raise XaibenchError(f"there is no option '{name}'{did_you_mean(name, known)}.")
     told = {name: value for name, value in given.items() if value is not None}
-    merged = {**RECIPES.get(str(told.get("recipe")), {}), **recipe, **told}
+    merged = {**RECIPES.get(str(told.get("recipe", RunOptions.recipe)), {}), **recipe, **told}
     options = RunOptions(**{name: _convert(name, value) for name, value in merged.items()})
     _check(options)
     return options

@@ -21,8 +21,9 @@ from xaibench.core.registry import bind, load_plugin_file, plugins
 from xaibench.core.roots import open_dataset
 from xaibench.core.seeds import seed_of
 from xaibench.core.splits import OFFICIAL, Split, count_folds, make_split
-from xaibench.core.store import folder_name
-from xaibench.results.folder import Layout
+from xaibench.results.folder import RUN_FILE, Layout, default_out
+from xaibench.results.integrity import intact_record
+from xaibench.results.records import RunRecord
 from xaibench.results.splits import find_stored
 from xaibench.setup.building import ModelFacts, ModelWords, build_model
 from xaibench.setup.option_values import listed
@@ -53,7 +54,7 @@ class Selection:
         self.command = ""  # what the user wrote, told by every result
         self._splits: dict[int, Split] = {}
         self._about: dict[str, ModelFacts] = {}
-        self.layout = Layout(Path(options.out or f"results/{folder_name(self.dataset_spec)}"))
+        self.layout = Layout(Path(options.out or default_out(self.dataset_spec)))
 
     @property
     def dataset_spec(self) -> str:
@@ -198,14 +199,21 @@ def select(given: dict[str, Any]) -> Selection:
 
 
 def complete(given: dict[str, Any]) -> RunOptions:
-    """Complete options by the dataset's recipe."""
+    """Complete options by the recipe, the dataset's own before it.
+
+    A run that is repeated keeps its recipe; those from before there were recipes had the published.
+    """
     for file in listed(given.get("plugin") or ()):
         load_plugin_file(Path(file))
     name = given.get("dataset") or RunOptions.dataset
     if not isinstance(name, str):
         raise XaibenchError(f"--dataset {name}: give one name, as text.")
-    recipe = bind("dataset", name).plugin.traits.recipe
-    return make_options(given, recipe)
+    dataset = bind("dataset", name)
+    if not given.get("recipe"):
+        out = given.get("out") or default_out(dataset.spec)
+        run = intact_record(Path(out) / RUN_FILE, RunRecord)
+        given = {**given, "recipe": run.options.get("recipe", "published") if run else None}
+    return make_options(given, dataset.plugin.traits.recipe)
 
 
 def control_plugins() -> list[Plugin]:
