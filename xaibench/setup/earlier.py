@@ -25,12 +25,22 @@ from xaibench.setup.selection import Selection
 if TYPE_CHECKING:
     from xaibench.setup.cells import Ledger
 
-_TRAINING = ("epochs", "learning_rate", "train_batch_size", "image_size", "optimizer", "schedule",
-             "class_weighting", "augmentation", "replicas")  # fmt: skip
+_TRAINING = (
+    "epochs",
+    "learning_rate",
+    "train_batch_size",
+    "image_size",
+    "optimizer",
+    "schedule",
+    "class_weighting",
+    "augmentation",
+    "replicas",
+)
 # Options that there were none of; what was done then is the published recipe.
 _ADDED = set(TRAINING) - set(_TRAINING)
-_TRAIN = tuple(f"pipeline/{name}" for name in ("train", "optimise", "supervision", "averages",
-                                               "trained"))  # fmt: skip
+_TRAIN = tuple(
+    f"pipeline/{name}" for name in ("train", "optimise", "supervision", "averages", "trained")
+)
 _EXPLAIN = ("pipeline/explain", "pipeline/walk")
 _ANALYSE = ("pipeline/analyse", "pipeline/observations")
 _SCORE = ("pipeline/evidence", "pipeline/score", "pipeline/tuning")
@@ -145,10 +155,16 @@ def _data(selection: Selection, fold: int) -> str:
     options, split = selection.options, selection.split(fold)
     parts = [[s.id for s in part] for part in (split.train, split.validation, split.test)]
     about = [
-        (s.id, s.label, s.group, _size(s.path),
-         [(mask.path.name, mask.grade, mask.value, _size(mask.path)) for mask in s.masks], s.boxes)
+        (
+            s.id,
+            s.label,
+            s.group,
+            _size(s.path),
+            [(mask.path.name, mask.grade, mask.value, _size(mask.path)) for mask in s.masks],
+            s.boxes,
+        )
         for s in selection.dataset.samples
-    ]  # fmt: skip
+    ]
     code = _code(selection.dataset_plugin.plugin.file, "core/splits")
     return fingerprint(
         selection.dataset_spec, about, parts, sorted(split.seen), options.image_size, code
@@ -191,9 +207,13 @@ def _table() -> dict[str, tuple[str, list[str]]]:
 def _read(path: Path) -> tuple[str, list[str]]:
     """Look at a user's plugin file as it was done then."""
     tree = ast.parse(path.read_text("utf-8"))
-    imported = {f"core/{node.module[len('xaibench.core.'):].replace('.', '/')}"
-                for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
-                and node.module and node.module.startswith("xaibench.core.")}  # fmt: skip
+    imported = {
+        f"core/{node.module[len('xaibench.core.') :].replace('.', '/')}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        and node.module
+        and node.module.startswith("xaibench.core.")
+    }
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         first = body[0] if isinstance(body, list) and body else None
