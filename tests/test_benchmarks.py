@@ -96,6 +96,7 @@ def test_one_quick_profile_runs_with_one_network_and_one_fold(tmp_path, call):
     run_quick(call, path, part, tmp_path, "--models", "mobilenet_v2", "--split", "holdout")
 
 
+@pytest.mark.slow
 def test_the_speed_contest_runs_and_its_maps_agree(tmp_path):
     command = [
         sys.executable, str(FOLDER / "speed"), "--network", "squeezenet1_1", "--image-size", "64",

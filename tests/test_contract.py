@@ -19,8 +19,10 @@ SPECS = {
     ("dataset", "folder"): "folder[path={pictures}]",
 }
 # Networks of millions of parameters that are built and asked as the smaller ones are.
-LARGE = {"alexnet", "densenet121", "densenet201", "inception_v3", "resnet34", "resnet50",
-         "resnet101", "vgg16", "vgg19"}  # fmt: skip
+# Large ones, and those whose family has a smaller one.
+LARGE = {"alexnet", "denoising_autoencoder", "densenet121", "densenet201", "googlenet",
+         "inception_v3", "mobilenet_v2", "modified_vae", "resnet34", "resnet50", "resnet101",
+         "small_alexnet", "vgg16", "vgg19"}  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -107,12 +107,10 @@ def test_a_broken_rule_ends_a_check_with_its_own_code(call):
     assert "broken" in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code"),
-    [
-        (signal.SIGINT, Exit.STOPPED),
-        pytest.param(signal.SIGTERM, Exit.TERMINATED, marks=pytest.mark.slow),
-    ],
+    [(signal.SIGINT, Exit.STOPPED), (signal.SIGTERM, Exit.TERMINATED)],
 )
 def test_signals_stop_a_run_that_the_same_command_continues(tmp_path, number, code):
     process = subprocess.Popen(

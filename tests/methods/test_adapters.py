@@ -186,7 +186,11 @@ def test_nothing_that_explains_a_class_of_an_image_is_missing():
     } <= set(GRADCAM_LIB)  # fmt: skip
 
 
-@pytest.mark.parametrize("spec", DRAWING)
+@pytest.mark.parametrize(
+    "spec",
+    [pytest.param(spec, marks=pytest.mark.slow if "ShapleyValueSampling" in spec else ())
+     for spec in DRAWING],
+)  # fmt: skip
 def test_maps_that_are_drawn_depend_on_the_seed_alone(spec):
     model = build()
     torch.manual_seed(1)

@@ -209,7 +209,7 @@ def test_scripts_are_refused(make, name):
 
 
 @pytest.mark.parametrize("name", ["guided_backprop", "deeplift", "fullgrad"])
-@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+@pytest.mark.parametrize("backend", ["eager", pytest.param("aot_eager", marks=pytest.mark.slow)])
 def test_compiled_networks_give_the_maps_of_what_was_compiled(name, backend):
     network = Between(squeeze_and_excite)
     compiled = torch.compile(network, backend=backend)
