@@ -37,7 +37,7 @@ def draw(run: Path, picture: Path) -> None:
     """
     material = read_material(run)
     found = pick_rows(Stored(material.run), run, material.run, material.predictions)
-    models = len(material.run["models"])
+    models = len(material.run.models)
     rows = [_merge(found[at : at + models]) for at in range(0, len(found), models)]
     if not rows or not any(heat is not None for row in rows for heat in row.maps.values()):
         raise XaibenchError(f"{run}: there are no maps of {', '.join(map(str, _COLUMNS))}.")
