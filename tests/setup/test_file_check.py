@@ -6,7 +6,7 @@ from PIL import Image
 
 from xaibench.core.data import Dataset, MaskLayer, Sample
 from xaibench.core.errors import XaibenchError
-from xaibench.setup.file_check import check_files
+from xaibench.setup.file_check import _is_outline, check_files
 from xaibench.setup.options import RunOptions
 
 
@@ -54,6 +54,17 @@ def test_damaged_pixels_are_found_by_verifying(tmp_path):
     check_files(dataset, RunOptions())
     with pytest.raises(XaibenchError, match=r"5\.png: not a readable image"):
         check_files(dataset, RunOptions(verify=True))
+
+
+def test_outlines_are_warned_of_and_thin_or_hollow_objects_are_not():
+    thin, wide, solid = np.zeros((3, 40, 56), bool)
+    thin[5:30, 10:45] = wide[5:30, 10:45] = solid[5:30, 10:45] = True
+    thin[7:28, 12:43] = wide[11:24, 16:39] = False
+    line = np.zeros((40, 56), bool)
+    line[20, 3:50] = True
+    assert [_is_outline(each) for each in (thin, wide, solid, line, ~line & False)] == [
+        True, False, False, False, False,
+    ]  # fmt: skip
 
 
 def test_lost_and_inverted_masks_and_dark_images_are_warned_of(tmp_path):

@@ -5,6 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
 
 from xaibench.core.data import Dataset, Sample, merge_annotations, read_files
 from xaibench.core.errors import XaibenchError
@@ -18,6 +20,8 @@ from xaibench.setup.options import RunOptions
 _THREADS = 4
 _MOST_MASKS, _MOST_DEEP = 100, 20
 _DIM, _HALF, _NEARLY_ALL = 32, 0.5, 0.95
+# Lines of up to four pixels vanish when they lose so many on each side.
+_PEN = 2
 _Found = TypeVar("_Found")
 
 
@@ -27,6 +31,7 @@ class _Seen(NamedTuple):
     sample: str
     lost: bool
     inverted: bool
+    outlined: bool
 
 
 def check_files(dataset: Dataset, options: RunOptions) -> list[str]:
@@ -100,7 +105,15 @@ def _see(dataset: Dataset, sample: Sample, options: RunOptions) -> _Seen:
     rim = np.concatenate([marked[0], marked[-1], marked[:, 0], marked[:, -1]])
     small = resize_mask(mask, options.image_size, options.mask_resize)
     lost = bool(marked.any()) and not bool((small > 0).any()) and options.score_at == "network"
-    return _Seen(sample.id, lost, bool(marked.mean() > _HALF and rim.mean() >= _NEARLY_ALL))
+    inverted = bool(marked.mean() > _HALF and rim.mean() >= _NEARLY_ALL)
+    return _Seen(sample.id, lost, inverted, _is_outline(marked))
+
+
+def _is_outline(marked: NDArray[np.bool_]) -> bool:
+    """Whether lines of a few pixels surround more than they cover."""
+    thick = ndimage.binary_erosion(marked, np.ones((3, 3)), iterations=_PEN)
+    inside = ndimage.binary_fill_holes(marked) & ~marked
+    return not thick.any() and inside.sum() > marked.sum()
 
 
 def _some(samples: Sequence[Sample], most: int) -> Sequence[Sample]:
@@ -129,5 +142,11 @@ def _tell_masks(seen: Sequence[_Seen]) -> list[str]:
             f"{len(inverted)} of {len(seen)} masks that were looked at mark most of the image and "
             f"its whole border, such as that of {inverted[0]}: are black and white swapped? "
             "folder[values=0] takes the black ones."
+        )
+    if outlined := [each.sample for each in seen if each.outlined]:
+        said.append(
+            f"{len(outlined)} of {len(seen)} masks that were looked at mark thin lines around what "
+            f"they leave unmarked, such as that of {outlined[0]}: are they outlines? Only the "
+            "lines count; fill them in the files, where the areas are meant."
         )
     return said
