@@ -3,6 +3,7 @@ import pytest
 from PIL import Image
 from skimage.measure import label, regionprops
 
+from xaibench.report.pictures import grid
 from xaibench.report.pictures.grid import GridRow, draw_grid
 
 BLUE = (0, 0, 255)
@@ -104,3 +105,30 @@ def test_undefined_heat_shows_the_image(tmp_path):
 def test_no_rows_are_refused(tmp_path):
     with pytest.raises(ValueError, match="at least one row"):
         draw_grid([], tmp_path / "grid.png")
+
+
+@pytest.mark.parametrize(("images", "methods"), [(4, 200), (60, 3), (60, 200)])
+def test_a_grid_is_never_larger_than_programs_can_show(tmp_path, monkeypatch, images, methods):
+    said = []
+    written = grid._Sheet.write
+    monkeypatch.setattr(
+        grid._Sheet, "write",
+        lambda sheet, left, top, text, **style: (
+            said.append((top, text, sheet.height)), written(sheet, left, top, text, **style)
+        ),
+    )  # fmt: skip
+    image, heat = np.zeros((9, 6, 3), np.uint8), np.zeros((9, 6), np.float32)
+    row = {f"m{place}": heat for place in range(methods)}
+    grid.draw_grid(
+        [grid.GridRow(f"i{at}", image, None, row) for at in range(images)], tmp_path / "g.png", "t"
+    )
+    with Image.open(tmp_path / "g.png") as found:
+        assert max(found.size) <= 4000
+    [(top, text, height)] = [each for each in said if each[1].startswith("left out")]
+    assert top < height
+    shown = {text for _, text, _ in said}
+    lost = [sum(f"{kind}{at}" not in shown for at in range(count))
+            for kind, count in (("m", methods), ("i", images))]  # fmt: skip
+    told = [f"{count} more {what}" for count, what in zip(lost, ("methods", "images"), strict=True)
+            if count]  # fmt: skip
+    assert text == f"left out: {', '.join(told)}"

@@ -20,8 +20,9 @@ from xaibench.report.pictures.overlay import overlay
 # Inches. Cells are placed by hand, because matplotlib's layouts leave wide gaps round pictures.
 _CELL, _GAP, _CAPTION, _LINE, _MARGIN = 1.5, 0.05, 1.5, 0.13, 0.08
 _TALLEST, _BAR = 1.5, 0.09
-_FONT, _DPI = 7.5, 160
+_FONT, _DPI = 7.5, 142
 _ACROSS = 16  # methods; more of them go on below
+_MOST = 4000 / _DPI  # inches; programs fail at larger pictures, and nobody finds a map in them
 
 
 class GridRow(NamedTuple):
@@ -110,27 +111,51 @@ def draw_grid(rows: Sequence[GridRow], path: Path, title: str = "") -> None:
 
     The more relevant a pixel, the more opaque its heat. A method without a map for an image leaves
     its cell empty. A layered mask is outlined at every positive grade. Of many methods all rows
-    stand once for the first ones, and again below for the next.
+    stand once for the first ones, and again below for the next. No side is longer than 4000
+    pixels: what has no room is left out, and a line at the foot says how much.
 
     Raises:
         ValueError: there are no rows.
     """
     if not rows:
         raise ValueError("draw_grid needs at least one row.")
-    blocks = list(_blocks(rows))
     top = 1.6 * _LINE if title else 0
+    rows, blocks, left_out = _fitting(rows, list(_blocks(rows)), _MOST - top - 5 * _LINE)
+    foot = 3 * _LINE if blocks[0].methods else _MARGIN
+    height = top + sum(_height(block, rows) for block in blocks) + foot
     sheet = _Sheet(
         _CAPTION + (1 + max(len(block.methods) for block in blocks)) * (_CELL + _GAP) + _MARGIN,
-        top
-        + sum(block.head + sum(row.height + _GAP for row in rows) for block in blocks)
-        + (3 * _LINE if blocks[0].methods else _MARGIN),
+        height + (2 * _LINE if left_out else 0),
     )
     sheet.write(_CAPTION, _MARGIN, title, va="top", size=_FONT + 2, weight="bold")
     for block in blocks:
         top = _draw_block(sheet, block, rows, top)
     if blocks[0].methods:
         _draw_scale(sheet, top + 0.6 * _LINE, any(row.mask is not None for row in rows))
+    if left_out:
+        sheet.write(_MARGIN, height, f"left out: {left_out}", va="top", weight="bold")
     sheet.save(path)
+
+
+def _fitting(
+    rows: Sequence[GridRow], blocks: Sequence[_Block], room: float
+) -> tuple[Sequence[GridRow], Sequence[_Block], str]:
+    """Return the images and the blocks that have room, at least one each, and what has not."""
+    images = len(rows)
+    while len(rows) > 1 and _height(blocks[0], rows) > room:
+        rows = rows[:-1]
+    kept = [blocks[0]]
+    for block in blocks[1:]:
+        if sum(_height(each, rows) for each in [*kept, block]) > room:
+            break
+        kept.append(block)
+    methods = sum(len(block.methods) for block in blocks[len(kept) :])
+    lost = {"methods": methods, "images": images - len(rows)}
+    return rows, kept, ", ".join(f"{count} more {what}" for what, count in lost.items() if count)
+
+
+def _height(block: _Block, rows: Sequence[GridRow]) -> float:
+    return block.head + sum(row.height + _GAP for row in rows)
 
 
 def _blocks(rows: Sequence[GridRow]) -> Iterator[_Block]:
