@@ -5,12 +5,12 @@ import sqlite3
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
 from xaibench.core.fingerprints import checksum
+from xaibench.core.threads import map_by_threads
 
 # A file that has just been written may be written again within one tick of its clock.
 _SETTLED = 2 * 10**9
@@ -35,11 +35,11 @@ def contents_of(paths: Iterable[Path]) -> dict[Path, str]:
     wanted = list(dict.fromkeys(paths))
     inside = {path: _files_in(path) for path in wanted}
     files = [file for path in wanted for file in (inside[path] or [path])]
-    with ThreadPoolExecutor(_THREADS) as pool:
-        states = dict(zip(files, pool.map(_state, files), strict=True))
-        found = _recall({state for state in states.values() if state})
-        unread = {state: file for file, state in states.items() if state and state not in found}
-        fresh = dict(zip(unread, pool.map(checksum, unread.values()), strict=True))
+    states = dict(zip(files, map_by_threads(_state, files, _THREADS), strict=True))
+    found = _recall({state for state in states.values() if state})
+    unread = {state: file for file, state in states.items() if state and state not in found}
+    sums_of = map_by_threads(checksum, list(unread.values()), _THREADS)
+    fresh = dict(zip(unread, sums_of, strict=True))
     now = time.time_ns()
     _remember({s: sha for s, sha in fresh.items() if s[1] and now - max(s[3:]) > _SETTLED})
     found |= fresh

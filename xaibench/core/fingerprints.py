@@ -13,7 +13,7 @@ from xaibench.core.imports import PACKAGE, imported_files
 _CARRIERS = frozenset({
     "aliases", "contents", "contract", "csv_cells", "errors", "files", "fingerprints", "imports",
     "logs", "markdown", "pace", "plugin", "progress", "registry", "roots", "screen", "spec",
-    "store", "suggest", "visible",
+    "store", "suggest", "threads", "visible",
 })  # fmt: skip
 
 

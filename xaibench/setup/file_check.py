@@ -1,7 +1,6 @@
 """A first look at a dataset's files, before any work is done: what would stop or spoil the run."""
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -15,6 +14,7 @@ from xaibench.core.progress import progress_bar
 from xaibench.core.reading.headers import Header, read_header
 from xaibench.core.reading.images import is_image, read_image
 from xaibench.core.reading.opening import open_picture
+from xaibench.core.threads import map_by_threads
 from xaibench.setup.options import RunOptions
 
 _THREADS = 4
@@ -58,8 +58,8 @@ def check_files(dataset: Dataset, options: RunOptions) -> list[str]:
 
 def _each(doing: str, samples: Sequence[Sample], look: Callable[[Sample], _Found]) -> list[_Found]:
     found: list[_Found] = []
-    with ThreadPoolExecutor(_THREADS) as pool, progress_bar(doing, "files", len(samples)) as bar:
-        for each in pool.map(look, samples):
+    with progress_bar(doing, "files", len(samples)) as bar:
+        for each in map_by_threads(look, samples, _THREADS):
             found.append(each)
             bar.advance()
     return found
