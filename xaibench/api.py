@@ -28,6 +28,7 @@ from xaibench.report.page.notebook import board_html
 from xaibench.report.write import report_of
 from xaibench.results.stored_run import read_run
 from xaibench.running.collect import load_scores
+from xaibench.running.locks import settled
 from xaibench.running.plan import make_plan
 from xaibench.running.run import run_plan
 from xaibench.setup.option_values import listed
@@ -77,9 +78,10 @@ def run(**options: Any) -> Results:
         if outcome.has_no_results:
             failed = "; ".join(f"{what}: {why}" for what, why in outcome.failures.items())
             raise XaibenchError(f"nothing is left to report ({failed}).")
-        board = report_of(outcome.out).board
+        with settled(outcome.out):
+            board, scores = report_of(outcome.out).board, load_scores(outcome.out)
         callbacks.on_board(BoardWritten(outcome.out, board))
-    return Results(outcome.out, load_scores(outcome.out), board, outcome.failures)
+    return Results(outcome.out, scores, board, outcome.failures)
 
 
 def _as_written(options: dict[str, Any]) -> str:

@@ -3,11 +3,14 @@
 import re
 import time
 
+import pandas as pd
 import pytest
 from live_runs import Live, arguments
 
 from results import inconsistencies_of, leftovers_of, results_of
 from xaibench.core.store import read_json
+from xaibench.results.seal import changed_since
+from xaibench.results.tables import COSTS
 
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (DEBUG|INFO|WARNING|ERROR) \S")
 
@@ -55,6 +58,36 @@ def test_parts_of_other_sizes_and_other_methods_get_along(whole, run, tmp_path):
     tables = results_of(out)
     assert all(tables[name] == whole.results[name] for name in ("scores.csv", "predictions.csv"))
     check_clean(out)
+
+
+@pytest.mark.slow
+def test_four_runs_of_other_methods_come_to_one_board(tmp_path):
+    out, alone = tmp_path / "out", tmp_path / "alone"
+    chosen = ["gradcam", "spn", "sobel,gradient", "gradcam_pp"]
+    live = [
+        Live(arguments(out, methods=each, analyses=""), tmp_path / f"said{place}")
+        for place, each in enumerate(chosen)
+    ]
+    ends = [each.wait() for each in live]
+    assert [code for code, _ in ends] == [0] * len(chosen), ends
+    check_clean(out)
+    assert list((out / "locks" / "runs").glob("asks-*")) == []
+    together = ",".join(chosen)
+    code, said = Live(arguments(alone, methods=together, analyses=""), tmp_path / "said").wait()
+    assert code == 0, said
+    mine, theirs = results_of(out), results_of(alone)
+    assert mine.keys() == theirs.keys()
+    assert all(mine[name] == theirs[name] for name in ("scores.csv", "predictions.csv"))
+    assert read_board(out).equals(read_board(alone))
+    assert changed_since(out) == []
+    methods = [set(read_json(each / "run.json")["methods"]) for each in (out, alone)]
+    assert methods[0] == methods[1]
+
+
+def read_board(out):
+    board = pd.read_csv(out / "leaderboard.csv", dtype=str)
+    board = board.drop(columns=[*COSTS, "protocol"], errors="ignore")
+    return board.sort_values(["model", "method"]).reset_index(drop=True)
 
 
 @pytest.mark.slow

@@ -134,6 +134,7 @@ def _run(options: dict[str, Any], origin: Mapping[str, str], *, dry_run: bool) -
     from xaibench.running.describe_plan import describe_plan
     from xaibench.running.disk import describe_maps, taken_bytes
     from xaibench.running.estimate import estimate_seconds
+    from xaibench.running.locks import settled
     from xaibench.running.plan import make_plan
     from xaibench.running.run import run_plan
     from xaibench.setup.selection import select
@@ -152,11 +153,12 @@ def _run(options: dict[str, Any], origin: Mapping[str, str], *, dry_run: bool) -
     ):
         outcome = run_plan(selection, plan, command_line(), origin, callbacks)
         if not outcome.has_no_results:
-            show_if_changed(outcome.out)
-            if callbacks:
-                from xaibench.report.write import report_of
+            with settled(outcome.out):
+                show_if_changed(outcome.out)
+                if callbacks:
+                    from xaibench.report.write import report_of
 
-                callbacks.on_board(BoardWritten(outcome.out, report_of(outcome.out).board))
+                    callbacks.on_board(BoardWritten(outcome.out, report_of(outcome.out).board))
     counts = [f"{len(outcome.failures)} failed"] if outcome.failures else []
     counts += [f"{len(plan.skips)} skipped"] if plan.skips else []
     taken = taken_bytes(outcome.out)

@@ -2,7 +2,7 @@
 
 import errno
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -39,19 +39,27 @@ def locked(out: Path, key: str) -> Iterator[None]:
 
 
 @contextmanager
-def registered(out: Path, clear: Callable[[], None]) -> Iterator[None]:
+def registered(
+    out: Path,
+    clear: Callable[[], None],
+    enter: Callable[[Path, str, Collection[str]], None] = lambda *_: None,
+) -> Iterator[None]:
     """Let other runs in a folder know of this one while the block lasts.
 
     Args:
         out: the run's folder.
         clear: what the last one does that leaves: until then others may need what it removes.
+        enter: what is done first, with the folder of runs, this one's name, and those at work.
 
     Raises:
         StorageError: the disk is full, or the folder can't be written.
     """
     runs = out / "locks" / "runs"
-    door, mine = _lock(runs / "door.lock"), _lock(runs / f"run-{uuid4().hex}.lock")
+    name = uuid4().hex
+    door, mine = _lock(runs / "door.lock"), _lock(runs / f"run-{name}.lock")
     with _held(door):
+        others = [path for path in runs.glob("run-*.lock") if _is_held(path)]
+        enter(runs, name, [path.stem.removeprefix("run-") for path in others])
         _holds(mine, _AT_ONCE)
     try:
         yield
@@ -63,6 +71,17 @@ def registered(out: Path, clear: Callable[[], None]) -> Iterator[None]:
     finally:
         mine.release()
         Path(mine.lock_file).unlink(missing_ok=True)
+
+
+@contextmanager
+def settled(out: Path) -> Iterator[None]:
+    """Let no other run write the tables or the report of a folder while the block does.
+
+    Raises:
+        StorageError: the disk is full, or the folder can't be written.
+    """
+    with _held(_lock(out / "locks" / "tables.lock")):
+        yield
 
 
 @contextmanager

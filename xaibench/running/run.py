@@ -33,10 +33,11 @@ from xaibench.running.collect import collect_tables
 from xaibench.running.crashes import happened_in_methods, one_method_each, record_crash
 from xaibench.running.estimate import passes_of, passes_of_all
 from xaibench.running.events import Events
-from xaibench.running.locks import registered
-from xaibench.running.plan import Plan
+from xaibench.running.locks import registered, settled
+from xaibench.running.plan import Plan, make_plan
 from xaibench.running.retry import clear_failures
 from xaibench.running.run_record import describe_run, save_split
+from xaibench.running.sharing import Sharing, forget
 from xaibench.running.task_runner import Failures, TaskRunner
 from xaibench.running.tasks import tasks_of
 from xaibench.running.upgrade import renew
@@ -82,16 +83,18 @@ def run_plan(
     check_plain(out)
     told = make_callbacks(selection.options.callbacks) if callbacks is None else callbacks
     own = told if callbacks is None else nullcontext()
-    with logged_to(out, command), registered(out, partial(clear, out)), own:
-        selection.command = command
+    selection.command = command
+    sharing = Sharing(selection, command)
+    with logged_to(out, command), registered(out, partial(_clear, out), sharing.enter), own:
         events = Events(selection, plan.metrics, told)
         events.start()
         outcome, stored = RunOutcome(out), intact_record(out / RUN_FILE, RunRecord)
         alone = not plan.cells and bool(stored and stored.methods)
         _prepare(selection, stored, alone=alone)
         splits = dict(save_split(selection, fold) for fold in selection.folds)
-        if not alone and not (out / SEAL_FILE).is_file():  # what is sealed stays until all is made
-            write_record(out / RUN_FILE, describe_run(selection, plan, splits, suite))
+        with settled(out):
+            if not alone and not (out / SEAL_FILE).is_file():  # what is sealed stays until the end
+                write_record(out / RUN_FILE, describe_run(selection, plan, splits, suite))
         execution = _Execution(selection, plan, outcome, events)
         execution.run(tasks_of(selection, plan.jobs))
         if execution.crashed:
@@ -100,7 +103,10 @@ def run_plan(
         remove_temporary(out)  # of workers that crashed
         outcome.failures |= plan.failed
         if not alone:
-            _finish(selection, plan, describe_run(selection, plan, splits, suite))
+            with settled(out):
+                united = sharing.united()
+                whole = plan if united is selection else make_plan(united)
+                _finish(united, whole, describe_run(united, whole, splits, suite))
         return outcome
 
 
@@ -113,6 +119,11 @@ def _prepare(selection: Selection, stored: RunRecord | None, *, alone: bool) -> 
     remove_temporary(selection.layout.out)
     if selection.options.retry_failed:
         clear_failures(selection)
+
+
+def _clear(out: Path) -> None:
+    clear(out)
+    forget(out / "locks" / "runs")
 
 
 def _finish(selection: Selection, plan: Plan, about: RunRecord) -> None:
