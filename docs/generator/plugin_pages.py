@@ -68,7 +68,7 @@ def datasets_page() -> str:
 
 
 def _plain_page(kind: str, intro: str) -> str:
-    known = list(plugins(kind).values())
+    known = [*plugins(kind).values(), *plugins(kind, families=True).values()]
     facts = {"dataset": _dataset_facts, "analysis": _analysis_facts}.get(kind, _common_facts)
     parts = [intro, _overview(known)]
     parts += [part for plugin in known for part in _section(plugin, facts(plugin))]
@@ -76,7 +76,7 @@ def _plain_page(kind: str, intro: str) -> str:
 
 
 def _overview(known: list[Plugin]) -> str:
-    rows = [[f"[`{plugin.name}`](#{plugin.name})", _text(plugin.summary)] for plugin in known]
+    rows = [[f"[`{plugin.title}`](#{plugin.name})", _text(plugin.summary)] for plugin in known]
     return markdown_table(["name", "in one line"], rows, links=True)
 
 

@@ -7,6 +7,8 @@ from training_data import NAMES, batch_of, gradients
 import xaibench
 from xaibench.core.data import IGNORED
 from xaibench.core.errors import XaibenchError
+from xaibench.core.networks.pyramid import Pyramid
+from xaibench.core.networks.stages import cut_stages
 from xaibench.core.registry import bind, plugins
 from xaibench.models.fcn8 import FCN8, fcn8
 
@@ -21,7 +23,8 @@ def build(*, all_masks=True):
         nn.Conv2d(4, 5, 3, stride=2, padding=1), nn.ReLU(),
         nn.Conv2d(5, 6, 3, stride=2, padding=1), nn.ReLU(),
     )  # fmt: skip
-    return FCN8(trunk, classes=CLASSES, all_masks=all_masks)
+    stages, channels = cut_stages(trunk, 3)
+    return FCN8(Pyramid(*stages), channels, classes=CLASSES, all_masks=all_masks)
 
 
 def truth_of(batch, row):

@@ -35,7 +35,7 @@ from xaibench.checks.rule import Rule, RuleResult, Status, apply_all, describe
 from xaibench.core.contract import KINDS
 from xaibench.core.errors import XaibenchError
 from xaibench.core.plugin import Bound
-from xaibench.core.registry import bind, load_plugin_file, plugins
+from xaibench.core.registry import bind, find_plugin, load_plugin_file, plugins
 from xaibench.core.spec import parse_spec
 from xaibench.core.suggest import did_you_mean
 from xaibench.setup.building import missing_word
@@ -98,7 +98,7 @@ def find(plugin: str, kind: str | None = None) -> list[Bound]:
             raise XaibenchError(f"{path}: it holds no {kind or 'plugin of its own'}.")
         return found
     name, _ = parse_spec(plugin)
-    holders = [each for each in kinds if name in plugins(each)]
+    holders = [each for each in kinds if find_plugin(each, name)]
     if not holders:
         everything = [known for each in kinds for known in plugins(each)]
         raise XaibenchError(

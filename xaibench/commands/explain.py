@@ -30,8 +30,7 @@ _OF_WEIGHTS = ("weights", "image_size", "classes")
 @text_option(
     "--model",
     "SPEC",
-    "one of the run's (default its first), or one with --weights: of `xaibench list models` or a "
-    "classification network of torchvision",
+    "one of the run's (default its first), or one with --weights: of `xaibench list models`",
     one_of("model"),
 )
 @click.option("--fold", type=int, help="of the run's model; default its first")

@@ -33,8 +33,9 @@ def list_plugins(kind: str | None) -> None:
             for name, entry in EXTENSIONS[each].known.items():
                 click.echo(f"  {name:24}{entry.value}")
             continue
-        for known in plugins(_KINDS[each]).values():
-            click.echo(visible(f"  {known.name:24}{known.summary}"))
+        single, all_of = plugins(_KINDS[each]), plugins(_KINDS[each], families=True)
+        for known in [*single.values(), *all_of.values()]:
+            click.echo(visible(f"  {known.title:24}{known.summary}"))
             if known.signature.options:
                 click.echo(f"  {'':24}{known.defaults}")
 
@@ -109,8 +110,7 @@ def check(target: str, kind: str | None, classes: int | None) -> None:
 def layers(model: str, image_size: int, layer: str, classes: int | None) -> None:
     """Show which layer CAMs read in a model, and which others --layer could name.
 
-    MODEL is one of `xaibench list models`, with options, or any classification network of
-    torchvision.
+    MODEL is one of `xaibench list models`, with options.
     """
     from xaibench.explaining.layers import describe_layers
 

@@ -107,6 +107,7 @@ ANALYSIS_WORDS = {
     "class_names": "the classes' names, K of them",
     "seed": "whole number for what is drawn at random, the same for the same model",
 }
+MEMBER = "member"
 VOCABULARY: Mapping[str, Mapping[str, str]] = {
     "dataset": {"root": "folder that holds all data"},
     "model": {
@@ -114,6 +115,7 @@ VOCABULARY: Mapping[str, Mapping[str, str]] = {
         "weights": "'none', 'imagenet' or the path of a state dict",
         "class_names": "the classes' names, K of them",
         "image_size": "side of the square images that it will get",
+        MEMBER: "which network of a library, as resnet10t of timm/resnet10t",
     },
     "method": METHOD_WORDS,
     "metric": METRIC_WORDS,

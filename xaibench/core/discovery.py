@@ -1,7 +1,9 @@
 """Importing plugins, whose decorators then register them."""
 
 import importlib
+import importlib.util
 import pkgutil
+import sys
 import traceback
 from functools import cache
 from importlib.metadata import entry_points
@@ -24,6 +26,27 @@ def failed_import(path: Path, error: BaseException) -> XaibenchError:
     where = f", line {lines[-1]}" if lines else ""
     said = f"{type(error).__name__}: {error}".rstrip(": ")
     return XaibenchError(f"--plugin {path}{where}: it fails to import ({said}); mend it.")
+
+
+def import_file(path: Path) -> None:
+    """Import a user's plugin file.
+
+    Raises:
+        XaibenchError: it is no Python file, or fails to import.
+    """
+    name = f"xaibench_plugin_{path.stem}"
+    specification = importlib.util.spec_from_file_location(name, path)
+    if specification is None or specification.loader is None:
+        raise XaibenchError(f"--plugin {path}: not a Python file; its name must end in .py.")
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[name] = module
+    try:
+        specification.loader.exec_module(module)
+    except BaseException as error:
+        del sys.modules[name]
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise failed_import(path, error) from error
 
 
 @cache

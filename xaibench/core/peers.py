@@ -40,7 +40,7 @@ def import_peer(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise XaibenchError(
-            f"{name.partition('.')[0]} can't be imported ({error}): pip install 'xaibench[peers]'."
+            f"{name.partition('.')[0]} can't be imported ({error}); install it anew with pip."
         ) from error
 
 

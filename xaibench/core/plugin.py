@@ -1,13 +1,13 @@
 """What a plugin is: a function, its contract, and the traits it was declared with."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from torch import Tensor
 
-from xaibench.core.contract import Signature
+from xaibench.core.contract import MEMBER, Signature
 from xaibench.core.spec import as_text, format_spec
 from xaibench.core.supervision import Supervision
 
@@ -65,7 +65,14 @@ class DatasetTraits:
 
 @dataclass(frozen=True)
 class ModelTraits:
-    """Nothing beyond the signature, yet."""
+    """Whether a plugin stands for all networks of a library."""
+
+    prefix: str | None = None
+    """What its members' names begin with, as ``timm/resnet10t``; None for a single model."""
+    members: Callable[[], Collection[str]] | None = None
+    """Their names, without that; None where they can't be listed."""
+    papers: Mapping[str, str] = field(default_factory=dict)
+    """Their papers, by what their names begin with."""
 
 
 @dataclass(frozen=True)
@@ -91,12 +98,20 @@ class Plugin:
     """The installed package whose work the function hands on, by its name in the package index."""
     aliases: tuple[str, ...] = ()
     """Earlier names, the first one first: results stay stored under it."""
+    member: str = ""
+    """Of a library's plugin: which network is meant, without the prefix."""
 
     @property
     def summary(self) -> str:
         """First line of the docstring; of the file's where it holds one plugin."""
         speaks = self.function.__globals__.get("__doc__") if self.kind in _ALONE else None
         return (speaks or self.function.__doc__ or "").strip().split("\n")[0]
+
+    @property
+    def title(self) -> str:
+        """The name, or how the names of a family look: ``timm/NAME``."""
+        prefix = getattr(self.traits, "prefix", None)
+        return self.name if prefix is None or self.member else f"{prefix}NAME"
 
     @property
     def defaults(self) -> str:
@@ -146,7 +161,10 @@ class Bound:
         Raises:
             Exception: whatever it raises; one that would end the whole program is none of that.
         """
-        arguments = [getattr(words, word) for word in self.plugin.signature.words]
+        arguments = [
+            self.plugin.member if word == MEMBER else getattr(words, word)
+            for word in self.plugin.signature.words
+        ]
         try:
             return self.plugin.function(*arguments, **self.options)
         except SystemExit as error:

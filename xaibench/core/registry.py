@@ -1,13 +1,9 @@
 """Plugins: how they are declared, found and looked up.
 
-A plugin is a function in a file of its own name below ``xaibench/methods/`` (and the other kinds'
-plurals), in a file given with ``--plugin``, or behind an entry point of the group
-``xaibench.methods``.
+A plugin is a function in a file of its own name below ``xaibench/methods/`` (and other kinds'), in
+a file given with ``--plugin``, or behind an entry point of the group ``xaibench.methods``.
 """
 
-import importlib
-import importlib.util
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -16,8 +12,9 @@ from torch import Tensor
 
 from xaibench.core.aliases import check_aliases, current_name, tell_alias
 from xaibench.core.contract import KINDS, plural, read_signature
-from xaibench.core.discovery import discover, failed_import
+from xaibench.core.discovery import discover, import_file
 from xaibench.core.errors import XaibenchError
+from xaibench.core.families import find_member, is_family, list_members
 from xaibench.core.files import is_file
 from xaibench.core.plugin import (
     AnalysisTraits,
@@ -138,10 +135,17 @@ def dataset(
 
 
 def model(
-    *, paper: str | None = None, wraps: str = "", aliases: Sequence[str] = ()
+    *,
+    paper: str | None = None,
+    wraps: str = "",
+    aliases: Sequence[str] = (),
+    library: ModelTraits | None = None,
 ) -> Callable[[Function], Function]:
-    """Declare a model: a function that returns an untrained `Model`, of the package ``wraps``."""
-    return _declare("model", paper, ModelTraits(), wraps, aliases)
+    """Declare a model: a function that returns an untrained `Model`, of the package ``wraps``.
+
+    One that builds any network of a ``library`` asks for the word ``member``: which one is meant.
+    """
+    return _declare("model", paper, library or ModelTraits(), wraps, aliases)
 
 
 def analysis(
@@ -183,10 +187,15 @@ def _declare(
     return register
 
 
-def plugins(kind: str) -> Mapping[str, Plugin]:
-    """Return all plugins of a kind by name, sorted."""
+def plugins(kind: str, *, families: bool = False) -> Mapping[str, Plugin]:
+    """Return all plugins of a kind by name, sorted; those that stand for a library are apart."""
     discover(kind)
-    return dict(sorted(_plugins[kind].items()))
+    return {name: one for name, one in sorted(_plugins[kind].items()) if is_family(one) == families}
+
+
+def find_plugin(kind: str, name: str) -> Plugin | None:
+    """Return the plugin of that name, or the library's that it belongs to, made for it."""
+    return plugins(kind).get(name) or find_member(plugins(kind, families=True).values(), name)
 
 
 def bind(kind: str, spec: str) -> Bound:
@@ -196,16 +205,16 @@ def bind(kind: str, spec: str) -> Bound:
         XaibenchError: no such plugin or option, or a value that doesn't suit its option.
     """
     asked, given = parse_spec(spec)
-    known = plugins(kind)
-    name = current_name(known, asked)
+    name = current_name(plugins(kind), asked)
     if name != asked:
         tell_alias(kind, asked, name)
-    if name not in known:
+    plugin = find_plugin(kind, name)
+    if plugin is None:
+        known = [*plugins(kind), *list_members(plugins(kind, families=True).values(), name)]
         raise XaibenchError(
             f"there is no {kind} '{name}'{did_you_mean(name, known)}; "
             f"`xaibench list {plural(kind)}` shows all."
         )
-    plugin = known[name]
     return Bound(plugin, coerce_options(name, given, plugin.signature.options))
 
 
@@ -222,20 +231,11 @@ def load_plugin_file(path: Path) -> None:
     for kind in KINDS:
         discover(kind)  # first, so that a file that takes one of their names is at fault
     before = {kind: dict(known) for kind, known in _plugins.items()}
-    name = f"xaibench_plugin_{path.stem}"
-    specification = importlib.util.spec_from_file_location(name, path)
-    if specification is None or specification.loader is None:
-        raise XaibenchError(f"--plugin {path}: not a Python file; its name must end in .py.")
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[name] = module
     try:
-        specification.loader.exec_module(module)
-    except BaseException as error:
+        import_file(path)
+    except BaseException:
         _plugins.update(before)
-        del sys.modules[name]
-        if isinstance(error, KeyboardInterrupt):
-            raise
-        raise failed_import(path, error) from error
+        raise
     if before == _plugins:
         raise XaibenchError(
             f"--plugin {path}: it declares nothing; decorate a function with @xaibench.method, "

@@ -4,21 +4,17 @@ from collections.abc import Iterator
 from itertools import islice
 
 import torch
-import torchvision
 from torch import Tensor
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model, evaluating
-from xaibench.core.networks.backbone import build_classifier
 from xaibench.core.networks.known_layers import known_layer
 from xaibench.core.passes.head import Head, find_head
 from xaibench.core.passes.layer_names import full_name, short_name
 from xaibench.core.passes.layers import cam_layer_of, find_cam_layer, spatial_layers
 from xaibench.core.passes.spatial import SpatialLayer
-from xaibench.core.registry import bind, plugins
-from xaibench.core.spec import parse_spec
-from xaibench.core.suggest import did_you_mean
-from xaibench.setup.building import ModelWords, UnbuiltError, build_model, numbered, try_out
+from xaibench.core.registry import bind
+from xaibench.setup.building import ModelWords, UnbuiltError, build_model, numbered
 
 _SHOWN, _TOKENS = 12, 3
 # SqueezeNet's logits pass a ReLU: of only a few, random weights may leave none above 0.
@@ -31,7 +27,7 @@ def describe_layers(
     """Yield lines about a model's layers.
 
     Args:
-        spec: a model plugin with options, or any classification network of torchvision.
+        spec: a model with options.
         size: side of the images.
         layer: the one to look at; empty takes what CAMs read.
         classes: their number, where the model's weights fix it.
@@ -45,7 +41,9 @@ def describe_layers(
     images = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0))
     torch.manual_seed(0)  # The same network, the same answer.
     try:
-        model = build_any(spec, ModelWords(numbered(classes or _CLASSES), size), images)
+        model = build_model(
+            bind("model", spec), ModelWords(numbered(classes or _CLASSES), size), images
+        )
     except UnbuiltError as error:
         if classes is not None:
             raise
@@ -76,27 +74,6 @@ def _describe(model: Model, images: Tensor, layer: str) -> Iterator[str]:
     for other in islice(spatial_layers(model, images), _SHOWN):
         name, kind = short_name(other.name), type(other.module).__name__
         yield f"  {name:44} {kind:24} {_form(other)}{_origin(other)}"
-
-
-def build_any(spec: str, words: ModelWords, images: Tensor) -> Model:
-    """Build a model plugin, or any classification network of torchvision.
-
-    Raises:
-        XaibenchError: there is no such model, or it doesn't take such images.
-    """
-    name, given = parse_spec(spec)
-    networks = torchvision.models.list_models(module=torchvision.models)
-    known = plugins("model")
-    if name in known:
-        return build_model(bind("model", spec), words, images)
-    if name not in networks or given:
-        raise XaibenchError(
-            f"there is no model '{spec}'{did_you_mean(spec, [*known, *networks])}; name one of "
-            "`xaibench list models`, or a classification network of torchvision."
-        )
-    model = build_classifier(name, words.classes, words.weights)
-    try_out(model, spec, images)
-    return model
 
 
 def choose_layer(model: Model, images: Tensor, layer: str) -> str:

@@ -12,13 +12,15 @@ from torch import Tensor
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum
 from xaibench.core.model import Model
+from xaibench.core.networks import from_torchvision
+from xaibench.core.networks.sources import TIMM
 from xaibench.core.networks.weights import load_tensors, load_whole, read_weights
 from xaibench.core.passes.device import choose_device, set_up
 from xaibench.core.passes.engine import Engine
 from xaibench.core.registry import bind, load_plugin_file
 from xaibench.core.spec import parse_spec
 from xaibench.core.splits import count_folds
-from xaibench.explaining.layers import build_any, choose_layer
+from xaibench.explaining.layers import choose_layer
 from xaibench.results.folder import MODEL_FILE, WEIGHTS_FILE, Layout, Place
 from xaibench.results.records import RunRecord
 from xaibench.results.stored_run import options_of, read_run
@@ -92,7 +94,7 @@ def model_of_weights(spec: str, classes: Sequence[str], given: Mapping[str, Any]
     """Return a model with all of its weights from a file, from torchvision, or its own.
 
     Args:
-        spec: a model plugin with options, or any classification network of torchvision.
+        spec: a model with options.
         classes: their names; without any a file's tensors tell how many there are.
         given: ``weights`` (a state dict's file, or ``imagenet``; none for a model that comes
             trained), ``image_size``, ``layer``, ``device`` and ``plugin`` of a run's options.
@@ -105,13 +107,13 @@ def model_of_weights(spec: str, classes: Sequence[str], given: Mapping[str, Any]
     for file in options.plugin:
         load_plugin_file(Path(file))
     blank, names = _blank(options), tuple(classes) or numbered(_GUESS)
-    model = build_any(spec, ModelWords(names, options.image_size), blank)
+    model = build_model(bind("model", spec), ModelWords(names, options.image_size), blank)
     if options.weights != "none":
-        state = read_weights(parse_spec(spec)[0], options.weights)
+        state = read_weights(parse_spec(spec)[0], options.weights, options.image_size)
         count = _count_classes(model, state, spec, options, guess=len(classes) or _GUESS)
         names = _names(count, spec, classes, options)
         outputs = names if count is None else numbered(count)
-        model = build_any(spec, ModelWords(outputs, options.image_size), blank)
+        model = build_model(bind("model", spec), ModelWords(outputs, options.image_size), blank)
         load_whole(model, state, f"--weights {options.weights}")
     elif not model.trained:
         raise XaibenchError(
@@ -177,8 +179,8 @@ def _names(
     if classes or count is None:
         return tuple(classes) or numbered(_GUESS)
     name, _ = parse_spec(spec)
-    if count == _IMAGENET and name in _networks():
-        meta = torchvision.models.get_model_weights(name).__members__["IMAGENET1K_V1"].meta
+    if count == _IMAGENET and (name in from_torchvision.names() or name.startswith(TIMM)):
+        meta = torchvision.models.ResNet18_Weights.IMAGENET1K_V1.meta
         return tuple(meta["categories"])
     return numbered(count)
 
@@ -188,7 +190,7 @@ def _count_classes(
 ) -> int | None:
     """Return the outputs' number from the tensor whose length grows with it, None without one."""
     words = ModelWords(numbered(guess + 1), options.image_size)
-    larger = build_any(spec, words, _blank(options)).state_dict()
+    larger = build_model(bind("model", spec), words, _blank(options)).state_dict()
     for key, own in model.state_dict().items():
         given = state.get(key, state.get(key.removeprefix("network.")))
         if own.shape != larger[key].shape and given is not None and given.ndim == own.ndim:
@@ -203,11 +205,6 @@ def _stored(
     model = set_up(model, choose_device(options.device))
     engine = Engine(model, precision=options.precision, fold=options.fold)
     return StoredModel(title, engine, classes, options.image_size, methods, seed)
-
-
-def _networks() -> list[str]:
-    known: list[str] = torchvision.models.list_models(module=torchvision.models)
-    return known
 
 
 def _blank(options: RunOptions) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from xaibench.core.batch import Batch, accuracy, cross_entropy
+from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Outputs
 from xaibench.core.networks.pyramid import Pyramid
 from xaibench.core.networks.trunk_classifier import TrunkClassifier, about, build_pyramid
@@ -87,8 +88,13 @@ def abn(classes: int, weights: str, *, backbone: str = "resnet50") -> AttentionB
     """Build a backbone with an attention branch before its last stage, at stride 16.
 
     Options:
-        backbone: a convolutional network of torchvision (resnet18, mobilenet_v3_small, ...).
+        backbone: a convolutional network of torchvision, such as resnet18.
     """
     trunk, channels = build_pyramid(backbone, classes, weights)
+    if not isinstance(trunk, Pyramid):
+        raise XaibenchError(
+            f"abn[backbone={backbone}]: its stages can't be run one by one; take a convolutional "
+            "network of torchvision, such as resnet50."
+        )
     return AttentionBranchNetwork(trunk, channels=channels, classes=classes,
                                   supervision="labels", **about(backbone, weights))  # fmt: skip

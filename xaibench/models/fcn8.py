@@ -1,5 +1,6 @@
 """A segmentation network: what learning from every mask alone would reach, the upper bound."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
@@ -8,8 +9,8 @@ from torch.nn import functional
 
 from xaibench.core.batch import Batch
 from xaibench.core.model import Model, Outputs
-from xaibench.core.networks.backbone import build_network, cut_trunk, normalisation
-from xaibench.core.networks.stages import cut_stages
+from xaibench.core.networks.pyramid import FeaturePyramid, Pyramid
+from xaibench.core.networks.trunk_classifier import about, build_pyramid
 from xaibench.core.registry import model
 
 _SCALES = 3
@@ -21,11 +22,11 @@ class FCN8(Model):
     classifies = False
 
     def __init__(
-        self, trunk: nn.Sequential, *, classes: int, all_masks: bool, **about: Any
-    ) -> None:
+        self, stages: Pyramid | FeaturePyramid, channels: Sequence[int], *, classes: int,
+        all_masks: bool, **about: Any,
+    ) -> None:  # fmt: skip
         super().__init__(cam_layer=None, **about)
-        stages, channels = cut_stages(trunk, _SCALES)
-        self.stages = nn.ModuleList(stages)
+        self.stages = stages
         self.scorers = nn.ModuleList(nn.Conv2d(width, 1 + classes, 1) for width in channels)
         self.all_masks = all_masks
 
@@ -36,11 +37,8 @@ class FCN8(Model):
 
     def score(self, images: Tensor) -> Tensor:
         """Return the pixels' logits ``(B, 1 + K, H, W)``."""
-        activations = self.normalise(images)
-        scores = []
-        for stage, scorer in zip(self.stages, self.scorers, strict=True):
-            activations = stage(activations)
-            scores.append(scorer(activations))
+        levels = self.stages.levels(self.normalise(images))
+        scores = [scorer(level) for level, scorer in zip(levels, self.scorers, strict=True)]
         total = scores.pop()
         while scores:
             finer = scores.pop()
@@ -53,9 +51,7 @@ class FCN8(Model):
 
     def embed(self, images: Tensor) -> Tensor:
         """Return the trunk's activations, averaged over the image, ``(B, D)``."""
-        activations = self.normalise(images)
-        for stage in self.stages:
-            activations = stage(activations)
+        activations: Tensor = self.stages(self.normalise(images))
         return activations.mean(dim=(2, 3))
 
     def new_parameters(self) -> list[nn.Parameter]:
@@ -96,12 +92,12 @@ def fcn8(
     """Build a fully convolutional network that scores pixels at strides 32, 16 and 8.
 
     Options:
-        backbone: a convolutional network of torchvision (vgg16, resnet18, ...).
+        backbone: a convolutional network of torchvision, such as resnet18, or timm/NAME.
         masks: learn from ``all`` training masks, as an upper bound, or within the ``budget``.
     """
-    trunk = cut_trunk(build_network(backbone, classes, weights))
-    return FCN8(trunk, classes=classes, all_masks=masks == "all",
-                pretrained=weights != "none", **normalisation(backbone))  # fmt: skip
+    stages, channels = build_pyramid(backbone, classes, weights, _SCALES)
+    return FCN8(stages, channels, classes=classes, all_masks=masks == "all",
+                **about(backbone, weights))  # fmt: skip
 
 
 def _enlarge(scores: Tensor, like: Tensor) -> Tensor:

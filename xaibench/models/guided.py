@@ -90,7 +90,7 @@ def guided(
     """Build a backbone with one linear layer whose Grad-CAM learns to lie on what is marked.
 
     Options:
-        backbone: a convolutional network of torchvision (resnet18, mobilenet_v3_small, ...).
+        backbone: a convolutional network of torchvision, such as resnet18, or timm/NAME.
         loss: how far the map is off: ``energy`` outside, ``rrr`` squares outside, ``l1`` and
             ``dice`` differences to the mask, ``ppce`` what is missing inside; ``gain`` asks, too,
             that nothing be recognised without what the map shows.

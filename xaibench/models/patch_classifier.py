@@ -69,7 +69,7 @@ def patch_classifier(
     """Build a network that classifies patches; what each adds to the logits is the explanation.
 
     Options:
-        backbone: a convolutional network of torchvision (resnet18, mobilenet_v3_small, ...).
+        backbone: a convolutional network of torchvision, such as resnet18, or timm/NAME.
         patch: side of a patch in pixels. Where the image's side is no multiple of it, patches are a
             little larger or smaller, and may overlap by some pixels.
     """

@@ -18,7 +18,7 @@ from xaibench.core.networks.mask_heads import (
     SaliencyDecoder,
     Upsampling,
 )
-from xaibench.core.networks.pyramid import Pyramid, SkipDecoder
+from xaibench.core.networks.pyramid import FeaturePyramid, Pyramid, SkipDecoder
 from xaibench.core.networks.trunk_classifier import (
     HIDDEN,
     TrunkClassifier,
@@ -52,16 +52,18 @@ class SaliencyNet(TrunkClassifier):
     def outputs(self, images: Tensor, *, saliency: bool = False) -> Outputs:
         """Run the trunk once, and the heads that are asked for."""
         pixels = self.normalise(images)
-        skips = isinstance(self.trunk, Pyramid)
-        levels = self.trunk.levels(pixels) if isinstance(self.trunk, Pyramid) else []
-        activations = levels[-1] if skips else self.trunk(pixels)
+        if isinstance(self.trunk, Pyramid | FeaturePyramid):
+            levels = self.trunk.levels(pixels)
+        else:
+            levels = [self.trunk(pixels)]
+        activations = levels[-1]
         attends = isinstance(self.mask_head, Attention)
         predicted = None
         if saliency or attends:
             # After training nothing is learned from the map, so that it needs no graph, except
             # where the logits depend on it.
             with torch.set_grad_enabled(torch.is_grad_enabled() and (self.training or attends)):
-                predicted = self._predict_saliency(levels or [activations], images)
+                predicted = self._predict_saliency(levels, images)
         if attends and predicted is not None:
             activations = activations * (1 + predicted[:, None])
         return Outputs(self.classify(activations), predicted)
@@ -132,7 +134,7 @@ def saliency_net(
     """Build a backbone with a classification head (1024, K) and a saliency prediction network.
 
     Options:
-        backbone: a convolutional network of torchvision (resnet18, mobilenet_v3_small, ...).
+        backbone: a convolutional network of torchvision, such as resnet18, or timm/NAME.
         mask_head: ``spn`` decodes up to the image's size; ``attention`` (channel mean, 1x1 conv,
             activations * (1 + map)), ``attention2`` and ``rasaee`` are the published variants;
             ``unet`` joins the trunk's stages again, from stride 32 to 4.

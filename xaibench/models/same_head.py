@@ -17,7 +17,7 @@ def same_head(
     """Build a backbone with the classification head (1024, K) of `saliency_net`, and no other.
 
     Options:
-        backbone: a convolutional network of torchvision (resnet18, mobilenet_v3_small, ...).
+        backbone: a convolutional network of torchvision, such as resnet18, or timm/NAME.
         hidden: width of the layer before the last one; 0: there is none.
     """
     trunk, channels = build_trunk(backbone, classes, weights)

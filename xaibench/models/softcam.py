@@ -58,7 +58,7 @@ def softcam(
     """Build a backbone whose class evidence is scored at each position, and averaged.
 
     Options:
-        backbone: a convolutional network of torchvision (resnet18, mobilenet_v3_small, ...).
+        backbone: a convolutional network of torchvision, such as resnet18, or timm/NAME.
         lasso: weight of the mean absolute evidence in the loss; more gives sparser maps.
         ridge: weight of the mean squared evidence.
     """

@@ -9,7 +9,7 @@ from torch.nn import functional
 from xaibench.core.batch import Batch
 from xaibench.core.model import Model, Outputs
 from xaibench.core.networks.losses import LOSSES
-from xaibench.core.networks.pyramid import Pyramid, SkipDecoder
+from xaibench.core.networks.pyramid import FeaturePyramid, Pyramid, SkipDecoder
 from xaibench.core.networks.trunk_classifier import about, build_pyramid
 from xaibench.core.registry import model
 
@@ -20,7 +20,12 @@ class UNet(Model):
     classifies = False
 
     def __init__(
-        self, trunk: Pyramid, decoder: SkipDecoder, *, all_masks: bool, **about: Any
+        self,
+        trunk: Pyramid | FeaturePyramid,
+        decoder: SkipDecoder,
+        *,
+        all_masks: bool,
+        **about: Any,
     ) -> None:
         super().__init__(cam_layer=None, **about)
         self.trunk, self.decoder, self.all_masks = trunk, decoder, all_masks
@@ -96,7 +101,7 @@ def unet(
     """Build a segmentation network whose decoder joins the trunk's stages, from stride 32 to 4.
 
     Options:
-        backbone: a convolutional network of torchvision (resnet18, mobilenet_v3_small, ...).
+        backbone: a convolutional network of torchvision, such as resnet18, or timm/NAME.
         masks: learn from ``all`` training masks, as an upper bound, or within the ``budget``.
     """
     trunk, channels = build_pyramid(backbone, classes, weights)

@@ -1,28 +1,20 @@
-"""Classification networks of torchvision: built, loaded with weights, cut into trunk and head."""
+"""Classification networks by name: built, loaded with weights, cut into trunk and head."""
 
 from collections import OrderedDict
 from itertools import pairwise
 from typing import TypedDict
 
-import torchvision
 from torch import nn
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.model import IMAGENET_MEAN, IMAGENET_STD, Classifier
+from xaibench.core.model import Classifier
 from xaibench.core.networks.known_layers import SEQUENTIAL, known_layer
+from xaibench.core.networks.sources import source_of
 from xaibench.core.networks.weights import load_weights
-from xaibench.core.suggest import did_you_mean
-
-# They hand out two kinds of logits in training, unless told not to.
-_WITHOUT_SECOND_HEAD = {"aux_logits": False, "init_weights": True}
-_TWO_HEADED = ("googlenet", "inception_v3")
-# Their ImageNet weights expect pixels from -1 to 1 (torchvision: transform_input). The name decides
-# and not whether there are weights, as stored models are built without.
-_CENTRED = ("googlenet", "inception_v3", "efficientnet_v2_l")
 
 
 class Transfer(TypedDict, total=False):
-    """How a network of torchvision takes up new classes: the options of all such models.
+    """How a network takes up new classes: the options of all that are known by name.
 
     Options:
         frozen: all but the new head keeps its weights and the statistics of its batch norms.
@@ -40,17 +32,19 @@ def build_classifier(
     name: str,
     classes: int,
     weights: str,
+    size: int = 0,
     *,
     frozen: bool = False,
     hidden: int = 0,
     dropout: float = 0.0,
 ) -> Classifier:
-    """Return a torchvision network with a fresh head, by default one layer, for ``classes``.
+    """Return a network with a fresh head, by default one layer, for ``classes``.
 
     Args:
-        name: torchvision's name, such as ``resnet50``.
+        name: torchvision's, such as ``resnet50``, or ``timm/NAME`` or ``hf/NAME``.
         classes: number of classes K.
         weights: ``none``, ``imagenet`` or the path of a state dict.
+        size: side of the images, for networks of timm that are built for one size.
         frozen: see `Transfer`.
         hidden: see `Transfer`.
         dropout: see `Transfer`, in [0, 1).
@@ -64,7 +58,7 @@ def build_classifier(
             f"{name}[hidden={hidden},dropout={dropout}]: 'hidden' can't be negative, and 'dropout' "
             "is at least 0 and below 1."
         )
-    network, head = _build(name, classes, weights, hidden, dropout)
+    network, head = _build(name, classes, weights, size, (hidden, dropout))
     return Classifier(
         network, cam_layer=known_layer(network), head=head, frozen=frozen,
         pretrained=weights != "none", output="logits", **normalisation(name),
@@ -72,40 +66,34 @@ def build_classifier(
 
 
 def normalisation(name: str) -> dict[str, tuple[float, ...]]:
-    """Return the ``mean`` and ``std`` of pixels that a network's ImageNet weights expect.
+    """Return the ``mean`` and ``std`` of pixels that a network's own weights expect.
 
     >>> normalisation("inception_v3")
     {'mean': (0.5, 0.5, 0.5), 'std': (0.5, 0.5, 0.5)}
     """
-    if name in _CENTRED:
-        return {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
-    return {"mean": IMAGENET_MEAN, "std": IMAGENET_STD}
+    source, own = source_of(name)
+    return source.normalisation(own)
 
 
 def build_network(name: str, classes: int, weights: str) -> nn.Module:
-    """Return the whole torchvision network, its last layer replaced, weights loaded.
+    """Return the whole network, its last layer replaced, weights loaded.
 
     Raises:
         XaibenchError: there is no such network, or its weights can't be had.
     """
-    return _build(name, classes, weights, hidden=0, dropout=0.0)[0]
+    return _build(name, classes, weights, 0, (0, 0.0))[0]
 
 
 def _build(
-    name: str, classes: int, weights: str, hidden: int, dropout: float
+    name: str, classes: int, weights: str, size: int, head: tuple[int, float]
 ) -> tuple[nn.Module, str]:
-    """Return the network and the name of its head."""
-    known = torchvision.models.list_models(module=torchvision.models)
-    if name not in known:
-        raise XaibenchError(
-            f"'{name}' is not a backbone{did_you_mean(name, known)}; take a classification network "
-            "of torchvision, such as resnet50, densenet121 or mobilenet_v3_small."
-        )
-    options = _WITHOUT_SECOND_HEAD if name in _TWO_HEADED else {}
-    network: nn.Module = torchvision.models.get_model(name, weights=None, **options)
-    head = _replace_last_layer(network, classes, hidden, dropout)
-    load_weights(network, name, weights)
-    return network, head
+    """Return the network and the name of its head, which has a hidden width and a dropout."""
+    source, own = source_of(name)
+    network = source.build(own, classes, size)
+    place = source.head_of(network)
+    _replace_layer(network, place, classes, *head)
+    load_weights(network, name, weights, size)
+    return network, place
 
 
 def cut_trunk(network: nn.Module) -> nn.Sequential:
@@ -126,14 +114,16 @@ def cut_trunk(network: nn.Module) -> nn.Sequential:
     )
 
 
-def _replace_last_layer(network: nn.Module, classes: int, hidden: int, dropout: float) -> str:
-    """Put a fresh head in the last layer's place, and return its name."""
-    layers: dict[str, nn.Linear | nn.Conv2d] = {
-        name: part
-        for name, part in network.named_modules()
-        if isinstance(part, (nn.Linear, nn.Conv2d))
-    }
-    name, last = layers.popitem()
+def _replace_layer(
+    network: nn.Module, name: str, classes: int, hidden: int, dropout: float
+) -> None:
+    """Put a fresh head in the last layer's place."""
+    last = network.get_submodule(name)
+    if not isinstance(last, nn.Linear | nn.Conv2d):
+        raise XaibenchError(
+            f"{type(network).__name__}: its last layer {name} is a {type(last).__name__}, which "
+            "can't be made for other classes; take another network."
+        )
     widths = [last.in_features if isinstance(last, nn.Linear) else last.in_channels]
     widths += [hidden, classes] if hidden else [classes]
     parts: list[nn.Module] = []
@@ -148,4 +138,3 @@ def _replace_last_layer(network: nn.Module, classes: int, hidden: int, dropout: 
     parent, _, child = name.rpartition(".")
     head = parts[0] if len(parts) == 1 else nn.Sequential(*parts)
     setattr(network.get_submodule(parent), child, head)
-    return name

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,11 @@ _WIDEST, _NARROWEST = 96, 32
 class Pyramid(nn.Sequential):
     """A trunk cut where its resolution changes; called as a whole it gives the last activations."""
 
+    @property
+    def last_layer(self) -> str:
+        """The name of the part that gives the last level."""
+        return str(len(self) - 1)
+
     def levels(self, images: Tensor) -> list[Tensor]:
         """Return what each stage gives, the finest first."""
         found = []
@@ -21,6 +27,31 @@ class Pyramid(nn.Sequential):
             activations = stage(activations)
             found.append(activations)
         return found
+
+
+class FeaturePyramid(nn.Module):
+    """The last levels of a timm network, which hands them out itself.
+
+    Args:
+        network: with ``forward_intermediates``.
+        count: number of levels.
+    """
+
+    last_layer = "last"
+
+    def __init__(self, network: nn.Module, count: int) -> None:
+        super().__init__()
+        self.network, self.count, self.last = network, count, nn.Identity()
+
+    def levels(self, images: Tensor) -> list[Tensor]:
+        """Return the levels ``(B, D, h, w)``, the finest first."""
+        look: Any = self.network.forward_intermediates
+        found = look(images, indices=self.count, intermediates_only=True, output_fmt="NCHW")
+        return [*found[:-1], self.last(found[-1])]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the last level."""
+        return self.levels(images)[-1]
 
 
 class SkipDecoder(nn.Module):

@@ -7,8 +7,10 @@ from torch import Tensor, nn
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model, Outputs, evaluating
+from xaibench.core.networks import from_timm
 from xaibench.core.networks.backbone import build_network, cut_trunk, normalisation
-from xaibench.core.networks.pyramid import Pyramid
+from xaibench.core.networks.pyramid import FeaturePyramid, Pyramid
+from xaibench.core.networks.sources import TIMM
 from xaibench.core.networks.stages import cut_stages
 
 # Of the study's head.
@@ -28,7 +30,8 @@ class TrunkClassifier(Model):
 
     def __init__(self, trunk: nn.Module, head: nn.Module, **about: Any) -> None:
         # A pyramid may be run stage by stage; its last one gives the same activations.
-        layer = f"trunk.{len(trunk) - 1}" if isinstance(trunk, Pyramid) else "trunk"
+        staged = isinstance(trunk, Pyramid | FeaturePyramid)
+        layer = f"trunk.{trunk.last_layer}" if staged else "trunk"
         super().__init__(cam_layer=layer, **about)
         self.trunk, self.head = trunk, head
 
@@ -61,24 +64,32 @@ def make_head(channels: int, hidden: int, classes: int) -> nn.Module:
     )
 
 
-def build_trunk(backbone: str, classes: int, weights: str) -> tuple[nn.Sequential, int]:
+def build_trunk(backbone: str, classes: int, weights: str) -> tuple[nn.Module, int]:
     """Return a network's trunk and the number of its channels.
 
     Raises:
         XaibenchError: there is no such network, it can't be cut, or its weights can't be had.
     """
+    if backbone.startswith(TIMM):
+        pyramid, channels = build_pyramid(backbone, classes, weights)
+        return pyramid, channels[-1]
     trunk = cut_trunk(build_network(backbone, classes, weights))
     with torch.no_grad(), evaluating(trunk):
         return trunk, int(trunk(torch.zeros(1, 3, _LOOK, _LOOK)).shape[1])
 
 
-def build_pyramid(backbone: str, classes: int, weights: str) -> tuple[Pyramid, list[int]]:
-    """Return a network's trunk in stages, the finest first, and the channels of each.
+def build_pyramid(
+    backbone: str, classes: int, weights: str, count: int = _LEVELS
+) -> tuple[Pyramid | FeaturePyramid, list[int]]:
+    """Return a network's trunk in ``count`` stages, the finest first, and the channels of each.
 
     Raises:
         XaibenchError: as `build_trunk`.
     """
-    stages, channels = cut_stages(cut_trunk(build_network(backbone, classes, weights)), _LEVELS)
+    network = build_network(backbone, classes, weights)
+    if backbone.startswith(TIMM):
+        return from_timm.build_pyramid(network, count)
+    stages, channels = cut_stages(cut_trunk(network), count)
     return Pyramid(*stages), channels
 
 

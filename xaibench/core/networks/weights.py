@@ -1,4 +1,4 @@
-"""First weights of torchvision's networks: trained on ImageNet, or from a file."""
+"""First weights of networks: trained on ImageNet, or from a file."""
 
 import logging
 import re
@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
-from urllib.error import URLError
 
 import torch
-import torchvision
 from torch import Tensor, nn
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.files import check_plain_file, is_file
+from xaibench.core.networks.sources import source_of
 
 _log = logging.getLogger(__name__)
 
@@ -23,29 +22,39 @@ _SECOND_HEAD = ("AuxLogits.", "aux1.", "aux2.")
 _OLD_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.(?=[12]\.)")
 
 
-def load_weights(network: nn.Module, name: str, weights: str) -> None:
+def load_weights(network: nn.Module, name: str, weights: str, size: int = 0) -> None:
     """Load the weights that fit into a network; the log names the others.
 
     Args:
-        network: torchvision's, its head possibly replaced.
-        name: torchvision's name of it.
+        network: its head possibly replaced.
+        name: by which it is known (`sources`).
         weights: ``none``, ``imagenet`` or the path of a state dict.
+        size: as `read_weights`.
 
     Raises:
         XaibenchError: they can't be had, or belong to another architecture.
     """
     if weights != "none":
         origin = f"ImageNet weights of {name}" if weights == "imagenet" else weights
-        _load(network, read_weights(name, weights), origin)
+        _load(network, read_weights(name, weights, size), origin)
 
 
-def read_weights(name: str, weights: str) -> dict[str, Tensor]:
-    """Return torchvision's ``imagenet`` weights of a network, or a file's state dict.
+def read_weights(name: str, weights: str, size: int = 0) -> dict[str, Tensor]:
+    """Return the ``imagenet`` weights that a network's library has, or a file's state dict.
+
+    Args:
+        name: by which the network is known.
+        weights: ``imagenet`` or the path of a state dict.
+        size: side of the images, for networks that are built for one size; 0 keeps their own.
 
     Raises:
         XaibenchError: they can't be had.
     """
-    state = _imagenet_weights(name) if weights == "imagenet" else _weights_file(Path(weights))
+    if weights == "imagenet":
+        source, own = source_of(name)
+        state = source.fetch_weights(own, size)
+    else:
+        state = _weights_file(Path(weights))
     return {_OLD_NAME.sub(r"\1", key): value for key, value in state.items()}
 
 
@@ -98,29 +107,6 @@ def load_whole(model: nn.Module, state: Mapping[str, Tensor], origin: str) -> No
         f"{origin}: not the whole state dict of this network; {len(wrong)} tensors are missing, "
         f"left over or of another shape, such as {wrong[0]}; give the file of this very network."
     )
-
-
-def _imagenet_weights(name: str) -> dict[str, Tensor]:
-    if name not in torchvision.models.list_models(module=torchvision.models):
-        raise XaibenchError(
-            f"--weights imagenet: only torchvision's networks come trained, not {name}; give its "
-            "own state dict (--weights FILE), or the run that trained it (--run DIR)."
-        )
-    choices = torchvision.models.get_model_weights(name).__members__
-    if "IMAGENET1K_V1" not in choices:
-        raise XaibenchError(
-            f"torchvision has no weights of {name} that were trained on ImageNet alone; train from "
-            "scratch with --weights none, or give a state dict with --weights FILE."
-        )
-    choice = choices["IMAGENET1K_V1"]
-    try:
-        state: dict[str, Tensor] = choice.get_state_dict(progress=False, check_hash=True)
-    except (URLError, OSError, RuntimeError) as error:
-        raise XaibenchError(
-            f"ImageNet weights of {name} could not be fetched ({error}); train from scratch with "
-            "--weights none, or give a state dict with --weights FILE."
-        ) from error
-    return state
 
 
 def _weights_file(path: Path) -> dict[str, Tensor]:
