@@ -7,7 +7,7 @@ from xaibench.core.contract import KINDS
 def forget_plugin_files():
     """Take them out of the registry, so that no other test meets them."""
     for kind in KINDS:
-        for name, plugin in registry.plugins(kind).items():
+        for name, plugin in list(registry._plugins[kind].items()):
             if plugin.file.resolve() in registry._loaded_files:
                 del registry._plugins[kind][name]
     registry._loaded_files.clear()

@@ -142,7 +142,9 @@ def _check_toml(table):
 @contextmanager
 def fresh_plugins():
     """Know only what the package brings, as a new process does, and afterwards what was known."""
-    known = {kind: dict(registry.plugins(kind)) for kind in KINDS}
+    for kind in KINDS:
+        registry.discover(kind)
+    known = {kind: dict(found) for kind, found in registry._plugins.items()}
     files, package = set(registry._loaded_files), ROOT / "xaibench"
     try:
         for kind in KINDS:
