@@ -146,7 +146,7 @@ MODELS = (
           r"gives \(3, 3, 112, 144\) as class_maps; return \(B, 1 \+ K, h, w\) in",
           (DRAWS % "None").replace("reconstruction=None", "class_maps=images")
           .replace("reconstruction", "class_maps")),
-    model("maps of its own where they are promised", "neither classifies nor has class_maps, rec",
+    model("maps of its own where they are promised", "neither classifies nor has class_maps, evid",
           DRAWS.replace("'reconstruction'", "") % "None"),
     model("a CAM layer", "no layer 'nowhere'; its last layers are features, head",
           build="return Mine(classes, cam_layer='nowhere')"),

@@ -175,7 +175,8 @@ def test_a_metric_that_knows_empty_masks_is_only_asked_whether_it_means_it(findi
     ]
 
 
-@pytest.mark.parametrize("plugin", [*sorted(EXAMPLES.glob("*.py")), "gradcam", "iou",
+@pytest.mark.parametrize("plugin", [*(path for path in sorted(EXAMPLES.glob("*.py"))
+                                      if "@xaibench." in path.read_text("utf-8")), "gradcam", "iou",
                                     "phantom[images=20]"], ids=str)  # fmt: skip
 def test_examples_and_shipped_plugins_pass(plugin, call):
     code, printed, _ = call(plugin)

@@ -17,6 +17,7 @@ SPECS = {
     ("model", "saliency_net"): "saliency_net[backbone=mobilenet_v3_small]",
     ("dataset", "phantom"): "phantom[images=12]",
     ("dataset", "folder"): "folder[path={pictures}]",
+    ("dataset", "across"): "across[train=phantom,test=phantom[images=8]]",
 }
 # Networks of millions of parameters that are built and asked as the smaller ones are.
 # Large ones, and those whose family has a smaller one.

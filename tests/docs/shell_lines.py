@@ -6,7 +6,6 @@ import tomllib
 from pathlib import Path
 
 import click
-import torchvision
 
 from xaibench.cli import cli
 from xaibench.core.contract import KINDS
@@ -99,10 +98,6 @@ def _read_command(words):
 
 
 def _check_spec(kind, spec):
-    plain = parse_spec(spec)[0]
-    # `explain` and `layers` take any classification network of torchvision.
-    if kind == "model" and plain not in plugins("model") and hasattr(torchvision.models, plain):
-        return
     bind(kind, spec)
 
 

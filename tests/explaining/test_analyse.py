@@ -125,6 +125,7 @@ def analysed(plugin_file, tmp_path_factory):
     out = tmp_path_factory.mktemp("analysed") / "out"
     selection = select({
         **TINY, "models": ["nutshell", "blurry", "edges"], "methods": (), "metrics": (),
+        "recipe": "published",
         "controls": False, "plugin": [str(plugin_file)], "out": str(out),
         "analyses": ["knn[k=3]", "anomaly[healthy=benign]", "pixel_accuracy"],
     })  # fmt: skip

@@ -344,7 +344,7 @@ def test_a_file_of_weights_with_one_output_tells_two_classes(squeezenet, scan, e
 def test_models_that_have_learned_nothing_are_refused(scan, explain):
     assert "nothing says what it has learned" in explain(scan, "--model", "squeezenet1_1")[2]
     said = explain(scan, "--model", "saliency_net[backbone=resnet18]", "--weights", "imagenet")[2]
-    assert "only torchvision's networks come trained, not saliency_net" in said
+    assert "only networks of torchvision, timm/ and hf/ come trained, not saliency_net" in said
 
 
 def test_models_that_do_not_classify_predict_nothing(more, scan, explain):

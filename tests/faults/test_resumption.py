@@ -72,7 +72,7 @@ def test_killed_in_the_middle_of_a_checkpoint(whole, run, tmp_path):
 
 def test_training_goes_on_from_its_last_epoch(whole, run, tmp_path):
     out = tmp_path / "out"
-    run(out, KilledBefore(7, str(out)))
+    run(out, KilledBefore(8, str(out)))
     (history,) = out.glob("models/**/history.csv")
     assert len(pd.read_csv(history)) == 2
     code, said = run(out)
@@ -87,14 +87,14 @@ def test_training_goes_on_from_its_last_epoch(whole, run, tmp_path):
 @pytest.mark.slow
 def test_a_checkpoint_of_other_options_is_not_taken(run, tmp_path):
     out, fresh = tmp_path / "out", tmp_path / "fresh"
-    run(out, KilledBefore(7, str(out)))
+    run(out, KilledBefore(8, str(out)))
     assert run(out, learning_rate=0.01)[0] == run(fresh, learning_rate=0.01)[0] == 0
     assert results_of(out) == results_of(fresh)
 
 
 def test_a_damaged_checkpoint_is_named_and_training_begins_anew(whole, run, tmp_path):
     out = tmp_path / "out"
-    run(out, KilledBefore(7, str(out)))
+    run(out, KilledBefore(8, str(out)))
     (checkpoint,) = out.rglob("checkpoint.pt")
     content = bytearray(checkpoint.read_bytes())
     content[random.Random(0).randrange(len(content))] ^= 16

@@ -21,6 +21,7 @@ from xaibench.report.page.gallery_choice import choose_samples
 from xaibench.report.page.gallery_pixels import heat_table, levels_of, pack, preview
 from xaibench.report.pictures.stored import Stored
 from xaibench.results.maps import MapWriter
+from xaibench.results.records import MethodEntry, MetricEntry, RunRecord
 
 NAN = float("nan")
 
@@ -102,9 +103,16 @@ def section_of(values):
     return Section("d", "holdout", rows, units, both, {"drop": np.ones(both["drop"].shape, bool)})
 
 
+def run_of(metric):
+    methods = {"cam": MethodEntry(family="cam"), "slow": MethodEntry(family="other"),
+               "c": MethodEntry(family="control")}  # fmt: skip
+    return RunRecord(classes=(), methods=methods, metrics={"drop": MetricEntry(**metric)},
+                     protocol_hash="c0ffee")  # fmt: skip
+
+
 def test_samples_are_chosen_by_the_leader_and_the_spread_of_rows_that_compete():
     drop = {"family": "faithfulness", "higher_is_better": False, "estimand": "per image"}
-    run = {"metrics": {"drop": drop}, "protocol_hash": "c0ffee"}
+    run = run_of(drop)
     values = [(0.5, 0.5, 9), (NAN, 0.2, 0), (0.1, 0.2, 0), (0.9, 0.3, 0), (0.4, NAN, 0)]
     chosen = choose_samples(section_of(values), run)
     ways = ("best", "worst", "apart")
@@ -121,14 +129,14 @@ def test_samples_are_chosen_by_the_leader_and_the_spread_of_rows_that_compete():
     assert again == chosen
     order = [c.unit for c in choose_samples(section_of([(0.5, 0.5, 0)] * 40), run)]
     other = [c.unit for c in choose_samples(section_of([(0.5, 0.5, 0)] * 40),
-                                            run | {"protocol_hash": "beef"})]  # fmt: skip
+                                            replace(run, protocol_hash="beef"))]  # fmt: skip
     assert sorted(order) == sorted(other) == list(range(40))
     assert order != other
 
 
 def test_the_row_that_lacks_images_does_not_choose_and_equal_scores_are_left_to_chance():
     pooled = {"family": "localization", "higher_is_better": True, "estimand": "pooled: one value"}
-    run = {"metrics": {"drop": pooled}, "protocol_hash": "c0ffee"}
+    run = run_of(pooled)
     values = [(0.9, 0.0, 0)] * 30 + [(NAN, 0.8, 0)]
     chosen = choose_samples(section_of(values), run)
     worst = [each.unit for each in chosen if "worst" in each.reasons]
@@ -147,7 +155,7 @@ def test_a_map_is_read_under_the_first_of_its_names(tmp_path):
     writer.add("predicted/a", np.array([[8, 0, 2]], np.float32))
     writer.add("label/b", np.array([[-1, 1, 1]], np.float32))
     writer.close()
-    stored = Stored({"methods": {"m": {"sign": "relu", "rescale": "minmax"}}})
+    stored = Stored(RunRecord(classes=(), methods={"m": MethodEntry(family="cam")}, metrics={}))
     read = [
         stored.finished(tmp_path, [f"predicted/{name}", f"label/{name}"], (1, 3), "m")
         for name in "abc"

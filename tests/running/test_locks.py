@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from xaibench.executors.schedule import Busy
-from xaibench.results.integrity import read_record, write_record
+from xaibench.results.integrity import parse_record, read_record, write_record
 from xaibench.results.stored_work import read_cell
+from xaibench.results.work_records import CellRecord
 from xaibench.running.cleanup import clear
 from xaibench.running.locks import locked, registered
 from xaibench.running.retry import clear_failures
@@ -53,7 +54,7 @@ def test_what_was_coming_when_a_run_was_killed_counts_if_its_scores_are_there(
     record = read_record(path, dict)
     coming = {**record, "failed_metrics": {"road": {"error": "x", "made_from": "y"}}}
     write_record(path, {**record, "metrics": {}, "next": coming})
-    assert read_cell(path.parent) == coming
+    assert read_cell(path.parent) == parse_record(coming, CellRecord, path)
 
     joined = path.parent / "parts" / "0000-of-0001" / "part.json"
     write_record(joined, {name: record[name] for name in ("maps", "metrics", "files")})

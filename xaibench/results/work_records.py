@@ -113,6 +113,19 @@ class NoteRecord:
     made_from: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class RequestRecord:
+    """What a run at work asks for, told to others in the same folder.
+
+    ``makes`` tells of each model's folder what it and its maps are made from.
+    """
+
+    options: Mapping[str, Any]
+    command: str = ""
+    makes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    done: bool = False
+
+
 @dataclass(frozen=True)
 class ObservationRecord:
     """What an array of embeddings or errors was made from, and its checksum."""

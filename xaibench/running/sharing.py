@@ -1,13 +1,14 @@
 """Runs at work in one folder at the same time: refused where they clash, else one board for all."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import fingerprint
-from xaibench.core.store import read_json, write_json
+from xaibench.results.integrity import intact_record, write_record
+from xaibench.results.work_records import RequestRecord
 from xaibench.setup.cells import ledgers_of
 from xaibench.setup.options import make_options
 from xaibench.setup.selection import Selection
@@ -20,7 +21,6 @@ _FREE = frozenset({
 })  # fmt: skip
 """Options in which runs of one board may differ."""
 _PASSES = ("target", "judge", "precision", "fold", "compile", "layer")
-Request = Mapping[str, Any]
 
 
 class Sharing:
@@ -35,8 +35,8 @@ class Sharing:
         options = selection.options.as_dict()
         named = {kind: [each.spec for each in getattr(selection, kind)] for kind in _UNITED}
         named["methods"] = named["methods"][: len(options["methods"])]  # controls are added again
-        told = {"options": {**options, **named}, "command": command, "makes": self._makes()}
-        self._request: Request = json.loads(json.dumps(told))  # as others read it
+        asked = json.loads(json.dumps({**options, **named}))  # as others read it
+        self._request = RequestRecord(options=asked, command=command, makes=self._makes())
         self._path = Path()
 
     def enter(self, folder: Path, name: str, live: Collection[str]) -> None:
@@ -53,35 +53,34 @@ class Sharing:
         if not live:
             forget(folder)
         for other in live:
-            self._refuse_clash(read_json(_file(folder, other)))
+            self._refuse_clash(intact_record(_file(folder, other), RequestRecord))
         self._path = _file(folder, name)
-        write_json(self._path, self._request)
+        write_record(self._path, self._request)
 
     def united(self) -> Selection:
         """Return a selection of all that was asked for by this run, and by those done beside it."""
-        write_json(self._path, {**self._request, "done": True})
+        write_record(self._path, replace(self._request, done=True))
         others = list(self._others())
         if not others:
             return self._selection
-        mine = self._request["options"]
-        options = dict(mine)
+        everyone = [*others, self._request]
+        options = dict(self._request.options)
         for name in _LISTS:
-            lists = [each["options"][name] for each in [*others, self._request]]
+            lists = [each.options[name] for each in everyone]
             options[name] = tuple(dict.fromkeys(part for each in lists for part in each))
-        options["controls"] = any(each["options"]["controls"] for each in [self._request, *others])
+        options["controls"] = any(each.options["controls"] for each in everyone)
         options["out"] = str(self._selection.layout.out)
         found = Selection(make_options(options, {}))
-        commands = [each["command"] for each in (*others, self._request)]
-        found.command = " & ".join(dict.fromkeys(commands))
+        found.command = " & ".join(dict.fromkeys(each.command for each in everyone))
         return found
 
-    def _others(self) -> Iterator[Request]:
-        mine = self._request["options"]
+    def _others(self) -> Iterator[RequestRecord]:
+        mine = self._request.options
         for path in sorted(self._path.parent.glob("asks-*.json")):
-            other = read_json(path)
-            if path == self._path or not other.get("done"):
+            other = None if path == self._path else intact_record(path, RequestRecord)
+            if other is None or not other.done:
                 continue
-            theirs = other["options"]
+            theirs = other.options
             same = all(theirs.get(name) == mine[name] for name in mine.keys() - _FREE)
             more = any(set(theirs[name]) - set(mine[name]) for name in _LISTS)
             if same and (more or theirs["controls"] > mine["controls"]):
@@ -98,10 +97,10 @@ class Sharing:
             if ledger.folder.is_relative_to(out)
         }
 
-    def _refuse_clash(self, other: Request) -> None:
-        theirs = other.get("makes", {})
-        for folder, made_from in self._request["makes"].items():
-            if theirs.get(folder, made_from) != made_from:
+    def _refuse_clash(self, other: RequestRecord | None) -> None:
+        theirs = other.makes if other else {}
+        for folder, made_from in self._request.makes.items():
+            if list(theirs.get(folder, made_from)) != list(made_from):
                 raise XaibenchError(
                     f"{self._selection.layout.out}: another run is at work there, and makes "
                     f"{folder} with other options; give each its own --out, or wait for its end."

@@ -110,18 +110,19 @@ class Ledger:
 
     def has_weights(self) -> bool:
         """Whether the stored weights are whole and made from the same."""
-        known = self.known
-        # The content of all data is looked at only where something is there to compare.
-        same = known.fingerprint != "" and known.fingerprint == self.model_fingerprint
-        whole = same and are_intact(self.folder, {WEIGHTS_FILE: known.sha256})
-        return whole and self.accepts(known)
+        return self._holds({WEIGHTS_FILE: self.known.sha256})
 
     def model_is_trained(self) -> bool:
         """Whether weights and predictions are whole, and made from the same."""
         known = self.known
-        if not self.has_weights() or known.tested_on != self.tested_on:
-            return False
-        return are_intact(self.folder, {PREDICTIONS_FILE: known.predictions_sha256})
+        files = {WEIGHTS_FILE: known.sha256, PREDICTIONS_FILE: known.predictions_sha256}
+        return self._holds(files) and known.tested_on == self.tested_on
+
+    def _holds(self, files: Mapping[str, str]) -> bool:
+        known = self.known
+        # The content of all data is looked at only where something is there to compare.
+        same = known.fingerprint != "" and known.fingerprint == self.model_fingerprint
+        return same and are_intact(self.folder, files) and self.accepts(known)
 
     @property
     def changed(self) -> str:

@@ -209,11 +209,12 @@ def complete(given: dict[str, Any]) -> RunOptions:
     if not isinstance(name, str):
         raise XaibenchError(f"--dataset {name}: give one name, as text.")
     dataset = bind("dataset", name)
-    if not given.get("recipe"):
-        out = given.get("out") or default_out(dataset.spec)
-        run = intact_record(Path(out) / RUN_FILE, RunRecord)
-        given = {**given, "recipe": run.options.get("recipe", "published") if run else None}
-    return make_options(given, dataset.plugin.traits.recipe)
+    options = make_options(given, dataset.plugin.traits.recipe)
+    if given.get("recipe"):
+        return options
+    run = intact_record(Path(options.out or default_out(dataset.spec)) / RUN_FILE, RunRecord)
+    stored = run.options.get("recipe", "published") if run else options.recipe
+    return make_options({**given, "recipe": stored}, dataset.plugin.traits.recipe)
 
 
 def control_plugins() -> list[Plugin]:
