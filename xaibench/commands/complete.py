@@ -40,18 +40,24 @@ def completion(context: click.Context, shell: str) -> None:
     click.echo(found(context.find_root().command, {}, PROGRAM, VARIABLE).source())
 
 
+_LIBRARY = re.compile(r'library=ModelTraits\(\s*"([^"]*)"')
+
+
 def names_of(kind: str) -> list[str]:
     """Return the names of all plugins of a kind, sorted: ours, and those of other packages.
 
-    A file may hold several plugins of one family; what is decorated in it counts.
+    A file may hold several plugins of one family; what is decorated in it counts. Of a library of
+    networks it is the prefix.
     """
     if plural(kind) in EXTENSIONS:
         return sorted(EXTENSIONS[plural(kind)].known)
     from importlib.metadata import entry_points
 
     folder = _PACKAGE / plural(kind)
-    declared = re.compile(rf"^@{kind}\(.*?^def (\w+)", re.DOTALL | re.MULTILINE)
-    ours = {name for file in folder.glob("*.py") for name in declared.findall(file.read_text())}
+    declared = re.compile(rf"^@{kind}\((.*?)^def (\w+)", re.DOTALL | re.MULTILINE)
+    found = [each for file in folder.glob("*.py") for each in declared.findall(file.read_text())]
+    prefixes = [(_LIBRARY.search(traits), name) for traits, name in found]
+    ours = {prefix[1] if prefix else name for prefix, name in prefixes} - {""}
     theirs = {entry.name for entry in entry_points(group=f"{PROGRAM}.{plural(kind)}")}
     return sorted(ours | theirs)
 

@@ -87,8 +87,7 @@ class Selection:
     @property
     def is_drawn(self) -> bool:
         """Whether chance divides the samples, and neither their publishers nor a stored split."""
-        chosen = self._stored is not None or self.split_name == OFFICIAL or self.dataset.apart
-        return not chosen
+        return not (self._stored or self.split_name == OFFICIAL or self.dataset.apart)
 
     @property
     def folds(self) -> range:

@@ -15,7 +15,7 @@ def board_to_markdown(board: Board) -> str:
 def cell_text(cell: BoardCell) -> str:
     """Write value, interval, letters and undefined maps.
 
-    >>> cell_text(Cell("0.412", True, "[0.38, 0.44]", "a", 3))
+    >>> cell_text(BoardCell("0.412", True, "[0.38, 0.44]", "a", 3))
     '**0.412** [0.38, 0.44] a (3 undefined)'
     """
     parts = [f"**{cell.text}**" if cell.bold else cell.text, cell.interval, cell.ties]
