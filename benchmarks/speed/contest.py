@@ -22,6 +22,7 @@ from xaibench.core.passes.allocator import keep_freed_memory
 from xaibench.core.registry import bind
 from xaibench.core.roots import open_dataset
 from xaibench.report.publish import portable
+from xaibench.setup.building import ModelWords, numbered
 from xaibench.setup.provenance import processor, versions_of
 
 _TOLD = ("torch", "grad-cam", "captum", "torchcam")  # whose versions the table gives
@@ -56,9 +57,9 @@ def prepare(setting: Setting) -> Setting:
     """Build the model, read the images, and find the machine's limit."""
     keep_freed_memory()
     torch.manual_seed(0)
-    plugin = bind("model", setting.network).plugin
-    setting.model = plugin.function(2, setting.weights)
     setting.images, setting.masks = _images(setting)
+    words = ModelWords(numbered(2), setting.images.shape[2], setting.weights)
+    setting.model = bind("model", setting.network)(words)
     if setting.weights == "none":
         setting.model.train()
         with torch.no_grad():

@@ -44,6 +44,7 @@ def finished_run(tmp_path_factory):
         dataset=f"folder[path={place / 'all.csv'}]", weights="none", image_size=48, epochs=2,
         models=["small_vgg[filters=4-4-6-6]", "saliency_net[backbone=squeezenet1_1,loss=dice]"],
         methods=["gradcam", "gradient", "spn"], mask_fraction=1.0, split="kfold:2",
+        recipe="published",
         out=place / "<run>",
     )  # fmt: skip
     assert not done.failures

@@ -12,6 +12,7 @@ from xaibench.core.loading import resize_picture
 from xaibench.core.overlap import jaccard, mark
 from xaibench.report.pictures.stored import Stored
 from xaibench.results.folder import Layout, Place
+from xaibench.results.stored_run import read_run
 from xaibench.results.tables import read_table
 
 TILES = """() => [...document.querySelectorAll(".gallery-tile")].map(tile => {
@@ -84,7 +85,7 @@ def scores(finished_run):
 @pytest.fixture(scope="module")
 def stored(finished_run, run, scores):
     """Return what a tile is made of: its map, its mask and which pixels a threshold marks."""
-    kept = Stored(run)
+    kept = Stored(read_run(finished_run))
     samples = {sample.id: sample for sample in kept.images.samples}
     folds = dict(zip(scores["sample"], scores["fold"], strict=True))
 

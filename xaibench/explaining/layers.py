@@ -56,7 +56,9 @@ def describe_layers(
             f"--layer {layer}: {spec} doesn't classify, so that no method reads a layer of it."
         )
     yield f"{spec}, images of {size} x {size}"
-    if model.classifies:
+    if model.cam_layer is None and "evidence" in model.abilities and not layer:
+        yield "CAM layer: none, as it has evidence of its own; other methods see it from outside"
+    elif model.classifies:
         yield from _describe(model, images, layer)
     else:
         yield "CAM layer: none, as it doesn't classify; its methods read its own outputs"

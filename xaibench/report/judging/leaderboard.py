@@ -85,6 +85,8 @@ def _costs(keys: Sequence[tuple[str, ...]], costs: pd.DataFrame) -> list[dict[st
 
     The largest gap of a promised sum, too: runs of earlier versions measured none.
     """
+    if not keys:  # a run of analyses alone
+        return []
     grouped = costs.groupby(_KEYS)
     names = [*COSTS, GAP] if GAP in costs else COSTS
     found = pd.DataFrame(
