@@ -27,7 +27,9 @@ def build(loss="energy", *, weight=1.0, boxes_only=False):
 def by_hand(loss, cam, marked):
     """Return a guidance of one map, cell by cell."""
     cells = [(float(a), float(m)) for a, m in zip(cam.flatten(), marked.flatten(), strict=True)]
-    top = max(a for a, _ in cells)
+    top, fullest = max(a for a, _ in cells), max(m for _, m in cells)
+    if loss not in ("l1", "dice"):
+        cells = [(a, float(m >= fullest / 2)) for a, m in cells]
     if loss == "energy":
         return 1 - sum(a * m for a, m in cells) / sum(a for a, _ in cells)
     if loss == "rrr":
