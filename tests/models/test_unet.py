@@ -94,3 +94,23 @@ def test_the_same_head_is_the_saliency_aware_network_without_its_map():
     assert [part.shape for part in make_head(512, 1024, CLASSES).parameters()] == [
         part.shape for part in plain.head.parameters()
     ]
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        *("saliency_net", "saliency_net[mask_head=attention]", "saliency_net[mask_head=unet]"),
+        *("abn", "guided", "softcam"),
+    ],
+)
+def test_embeddings_are_what_the_classification_head_s_last_layer_sees(network):
+    torch.manual_seed(0)
+    name, _, options = network.removesuffix("]").partition("[")
+    spec = f"{name}[backbone=resnet18{',' if options else ''}{options}]"
+    model = bind("model", spec)(ModelWords(NAMES, 64)).eval()
+    images = torch.rand(2, 3, 64, 96)
+    with torch.no_grad():
+        embedded, logits = model.embed(images), model.outputs(images).logits
+        *_, last = (part for part in model.head.modules() if not list(part.children()))
+        weight = last.weight.flatten(1)
+        torch.testing.assert_close(embedded @ weight.T + last.bias, logits)

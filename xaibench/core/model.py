@@ -118,14 +118,19 @@ class Model(nn.Module):
         """Return confidences ``(B, K)`` of logits that `answer` gave."""
         return (self.output_form or OutputForm()).confidences(logits)
 
+    @property
+    def answering(self) -> nn.Module:
+        """The part whose last layer gives the logits: all, unless another head comes behind."""
+        return self
+
     def embed(self, images: Tensor) -> Tensor:
-        """Return embeddings ``(B, D)``: what the last linear layer sees, pooled where spatial.
+        """Return embeddings ``(B, D)``: what the logits' layer sees, pooled where spatial.
 
         Raises:
             XaibenchError: there is no such layer, or it doesn't run.
         """
         seen: list[Tensor] = []
-        layer = last_layer(self)
+        layer = last_layer(self.answering)
         handle = layer.register_forward_pre_hook(lambda _layer, inputs: seen.append(inputs[0]))
         try:
             self.outputs(images)

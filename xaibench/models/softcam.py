@@ -31,11 +31,6 @@ class SoftCam(TrunkClassifier):
         evidence: Tensor = self.head(self.trunk(self.normalise(images)))
         return Outputs(evidence.mean(dim=(2, 3)), evidence=evidence)
 
-    def embed(self, images: Tensor) -> Tensor:
-        """Return the trunk's activations, averaged over the image, ``(B, D)``."""
-        activations: Tensor = self.trunk(self.normalise(images))
-        return activations.mean(dim=(2, 3))
-
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return cross-entropy + lasso * mean |evidence| + ridge * mean evidence^2."""
         outputs = self.outputs(batch.images)

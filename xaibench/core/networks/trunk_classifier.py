@@ -35,6 +35,11 @@ class TrunkClassifier(Model):
         super().__init__(cam_layer=layer, **about)
         self.trunk, self.head = trunk, head
 
+    @property
+    def answering(self) -> nn.Module:
+        """The classification head: mask heads and branches come after it."""
+        return self.head
+
     def outputs(self, images: Tensor, *, saliency: bool = False) -> Outputs:  # noqa: ARG002
         """Run trunk and head."""
         return Outputs(self.classify(self.trunk(self.normalise(images))))
