@@ -1,21 +1,18 @@
 """What people see: bars in a terminal, plain lines elsewhere, and what a shell completes."""
 
 import os
-import pty
 import re
 import shutil
-import struct
 import subprocess
 import sys
-import termios
 from contextlib import redirect_stderr, redirect_stdout
-from fcntl import ioctl
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from click.shell_completion import ShellComplete
 from plugin_files import forget_plugin_files
+from terminals import WIDTH, on_a_terminal
 
 import xaibench
 from xaibench.cli import cli, main
@@ -26,30 +23,11 @@ from xaibench.core.registry import plugins
 
 PLUGINS = Path(__file__).parent / "faulty_plugins.py"
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-WIDTH = 80
 ARGUMENTS = (
     *("run", "--dataset", "phantom[images=40]", "--models", "matchbox", "--metrics", "iou"),
     *("--epochs", "2", "--image-size", "32", "--weights", "none", "--device", "cpu"),
     *("--plugin", str(PLUGINS), "--methods", "gradcam,hapless,leisurely"),
 )
-
-
-def on_a_terminal(folder, *command):
-    """Run in a real terminal of `WIDTH` columns; return the exit code and all that it wrote."""
-    master, slave = pty.openpty()
-    ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, WIDTH, 0, 0))
-    process = subprocess.Popen(
-        [sys.executable, *command], cwd=folder, stdin=slave, stdout=slave, stderr=slave,
-        env={**os.environ, "TERM": "xterm-256color", "DAWDLE": "0.3"},
-    )  # fmt: skip
-    os.close(slave)
-    written = b""
-    try:
-        while part := os.read(master, 65536):
-            written += part
-    except OSError:  # a terminal ends so when its last user has left
-        os.close(master)
-    return process.wait(60), written.decode()
 
 
 def left_standing(written):

@@ -21,9 +21,10 @@ from xaibench.core.loading import Loader
 from xaibench.core.passes.allocator import keep_freed_memory
 from xaibench.core.registry import bind
 from xaibench.core.roots import open_dataset
+from xaibench.core.versions import versions_of
 from xaibench.report.publish import portable
 from xaibench.setup.building import ModelWords, numbered
-from xaibench.setup.provenance import processor, versions_of
+from xaibench.setup.provenance import processor
 
 _TOLD = ("torch", "grad-cam", "captum", "torchcam")  # whose versions the table gives
 

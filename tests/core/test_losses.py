@@ -1,9 +1,12 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
 from skimage.metrics import structural_similarity
 
 from xaibench.core.networks.losses import LOSSES
+from xaibench.core.recipe import LocalizationLoss
 
 COUNT, HEIGHT, WIDTH = 3, 17, 29
 
@@ -136,3 +139,7 @@ def test_nothing_that_counts_costs_nothing():
     saliency, masks = map(torch.from_numpy, case())
     for name in LOSSES:
         assert (LOSSES[name](saliency, masks, torch.zeros_like(masks, dtype=torch.bool)) == 0).all()
+
+
+def test_every_loss_can_be_asked_for():
+    assert get_args(LocalizationLoss) == tuple(LOSSES)

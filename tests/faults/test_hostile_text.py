@@ -2,13 +2,10 @@
 
 import csv
 import json
-import os
-import pty
 import re
-import subprocess
-import sys
 
 import pandas as pd
+from terminals import on_a_terminal
 
 from xaibench.core.logs import logged_to
 from xaibench.report.page.svg import inline_svg
@@ -47,27 +44,9 @@ show(args=[], standalone_mode=False)
 """
 
 
-def sent_to_a_terminal(*command):
-    """Return all bytes that a command sends to its terminal."""
-    master, slave = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, *command], stdin=slave, stdout=slave, stderr=slave,
-        env={**os.environ, "TERM": "xterm-256color"},
-    )  # fmt: skip
-    os.close(slave)
-    sent = b""
-    try:
-        while part := os.read(master, 65536):
-            sent += part
-    except OSError:  # a terminal ends so when its last user has left
-        os.close(master)
-    process.wait(60)
-    return sent.decode()
-
-
 def test_a_terminal_is_sent_nothing_that_a_name_holds():
     name = f"evil{ESCAPES}name"
-    sent = sent_to_a_terminal("-c", SHOWS, name.encode("unicode_escape").decode())
+    _, sent = on_a_terminal(None, "-c", SHOWS, name.encode("unicode_escape").decode())
     shown = sent.count("evil\\x1b]0;owned\\x07")
     assert shown >= 9, sent
     assert "\x1b]" not in sent

@@ -70,7 +70,7 @@ def test_so_do_diagnoses_a_damaged_record_and_another_library(finished_copy, mon
     assert not is_current(finished_copy)
     added.unlink()
     with monkeypatch.context() as patched:
-        patched.setattr(current, "version", lambda _: "0.0")
+        patched.setattr(current, "versions_of", lambda names: dict.fromkeys(names, "0.0"))
         assert not is_current(finished_copy)
     assert is_current(finished_copy)
     record = finished_copy / "report.json"

@@ -3,7 +3,6 @@
 import hashlib
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -20,6 +19,7 @@ from xaibench.core.reading.images import (
     read_image,
     read_mask,
 )
+from xaibench.core.threads import map_by_threads
 
 Severity = Literal["error", "warning", "note"]
 
@@ -66,8 +66,8 @@ class Facts:
 
 def examine_all(dataset: Dataset) -> Iterator[Facts]:
     """Read each sample once, by threads, and yield what was found in the dataset's order."""
-    with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) as pool:
-        yield from pool.map(lambda sample: examine(dataset, sample), dataset.samples)
+    threads = min(_MOST_THREADS, os.cpu_count() or 1)
+    yield from map_by_threads(lambda sample: examine(dataset, sample), dataset.samples, threads)
 
 
 def examine(dataset: Dataset, sample: Sample) -> Facts:

@@ -37,10 +37,9 @@ class Batch:
     teacher: Any = None
     progress: float = 0.0
 
-    @property
-    def counted(self) -> Tensor | None:
-        """Which pixels of the masks aren't `IGNORED`, ``(B, H, W)``; None if all."""
-        settled = self.masks != IGNORED
+    def counted_in(self, rows: Tensor) -> Tensor | None:
+        """Return which pixels of some masks aren't `IGNORED`, ``(n, H, W)``; None if all."""
+        settled = self.masks[rows] != IGNORED
         return None if bool(settled.all()) else settled
 
 

@@ -1,7 +1,7 @@
 """The words of a training recipe, read without torch, so that help and errors come at once."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.suggest import did_you_mean
@@ -25,6 +25,9 @@ AUGMENTATIONS = ("rotation", "crop", "horizontal_flip", "vertical_flip", "colour
 STRONG_AUGMENTATIONS = (
     *("rotation:20", "scale", "translation", "horizontal_flip", "colour", "gamma", "reflection"),
 )
+LocalizationLoss = Literal[
+    "l1", "l2", "ssim", "bce", "dice", "bce_dice", "focal", "tversky", "boundary"
+]
 # By what an option is where neither user nor dataset says it; the defaults are the strong recipe.
 RECIPES: Mapping[str, Mapping[str, Any]] = {
     "published": {

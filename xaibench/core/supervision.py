@@ -52,11 +52,6 @@ def declare(owner: str, kind: str | None, share: float = 1.0) -> Supervision | N
     return Supervision(kind, share)
 
 
-def of_record(record: Any) -> Supervision | None:
-    """Read a record; None where nobody said anything."""
-    return Supervision(**record) if record else None
-
-
 def strongest(*found: Supervision | None) -> Supervision | None:
     """Return the one that tells most; of equal kinds the one of the larger share."""
     known = [each for each in found if each is not None]

@@ -73,7 +73,8 @@ class FCN8(Model):
         scores, labels = scores[seen], batch.labels[seen]
         truth = torch.where(batch.masks[seen] > 0, labels[:, None, None] + 1, 0)
         each = functional.cross_entropy(scores, truth, reduction="none")
-        counted = torch.ones_like(each) if batch.counted is None else batch.counted[seen]
+        known = batch.counted_in(seen)
+        counted = torch.ones_like(each) if known is None else known
         settled = counted.sum(dim=(1, 2)).clamp(min=1)
         each = (each * counted).sum(dim=(1, 2)) / settled
         if batch.class_weights is not None:

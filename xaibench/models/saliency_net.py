@@ -28,6 +28,7 @@ from xaibench.core.networks.trunk_classifier import (
     make_head,
 )
 from xaibench.core.networks.unlabeled import Unlabeled, agreement
+from xaibench.core.recipe import LocalizationLoss
 from xaibench.core.registry import model
 
 _DEFAULT_BLOCKS = {"spn": 5, "attention": 0, "attention2": 4, "rasaee": 4, "unet": 0}
@@ -100,7 +101,7 @@ class SaliencyNet(TrunkClassifier):
             size = (batch.masks.shape[1], batch.masks.shape[2])
             predicted = resize(outputs.saliency[seen].float(), size)
             truth = (batch.masks[seen] > 0).float()
-            counted = None if batch.counted is None else batch.counted[seen]
+            counted = batch.counted_in(seen)
             measure = LOSSES[self.localization_loss or batch.localization_loss]
             localization = measure(predicted, truth, counted).sum() / batch.masks_counted
             total = classification + self.weight * localization
@@ -124,9 +125,7 @@ def saliency_net(
     mask_head: Literal["spn", "attention", "attention2", "rasaee", "unet"] = "spn",
     blocks: int = 0,
     upsampling: Upsampling = "bilinear",
-    loss: Literal[
-        "run", "l1", "l2", "ssim", "bce", "dice", "bce_dice", "focal", "tversky", "boundary"
-    ] = "run",
+    loss: Literal["run", LocalizationLoss] = "run",
     weight: float = 1.0,
     hidden: int = HIDDEN,
     unlabeled: Unlabeled = "none",

@@ -71,7 +71,7 @@ class UNet(Model):
             return {"loss": nothing, "overlap": torch.full_like(nothing, torch.nan)}
         truth, labels = (batch.masks[seen] > 0).float(), batch.labels[seen]
         predicted = marked[seen].sigmoid()
-        counted = None if batch.counted is None else batch.counted[seen]
+        counted = batch.counted_in(seen)
         localization = LOSSES[batch.localization_loss](predicted, truth, counted)
         each = functional.cross_entropy(
             classes[seen], labels[:, None, None].expand_as(truth.long()), reduction="none"

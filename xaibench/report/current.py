@@ -1,12 +1,12 @@
 """Whether a folder's report still is what would be written, so that nothing need be drawn again."""
 
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from xaibench.core.fingerprints import checksum, fingerprint
 from xaibench.core.imports import PACKAGE
 from xaibench.core.store import files_below
+from xaibench.core.versions import versions_of
 from xaibench.results.folder import (
     DIAGNOSTICS_FILE,
     DIAGNOSTICS_PAGE_FILE,
@@ -87,11 +87,4 @@ def said_before(out: Path) -> str:
 def _writer() -> str:
     """Return a fingerprint of the package, templates included, and of the libraries it uses."""
     code = [checksum(path) for path in files_below(PACKAGE) if path.suffix != ".pyc"]
-    return fingerprint(code, [_version(name) for name in LIBRARIES])
-
-
-def _version(library: str) -> str:
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        return ""
+    return fingerprint(code, versions_of(LIBRARIES))

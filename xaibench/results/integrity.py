@@ -25,7 +25,6 @@ R = TypeVar("R")
 _UNSEALED = (RunRecord, StudyRecord)  # the checksum of a run stands in its seal
 _SEAL = "record_checksum"
 _HALVES = re.compile("[\ud800-\udfff]")  # which neither tables nor figures can hold
-_HALVES = re.compile("[\ud800-\udfff]")
 _DAMAGED = "is damaged (it differs from its checksum)"
 _REMEDY = "repeat the run's command: it is made again from what is stored"
 _LARGEST = 2**26  # bytes

@@ -190,6 +190,11 @@ class RunRecord:
     submission: SubmissionEntry | None = None
     publication: bool | None = None
 
+    @property
+    def recipe(self) -> str:
+        """Of its trainings; before there were recipes it was the published one."""
+        return str(self.options.get("recipe", "published"))
+
     def kind_of(self, method: str) -> str:
         """Return ``method``, ``learned`` or ``control``.
 

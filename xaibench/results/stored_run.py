@@ -44,8 +44,7 @@ def options_of(folder: Path, run: RunRecord, given: Mapping[str, Any]) -> dict[s
         )
     if not given.get("plugin"):
         refuse_code(run)
-    # Before there were recipes all runs were trained by the published one.
-    return {"recipe": "published", **run.options, **given}
+    return {**run.options, "recipe": run.recipe, **given}
 
 
 def refuse_code(run: RunRecord) -> None:

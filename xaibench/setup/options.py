@@ -14,6 +14,7 @@ from xaibench.core.recipe import (
     EXTENTS,
     RECIPES,
     STRONG_AUGMENTATIONS,
+    LocalizationLoss,
     read_augmentation,
     read_schedule,
 )
@@ -88,8 +89,8 @@ class RunOptions:
     keep_epoch: Literal["best", "last"] = _option(
         "last", "whose weights are kept: those of the lowest validation loss, or the last"
     )
-    loss: Literal["bce", "dice", "bce_dice", "focal", "tversky", "boundary", "l1", "l2", "ssim"] = (
-        _option("bce_dice", "localization loss of models that don't name their own")
+    loss: Literal[LocalizationLoss] = _option(
+        "bce_dice", "localization loss of models that don't name their own"
     )
     class_weighting: Literal["none", "balanced"] = _option(
         "none", "balanced: an image counts 1 - (its class's share of the training images)"

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from xaibench import __version__
 from xaibench.core.fingerprints import fingerprint
 from xaibench.core.passes.device import choose_device
 from xaibench.core.plugin import Bound
+from xaibench.core.versions import versions_of
 from xaibench.results.integrity import as_json
 from xaibench.results.records import Made, RunRecord
 from xaibench.setup.options import RunOptions
@@ -123,15 +123,6 @@ def processor() -> str:
 def threads_of(options: RunOptions) -> int:
     """Return the CPU threads of each worker."""
     return options.threads or torch.get_num_threads()
-
-
-def versions_of(packages: Iterable[str]) -> dict[str, str]:
-    """Return the versions of those packages that are installed."""
-    found = {}
-    for package in packages:
-        with suppress(PackageNotFoundError):
-            found[package] = version(package)
-    return found
 
 
 def _libraries(made: Made) -> dict[str, str]:

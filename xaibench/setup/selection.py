@@ -198,10 +198,7 @@ def select(given: dict[str, Any]) -> Selection:
 
 
 def complete(given: dict[str, Any]) -> RunOptions:
-    """Complete options by the recipe, the dataset's own before it.
-
-    A run that is repeated keeps its recipe; those from before there were recipes had the published.
-    """
+    """Complete options by the dataset's recipe and the named one; a repeated run keeps its own."""
     for file in listed(given.get("plugin") or ()):
         load_plugin_file(Path(file))
     name = given.get("dataset") or RunOptions.dataset
@@ -212,8 +209,9 @@ def complete(given: dict[str, Any]) -> RunOptions:
     if given.get("recipe"):
         return options
     run = intact_record(Path(options.out or default_out(dataset.spec)) / RUN_FILE, RunRecord)
-    stored = run.options.get("recipe", "published") if run else options.recipe
-    return make_options({**given, "recipe": stored}, dataset.plugin.traits.recipe)
+    if run is None or run.recipe == options.recipe:
+        return options
+    return make_options({**given, "recipe": run.recipe}, dataset.plugin.traits.recipe)
 
 
 def control_plugins() -> list[Plugin]:

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +10,7 @@ from PIL import Image
 
 from xaibench.core.reading import likeness, placing
 from xaibench.core.reading.placing import Placing
+from xaibench.core.threads import map_by_threads
 
 _SUSPECTS = 6
 _LEAST_CORRELATION, _LEAST_SETTLED = 0.45, 0.55
@@ -75,8 +75,7 @@ def find_near_duplicates(imprints: Sequence[NDArray[np.uint8]]) -> list[Pair]:
         alike = found >= COPY or (found >= VIEW and _stands_out(place, usual))
         return Pair(min(one, other), max(one, other), found) if alike else None
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        pairs = [pair for pair in pool.map(judge, suspects) if pair]
+    pairs = [pair for pair in map_by_threads(judge, suspects, os.cpu_count() or 1) if pair]
     best: dict[tuple[int, int], Pair] = {}
     for pair in sorted(pairs):
         best[pair[:2]] = pair
