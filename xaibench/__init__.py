@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from xaibench.callbacks.callback import Callback
     from xaibench.core.batch import Batch
     from xaibench.core.data import Box, Dataset, MaskLayer, Picture, Sample
-    from xaibench.core.errors import XaibenchError
+    from xaibench.core.errors import Unsupported, XaibenchError
     from xaibench.core.findings import Findings, Histogram, Lines, Scatter
     from xaibench.core.model import Classifier, Model, Outputs
     from xaibench.core.registry import analysis, dataset, method, metric, model
@@ -25,7 +25,7 @@ _HOMES = {
     "api": ("Results", "explain", "run", "score"),
     "callbacks.callback": ("Callback",),
     "core.data": ("Box", "Dataset", "MaskLayer", "Picture", "Sample"),
-    "core.errors": ("XaibenchError",),
+    "core.errors": ("Unsupported", "XaibenchError"),
     "core.findings": ("Findings", "Histogram", "Lines", "Scatter"),
     "core.batch": ("Batch",),
     "core.model": ("Classifier", "Model", "Outputs"),
@@ -52,6 +52,7 @@ __all__ = [
     "Results",
     "Sample",
     "Scatter",
+    "Unsupported",
     "XaibenchError",
     "__version__",
     "analysis",

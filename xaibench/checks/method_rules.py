@@ -7,7 +7,7 @@ import torch
 from xaibench.checks.method_trial import COUNT, MethodTrial, Scene, alike, as_maps
 from xaibench.checks.networks import SIZE
 from xaibench.checks.rule import Broken, Doubtful, Rule, Skipped, asked_for, describe, rule
-from xaibench.core.errors import UnservedError
+from xaibench.core.errors import Unsupported
 
 RULES: list[Rule] = []
 _GREYS = {0.0: "black", 0.5: "grey", 1.0: "white"}
@@ -30,7 +30,7 @@ def runs(trial: MethodTrial) -> None:
     """A method returns something for ordinary images, of a run's network and of a user's."""
     try:
         _ = trial.first, trial.lent
-    except UnservedError:
+    except Unsupported:
         raise
     except Exception as error:
         said = f"{describe(error, trial.plugin)} {asked_for(error, trial.plugin)}"

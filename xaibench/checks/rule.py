@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from xaibench.core.errors import UnservedError, XaibenchError
+from xaibench.core.errors import Unsupported, XaibenchError
 from xaibench.core.plugin import Plugin
 
 Status = Literal["ok", "fails", "doubtful", "skipped"]
@@ -73,7 +73,7 @@ def apply(each: Rule, trial: Any) -> RuleResult:
         return RuleResult(each, "fails", str(error))
     except Doubtful as error:
         return RuleResult(each, "doubtful", str(error))
-    except (Skipped, UnservedError) as error:
+    except (Skipped, Unsupported) as error:
         return RuleResult(each, "skipped", str(error))
     except Exception as error:  # a plugin may raise anything
         return RuleResult(each, "fails", describe(error, trial.plugin))

@@ -159,8 +159,11 @@ def _run(options: dict[str, Any], origin: Mapping[str, str], *, dry_run: bool) -
                     from xaibench.report.write import report_of
 
                     callbacks.on_board(BoardWritten(outcome.out, report_of(outcome.out).board))
+    for skip in outcome.skips:
+        if skip not in plan.skips:  # told already
+            say(f"skipped: {skip.what}: {skip.reason}")
     counts = [f"{len(outcome.failures)} failed"] if outcome.failures else []
-    counts += [f"{len(plan.skips)} skipped"] if plan.skips else []
+    counts += [f"{len(outcome.skips)} skipped"] if outcome.skips else []
     taken = taken_bytes(outcome.out)
     counts += [f"raw maps take {decimal(taken)}"] if taken else []
     say(", ".join([f"done in {clock(time.monotonic() - started)}", *counts]))

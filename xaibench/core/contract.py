@@ -7,7 +7,7 @@ to ask for, add its word here and compute it where the kind's words are computed
 
 import inspect
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +66,13 @@ CLASSIFIER_WORDS = LAYER_WORDS | {
 }  # fmt: skip
 # These a model serves or not, whatever else it can.
 OWN_WORDS = frozenset({"saliency", "class_maps", "evidence", "reconstruction"})
+# What a method may say that it needs: all that some models serve and others don't, or attention.
+ATTENTION = "attention"
+NEEDS = CLASSIFIER_WORDS | OWN_WORDS | {ATTENTION}
+# The groups of methods on the pages; another one is a method's own, and its row tells it.
+METHOD_FAMILIES = frozenset({
+    "cam", "gradient", "perturbation", "attention", "inherent", "learned", "control", "other",
+})  # fmt: skip
 # These tell where the evidence lies.
 MASK_WORDS = frozenset({"masks", "mean_mask"})
 # Methods that ask for none of these explain no class in particular.
@@ -147,6 +154,30 @@ class Signature:
 
     words: tuple[str, ...]
     options: Mapping[str, Option]
+
+
+def check_needs(needs: Collection[str]) -> None:
+    """Refuse what no model can be asked for.
+
+    Raises:
+        XaibenchError: one isn't a word that models serve or not.
+    """
+    for word in needs:
+        if word not in NEEDS:
+            raise XaibenchError(
+                f"method: needs={{{word!r}}}: no model is asked for that"
+                f"{did_you_mean(word, NEEDS)}; choose of {', '.join(sorted(NEEDS))}."
+            )
+
+
+def check_shown(what: str, text: str | None) -> None:
+    """Refuse a text that no table can show.
+
+    Raises:
+        XaibenchError: it is empty, or more than a line.
+    """
+    if text is not None and (not text.strip() or not text.isprintable()):
+        raise XaibenchError(f"method: {what}={text!r}: give it a few words on one line.")
 
 
 def read_signature(kind: str, function: Callable[..., Any]) -> Signature:

@@ -30,5 +30,5 @@ class DataNotFoundError(XaibenchError):
         self.missing, self.remedy = missing, remedy
 
 
-class UnservedError(XaibenchError):
-    """A method has no rule for what a network holds; it serves others."""
+class Unsupported(XaibenchError):  # noqa: N818 (what a method says, no mistake)
+    """A method can't explain this network or dataset: it is skipped, and nothing has failed."""

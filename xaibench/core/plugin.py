@@ -19,15 +19,17 @@ _ALONE = ("method", "metric", "analysis")
 class MethodTraits:
     """How a raw map becomes a scored one, and to which row of the board it belongs."""
 
-    family: Literal[
-        "cam", "gradient", "perturbation", "inherent", "learned", "control", "other"
-    ] = "other"
+    family: str = "other"
     sign: Literal["relu", "abs", "none"] = "relu"
     rescale: Literal["minmax", "none"] = "minmax"
     blind: bool = False
     """A control that looks neither at the image nor at its mask."""
     supervision: Supervision | None = None
     """What a method learned from that was trained elsewhere; others are as their model is."""
+    title: str | None = None
+    """Its name on the board, where that is not the function's."""
+    needs: frozenset[str] = frozenset()
+    """Words that it must be served beside those that it names, as where it runs the network."""
 
 
 @dataclass(frozen=True)

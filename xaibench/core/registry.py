@@ -4,14 +4,14 @@ A plugin is a function in a file of its own name below ``xaibench/methods/`` (an
 a file given with ``--plugin``, or behind an entry point of the group ``xaibench.methods``.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from torch import Tensor
 
 from xaibench.core.aliases import check_aliases, current_name, tell_alias
-from xaibench.core.contract import KINDS, plural, read_signature
+from xaibench.core.contract import KINDS, check_needs, check_shown, plural, read_signature
 from xaibench.core.discovery import discover, import_file
 from xaibench.core.errors import XaibenchError
 from xaibench.core.families import find_member, is_family, list_members
@@ -37,23 +37,25 @@ _loaded_files: set[Path] = set()
 def method(
     *,
     paper: str | None = None,
-    family: Literal[
-        "cam", "gradient", "perturbation", "inherent", "learned", "control", "other"
-    ] = "other",
+    family: str = "other",
     sign: Literal["relu", "abs", "none"] = "relu",
     rescale: Literal["minmax", "none"] = "minmax",
     blind: bool = False,
     wraps: str = "",
     supervision: str | None = None,
     share: float = 1.0,
+    title: str | None = None,
+    needs: Collection[str] = (),
     aliases: Sequence[str] = (),
 ) -> Callable[[Function], Function]:
     """Declare a saliency method: a function that returns raw maps ``(B, h, w)``.
 
     Args:
         paper: key in ``references.bib``.
-        family: ``inherent`` marks maps that the logits are the sum of, ``learned`` those that a
-            network was trained to draw, ``control`` rows that only bound the board.
+        family: ``cam``, ``gradient``, ``perturbation``, ``attention`` or ``other``, or a name of
+            your own, which the board shows; ``inherent`` marks maps that the logits are the sum of,
+            ``learned`` those that a network was trained to draw, ``control`` rows that only bound
+            the board.
         sign: what becomes of negative relevance.
         rescale: ``minmax`` for attributions, ``none`` for maps that are probabilities already.
         blind: the method looks neither at the image nor at its mask.
@@ -61,12 +63,17 @@ def method(
         supervision: of a method that was trained elsewhere: ``none``, ``labels``, ``boxes`` or
             ``masks``; all others have learned from what their model has.
         share: of its training images' boxes or masks, in (0, 1].
+        title: its name on the board, where the function's won't do.
+        needs: words of the vocabulary without which it explains nothing, though it doesn't name
+            them; a model that serves one of them not is skipped by the plan.
         aliases: earlier names, the first one first.
     """
+    check_needs(needs)
+    check_shown("family", family)
+    check_shown("title", title)
     learned = declare("method", supervision, share)
-    return _declare(
-        "method", paper, MethodTraits(family, sign, rescale, blind, learned), wraps, aliases
-    )
+    traits = MethodTraits(family, sign, rescale, blind, learned, title, frozenset(needs))
+    return _declare("method", paper, traits, wraps, aliases)
 
 
 def metric(

@@ -3,7 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from xaibench.core.errors import OutOfMemoryError, StorageError, XaibenchError, reason_of
+from xaibench.core.errors import (
+    OutOfMemoryError,
+    StorageError,
+    Unsupported,
+    XaibenchError,
+    reason_of,
+)
 from xaibench.core.logs import pass_on_interruption
 from xaibench.core.passes.batching import ran_out_of_memory
 from xaibench.core.store import is_full
@@ -11,6 +17,11 @@ from xaibench.core.store import is_full
 
 class PluginError(XaibenchError):
     """A plugin failed by its own fault; its text is what tables say of it."""
+
+    @property
+    def skips(self) -> bool:
+        """Whether it says only that it can't explain this: that is no failure."""
+        return isinstance(self.__cause__, Unsupported)
 
 
 @contextmanager

@@ -56,7 +56,9 @@ def join(
 
 def _join(state: CellState, metrics: Sequence[Bound], parts: Sequence[PartState]) -> None:
     if failure := _failure(state, metrics, parts):
-        if failure_of(state).content is None:  # nothing but NaN: tried again, all is made anew
+        note = failure_of(state).known
+        skips = note is not None and note.skips
+        if note is None:  # nothing but NaN: tried again, all is made anew
             shutil.rmtree(parts_folder(state.ledger, state.method), ignore_errors=True)
         now = made_by(state.ledger.selection, state.method)
         record = replace(
@@ -66,6 +68,7 @@ def _join(state: CellState, metrics: Sequence[Bound], parts: Sequence[PartState]
             made_by=each_once([*state.known.made_by, now]),
             error=failure,
             failed=state.maps_fingerprint,
+            skipped=skips or None,
         )
         write_record(_folder(state) / CELL_FILE, record)
         return

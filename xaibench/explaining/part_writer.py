@@ -123,11 +123,11 @@ class PartWriter(MapSource):
             return PartCosts(meter.seconds, meter.passes, meter.peak, meter.gap)
         return self._state.known.costs
 
-    def fail(self, reason: str) -> None:
+    def fail(self, reason: str, *, skips: bool = False) -> None:
         """Drop what was written and record why."""
-        super().fail(reason)
+        super().fail(reason, skips=skips)
         self.discard()
-        failure_of(self._state.cell).record(reason)
+        failure_of(self._state.cell).record(reason, skips=skips)
 
     def discard(self) -> None:
         """Leave no temporary file behind."""

@@ -122,14 +122,19 @@ class CellNote:
         self._made_from = fingerprint(state.maps_fingerprint, code_of("explaining/tuning"))
 
     @property
-    def content(self) -> Any:
+    def known(self) -> NoteRecord | None:
         """What was recorded under the same conditions; None without that."""
         known = intact_record(self.path, NoteRecord)
-        return known.content if known and known.made_from == self._made_from else None
+        return known if known and known.made_from == self._made_from else None
 
-    def record(self, content: Any) -> None:
-        """Write it down."""
-        write_record(self.path, NoteRecord(content, self._made_from))
+    @property
+    def content(self) -> Any:
+        """The fact itself."""
+        return self.known.content if self.known else None
+
+    def record(self, content: Any, *, skips: bool = False) -> None:
+        """Write it down; ``skips`` says that what failed can't be explained by the method."""
+        write_record(self.path, NoteRecord(content, self._made_from, skips))
 
     def forget(self) -> None:
         """Drop it."""

@@ -148,9 +148,10 @@ class Session:
         return self._explain(source, again, self._record(again, [source])).maps[kind].values
 
     def _fail(self, source: MapSource, error: PluginError) -> None:
-        _log.error("%s on %s failed: %s", source.method.spec, self.title, error)
+        level, what = (logging.INFO, "skipped") if error.skips else (logging.ERROR, "failed")
+        _log.log(level, "%s on %s %s: %s", source.method.spec, self.title, what, error)
         _log.debug("traceback of %s", source.method.spec, exc_info=error)
-        source.fail(str(error))
+        source.fail(str(error), skips=error.skips)
 
     def _tell_failed_metrics(self, method: Bound, scorer: Scorer) -> None:
         for metric, error in scorer.failed.items():

@@ -37,6 +37,7 @@ class MapSource:
     Attributes:
         method: that explains.
         failure: why it failed, which ends its share in the walk; empty while it hasn't.
+        skips: whether it said that it can't explain this, which is no failure.
         meter: adds up what the maps cost, where that is wanted.
         scorer: scores the maps, where there are metrics.
         threshold: share of the maximum that was tuned for it, where one was.
@@ -51,7 +52,7 @@ class MapSource:
     def __init__(self, method: Bound, take: Callable[[Explained], None]) -> None:
         """Take what is found, batch by batch, to where it is wanted."""
         self.method, self.take = method, take
-        self.failure = ""
+        self.failure, self.skips = "", False
 
     @property
     def needs_maps(self) -> bool:
@@ -62,6 +63,6 @@ class MapSource:
         """Return the finished maps of a batch where the method itself needn't run."""
         raise NotImplementedError
 
-    def fail(self, reason: str) -> None:
-        """Note that the method failed."""
-        self.failure = reason
+    def fail(self, reason: str, *, skips: bool = False) -> None:
+        """Note that the method failed, or ``skips`` what it can't explain."""
+        self.failure, self.skips = reason, skips

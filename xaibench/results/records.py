@@ -53,7 +53,10 @@ class ModelEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class MethodEntry:
-    """What ``run.json`` says of a method; ``mask_fraction`` is what submitted maps learned from."""
+    """What ``run.json`` says of a method.
+
+    ``mask_fraction`` is what submitted maps learned from, ``title`` its name on the board.
+    """
 
     family: str
     sign: Literal["relu", "abs", "none"] = "relu"
@@ -62,6 +65,7 @@ class MethodEntry:
     supervision: Supervision | None = None
     mask_fraction: Share | None = None
     paper: str | None = None
+    title: str | None = None
 
     @property
     def kind(self) -> str:

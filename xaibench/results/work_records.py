@@ -52,7 +52,8 @@ class FailedMetric:
 class CellRecord:
     """``cell.json``: what maps and scores were made from, by metric, and what a map cost.
 
-    ``failed`` is the fingerprint of maps that could not be made. ``next`` goes with the scores that
+    ``failed`` is the fingerprint of maps that could not be made; ``skipped`` where the method said
+    that it can't explain this, which is no failure. ``next`` goes with the scores that
     are just being put in place.
     """
 
@@ -67,6 +68,7 @@ class CellRecord:
     failed_metrics: Mapping[str, FailedMetric] = field(default_factory=dict)
     error: str | None = None
     failed: str | None = None
+    skipped: bool | None = None
     seconds_per_image: float | None = None
     forwards_per_image: float | None = None
     peak_memory_mb: float | None = None
@@ -111,6 +113,7 @@ class NoteRecord:
 
     content: Any
     made_from: str
+    skips: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -69,16 +69,17 @@ def make_plan(selection: Selection) -> Plan:
     plan.warnings += find_leaks(selection.dataset.samples, splits, drawn=selection.is_drawn)
     plan.warnings += _find_unplaced(selection, splits)
     plan.notes += say_unaudited(selection.dataset, selection.dataset_spec)
-    for model in selection.models:
-        _plan_model(selection, model, plan)
+    said = [skip for model in selection.models for skip in _plan_model(selection, model, plan)]
     _refuse_if_none_is_served(selection, plan)
+    plan.skips += said
     if not plan.analyses and not (plan.cells and plan.metrics):
         reasons = "; ".join(f"{skip.what}: {skip.reason}" for skip in plan.skips)
         raise XaibenchError(f"nothing is left to compute ({reasons}).")
     return plan
 
 
-def _plan_model(selection: Selection, model: Bound, plan: Plan) -> None:
+def _plan_model(selection: Selection, model: Bound, plan: Plan) -> list[Skip]:
+    """Plan a model's cells and analyses; return what methods have said they can't explain."""
     prototype = selection.build(model, seed=0, weights="none")
     drawn = selection.is_drawn
     plan.warnings += doubts_about(model, prototype, selection.options.weights, drawn=drawn)
@@ -92,7 +93,8 @@ def _plan_model(selection: Selection, model: Bound, plan: Plan) -> None:
     if not prototype.classifies and not analyses and not any(map(_is_named, methods)):
         # Its training would serve nothing but controls, which other models have as well.
         plan.skips.append(Skip(model.spec, "no method and no analysis asks for what it gives"))
-        return
+        return []
+    said: list[Skip] = []
     for fold in selection.folds:
         for seed in selection.options.seeds:
             ledger = Ledger(selection, fold, model, seed)
@@ -108,6 +110,7 @@ def _plan_model(selection: Selection, model: Bound, plan: Plan) -> None:
             failed: dict[str, str] = {}
             lost: dict[str, str] = {}
             if trained and not retry:
+                said += skips_of(ledger, states)
                 for state in states:
                     failed |= state.failures(plan.metrics)
                 lost = {a.spec: why for a in analyses if (why := analysis_failure(ledger, a))}
@@ -126,6 +129,12 @@ def _plan_model(selection: Selection, model: Bound, plan: Plan) -> None:
             if missing or left or not trained:
                 specs = tuple(method.spec for method in missing)
                 plan.jobs.append(Job(fold, model.spec, seed, specs, left))
+    return said
+
+
+def skips_of(ledger: Ledger, states: Sequence[CellState]) -> list[Skip]:
+    """Return which methods have said that they can't explain a trained model, and why."""
+    return [Skip(f"{s.method.spec} on {ledger.title}", s.skip) for s in states if s.skip]
 
 
 def _find_changed(ledger: Ledger, states: Sequence[CellState]) -> dict[str, str]:

@@ -17,5 +17,5 @@ def clear_failures(selection: Selection) -> None:
             failure_of(state).forget()
             folder, known = ledger.cell_folder(method), state.known
             if known.error or known.failed or known.failed_metrics:
-                left = replace(known, error=None, failed=None, failed_metrics={})
+                left = replace(known, error=None, failed=None, skipped=None, failed_metrics={})
                 write_record(folder / CELL_FILE, left)

@@ -26,7 +26,7 @@ from xaibench.explaining.analyse import check_same_run
 from xaibench.results.folder import RUN_FILE, SEAL_FILE, Layout
 from xaibench.results.integrity import as_json, intact_record, write_record
 from xaibench.results.plain import check_plain
-from xaibench.results.records import RunRecord
+from xaibench.results.records import RunRecord, Skip
 from xaibench.results.seal import is_whole
 from xaibench.running.cleanup import clear, remove_temporary
 from xaibench.running.collect import collect_tables
@@ -54,6 +54,7 @@ class RunOutcome:
 
     out: Path
     failures: dict[str, str] = field(default_factory=dict)
+    skips: Sequence[Skip] = ()
 
     @property
     def has_no_results(self) -> bool:
@@ -106,7 +107,9 @@ def run_plan(
             with settled(out):
                 united = sharing.united()
                 whole = plan if united is selection else make_plan(united)
-                _finish(united, whole, describe_run(united, whole, splits, suite))
+                about = describe_run(united, whole, splits, suite)
+                outcome.skips = about.skipped
+                _finish(united, whole, about)
         return outcome
 
 

@@ -1,6 +1,6 @@
 """``run.json`` and the split files: what a reader needs to repeat a run and to trust it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import isinf
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,19 @@ from xaibench.core.definition import define
 from xaibench.core.fingerprints import checksum, code_of, fingerprint
 from xaibench.core.plugin import Bound
 from xaibench.core.supervision import Supervision, strongest
-from xaibench.results.records import SCHEMA, Made, MethodEntry, MetricEntry, ModelEntry, RunRecord
+from xaibench.results.records import (
+    SCHEMA,
+    Made,
+    MethodEntry,
+    MetricEntry,
+    ModelEntry,
+    RunRecord,
+    Skip,
+)
 from xaibench.results.splits import write_split
 from xaibench.results.stored_work import stored_model
 from xaibench.results.work_records import UNSAID
-from xaibench.running.plan import Plan
+from xaibench.running.plan import Plan, skips_of
 from xaibench.setup.cells import Ledger, ledgers_of
 from xaibench.setup.provenance import combine, each_once, made_by, mixed_versions
 from xaibench.setup.selection import Selection
@@ -53,7 +61,7 @@ def describe_run(
         supervision=recorded_supervision(selection),
         methods={m.spec: _describe_method(m) for m in selection.methods},
         metrics={m.spec: _describe_metric(selection, m) for m in plan.metrics},
-        skipped=plan.skips,
+        skipped=list(dict.fromkeys([*plan.skips, *_gather_skips(selection)])),
         warnings=[*plan.warnings, *mixed_versions(made)],
         compute=combine([each.compute for each in made]),
         versions=versions,
@@ -72,7 +80,10 @@ def recorded_supervision(selection: Selection) -> dict[str, Supervision | None]:
 
 
 def _describe_method(method: Bound) -> MethodEntry:
-    return MethodEntry(paper=method.plugin.paper, **vars(method.plugin.traits))
+    traits = {name: value for name, value in vars(method.plugin.traits).items() if name != "needs"}
+    options = method.spec.removeprefix(method.plugin.name)
+    title = traits.pop("title")
+    return MethodEntry(paper=method.plugin.paper, title=title and title + options, **traits)
 
 
 def _describe_metric(selection: Selection, metric: Bound) -> MetricEntry:
@@ -100,6 +111,13 @@ def gather_made(selection: Selection) -> list[Made]:
             state = ledger.cell_state(method)
             made += state.known.made_by if state.fits else []
     return each_once(made) or [made_by(selection)]
+
+
+def _gather_skips(selection: Selection) -> Iterator[Skip]:
+    """Yield what methods have said they can't explain."""
+    for ledger in ledgers_of(selection):
+        if ledger.model_is_trained():
+            yield from skips_of(ledger, [ledger.cell_state(m) for m in selection.methods])
 
 
 def describe_protocol(selection: Selection, plan: Plan) -> dict[str, Any]:

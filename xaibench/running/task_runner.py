@@ -102,7 +102,7 @@ class TaskRunner:
             session.walk(batches, [source for _, _, source in tunings], bar)
         for state, tuning, source in tunings:
             if source.failure:
-                failure_of(state).record(source.failure)
+                failure_of(state).record(source.failure, skips=source.skips)
             else:
                 threshold_of(state).record(tuning.threshold)
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from xaibench.core.contract import CLASSIFIER_WORDS, METHOD_WORDS, OWN_WORDS
+from xaibench.core.contract import ATTENTION, CLASSIFIER_WORDS, METHOD_WORDS, OWN_WORDS
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model, evaluating
 from xaibench.core.passes.acceptance import accept
@@ -90,10 +90,15 @@ def try_out(model: Model, spec: str, image: Tensor) -> None:
         ) from error
 
 
+def has_attention(model: Model) -> bool:
+    """Whether a part of a model is a layer of attention, by its class's name."""
+    return any("attention" in type(part).__name__.lower() for part in model.modules())
+
+
 def missing_word(method: Bound, model: Model, images: Tensor) -> str | None:
     """Return the first word that a method asks for and a model of such images can't serve."""
-    words = method.plugin.signature.words
-    served = _ALWAYS_THERE | model.abilities
+    words = (*method.plugin.signature.words, *sorted(method.plugin.traits.needs))
+    served = _ALWAYS_THERE | model.abilities | ({ATTENTION} if has_attention(model) else set())
     if "class_weights" in words and "class_weights" in served:
         with evaluating(model):
             if find_head(model, images).weights is None:

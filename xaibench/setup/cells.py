@@ -7,12 +7,7 @@ from pathlib import Path
 
 from xaibench.core.fingerprints import fingerprint
 from xaibench.core.plugin import Bound
-from xaibench.results.folder import (
-    PREDICTIONS_FILE,
-    SCORES_FILE,
-    WEIGHTS_FILE,
-    Place,
-)
+from xaibench.results.folder import PREDICTIONS_FILE, SCORES_FILE, WEIGHTS_FILE, Place
 from xaibench.results.integrity import are_intact, is_intact
 from xaibench.results.stored_work import read_cell, stored_model
 from xaibench.results.work_records import CellRecord, ModelRecord
@@ -201,6 +196,11 @@ class CellState:
         same = failed is not None and failed == self.maps_fingerprint
         return self.known.error if same else None
 
+    @property
+    def skip(self) -> str | None:
+        """Why the method can't explain this, if it has said so."""
+        return self.failure if self.known.skipped else None
+
     @cached_property
     def failed_metrics(self) -> Mapping[str, str]:
         """Why metrics failed that would fail again, by their specs."""
@@ -209,9 +209,9 @@ class CellState:
         return {spec: each.error for spec, each in failed.items() if spec in held}
 
     def failures(self, metrics: Sequence[Bound]) -> dict[str, str]:
-        """Return what would fail again, by method or metric, and why."""
+        """Return what would fail again, by method or metric, and why; not what is skipped."""
         if self.failure is not None:
-            return {self.method.spec: self.failure}
+            return {} if self.known.skipped else {self.method.spec: self.failure}
         return {
             f"{metric.spec} of {self.method.spec}": self.failed_metrics[metric.spec]
             for metric in metrics

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from xaibench.core.errors import UnservedError
+from xaibench.core.errors import Unsupported
 from xaibench.core.passes.steps import Step, Trace
 
 # (B, D, h, w); (B, h, w, D); (B * h * w, D) with h and w; no place in the image; elsewhere.
@@ -43,13 +43,13 @@ class Places:
         """Return a step's gradient and bias as ``(B, D, h, w)``; None where they have no place.
 
         Raises:
-            UnservedError: they have places, and it can't be told which.
+            Unsupported: they have places, and it can't be told which.
         """
         layout = self._known[step.results[0] or 0]
         if layout == "none" or (layout == "first" and gradient.shape[2:].numel() == 1):
             return None
         if layout in (None, "moved"):
-            raise UnservedError(
+            raise Unsupported(
                 f"fullgrad can't tell where in the image the biases of the network's '{step.name}' "
                 "lie; use integrated_gradients."
             )

@@ -65,7 +65,7 @@ def _failure(path: Path) -> tuple[str, str | None]:
         analysis = read_record(path, AnalysisRecord) or AnalysisRecord()
         return analysis.analysis, analysis.error
     cell = read_record(path, CellRecord) or CellRecord()
-    return cell.method, cell.error
+    return cell.method, None if cell.skipped else cell.error
 
 
 def undefined(scores: pd.DataFrame) -> Iterator[str]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from xaibench.core.completeness import TOLERANCE
+from xaibench.core.contract import METHOD_FAMILIES
 from xaibench.core.supervision import in_words
 from xaibench.report.facts.traits import FAMILIES, header, metrics_of
 from xaibench.report.judging.estimates import BoardRow
@@ -172,11 +173,17 @@ def _merged(board: Board) -> Board:
 
 
 def _names(row: BoardRow, run: RunRecord) -> Sequence[BoardCell]:
-    method, model = row.method, row.model
-    if row.kind == "learned":
-        method += f" (learned, {in_words(row.supervision, row.mask_budget)})"
-    elif row.kind == "control":
-        method += " (control, blind)" if run.is_blind(method) else " (control)"
+    about, model = run.methods[row.method], row.model
+    learned = in_words(row.supervision, row.mask_budget)
+    said = {
+        "learned": ["learned", learned],
+        "control": ["control", *(["blind"] if about.blind else [])],
+        "method": [
+            *([] if about.family in METHOD_FAMILIES else [about.family]),
+            *([learned] if about.supervision else []),
+        ],
+    }[row.kind]
+    method = (about.title or row.method) + (f" ({', '.join(said)})" if said else "")
     model += " †" * (row.kind == "method" and row.mask_budget > 0)
     return BoardCell(method), BoardCell(model)
 
