@@ -222,7 +222,7 @@ def test_long_methods_are_tried_with_few_samples_and_measured_as_they_are(call):
 
 def test_data_that_is_not_here_is_no_broken_rule(call, monkeypatch, tmp_path):
     monkeypatch.setenv("XAIBENCH_DATA", str(tmp_path))
-    monkeypatch.setattr("pooch.os_cache", lambda _: tmp_path / "cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     code, printed, _ = call("busi")
     assert code == 0
     assert "-      opens: its data isn't here: busi" in printed

@@ -11,6 +11,7 @@ from xaibench.core.bibliography import reference_of
 from xaibench.core.contract import plural
 from xaibench.core.markdown import markdown_table
 from xaibench.core.plugin import Plugin
+from xaibench.core.reading.archives import Archive, known_archives
 from xaibench.core.registry import plugins
 from xaibench.core.spec import as_text
 
@@ -124,9 +125,27 @@ def _analysis_facts(plugin: Plugin) -> dict[str, str]:
 def _dataset_facts(plugin: Plugin) -> dict[str, str]:
     traits = plugin.traits
     recipe = ", ".join(f"`{name}={default_text(value)}`" for name, value in traits.recipe.items())
-    fetch = f"`xaibench fetch {plugin.name}`" if traits.fetch else ""
+    fetch = f"`xaibench fetch {plugin.name}`, {_download(plugin.name)}" if traits.fetch else ""
     facts = {"download": fetch, "its recipe, where nothing is given": recipe.replace("`=`", "=")}
     return facts | {"paper": reference_of(plugin)}
+
+
+def _download(name: str) -> str:
+    """Say where a dataset comes from, and what its archives are compared with."""
+    archives = [each for key, each in known_archives().items() if f"{key}_".startswith(f"{name}_")]
+    if not archives:
+        return "by torchvision, which compares it with its own MD5 sums"
+    return "; ".join(_archive_text(archive) for archive in archives)
+
+
+def _archive_text(archive: Archive) -> str:
+    size = f"{archive.size:,} bytes, " * bool(archive.size)
+    held = f"compared with the SHA-256 `{archive.sha256}`" if archive.sha256 else (
+        "unverified, as no checksum is published: compared with the first download"
+    )  # fmt: skip
+    said = f" (source: {archive.source})" * bool(archive.source)
+    mirrors = f", or from {', '.join(archive.mirrors)}" * bool(archive.mirrors)
+    return f"from {archive.url}{mirrors}: {size}{held}{said}"
 
 
 def default_text(value: Any) -> str:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from xaibench.core.data import read_files
 from xaibench.core.errors import XaibenchError
+from xaibench.core.reading.archives import Archive
 from xaibench.core.registry import bind
 from xaibench.datasets import busi as module
 from xaibench.datasets.busi import busi, fetch_busi
@@ -178,7 +179,7 @@ def address(tmp_path, monkeypatch):
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         address = f"http://127.0.0.1:{server.server_address[1]}/Dataset_BUSI.zip"
-        monkeypatch.setattr(module, "_ADDRESS", address)
+        monkeypatch.setattr(module, "_ARCHIVE", Archive(address))
         yield offer / "Dataset_BUSI.zip"
         server.shutdown()
         thread.join()

@@ -11,6 +11,7 @@ from PIL import Image
 from tiny_photos import make_chest_xray, save
 
 from xaibench.core.errors import DataNotFoundError, XaibenchError
+from xaibench.core.reading.archives import Archive
 from xaibench.core.registry import bind
 from xaibench.core.roots import open_dataset
 from xaibench.datasets import chest_xray as module
@@ -100,7 +101,7 @@ def test_absent_data_says_where_and_what_to_do(tmp_path):
 
 
 def test_fetch_names_the_archive_and_leaves_out_what_macs_add(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_ADDRESS", "http://127.0.0.1:9/file_downloaded")
+    monkeypatch.setattr(module, "_ARCHIVE", Archive("http://127.0.0.1:9/file_downloaded"))
     source, root = make_chest_xray(tmp_path / "source"), tmp_path / "root"
     with pytest.raises(XaibenchError, match=r"root/ChestXRay2017\.zip by hand"):
         fetch_chest_xray(root)

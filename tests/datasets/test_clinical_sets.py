@@ -9,6 +9,7 @@ from tiny_images import REGION, SHAPE, blank, region, save
 
 from xaibench.core.data import IGNORED
 from xaibench.core.errors import DataNotFoundError, XaibenchError
+from xaibench.core.reading.archives import Archive
 from xaibench.core.reading.fetch import fetch_archive
 from xaibench.datasets.brest import brest
 from xaibench.datasets.bus_bra import bus_bra
@@ -54,8 +55,8 @@ def test_bus_bra_has_patients_and_folds(tmp_path):
 def test_an_archive_of_another_checksum_is_refused_and_kept(tmp_path):
     (tmp_path / "BUSBRA.zip").write_bytes(b"another")
     with pytest.raises(XaibenchError, match="its SHA-256 is another"):
-        fetch_archive("https://localhost/none", tmp_path, "BUSBRA", "bus_data.csv",
-                      archive="BUSBRA.zip", sha256="0" * 64)  # fmt: skip
+        fetch_archive(Archive("https://localhost/none", sha256="0" * 64), tmp_path, "BUSBRA",
+                      "bus_data.csv", name="BUSBRA.zip")  # fmt: skip
     assert (tmp_path / "BUSBRA.zip").is_file()
 
 

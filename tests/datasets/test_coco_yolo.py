@@ -10,6 +10,7 @@ from local_server import serve
 from tiny_sets import make_coco_yolo
 
 from xaibench.core.errors import DataNotFoundError, XaibenchError
+from xaibench.core.reading.archives import Archive
 from xaibench.datasets import coco_yolo as module
 from xaibench.datasets.coco_yolo import coco_yolo, fetch_coco_yolo
 
@@ -118,7 +119,7 @@ def test_fetch_unpacks_and_then_returns_at_once(tmp_path, monkeypatch):
     make_coco_yolo(tmp_path / "server", PICTURES, name="coco128-seg")
     shutil.make_archive(tmp_path / "server" / "some", "zip", tmp_path / "server", "coco128-seg")
     with serve(tmp_path / "server") as address:
-        monkeypatch.setattr(module, "_ADDRESS", f"{address}/some.zip")
+        monkeypatch.setattr(module, "_ARCHIVE", Archive(f"{address}/some.zip"))
         folder = fetch_coco_yolo(tmp_path / "root")
     assert folder == fetch_coco_yolo(tmp_path / "root") == tmp_path / "root" / "coco128-seg"
     assert len(coco_yolo(tmp_path / "root", least=1).samples) == 4

@@ -8,6 +8,7 @@ from scipy.io import savemat
 from tiny_photos import SHAPE, SPECIES, draw, make_cub, make_cub_2010
 
 from xaibench.core.errors import DataNotFoundError, XaibenchError
+from xaibench.core.reading.archives import Archive
 from xaibench.core.registry import bind
 from xaibench.core.roots import open_dataset
 from xaibench.datasets import cub as module
@@ -145,8 +146,8 @@ def test_segmentations_unpacked_beside_the_images_are_found(tmp_path):
 def test_fetch_goes_on_with_what_is_missing(tmp_path, monkeypatch):
     # Archives lie where they would be downloaded to; nobody answers at the address.
     for name in ("_IMAGES", "_SEGMENTATIONS"):
-        file = getattr(module, name).rpartition("/")[2]
-        monkeypatch.setattr(module, name, f"http://127.0.0.1:9/{file}")
+        file = getattr(module, name).url.rpartition("/")[2]
+        monkeypatch.setattr(module, name, Archive(f"http://127.0.0.1:9/{file}"))
     source, root = make_cub(tmp_path / "source"), tmp_path / "root"
     (source / "segmentations").rename(tmp_path / "segmentations")
     root.mkdir()

@@ -11,6 +11,7 @@ from tiny_sets import make_magnetic_tile, save
 
 from xaibench.core.data import read_files
 from xaibench.core.errors import DataNotFoundError, XaibenchError
+from xaibench.core.reading.archives import Archive
 from xaibench.core.splits import check_split, make_split
 from xaibench.datasets import magnetic_tile as module
 from xaibench.datasets.magnetic_tile import fetch_magnetic_tile, magnetic_tile
@@ -107,11 +108,11 @@ def test_absent_data_classes_and_options(tmp_path):
 
 
 def test_fetch_unpacks_the_repository_and_then_returns_at_once(tmp_path, monkeypatch):
-    name = "Magnetic-tile-defect-datasets.-master"
+    name = module._FOLDER
     make_magnetic_tile(tmp_path / "server").rename(tmp_path / "server" / name)
     shutil.make_archive(tmp_path / "server" / "master", "zip", tmp_path / "server", name)
     with serve(tmp_path / "server") as address:
-        monkeypatch.setattr(module, "_ADDRESS", f"{address}/master.zip")
+        monkeypatch.setattr(module, "_ARCHIVE", Archive(f"{address}/master.zip"))
         folder = fetch_magnetic_tile(tmp_path / "root")
     assert folder == fetch_magnetic_tile(tmp_path / "root") == tmp_path / "root" / name
     assert [path.name for path in (tmp_path / "root").iterdir()] == [name]

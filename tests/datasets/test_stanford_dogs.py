@@ -9,6 +9,7 @@ from tiny_photos import BREEDS, SHAPE, draw, make_stanford_dogs
 
 from xaibench.core.data import Box
 from xaibench.core.errors import DataNotFoundError, XaibenchError
+from xaibench.core.reading.archives import Archive
 from xaibench.core.registry import bind
 from xaibench.core.roots import open_dataset
 from xaibench.datasets import stanford_dogs as module
@@ -91,7 +92,9 @@ def test_absent_data_says_where_and_what_to_do(tmp_path):
 
 
 def test_fetch_unpacks_all_three_archives(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_ADDRESS", "http://127.0.0.1:9")
+    archives = {"images": "images", "boxes": "annotation", "lists": "lists"}
+    nobody = {kind: Archive(f"http://127.0.0.1:9/{name}.tar") for kind, name in archives.items()}
+    monkeypatch.setattr(module, "_ARCHIVES", nobody)
     source, root = make_stanford_dogs(tmp_path / "source"), tmp_path / "root"
     (root / "stanford_dogs").mkdir(parents=True)
     for archive, name in (("images", "Images"), ("annotation", "Annotation")):

@@ -15,6 +15,7 @@ _CARRIERS = frozenset({
     "logs", "markdown", "pace", "plugin", "progress", "registry", "roots", "screen", "spec",
     "store", "suggest", "threads", "visible",
 })  # fmt: skip
+_DOWNLOADS = frozenset({"archives", "fetch", "unpack", "vision_fetch"})  # what comes is hashed
 
 
 def checksum(path: Path) -> str:
@@ -65,6 +66,8 @@ def _read(path: Path) -> tuple[str, tuple[Path, ...]]:
 
 
 def _carries(path: Path) -> bool:
+    if path.parent == PACKAGE / "core" / "reading":
+        return path.stem in _DOWNLOADS
     return path.parent == PACKAGE / "core" and path.stem in _CARRIERS
 
 

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import pooch
-
+from xaibench.core.contents import cache_folder
 from xaibench.core.data import Dataset
 from xaibench.core.errors import DataNotFoundError, XaibenchError
 from xaibench.core.plugin import Bound
@@ -21,12 +20,23 @@ class _Words(NamedTuple):
 
 
 def data_roots(given: str | Path | None = None) -> Sequence[Path]:
-    """Return the folders to look in: the given one alone, or $XAIBENCH_DATA and then the cache."""
+    """Return the folders to look in: the given one alone, or $XAIBENCH_DATA and then the cache.
+
+    Raises:
+        XaibenchError: none is named, and the user has no home.
+    """
     if given:
         return [Path(given).expanduser()]
     named = os.environ.get(ENVIRONMENT_VARIABLE)
-    cache = Path(pooch.os_cache("xaibench"))
-    return [Path(named).expanduser(), cache] if named else [cache]
+    roots = [Path(named).expanduser()] if named else []
+    try:
+        roots.append(cache_folder())
+    except RuntimeError:
+        if not roots:
+            raise XaibenchError(
+                "this user has no home folder to look for data in; name one with --data-root DIR."
+            ) from None
+    return roots
 
 
 def open_dataset(plugin: Bound, given_root: str | Path | None = None) -> Dataset:

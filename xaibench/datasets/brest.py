@@ -7,15 +7,13 @@ import pandas as pd
 
 from xaibench.core.data import Dataset, MaskLayer, Sample
 from xaibench.core.errors import XaibenchError
+from xaibench.core.reading.archives import known_archive
 from xaibench.core.reading.choice import check_per_class, choose_classes, keep_first
 from xaibench.core.reading.fetch import fetch_archive
 from xaibench.core.reading.search import find_folder, folders_below, not_found
 from xaibench.core.registry import dataset
 
-_ADDRESS = (
-    "https://www.cancerimagingarchive.net/wp-content/uploads/"
-    "BrEaST-Lesions_USG-images_and_masks-Dec-15-2023.zip"
-)
+_ARCHIVE = known_archive("brest")
 _FOLDER = "BrEaST-Lesions_USG-images_and_masks"
 _TABLE = "BrEaST-Lesions-USG-clinical-data*"
 _PAGE = "https://www.cancerimagingarchive.net/collection/breast-lesions-usg/"
@@ -25,13 +23,12 @@ _CLASSES = ("benign", "malignant", "normal")
 def fetch_brest(root: Path) -> Path:
     """Download the images (CC BY 4.0) from TCIA unless they lie below ``root``.
 
-    The archive's checksum is published nowhere that we know. The clinical table is another download
-    of the same page.
+    The clinical table is another download of the same page.
 
     Raises:
         XaibenchError: no connection, no space, or no table beside the images.
     """
-    folder = _find(root) or fetch_archive(_ADDRESS, root, _FOLDER, "case001.png")
+    folder = _find(root) or fetch_archive(_ARCHIVE, root, _FOLDER, "case001.png")
     _find_table(root, folder)
     return folder
 

@@ -4,14 +4,14 @@ from pathlib import Path
 
 from xaibench.core.data import Dataset, MaskLayer, Sample
 from xaibench.core.errors import XaibenchError
+from xaibench.core.reading.archives import known_archive
 from xaibench.core.reading.choice import check_per_class, choose_classes, keep_first
 from xaibench.core.reading.fetch import fetch_archive
 from xaibench.core.reading.search import find_folder, not_found
 from xaibench.core.reading.spreadsheet import read_lines
 from xaibench.core.registry import dataset
 
-_ADDRESS = "https://zenodo.org/api/records/8231412/files/BUSBRA.zip/content"
-_SHA256 = "ba3e6ed19cc37c682d8d39e25435bbf8a555a12cb7e641b5f2117685c95580ff"
+_ARCHIVE = known_archive("bus_bra")
 _FOLDER, _TABLE, _FOLDS = "BUSBRA", "bus_data.csv", "5-fold-cv.csv"
 _CLASSES = ("benign", "malignant")
 _MOST_FOLDS = 5
@@ -23,9 +23,7 @@ def fetch_bus_bra(root: Path) -> Path:
     Raises:
         XaibenchError: no connection, no space, or another archive than the one that is known.
     """
-    return _find(root) or fetch_archive(
-        _ADDRESS, root, _FOLDER, _TABLE, archive=f"{_FOLDER}.zip", sha256=_SHA256
-    )
+    return _find(root) or fetch_archive(_ARCHIVE, root, _FOLDER, _TABLE, name=f"{_FOLDER}.zip")
 
 
 @dataset(paper="gomezflores2024busbra", fetch=fetch_bus_bra)

@@ -9,13 +9,14 @@ from typing import NamedTuple
 
 from xaibench.core.data import Dataset, MaskLayer, Sample
 from xaibench.core.errors import XaibenchError
+from xaibench.core.reading.archives import known_archive
 from xaibench.core.reading.choice import check_per_class, choose_classes, keep_first
 from xaibench.core.reading.fetch import fetch_archive
 from xaibench.core.reading.joining import join_pairs
 from xaibench.core.reading.search import folders_below, not_found
 from xaibench.core.registry import dataset
 
-_ADDRESS = "https://scholar.cu.edu.eg/Dataset_BUSI.zip"
+_ARCHIVE = known_archive("busi")
 _FOLDER = "Dataset_BUSI_with_GT"
 _EXAMPLE = "benign/benign (1).png"
 
@@ -47,10 +48,10 @@ def fetch_busi(root: Path) -> Path:
     """
     folder = _find(root, tuple(_OFFICIAL))
     if folder is None or _lacks(folder, tuple(_OFFICIAL)):
-        folder = fetch_archive(_ADDRESS, root, _FOLDER, _EXAMPLE)
+        folder = fetch_archive(_ARCHIVE, root, _FOLDER, _EXAMPLE)
     if lacks := _lacks(folder, tuple(_OFFICIAL)):
         raise XaibenchError(
-            f"{folder}: the archive of {_ADDRESS} is not the BUSI of 780 images ({lacks}); "
+            f"{folder}: the archive of {_ARCHIVE.url} is not the BUSI of 780 images ({lacks}); "
             "get a complete copy by hand, or use busi[partial=true] to work with what is there."
         )
     return folder

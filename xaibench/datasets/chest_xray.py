@@ -8,14 +8,12 @@ from typing import Literal
 from xaibench.core.data import Dataset, Picture, Sample, read_files
 from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.annotations import list_images
+from xaibench.core.reading.archives import known_archive
 from xaibench.core.reading.fetch import fetch_archive
 from xaibench.core.reading.search import find_folder, not_found
 from xaibench.core.registry import dataset
 
-_ADDRESS = (
-    "https://data.mendeley.com/public-files/datasets/rscbjbr9sj/files/"
-    "f12eaf6d-6023-432f-acc9-80c9d7393433/file_downloaded"
-)
+_ARCHIVE = known_archive("chest_xray")
 _EXAMPLE = "test/PNEUMONIA/person1_virus_6.jpeg"
 _PARTS = {"train": "train", "val": "validation", "test": "test"}
 _MAIN = ("train", "test")
@@ -35,7 +33,7 @@ def fetch_chest_xray(root: Path) -> Path:
     # Some copies have no val: it is but a few images of train.
     if folder and all((folder / part / kind).is_dir() for part in _MAIN for kind in _FOLDERS):
         return folder
-    return fetch_archive(_ADDRESS, root, "chest_xray", _EXAMPLE, archive="ChestXRay2017.zip")
+    return fetch_archive(_ARCHIVE, root, "chest_xray", _EXAMPLE, name="ChestXRay2017.zip")
 
 
 @dataset(paper="kermany2018identifying", fetch=fetch_chest_xray)

@@ -11,6 +11,7 @@ import numpy as np
 from xaibench.core.data import Dataset, MaskLayer, Picture, Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.annotations import list_files
+from xaibench.core.reading.archives import known_archive
 from xaibench.core.reading.categories import Members, check_apart, name_categories
 from xaibench.core.reading.choice import LEAST_CLASSES, choose_classes
 from xaibench.core.reading.fetch import fetch_archive
@@ -20,7 +21,7 @@ from xaibench.core.reading.search import find_folder, not_found
 from xaibench.core.reading.yolo import fill_polygons, read_polygons
 from xaibench.core.registry import dataset
 
-_ADDRESS = "https://github.com/ultralytics/assets/releases/download/v0.0.0/coco128-seg.zip"
+_ARCHIVE = known_archive("coco_yolo")
 _FOLDER = "coco128-seg"
 _EXAMPLE = "labels/train2017/000000000009.txt"
 _LABELS = frozenset({".txt"})
@@ -41,7 +42,7 @@ def fetch_coco_yolo(root: Path) -> Path:
     Raises:
         XaibenchError: no connection, no space, or an archive that isn't intact.
     """
-    return _find(root) or fetch_archive(_ADDRESS, root, _FOLDER, _EXAMPLE)
+    return _find(root) or fetch_archive(_ARCHIVE, root, _FOLDER, _EXAMPLE)
 
 
 @dataset(paper="lin2014coco", fetch=fetch_coco_yolo)
@@ -72,7 +73,7 @@ def coco_yolo(
     folder = _find(root)
     if folder is None:
         layout = f"coco* with images/ and labels/ (as {_EXAMPLE})"
-        get = f"run `xaibench fetch coco_yolo`, unpack {_ADDRESS} there"
+        get = f"run `xaibench fetch coco_yolo`, unpack {_ARCHIVE.url} there"
         raise not_found("coco_yolo", layout, root, get)
     names, groups = name_categories(folder)
     known = {**{name: frozenset({kind}) for kind, name in enumerate(names)}, **groups}

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 from xaibench.core.data import Dataset, MaskLayer, Picture, Sample, read_files
 from xaibench.core.errors import XaibenchError
+from xaibench.core.reading.archives import known_archive
 from xaibench.core.reading.choice import check_per_class, choose_classes, keep_first
 from xaibench.core.reading.cub_files import (
     LISTS_2010,
@@ -21,8 +22,7 @@ from xaibench.core.reading.fetch import fetch_archive
 from xaibench.core.reading.search import find_folder, not_found
 from xaibench.core.registry import dataset
 
-_IMAGES = "https://data.caltech.edu/records/65de6-vp158/files/CUB_200_2011.tgz"
-_SEGMENTATIONS = "https://data.caltech.edu/records/w9d68-gec53/files/segmentations.tgz"
+_IMAGES, _SEGMENTATIONS = known_archive("cub_images"), known_archive("cub_segmentations")
 _BIRD = "001.Black_footed_Albatross/Black_Footed_Albatross_0001_796111"
 
 

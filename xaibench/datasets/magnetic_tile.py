@@ -8,13 +8,14 @@ from typing import NamedTuple
 from xaibench.core.data import Dataset, MaskLayer, Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.annotations import natural_order
+from xaibench.core.reading.archives import known_archive
 from xaibench.core.reading.choice import choose_classes
 from xaibench.core.reading.fetch import fetch_archive
 from xaibench.core.reading.search import find_folder, not_found
 from xaibench.core.registry import dataset
 
-_ADDRESS = "https://github.com/abin24/Magnetic-tile-defect-datasets./archive/refs/heads/master.zip"
-_FOLDER = "Magnetic-tile-defect-datasets.-master"
+_ARCHIVE = known_archive("magnetic_tile")
+_FOLDER = f"Magnetic-tile-defect-datasets.-{Path(_ARCHIVE.url).stem}"
 _EXAMPLE = "MT_Crack/Imgs/exp1_num_3191.jpg"
 _DEFECTS = ("Blowhole", "Break", "Crack", "Fray", "Uneven")
 _ALL = (*_DEFECTS, "Free")
@@ -38,7 +39,7 @@ def fetch_magnetic_tile(root: Path) -> Path:
         XaibenchError: no connection, no space, or an archive that isn't intact.
     """
     folder = _find(root)
-    return folder or fetch_archive(_ADDRESS, root, _FOLDER, _EXAMPLE, archive=f"{_FOLDER}.zip")
+    return folder or fetch_archive(_ARCHIVE, root, _FOLDER, _EXAMPLE, name=f"{_FOLDER}.zip")
 
 
 @dataset(

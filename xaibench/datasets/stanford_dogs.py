@@ -6,6 +6,7 @@ from pathlib import Path
 from xaibench.core.data import Dataset, Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.annotations import list_images
+from xaibench.core.reading.archives import known_archive
 from xaibench.core.reading.choice import check_per_class, choose_classes, keep_first
 from xaibench.core.reading.fetch import fetch_archive
 from xaibench.core.reading.matlab import read_names
@@ -13,7 +14,7 @@ from xaibench.core.reading.search import find_folder, not_found, subfolders
 from xaibench.core.reading.voc_xml import read_boxes
 from xaibench.core.registry import dataset
 
-_ADDRESS = "http://vision.stanford.edu/aditya86/ImageNetDogs"
+_ARCHIVES = {kind: known_archive(f"stanford_dogs_{kind}") for kind in ("images", "boxes", "lists")}
 _FOLDER = "stanford_dogs"
 _DOG = "n02085620-Chihuahua/n02085620_7"
 _FETCH = "run `xaibench fetch stanford_dogs`"
@@ -27,13 +28,13 @@ def fetch_stanford_dogs(root: Path) -> Path:
         XaibenchError: no connection, no space, or an archive that is not complete.
     """
     folder = _find(root) or root / _FOLDER
-    for archive, name, example, flat in (
-        ("images.tar", "Images", f"{_DOG}.jpg", False),
-        ("annotation.tar", "Annotation", _DOG, False),
-        ("lists.tar", "lists", "train_list.mat", True),
+    for kind, name, example in (
+        ("images", "Images", f"{_DOG}.jpg"),
+        ("boxes", "Annotation", _DOG),
+        ("lists", "lists", "train_list.mat"),
     ):
         if not (folder / name).is_dir():
-            fetch_archive(f"{_ADDRESS}/{archive}", folder, name, example, flat=flat)
+            fetch_archive(_ARCHIVES[kind], folder, name, example, flat=kind == "lists")
     stanford_dogs(folder)  # names what is missing
     return folder
 
