@@ -9,7 +9,7 @@ BIN = $(shell [ ! -x $(VENV)/bin/python ] || echo $(VENV)/bin/)
 export XAIBENCH_DATA ?= $(if $(wildcard ../shared/data),$(abspath ../shared/data))
 BROWSERS := chromium chromium-browser google-chrome
 
-.PHONY: help setup lint type test slow docs reference hooks smoke browser
+.PHONY: help setup lint type test slow docs reference hooks smoke browser versions
 .DEFAULT_GOAL := help
 
 help:  ## list what there is
@@ -63,3 +63,6 @@ browser:  ## a Chromium for the tests of the page, from apt where there is none
 	else \
 	  echo "no Chromium: install one, or name it in XAIBENCH_BROWSER" >&2; exit 1; \
 	fi
+
+versions:  ## the core tests with the oldest releases allowed, and with Python 3.13 (by hand; slow)
+	PYTHON=$(PYTHON) .ci/versions
