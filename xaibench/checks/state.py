@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.modules import module as torch_module
 
+from xaibench.core.passes.inside_torch import count_hooks, global_hooks
 from xaibench.core.seeds import BatchGenerator
 
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 Aspects = dict[str, dict[str, Any]]
 
 
@@ -73,11 +72,9 @@ def state_of(model: nn.Module) -> Aspects:
     tensors = [*model.named_parameters(), *model.named_buffers()]
     parameters = dict(model.named_parameters())
     modules = dict(model.named_modules())
-    hooks = {
-        name: sum(len(getattr(part, kind)) for kind in _HOOKS) for name, part in modules.items()
-    }
-    hooks |= {name: len(p._backward_hooks or ()) for name, p in parameters.items()}
-    hooks |= {kind: len(known) for kind, known in _global_hooks().items()}
+    parts = {**modules, **parameters}
+    hooks = {name: count_hooks(part) for name, part in parts.items()}
+    hooks |= {kind: len(known) for kind, known in global_hooks().items()}
     return {
         "layers": {name: id(part) for name, part in modules.items()},
         "weights": {name: value.detach().clone() for name, value in tensors},
@@ -110,7 +107,7 @@ def isolated(seed: int) -> Iterator[list[str]]:
     """
     states = {name: read() for name, (read, _) in _STATES.items()}
     settings = {name: read() for name, (read, _) in _SETTINGS.items()}
-    hooks = {name: set(known) for name, known in _global_hooks().items()}
+    hooks = {name: set(known) for name, known in global_hooks().items()}
     torch.manual_seed(seed)
     np.random.seed(seed)
     random.seed(seed)
@@ -126,7 +123,7 @@ def isolated(seed: int) -> Iterator[list[str]]:
         for name, (read, write) in _SETTINGS.items():
             if read() != settings[name]:
                 write(settings[name])
-        for name, left in _global_hooks().items():
+        for name, left in global_hooks().items():
             for key in [key for key in left if key not in hooks[name]]:
                 del left[key]
 
@@ -148,13 +145,6 @@ _SETTINGS: _Access = {
     "anomaly mode": (torch.is_anomaly_enabled, torch.set_anomaly_enabled),
 }
 RANDOM_STATES, SETTINGS = tuple(_STATES), tuple(_SETTINGS)
-
-
-def _global_hooks() -> dict[str, dict[int, Any]]:
-    return {
-        f"torch's {name.removeprefix('_').replace('_', ' ')}": getattr(torch_module, name)
-        for name in ("_global_forward_hooks", "_global_forward_pre_hooks", "_global_backward_hooks")
-    }
 
 
 def _same(old: Any, new: Any) -> bool:

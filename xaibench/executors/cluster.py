@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 import ray
-import ray._private.worker as driver
 
 from xaibench.core.errors import XaibenchError
+from xaibench.executors.inside_ray import quiet_workers
 from xaibench.executors.machine import count_workers, environment, variables_of
 from xaibench.executors.schedule import Resources
 
@@ -29,17 +29,15 @@ def connected(resources: Resources) -> Iterator[None]:
         yield
         return
     stop = signal.getsignal(signal.SIGTERM)
-    # Ray would print to stdout, between the bars, of each worker that dies; so do we, by the task.
-    told, driver._worker_logs_enabled = driver._worker_logs_enabled, False
-    try:
-        _connect(resources)
-        with suppress(ValueError):  # not the main thread: Ray hasn't put its own there either
-            signal.signal(signal.SIGTERM, stop)
-        _check_room(resources)
-        yield
-    finally:
-        ray.shutdown()
-        driver._worker_logs_enabled = told
+    with quiet_workers():
+        try:
+            _connect(resources)
+            with suppress(ValueError):  # not the main thread: Ray hasn't put its own there either
+                signal.signal(signal.SIGTERM, stop)
+            _check_room(resources)
+            yield
+        finally:
+            ray.shutdown()
 
 
 def room_for(resources: Resources) -> int:

@@ -124,7 +124,7 @@ def _resolve(network: nn.Module, pattern: str) -> str | None:
     for step in pattern.split("."):
         if type(part).__name__ in _NORM_BEHIND:
             return ".".join([*names[:-1], before])
-        children = list(part._modules)
+        children = [child for child, _ in part.named_children()]
         name = children[-1] if step == "-1" and children else step
         if name not in children:
             return None

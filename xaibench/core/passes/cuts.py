@@ -5,24 +5,24 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
-from torch.utils import _pytree as pytree
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model, evaluating
 from xaibench.core.passes.compiling import eagerly
+from xaibench.core.passes.inside_torch import DispatchMode
 from xaibench.core.passes.layer_names import named_layer, short_name
 from xaibench.core.passes.trace import MADE_ANEW
+from xaibench.core.passes.trees import leaves_of
 
 # By model, and the layer from which gradients are asked for: None for the images.
 _found: WeakKeyDictionary[Model, dict[str | None, bool]] = WeakKeyDictionary()
 
 
-class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Watch(DispatchMode):  # type: ignore[misc]
     """Follow values from a start, and tell those that came a way without gradients, too."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._reached: dict[int, tuple[Tensor, bool]] = {}
 
     def start(self, value: Tensor) -> None:
@@ -41,13 +41,13 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs = kwargs or {}
         taken = [
             each
-            for each in pytree.tree_leaves((args, kwargs))
+            for each in leaves_of((args, kwargs))
             if isinstance(each, Tensor) and id(each) in self._reached
         ]
         # Before it runs, as what is written in place changes.
         cut = any(self.is_cut(each) for each in taken)
         found = func(*args, **kwargs)
-        for each in pytree.tree_leaves(found) if taken else ():
+        for each in leaves_of(found) if taken else ():
             # Comparisons and places have no derivative that could be missed.
             follows = isinstance(each, Tensor) and each.is_floating_point()
             if follows and func.overloadpacket not in MADE_ANEW:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from xaibench.core.model import Model
+from xaibench.core.passes.inside_torch import children_of
 from xaibench.core.passes.layer_names import named_layer
 
 _log = logging.getLogger(__name__)
@@ -93,9 +94,9 @@ def _fold(model: Network, pairs: list[tuple[str, str]]) -> Network:
 def _replace(model: nn.Module, old: nn.Module, new: nn.Module) -> None:
     """Put a part in another's place, under all names that it has."""
     for part in list(model.modules()):
-        for name, child in part._modules.items():
+        for name, child in children_of(part).items():
             if child is old:
-                part._modules[name] = new
+                setattr(part, name, new)
 
 
 def _look(model: Model, images: Tensor) -> list[Tensor]:

@@ -4,10 +4,10 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.utils import _pytree as pytree
 
 from xaibench.core.errors import Unsupported
 from xaibench.core.passes.steps import Step, Trace
+from xaibench.core.passes.trees import leaves_of
 
 # (B, D, h, w); (B, h, w, D); (B * h * w, D) with h and w; no place in the image; elsewhere.
 Layout = Literal["first", "last", "none", "moved"] | tuple[int, int] | None
@@ -98,7 +98,7 @@ def _moves(step: Step, here: Layout, given: Tensor, result: Tensor) -> bool:
     if step.name == "aten.index":
         axes = [axis for axis, index in enumerate(step.argument(1)) if index is not None]
     elif step.name in _MOVED_AXES:
-        axes = pytree.tree_leaves(step.argument(_MOVED_AXES[step.name]))
+        axes = leaves_of(step.argument(_MOVED_AXES[step.name]))
     else:
         return step.name in _MOVING
     among = {axis % _MAP for axis in axes} - {0, 1 if here == "first" else 3}

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils import _pytree as pytree
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.passes.trees import leaves_of, unflatten
 
 Cotangents = list[Tensor | None]
 # Functions of single values that torch doesn't mark as such.
@@ -54,7 +54,7 @@ class Step:
 
     @cached_property
     def _arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        args, kwargs = pytree.tree_unflatten(list(self.leaves), self.form)
+        args, kwargs = unflatten(list(self.leaves), self.form)
         return args, kwargs
 
     def argument(self, place: int, default: Any = None) -> Any:
@@ -71,8 +71,8 @@ class Step:
         leaves = list(self.leaves)
         for place, value in zip(self.places, inputs, strict=True):
             leaves[place] = value
-        args, kwargs = pytree.tree_unflatten(leaves, self.form)
-        return pytree.tree_leaves(self.function(*args, **kwargs), is_leaf=lambda x: x is None)
+        args, kwargs = unflatten(leaves, self.form)
+        return leaves_of(self.function(*args, **kwargs))
 
     def pull_back(self, inputs: Sequence[Tensor], cotangents: Cotangents) -> Cotangents:
         """Return the derivative of the results, weighed by cotangents, by each of the inputs.

@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
-from torch.utils import _pytree as pytree
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.passes.batching import ran_out_of_memory
 from xaibench.core.passes.compiling import eagerly
 from xaibench.core.passes.composites import COMPOSITES, WRITING
+from xaibench.core.passes.inside_torch import DispatchMode, is_functional, writes_in_place
 from xaibench.core.passes.steps import UNSEEN, Step, Trace
+from xaibench.core.passes.trees import flatten, leaves_of
 
 _aten = torch.ops.aten
 # They take of a value its form alone.
@@ -36,9 +36,9 @@ _READ_OUT = frozenset({
 })  # fmt: skip
 
 
-class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Recorder(DispatchMode):  # type: ignore[misc]
     def __init__(self, images: Tensor, *, whole_norms: bool) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.trace = Trace({0: images})
         self.numbers = {id(images): 0}
         self._count = 1
@@ -49,7 +49,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        leaves, form = pytree.tree_flatten((args, kwargs))
+        leaves, form = flatten((args, kwargs))
         places = [
             place
             for place, leaf in enumerate(leaves)
@@ -77,12 +77,12 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return found
         if func is _aten.as_strided_.default and found.shape == leaves[0].shape:
             return found  # of a pooled value that is laid out otherwise
-        if func._schema.is_mutable:
+        if writes_in_place(func):
             raise XaibenchError(
                 f"this method can't follow the network's '{func.overloadpacket}', which writes in "
                 "place; choose another method."
             )
-        came = pytree.tree_leaves(found, is_leaf=lambda x: x is None)
+        came = leaves_of(found)
         if id(came[0]) in self.numbers:  # what changes nothing gives back what it got
             return found
         results = [self._keep(each) if isinstance(each, Tensor) else None for each in came]
@@ -109,7 +109,7 @@ class _Calls(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        if func in _READ_OUT and torch._is_functional_tensor(args[0]):  # holds no memory of its own
+        if func in _READ_OUT and is_functional(args[0]):  # holds no memory of its own
             raise XaibenchError(
                 "this method must see each of the network's operations, and the network reads "
                 "values out of the graph; choose another method."
