@@ -40,7 +40,7 @@ DispatchMode: Any = _find("torch.utils._python_dispatch", "TorchDispatchMode") o
 
 def writes_in_place(operation: Any) -> bool:
     """Whether an overload of an operation of torch changes one of its arguments."""
-    schema = getattr(operation, "_schema", None)
+    schema: Any = getattr(operation, "_schema", None)
     if hasattr(schema, "is_mutable"):
         return bool(schema.is_mutable)
     name, _, overload = str(operation).rpartition(".")
