@@ -2,6 +2,7 @@ import logging
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 
@@ -111,6 +112,33 @@ def test_a_cluster_that_is_not_there_is_one_line(address, message, tmp_path, mon
         ray.shutdown()
     with pytest.raises(XaibenchError, match=message):
         list(executor(do, [task("a")], Resources(tmp_path, address=address)))
+
+
+@pytest.mark.slow
+@on_linux
+def test_where_its_node_dies_it_goes_on_with_another(tmp_path, caplog, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), *sys.path]))
+    if ray.is_initialized():
+        ray.shutdown()
+
+    def kill_node():
+        wait_for(tmp_path / "begun")
+        for place in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # others come and go
+                parent = (place / "stat").read_text().rpartition(")")[2].split()[1]
+                name = Path((place / "cmdline").read_text().partition("\0")[0]).name
+                if (int(parent), name) == (os.getpid(), "raylet"):
+                    os.kill(int(place.name), signal.SIGKILL)
+
+    tasks = [task("a"), task("b", "busy_at_first", "begun", 2, after="a"),
+             task("c", "write", "c", after="b")]  # fmt: skip
+    running = executor(do, tasks, Resources(tmp_path, workers=1, retries=1))
+    found = [next(running)]
+    Thread(target=kill_node, daemon=True).start()
+    found += running
+    assert [(done.task.key, done.error) for done in found] == [(key, None) for key in "abc"]
+    assert "b: its process died (its machine was lost: LocalRayletDiedError)" in caplog.text
+    assert not ray.is_initialized()
 
 
 @pytest.mark.slow

@@ -19,14 +19,16 @@ _PATIENCE = 10.0  # seconds for the head of a cluster to answer; Ray itself woul
 
 
 @contextmanager
-def connected(resources: Resources) -> Iterator[None]:
+def connected(resources: Resources) -> Iterator[bool]:
     """Be connected to a cluster in the block; a connection that stands already is used, and stays.
+
+    Gives whether the connection is made here.
 
     Raises:
         XaibenchError: the cluster can't be reached, or has no room for a single task.
     """
     if ray.is_initialized():
-        yield
+        yield False
         return
     stop = signal.getsignal(signal.SIGTERM)
     with quiet_workers():
@@ -35,7 +37,7 @@ def connected(resources: Resources) -> Iterator[None]:
             with suppress(ValueError):  # not the main thread: Ray hasn't put its own there either
                 signal.signal(signal.SIGTERM, stop)
             _check_room(resources)
-            yield
+            yield True
         finally:
             ray.shutdown()
 

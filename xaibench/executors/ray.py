@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from ray import ObjectRef, cancel, get, put, remote, wait
 from ray.exceptions import (
+    LocalRayletDiedError,
     OutOfMemoryError,
     RayError,
     RayTaskError,
@@ -33,17 +34,22 @@ _KEPT = 8  # folders that stay in Ray's store for the next task that reads them
 
 
 def ray(do: Do, tasks: Sequence[Task], resources: Resources) -> Generator[Done, None, None]:
-    """Do tasks on a Ray cluster; more than it has room for are on offer, so that it may grow."""
+    """Do tasks on a Ray cluster; more than it has room for are on offer, so that it may grow.
+
+    Where the connection's own node dies, nothing can be done by it any more: another is made.
+    """
     queue = Queue(tasks, resources.retries)
-    with connected(resources):
-        crew = _Crew(do, resources)
-        try:
-            while queue.is_open:
-                while crew.has_room and (task := queue.take()):
-                    yield from crew.begin(task, queue)
-                yield from crew.settle(queue)
-        finally:
-            crew.cancel()
+    while queue.is_open:
+        with connected(resources) as ours:
+            crew = _Crew(do, resources)
+            try:
+                while queue.is_open and not (ours and crew.is_cut_off):
+                    while crew.has_room and (task := queue.take()):
+                        yield from crew.begin(task, queue)
+                    yield from crew.settle(queue)
+                yield from crew.give_up(queue)
+            finally:
+                crew.cancel()
 
 
 class _Order(NamedTuple):
@@ -72,6 +78,8 @@ class _Crew:
         self._do, self._means = do, resources
         self._store = _Store(resources.out)
         self._tasks: dict[ObjectRef, Task] = {}
+        self.is_cut_off = False
+        """Whether Ray's node on this machine has died, and with it the connection."""
 
     @property
     def has_room(self) -> bool:
@@ -110,6 +118,12 @@ class _Crew:
         for answer in ready:
             yield from self._settle(self._tasks.pop(answer), answer, queue)
 
+    def give_up(self, queue: Queue) -> Iterator[Done]:
+        """Count all that is at work as crashed."""
+        while self._tasks:
+            _, task = self._tasks.popitem()
+            yield from queue.crash(task, "its connection to Ray was lost")
+
     def cancel(self) -> None:
         """End all that is at work."""
         for answer in self._tasks:
@@ -123,6 +137,7 @@ class _Crew:
             cause = getattr(error, "cause", None)
             yield from queue.settle(task, *portable(Outcome(error=cause or error)))
         except RayError as error:
+            self.is_cut_off |= isinstance(error, LocalRayletDiedError)
             yield from queue.crash(task, _how(error))
         else:
             for record in report.records:
