@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from xaibench.core.errors import XaibenchError
 from xaibench.core.passes.engine import Engine
 from xaibench.core.passes.head import find_head
 from xaibench.core.passes.question import Question
@@ -39,7 +40,7 @@ def test_there_are_12_x_12_positions_of_128_channels_and_the_order_is_the_studys
     model = gap_cnn(2)
     assert model.network.features(noise(1, 3, 128, 128)).shape == (1, 128, 12, 12)
     kinds = [type(part) for part in model.network.features]
-    block = [nn.Conv2d, nn.ReLU, nn.BatchNorm2d]
+    block = [nn.Conv2d, nn.BatchNorm2d, nn.ReLU]
     assert kinds == 3 * [*block, nn.MaxPool2d] + block
     layers = [part for part in model.network.features if isinstance(part, nn.Conv2d)]
     assert [(c.kernel_size[0], c.out_channels, c.padding[0]) for c in layers] == [
@@ -78,3 +79,14 @@ def test_the_heads_weights_are_found_and_its_embedding_is_the_pooled_activations
     with torch.no_grad():
         pooled = model.network.features(model.normalise(images)).mean(dim=(2, 3))
         torch.testing.assert_close(model.embed(images), pooled)
+
+
+def test_weights_of_the_earlier_order_are_refused_by_name(model):
+    moved = {"1": "2", "5": "6", "9": "10", "13": "14"}  # batch norms stood behind the ReLUs
+    state = {}
+    for name, value in model.state_dict().items():
+        head, _, rest = name.partition("features.")
+        place, _, last = rest.partition(".")
+        state[f"{head}features.{moved.get(place, place)}.{last}" if rest else name] = value
+    with pytest.raises(XaibenchError, match="those of the earlier gap_cnn"):
+        model.load_state_dict(state)
