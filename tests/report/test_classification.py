@@ -52,12 +52,16 @@ def test_table_agrees_with_scikit_learn(classes):
     frame = predictions_of(labels, confidences)
     (row,) = classification_table(frame, names).to_dict("records")
     predicted = frame["prediction"]
-    macro = metrics.precision_recall_fscore_support(labels, predicted, average="macro")
+    means = {
+        kind: metrics.precision_recall_fscore_support(labels, predicted, average=kind)[:3]
+        for kind in ("macro", "weighted")
+    }
     assert row["n"] == 200
     assert row["accuracy"] == pytest.approx(metrics.accuracy_score(labels, predicted))
-    assert [row["macro_precision"], row["macro_recall"], row["macro_f1"]] == pytest.approx(
-        macro[:3]
-    )
+    for kind, expected in means.items():
+        found = [row[f"{kind}_{rate}"] for rate in ("precision", "recall", "f1")]
+        assert found == pytest.approx(expected)
+    assert row["loss"] == pytest.approx(metrics.log_loss(labels, confidences))
     assert json.loads(row["confusion"]) == metrics.confusion_matrix(labels, predicted).tolist()
     if classes == 2:
         binary = metrics.precision_recall_fscore_support(labels, predicted, average="binary")
@@ -80,11 +84,14 @@ def test_what_is_undefined_is_nan_and_not_zero():
     assert np.isnan(row["precision"])
     assert np.isnan(row["macro_precision"])
     assert row["recall"] == 0
-    assert row["f1"] == 0
+    assert row["f1"] == row["f1_low"] == 0
+    assert np.isnan(row["weighted_precision"])
+    assert row["weighted_recall"] == row["accuracy"] == 0.75
     assert row["auroc"] == 0.5
     assert row["warning"] == ""
     alone = classification_table(frame[frame["label"] == 0], ["benign", "malignant"]).iloc[0]
     assert np.isnan(alone["recall"])
+    assert alone["weighted_precision"] == 1
     assert np.isnan(alone["auroc"])
     assert alone["specificity"] == 1
 
@@ -127,9 +134,11 @@ def test_rates_carry_wilson_s_interval():
     ends = {name: (found[f"{name}_low"], found[f"{name}_high"]) for name in found if
             f"{name}_low" in found}  # fmt: skip
     expected = {"accuracy": (29, 30), "precision": (14, 14), "recall": (14, 15)}
+    f1_ends = tuple(2 * end / (1 + end) for end in wilson(14, 15))  # 14 of 14 + 0 + 1 are shared
     assert ends == {name: wilson(*counts) for name, counts in expected.items()} | {
-        "specificity": wilson(15, 15)
-    }
+        "specificity": wilson(15, 15), "f1": f1_ends,
+    }  # fmt: skip
+    assert f1_ends[0] < found["f1"] < f1_ends[1]
     unknown = figures(SALIENCY_AWARE, positive=None)
     assert np.isnan([unknown["recall_low"], unknown["specificity_high"]]).all()
     assert unknown["accuracy_low"] == wilson(29, 30).low

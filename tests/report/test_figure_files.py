@@ -32,9 +32,9 @@ def test_a_report_draws_what_there_is_and_nothing_else_lies_there(report):
     out, drawn = report
     names = [f"{subject}-{name}" for subject in ("board", "ranks", "scores", "cost", "slices")
              for name in ("iou", "drop")]  # fmt: skip
-    names += ["agreement", "confusion", "training"]
+    names += ["agreement", "rates", "confusion", "training"]
     assert [figure.name for figure in drawn] == names
-    assert [figure.chapter for figure in drawn] == [0] * 11 + [None] * 2
+    assert [figure.chapter for figure in drawn] == [0] * 11 + [None] * 3
     assert [figure.name.partition("-")[0] for figure in drawn] == [f.subject for f in drawn]
     assert all(figure.title.endswith(".") and figure.alt.endswith(".") for figure in drawn)
     files = {path.name for path in (out / "figures").iterdir()}

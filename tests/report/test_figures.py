@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from figure_frames import BASE, MARKUP, RUN, make_contents
 from frames import METHODS, NAN, NET, metric, rows_of, run_of
+from matplotlib.container import BarContainer
 from scipy.stats import rankdata
 
 from xaibench.report.facts.material import Material
@@ -20,10 +21,12 @@ from xaibench.report.pictures.history_figure import draw_history
 from xaibench.report.pictures.interval_figure import draw_intervals
 from xaibench.report.pictures.placement import place_labels
 from xaibench.report.pictures.ranks_figure import draw_ranks, tie_ranks
+from xaibench.report.pictures.rates_figure import draw_rates
 from xaibench.report.pictures.scores_figure import draw_scores
 from xaibench.report.pictures.slices_figure import draw_slices
 from xaibench.results.folder import Place
 from xaibench.stats.ranks import mean_ranks
+from xaibench.stats.rates import wilson
 
 
 @pytest.fixture(scope="module")
@@ -199,6 +202,26 @@ def test_confusion_sums_folds_and_reads_clearly_on_every_cell():
     assert texts_of(second) == list("100100100")
     assert [first.texts[at].get_color() for at in (0, 2)] == ["#111111", "white"]
     assert f"{NET} is right on 13 of 26; vgg16 is right on 1 of 3" in picture.alt
+
+
+def test_rates_of_seeds_are_one_bar_and_images_count_once():
+    rows = pd.DataFrame({
+        "model": [NET, NET, "vgg16"],
+        "seed": [0, 1, 0],
+        "confusion": [json.dumps(counts) for counts in
+                      ([[9, 3], [2, 6]], [[11, 1], [0, 8]], [[12, 0], [8, 0]])],
+    })  # fmt: skip
+    picture = draw_rates(rows, ["benign", MARKUP], "busi, holdout")
+    (axes,) = picture.figure.axes
+    (first, second) = [bars for bars in axes.containers if isinstance(bars, BarContainer)]
+    heights = [[bar.get_height() for bar in bars] for bars in (first, second)]
+    assert heights[0] == pytest.approx([34 / 40, 14 / 18, 14 / 16, 20 / 24, 28 / 34])
+    assert heights[1][0] == 0.6
+    assert np.isnan(heights[1][1])
+    lines = first.errorbar.lines[2][0].get_segments()
+    assert lines[0][:, 1] == pytest.approx(wilson(17, 20))  # of 20 images, each answered twice
+    assert MARKUP in picture.title
+    assert draw_rates(rows, ["a", "b", "c"], "busi, holdout") is None
 
 
 def test_history_draws_what_there_is():

@@ -38,7 +38,7 @@ from xaibench.results.stored_run import read_run
 from xaibench.results.tables import read_table, stored_table
 from xaibench.results.work_records import ModelRecord
 
-_FIGURES = ("agreement", "confusion", "training")  # and the boards of the headlines
+_FIGURES = ("agreement", "rates", "confusion", "training")  # and the boards of the headlines
 _SHEET_PIXELS, _QUALITY = (1600, 2000), 75  # of photographs
 _PLOT_PIXELS, _COLOURS = (1200, 1500), 64
 _ANALYSIS_PIXELS = (800, 1000)  # of which there are many

@@ -10,7 +10,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from xaibench.core.errors import XaibenchError
-from xaibench.report.judging.classifier_rates import auroc, brier, calibration_error, figures
+from xaibench.report.judging.classifier_rates import (
+    auroc,
+    brier,
+    calibration_error,
+    cross_entropy,
+    figures,
+)
 from xaibench.report.numbers import p_text
 from xaibench.stats.clusters import merge_folds
 from xaibench.stats.paired import holm, paired_test
@@ -19,11 +25,11 @@ from xaibench.stats.rates import mcnemar
 
 KEYS = ["dataset", "split", "fold", "model", "seed"]
 _RATES = ["precision", "recall", "specificity", "f1"]
-_ENDED = ["accuracy", "precision", "recall", "specificity"]
 _COLUMNS = [
-    *("n", "accuracy", "positive", *_RATES, *(f"macro_{rate}" for rate in _RATES), "auroc"),
-    *("calibration_error", "brier"),
-    *(f"{rate}_{end}" for rate in _ENDED for end in ("low", "high")),
+    *("n", "accuracy", "loss", "positive", *_RATES),
+    *(f"{mean}_{rate}" for mean in ("macro", "weighted") for rate in _RATES),
+    *("auroc", "calibration_error", "brier"),
+    *(f"{rate}_{end}" for rate in ("accuracy", *_RATES) for end in ("low", "high")),
 ]
 _TEXTS = ["confusion", "warning"]
 _COMPARED = [
@@ -40,7 +46,8 @@ def classification_table(predictions: pd.DataFrame, classes: Sequence[str]) -> p
     """Return one row for each (dataset, split, fold, model, seed).
 
     The positive class of a binary problem is the last one; with more classes ``positive`` is
-    empty, its figures are NaN, and the macro ones count. ``confusion`` is JSON, a row for each true
+    empty, its figures are NaN, and the macro and weighted ones count. ``loss`` is the mean
+    cross-entropy in nats. ``confusion`` is JSON, a row for each true
     class and a column for each predicted one. ``warning`` says ``below chance`` where always
     answering the commonest class would be right more often. ``accuracy_low`` and its like are ends
     of Wilson's 95 % intervals.
@@ -106,6 +113,7 @@ def _row(group: pd.DataFrame, classes: Sequence[str]) -> dict[str, object]:
         "n": len(group),
         "positive": "" if positive is None else classes[positive],
         **figures(confusion, positive),
+        "loss": cross_entropy(labels, confidences),
         "auroc": auroc(labels, confidences),
         "calibration_error": calibration_error(labels, confidences),
         "brier": brier(labels, confidences),

@@ -13,12 +13,13 @@ _BINS = 10
 
 
 def figures(confusion: NDArray[np.integer], positive: int | None) -> dict[str, float]:
-    """Compute accuracy, and precision, recall, specificity and F1 of one class and macro.
+    """Compute accuracy, and precision, recall, specificity and F1 of one class, macro and weighted.
 
-    ``_low`` and ``_high`` beside accuracy, precision, recall and specificity are the ends of
-    Wilson's 95 % interval, which takes images for independent. Macro is the plain mean over
-    classes, so it is NaN where one class's figure is: a class that is never predicted has no
-    precision, one without images no recall.
+    ``_low`` and ``_high`` are the ends of Wilson's 95 % interval, which takes images for
+    independent. F1 = 2 J / (1 + J), where J is the share of true positives among all that are
+    positive or predicted so; its ends are those of J. Macro is the plain mean over classes,
+    weighted the mean by each class's share of the images. Either is NaN where the figure of a
+    class in it is: a class that is never predicted has no precision, one without images no recall.
 
     Args:
         confusion: ``(K, K)`` counts, rows are true classes and columns predicted ones.
@@ -34,10 +35,15 @@ def figures(confusion: NDArray[np.integer], positive: int | None) -> dict[str, f
     for name, (part, whole) in counts_by_class(confusion).items():
         if positive is None:
             found |= dict.fromkeys((name, f"{name}_low", f"{name}_high"), float("nan"))
+        elif name == "f1":
+            found |= _f1_with_ends(part[positive], whole[positive])
         else:
             found |= _with_ends(name, part[positive], whole[positive])
-        found[f"macro_{name}"] = float(_ratio(part, whole).mean())
-    return {name: value for name, value in found.items() if name not in ("f1_low", "f1_high")}
+        ratios, actual = _ratio(part, whole), confusion.sum(axis=1)
+        found[f"macro_{name}"] = float(ratios.mean())
+        there = actual > 0
+        found[f"weighted_{name}"] = float(ratios[there] @ actual[there] / actual.sum())
+    return found
 
 
 def counts_by_class(confusion: NDArray[Any]) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
@@ -73,6 +79,19 @@ def auroc(labels: NDArray[np.integer], confidences: NDArray[np.floating]) -> flo
     return float(np.mean([estimates.auroc(labels == k, confidences[:, k]) for k in chosen]))
 
 
+def cross_entropy(labels: NDArray[np.integer], confidences: NDArray[np.floating]) -> float:
+    """Return the mean of -log(confidence in the true class), in nats: the test loss.
+
+    A confidence of 0 counts as the smallest normal float32, 1.2e-38, so that the loss stays finite.
+
+    Args:
+        labels: ``(N,)`` class indices.
+        confidences: ``(N, K)``.
+    """
+    true = confidences[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(true, np.finfo(np.float32).tiny)).mean())
+
+
 def calibration_error(labels: NDArray[np.integer], confidences: NDArray[np.floating]) -> float:
     """Return the expected calibration error, 0 to 1: |accuracy - confidence| (guo2017calibration).
 
@@ -104,10 +123,15 @@ def brier(labels: NDArray[np.integer], confidences: NDArray[np.floating]) -> flo
     return float(((confidences - truth) ** 2).sum(axis=1).mean() / 2)
 
 
-def _with_ends(name: str, part: int, whole: int) -> dict[str, float]:
+def _with_ends(name: str, part: float, whole: float) -> dict[str, float]:
     low, high = wilson(part, whole)
     rate = part / whole if whole else float("nan")
     return {name: float(rate), f"{name}_low": low, f"{name}_high": high}
+
+
+def _f1_with_ends(part: int, whole: int) -> dict[str, float]:
+    shared = _with_ends("f1", part / 2, whole - part / 2)
+    return {name: 2 * share / (1 + share) for name, share in shared.items()}
 
 
 def _ratio(part: NDArray[np.integer], whole: NDArray[np.integer]) -> NDArray[np.float64]:

@@ -146,7 +146,7 @@ def _slices(contents: Contents, at: int, figures: Figures) -> Block:
 
 def _classification(contents: Contents, figures: Figures) -> Block:
     text = _body(classification_to_markdown(contents.classification, contents.tests))
-    return Block(text=text, figures=figures.of(None, "confusion", "training"))
+    return Block(text=text, figures=figures.of(None, "rates", "confusion", "training"))
 
 
 def _analyses(contents: Contents, out: Path) -> Block:

@@ -17,6 +17,7 @@ from xaibench.report.pictures.gallery import places_of
 from xaibench.report.pictures.history_figure import draw_history
 from xaibench.report.pictures.interval_figure import draw_intervals
 from xaibench.report.pictures.ranks_figure import draw_ranks
+from xaibench.report.pictures.rates_figure import draw_rates
 from xaibench.report.pictures.scores_figure import draw_scores
 from xaibench.report.pictures.slices_figure import draw_slices
 from xaibench.results.folder import HISTORY_FILE, Layout
@@ -37,7 +38,7 @@ class Drawn(NamedTuple):
 
     ``title`` is the first sentence of its caption, ``alt`` tells what it shows. ``chapter`` is its
     place in the contents' chapters, None where a figure is of the whole run. ``subject`` is one of
-    board, ranks, scores, agreement, cost, slices, confusion and training.
+    board, ranks, scores, agreement, cost, slices, rates, confusion and training.
     """
 
     name: str
@@ -93,8 +94,9 @@ def _sketches(contents: Contents, out: Path) -> Iterator[_Sketch]:
         dataset, split = map(str, key)
         where = (dataset, split) if len(places) > 1 else ()
         classes = contents.run.of_dataset(dataset).classes
-        picture = draw_confusion(rows, classes, f"{dataset}, {split}")
-        yield _Sketch((*where, "confusion"), None, "confusion", picture)
+        for subject, draw in (("rates", draw_rates), ("confusion", draw_confusion)):
+            picture = draw(rows, classes, f"{dataset}, {split}")
+            yield _Sketch((*where, subject), None, subject, picture)
     layout = Layout(out)
     histories = {
         place: pd.read_csv(path)

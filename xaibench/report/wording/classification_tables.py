@@ -9,7 +9,10 @@ from xaibench.core.markdown import markdown_table
 from xaibench.report.numbers import number, span
 
 _KEYS = ("dataset", "split", "fold", "model", "seed", "n")
-_FIGURES = ("accuracy", "recall", "specificity", "f1", "macro_f1", "auroc", "calibration_error")
+_FIGURES = (
+    *("accuracy", "loss", "precision", "recall", "specificity", "f1"),
+    *("macro_f1", "weighted_f1", "auroc", "calibration_error"),
+)
 _TEXTS = ("confusion", "warning")
 _COMPARED = ("first", "second", "n", "test", "p_holm", "verdict")
 
@@ -28,7 +31,8 @@ def classification_to_markdown(table: pd.DataFrame, tests: pd.DataFrame) -> Iter
     names = [*keys, *_FIGURES, *texts]
     yield "## Classification"
     yield (
-        "Recall, specificity and F1 are those of the positive class, "
+        "Loss is the mean cross-entropy in nats. Precision, recall, specificity and F1 are those "
+        "of the positive class, "
         f"{', '.join(sorted({str(name) for name in table['positive'] if name})) or 'if any'}; "
         "brackets hold Wilson's 95 % interval, which takes images for independent. A confusion "
         "matrix has a row for each true class. More figures stand in classification.csv."
