@@ -2,6 +2,7 @@
 
 import os
 import sys
+from functools import lru_cache, wraps
 
 import pytest
 from _pytest.doctest import DoctestModule
@@ -25,6 +26,24 @@ def pytest_collection_modifyitems(items):
 def pytest_collect_file():
     """Look for examples in docstrings of the package alone: tests have none."""
     return [found for found in (yield) if not isinstance(found, DoctestModule)]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _phantoms_drawn_once():
+    """Runs of all tests read the same few hundred pictures; each has its own copy."""
+    from xaibench.datasets import phantom  # noqa: PLC0415 (after the number of threads is set)
+
+    draw = phantom._draw
+    drawn = lru_cache(1000)(draw)
+
+    @wraps(draw)
+    def draw_once(sample, **options):
+        picture = drawn(sample, **options)
+        return picture._replace(image=picture.image.copy(), mask=picture.mask.copy())
+
+    phantom._draw = draw_once
+    yield
+    phantom._draw = draw
 
 
 @pytest.fixture

@@ -1,5 +1,8 @@
 """Networks that the tests of passes share: small, and not constant though never trained."""
 
+import copy
+from functools import cache
+
 import torch
 import torchvision
 from torch import nn
@@ -59,6 +62,11 @@ def calibrated(network, height=64, width=96):
 
 
 def build(kind):
+    return copy.deepcopy(_built(kind))
+
+
+@cache
+def _built(kind):
     torch.manual_seed(0)
     make = Dense if kind == "dense" else getattr(torchvision.models, kind)
     return calibrated(make(num_classes=CLASSES))

@@ -7,6 +7,7 @@ from scipy import ndimage
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.registry import bind
+from xaibench.datasets import phantom as module
 from xaibench.datasets.phantom import phantom
 
 EIGHT_NEIGHBOURS = np.ones((3, 3))
@@ -19,6 +20,13 @@ def pictures(**options):
 
 def same(one, other):
     return np.array_equal(one.image, other.image) and np.array_equal(one.mask, other.mask)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _drawn_each_time():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_draw", module._draw.__wrapped__)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +45,13 @@ def markers():
 
 
 def test_two_constructions_are_equal(plain):
-    again = pictures(images=60)
-    assert all(same(plain[name], again[name]) for name in plain)
+    data = phantom(images=60)
+    assert all(same(data.read(sample), plain[sample.id]) for sample in data.samples[::4])
 
 
 def test_pixels_depend_neither_on_order_nor_on_global_state(plain):
     data = phantom(images=60)
-    for step, sample in enumerate(reversed(data.samples)):
+    for step, sample in enumerate(reversed(data.samples[::4])):
         np.random.seed(step)
         assert same(data.read(sample), plain[sample.id])
 
@@ -140,11 +148,11 @@ def test_ten_thousand_samples_hold_no_pixels():
 
 
 def test_shortcut_agrees_with_the_class_as_often_as_told():
-    data = phantom(images=600, shortcut=0.8, mask="marker")
+    data = phantom(images=160, shortcut=0.8, mask="marker")
     shown = np.array([data.read(sample).mask.any() for sample in data.samples])
     labels = np.array([sample.label for sample in data.samples])
-    assert abs(shown[labels == 1].mean() - 0.8) < 0.07
-    assert abs(shown[labels == 0].mean() - 0.2) < 0.07
+    assert abs(shown[labels == 1].mean() - 0.8) < 0.12
+    assert abs(shown[labels == 0].mean() - 0.2) < 0.12
 
 
 def test_full_shortcut_gives_the_class_away():
@@ -160,7 +168,7 @@ def test_marker_keeps_off_the_lesion(plain, markers):
 
 def test_every_sample_finds_room_for_its_marker():
     # Marked with probability 1: the malignant, whose spikes reach farthest.
-    data = phantom(images=400, balance=0.99, shortcut=1.0, mask="marker")
+    data = phantom(images=100, balance=0.98, shortcut=1.0, mask="marker")
     assert all(data.read(sample).mask.sum() > 50 for sample in data.samples if sample.label)
 
 

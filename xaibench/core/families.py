@@ -15,9 +15,10 @@ def find_member(families: Iterable[Plugin], name: str) -> Plugin | None:
     """Return the family that a name belongs to, made for that member."""
     for each in sorted(families, key=lambda family: -len(family.traits.prefix)):
         member, traits = name.removeprefix(each.traits.prefix), each.traits
-        listed = traits.members is None or member.partition(".")[0] in traits.members()
-        if name.startswith(traits.prefix) and member and listed:  # a tag behind a dot names weights
-            papers = traits.papers.items()
+        if not (member and name.startswith(traits.prefix)):
+            continue  # without listing its members, which imports the library
+        if traits.members is None or member.partition(".")[0] in traits.members():
+            papers = traits.papers.items()  # a tag behind the dot names weights
             own = next((key for start, key in papers if member.startswith(start)), each.paper)
             return replace(each, name=name, member=member, paper=own)
     return None
