@@ -99,9 +99,10 @@ def test_a_cell_that_fails_says_why(told):
             for cell in failed} == failures  # fmt: skip
 
 
-def test_callbacks_make_no_result_stale_and_hear_of_the_board(settings, finished_copy):
-    again = Listener()
-    run = xaibench.run(**settings, out=str(finished_copy), callbacks=again)
+def test_callbacks_make_no_result_stale_and_hear_of_the_board(small, tmp_path):
+    given = {**small, "metrics": ("iou",), "out": str(tmp_path / "out")}
+    run, again = xaibench.run(**given), Listener()
+    xaibench.run(**given, callbacks=again)
     assert [type(event) for event in again.events] == [RunStart, BoardWritten, RunEnd]
     pd.testing.assert_frame_equal(again.of(BoardWritten)[0].table, run.leaderboard)
 

@@ -102,7 +102,7 @@ def test_an_import_upwards_is_no_picture(monkeypatch):
         house_picture()
 
 
-METRICS = ["iou", "iou_tuned", "drop_in_confidence"]
+METRICS = ["iou", "iou_tuned"]
 
 
 def as_pattern(name):
