@@ -220,7 +220,9 @@ def test_fetching_what_nobody_may_download_says_where_to_get_it(call, tmp_path):
         assert_refused(call("fetch", name, "--data-root", tmp_path), address)
 
 
-def test_failed_cells_end_with_code_3_and_the_rest_is_reported_and_can_be_again(call, plugin_file, tmp_path):
+def test_failed_cells_end_with_code_3_and_the_rest_is_reported_and_again(
+    call, plugin_file, tmp_path
+):
     out = tmp_path / "out"
     arguments = (*TINY, "--plugin", plugin_file, "--methods", "gradcam,broken", "--out", out)
     code, printed, err = call(*arguments)
