@@ -119,3 +119,10 @@ def test_another_process_comes_to_the_same(tmp_path):
         check=True,
     )
     assert said.stdout.decode() == fresh(plugin)
+
+
+def test_what_a_metric_is_called_on_boards_is_no_code(tmp_path):
+    write(tmp_path, plugin="@metric(higher_is_better=True)\ndef f(maps): return maps")
+    before = fresh(tmp_path / "plugin.py")
+    write(tmp_path, plugin="@metric(higher_is_better=True, display='F')\ndef f(maps): return maps")
+    assert fresh(tmp_path / "plugin.py") == before

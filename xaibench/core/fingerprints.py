@@ -95,7 +95,10 @@ def _is_text(node: object) -> bool:
 
 
 def _as_first_named(function: ast.FunctionDef) -> ast.FunctionDef:
-    """Return a plugin under the first of its ``aliases``, so that a new name changes nothing."""
+    """Return a plugin under the first of its ``aliases``, so that a new name changes nothing.
+
+    Nor does what a metric is called on boards.
+    """
     fields, decorators = dict(ast.iter_fields(function)), list(function.decorator_list)
     for place, call in enumerate(decorators):
         if isinstance(call, ast.Call):
@@ -103,6 +106,7 @@ def _as_first_named(function: ast.FunctionDef) -> ast.FunctionDef:
             names = [n for value in told for n in ast.walk(value) if isinstance(n, ast.Constant)]
             if names:
                 fields["name"] = str(names[0].value)
-                rest = [word for word in call.keywords if word.arg != "aliases"]
-                decorators[place] = ast.Call(call.func, call.args, rest)
+            named = ("aliases", "display") if names else ("display",)
+            rest = [word for word in call.keywords if word.arg not in named]
+            decorators[place] = ast.Call(call.func, call.args, rest)
     return ast.FunctionDef(**{**fields, "decorator_list": decorators})

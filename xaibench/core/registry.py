@@ -91,6 +91,7 @@ def metric(
     pool: Callable[[Tensor], Tensor] | None = None,
     ranked: bool = True,
     pixelwise: bool = False,
+    display: str = "",
     aliases: Sequence[str] = (),
 ) -> Callable[[Function], Function]:
     """Declare a metric: a function that returns one value for each map, ``(B,)``; NaN: undefined.
@@ -111,11 +112,13 @@ def metric(
         pool: differentiable, statistics' mean ``(S,)`` -> value; makes it a pooled estimand.
         ranked: False where it chose something by the truth that it is judged by.
         pixelwise: it is the same when map and mask are shuffled alike.
+        display: what the field calls it, as "Pointing Game", where that isn't the function's name;
+            it can be asked for by that, too, in lower case and joined by underscores.
         aliases: earlier names, the first one first; scores stored under them stay valid.
     """
     traits = MetricTraits(
         higher_is_better, family, bounds, target, turned_by or {}, counted, threshold, ties,
-        baseline, pool, ranked, pixelwise,
+        baseline, pool, ranked, pixelwise, display,
     )  # fmt: skip
     return _declare("metric", paper, traits, aliases=aliases)
 

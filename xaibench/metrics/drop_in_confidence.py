@@ -1,4 +1,4 @@
-"""How much confidence is lost when part of the image is covered."""
+"""Average Drop: how much confidence is lost when part of the image is covered."""
 
 from collections.abc import Callable
 
@@ -17,6 +17,7 @@ from xaibench.core.registry import metric
     turned_by={"covered": "important"},
     threshold="by=zero: half of each map's maximum, fixed",
     ties="by=zero: pixels at the threshold count as important",
+    display="Average Drop",
 )
 def drop_in_confidence(
     confidence: Tensor,

@@ -1,4 +1,4 @@
-"""The pointing game."""
+"""Pointing Game: whether the highest point of the map lies in the mask."""
 
 import math
 
@@ -14,6 +14,7 @@ from xaibench.core.registry import metric
     higher_is_better=True,
     paper="zhang2018excitation",
     ties="the chance that one drawn among the tied peaks hits",
+    display="Pointing Game",
 )
 def hit_rate(maps: Tensor, masks: Tensor, *, tolerance: float = 0.0) -> Tensor:
     """Return whether the map's peak lies inside the mask, shape (B,).

@@ -1,4 +1,4 @@
-"""How often covering part of the image makes the model more confident."""
+"""Increase in Confidence: how often covering part of the image makes the model more confident."""
 
 from collections.abc import Callable
 
@@ -17,6 +17,7 @@ from xaibench.core.registry import metric
     turned_by={"covered": "important"},
     threshold="by=zero: half of each map's maximum, fixed",
     ties="by=zero: pixels at the threshold count as important",
+    display="Increase in Confidence",
 )
 def increase_in_confidence(
     confidence: Tensor,

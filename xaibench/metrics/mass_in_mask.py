@@ -1,4 +1,4 @@
-"""The energy-based pointing game."""
+"""Energy Pointing Game: how much of the map's mass lies in the mask."""
 
 from torch import Tensor
 
@@ -6,7 +6,12 @@ from xaibench.core.regions import where_filled
 from xaibench.core.registry import metric
 
 
-@metric(higher_is_better=True, paper="wang2020scorecam", pixelwise=True)
+@metric(
+    higher_is_better=True,
+    paper="wang2020scorecam",
+    pixelwise=True,
+    display="Energy Pointing Game",
+)
 def mass_in_mask(maps: Tensor, masks: Tensor) -> Tensor:
     """Return the share of the map's mass that lies inside the mask, shape (B,).
 

@@ -1,4 +1,4 @@
-"""Localization by boxes, as weakly supervised localization counts it: an upper bound."""
+"""MaxBoxAcc: localization by boxes, as weakly supervised localization counts it: an upper bound."""
 
 import torch
 from torch import Tensor
@@ -23,6 +23,7 @@ def _best(statistics: Tensor) -> Tensor:
     ties="equally large parts share; pixels at a threshold are marked",
     pool=_best,
     ranked=False,
+    display="MaxBoxAcc",
 )
 def max_box_acc(
     maps: Tensor,

@@ -1,4 +1,4 @@
-"""Pixel average precision of weakly supervised localization: all images' pixels in one pool."""
+"""PxAP: average precision of all images' pixels in one pool, as weakly supervised localization has it."""
 
 import torch
 from torch import Tensor
@@ -24,6 +24,7 @@ def _area(histograms: Tensor) -> Tensor:
     ties="pixels of one bin are marked together",
     pool=_area,
     pixelwise=True,
+    display="PxAP",
 )
 def pxap(maps: Tensor, masks: Tensor, *, bins: int = 1000) -> Tensor:
     """Return how many pixels of the mask, and of the whole image, each bin of the scale holds.

@@ -1,4 +1,4 @@
-"""Remove and debias: what the confidence does when the image is taken away and made up again."""
+"""ROAD, remove and debias: what the confidence does when the image is taken away and made up again."""
 
 from typing import Literal
 
@@ -22,6 +22,7 @@ from xaibench.core.seeds import BatchGenerator
     turned_by={"order": "morf"},
     ties="chance decides, the same for all methods",
     baseline="what the neighbours suggest, and noise",
+    display="ROAD",
 )
 def road(
     maps: Tensor,

@@ -24,7 +24,13 @@ def headlines(run: RunRecord) -> list[str]:
 
 
 def header(run: RunRecord, metric: str) -> str:
-    """Return name, direction and, for a pooled estimand, a mark, such as ``pxap ↑ ‡``."""
+    """Return name, direction and, for a pooled estimand, a mark, such as ``PxAP ↑ ‡``."""
     about = run.metrics[metric]
     mark = " ‡" if about.is_pooled else ""
-    return f"{metric} {'↑' if about.higher_is_better else '↓'}{mark}"
+    return f"{shown(run, metric)} {'↑' if about.higher_is_better else '↓'}{mark}"
+
+
+def shown(run: RunRecord, metric: str) -> str:
+    """Return the field's name of a metric, with the options: ``Pointing Game[tolerance=0.1]``."""
+    name, bracket, options = metric.partition("[")
+    return f"{run.metrics[metric].display or name}{bracket}{options}"

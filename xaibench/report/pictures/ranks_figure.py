@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from xaibench.report.facts.section import Floats
-from xaibench.report.facts.traits import header
+from xaibench.report.facts.traits import header, shown
 from xaibench.report.judging.chapter import Chapter
 from xaibench.report.pictures.drawing import COLOURS, DIM, FONT, INK, Drawing, new_axes, styled
 from xaibench.report.pictures.interval_figure import line_pitch
@@ -45,7 +45,8 @@ def draw_ranks(chapter: Chapter, run: RunRecord, metric: str) -> Drawing | None:
     height = first + pitch * half
     figure, axes = new_axes(_WIDTH, height)
     low, high = np.floor(ranks.min()), max(np.ceil(ranks.max()), np.floor(ranks.min()) + 1)
-    axes.set(xlim=(low, high), ylim=(height, 0), yticks=[], xlabel=f"mean rank by {metric}")
+    axes.set(xlim=(low, high), ylim=(height, 0), yticks=[])
+    axes.set_xlabel(f"mean rank by {shown(run, metric)}")
     axes.spines[["left", "bottom"]].set_visible(False)
     axes.spines["top"].set_visible(True)
     axes.xaxis.tick_top()

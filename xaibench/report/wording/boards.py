@@ -8,7 +8,7 @@ import numpy as np
 from xaibench.core.completeness import TOLERANCE
 from xaibench.core.contract import METHOD_FAMILIES
 from xaibench.core.supervision import in_words
-from xaibench.report.facts.traits import FAMILIES, header, metrics_of
+from xaibench.report.facts.traits import FAMILIES, header, metrics_of, shown
 from xaibench.report.judging.estimates import BoardRow
 from xaibench.report.numbers import NONE, is_fine, number, span
 from xaibench.report.wording.board_table import TIED, Board, BoardCell, BoardColumn
@@ -108,8 +108,8 @@ def _table(
     columns = [
         *_NAMES,
         *(BoardColumn(header(run, metric), "estimate", metric) for metric in metrics),
-        *([BoardColumn(f"rank by {first}", "rank", first)] if ranks else []),
-        *([BoardColumn(f"skill by {first}", "skill", first)] if skills else []),
+        *([BoardColumn(f"rank by {shown(run, first)}", "rank", first)] if ranks else []),
+        *([BoardColumn(f"skill by {shown(run, first)}", "skill", first)] if skills else []),
         *(BoardColumn(title, "count") for title in ("maps", "degenerate")),
     ]
     return Board(family, lead, columns, table, rows, metrics)

@@ -1,0 +1,37 @@
+"""A metric is called on boards what the field calls it, and can be asked for by that."""
+
+from dataclasses import replace
+
+from xaibench.core.registry import bind, plugins
+from xaibench.report.facts.traits import header, shown
+from xaibench.results.records import MetricEntry, RunRecord
+
+FIELD = {
+    "hit_rate": "Pointing Game",
+    "mass_in_mask": "Energy Pointing Game",
+    "drop_in_confidence": "Average Drop",
+}
+
+
+def test_the_field_s_names_are_asked_for_and_mean_the_same_scores():
+    for name, display in FIELD.items():
+        asked = bind("metric", display.lower().replace(" ", "_"))
+        assert (asked.spec, asked.first_spec) == (name, name)
+        assert asked.plugin.summary.startswith(f"{display}: ")
+    assert bind("metric", "pointing_game[tolerance=0.1]").spec == "hit_rate[tolerance=0.1]"
+
+
+def test_boards_show_the_field_s_name_and_records_without_one_their_own():
+    specs = ["hit_rate[tolerance=0.1]", "iou"]
+    entries = {
+        spec: MetricEntry(
+            higher_is_better=True,
+            family="localization",
+            display=plugins("metric")[spec.partition("[")[0]].traits.display or None,
+        )
+        for spec in specs
+    }
+    run = RunRecord(classes=(), methods={}, metrics=entries)
+    assert [header(run, spec) for spec in specs] == ["Pointing Game[tolerance=0.1] ↑", "iou ↑"]
+    before = replace(run, metrics={specs[0]: replace(entries[specs[0]], display=None)})
+    assert shown(before, specs[0]) == specs[0]
