@@ -1,6 +1,6 @@
 """The public functions: a whole run, or one step of it on one's own tensors."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -193,18 +193,26 @@ def _evidence(
 ) -> ImageBatch:
     count = len(maps)
 
-    def looking(covered: Tensor) -> Tensor:
-        if model is None:
-            raise XaibenchError("a metric asks the model; give model= and images=.")
-        with evaluating(model):
-            return Engine(model, fold=False).predict(covered)
+    def asking(part: str) -> Callable[[Tensor], Tensor]:
+        def looking(given: Tensor) -> Tensor:
+            if model is None:
+                raise XaibenchError("a metric asks the model; give model= and images=.")
+            with evaluating(model):
+                found: Tensor = getattr(Engine(model, fold=False), part)(given)
+                return found
+
+        return looking
+
+    predict, respond = asking("predict"), asking("logits")
 
     chosen = torch.zeros(count, dtype=torch.long)
     if model is not None:
-        chosen = find_targets(targets, looking(images), slice(None), count)
+        chosen = find_targets(targets, predict(images), slice(None), count)
     ids = [str(row) for row in range(count)]
     grades = masks.to(torch.int8)
-    return ImageBatch(ids, images, grades, [True] * count, {"label": chosen}, looking)
+    return ImageBatch(
+        ids, images, grades, [True] * count, {"label": chosen}, predict, respond=respond
+    )
 
 
 def _score(batch: ImageBatch, maps: Tensor, metrics: Sequence[Bound]) -> pd.DataFrame:

@@ -89,16 +89,16 @@ def method_figures(method: Bound, network: str) -> Measurement:
 def metric_figures(metric: Bound) -> Measurement:
     """Measure a metric on noise, with a small network for those that ask it again."""
     device = _device()
-    predict = Engine(set_up(make_network("conv"), device)).predict
+    engine = Engine(set_up(make_network("conv"), device))
     images = _images(device)
     maps, masks = images.mean(dim=1), _masks(device)
 
     def score(count: int) -> None:
-        batch = _batch(images, masks, count, predict)
+        batch = replace(_batch(images, masks, count, engine.predict), respond=engine.logits)
         given = {_KIND: Maps(maps[:count], ["ok"] * count)}
         metric(evidence_of(given, batch, explain_again, THRESHOLD)[_KIND])
 
-    predict(images)
+    engine.predict(images)
     return measure(score)
 
 

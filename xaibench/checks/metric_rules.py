@@ -1,5 +1,6 @@
 """Rules for metrics."""
 
+import math
 from dataclasses import replace
 
 import torch
@@ -188,6 +189,9 @@ def puts_the_truth_first(trial: MetricTrial) -> None:
             f"noise scores {chance:.3g} and the mask itself {truth.nanmean():.3g}, but "
             f"higher_is_better={trial.plugin.traits.higher_is_better}; turn it round."
         )
+    unbounded = math.isinf(best)  # there no other map may be better
+    if unbounded and (truth >= trial.worth(trial.values)).all():
+        return
     if not _reached(truth, best) and not _reached(
         trial.worth(trial.score(Case.layered().truth)), best
     ):

@@ -20,9 +20,10 @@ COUNT = 16
 THRESHOLD = 0.4
 
 
-def explain_again(_kind: str, images: Tensor) -> Tensor:
-    """Stand in for a method that is asked about other images: return what is grey in them."""
-    return images.mean(dim=1)
+def explain_again(_kind: str, images: Tensor, classes: Tensor | None = None) -> Tensor:
+    """Stand in for a method that is asked again: return what is grey, and hangs on the class."""
+    heat = images.mean(dim=1)
+    return heat if classes is None else heat ** (2 + classes[:, None, None])
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,7 @@ class MetricTrial:
             annotated=[True] * len(chosen),
             targets={"label": (torch.arange(count) % CLASSES)[chosen]},
             predict=_predict,
+            respond=_respond,
         )
         maps = Maps(case.maps[chosen], [OK] * len(chosen))
         with isolated(noise) as surroundings:
@@ -174,10 +176,14 @@ def as_values(values: Any, count: int, pooled: bool) -> Tensor:
 
 
 def _predict(images: Tensor) -> Tensor:
-    """Return confidences that know where things lie: another place, another confidence."""
+    return _respond(images).softmax(dim=1)
+
+
+def _respond(images: Tensor) -> Tensor:
+    """Return logits that know where things lie: another place, another logit."""
     generator = torch.Generator().manual_seed(3)
     weights = torch.randn(CLASSES, images[0].numel(), generator=generator) / 20
-    return (images.flatten(1) @ weights.T).softmax(dim=1)
+    return images.flatten(1) @ weights.T
 
 
 def _noise(seed: int, *shape: int) -> Tensor:

@@ -89,15 +89,16 @@ METRIC_WORDS = {
     "images": "(B, C, H, W) in [0, 1]",
     "targets": "(B,) classes explained",
     "predict": "callable: images -> confidences (B, K)",
-    "explain": "callable: images (B, C, H, W) in the places of the batch's -> maps (B, H, W) of "
-    "the same method and targets",
+    "respond": "callable: images -> logits (B, K)",
+    "explain": "callable: (images (B, C, H, W) in the places of the batch's, classes (B,)) -> maps "
+    "(B, H, W) of the same method; of the same targets where no classes are given",
     "confidence": "(B,) confidence of the target on the untouched images",
     "generator": "random numbers, seeded for each sample, the same for all methods",
     "covered_confidence": "callable: (covered, by, baseline) -> (B,) confidence of the target on "
     "images covered under the map; passes are shared by all metrics",
 }
 # These a classifier must serve: the model itself, or the one that judges it.
-JUDGED_WORDS = frozenset({"predict", "confidence", "covered_confidence"})
+JUDGED_WORDS = frozenset({"predict", "respond", "confidence", "covered_confidence"})
 ANALYSIS_WORDS = {
     "embeddings": "(N, D) float32, what the last layer sees of each test image",
     "labels": "(N,) classes of the test images",

@@ -15,7 +15,7 @@ _MASKS = {
     "any": "any, empty or not",
 }
 # Words through which a metric shows the model other images than the dataset's.
-_ASKS_AGAIN = frozenset({"predict", "explain", "covered_confidence"})
+_ASKS_AGAIN = frozenset({"predict", "respond", "explain", "covered_confidence"})
 
 
 def define(metric: Bound, target: str | None = None) -> dict[str, str]:

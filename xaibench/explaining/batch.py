@@ -31,6 +31,7 @@ class ImageBatch:
         predict: images -> confidences ``(B, K)``.
         lost_masks: which masks lost all that they marked when they were resized; none by default.
         originals: masks ``(H, W)`` at the images' own sizes, which scores are then made with.
+        respond: images -> logits ``(B, K)``, where anybody can.
         choose: logits ``(B, K)`` -> targets, where they follow from the pass that is recorded.
         together: by kind of target, what is covered in one stream.
     """
@@ -43,6 +44,7 @@ class ImageBatch:
     predict: Callable[[Tensor], Tensor]
     lost_masks: Sequence[bool] = ()
     originals: Sequence[Tensor | None] = ()
+    respond: Callable[[Tensor], Tensor] | None = None
     choose: Callable[[Tensor], Mapping[str, Tensor]] | None = None
     together: defaultdict[str, list[CoveredConfidence]] = field(
         default_factory=lambda: defaultdict(list)

@@ -11,8 +11,9 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.seeds import BatchGenerator, seed_of
 from xaibench.explaining.batch import Enlarge, ImageBatch, Maps
 
-Explain = Callable[[str, Tensor], Tensor]
-"""Kind of target, images ``(B, C, H, W)`` in the places of the batch's -> maps ``(B, H, W)``."""
+Explain = Callable[..., Tensor]
+"""Kind of target, images ``(B, C, H, W)`` in the places of the batch's, classes ``(B,)`` where they
+aren't its targets -> maps ``(B, H, W)``."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Evidence:
     targets: Tensor
     batch: ImageBatch
     covered_confidence: CoveredConfidence
-    again: Callable[[Tensor], Tensor] | None = None
+    again: Callable[..., Tensor] | None = None
     threshold: float | None = None
     enlarge: Enlarge | None = None
 
@@ -34,6 +35,13 @@ class Evidence:
     def predict(self) -> Callable[[Tensor], Tensor]:
         """Images -> confidences ``(B, K)``."""
         return self.batch.predict
+
+    @property
+    def respond(self) -> Callable[[Tensor], Tensor]:
+        """Images -> logits ``(B, K)``."""
+        if self.batch.respond is None:
+            raise XaibenchError("it asks for logits: that needs a network, not maps alone.")
+        return self.batch.respond
 
     @property
     def generator(self) -> BatchGenerator:
@@ -48,8 +56,8 @@ class Evidence:
         return self.batch.confidences.gather(1, self.targets[:, None])[:, 0]
 
     @property
-    def explain(self) -> Callable[[Tensor], Tensor]:
-        """Images ``(B, C, H, W)`` in the places of the batch's -> maps ``(B, H, W)``."""
+    def explain(self) -> Callable[..., Tensor]:
+        """Images ``(B, C, H, W)``, and classes ``(B,)`` where others -> maps ``(B, H, W)``."""
         if self.again is None:
             raise XaibenchError("it explains other images, too: only a run can, not maps alone.")
         return self.again

@@ -70,7 +70,9 @@ class RunSession(Session):
                 stored = self._judge.predict(images).argmax(dim=1)
             targets["predicted"] = stored
         chosen = {target: targets[target]} if target in targets else targets
-        return ImageBatch.of(loaded, images, chosen, self._judge.predict)
+        batch = ImageBatch.of(loaded, images, chosen, self._judge.predict)
+        batch.respond = self._judge.logits
+        return batch
 
     @cached_property
     def mean_mask(self) -> Tensor:

@@ -137,13 +137,22 @@ class Session:
         explain = again if source.explains_again else None
         return evidence_of(found.maps, found.batch, explain, source.threshold)
 
-    def _explain_again(self, method: Bound, batch: ImageBatch, kind: str, images: Tensor) -> Tensor:
+    def _explain_again(
+        self,
+        method: Bound,
+        batch: ImageBatch,
+        kind: str,
+        images: Tensor,
+        classes: Tensor | None = None,
+    ) -> Tensor:
         """Return a method's maps ``(B, H, W)`` of other images in the places of a batch's.
 
-        Targets, masks and random numbers stay those of the batch.
+        Targets stay those of the batch unless other classes are given, masks and random numbers do.
         """
-        targets = {kind: batch.targets[kind]}
-        again = replace(batch, images=images, targets=targets, together=defaultdict(list))
+        targets = {kind: batch.targets[kind] if classes is None else classes}
+        again = replace(
+            batch, images=images, targets=targets, choose=None, together=defaultdict(list)
+        )
         source = MapSource(method, lambda _: None)
         return self._explain(source, again, self._record(again, [source])).maps[kind].values
 

@@ -28,9 +28,9 @@ def try_metric(metric: Bound) -> None:
     masks = torch.zeros(1, _SIDE, _SIDE, dtype=torch.int8)
     masks[:, 3:9, 5:12] = 1
     target = {"label": torch.zeros(1, dtype=torch.long)}
-    batch = ImageBatch(["a"], drawn[None, :3], masks, [True], target, _halves)
+    batch = ImageBatch(["a"], drawn[None, :3], masks, [True], target, _halves, respond=_halves)
     maps = {"label": Maps(drawn[3:], [OK])}
-    evidence = evidence_of(maps, batch, lambda _kind, _images: drawn[3:], threshold=0.5)
+    evidence = evidence_of(maps, batch, lambda *_: drawn[3:], threshold=0.5)
     try:
         score_batch([metric], evidence, batch, lambda _: "label")
     except XaibenchError as error:

@@ -1,11 +1,10 @@
 """Average precision over one image's pixels: no threshold at all."""
 
-import torch
 from torch import Tensor
 
-from xaibench.core.overlap import ascending
 from xaibench.core.regions import where_filled
 from xaibench.core.registry import metric
+from xaibench.core.truth_precision import average_precision_of
 
 
 @metric(
@@ -28,13 +27,4 @@ def average_precision(maps: Tensor, masks: Tensor) -> Tensor:
     >>> average_precision(maps, masks)  # (1 / 1 + 2 / 3) / 2
     tensor([0.8333])
     """
-    rows = [_precision_at_truth(row, truth) for row, truth in zip(maps, masks > 0, strict=True)]
-    return where_filled(torch.stack(rows).to(maps.dtype), masks)
-
-
-def _precision_at_truth(values: Tensor, truth: Tensor) -> Tensor:
-    """Return the mean over true pixels of the precision at their value."""
-    inside, beyond = ascending(values[truth]), ascending(values[~truth])
-    hits = len(inside) - torch.searchsorted(inside, inside)
-    misses = len(beyond) - torch.searchsorted(beyond, inside)
-    return (hits.double() / (hits + misses)).mean()
+    return where_filled(average_precision_of(maps, masks > 0).to(maps.dtype), masks)

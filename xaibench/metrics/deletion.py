@@ -6,6 +6,7 @@ from xaibench.core.baselines import Baseline, baseline_of
 from xaibench.core.confidence import Predict
 from xaibench.core.registry import metric
 from xaibench.core.removal import area_of_exchange
+from xaibench.core.rise_baselines import Space, normalized_zero
 
 
 @metric(
@@ -23,6 +24,7 @@ def deletion(
     *,
     steps: int = 50,
     baseline: Baseline = "black",
+    space: Space = "pixel",
 ) -> Tensor:
     """Return the area under p against the fraction of pixels removed, shape (B,).
 
@@ -33,6 +35,9 @@ def deletion(
     Options:
         steps: each costs one pass, and so does the whole image.
         baseline: what a removed pixel becomes.
+        space: ``normalized`` is what RISE's own code does, whatever ``baseline`` says: removed
+            pixels are ImageNet's mean colour, zero once normalised. It takes 224 steps at 224
+            pixels.
 
     >>> from torch import ones, stack, tensor, zeros
     >>> def predict(images):  # confident by what is left of the upper left pixel
@@ -41,5 +46,6 @@ def deletion(
     >>> deletion(maps, ones(2, 1, 2, 2), zeros(2).long(), predict, steps=4)  # goes first, last
     tensor([0.1250, 0.8750])
     """
-    bare = baseline_of(images, baseline)
+    normalized = space == "normalized"
+    bare = normalized_zero(images) if normalized else baseline_of(images, baseline)
     return area_of_exchange(images, bare, maps, targets, predict, steps=steps)

@@ -1,8 +1,11 @@
 """Dice coefficient of the thresholded map and the mask."""
 
+from typing import Literal
+
 from torch import Tensor
 
-from xaibench.core.overlap import Of, mark
+from xaibench.core.otsu import mark_by_otsu
+from xaibench.core.overlap import mark
 from xaibench.core.regions import where_filled
 from xaibench.core.registry import metric
 
@@ -10,15 +13,23 @@ from xaibench.core.registry import metric
 @metric(
     higher_is_better=True,
     paper="dice1945measures",
-    threshold="fixed: the same share of each map's maximum for all methods",
+    threshold="fixed: the same share of each map's maximum for all methods; of=otsu: each map's "
+    "own",
     ties="pixels at the threshold are marked",
     pixelwise=True,
 )
-def dice(maps: Tensor, masks: Tensor, *, threshold: float = 0.5, of: Of = "maximum") -> Tensor:
+def dice(
+    maps: Tensor,
+    masks: Tensor,
+    *,
+    threshold: float = 0.5,
+    of: Literal["maximum", "scale", "otsu"] = "maximum",
+) -> Tensor:
     """Return 2 |P and T| / (|P| + |T|), P: map >= threshold * max(map), T: mask > 0, shape (B,).
 
     In [0, 1]; NaN where the mask is empty; 0 for a map of zeros, which predicts nothing. With
-    ``of=scale`` the threshold itself is the limit. Per image: 2 J / (1 + J) of the Jaccard index J,
+    ``of=scale`` the threshold itself is the limit, with ``of=otsu`` each map's own parts its values
+    best into two classes (otsu1979threshold). Per image: 2 J / (1 + J) of the Jaccard index J,
     so that it ranks single maps as `iou` does, but not their means.
 
     >>> from torch import tensor
@@ -27,7 +38,8 @@ def dice(maps: Tensor, masks: Tensor, *, threshold: float = 0.5, of: Of = "maxim
     >>> dice(maps, masks)  # marks 3 pixels, 2 of 3 true ones: 4 / 6
     tensor([0.6667])
     """
-    predicted, truth = mark("dice", maps, threshold, of), masks > 0
+    predicted = mark_by_otsu(maps) if of == "otsu" else mark("dice", maps, threshold, of)
+    truth = masks > 0
     shared = (predicted & truth).sum(dim=(1, 2))
     sizes = predicted.sum(dim=(1, 2)) + truth.sum(dim=(1, 2))
     return where_filled(2 * shared / sizes, masks)

@@ -6,6 +6,7 @@ from xaibench.core.baselines import Baseline, baseline_of
 from xaibench.core.confidence import Predict
 from xaibench.core.registry import metric
 from xaibench.core.removal import area_of_exchange
+from xaibench.core.rise_baselines import Space, normalized_blur
 
 
 @metric(
@@ -23,6 +24,7 @@ def insertion(
     *,
     steps: int = 50,
     baseline: Baseline = "blur",
+    space: Space = "pixel",
 ) -> Tensor:
     """Return the area under p against the fraction of pixels inserted, shape (B,).
 
@@ -33,6 +35,9 @@ def insertion(
     Options:
         steps: each costs one pass, and so does the bare baseline.
         baseline: what stands there before a pixel is inserted.
+        space: ``normalized`` is what RISE's own code does, whatever ``baseline`` says: normalised
+            pixels are blurred by a kernel of 11 x 11, sigma 5, with zeros beyond the image. It
+            takes 224 steps at 224 pixels.
 
     >>> from torch import ones, stack, tensor, zeros
     >>> def predict(images):  # confident by what is there of the upper left pixel
@@ -42,5 +47,5 @@ def insertion(
     >>> insertion(maps, ones(2, 1, 2, 2), zeros(2).long(), predict, **way)  # comes first, last
     tensor([0.8750, 0.1250])
     """
-    bare = baseline_of(images, baseline)
+    bare = normalized_blur(images) if space == "normalized" else baseline_of(images, baseline)
     return area_of_exchange(bare, images, maps, targets, predict, steps=steps)

@@ -1,23 +1,34 @@
 """Overlap of the thresholded map with the mask."""
 
+from typing import Literal
+
 from torch import Tensor
 
-from xaibench.core.overlap import Of, jaccard, mark
+from xaibench.core.otsu import mark_by_otsu
+from xaibench.core.overlap import jaccard, mark
 from xaibench.core.registry import metric
 
 
 @metric(
     higher_is_better=True,
-    threshold="fixed: the same share of each map's maximum for all methods",
+    threshold="fixed: the same share of each map's maximum for all methods; of=otsu: each map's "
+    "own",
     ties="pixels at the threshold are marked",
     pixelwise=True,
 )
-def iou(maps: Tensor, masks: Tensor, *, threshold: float = 0.5, of: Of = "maximum") -> Tensor:
+def iou(
+    maps: Tensor,
+    masks: Tensor,
+    *,
+    threshold: float = 0.5,
+    of: Literal["maximum", "scale", "otsu"] = "maximum",
+) -> Tensor:
     """Return the Jaccard index of (map >= threshold * max(map)) and (mask > 0), shape (B,).
 
     In [0, 1]; NaN where the mask is empty; 0 for a map of zeros, which predicts nothing. With
     ``of=scale`` the threshold itself is the limit: the binary saliency of a map of probabilities,
-    which may be empty. For min-max rescaled maps both are the same.
+    which may be empty. For min-max rescaled maps both are the same. With ``of=otsu`` each map's own
+    threshold parts its values best into two classes (otsu1979threshold), and none is given.
 
     >>> from torch import tensor
     >>> maps = tensor([[[1.0, 0.5, 0.2], [0.0, 0.6, 0.1]]])
@@ -25,4 +36,5 @@ def iou(maps: Tensor, masks: Tensor, *, threshold: float = 0.5, of: Of = "maximu
     >>> iou(maps, masks)  # marks 3 pixels, 2 of 3 true ones: 2 / 4
     tensor([0.5000])
     """
-    return jaccard(mark("iou", maps, threshold, of), masks > 0)
+    predicted = mark_by_otsu(maps) if of == "otsu" else mark("iou", maps, threshold, of)
+    return jaccard(predicted, masks > 0)

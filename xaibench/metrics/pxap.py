@@ -1,4 +1,4 @@
-"""PxAP: average precision of all images' pixels in one pool, as weakly supervised localization has it."""
+"""PxAP: average precision over all images' pixels in one pool."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""ROAD, remove and debias: what the confidence does when the image is taken away and made up again."""
+"""ROAD: what the confidence does when the image is taken away and made up again."""
 
 from typing import Literal
 
@@ -32,10 +32,11 @@ def road(
     generator: BatchGenerator,
     *,
     order: Literal["difference", "morf", "lerf"] = "difference",
+    of: Literal["confidence", "accuracy"] = "confidence",
     fractions: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8),
     noise: float = 0.01,
 ) -> Tensor:
-    """Return the mean confidence over fractions of removed pixels, shape (B,).
+    """Return the mean confidence, or accuracy, over fractions of removed pixels, shape (B,).
 
     ``morf`` removes the most relevant pixels first (lower is better), ``lerf`` the least relevant
     ones (higher is better), ``difference`` is (lerf - morf) / 2, in [-1/2, 1/2]. Removed pixels are
@@ -44,7 +45,9 @@ def road(
 
     Options:
         order: what is removed first.
-        fractions: of the pixels removed.
+        of: the target's confidence, or the paper's accuracy: 1 where the target is still the
+            likeliest class. A single fraction gives one point of the paper's curve.
+        fractions: of the pixels removed; pytorch-grad-cam's percentiles are 0.1 to 0.9 in tenths.
         noise: standard deviation of what is added to imputed pixels.
 
     >>> from torch import stack, zeros
@@ -67,6 +70,9 @@ def road(
         for fraction in fractions:
             gone = place < round(fraction * maps[0].numel())
             seen = impute(images, gone) + added * gone[:, None]
-            confidence = confidence_of(targets, seen, predict)
-            total += confidence if order != "difference" else way * confidence / 2
+            if of == "accuracy":
+                found = (predict(seen).argmax(dim=1) == targets).float()
+            else:
+                found = confidence_of(targets, seen, predict)
+            total += found if order != "difference" else way * found / 2
     return total / len(fractions)
