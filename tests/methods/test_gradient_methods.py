@@ -123,6 +123,16 @@ def test_smoothgrad_averages_gradients_over_the_same_draws():
     close(raw_maps(network, "smoothgrad[samples=2,noise=0]"), raw_maps(network, "gradient"))
 
 
+def test_vargrad_is_the_variance_of_gradients_over_the_same_draws():
+    network, expected = calibrated(chain()), []
+    for row, (image, target) in enumerate(zip(IMAGES, TARGETS, strict=True)):
+        drawn = BatchGenerator(SEEDS).normal_copies(row, 0, 11, 3, *SIZE)
+        copies = image + 0.2 * (image.max() - image.min()) * drawn
+        gradients = derive(network, copies, target.expand(11))
+        expected.append(gradients.var(dim=0, correction=0).amax(dim=0))
+    close(raw_maps(network, "vargrad[samples=11,noise=0.2]"), torch.stack(expected))
+
+
 def test_gradient_shap_averages_over_the_same_draws():
     network, expected = calibrated(chain()), []
     places = BatchGenerator(SEEDS).uniform(11, 1, 1, 1)

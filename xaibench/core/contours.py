@@ -7,19 +7,18 @@ right and down, unless the image ends there, and the truth's doesn't. Boxes are 
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from xaibench.core.boxes import Boxes, Which, boxes_of, jaccard_of_boxes
+from xaibench.core.boxes import Boxes, Numbers, Which, boxes_of, jaccard_of_boxes
 
 _STEPS = 255
 
 
 def fits_by_contours(
-    heat: NDArray[np.floating[Any]],
+    heat: Numbers,
     truth: NDArray[np.bool_],
     overlaps: Sequence[float],
     count: int,
@@ -51,7 +50,8 @@ def fits_by_contours(
         by_step[step] = best >= wanted
     if not highest:
         return np.zeros((len(overlaps), count))
-    return by_step[(np.arange(0, 1, 1 / count)[:count] * highest).astype(int)].T
+    reached: NDArray[np.float64] = by_step[(np.arange(0, 1, 1 / count) * highest).astype(int)]
+    return reached.T
 
 
 def _boxes_above(steps: NDArray[np.uint8], step: int, which: Which) -> Boxes:

@@ -58,5 +58,5 @@ def _correlation(ours: Tensor, theirs: Tensor) -> Tensor:
     mine, its = (each - each.mean(dim=1, keepdim=True) for each in centred)
     size = mine.norm(dim=1) * its.norm(dim=1)
     varied = [each.amax(dim=1) > each.amin(dim=1) for each in centred]
-    found = (mine * its).sum(dim=1) / size
+    found: Tensor = (mine * its).sum(dim=1) / size
     return found.where(varied[0] & varied[1], -1.0).clamp(-1, 1)

@@ -1,11 +1,12 @@
 """MaxBoxAcc: localization by boxes, as weakly supervised localization counts it: an upper bound."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from xaibench.core.boxes import fits_by_level
+from xaibench.core.boxes import Which, fits_by_level
 from xaibench.core.contours import fits_by_contours
 from xaibench.core.errors import XaibenchError
 from xaibench.core.overlap import thresholds_reached
@@ -13,7 +14,10 @@ from xaibench.core.regions import where_filled
 from xaibench.core.registry import metric
 
 # Overlaps that count, and which of a map's parts have a box.
-_VERSIONS = {1: ((0.5,), "largest"), 2: ((0.3, 0.5, 0.7), "all")}
+_VERSIONS: Mapping[int, tuple[tuple[float, ...], Which]] = {
+    1: ((0.5,), "largest"),
+    2: ((0.3, 0.5, 0.7), "all"),
+}
 
 
 def _best(statistics: Tensor) -> Tensor:
@@ -73,13 +77,12 @@ def max_box_acc(
     if thresholds < 1 or not all(0 < each <= 1 for each in overlaps):
         raise XaibenchError("max_box_acc: 'overlaps' lie above 0, up to 1; 'thresholds' from 1.")
     truths = (masks > 0).cpu().numpy()
-    if convention == "exact":
-        shares = [step / thresholds for step in range(1, thresholds + 1)]
-        levels, find = thresholds_reached(maps, shares).to(torch.int16), fits_by_level
-    else:
-        levels, find = maps.double(), fits_by_contours
+    exact = convention == "exact"
+    shares = [step / thresholds for step in range(1, thresholds + 1)]
+    heat = thresholds_reached(maps, shares).to(torch.int16) if exact else maps.double()
+    find = fits_by_level if exact else fits_by_contours
     fits = [
         [*find(values, truth, overlaps, thresholds, boxes).flat, len(overlaps)]
-        for values, truth in zip(levels.cpu().numpy(), truths, strict=True)
+        for values, truth in zip(heat.cpu().numpy(), truths, strict=True)
     ]
     return where_filled(torch.tensor(fits).to(maps), masks)

@@ -83,5 +83,5 @@ def _correlation(told: Tensor, lost: Tensor) -> Tensor:
         each.abs().amax(dim=1) > 1e-9 * whole.abs().amax(dim=1)
         for each, whole in ((mine, told), (its, lost))
     ]
-    found = (mine * its).sum(dim=1) / (mine.norm(dim=1) * its.norm(dim=1))
+    found: Tensor = (mine * its).sum(dim=1) / (mine.norm(dim=1) * its.norm(dim=1))
     return found.where(varied[0] & varied[1], 0.0).clamp(-1, 1)
