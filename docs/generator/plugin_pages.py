@@ -20,6 +20,7 @@ _FAMILIES = {
     "cam": "Class activation maps",
     "gradient": "Gradients",
     "perturbation": "Perturbation",
+    "attention": "Attention",
     "inherent": "Inherent",
     "learned": "Learned",
     "other": "Other, and other libraries",

@@ -50,15 +50,23 @@ METHOD_WORDS = {
     "image",
     "sum_over_biases": "callable: (term, promise=None) -> gradient by the images, and the sum "
     "(B, H, W) of term(gradient, bias) over all biases; tells promise the parts of the logit",
+    "attentions": "a vision transformer's attention: .layers(join, gradients=False) -> of each "
+    "layer what join made of its weights and of the target's logit's gradients by them, both "
+    "(B, heads, Q, N) -> (B, Q, N); .read((B, Q, N)) -> (B, h, w), what the logits' tokens take of "
+    "each patch",
+    "exit_attentions": "as attentions, the gradients being those of the logit that each layer's "
+    "own tokens would give if they were the last layer's",
     "network": "the model as a torch module, images -> logits: for adapters of other libraries",
     "generator": "random numbers, seeded for each (run, sample, method)",
     "masks": "(B, H, W) int8 relevance grades, the truth: for controls only",
     "mean_mask": "(H, W) in [0, 1], average of the training masks that may be seen: for controls",
 }
+# These need attention among all tokens, and a CAM layer of tokens.
+ATTENTION_WORDS = frozenset({"attentions", "exit_attentions"})
 # These need a CAM layer; `class_weights` needs a linear head behind it, too.
-LAYER_WORDS = frozenset({
+LAYER_WORDS = ATTENTION_WORDS | {
     "activations", "gradients", "derive", "class_weights", "head", "try_head", "record",
-})  # fmt: skip
+}  # fmt: skip
 # These only a network that classifies can serve.
 CLASSIFIER_WORDS = LAYER_WORDS | {
     "logits", "predict", "respond", "input_gradients", "differentiate", "multipliers",
@@ -76,11 +84,11 @@ METHOD_FAMILIES = frozenset({
 # These tell where the evidence lies.
 MASK_WORDS = frozenset({"masks", "mean_mask"})
 # Methods that ask for none of these explain no class in particular.
-CLASS_WORDS = frozenset({
+CLASS_WORDS = ATTENTION_WORDS | {
     "targets", "gradients", "derive", "class_weights", "try_head", "respond", "input_gradients",
     "differentiate", "multipliers", "target_logits", "integrate", "record",
     "sum_over_biases", "network",
-})  # fmt: skip
+}  # fmt: skip
 METRIC_WORDS = {
     "maps": "(B, H, W) in [0, 1], higher is more relevant",
     "masks": "(B, H, W) int8 relevance grades",

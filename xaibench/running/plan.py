@@ -17,7 +17,7 @@ from xaibench.explaining.trial import try_metric
 from xaibench.explaining.tuning import TUNED
 from xaibench.results.records import Skip
 from xaibench.results.work_records import CellRecord, ModelRecord
-from xaibench.setup.building import missing_word
+from xaibench.setup.building import missing_word, why_no_attention
 from xaibench.setup.cells import CellState, Ledger
 from xaibench.setup.file_check import check_files
 from xaibench.setup.jobs import Job
@@ -202,7 +202,7 @@ def _why_no_layer(selection: Selection, prototype: Model, method: Bound) -> str 
         cam_layer_of(prototype, selection.blank)
     except XaibenchError as error:
         return str(error).rstrip(".")
-    return None
+    return why_no_attention(method, prototype, selection.blank)
 
 
 def _why_no_map(selection: Selection, model: Bound, prototype: Model, method: Bound) -> str | None:

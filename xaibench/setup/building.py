@@ -5,10 +5,17 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from xaibench.core.contract import ATTENTION, CLASSIFIER_WORDS, METHOD_WORDS, OWN_WORDS
+from xaibench.core.contract import (
+    ATTENTION,
+    ATTENTION_WORDS,
+    CLASSIFIER_WORDS,
+    METHOD_WORDS,
+    OWN_WORDS,
+)
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model, evaluating
 from xaibench.core.passes.acceptance import accept
+from xaibench.core.passes.attentions import try_attention
 from xaibench.core.passes.head import find_head
 from xaibench.core.plugin import Bound
 
@@ -95,6 +102,17 @@ def has_attention(model: Model) -> bool:
     return any("attention" in type(part).__name__.lower() for part in model.modules())
 
 
+def why_no_attention(method: Bound, model: Model, images: Tensor) -> str | None:
+    """Return why a method that asks for attention can't have that of a model of such images."""
+    asked = ATTENTION_WORDS & set(method.plugin.signature.words)
+    try:
+        if asked:
+            try_attention(model, images, early="exit_attentions" in asked)
+    except XaibenchError as error:
+        return str(error).rstrip(".")
+    return None
+
+
 def missing_word(method: Bound, model: Model, images: Tensor) -> str | None:
     """Return the first word that a method asks for and a model of such images can't serve."""
     words = (*method.plugin.signature.words, *sorted(method.plugin.traits.needs))
@@ -103,4 +121,6 @@ def missing_word(method: Bound, model: Model, images: Tensor) -> str | None:
         with evaluating(model):
             if find_head(model, images).weights is None:
                 return "class_weights"
+    if why_no_attention(method, model, images):
+        served -= ATTENTION_WORDS
     return next((word for word in words if word not in served), None)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from xaibench.core.completeness import gaps
 from xaibench.core.errors import XaibenchError
+from xaibench.core.passes.attentions import Attentions
 from xaibench.core.passes.biases import sum_over_biases
 from xaibench.core.passes.cuts import refuse_cuts
 from xaibench.core.passes.engine import Engine
@@ -102,6 +103,16 @@ class Question:
     def head(self) -> Head:
         """What is known of the head."""
         return find_head(self._engine.model, self.tape.images)
+
+    @property
+    def attentions(self) -> Attentions:
+        """Of these rows, with gradients of the targets' logits."""
+        return Attentions(self._engine, self.images, self.targets)
+
+    @property
+    def exit_attentions(self) -> Attentions:
+        """Of these rows, with gradients of each layer's own logits."""
+        return Attentions(self._engine, self.images, self.targets, early=True)
 
     @property
     def network(self) -> nn.Module:

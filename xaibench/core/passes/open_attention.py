@@ -1,0 +1,113 @@
+"""Attention as a network computes it: each layer's weights, opened where torch fuses them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+_SOFTMAX = frozenset({torch.softmax, functional.softmax, Tensor.softmax})
+_LEAST_AXES, _MOST_AXES = 3, 4
+
+
+class OpenAttention(TorchFunctionMode):
+    """Within its block attention runs step by step, and its weights are kept, in their order.
+
+    It knows torch's fused attention, on which timm's, torchvision's and Hugging Face's rest, and
+    softmax. Nothing of the network is changed, and nothing lasts beyond the block.
+
+    Attributes:
+        weights: of each layer ``(B, heads, Q, N)``, or ``(B * heads, Q, N)``: what each of Q tokens
+            takes of N.
+    """
+
+    def __init__(self, graph: Literal["none", "whole", "own"] = "none") -> None:
+        """Start.
+
+        Args:
+            graph: what gradients by the weights will see: ``none``; the ``whole`` network behind
+                them; or what is behind each layer's ``own``, as if all others were given.
+        """
+        super().__init__()
+        self.weights: list[Tensor] = []
+        self._graph, self._stopped = graph, False
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: Any = None,
+    ) -> Any:
+        """Run one of torch's functions."""
+        named = kwargs or {}
+        if func is functional.scaled_dot_product_attention:
+            return self._attend(*args, **named)
+        if func is functional.multi_head_attention_forward:
+            return self._run_module(func, args, named)
+        out = func(*args, **named)
+        if func in _SOFTMAX and _LEAST_AXES <= out.ndim <= _MOST_AXES:
+            return self._keep(out)
+        return out
+
+    def _run_module(self, func: Callable[..., Any], args: Any, named: dict[str, Any]) -> Any:
+        """Run `nn.MultiheadAttention`, whose inside calls no torch functions that can be seen."""
+        with _put_in_place(self._attend):
+            out, _ = func(*args, **{**named, "need_weights": False})
+        if not named.get("need_weights", True):
+            return out, None
+        whole = self.weights[-1]
+        return out, whole.mean(dim=1) if named.get("average_attn_weights", True) else whole
+
+    def _attend(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attn_mask: Tensor | None = None,
+        dropout_p: float = 0.0,
+        is_causal: bool = False,
+        scale: float | None = None,
+        enable_gqa: bool = False,
+    ) -> Tensor:
+        """Do what torch's fused function does; its arguments are named as there."""
+        if enable_gqa:
+            shared = query.shape[-3] // key.shape[-3]
+            key, value = (each.repeat_interleave(shared, dim=-3) for each in (key, value))
+        scores = (query * (query.shape[-1] ** -0.5 if scale is None else scale)) @ key.mT
+        if is_causal:
+            attn_mask = torch.ones_like(scores, dtype=torch.bool).tril()
+        if attn_mask is not None and attn_mask.dtype == torch.bool:
+            scores = scores.masked_fill(~attn_mask, -torch.inf)
+        elif attn_mask is not None:
+            scores = scores + attn_mask
+        weights = self._keep(scores.softmax(dim=-1))
+        return functional.dropout(weights, dropout_p) @ value
+
+    def stop(self) -> None:
+        """Keep no more weights."""
+        self._stopped = True
+
+    def _keep(self, weights: Tensor) -> Tensor:
+        if self._stopped:
+            return weights
+        if self._graph == "own" or (self._graph == "whole" and not self.weights):
+            # Gradients are asked for by nothing before: until here no graph is needed.
+            weights = weights.detach().requires_grad_()
+            torch.set_grad_enabled(True)
+        self.weights.append(weights)
+        return weights
+
+
+@contextmanager
+def _put_in_place(attend: Callable[..., Tensor]) -> Iterator[None]:
+    """Let torch's own modules call another function for their attention."""
+    fused = functional.scaled_dot_product_attention
+    functional.scaled_dot_product_attention = attend
+    try:
+        yield
+    finally:
+        functional.scaled_dot_product_attention = fused
