@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from xaibench.core.batch import Batch, accuracy, cross_entropy
 from xaibench.core.errors import XaibenchError
+from xaibench.core.networks.dilation import keep_resolution
 from xaibench.core.networks.guidance import GUIDANCE
 from xaibench.core.networks.trunk_classifier import TrunkClassifier, about, build_trunk
 from xaibench.core.registry import model
@@ -83,23 +84,28 @@ def guided(
     weights: str,
     *,
     backbone: str = "resnet50",
-    loss: Literal["energy", "rrr", "l1", "dice", "ppce", "gain"] = "energy",
+    loss: Literal["energy", "rrr", "l1", "dice", "ppce", "gain", "res"] = "energy",
     weight: float = 1.0,
     by: Literal["masks", "boxes"] = "masks",
+    stride: Literal[32, 16] = 32,
 ) -> Guided:
     """Build a backbone with one linear layer whose Grad-CAM learns to lie on what is marked.
 
     Options:
         backbone: a convolutional network of torchvision, such as resnet18, or timm/NAME.
         loss: how far the map is off: ``energy`` outside, ``rrr`` squares outside, ``l1`` and
-            ``dice`` differences to the mask, ``ppce`` what is missing inside; ``gain`` asks, too,
-            that nothing be recognised without what the map shows.
+            ``dice`` differences to the mask, ``ppce`` what is missing inside, ``res`` both, of a
+            mask that may be inexact; ``gain`` asks, too, that nothing be recognised without what
+            the map shows.
         weight: of this loss beside the cross-entropy.
         by: what it may read where masks are seen: their pixels, or the boxes around their regions.
+        stride: pixels a side of the map's cells; for 16 the last stage keeps the resolution of the
+            one before, by dilation.
     """
     if weight < 0:
         raise XaibenchError("guided: 'weight' can't be negative.")
     trunk, channels = build_trunk(backbone, classes, weights)
+    keep_resolution(trunk, stride)
     return Guided(
         trunk, channels=channels, classes=classes, guidance=loss, weight=weight,
         boxes_only=by == "boxes", supervision=None if weight else "labels",

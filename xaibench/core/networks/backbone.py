@@ -75,13 +75,13 @@ def normalisation(name: str) -> dict[str, tuple[float, ...]]:
     return source.normalisation(own)
 
 
-def build_network(name: str, classes: int, weights: str) -> nn.Module:
-    """Return the whole network, its last layer replaced, weights loaded.
+def build_network(name: str, classes: int, weights: str, size: int = 0) -> nn.Module:
+    """Return the whole network, its last layer replaced, weights loaded; ``size`` as above.
 
     Raises:
         XaibenchError: there is no such network, or its weights can't be had.
     """
-    return _build(name, classes, weights, 0, (0, 0.0))[0]
+    return _build(name, classes, weights, size, (0, 0.0))[0]
 
 
 def _build(

@@ -8,12 +8,17 @@ follow rao2023guidance, whose names for them are in brackets.
 
 from collections.abc import Callable, Mapping
 
+import torch
 from torch import Tensor
+from torch.nn import functional
 
 from xaibench.core.networks.losses import dice as dice_of
 
 Guidance = Callable[[Tensor, Tensor], Tensor]
 _NOTHING = 1e-6
+# RES: how sharply the map is cut, and a 3x3 Gaussian.
+_STEEPNESS = 5.0
+_GAUSSIAN = (0.25, 0.5, 0.25)
 
 
 def energy(cam: Tensor, marked: Tensor) -> Tensor:
@@ -44,6 +49,34 @@ def ppce(cam: Tensor, marked: Tensor) -> Tensor:
     return each.sum(dim=(1, 2)) / inside.sum(dim=(1, 2))
 
 
+def res(cam: Tensor, marked: Tensor) -> Tensor:
+    """Return how far a map with maximum 1 is from a mask that may be inexact, ``(B,)``.
+
+    gao2022res, with Gaussian imputation: the mean difference of tanh(5 (map - a)) to 1 inside and
+    -1 outside, where the cut a fits most cells, inside and outside counting alike; and the mean
+    difference of the map to the blurred mask, with maximum 1.
+    """
+    relative, inside = _up_to_one(cam), _inside(marked)
+    cut = _best_cut(relative.detach(), inside)[:, None, None]
+    sides = torch.tanh(_STEEPNESS * (relative - cut))
+    beside = (sides - (2 * inside - 1)).abs().mean(dim=(1, 2))
+    row = torch.tensor(_GAUSSIAN).to(cam)
+    padded = functional.pad(inside[:, None], (1, 1, 1, 1), mode="replicate")
+    blurred = _up_to_one(functional.conv2d(padded, (row[:, None] * row)[None, None])[:, 0])
+    return beside + (relative - blurred).abs().mean(dim=(1, 2))
+
+
+def _best_cut(maps: Tensor, inside: Tensor) -> Tensor:
+    """Return each map's value at which most cells inside are at or above it, and outside below."""
+    values, within = maps.flatten(1), inside.flatten(1)
+    above = (values[:, None] >= values[:, :, None]).to(values.dtype)  # of a cell (2) at a cut (1)
+    hits = (above * within[:, None]).sum(dim=2) / within.sum(dim=1, keepdim=True)
+    without = 1 - within
+    misses = ((1 - above) * without[:, None]).sum(dim=2)
+    fits = hits + misses / without.sum(dim=1, keepdim=True).clamp(min=1)
+    return values.take_along_dim(fits.argmax(dim=1, keepdim=True), dim=1)[:, 0]
+
+
 def _inside(marked: Tensor) -> Tensor:
     return (marked >= marked.amax(dim=(1, 2), keepdim=True) / 2).to(marked.dtype)
 
@@ -52,4 +85,6 @@ def _up_to_one(cam: Tensor) -> Tensor:
     return cam / cam.amax(dim=(1, 2), keepdim=True).clamp(min=_NOTHING)
 
 
-GUIDANCE: Mapping[str, Guidance] = {each.__name__: each for each in (energy, rrr, l1, dice, ppce)}
+GUIDANCE: Mapping[str, Guidance] = {
+    each.__name__: each for each in (energy, rrr, l1, dice, ppce, res)
+}

@@ -84,14 +84,16 @@ def build_trunk(backbone: str, classes: int, weights: str) -> tuple[nn.Module, i
 
 
 def build_pyramid(
-    backbone: str, classes: int, weights: str, count: int = _LEVELS
+    backbone: str, classes: int, weights: str, count: int = _LEVELS, size: int = 0
 ) -> tuple[Pyramid | FeaturePyramid, list[int]]:
     """Return a network's trunk in ``count`` stages, the finest first, and the channels of each.
+
+    ``size`` is the images' side, for networks that are built for one size; 0 keeps their own.
 
     Raises:
         XaibenchError: as `build_trunk`.
     """
-    network = build_network(backbone, classes, weights)
+    network = build_network(backbone, classes, weights, size)
     if backbone.startswith(TIMM):
         return from_timm.build_pyramid(network, count)
     stages, channels = cut_stages(cut_trunk(network), count)
