@@ -17,7 +17,7 @@ FILES = {
     "predictions.csv": "each model's prediction of each test image",
     "classification.csv": "how well each model classifies",
     "classification_tests.csv": "whether two models differ",
-    "costs.csv": "what the maps of each cell cost",
+    "costs.csv": "what the maps of each cell cost, and how much they change with the decision",
     "analyses.csv": "what the analyses came to",
     "figures/FIGURE.png": "the figures of the report, training curves among them",
     "figures/FIGURE.svg": "the same, for papers",
@@ -36,6 +36,7 @@ FILES = {
     "cells/CELL/maps.npz": "raw maps, float32 at the method's own resolution, one array a sample",
     "cells/CELL/scores.csv": "values of this cell",
     "cells/CELL/cell.json": "fingerprint, checksums and costs; written last",
+    "cells/CELL/dependence.json": "how much this cell's maps change with the decision",
     "observations/MODEL/WORD.npy": "embeddings and the like, which all analyses of a model share",
     "observations/MODEL/WORD.json": "what they were computed from",
     "analyses/ANALYSIS/TABLE.csv": "coordinates and tables of an analysis",
@@ -87,6 +88,10 @@ COLUMNS = {
         "peak_memory_mb": "highest memory of the process or of the GPU",
         "completeness_gap": "largest share of the sum that a method's attributions promise and "
         "miss; incomplete above 0.05, empty where nothing is promised",
+        "dependence": "on the decision, in [0, 2]: the smaller of the two below; 0 for maps that "
+        "stay as they are, empty where it is undefined or wasn't measured",
+        "dependence_runner_up": "1 - mean rank correlation with the maps of the runner-up class",
+        "dependence_random_layers": "the same with those of random weights in the last layers",
         "degenerate_maps": "maps that are constant or not finite",
     },
     "slices.csv": {
@@ -112,7 +117,9 @@ COLUMNS = {
         "control": "the best blind control",
         "control_value": "its mean",
         "p": "of the difference between both",
-        "attention_is": "`right`, `wrong` or `not shown`",
+        "dependence": "of the method's maps on the decision",
+        "attention_is": "`right`, `wrong`, `not shown`; `independent` of the decision; `not "
+        "measured` of a learned map",
         "conclusion": "what both together allow one to conclude",
     },
     "predictions.csv": {
@@ -159,6 +166,8 @@ COLUMNS = {
         "peak_memory_mb": "highest memory of the process or of the GPU",
         "completeness_gap": "largest share of the sum that a method's attributions promise and "
         "miss; incomplete above 0.05, empty where nothing is promised",
+        "dependence_runner_up": "1 - mean rank correlation with the maps of the runner-up class",
+        "dependence_random_layers": "the same with those of random weights in the last layers",
         "tuned_threshold": "threshold that was best on the validation masks, for `iou_tuned`",
     },
     "analyses.csv": {

@@ -5,12 +5,12 @@ import torch
 from torch import nn
 
 from xaibench.core.model import Classifier
-from xaibench.core.registry import bind, load_plugin_file
-from xaibench.diagnostics.weights import (
+from xaibench.core.networks.random_weights import (
     classification_head,
     layers_in_order,
     with_random_weights,
 )
+from xaibench.core.registry import bind, load_plugin_file
 from xaibench.setup.building import ModelWords
 
 

@@ -52,10 +52,32 @@ def test_each_side_is_judged_and_both_are_concluded_from(said, values, accuracy,
     assert row["control_value"] == pytest.approx(0.3)
 
 
-def test_all_nine_cases_say_something_and_no_two_the_same():
-    said = [conclude(a, b) for a in ("high", "low", "not shown")
-            for b in ("right", "wrong", "not shown")]  # fmt: skip
-    assert len(set(said)) == 9
+def test_all_cases_say_something_and_no_two_the_same():
+    attentions = ("right", "wrong", "not shown", "independent", "not measured")
+    said = [conclude(a, b) for a in ("high", "low", "not shown") for b in attentions]
+    assert len(set(said)) == 15
+
+
+def changes(method, runner_up, random_layers, *, fold=0):
+    return {"dataset": "busi", "split": "holdout", "fold": fold, "model": "resnet18", "seed": 0,
+            "method": method, "seconds_per_image": 1.0, "forwards_per_image": 1.0,
+            "peak_memory_mb": 1.0, "dependence_runner_up": runner_up,
+            "dependence_random_layers": random_layers}  # fmt: skip
+
+
+def test_a_map_that_does_not_change_with_the_decision_is_no_witness():
+    """Of both changes the smaller counts, of several trainings the mean."""
+    scores = [*attention(0.5 - NOISE), *rows_of("spn", "iou", 0.6 - NOISE)]
+    costs = [changes("gradcam", 0.9, 0.02), changes("gradcam", 0.9, 0.1, fold=1),
+             changes("spn", 0.9, 0.04), changes("spn", 0.9, 0.05, fold=1)]  # fmt: skip
+    material = Material.of(RUN, pd.DataFrame(scores), predicted(LABELS, GOOD), pd.DataFrame(costs))
+    (section,) = sections(material)
+    found = decisions(section, material).set_index("method")
+    assert found["dependence"].to_dict() == pytest.approx({"gradcam": 0.06, "spn": 0.045})
+    assert found["attention_is"].to_dict() == {"gradcam": "right", "spn": "independent"}
+    unmeasured = Material.of(RUN, pd.DataFrame(scores), predicted(LABELS, GOOD))
+    found = decisions(section, unmeasured).set_index("method")
+    assert found["attention_is"].to_dict() == {"gradcam": "right", "spn": "not measured"}
 
 
 def test_accuracy_is_measured_against_the_commonest_class_and_not_against_a_half():

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import numpy as np
 from torch import Tensor
 
+from xaibench.core.networks.random_weights import classification_head, with_random_weights
 from xaibench.diagnostics.finding import FAIL, PASS, UNDECIDED, Finding
 from xaibench.diagnostics.resemblance import Floats, resemblance, shrink
 from xaibench.diagnostics.subject import Subject
-from xaibench.diagnostics.weights import classification_head, with_random_weights
 from xaibench.explaining.batch import Maps
 
 NAME = "classifier_dependence"

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from xaibench.core.networks.random_weights import layers_in_order, with_random_weights
 from xaibench.diagnostics.finding import FAIL, PASS, UNDECIDED, Finding
 from xaibench.diagnostics.interval import interval
 from xaibench.diagnostics.resemblance import Floats, Resemblance, chance, resemblance, shrink
 from xaibench.diagnostics.subject import Subject
-from xaibench.diagnostics.weights import layers_in_order, with_random_weights
 
 NAME = "randomization"
 # Shares of the layers at which maps are looked at, beside the last layer alone.

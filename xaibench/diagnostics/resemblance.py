@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 from skimage.metrics import structural_similarity
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
+
+from xaibench.core.rank_correlation import rank_correlation
 
 Floats = NDArray[np.float64]
 
@@ -43,7 +44,7 @@ def resemblance(ours: Floats, theirs: Floats) -> Resemblance:
     """
     pairs = zip(ours, theirs, strict=True)
     structure = [float(_ssim(one, other, data_range=1.0)) for one, other in pairs]
-    return Resemblance(_rank_correlation(ours, theirs), np.array(structure))
+    return Resemblance(rank_correlation(ours, theirs), np.array(structure))
 
 
 def chance(maps: Floats) -> Resemblance:
@@ -60,19 +61,3 @@ def chance(maps: Floats) -> Resemblance:
     return Resemblance(
         np.nan_to_num(ranks).mean(axis=0), np.stack([pair.structure for pair in pairs]).mean(axis=0)
     )
-
-
-def _rank_correlation(ours: Floats, theirs: Floats) -> Floats:
-    first, second = (_centred_ranks(maps) for maps in (ours, theirs))
-    size = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
-    with np.errstate(invalid="ignore"):
-        correlation = (first * second).sum(axis=1) / size
-    same = (ours == theirs).all(axis=(1, 2))
-    found: Floats = np.where(same, 1.0, correlation)
-    return found
-
-
-def _centred_ranks(maps: Floats) -> Floats:
-    ranks: Floats = rankdata(maps.reshape(len(maps), -1), axis=1)
-    ranks -= ranks.mean(axis=1, keepdims=True)
-    return ranks

@@ -39,6 +39,7 @@ REPORT_FILE = "report.json"
 GRID_FILE, SHEET_FILE, EXPLAINED_FILE = "grid.png", "sheet.png", "explained.csv"
 STUDY_TABLE_FILE, STUDY_PAGE_FILE, STUDY_FIGURE_FILE = "study.csv", "study.md", "study.png"
 
+DEPENDENCE_FILE = "dependence.json"
 DIAGNOSTICS_FILE, DIAGNOSTICS_PAGE_FILE = "diagnostics.csv", "diagnostics.md"
 OWN_FILES = frozenset({
     RUN_FILE, STUDY_FILE, LOG_FILE, SEAL_FILE, *ROWS_FILES, *(f"{name}.xz" for name in ROWS_FILES),

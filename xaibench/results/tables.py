@@ -19,11 +19,15 @@ COSTS = ("seconds_per_image", "forwards_per_image", "peak_memory_mb")
 GAP = "completeness_gap"
 """The largest share of a promised sum that a cell's attributions missed; older runs lack it."""
 
+DEPENDENCE = ("dependence_runner_up", "dependence_random_layers")
+"""How much a cell's maps change with the decision, as ``costs.csv`` names it."""
+
 _NAMES = ("dataset", "split", "model", "method", "sample", "metric", "group", "status")
 _LINES = 2**18
 # Numbers as text shrink to a thirtieth; what unpacks to far more is no table.
 _RATIO, _SMALL = 300, 2**20
-_NUMBERS = ("value", "prediction", "mask_share", "lesions", "tuned_threshold", *COSTS, GAP)
+_OF_CELLS = ("tuned_threshold", *COSTS, GAP, *DEPENDENCE)
+_NUMBERS = ("value", "prediction", "mask_share", "lesions", *_OF_CELLS)
 
 
 def stored_table(path: Path) -> Path:

@@ -15,7 +15,7 @@ from xaibench.results.checked import Count, FileName
 from xaibench.results.folder import Place
 from xaibench.results.plain import is_plain_name
 from xaibench.results.records import Made
-from xaibench.results.tables import COSTS, GAP
+from xaibench.results.tables import COSTS, DEPENDENCE, GAP
 
 UNSAID: Literal["unsaid"] = "unsaid"
 Sums = Mapping[FileName, str]
@@ -80,6 +80,30 @@ class CellRecord:
     def costs(self) -> dict[str, Any]:
         """What a map cost, by the columns of ``costs.csv``."""
         return {name: getattr(self, name) for name in (*COSTS, GAP)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DependenceRecord:
+    """``dependence.json``: how much a method's maps change with the decision; None is undefined.
+
+    Each is 1 minus the mean rank correlation over ``images`` test images: with the maps of the
+    runner-up class, and with those of a copy with random weights in its last ``layers``.
+    """
+
+    schema: int | None = None
+    method: str = ""
+    made_from: str = ""
+    made_by: Sequence[Made] = ()
+    images: Count = 0
+    layers: Sequence[str] = ()
+    error: str | None = None
+    dependence_runner_up: float | None = None
+    dependence_random_layers: float | None = None
+
+    @property
+    def figures(self) -> dict[str, float | None]:
+        """Both, by the columns of ``costs.csv``."""
+        return {name: getattr(self, name) for name in DEPENDENCE}
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.store import write_with
+from xaibench.explaining.dependence import known_dependence
 from xaibench.explaining.tuning import TUNED
 from xaibench.results.folder import (
     COSTS_FILE,
@@ -19,6 +20,7 @@ from xaibench.results.folder import (
 )
 from xaibench.results.seal import check_seal, seal
 from xaibench.results.tables import named_as_now, read_table, stored_table
+from xaibench.results.work_records import DependenceRecord
 from xaibench.running.plan import Plan
 from xaibench.setup.cells import Ledger, ledgers_of
 from xaibench.setup.selection import Selection
@@ -88,7 +90,9 @@ def _prediction_frames(selection: Selection) -> Iterator[pd.DataFrame]:
 def _cost_frames(selection: Selection) -> Iterator[pd.DataFrame]:
     for ledger in ledgers_of(selection):
         rows = [
-            {"method": method.spec} | {**state.known.costs, TUNED: state.known.tuned_threshold}
+            {"method": method.spec}
+            | {**state.known.costs, TUNED: state.known.tuned_threshold}
+            | (known_dependence(state) or DependenceRecord()).figures
             for method in selection.methods
             if (state := ledger.cell_state(method)).fits
         ]

@@ -9,17 +9,25 @@ from xaibench.setup.cells import ledger_of
 from xaibench.setup.jobs import Job, JobStep, Stage
 from xaibench.setup.selection import Selection
 
+_AFTER = (Stage.ANALYSE, Stage.DEPENDENCE)
+
 
 def happened_in_methods(selection: Selection, step: JobStep) -> bool:
-    """Whether a worker that died had methods at work, and no training or analysis."""
+    """Whether a worker that died was making maps, and did no training and nothing afterwards."""
     trained = step.stage is not Stage.TRAIN or ledger_of(selection, step.job).model_is_trained()
-    return bool(step.job.methods) and step.stage is not Stage.ANALYSE and trained
+    return bool(step.job.methods) and step.stage not in _AFTER and trained
 
 
 def one_method_each(jobs: Iterable[Job]) -> list[Job]:
     """Return jobs that ask each method alone, as one of them kills whoever asks it."""
     return [
-        replace(job, methods=(spec,), analyses=(), alone=True)
+        replace(
+            job,
+            methods=(spec,),
+            analyses=(),
+            dependence=tuple(each for each in job.dependence if each == spec),
+            alone=True,
+        )
         for job in dict.fromkeys(jobs)
         for spec in job.methods
     ]

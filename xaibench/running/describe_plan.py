@@ -29,7 +29,8 @@ def describe_plan(selection: Selection, plan: Plan) -> Sequence[str]:
         lines.append(f"analyses: {plan.analyses}, of which {plan.analysed} done")
     for job in plan.jobs:
         first = "train" if plan.trains(job) else "predict"
-        work = ", ".join([*job.methods, *job.analyses]) or first
+        again = ["dependence"] if job.dependence else []
+        work = ", ".join([*job.methods, *job.analyses, *again]) or first
         lines.append(f"  {job.model}, fold {job.fold}, seed {job.seed}: {work}")
     lines += [f"  skipped: {skip.what}: {skip.reason}" for skip in plan.skips]
     lines += [f"  made again: {what}: {why}" for what, why in plan.changed.items()]

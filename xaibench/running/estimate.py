@@ -9,7 +9,9 @@ import torch
 from xaibench.core.batch import Batch
 from xaibench.core.model import Model
 from xaibench.core.passes.device import choose_device, mixed_precision, place_images, place_model
+from xaibench.explaining.dependence import images_of
 from xaibench.running.plan import Plan
+from xaibench.setup.cells import ledger_of
 from xaibench.setup.jobs import JobStep, Stage
 from xaibench.setup.selection import Selection
 
@@ -40,6 +42,9 @@ def passes_of(selection: Selection, plan: Plan, step: JobStep) -> Mapping[str, f
     job, split = step.job, selection.split(step.job.fold)
     if step.stage is Stage.EXPLAIN:
         return {"explain": len(step.part.of(split.test)) * (2 + len(job.methods))}
+    if step.stage is Stage.DEPENDENCE:
+        images = len(images_of(ledger_of(selection, job)))
+        return {"dependence": 3 * images * len(job.dependence)}
     if step.stage is Stage.TRAIN and plan.trains(job):
         per_epoch = 3 * len(split.train) + len(split.validation)
         return {"train": selection.options.epochs * per_epoch}

@@ -13,6 +13,7 @@ from xaibench.core.passes.layers import cam_layer_of
 from xaibench.core.plugin import Bound
 from xaibench.core.splits import Split
 from xaibench.explaining.analyse import analysis_failure, is_analysed, why_no_analysis
+from xaibench.explaining.dependence import is_unmeasured
 from xaibench.explaining.trial import try_metric
 from xaibench.explaining.tuning import TUNED
 from xaibench.results.records import Skip
@@ -126,9 +127,11 @@ def _plan_model(selection: Selection, model: Bound, plan: Plan) -> list[Skip]:
             )
             if not trained and not prototype.trained:
                 plan.trainings.append((fold, model.spec, seed))
-            if missing or left or not trained:
+            asked = states if prototype.classifies else []
+            again = tuple(state.method.spec for state in asked if is_unmeasured(state))
+            if missing or left or again or not trained:
                 specs = tuple(method.spec for method in missing)
-                plan.jobs.append(Job(fold, model.spec, seed, specs, left))
+                plan.jobs.append(Job(fold, model.spec, seed, specs, left, again))
     return said
 
 

@@ -17,7 +17,7 @@ _UNITED = ("models", "methods", "metrics", "analyses")
 _LISTS = (*_UNITED, "seeds", "plugin")
 _FREE = frozenset({
     *_LISTS, "controls", "batch_size", "part_size", "device", "executor", "workers", "address",
-    "shared", "verify", "retry_failed", "keep_maps", "callbacks", "out",
+    "shared", "verify", "retry_failed", "keep_maps", "dependence", "callbacks", "out",
 })  # fmt: skip
 """Options in which runs of one board may differ."""
 _PASSES = ("target", "judge", "precision", "fold", "compile", "layer")

@@ -10,6 +10,7 @@ from xaibench.core.plugin import Bound
 from xaibench.core.progress import progress_bar
 from xaibench.core.registry import bind
 from xaibench.explaining.analyse import analyse
+from xaibench.explaining.dependence import images_of, is_unmeasured, measure_dependence
 from xaibench.explaining.join import join
 from xaibench.explaining.meter import Meter
 from xaibench.explaining.part_writer import PartWriter
@@ -77,6 +78,8 @@ class TaskRunner:
                 home._explain(ledger, methods, step)
             elif step.stage is Stage.TRAIN:
                 home._train(ledger, methods)
+            elif step.stage is Stage.DEPENDENCE:
+                home._measure_dependence(ledger, step.job.dependence)
             elif step.stage is Stage.ANALYSE:
                 return analyse(ledger, load_model(ledger), step.job.analyses)
             else:
@@ -145,6 +148,15 @@ class TaskRunner:
         for method in methods:
             failed |= join(ledger, method, self._metrics, parts)
         return failed
+
+    def _measure_dependence(self, ledger: Ledger, specs: Sequence[str]) -> None:
+        """Explain some images again for the methods whose cells are done."""
+        states = [ledger.cell_state(bind("method", spec)) for spec in specs]
+        methods = [s.method for s in states if s.fits and is_unmeasured(s)]
+        if methods:
+            _log.info("dependence of %s", ledger.title)
+            with progress_bar("dependence", ledger.title, len(images_of(ledger))) as bar:
+                measure_dependence(self._session_of(ledger), methods, bar)
 
     def _session_of(self, ledger: Ledger) -> RunSession:
         """Return the session of a ledger's model, with the images of its fold.

@@ -27,13 +27,17 @@ def _tasks_of(selection: Selection, job: Job, judge: Job | None) -> Iterator[Tas
     steps = list(steps_of(job, len(selection.split(job.fold).test), selection.options.part_size))
     models = [job] if judge is None else [job, judge]
     trained = {JobStep(Stage.TRAIN, each).key for each in models}
-    explained = {step.key for step in steps if step.stage is Stage.EXPLAIN}
+    explained, joined = (
+        {step.key for step in steps if step.stage is stage} for stage in (Stage.EXPLAIN, Stage.JOIN)
+    )
     ledgers = [ledger_of(selection, each) for each in models]
     states = [ledgers[0].cell_state(bind("method", spec)) for spec in job.methods]
     for step in steps:
         needed = trained - {step.key}
         if step.stage is Stage.JOIN:
             needed = needed | explained
+        elif step.stage is Stage.DEPENDENCE:
+            needed = needed | joined
         places: tuple[str, ...] = ()
         if not selection.options.shared:
             reads = [*(ledger.folder for ledger in ledgers), *_read_by(step, ledgers[0], states)]
@@ -45,6 +49,9 @@ def _read_by(step: JobStep, ledger: Ledger, states: Sequence[CellState]) -> Iter
     """Yield what a step reads beside models; parts must not travel with each other."""
     if step.stage is Stage.ANALYSE:
         yield ledger.selection.layout.observation_folder(ledger.place)
+    if step.stage is Stage.DEPENDENCE:
+        for spec in step.job.dependence:
+            yield ledger.cell_folder(bind("method", spec)) / CELL_FILE
     for state in states if step.stage in (Stage.TRAIN, Stage.EXPLAIN) else ():
         folder = ledger.cell_folder(state.method)
         yield from (folder / CELL_FILE, folder / SCORES_FILE)

@@ -10,7 +10,7 @@ from xaibench.core.plugin import Bound
 from xaibench.results.folder import PREDICTIONS_FILE, SCORES_FILE, WEIGHTS_FILE, Place
 from xaibench.results.integrity import are_intact, is_intact
 from xaibench.results.stored_work import read_cell, stored_model
-from xaibench.results.work_records import CellRecord, ModelRecord
+from xaibench.results.work_records import CellRecord, DependenceRecord, ModelRecord
 from xaibench.setup.earlier import Earlier, renew_cell, renew_model
 from xaibench.setup.jobs import Job
 from xaibench.setup.made_from import (
@@ -125,7 +125,7 @@ class Ledger:
         then = self.known.made_from
         return tell_difference(then, self.parts) if then else ""
 
-    def accepts(self, known: ModelRecord | CellRecord) -> bool:
+    def accepts(self, known: ModelRecord | CellRecord | DependenceRecord) -> bool:
         """Whether a result may count, whatever versions made it, or only because today's did."""
         strict = self.selection.options.strict_versions
         return not strict or is_of_today(known.made_by)

@@ -19,6 +19,7 @@ class Job:
     seed: int
     methods: tuple[str, ...] = ()
     analyses: tuple[str, ...] = ()
+    dependence: tuple[str, ...] = ()  # methods whose dependence on the decision isn't known yet
     alone: bool = False  # a worker was lost that had its only method beside others
 
     @property
@@ -71,6 +72,7 @@ class Stage(StrEnum):
     EXPLAIN = "explain"
     ANALYSE = "analyse"
     JOIN = "join"
+    DEPENDENCE = "dependence"
 
 
 @dataclass(frozen=True)
@@ -104,5 +106,7 @@ def steps_of(job: Job, images: int, part_size: int) -> Iterator[JobStep]:
     if job.methods:
         yield from (JobStep(Stage.EXPLAIN, job, part) for part in parts)
         yield JobStep(Stage.JOIN, job, Part(0, len(parts)))
+    if job.dependence:
+        yield JobStep(Stage.DEPENDENCE, job)
     if job.analyses:
         yield JobStep(Stage.ANALYSE, job)

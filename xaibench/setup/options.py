@@ -142,6 +142,9 @@ class RunOptions:
     strict_versions: bool = _option(
         False, "make again what other versions of xaibench, torch and so on have made"
     )
+    dependence: bool = _option(
+        True, "measure how much maps change with the class and with random last layers"
+    )
     keep_maps: bool = _option(True, "keep raw maps, for the gallery and for later metrics")
     target: Literal["auto", "label", "predicted"] = _option(
         "auto", "class explained; auto: the label for localization, else the prediction"

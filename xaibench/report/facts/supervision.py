@@ -26,6 +26,22 @@ def supervision_of(
     ]
 
 
+def origin_of(run: RunRecord, method: str, share: float) -> str:
+    """Return where a row's maps come from: ``post-hoc``, ``inherent`` or ``learned``.
+
+    Inherent is what the network itself computes without having been taught where to look.
+
+    Args:
+        run: ``run.json``.
+        method: of the row, no control.
+        share: of the masks or boxes that it has learned from, NaN without any.
+    """
+    learned = run.kind_of(method) == "learned"
+    if run.methods[method].family == "inherent" or (learned and not share > 0):
+        return "inherent"
+    return "learned" if learned else "post-hoc"
+
+
 def is_upper_bound(run: RunRecord, dataset: str, model: str, method: str) -> bool:
     """Whether a row is the upper bound of skill: a segmentation network that saw all masks."""
     if method != SEGMENTATION:

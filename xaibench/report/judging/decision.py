@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from xaibench.core.markdown import markdown_table
+from xaibench.report.facts.dependence import INDEPENDENT, changes_by_row, smaller_change
 from xaibench.report.facts.material import Material
 from xaibench.report.facts.section import Section, mean
 from xaibench.report.facts.traits import metrics_of
@@ -21,12 +22,12 @@ from xaibench.stats.clusters import merge_folds
 from xaibench.stats.rates import wilson
 
 Accuracy = Literal["high", "low", "not shown"]
-Attention = Literal["right", "wrong", "not shown"]
+Attention = Literal["right", "wrong", "not shown", "independent", "not measured"]
 
 _COLUMNS = [
     *("dataset", "split", "model", "method", "groups", "accuracy", "accuracy_low"),
     *("accuracy_high", "commonest_class", "accuracy_is", "metric", "value", "control"),
-    *("control_value", "p", "attention_is", "conclusion"),
+    *("control_value", "p", "dependence", "attention_is", "conclusion"),
 ]
 _GRADED, _USUAL = "hit_rate_graded", "iou"
 _CONCLUSIONS: dict[tuple[Accuracy, Attention], str] = {
@@ -41,6 +42,18 @@ _CONCLUSIONS: dict[tuple[Accuracy, Attention], str] = {
     "a better classifier",
     ("not shown", "wrong"): "unusable as far as is shown: looks elsewhere, and is not shown to "
     "classify",
+    ("high", "independent"): "classifies well; this map doesn't depend on the decision, and says "
+    "nothing of its reasons",
+    ("low", "independent"): "unusable: classifies worse than blindly; this map doesn't depend on "
+    "the decision",
+    ("not shown", "independent"): "not shown to classify; this map doesn't depend on the decision, "
+    "and says nothing of its reasons",
+    ("high", "not measured"): "classifies well; whether this learned map depends on the decision "
+    "was not measured",
+    ("low", "not measured"): "unusable: classifies worse than blindly; whether this learned map "
+    "depends on the decision was not measured",
+    ("not shown", "not measured"): "not shown to classify; whether this learned map depends on the "
+    "decision was not measured",
     ("not shown", "not shown"): "nothing is shown: test on more images, or train better",
 }
 
@@ -61,8 +74,18 @@ def judge_accuracy(low: float, high: float, commonest: float) -> Accuracy:
     return "low" if high < commonest else "not shown"
 
 
-def judge_attention(gain: float, p: float) -> Attention:
-    """Tell whether maps are better or worse than a blind control's, by the gain and its test."""
+def judge_attention(
+    gain: float, p: float, dependence: float = np.nan, *, learned: bool = False
+) -> Attention:
+    """Tell whether maps are better or worse than a blind control's, by the gain and its test.
+
+    A map that stays the same whatever the network decides is no witness, wherever it lies; a map
+    learned from annotations must be known to change.
+    """
+    if dependence < INDEPENDENT:
+        return "independent"
+    if learned and np.isnan(dependence):
+        return "not measured"
     if not p < LEVEL:  # nan is no evidence
         return "not shown"
     return "right" if gain > 0 else "wrong"
@@ -75,10 +98,11 @@ def decisions(section: Section, material: Material) -> pd.DataFrame:
     over images, folds and seeds, and as wide as if each independent group were one case.
     Attention is right where the row is significantly better than its model's best blind control,
     wrong where it is significantly worse, by the board's own paired test with Holm's correction.
+    Maps whose dependence on the decision is below `INDEPENDENT` are no witness.
 
     Columns: the keys; ``groups``, ``accuracy`` with its ends, ``commonest_class``, a share, and
-    ``accuracy_is``; ``metric``, ``value``, the ``control`` with its value, ``p`` and
-    ``attention_is``; ``conclusion``. No rows without predictions or without a metric of
+    ``accuracy_is``; ``metric``, ``value``, the ``control`` with its value, ``p``, ``dependence``
+    and ``attention_is``; ``conclusion``. No rows without predictions or without a metric of
     localization.
     """
     run, metric = material.run, _metric(section, material.run)
@@ -87,6 +111,7 @@ def decisions(section: Section, material: Material) -> pd.DataFrame:
     if metric is None:
         return pd.DataFrame(columns=_COLUMNS)
     compared, found = worse_than_blind(section, run, metric), mean(section.values[metric])
+    changes = changes_by_row(material.costs)
     rows: list[dict[str, Any]] = []
     for place in section.ranked:
         row, value = section.rows[place], float(found[place])
@@ -94,7 +119,10 @@ def decisions(section: Section, material: Material) -> pd.DataFrame:
         if not known[row.model] or np.isnan(value):
             continue
         level = np.nan if blind is None else float(found[blind])
-        attention = judge_attention(run.metrics[metric].sign * (value - level), p)
+        key = (section.dataset, section.split, row.model, row.method)
+        dependence = smaller_change(changes.get(key, {}))
+        gain = run.metrics[metric].sign * (value - level)
+        attention = judge_attention(gain, p, dependence, learned=row.kind == "learned")
         rows.append(
             {
                 "dataset": section.dataset,
@@ -107,6 +135,7 @@ def decisions(section: Section, material: Material) -> pd.DataFrame:
                 "control": "" if blind is None else section.rows[blind].method,
                 "control_value": level,
                 "p": p,
+                "dependence": dependence,
                 "attention_is": attention,
                 "conclusion": conclude(known[row.model]["accuracy_is"], attention),
             }
@@ -125,8 +154,10 @@ def decisions_to_markdown(table: pd.DataFrame) -> Iterator[str]:
         "interval lies above always answering the commonest class, low where it lies below; "
         f"attention is right where `{metric}` is significantly better than that of the model's "
         "best blind control, wrong where it is significantly worse. What neither holds for is not "
-        "shown. The accuracy's interval counts images that belong together as one, so that it may "
-        "be wider than under Classification. All values stand in decisions.csv."
+        f"shown. A map whose dependence on the decision is below {INDEPENDENT} is independent of "
+        "it, and can't vouch for it wherever it lies. The accuracy's interval counts images that "
+        "belong together as one, so that it may be wider than under Classification. All values "
+        "stand in decisions.csv."
     )
     lines: list[list[str]] = []
     keys = ["model", "accuracy_is", "attention_is", "conclusion"]

@@ -1,16 +1,17 @@
 """The board as data: rows with one estimate for each metric, and the table that they make."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from xaibench.report.facts.dependence import smaller_change
 from xaibench.report.facts.section import ROW, SECTION
 from xaibench.results.records import RunRecord
-from xaibench.results.tables import COSTS, GAP
+from xaibench.results.tables import COSTS, DEPENDENCE, GAP
 
 _OWN = (*SECTION, *ROW, "kind", "supervision", "mask_budget")
 
@@ -48,7 +49,8 @@ class BoardRow:
     ``kind`` is ``method``, ``learned`` or ``control``; ``supervision`` is what the method or its
     network learned from (``none``, ``labels``, ``boxes``, ``masks``; empty where nobody says), and
     ``mask_budget`` the share of training masks or boxes in it, else NaN. ``costs`` are of a map, by
-    the columns of ``costs.csv``. ``model`` is empty for a control that scores the same beside each.
+    the columns of ``costs.csv``. ``changes`` says how much maps change with the decision, by the
+    columns there. ``model`` is empty for a control that scores the same beside each.
     """
 
     dataset: str
@@ -61,6 +63,7 @@ class BoardRow:
     estimates: Mapping[str, Estimate]
     costs: Mapping[str, float]
     degenerate_maps: int
+    changes: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def section(self) -> str:
@@ -75,6 +78,11 @@ class BoardRow:
         """Return what a map costs, NaN where nobody measured."""
         return float(self.costs.get(name, np.nan))
 
+    @property
+    def dependence(self) -> float:
+        """The smaller of both changes, in [0, 2]; NaN where one is undefined or unknown."""
+        return smaller_change(self.changes)
+
 
 def by_section(rows: Sequence[BoardRow]) -> Iterator[tuple[str, list[BoardRow]]]:
     """Yield the title of each dataset and split, with its rows."""
@@ -86,7 +94,8 @@ def to_frame(rows: Sequence[BoardRow], protocol: str) -> pd.DataFrame:
     """Return ``leaderboard.csv``: a line for each row.
 
     Columns: the fields of `BoardRow`; for each metric ``<metric>`` and ``<metric>_<field>`` of
-    `Estimate`, where ``_better`` says ``higher`` or ``lower``; costs; ``protocol``.
+    `Estimate`, where ``_better`` says ``higher`` or ``lower``; ``dependence`` and the two changes
+    that it is the smaller of; costs; ``protocol``.
     """
     lines = [
         {name: getattr(row, name) for name in _OWN}
@@ -95,6 +104,8 @@ def to_frame(rows: Sequence[BoardRow], protocol: str) -> pd.DataFrame:
             for metric, estimate in row.estimates.items()
             for column, value in _columns(metric, estimate)
         }
+        | {"dependence": row.dependence}
+        | {name: row.changes.get(name, np.nan) for name in DEPENDENCE}
         | {**row.costs, "degenerate_maps": row.degenerate_maps, "protocol": protocol}
         for row in rows
     ]
@@ -113,6 +124,7 @@ def from_frame(board: pd.DataFrame, run: RunRecord) -> list[BoardRow]:
             },
             costs={name: line[name] for name in (*COSTS, GAP) if name in line},
             degenerate_maps=line["degenerate_maps"],
+            changes={name: line[name] for name in DEPENDENCE if name in line},
         )
         for line in board.to_dict("records")
     ]

@@ -6,15 +6,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from xaibench.report.facts.dependence import KEYS, changes_by_row
 from xaibench.report.facts.material import Material
-from xaibench.report.facts.section import ROW, SECTION, Section
+from xaibench.report.facts.section import Section
 from xaibench.report.facts.supervision import supervision_of
 from xaibench.report.judging.estimates import BoardRow, Estimate
 from xaibench.report.judging.judge import Judged
 from xaibench.results.tables import COSTS, GAP
 from xaibench.stats.rounding import rounded, rounded_table
-
-_KEYS = [*SECTION, *ROW]
 
 
 def leaderboard(
@@ -34,8 +33,11 @@ def leaderboard(
         for section, _ in judged
         for row in section.rows
     ]
-    costs = iter(_costs(keys, material.costs))
-    return [row for section, found in judged for row in _rows(section, found, material, costs)]
+    costs, known = iter(_costs(keys, material.costs)), changes_by_row(material.costs)
+    changes = iter([known.get(key, {}) for key in keys])
+    return [
+        row for section, found in judged for row in _rows(section, found, material, costs, changes)
+    ]
 
 
 def _rows(
@@ -43,6 +45,7 @@ def _rows(
     judged: Mapping[str, Judged],
     material: Material,
     costs: Iterator[Mapping[str, float]],
+    changes: Iterator[Mapping[str, float]],
 ) -> Iterator[BoardRow]:
     run, pairs = material.run, [(row.model, row.method) for row in section.rows]
     learned = supervision_of(run, section.dataset, pairs)
@@ -62,6 +65,7 @@ def _rows(
             estimates={metric: column[place] for metric, column in columns.items()},
             costs=next(costs),
             degenerate_maps=row.degenerate,
+            changes=next(changes),
         )
 
 
@@ -87,12 +91,12 @@ def _costs(keys: Sequence[tuple[str, ...]], costs: pd.DataFrame) -> list[dict[st
     """
     if not keys:  # a run of analyses alone
         return []
-    grouped = costs.groupby(_KEYS)
+    grouped = costs.groupby(KEYS)
     names = [*COSTS, GAP] if GAP in costs else COSTS
     found = pd.DataFrame(
         {name: grouped[name].agg("mean" if name in COSTS[:2] else "max") for name in names}
     )
-    wanted = found.reindex(pd.MultiIndex.from_tuples(keys, names=_KEYS))
+    wanted = found.reindex(pd.MultiIndex.from_tuples(keys, names=KEYS))
     return [
         {str(name): cost for name, cost in line.items()}
         for line in rounded_table(wanted).to_dict("records")

@@ -75,7 +75,7 @@ def parts(contents: Contents, figures: Figures, out: Path) -> Iterator[PagePart]
         (
             "attention",
             "Accuracy and attention",
-            [Block(text=_body(decisions_to_markdown(chapter.decisions))) for chapter in chapters],
+            [_attention(contents, at, figures) for at in range(len(chapters))],
         ),
         ("cost", "Cost of a map", [_cost(contents, at, figures) for at in range(len(chapters))]),
         (
@@ -117,6 +117,11 @@ def _boards(contents: Contents, at: int, figures: Figures) -> Block:
         figures=figures.of(at, "ranks", "scores"),
         aside=figures.of(at, "board"),
     )
+
+
+def _attention(contents: Contents, at: int, figures: Figures) -> Block:
+    text = _body(decisions_to_markdown(contents.chapters[at].decisions))
+    return Block(text=text, figures=figures.of(at, "dependence"))
 
 
 def _cost(contents: Contents, at: int, figures: Figures) -> Block:

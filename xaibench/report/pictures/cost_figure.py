@@ -1,7 +1,5 @@
 """What a map costs against how good it is, with the rows that nothing beats in both."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
@@ -12,7 +10,6 @@ from xaibench.report.judging.chapter import Chapter
 from xaibench.report.pictures.drawing import (
     COLOURS,
     DIM,
-    FONT,
     KINDS,
     Drawing,
     bar_ends,
@@ -20,24 +17,13 @@ from xaibench.report.pictures.drawing import (
     new_axes,
     styled,
 )
-from xaibench.report.pictures.placement import place_labels
-from xaibench.report.pictures.shown_rows import (
-    ShownRow,
-    competing,
-    counted,
-    value_of,
-)
+from xaibench.report.pictures.named_dots import name_dots
+from xaibench.report.pictures.shown_rows import competing, counted, value_of
 from xaibench.results.records import RunRecord
 from xaibench.results.tables import COSTS
 
 _WIDTH, _HEIGHT = 4.6, 3.4
-_POINTS = 72  # of an inch
-# Rows, and letters of a label, up to which labels stand at their dots; else these are numbered.
-_FEW, _SHORT = 8, 24
-_LINE = 0.15
 _DECADE = 10
-_NEAR = 9  # points up to which a label needs no line to its dot
-_LEAD = {"arrowstyle": "-", "linewidth": 0.4, "color": DIM, "shrinkA": 0, "shrinkB": 2}
 
 
 @styled
@@ -81,11 +67,7 @@ def draw_cost(chapter: Chapter, run: RunRecord, metric: str) -> Drawing | None:
             markerfacecolor=colour if at in front else "none",
         )
     _scale(axes)
-    few = len(lines) <= _FEW and all(len(line.label) <= _SHORT for line in lines)
-    texts = [line.folded if few else str(at + 1) for at, line in enumerate(lines)]
-    _write_labels(axes, texts, cost, values)
-    if not few:
-        _write_key(axes, lines, front)
+    name_dots(axes, lines, (cost, values), (_WIDTH, _HEIGHT), bold=front)
     legend_below(axes, _HEIGHT, 1)
     best, cheapest = lines[front[-1]], lines[front[0]]
     return Drawing(
@@ -121,54 +103,3 @@ def _scale(axes: Axes) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.grid()
-
-
-def _write_labels(axes: Axes, texts: Sequence[str], cost: Floats, values: Floats) -> None:
-    per_point = axes.figure.dpi / _POINTS
-    axes.autoscale(False)
-    points = axes.transData.transform(np.stack([cost, values], axis=1)) / per_point
-    sizes = []
-    for text in texts:
-        tried = axes.text(0, 0, text, size=FONT - 1)
-        box = tried.get_window_extent()
-        sizes.append((box.width / per_point + 2, box.height / per_point + 1))
-        tried.remove()
-    steps = place_labels(points, np.array(sizes), (_WIDTH * _POINTS, _HEIGHT * _POINTS)) - points
-    gaps = np.hypot(*np.maximum(np.abs(steps) - np.array(sizes) / 2, 0).T)
-    for at, text in enumerate(texts):
-        axes.annotate(
-            text,
-            (cost[at], values[at]),
-            tuple(steps[at]),
-            textcoords="offset points",
-            ha="center",
-            va="center",
-            size=FONT - 1,
-            zorder=4,
-            arrowprops=_LEAD if gaps[at] > _NEAR else None,
-        )
-
-
-def _write_key(axes: Axes, lines: Sequence[ShownRow], front: Sequence[int]) -> None:
-    """Write what the numbers stand for, those of the front in bold."""
-    depth = 0.0
-    for at, line in enumerate(lines):
-        axes.text(
-            1 + 0.22 / _WIDTH,
-            1 - depth / _HEIGHT,
-            str(at + 1),
-            ha="right",
-            va="top",
-            size=FONT - 1,
-            transform=axes.transAxes,
-        )
-        axes.text(
-            1 + 0.3 / _WIDTH,
-            1 - depth / _HEIGHT,
-            line.folded,
-            va="top",
-            size=FONT - 1,
-            weight="bold" if at in front else "normal",
-            transform=axes.transAxes,
-        )
-        depth += _LINE * (1 + line.folded.count("\n"))

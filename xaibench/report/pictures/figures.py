@@ -12,6 +12,7 @@ from xaibench.report.judging.chapter import Chapter, Contents
 from xaibench.report.pictures.agreement_figure import draw_agreement
 from xaibench.report.pictures.confusion_figure import draw_confusion
 from xaibench.report.pictures.cost_figure import draw_cost
+from xaibench.report.pictures.dependence_figure import draw_dependence
 from xaibench.report.pictures.drawing import Drawing, save_figure
 from xaibench.report.pictures.gallery import places_of
 from xaibench.report.pictures.history_figure import draw_history
@@ -38,7 +39,7 @@ class Drawn(NamedTuple):
 
     ``title`` is the first sentence of its caption, ``alt`` tells what it shows. ``chapter`` is its
     place in the contents' chapters, None where a figure is of the whole run. ``subject`` is one of
-    board, ranks, scores, agreement, cost, slices, rates, confusion and training.
+    board, ranks, scores, dependence, agreement, cost, slices, rates, confusion and training.
     """
 
     name: str
@@ -114,4 +115,7 @@ def _of_chapter(chapter: Chapter, run: RunRecord) -> Iterator[tuple[str, str, Dr
     for subject, draw in _OF_HEADLINES.items():
         for metric in heads:
             yield subject, metric, draw(chapter, run, metric)
+    for metric in heads:
+        if run.metrics[metric].family == "localization":
+            yield "dependence", metric, draw_dependence(chapter, run, metric)
     yield "agreement", "", draw_agreement(chapter, run)

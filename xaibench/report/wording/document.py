@@ -38,6 +38,10 @@ images; † marks rows of a network whose training saw them as well.
 - ‡ marks pooled estimands: one value for all images together, not the mean of one for each.
 - `skill` is (score - trivial) / (upper - trivial): trivial is the best blind control, upper the \
 segmentation network.
+- `dependence` is 1 minus the mean rank correlation between a map and the map of the runner-up \
+class, or that of random weights in the last layers, whichever is smaller: 0 for a map that stays \
+as it is whatever the network decides, 1 for one with nothing in common. Empty where the network \
+doesn't classify, and where nobody measured.
 - Metrics under "never ranked" chose something by the truth that they are judged by."""
 
 
