@@ -15,6 +15,7 @@ from xaibench.core.logs import logged_to
 @verbosity_options
 @click.argument("directory", type=Path, required=False)
 @text_option("--checks", "A,B", "names of diagnostics; default: all")
+@click.option("--gaming", is_flag=True, help="look for maps without a network that win a metric")
 @click.option("--shortcut", is_flag=True, help="train twins on phantoms instead; needs no run")
 @text_option("--methods", "A,B", "default: all of the run", some_of("method"))
 @text_option("--models", "A,B", "with --shortcut: networks to train", some_of("model"))
@@ -25,6 +26,7 @@ from xaibench.core.logs import logged_to
 def diagnose(
     directory: Path | None,
     checks: str,
+    gaming: bool,
     shortcut: bool,
     methods: str,
     models: str,
@@ -37,15 +39,19 @@ def diagnose(
 
     DIRECTORY is a finished run's --out folder. Do maps change when the network's weights are
     random (randomization); do they depend on the decision (classifier_dependence); does the
-    baseline decide who is most faithful (baseline_sensitivity)? With --shortcut: do methods point
-    at a marker when the classifier uses it?
+    baseline decide who is most faithful (baseline_sensitivity)? With --gaming: can a metric be won
+    by maps that no network had a part in? Such a metric has no leader. With --shortcut: do methods
+    point at a marker when the classifier uses it?
     """
     from xaibench.diagnostics.document import summarise
     from xaibench.diagnostics.run import diagnose as diagnose_run
     from xaibench.diagnostics.run import diagnose_shortcut
     from xaibench.report.write import write_report
 
-    _check_usage(directory, {"--checks": checks}, {"--models": models, "--out": out}, shortcut)
+    of_runs: dict[str, object] = {"--checks": checks, "--gaming": gaming}
+    _check_usage(directory, of_runs, {"--models": models, "--out": out}, shortcut)
+    if gaming:
+        checks = ",".join(filter(None, (checks, "gaming")))
     given: dict[str, Any] = {
         "methods": methods,
         "plugin": plugin,

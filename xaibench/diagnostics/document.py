@@ -8,6 +8,7 @@ from xaibench.core.markdown import markdown_table
 from xaibench.diagnostics import (
     baseline_sensitivity,
     classifier_dependence,
+    gaming,
     randomization,
     shortcut,
 )
@@ -39,6 +40,16 @@ _MEANINGS: Mapping[str, tuple[str, str]] = {
         "all comparisons. **Fails** where methods change places beyond chance: their order is the "
         "baseline's, not theirs. **Undecided** where there are too few images to tell. Intervals "
         "are 95 %, not corrected for the number of pairs.",
+    ),
+    gaming.NAME: (
+        "Can a metric be won by maps that no network had a part in?",
+        "Of 200 such maps (blobs, the image blurred or between two of its greys, the average "
+        "training mask, and for metrics that don't ask for the truth the mask under noise) the "
+        "best on one half of the images is compared on the other half with the method that is best "
+        "there. **Fails** where it is better beyond a 95 % bootstrap interval of the paired "
+        "difference: what the metric rewards then isn't what the network does, and no row leads by "
+        "it. **Passes** where it is worse. One model, fold and seed; images whose own network "
+        "isn't asked cost nothing, faithfulness metrics their passes 200 times.",
     ),
     shortcut.NAME: (
         "Does the map point at a marker when the classifier uses it?",

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from xaibench.core.csv_cells import to_csv
+from xaibench.core.csv_cells import restore, to_csv
 from xaibench.core.errors import XaibenchError
 from xaibench.core.plugin import Bound
 from xaibench.core.progress import progress_bar
@@ -19,6 +19,7 @@ from xaibench.core.suggest import did_you_mean
 from xaibench.diagnostics import (
     baseline_sensitivity,
     classifier_dependence,
+    gaming,
     randomization,
     shortcut,
 )
@@ -33,6 +34,7 @@ from xaibench.setup.selection import Selection, select
 
 _log = logging.getLogger(__name__)
 CHECKS = (randomization.NAME, classifier_dependence.NAME, baseline_sensitivity.NAME)
+"""Those that are done unless others are asked for; gaming takes hundreds of passes a metric."""
 # Chance needs other images' maps, and intervals more than a few.
 _FEWEST_IMAGES = 4
 _SHORTCUT = {
@@ -57,7 +59,8 @@ def diagnose(
 
     Args:
         out: the run's folder.
-        checks: names of diagnostics; empty takes all.
+        checks: names of diagnostics; empty takes all but ``gaming``, which alone keeps what the
+            folder has of the others.
         methods: of the run; empty takes all, controls included.
         plugin: Python files with the run's plugins, which aren't loaded because it names them.
         images: number of test images; where there are fewer, all.
@@ -152,6 +155,8 @@ def _run(check: str, subject: Subject, selection: Selection) -> Iterator[Finding
         return randomization.randomization(subject)
     if check == classifier_dependence.NAME:
         return classifier_dependence.classifier_dependence(subject)
+    if check == gaming.NAME:
+        return gaming.gaming(subject, selection.metrics, gaming.TRIES)
     return baseline_sensitivity.baseline_sensitivity(subject, selection.metrics)
 
 
@@ -163,7 +168,7 @@ def _check_images(images: int) -> None:
 def _choose_checks(given: str) -> Sequence[str]:
     names = listed(given) or CHECKS
     for name in names:
-        if name not in CHECKS:
+        if name not in (*CHECKS, gaming.NAME):
             raise XaibenchError(
                 f"--checks: there is no diagnostic '{name}'{did_you_mean(name, CHECKS)}; choose "
                 f"from {', '.join(CHECKS)} (the shortcut has a flag of its own)."
@@ -187,6 +192,11 @@ def _choose_methods(selection: Selection, given: str) -> Sequence[Bound]:
 
 def _write(out: Path, findings: Sequence[Finding], about: Sequence[str]) -> pd.DataFrame:
     frame = tabulate(findings)
+    if (out / DIAGNOSTICS_FILE).is_file() and set(frame["diagnostic"]) == {gaming.NAME}:
+        before = restore(pd.read_csv(out / DIAGNOSTICS_FILE))
+        kept = before[before["diagnostic"] != gaming.NAME]
+        frame = pd.concat([kept, frame], ignore_index=True)
+        frame[["verdict", "why"]] = frame[["verdict", "why"]].fillna("")
     write_with(out / DIAGNOSTICS_FILE, partial(to_csv, frame))
     write_text(out / DIAGNOSTICS_PAGE_FILE, to_markdown(frame, about))
     return frame

@@ -40,6 +40,7 @@ class Subject:
         methods: those that have maps.
         maps: of each method on all images, as the run made them, by canonical name.
         seed: of methods that draw random numbers.
+        mean_mask: gives the average ``(H, W)`` of the training masks that may be seen, or None.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Subject:
     methods: Sequence[Bound]
     maps: Mapping[str, Maps]
     seed: int
+    mean_mask: Callable[[], Tensor | None] = lambda: None
 
     @property
     def images(self) -> Tensor:
@@ -132,9 +134,12 @@ def open_subject(
     batches = list(session.batches(samples, selection.options.target))
     maps = {method.spec: _stored(ledger, method, batches, kind) for method in methods}
     alone = [replace(batch, targets={kind: batch.targets[kind]}) for batch in batches]
+    seen = selection.split(0).seen_in(selection.split(0).train)
     return Subject(
-        model.spec, session.model, selection.engine, kind, alone, groups, methods, maps, ledger.seed
-    )
+        model.spec, session.model, selection.engine, kind, alone, groups, methods, maps,
+        session.seed,
+        mean_mask=lambda: session.mean_mask if seen else None,
+    )  # fmt: skip
 
 
 def choose_images(samples: Sequence[Sample], count: int) -> list[Sample]:

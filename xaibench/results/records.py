@@ -165,7 +165,8 @@ class RunRecord:
     """``run.json``: enough to repeat a run and to read its tables without its plugins.
 
     ``datasets`` and ``sources`` are of merged runs, ``submission`` of scored maps. Versions, date
-    and device are those of the models and cells that are there.
+    and device are those of the models and cells that are there. ``won`` tells how maps without a
+    network win a metric (`xaibench diagnose --gaming`); it stands in no file.
     """
 
     schema: int | None = None
@@ -194,6 +195,7 @@ class RunRecord:
     made_by: Sequence[Made] = ()
     submission: SubmissionEntry | None = None
     publication: bool | None = None
+    won: Mapping[str, str] | None = None
 
     @property
     def recipe(self) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from xaibench.core.errors import XaibenchError
 from xaibench.report.facts.soundness import check_numbers, check_together
+from xaibench.report.facts.won import read_won
 from xaibench.results.folder import COSTS_FILE, PREDICTIONS_FILE, SCORES_FILE, Place
 from xaibench.results.records import RunRecord
 from xaibench.results.seal import check_seal
@@ -82,7 +83,7 @@ def read_material(out: Path, *, accept_changes: bool = False) -> Material:
         _log.warning("%s", warning)
     if predictions is None:
         _log.warning("%s: no predictions.csv: no slices, and nothing on classification", out)
-    return replace(found, run=replace(run, warnings=warnings))
+    return replace(found, run=replace(run, warnings=warnings, won=read_won(out, run)))
 
 
 def _read(path: Path, columns: list[str], *, compact: bool = False) -> pd.DataFrame | None:

@@ -24,9 +24,12 @@ def headlines(run: RunRecord) -> list[str]:
 
 
 def header(run: RunRecord, metric: str) -> str:
-    """Return name, direction and, for a pooled estimand, a mark, such as ``PxAP ↑ ‡``."""
+    """Return name, direction and marks: ‡ for a pooled estimand, § where no row may lead.
+
+    That is so where maps without a network win the metric.
+    """
     about = run.metrics[metric]
-    mark = " ‡" if about.is_pooled else ""
+    mark = " ‡" * about.is_pooled + " §" * (metric in (run.won or {}))
     return f"{shown(run, metric)} {'↑' if about.higher_is_better else '↓'}{mark}"
 
 

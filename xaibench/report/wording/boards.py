@@ -132,11 +132,12 @@ def _column(
     top = number(values[best], fine)
     letters = [tie_letters(each.ties) if compete else [] for each in found]
     ties = _ties([each.ties for each in found], best) if compete and known else [""] * len(rows)
+    leads = compete and known and metric not in (run.won or {})
     return [
         BoardCell(
             number(each.value, fine),
             # As printed: of two equal numbers not one alone may look better.
-            bool(compete and known and whole[place] and number(each.value, fine) == top),
+            bool(leads and whole[place] and number(each.value, fine) == top),
             span(each.low, each.high, fine),
             ties[place],
             each.undefined,

@@ -48,6 +48,9 @@ def _metric(
         f"{section.count_groups(values).max()} independent images or groups of them):"
     )
     leader, others = ranked[0], ranked[1:]
+    if why := (run.won or {}).get(metric):
+        yield f"**No row leads**: {why} (`xaibench diagnose --gaming`)."
+        return
     if others and all_alike(values):
         same = value_of(found, leader)
         yield f"all {len(ranked)} rows have the same scores on all images, {same}."

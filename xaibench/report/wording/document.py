@@ -86,6 +86,11 @@ def to_markdown(contents: Contents, out: Path) -> str:
 
 
 def _judge(run: RunRecord) -> Iterator[str]:
+    if run.won:
+        yield (
+            "- § marks metrics that maps without a network win (`xaibench diagnose --gaming`): no "
+            "row leads by them."
+        )
     if name := run.protocol.get("judge"):
         yield (
             f"- Models that don't classify have no confidence of their own: `{name}` judges the "

@@ -22,7 +22,9 @@ def headline(section: Section, run: RunRecord, judged: Mapping[str, Judged]) -> 
     """Yield Markdown on the first metric of each family: who leads, how far, and if blindly."""
     for metric in headlines(run):
         found = judged[metric]
-        if ranked := order_rows(section, run, found, metric):
+        if why := (run.won or {}).get(metric):
+            yield f"By {header(run, metric)}, no row leads: {why} (`xaibench diagnose --gaming`)."
+        elif ranked := order_rows(section, run, found, metric):
             said = _leader(section, metric, found, ranked, run.metrics[metric].sign)
             blind = _blind(section, run, found, metric, ranked[0])
             odd = beware(section, metric, ranked[0])

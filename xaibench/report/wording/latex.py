@@ -24,6 +24,7 @@ _ESCAPES = {
     "↓": r"$\downarrow$",
     "†": r"$\dagger$",
     "‡": r"$\ddagger$",
+    "§": r"\S{}",
     "—": "---",
 }
 _MEANS = "Means and 95\\,\\% intervals; $\\ddagger$ pooled over images."
