@@ -1,10 +1,13 @@
 """Whole studies on tiny networks: their numbers, and that they go on where they stopped."""
 
+from threading import Thread
+
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
+from xaibench.running.locks import settled
 from xaibench.studies.run import plan_study, run_study
 
 UNIT = ["fold", "seed", "sample"]
@@ -237,3 +240,16 @@ def test_a_dry_run_leaves_nothing(call, arguments, tmp_path):
     assert "estimated time" in out
     assert out.count("models to train: 2") == 3
     assert not (tmp_path / "out").exists()
+
+
+def test_a_study_waits_while_another_writes_into_its_folder(copy, given):
+    planned = plan_study("mask-fraction", ("0", "1"), {**given, "out": str(copy)})
+    (copy / "study.csv").unlink()
+    waiting = Thread(target=run_study, args=(planned, "a test"))
+    with settled(copy):
+        waiting.start()
+        waiting.join(1)
+        assert waiting.is_alive()
+        assert not (copy / "study.csv").exists()
+    waiting.join()
+    assert (copy / "study.csv").is_file()

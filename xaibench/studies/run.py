@@ -16,6 +16,7 @@ from xaibench.report.study import write_study
 from xaibench.results.study_records import About
 from xaibench.running.describe_plan import describe_plan
 from xaibench.running.estimate import estimate_seconds, passes_of_all
+from xaibench.running.locks import settled
 from xaibench.running.plan import Plan, make_plan
 from xaibench.running.run import run_plan
 from xaibench.running.tasks import tasks_of
@@ -110,7 +111,8 @@ def run_study(planned: Planned, command: str) -> StudyOutcome:
         name, why = next(iter(broken.items()))
         raise XaibenchError(f"study {study.name}: nothing is left to compare ({name}: {why}).")
     about = About(study.name, study.question, command, study.ordered, outcome.failures)
-    outcome.answers = write_study(planned.out, arms, about)
+    with settled(planned.out):
+        outcome.answers = write_study(planned.out, arms, about)
     return outcome
 
 
