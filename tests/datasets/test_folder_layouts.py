@@ -142,3 +142,32 @@ def test_classes_that_look_like_masks_or_copies_of_others_are_refused(tmp_path):
         folder(tmp_path, path=str(tmp_path))
     named = folder(tmp_path, path=str(tmp_path), classes=("a", "outlines"))
     assert len(named.samples) == 12
+
+
+def test_masks_that_label_studio_exports_alone_are_refused_by_their_names(tmp_path):
+    for label in CLASSES:
+        for task in (1, 2):
+            name = f"task-{task}-annotation-9-by-a@b.org-tag-Tumour-0.png"
+            save(tmp_path / label / name, task, mask=True)
+    with pytest.raises(XaibenchError, match=r"a mask of Label Studio's PNG export.*export .* JSON"):
+        folder(tmp_path, path=str(tmp_path))
+
+
+def test_masks_copies_and_backups_under_any_name_are_no_images(tmp_path):
+    for label in CLASSES:
+        for stem in STEMS:
+            save(tmp_path / "within" / label / "plain" / f"{stem}.png", 7, mask=False)
+            save(tmp_path / "within" / "sick" / "segmented" / f"{stem}.png", 7, mask=True)
+    with pytest.raises(XaibenchError, match=r"what lies in sick/segmented looks like masks, and"):
+        folder(tmp_path, path=str(tmp_path / "within"))
+    for name, message in (
+        ("healthy/small", "healthy/small repeats the names of the images above it"),
+        ("backup/sick", "backup would be a class and holds a folder sick"),
+        ("sick - Copy", "sick - Copy would be a class beside sick, whose copy it seems to be"),
+    ):
+        place = tmp_path / name.replace("/", "_")
+        make(place, "{label}/{stem}.png", "{label}/{stem}_mask.png")
+        for stem in STEMS:
+            save(place / name / f"{stem}.png", 9, mask=False)
+        with pytest.raises(XaibenchError, match=message):
+            folder(place, path=str(place))

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from xaibench.core.data import IGNORED, Picture
-from xaibench.core.loading import resize_picture
+from xaibench.core.loading import resize_picture, share_marked
 from xaibench.core.maps import OK
 from xaibench.core.registry import bind, plugins
 from xaibench.explaining.batch import ImageBatch, Maps
@@ -63,6 +63,12 @@ def test_a_metric_of_places_sees_no_heat_where_nothing_counts(made):
     assert ask_metric(bind("metric", "hit_rate"), laid_out(*made)[0]["label"]).sum() == 0
     masks[:, 0, -1] = IGNORED
     assert ask_metric(bind("metric", "hit_rate"), laid_out(*made)[0]["label"])[1] == 1
+
+
+def test_open_pixels_count_in_no_average_of_masks():
+    first = np.array([[1, IGNORED], [0, IGNORED]], np.int8)
+    second = np.array([[0, 2], [1, IGNORED]], np.int8)
+    assert share_marked([first, None, second], 2).tolist() == [[0.5, 1], [0.5, 0]]
 
 
 def test_an_image_of_which_nothing_counts_is_undefined(made):

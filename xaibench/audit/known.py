@@ -20,6 +20,9 @@ def recall_pairs(samples: Sequence[Sample]) -> list[Pair] | None:
     Images are known by their content, wherever they lie and whatever they are called. An audit of
     more images serves, too. Pairs are in order; the first of a pair stands before the second.
     """
+    with suppress(OSError, RuntimeError):
+        if next(_folder().glob(f"{_code()}-*.json"), None) is None:
+            return None  # without reading all images for nothing
     keys = _keys_of(samples)
     if keys is None:
         return None

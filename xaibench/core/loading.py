@@ -1,6 +1,6 @@
 """Pixels at the network's size: read ahead by threads, kept in memory up to a bound."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Literal, NamedTuple
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from xaibench.core.data import Dataset, Picture, Sample
+from xaibench.core.data import IGNORED, Dataset, Picture, Sample
 
 _CACHE_BYTES = 1 << 30
 _THREADS = 4
@@ -175,3 +175,16 @@ def _stack(
         lost,
         found if originals else (),
     )
+
+
+def share_marked(masks: Iterable[NDArray[np.int8] | None], size: int) -> NDArray[np.float64]:
+    """Return how many of the masks mark each pixel, as a share ``(size, size)``.
+
+    Pixels that a mask leaves open don't count for it; where none says anything the share is 0.
+    """
+    marked, counted = np.zeros((size, size)), np.zeros((size, size))
+    for mask in masks:
+        if mask is not None:
+            marked += mask > 0
+            counted += mask != IGNORED
+    return np.asarray(marked / counted.clip(1))

@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from xaibench.core.data import Sample
-from xaibench.core.loading import Loaded
+from xaibench.core.loading import Loaded, share_marked
 from xaibench.core.passes.device import choose_device, place_images
 from xaibench.explaining.batch import ImageBatch
 from xaibench.explaining.session import Session
@@ -79,9 +78,5 @@ class RunSession(Session):
         """The average ``(H, W)`` of the training masks that may be seen."""
         seen = self._split.seen_in(self._split.train)
         masks = (self._selection.loader.load(sample).mask for sample in seen)
-        total, count = np.zeros((self._selection.options.image_size,) * 2), 0
-        for mask in masks:
-            if mask is not None:
-                total += mask > 0
-                count += 1
-        return torch.from_numpy(total / max(count, 1)).float().to(self._device)
+        share = share_marked(masks, self._selection.options.image_size)
+        return torch.from_numpy(share).float().to(self._device)

@@ -15,7 +15,7 @@ from xaibench.setup.cells import ledger_of
 from xaibench.setup.jobs import JobStep, Stage
 from xaibench.setup.selection import Selection
 
-_CALLS, _ENOUGH_SECONDS = 3, 1.0
+_CALLS, _ENOUGH_SECONDS, _AT_ONCE = 3, 1.0, 8
 
 
 def estimate_seconds(selection: Selection, plan: Plan) -> float:
@@ -64,6 +64,8 @@ def passes_of_all(
 def _time_model(selection: Selection, model: Model, device: torch.device) -> tuple[float, float]:
     """Return seconds per image of a training step and of a forward pass."""
     size, count = selection.options.image_size, selection.options.train_batch_size
+    if device.type == "cpu":  # where more at once are no faster, and a plan should need no memory
+        count = min(count, _AT_ONCE)
     model = place_model(model, device)
     images = place_images(torch.randint(256, (count, 3, size, size), dtype=torch.uint8), device)
     labels = torch.zeros(count, dtype=torch.long, device=device)

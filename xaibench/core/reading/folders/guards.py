@@ -1,15 +1,18 @@
 """What must not pass for classes: parts, masks, copies, and folders that mean something else."""
 
+import re
 from collections.abc import Iterable, Mapping
 from itertools import combinations
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.folders.arrangement import Arrangement, LookLikeMasks
-from xaibench.core.reading.folders.names import names_images
+from xaibench.core.reading.folders.names import names_images, words_of
 from xaibench.core.reading.mask_names import companions_of
 
 _NEARLY_ALL, _FEWEST, _MOST_CLASSES = 0.9, 3, 40
 _SPARSE = 4
+_COPY = frozenset({"copy", "backup", "bak"})
+_EXPORTED = re.compile(r"task-\d+-annotation-\d+-by-.+")
 
 
 def check_arrangement(place: str, found: Arrangement) -> None:
@@ -35,6 +38,16 @@ def check_arrangement(place: str, found: Arrangement) -> None:
                 f"{place}: {name} would be a class beside {_others(found.classes, name)}; keep "
                 "only images and masks there, or name the classes with classes=A+B."
             )
+        if within := found.inner.get(name, set()) & set(found.classes):
+            raise XaibenchError(
+                f"{place}: {name} would be a class and holds a folder {min(within)}, as another "
+                f"class is called; move {name} elsewhere, or name the classes with classes=A+B."
+            )
+        if original := _copied_from(name, found.classes):
+            raise XaibenchError(
+                f"{place}: {name} would be a class beside {original}, whose copy it seems to be; "
+                "move it elsewhere, or name the classes with classes=A+B."
+            )
     repeated = set.intersection(*found.inner.values()) if len(found.classes) > 1 else set()
     if len(repeated) > 1:
         inner = " and ".join(sorted(repeated)[:2])
@@ -57,6 +70,19 @@ def _check_training(place: str, found: Arrangement) -> None:
         )
 
 
+def check_exported_masks(place: str, files: Iterable[str]) -> None:
+    """Refuse Label Studio's export of masks as PNG: their names don't say which image they are of.
+
+    Raises:
+        XaibenchError: there is such a mask.
+    """
+    if found := next((file for file in files if _EXPORTED.fullmatch(_stem(file))), None):
+        raise XaibenchError(
+            f"{place}: {found} is a mask of Label Studio's PNG export, whose name doesn't say of "
+            "which image; export the project as JSON, and put that file beside the images."
+        )
+
+
 def check_keys(place: str, keys: Mapping[str, list[str]], look_like_masks: LookLikeMasks) -> None:
     """Refuse classes whose images look like companions of other images.
 
@@ -67,7 +93,8 @@ def check_keys(place: str, keys: Mapping[str, list[str]], look_like_masks: LookL
 
     Raises:
         XaibenchError: the names of one class repeat those of another, and the files look like
-            masks or the names are no mere numbers; or one ending stands beside nearly every image.
+            masks or the names are no mere numbers; one ending stands beside nearly every image; or
+            one folder repeats the names of the one that it lies in, or looks like masks.
     """
     for name, files in keys.items():
         stems = [file.rpartition(".")[0] for file in files]
@@ -92,6 +119,42 @@ def check_keys(place: str, keys: Mapping[str, list[str]], look_like_masks: LookL
                 f"images and their masks do; name the folder of masks with masks=, or say "
                 f"classes={one}+{other} if these are classes."
             )
+
+    _check_folders(place, keys, look_like_masks)
+
+
+def _check_folders(
+    place: str, keys: Mapping[str, list[str]], look_like_masks: LookLikeMasks
+) -> None:
+    """Refuse folders of which some hold masks, or the images of others once more."""
+    settled = f"say classes={'+'.join(list(keys)[:2])} (and so on) if these are images"
+    folders: dict[str, list[str]] = {}
+    for file in (file for files in keys.values() for file in files):
+        folders.setdefault(file.rpartition("/")[0], []).append(file)
+    for name, files in folders.items():
+        above = {_stem(file) for file in folders.get(name.rpartition("/")[0], ())}
+        shared = above & {_stem(file) for file in files}
+        if len(shared) >= max(_FEWEST, _NEARLY_ALL * len(files)):
+            raise XaibenchError(
+                f"{place}: {name} repeats the names of the images above it, as smaller copies and "
+                f"results do; move it elsewhere, call it masks, or {settled}."
+            )
+    if len(folders) > _MOST_CLASSES:
+        return
+    masks = [name for name, files in folders.items() if look_like_masks(files)]
+    if masks and (images := [name for name in folders if name not in masks]):
+        raise XaibenchError(
+            f"{place}: what lies in {masks[0]} looks like masks, and what lies in {images[0]} "
+            f"doesn't; call that folder masks, name it with masks=, or {settled}."
+        )
+
+
+def _copied_from(name: str, classes: Iterable[str]) -> str:
+    """Return the class that a name calls itself a copy of; empty if none."""
+    words = words_of(name)
+    told = [word for word in words if word not in _COPY and not word.isdecimal()]
+    same = (each for each in classes if each != name and words_of(each) == told)
+    return next(same, "") if set(words) & _COPY else ""
 
 
 def _are_counted(stems: Iterable[str]) -> bool:

@@ -21,8 +21,9 @@ _ANNOTATIONS = frozenset({
 _KINDS = frozenset({"jpeg", "jpg", "png", "bmp", "tif", "tiff", "rgb"})
 _FILLERS = frozenset({"set", "data", "dataset", "split", "part"})
 _JUNK = frozenset({
-    "@eadir", "@recycle", "@tmp", "#recycle", "#snapshot", "__macosx", "__pycache__",
-    "$recycle.bin", "system volume information", "lost+found", "recycler",
+    "@eadir", "@recycle", "@recently-snapshot", "@tmp", "#recycle", "#snapshot", "__macosx",
+    "__pycache__", "thumbnails", "$recycle.bin", "system volume information", "lost+found",
+    "recycler",
 })  # fmt: skip
 
 

@@ -17,7 +17,11 @@ from xaibench.core.reading.folders.find import (
     find_in_folders,
     key_of_image,
 )
-from xaibench.core.reading.folders.guards import check_arrangement, check_keys
+from xaibench.core.reading.folders.guards import (
+    check_arrangement,
+    check_exported_masks,
+    check_keys,
+)
 from xaibench.core.reading.folders.listing import Listing
 from xaibench.core.reading.folders.looks import look_like_masks
 from xaibench.core.reading.folders.remarks import remark, tell_boxes
@@ -50,6 +54,7 @@ def read_folder(
         XaibenchError: it has no layout that can be told for sure; or a file is missing its owner,
             its pixels, or a name of its own.
     """
+    check_exported_masks(str(place), listing.files)
     if not listing.folders:
         raise XaibenchError(f"{place}: it has no subfolders; {usage}.")
     layout, sure = _recognise(place, listing, classes)
@@ -104,8 +109,9 @@ def _recognise(place: Path, listing: Listing, classes: Sequence[str]) -> tuple[A
 
 
 def _names(found: Found, place: Path) -> dict[str, list[str]]:
+    start = len((place / "_").as_posix()) - 1  # `relative_to` takes long for many
     return {
-        name: [path.relative_to(place).as_posix() for paths in images.values() for path in paths]
+        name: [path.as_posix()[start:] for paths in images.values() for path in paths]
         for name, images in found.images.items()
     }
 
