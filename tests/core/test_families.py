@@ -194,6 +194,8 @@ def test_networks_of_hugging_face(kind):
     config = getattr(transformers, f"{kind}Config")(num_labels=CLASSES, **options)
     network = getattr(transformers, f"{kind}ForImageClassification")(config)
     side = options.get("image_size", 64)
+    if layer.startswith("vit.") and not hasattr(network.vit, "layers"):  # transformers 4
+        layer = layer.replace("vit.layers", "vit.encoder.layer")
     compare(network, layer, (side, side), form)
 
 

@@ -1,6 +1,7 @@
 """Archives that mean harm, and those that are merely broken."""
 
 import errno
+import os
 import stat
 import tarfile
 import zipfile
@@ -185,3 +186,14 @@ def test_archive_without_the_folder(tmp_path, make):
     (tmp_path / "data.zip").write_bytes(make({"Other/x": b"", f"{FOLDER}x/y": b"", FOLDER: b""}))
     with pytest.raises(XaibenchError, match=f"holds no folder {FOLDER}"):
         unpack(tmp_path / "data.zip", tmp_path, FOLDER)
+
+
+def test_pythons_before_filters_unpack_files_without_special_rights(tmp_path, monkeypatch):
+    monkeypatch.delattr(tarfile, "data_filter", raising=False)
+    odd = tarfile.TarInfo(f"{FOLDER}/b.txt")
+    odd.mode, odd.uid, odd.uname = 0o6000, 12345, "daemon"
+    content = make_tar({f"{FOLDER}/a.bin": b"a", odd: b"b"}, "w")
+    (tmp_path / "data.tar").write_bytes(content)
+    unpack(tmp_path / "data.tar", tmp_path, FOLDER)
+    about = (tmp_path / FOLDER / "b.txt").stat()
+    assert (about.st_mode & 0o7777, about.st_uid) == (0o644, os.getuid())

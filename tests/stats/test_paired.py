@@ -45,7 +45,11 @@ def test_signs_of_many_groups_agree_with_scipy():
     a, b = random.gamma(2, size=(2, 40))
     a += 0.3
     reference = permutation_test(
-        (a, b), lambda x, y: (x - y).mean(), permutation_type="samples", n_resamples=50_000, rng=0
+        (a, b),
+        lambda x, y: (x - y).mean(),
+        permutation_type="samples",
+        n_resamples=50_000,
+        random_state=0,
     )
     assert p_of(a, b) == pytest.approx(reference.pvalue, abs=0.006)
     assert 0.01 < p_of(a, b) < 0.2

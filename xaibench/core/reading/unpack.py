@@ -111,7 +111,15 @@ def _unpack_tar(archive: Path, scratch: Path, folder: str) -> None:
         for _ in range(MAX_BYTES // _CHUNK):
             if not stream.read(_CHUNK):
                 break
-        opened.extractall(scratch, wanted, filter="data")
+        if hasattr(tarfile, "data_filter"):
+            opened.extractall(scratch, wanted, filter="data")
+        else:  # before Python 3.11.4, as in Debian 12: members are plain, and their names checked
+            for member in wanted:  # without special rights, and of nobody else
+                member.mode = 0o755 if member.isdir() else 0o644
+                member.uname = member.gname = ""
+                if os.name == "posix":
+                    member.uid, member.gid = os.getuid(), os.getgid()
+            opened.extractall(scratch, wanted)
 
 
 def _is_plain(member: tarfile.TarInfo) -> bool:
