@@ -1,16 +1,18 @@
-"""A renamed metric: its earlier name is taken, and what was stored under it stays."""
+"""Renamed plugins: an earlier name is taken, and what was stored under it stays."""
 
 import logging
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from plugin_files import forget_plugin_files
 
-from xaibench.core.aliases import renamed, tell_alias
+from xaibench.core.aliases import tell_alias
 from xaibench.core.errors import XaibenchError
-from xaibench.core.registry import bind, load_plugin_file, plugins
+from xaibench.core.registry import bind, load_plugin_file, plugins, todays_spec
 from xaibench.report.facts.material import read_material
+from xaibench.report.judging.analyses import read_analyses
 from xaibench.running.collect import load_scores
 
 METRIC = '''
@@ -101,9 +103,70 @@ def test_every_kind_of_plugin_is_found_by_its_earlier_names(declare):
     load_plugin_file(Path(declare("glow", ', aliases=("brightness",)')))
     assert bind("metric", "brightness[power=2.0]").spec == "glow[power=2.0]"
     assert bind("metric", "glow").first_spec == "brightness"
-    assert renamed(plugins("metric"), ["iou", "brightness[power=2.0]", "glow"]) == {
-        "brightness[power=2.0]": "glow[power=2.0]"
-    }
+    stored = ["iou", "brightness[power=2.0]", "glow", "nobody's"]
+    named = ["iou", "glow[power=2.0]", "glow", "nobody's"]
+    assert [todays_spec("metric", spec) for spec in stored] == named
+
+
+NETWORK = """
+import xaibench
+from torch import nn
+
+@xaibench.model({alias})
+def {name}(classes: int, weights: str, *, width: int = 4) -> xaibench.Classifier:
+    \"\"\"Build one convolution.\"\"\"
+    layers = [nn.Conv2d(3, width, 3, stride=4), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    return xaibench.Classifier(nn.Sequential(*layers, nn.Linear(width, classes)), cam_layer="0")
+"""
+DRAWN = """
+import xaibench
+
+@xaibench.method({alias})
+def {name}(images, generator):
+    \"\"\"Return noise of the image's own.\"\"\"
+    return images[:, 0] * 0 + generator.uniform(*images.shape[2:])
+"""
+
+
+def test_models_and_methods_keep_what_was_stored_under_their_earlier_names(
+    small, run_cells, plan_of, tmp_path
+):
+    def declare(*names, alias=("", "")):
+        forget_plugin_files()
+        files = [str(tmp_path / f"{name}.py") for name in names]
+        for file, source, name, given in zip(files, (NETWORK, DRAWN), names, alias, strict=True):
+            Path(file).write_text(source.format(name=name, alias=given), "utf-8")
+        model = f"{names[0]}[width=5]"
+        return {**small, "plugin": files, "models": (model,), "methods": (names[1], "gradcam"),
+                "metrics": ("iou",), "analyses": ("pca",)}  # fmt: skip
+
+    out = tmp_path / "out"
+    before = declare("thimble", "noise")
+    run_cells(before, out)
+    stored, scores = stamps(out), load_scores(out)
+    material = read_material(out)
+    numbers = [each.about.numbers for each in read_analyses(out)]
+
+    now = declare("cup", "static", alias=('aliases=("thimble",)', 'aliases=("noise",)'))
+    for file in now["plugin"]:
+        load_plugin_file(Path(file))
+    new = scores.replace({"thimble[width=5]": "cup[width=5]", "noise": "static"})
+    pd.testing.assert_frame_equal(load_scores(out), new)  # as it lies there
+    run = read_material(out).run
+    assert ([*run.models], [*run.methods]) == (["cup[width=5]"], ["static", "gradcam"])
+    assert run.protocol_hash == material.run.protocol_hash
+    assert [each.about.numbers for each in read_analyses(out)] == numbers
+    assert {each.place.model for each in read_analyses(out)} == {"cup[width=5]"}
+
+    plan = plan_of(now, out)
+    assert (plan.jobs, plan.trainings, plan.done) == ([], [], plan.cells)
+    run_cells(now, out)
+    assert stamps(out) == stored
+    pd.testing.assert_frame_equal(load_scores(out), new)
+    shutil.rmtree(out / "cells")
+    shutil.rmtree(out / "models")
+    run_cells(now, out)  # the same random numbers under the new names
+    pd.testing.assert_frame_equal(load_scores(out), new)
 
 
 @pytest.mark.parametrize(("name", "aliases"), [("glow", ', aliases=("iou",)'), ("iou_area", "")])

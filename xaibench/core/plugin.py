@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+from xaibench.core.aliases import first_spec
 from xaibench.core.contract import MEMBER, Signature
 from xaibench.core.spec import as_text, format_spec
 from xaibench.core.supervision import Supervision
@@ -144,8 +145,7 @@ class Bound:
     @property
     def first_spec(self) -> str:
         """The spec under the plugin's first name, which fingerprints keep."""
-        name = next(iter(self.plugin.aliases), self.plugin.name)
-        return format_spec(name, self.options, self.plugin.signature.options)
+        return first_spec(self.plugin.kind, self.spec)
 
     @property
     def higher_is_better(self) -> bool:

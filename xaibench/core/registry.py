@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 
 from torch import Tensor
 
-from xaibench.core.aliases import check_aliases, current_name, tell_alias
+from xaibench.core.aliases import current_name, note_aliases, tell_alias
 from xaibench.core.contract import KINDS, check_needs, check_shown, plural, read_signature
 from xaibench.core.discovery import discover, import_file
 from xaibench.core.errors import XaibenchError
@@ -190,7 +190,7 @@ def _declare(
             raise XaibenchError(
                 f"there is a {kind} '{plugin.name}' already, in {known.file}; rename one of them."
             )
-        check_aliases(_plugins[kind], plugin)
+        note_aliases(_plugins[kind], plugin)
         _plugins[kind][plugin.name] = plugin
         return function
 
@@ -226,6 +226,12 @@ def bind(kind: str, spec: str) -> Bound:
             f"`xaibench list {plural(kind)}` shows all."
         )
     return Bound(plugin, coerce_options(name, given, plugin.signature.options))
+
+
+def todays_spec(kind: str, spec: str) -> str:
+    """Return a stored spec under the name that its plugin has now."""
+    name, bracket, options = spec.partition("[")
+    return f"{current_name(plugins(kind), name)}{bracket}{options}"
 
 
 def load_plugin_file(path: Path) -> None:

@@ -46,8 +46,8 @@ def twin(selection: Selection, model: Bound, marked: float) -> Model:
     markers stand. Both twins see the same tissue in the same order, from the same first weights.
     """
     options = selection.options
-    path = selection.layout.out / "twins" / f"{folder_name(model.spec)}-{marked}.pt"
-    made_from = fingerprint(model.spec, marked, options.epochs, options.image_size, _IMAGES,
+    path = selection.layout.out / "twins" / f"{folder_name(model.first_spec)}-{marked}.pt"
+    made_from = fingerprint(model.first_spec, marked, options.epochs, options.image_size, _IMAGES,
                             code_of(Path(__file__), model.plugin.file,
                                     bind("dataset", "phantom").plugin.file))  # fmt: skip
     device = choose_device(options.device)

@@ -196,4 +196,4 @@ def _folder(ledger: Ledger, analysis: Bound) -> Path:
 
 def _fingerprint(ledger: Ledger, analysis: Bound) -> str:
     code = code_of(analysis.plugin.file, *_CODE)
-    return fingerprint(*weights_of(ledger), analysis.spec, files_of(analysis), code)
+    return fingerprint(*weights_of(ledger), analysis.first_spec, files_of(analysis), code)

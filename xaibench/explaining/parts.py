@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from xaibench.core.aliases import renamed
 from xaibench.core.fingerprints import checksum, code_of, fingerprint
 from xaibench.core.plugin import Bound
-from xaibench.core.registry import plugins
+from xaibench.core.registry import todays_spec
 from xaibench.core.store import write_with
 from xaibench.explaining.score import Score, Waiting
 from xaibench.explaining.tuning import TUNED
@@ -109,7 +108,7 @@ def rows_of(path: Path, wanted: Sequence[str]) -> Iterator[list[str]]:
         for row in csv.DictReader(file):
             stored = row["metric"]
             if stored not in now:
-                now[stored] = renamed(plugins("metric"), [stored]).get(stored, stored)
+                now[stored] = todays_spec("metric", stored)
             if now[stored] in wanted:
                 yield [{**row, "metric": now[stored]}[column] for column in COLUMNS]
 

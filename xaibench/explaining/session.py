@@ -198,7 +198,7 @@ def question_for(
 ) -> Question:
     """Return what a method is asked for one kind of target."""
     rows = batch.rows(kind)
-    seeds = [seed_of(seed, batch.ids[row], method.spec) for row in rows.tolist()]
+    seeds = [seed_of(seed, batch.ids[row], method.first_spec) for row in rows.tolist()]
     return Question(
         tape, rows, batch.targets[kind][rows], seeds, all_masks=batch.masks, mean_mask=mean_mask
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from xaibench.core.aliases import first_spec
 from xaibench.core.store import folder_name
 
 RUN_FILE, STUDY_FILE, LOG_FILE = "run.json", "study.json", "run.log"
@@ -76,7 +77,7 @@ def default_out(dataset: str) -> str:
 
 @dataclass(frozen=True)
 class Layout:
-    """Paths of one run."""
+    """Paths of one run; folders keep the first names of models, methods and analyses."""
 
     out: Path
 
@@ -90,18 +91,18 @@ class Layout:
 
     def cell_folder(self, place: Place, method: str) -> Path:
         """Holds ``maps.npz``, ``scores.csv`` and, written last, ``cell.json``."""
-        return self._folder("cells", place) / folder_name(method)
+        return self._folder("cells", place) / folder_name(first_spec("method", method))
 
     def analysis_folder(self, place: Place, analysis: str) -> Path:
         """Holds tables, figures and, written last, ``analysis.json``."""
-        return self._folder("analyses", place) / folder_name(analysis)
+        return self._folder("analyses", place) / folder_name(first_spec("analysis", analysis))
 
     def observation_folder(self, place: Place) -> Path:
         """Holds embeddings and reconstruction errors, which all analyses of a model share."""
         return self._folder("observations", place)
 
     def _folder(self, kind: str, place: Place) -> Path:
-        dataset, model = folder_name(place.dataset), folder_name(place.model)
+        dataset, model = folder_name(place.dataset), folder_name(first_spec("model", place.model))
         seed = folder_name(f"seed{place.seed}")
         return self.out / kind / dataset / place.fold_name / model / seed
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from xaibench.core.aliases import renamed
 from xaibench.core.errors import XaibenchError
-from xaibench.core.registry import is_loaded, plugins
+from xaibench.core.registry import is_loaded
 from xaibench.results.folder import RUN_FILE
 from xaibench.results.integrity import read_record
 from xaibench.results.plain import check_plain
 from xaibench.results.records import RunRecord
+from xaibench.results.stored_work import under_todays_names
 
 
 def read_run(folder: Path) -> RunRecord:
@@ -25,9 +25,13 @@ def read_run(folder: Path) -> RunRecord:
     run = read_record(folder / RUN_FILE, RunRecord)
     if run is None:
         raise XaibenchError(f"{folder}: no run.json; name the --out folder of an `xaibench run`.")
-    now = renamed(plugins("metric"), run.metrics)
-    metrics = {now.get(spec, spec): entry for spec, entry in run.metrics.items()}
-    return replace(run, metrics=metrics) if now else run
+    return replace(
+        run,
+        models=under_todays_names("model", run.models),
+        supervision=under_todays_names("model", run.supervision),
+        methods=under_todays_names("method", run.methods),
+        metrics=under_todays_names("metric", run.metrics),
+    )
 
 
 def options_of(folder: Path, run: RunRecord, given: Mapping[str, Any]) -> dict[str, Any]:

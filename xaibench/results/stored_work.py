@@ -1,14 +1,17 @@
 """The records of a trained model and of a cell, as they lie in a run's folder."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
-from xaibench.core.aliases import renamed
 from xaibench.core.fingerprints import checksum
-from xaibench.core.registry import plugins
+from xaibench.core.registry import todays_spec
 from xaibench.results.folder import CELL_FILE, MODEL_FILE, SCORES_FILE
-from xaibench.results.integrity import intact_record
-from xaibench.results.work_records import CellRecord, ModelRecord
+from xaibench.results.integrity import intact_record, read_record
+from xaibench.results.work_records import AnalysisRecord, CellRecord, ModelRecord
+
+T = TypeVar("T")
 
 
 def stored_model(folder: Path) -> ModelRecord:
@@ -25,7 +28,24 @@ def read_cell(folder: Path) -> CellRecord:
     coming = known.next
     if coming and coming.scores_sha256 == checksum(folder / SCORES_FILE):
         known = coming  # the process ended between the scores and their record
-    now = renamed(plugins("metric"), [*known.metrics, *known.failed_metrics])
-    metrics = {now.get(spec, spec): made for spec, made in known.metrics.items()}
-    failed = {now.get(spec, spec): why for spec, why in known.failed_metrics.items()}
-    return replace(known, metrics=metrics, failed_metrics=failed) if now else known
+    return replace(
+        known,
+        metrics=under_todays_names("metric", known.metrics),
+        failed_metrics=under_todays_names("metric", known.failed_metrics),
+    )
+
+
+def read_analysis(path: Path) -> AnalysisRecord:
+    """Return an analysis' record under the names that it and its model have now.
+
+    Raises:
+        XaibenchError: the record is damaged or malformed.
+    """
+    known = read_record(path, AnalysisRecord) or AnalysisRecord()
+    analysis, model = todays_spec("analysis", known.analysis), todays_spec("model", known.model)
+    return replace(known, analysis=analysis, model=model)
+
+
+def under_todays_names(kind: str, stored: Mapping[str, T]) -> dict[str, T]:
+    """Return what was stored by a plugin's spec, by the name that it has now."""
+    return {todays_spec(kind, spec): each for spec, each in stored.items()}

@@ -9,9 +9,8 @@ from typing import IO, Any
 import pandas as pd
 from pandas.io.parsers import TextFileReader
 
-from xaibench.core.aliases import renamed
 from xaibench.core.csv_cells import restore
-from xaibench.core.registry import plugins
+from xaibench.core.registry import todays_spec
 
 COSTS = ("seconds_per_image", "forwards_per_image", "peak_memory_mb")
 """What a cell's maps cost, as `cell.json` and ``costs.csv`` name it."""
@@ -91,13 +90,12 @@ class _Unpacked(io.RawIOBase):
 
 
 def named_as_now(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table of scores with the names that its metrics have now; others as they are."""
-    if "metric" not in table:
-        return table
-    column = table["metric"]
-    now = renamed(plugins("metric"), map(str, column.unique()))
-    if not now:
-        return table
-    names = column.astype(str).replace(now)
-    compact = isinstance(column.dtype, pd.CategoricalDtype)
-    return table.assign(metric=names.astype("category") if compact else names)
+    """Return a table with the names that its plugins have now."""
+    for kind in ("model", "method", "metric"):
+        column = table.get(kind, pd.Series(dtype=str))
+        now = {str(spec): todays_spec(kind, str(spec)) for spec in column.unique()}
+        if any(spec != name for spec, name in now.items()):
+            compact = isinstance(column.dtype, pd.CategoricalDtype)
+            names = column.astype(str).map(now)
+            table = table.assign(**{kind: names.astype("category") if compact else names})
+    return table

@@ -150,7 +150,7 @@ def describe_protocol(selection: Selection, plan: Plan) -> dict[str, Any]:
 def _judge(selection: Selection) -> str:
     """Return who judges the maps of models that don't classify; empty where none has to."""
     needed = not all(selection.about(model).classifies for model in selection.models)
-    return selection.judge.spec if needed and selection.judge else ""
+    return selection.judge.first_spec if needed and selection.judge else ""
 
 
 def save_split(selection: Selection, fold: int) -> tuple[str, str]:

@@ -69,7 +69,7 @@ class Earlier:
         files = [Path(v) for v in ledger.model.options.values() if isinstance(v, str | Path) and v]
         return fingerprint(
             _data(self._selection, ledger.fold),
-            ledger.model.spec,
+            ledger.model.first_spec,
             ledger.seed,
             [getattr(options, name) for name in _TRAINING],
             weights if weights in ("none", "imagenet") else checksum(Path(weights)),
@@ -86,7 +86,7 @@ class Earlier:
         trained = [ledger] if ledger.judge in (None, ledger) else [ledger, ledger.judge]
         made_from = [(each.earlier.model, each.weights) for each in trained]
         code = _code(method.plugin.file, *_EXPLAIN)
-        return fingerprint(made_from, method.spec, options.target, passes, code)
+        return fingerprint(made_from, method.first_spec, options.target, passes, code)
 
     @cached_property
     def _shares_weights(self) -> bool:
@@ -103,7 +103,7 @@ class Earlier:
     def analysis(self, analysis: Bound) -> str:
         """Of an analysis."""
         code = _code(analysis.plugin.file, *_ANALYSE)
-        return fingerprint(self.model, self._ledger.weights, analysis.spec, code)
+        return fingerprint(self.model, self._ledger.weights, analysis.first_spec, code)
 
 
 def renew_model(ledger: "Ledger", known: ModelRecord) -> ModelRecord:

@@ -79,7 +79,7 @@ def model_parts(selection: Selection, fold: int, model: Bound, seed: int) -> Par
     known = options.weights in ("none", "imagenet")
     return {
         **data_parts(selection, fold),
-        "model": model.spec,
+        "model": model.first_spec,
         "seed": seed,
         **{name.replace("_", " "): getattr(options, name) for name in TRAINING},
         "first weights": options.weights if known else content_of(Path(options.weights)),
@@ -101,7 +101,7 @@ def maps_parts(selection: Selection, trained: Iterable[tuple[str, str]], method:
     return {
         "trained models": [list(each) for each in trained],
         **test_parts(selection),
-        "method": method.spec,
+        "method": method.first_spec,
         "target": options.target,
         "precision": options.precision,
         "fold": options.fold,

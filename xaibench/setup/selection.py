@@ -116,7 +116,7 @@ class Selection:
 
     def build(self, model: Bound, seed: int, weights: str | None = None) -> Model:
         """Return an untrained network; its random weights depend on the seed alone."""
-        torch.manual_seed(seed_of(seed, model.spec))
+        torch.manual_seed(seed_of(seed, model.first_spec))
         chosen = self.options.weights if weights is None else weights
         words = ModelWords(self.dataset.classes, self.options.image_size, chosen)
         built = build_model(model, words, self.blank)

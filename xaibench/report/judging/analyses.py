@@ -14,6 +14,7 @@ from xaibench.core.findings import IMAGES
 from xaibench.report.facts.material import PLACE
 from xaibench.results.folder import ANALYSIS_FILE, MODEL_FILE, Layout, Place
 from xaibench.results.integrity import read_record
+from xaibench.results.stored_work import read_analysis
 from xaibench.results.work_records import AnalysisRecord, ModelRecord
 from xaibench.stats.intervals import interval
 from xaibench.stats.paired import paired_test
@@ -91,7 +92,7 @@ def read_analyses(out: Path) -> list[Analysis]:
     """
     found = []
     for path in Layout(out).records(ANALYSIS_FILE):
-        analysis = Analysis(path.parent, read_record(path, AnalysisRecord) or AnalysisRecord())
+        analysis = Analysis(path.parent, read_analysis(path))
         if analysis.about.error is not None:
             continue
         model = read_record(Layout(out).model_folder(analysis.place) / MODEL_FILE, ModelRecord)

@@ -7,11 +7,13 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from xaibench.core.markdown import markdown_table
+from xaibench.core.registry import todays_spec
 from xaibench.report.wording.markdown import bullets
 from xaibench.results.folder import ANALYSIS_FILE, CELL_FILE, Layout
 from xaibench.results.integrity import as_json, read_record
 from xaibench.results.records import RunRecord
-from xaibench.results.work_records import AnalysisRecord, CellRecord
+from xaibench.results.stored_work import read_analysis
+from xaibench.results.work_records import CellRecord
 
 
 class Fact(NamedTuple):
@@ -62,10 +64,10 @@ def failures(run: RunRecord, out: Path) -> list[tuple[str, str]]:
 
 def _failure(path: Path) -> tuple[str, str | None]:
     if path.name == ANALYSIS_FILE:
-        analysis = read_record(path, AnalysisRecord) or AnalysisRecord()
+        analysis = read_analysis(path)
         return analysis.analysis, analysis.error
     cell = read_record(path, CellRecord) or CellRecord()
-    return cell.method, None if cell.skipped else cell.error
+    return todays_spec("method", cell.method), None if cell.skipped else cell.error
 
 
 def undefined(scores: pd.DataFrame) -> Iterator[str]:
