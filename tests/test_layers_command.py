@@ -103,10 +103,9 @@ def judged(bound, classes):
     return {each.status for each in judge_plugin("model", [ModelTrial(bound, classes)])}
 
 
-def test_another_layer_can_be_looked_at_and_every_shown_name_is_taken():
-    for line in told("resnet18")[5:8]:
-        name = line.split()[0]
-        assert told("resnet18", "--layer", name)[1] == f"CAM layer: {name} (set by --layer)"
+def test_another_layer_can_be_looked_at():
+    name = told("squeezenet1_1")[6].split()[0]
+    assert told("squeezenet1_1", "--layer", name)[1] == f"CAM layer: {name} (set by --layer)"
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 import re
 import runpy
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -178,15 +176,14 @@ def test_the_tool_writes_the_page_and_tells_mistakes_in_one_line(tmp_path):
     (tmp_path / "reported.csv").write_text(
         as_csv([entry_of(reported="90.0", unit="%", cases="30")]), "utf-8"
     )
-    command = [sys.executable, str(TOOL), "--published", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout == f"written to {tmp_path}: reported.md, reported.csv\n"
+    main = runpy.run_path(str(TOOL / "__main__.py"), run_name="reported")["main"]
+    done = CliRunner().invoke(main, ["--published", str(tmp_path)])
+    assert done.output == f"written to {tmp_path}: reported.md, reported.csv\n"
     page = (tmp_path / "reported.md").read_text("utf-8")
     assert "| accuracy | net | ? | 90.0 % (27/30) [74.38, 96.54] | — | not run | s |" in page
     assert "- Not run (s): data needs an account.\n" in page
     assert "\nxaibench run --suite benchmarks/s.toml\n" in page
     assert ",90.0,30,74.38,96.54,27/30," in (tmp_path / "reported.csv").read_text("utf-8")
-    main = runpy.run_path(str(TOOL / "__main__.py"), run_name="reported")["main"]
     failed = CliRunner().invoke(main, ["--published", str(tmp_path), "absent"])
     assert failed.exit_code == 1
     assert failed.output == "Error: absent: no such folder; name the --out folder of a run.\n"

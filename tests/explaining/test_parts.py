@@ -19,7 +19,7 @@ from xaibench.setup.jobs import Stage
 from xaibench.setup.selection import select
 
 METHODS = ("gradcam", "flaky", "spn")
-METRICS = ("iou", "iou_tuned", "drop_in_confidence", "pxap", "iou_best", "max_box_acc")
+METRICS = ("iou", "iou_tuned", "drop_in_confidence", "pxap")
 TESTED, SIDE = 13, 96
 
 
