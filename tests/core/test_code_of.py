@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from xaibench.core import fingerprints
+from xaibench.core import fingerprints, known_code
 from xaibench.core.fingerprints import PACKAGE, code_of
-from xaibench.core.imports import imported_files
+from xaibench.core.imports import imported_files, imported_names
+
+
+def names_in(code):
+    return imported_names(ast.parse(code), "")
 
 
 def fresh(*places):
@@ -69,7 +73,7 @@ def test_a_module_of_the_search_path_counts_and_an_installed_one_does_not(tmp_pa
     monkeypatch.syspath_prepend(str(library))
     plugin = write(tmp_path / "here", plugin="import mine_only, numpy, json") / "plugin.py"
     assert changes(plugin, library / "mine_only.py")
-    assert imported_files(plugin, ast.parse(plugin.read_text())) == [library / "mine_only.py"]
+    assert imported_files(plugin, names_in(plugin.read_text())) == [library / "mine_only.py"]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +85,7 @@ def test_a_module_of_the_search_path_counts_and_an_installed_one_does_not(tmp_pa
 )  # fmt: skip
 def test_modules_of_xaibench_count_however_they_are_imported(tmp_path, statement, file):
     plugin = write(tmp_path, plugin=statement) / "plugin.py"
-    assert imported_files(plugin, ast.parse(statement)) == [PACKAGE / file]
+    assert imported_files(plugin, names_in(statement)) == [PACKAGE / file]
 
 
 def test_docstrings_comments_and_layout_do_not_count(tmp_path):
@@ -102,7 +106,7 @@ def test_a_helper_that_is_no_source_counts_by_its_bytes(tmp_path):
 def test_nothing_is_imported_to_find_it(tmp_path):
     package = write(tmp_path / "loud_lab", __init__="raise RuntimeError", helper="VALUE = 1")
     plugin = write(tmp_path, plugin="def f():\n    import loud_lab.helper") / "plugin.py"
-    found = imported_files(plugin, ast.parse(plugin.read_text()))
+    found = imported_files(plugin, names_in(plugin.read_text()))
     assert found == [package / "__init__.py", package / "helper.py"]
     assert "loud_lab" not in sys.modules
 
@@ -126,3 +130,21 @@ def test_what_a_metric_is_called_on_boards_is_no_code(tmp_path):
     before = fresh(tmp_path / "plugin.py")
     write(tmp_path, plugin="@metric(higher_is_better=True, display='F')\ndef f(maps): return maps")
     assert fresh(tmp_path / "plugin.py") == before
+
+
+def test_a_file_is_parsed_once_however_many_processes_ask(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    plugin = write(tmp_path, mine="import json\nVALUE = 1") / "mine.py"
+    forget = known_code._known.cache_clear
+    forget()
+    before = fresh(plugin)
+    forget()
+    monkeypatch.setattr(fingerprints, "_parse", None)  # would fail if it were asked
+    assert fresh(plugin) == before
+    (kept,) = (tmp_path / "cache").rglob("code/*.json")
+    kept.write_text("[1", "utf-8")
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    forget()
+    assert fresh(plugin) == before
+    forget()

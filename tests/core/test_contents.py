@@ -7,7 +7,8 @@ import sqlite3
 import pytest
 
 from xaibench.core import contents
-from xaibench.core.contents import cache_folder, content_of, contents_of
+from xaibench.core.contents import content_of, contents_of
+from xaibench.core.known_code import cache_folder
 
 
 @pytest.fixture(autouse=True)

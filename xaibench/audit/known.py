@@ -6,10 +6,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from xaibench.core.contents import cache_folder, contents_of
+from xaibench.core.contents import contents_of
 from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import code_of, fingerprint
+from xaibench.core.known_code import cache_folder
 from xaibench.core.reading.duplicates import Pair
 from xaibench.core.store import read_json, write_json
 

@@ -1,8 +1,6 @@
 """What files hold: their sha256, remembered for as long as a file stays as it is."""
 
-import os
 import sqlite3
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
@@ -10,6 +8,7 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
 from xaibench.core.fingerprints import checksum
+from xaibench.core.known_code import cache_folder
 from xaibench.core.threads import map_by_threads
 
 # A file that has just been written may be written again within one tick of its clock.
@@ -55,20 +54,6 @@ def contents_of(paths: Iterable[Path]) -> dict[Path, str]:
 def content_of(path: Path) -> str:
     """Return the sha256 of one file; empty where there is none."""
     return contents_of([path])[path]
-
-
-def cache_folder() -> Path:
-    """Return where the user's caches lie: below ``$XDG_CACHE_HOME`` or where the system has them.
-
-    Raises:
-        RuntimeError: the user has no home.
-    """
-    if named := os.environ.get("XDG_CACHE_HOME"):
-        return Path(named) / "xaibench"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "xaibench"
-    caches = "Library/Caches" if sys.platform == "darwin" else ".cache"
-    return Path.home() / caches / "xaibench"
 
 
 def _files_in(path: Path) -> list[Path]:

@@ -7,13 +7,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from xaibench.core.imports import PACKAGE, imported_files
+from xaibench.core.imports import PACKAGE, imported_files, imported_names, package_of
+from xaibench.core.known_code import Told, keep_code, recall_code
 
 # These carry results about and compute nothing in them.
 _CARRIERS = frozenset({
     "aliases", "contents", "contract", "csv_cells", "errors", "files", "fingerprints", "imports",
-    "logs", "markdown", "pace", "plugin", "progress", "registry", "roots", "screen", "spec",
-    "store", "suggest", "threads", "visible",
+    "known_code", "logs", "markdown", "pace", "plugin", "progress", "registry", "roots", "screen",
+    "spec", "store", "suggest", "threads", "visible",
 })  # fmt: skip
 _DOWNLOADS = frozenset({"archives", "fetch", "unpack", "vision_fetch"})  # what comes is hashed
 
@@ -43,6 +44,7 @@ def code_of(*places: str | Path) -> str:
     found: dict[Path, None] = {}
     for place in places:
         _follow(PACKAGE / f"{place}.py" if isinstance(place, str) else place, found)
+    keep_code()
     return fingerprint([_read(path)[0] for path in found])
 
 
@@ -57,12 +59,17 @@ def _follow(path: Path, found: dict[Path, None]) -> None:
 @cache
 def _read(path: Path) -> tuple[str, tuple[Path, ...]]:
     """Return a fingerprint of the code, and the files that it imports and that count."""
+    code, names = recall_code(path.read_bytes(), package_of(path)[1], _parse)
+    imported = imported_files(path, names)
+    return code, tuple(each for each in imported if not _carries(each))
+
+
+def _parse(content: bytes, package: str) -> Told:
     try:
-        tree = ast.parse(path.read_bytes())
+        tree = ast.parse(content)
     except (SyntaxError, ValueError):  # compiled, or nothing that runs
-        return checksum(path), ()
-    imported = imported_files(path, tree)
-    return fingerprint(_outline(tree)), tuple(each for each in imported if not _carries(each))
+        return hashlib.sha256(content).hexdigest(), []
+    return fingerprint(_outline(tree)), sorted(set(imported_names(tree, package)))
 
 
 def _carries(path: Path) -> bool:

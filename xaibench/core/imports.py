@@ -4,7 +4,7 @@ import ast
 import site
 import sys
 import sysconfig
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -15,7 +15,7 @@ _NAME = PACKAGE.name
 _ROOMS = ("core", "analyses", "datasets", "methods", "metrics", "models")
 
 
-def imported_files(path: Path, tree: ast.AST) -> list[Path]:
+def imported_files(path: Path, names: Iterable[str]) -> list[Path]:
     """Return the files whose code runs when a file's imports do, sorted.
 
     Of xaibench these are the core and plugins. Of others: modules beside the file, the package
@@ -24,12 +24,12 @@ def imported_files(path: Path, tree: ast.AST) -> list[Path]:
 
     Args:
         path: the file.
-        tree: its code.
+        names: full ones of what it imports (`imported_names`).
     """
     inside = path.is_relative_to(PACKAGE)
-    root, package = _package_of(path)
+    root, _ = package_of(path)
     found: set[Path] = set()
-    for name in _names(tree, package):
+    for name in names:
         if name.partition(".")[0] == _NAME:
             found |= _of_xaibench(name, anywhere=not inside)
         elif not inside:
@@ -37,7 +37,7 @@ def imported_files(path: Path, tree: ast.AST) -> list[Path]:
     return sorted(found - {path})
 
 
-def _package_of(path: Path) -> tuple[Path, str]:
+def package_of(path: Path) -> tuple[Path, str]:
     """Return the folder that a file's outermost package lies in, and the package's full name."""
     names: list[str] = []
     folder = path.parent
@@ -47,7 +47,7 @@ def _package_of(path: Path) -> tuple[Path, str]:
     return folder, ".".join(names)
 
 
-def _names(tree: ast.AST, package: str) -> Iterator[str]:
+def imported_names(tree: ast.AST, package: str) -> Iterator[str]:
     """Yield the full names of what is imported; of ``from a import b`` both ``a`` and ``a.b``."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
