@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from xaibench.core.contents import cache_folder
 from xaibench.core.data import Dataset
 from xaibench.core.errors import DataNotFoundError, XaibenchError
+from xaibench.core.known_code import cache_folder
 from xaibench.core.plugin import Bound
 
 ENVIRONMENT_VARIABLE = "XAIBENCH_DATA"

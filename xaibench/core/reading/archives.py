@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from xaibench.core.contents import cache_folder
 from xaibench.core.errors import StorageError, XaibenchError
 from xaibench.core.fingerprints import checksum
+from xaibench.core.known_code import cache_folder
 from xaibench.core.store import write_json
 
 _TABLE = Path(__file__).with_name("downloads.toml")
