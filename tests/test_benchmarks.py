@@ -21,7 +21,7 @@ SUITES = sorted(FOLDER.glob("*.toml"))
 PLURALS = {"method": "methods", "model": "models", "metric": "metrics", "analysis": "analyses"}
 # What a quick profile is cut down to here: the same plugins on fewer images. Of two classes an
 # analysis needs eight test images, of ten digits there are enough in any case.
-SHRUNK = ("--epochs", "1", "--device", "cpu", "--no-controls")
+SHRUNK = ("--epochs", "1", "--device", "cpu", "--no-controls", "--seeds", "0")
 FEW, FEW_DIGITS = "40", "10"
 
 

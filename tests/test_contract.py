@@ -51,7 +51,9 @@ def test_a_plugin_keeps_every_rule(kind, name, pictures):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", plugins("method"))
 def test_a_method_keeps_every_rule_on_every_network(name):
-    check("method", list(trials_of(bind("method", name))))
+    others = list(islice(trials_of(bind("method", name)), 1, None))  # the first by default
+    if others:
+        check("method", others)
 
 
 def check(kind, trials):

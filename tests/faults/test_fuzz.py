@@ -27,8 +27,8 @@ from xaibench.results.tables import read_table
 from xaibench.setup.options import RunOptions, make_options
 from xaibench.setup.suite import read_suite
 
-fuzzed = settings(derandomize=True, deadline=None, max_examples=60, database=None)
-many = settings(fuzzed, max_examples=300)
+fuzzed = settings(derandomize=True, deadline=None, max_examples=40, database=None)
+many = settings(fuzzed, max_examples=120)
 
 PIXELS = st.sampled_from(["uint8", "uint16", "int32", "float32", "bool"]).flatmap(
     lambda kind: arrays(kind, array_shapes(min_dims=2, max_dims=2, max_side=9))

@@ -28,7 +28,7 @@ def resume(run, out, whole):
 
 
 @pytest.mark.parametrize(
-    "seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (0, *range(2, 10)))]
+    "seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (0, 2, 3))]
 )
 def test_killed_between_two_steps(seed, whole, run, tmp_path):
     """The n-th file is written, but not in its place, or the n-th is to be removed."""
@@ -41,10 +41,10 @@ def test_killed_between_two_steps(seed, whole, run, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(4))
 def test_killed_at_any_time(seed, whole, run, tmp_path):
     chance, out = random.Random(1000 + seed), tmp_path / "out"
-    for _ in range(2 if seed == 9 else 1):
+    for _ in range(2 if seed == 3 else 1):
         live = Live(arguments(out, "cells"), tmp_path / "killed")
         time.sleep(chance.uniform(0, whole.seconds))
         live.kill()

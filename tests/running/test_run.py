@@ -57,6 +57,13 @@ def stored_keys(path):
         return set(maps.files)
 
 
+@pytest.fixture
+def one_model(settings, finished_copy):
+    """Options of one model and one seed of the finished run, and the rows of their scores."""
+    rows = [row for row in rows_of(finished_copy) if ",pocket,0," in row]
+    return {**settings, "models": ("pocket",), "seeds": (0,)}, rows
+
+
 def test_a_finished_run_leaves_every_file(finished_run):
     out = finished_run.out
     for name in ("run.json", "scores.csv", "predictions.csv", "classification.csv",
@@ -178,13 +185,14 @@ def test_the_same_seed_gives_the_same_bytes_in_another_folder(
     assert rows_of(tmp_path) == mine
 
 
-def test_a_new_metric_recomputes_no_map(settings, finished_copy, run_cells):
-    before, old = stamps(finished_copy, "model.pt", "maps.npz"), rows_of(finished_copy)
-    run_cells(settings, finished_copy, metrics=(*settings["metrics"], "iou_area"))
+def test_a_new_metric_recomputes_no_map(one_model, finished_copy, run_cells):
+    given, old = one_model
+    before = stamps(finished_copy, "model.pt", "maps.npz")
+    run_cells(given, finished_copy, metrics=(*given["metrics"], "iou_area"))
     assert stamps(finished_copy, "model.pt", "maps.npz") == before
     new = set(rows_of(finished_copy)) - set(old)
     assert set(old) <= set(rows_of(finished_copy))
-    assert len(new) * len(settings["metrics"]) == len(old)
+    assert len(new) * len(given["metrics"]) == len(old)
     assert all(",iou_area," in row for row in new)
 
 
@@ -291,17 +299,20 @@ def test_a_map_that_is_not_finite_is_marked_and_kept(small, run_cells, tmp_path,
     assert (scores.drop(marked.index)["status"] == "ok").all()
 
 
-def test_a_failing_new_metric_keeps_earlier_scores(settings, finished_copy, run_cells, monkeypatch):
-    before, maps = rows_of(finished_copy), stamps(finished_copy, "maps.npz", "model.pt")
+def test_a_failing_new_metric_keeps_earlier_scores(
+    one_model, finished_copy, run_cells, monkeypatch
+):
+    given, before = one_model
+    maps = stamps(finished_copy, "maps.npz", "model.pt")
     monkeypatch.setenv("BRITTLE", "1")
-    with_peak = {"metrics": (*settings["metrics"], "peak")}
-    failures = run_cells(settings, finished_copy, **with_peak).failures
+    with_peak = {"metrics": (*given["metrics"], "peak")}
+    failures = run_cells(given, finished_copy, **with_peak).failures
     reason = "metric peak failed: ValueError('snapped')"
     assert failures["peak of gradcam on pocket, fold 1, seed 0"] == reason
     assert rows_of(finished_copy) == before
 
     monkeypatch.delenv("BRITTLE")
-    assert run_cells(settings, finished_copy, **with_peak, retry_failed=True).failures == {}
+    assert run_cells(given, finished_copy, **with_peak, retry_failed=True).failures == {}
     assert set(before) < set(rows_of(finished_copy))
     assert stamps(finished_copy, "maps.npz", "model.pt") == maps
 
