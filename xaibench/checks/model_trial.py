@@ -10,6 +10,7 @@ from xaibench.checks.networks import CLASSES
 from xaibench.checks.rule import Broken
 from xaibench.checks.state import isolated
 from xaibench.core.batch import Batch
+from xaibench.core.contract import OWN_WORDS
 from xaibench.core.model import Model, evaluating
 from xaibench.core.passes.acceptance import accept
 from xaibench.core.plugin import Bound, Plugin
@@ -96,9 +97,9 @@ class ModelTrial:
         return Batch(self.images.clone(), labels, masks, seen, COUNT, max(int(seen.sum()), 1))
 
     def look(self, model: Model, images: Tensor, noise: int = 0) -> Given:
-        """Return what a model gives in evaluation mode, with its saliency if it has any."""
+        """Return what a model gives in evaluation mode, with maps of its own if it has any."""
         with evaluating(model), torch.no_grad(), isolated(noise):
-            outputs = model.answer(images.clone(), saliency="saliency" in model.abilities)
+            outputs = model.answer(images.clone(), saliency=bool(OWN_WORDS & model.abilities))
         return {name: value for name, value in outputs._asdict().items() if value is not None}
 
 

@@ -51,7 +51,7 @@ class Tape:
         if wants_layer:
             self._layout = cam_layer_of(engine.model, images).layout
         network = engine.fast(images)
-        graph, saliency = bool(asked & _NEED_GRAPH), "saliency" in asked
+        graph, saliency = bool(asked & _NEED_GRAPH), bool(asked & OWN_WORDS)
         with torch.no_grad(), self._tap(network, wants_layer, graph), engine.casting():
             filled = engine.batch_size(images).fill(images)
             self._outputs = network.answer(filled, saliency=saliency)
