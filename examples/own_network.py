@@ -1,13 +1,12 @@
-"""Bring your own network: with a checkpoint it is used as it is, without one it is trained."""
+"""Bring your own network."""
 
-import torch
 from torch import nn
 
 import xaibench
 
 
 @xaibench.model()
-def own_network(classes: int, *, checkpoint: str = "", width: int = 16) -> xaibench.Classifier:
+def own_network(classes: int, *, width: int = 16) -> xaibench.Classifier:
     """Build a small convolutional network for grey images scaled to [-1, 1]."""
     network = nn.Sequential()
     network.add_module("features", nn.Sequential(
@@ -17,8 +16,4 @@ def own_network(classes: int, *, checkpoint: str = "", width: int = 16) -> xaibe
     network.add_module("pool", nn.AdaptiveAvgPool2d(1))
     network.add_module("flatten", nn.Flatten())
     network.add_module("classifier", nn.Linear(2 * width, classes))
-    if checkpoint:
-        network.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True))
-    return xaibench.Classifier(
-        network, cam_layer="features", mean=[0.5] * 3, std=[0.5] * 3, trained=bool(checkpoint)
-    )
+    return xaibench.Classifier(network, cam_layer="features", mean=[0.5] * 3, std=[0.5] * 3)

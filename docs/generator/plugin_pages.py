@@ -48,7 +48,8 @@ def models_page() -> str:
     return _plain_page(
         "model",
         "# Models\n\nEvery model takes pixels in [0, 1] and normalises inside; its first weights "
-        "come from `--weights`.",
+        "come from `--weights`. Every model takes the options `checkpoint` and `class_order`, too "
+        "([checkpoints](../howto/networks.md#checkpoints)).",
     )
 
 

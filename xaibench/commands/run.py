@@ -47,7 +47,7 @@ def _metavar(name: str, kind: Any) -> str | None:
         return None
     if typing.get_origin(kind) is tuple:
         return "A,B"
-    return {"out": "DIR", "data_root": "DIR", "groups": "FILE"}.get(name)
+    return {"out": "DIR", "data_root": "DIR", "groups": "FILE", "checkpoint": "FILE"}.get(name)
 
 
 def run_options(*names: str) -> Callable[[Command], Command]:

@@ -157,6 +157,13 @@ class Option:
     default: Any
 
 
+# What every plugin of a kind may be told, whatever its function takes.
+CHECKPOINT, CLASS_ORDER = "checkpoint", "class_order"
+SHARED_OPTIONS: Mapping[str, Mapping[str, Option]] = {
+    "model": {CHECKPOINT: Option(str, ""), CLASS_ORDER: Option(tuple[str, ...], ())}
+}
+
+
 @dataclass(frozen=True)
 class Signature:
     """What a plugin asks for (words) and what a user may set (options)."""

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from xaibench.core.aliases import first_spec
-from xaibench.core.contract import MEMBER, Signature
+from xaibench.core.contract import MEMBER, SHARED_OPTIONS, Option, Signature
 from xaibench.core.spec import as_text, format_spec
 from xaibench.core.supervision import Supervision
 
@@ -119,6 +119,11 @@ class Plugin:
         return self.name if prefix is None or self.member else f"{prefix}NAME"
 
     @property
+    def declared(self) -> Mapping[str, Option]:
+        """All options, those of its kind, too."""
+        return {**SHARED_OPTIONS.get(self.kind, {}), **self.signature.options}
+
+    @property
     def defaults(self) -> str:
         """All options with their defaults, as they are written in a spec."""
         options = self.signature.options
@@ -140,12 +145,18 @@ class Bound:
     @property
     def spec(self) -> str:
         """Canonical text, ``name[option=value]``: it names rows, cells and folders."""
-        return format_spec(self.plugin.name, self.options, self.plugin.signature.options)
+        return format_spec(self.plugin.name, self.options, self.plugin.declared)
 
     @property
     def first_spec(self) -> str:
         """The spec under the plugin's first name, which fingerprints keep."""
         return first_spec(self.plugin.kind, self.spec)
+
+    @property
+    def shared(self) -> Mapping[str, Any]:
+        """Those of the options that all plugins of the kind have, and its function doesn't take."""
+        own = self.plugin.signature.options
+        return {key: value for key, value in self.options.items() if key not in own}
 
     @property
     def higher_is_better(self) -> bool:
@@ -169,7 +180,8 @@ class Bound:
             self.plugin.member if word == MEMBER else getattr(words, word)
             for word in self.plugin.signature.words
         ]
+        own = {k: v for k, v in self.options.items() if k not in self.shared}
         try:
-            return self.plugin.function(*arguments, **self.options)
+            return self.plugin.function(*arguments, **own)
         except SystemExit as error:
             raise RuntimeError(f"it called sys.exit({error.code!r})") from error

@@ -225,7 +225,7 @@ def bind(kind: str, spec: str) -> Bound:
             f"there is no {kind} '{name}'{did_you_mean(name, known)}; "
             f"`xaibench list {plural(kind)}` shows all."
         )
-    return Bound(plugin, coerce_options(name, given, plugin.signature.options))
+    return Bound(plugin, coerce_options(name, given, plugin.declared))
 
 
 def todays_spec(kind: str, spec: str) -> str:

@@ -117,6 +117,16 @@ def format_spec(name: str, options: Mapping[str, Any], declared: Mapping[str, Op
     return f"{name}[{','.join(parts)}]" if parts else name
 
 
+def add_option(spec: str, key: str, value: str) -> str:
+    """Return a spec with one more option.
+
+    >>> add_option("resnet18", "checkpoint", "a.pt"), add_option("m[k=1]", "file", "a,b")
+    ('resnet18[checkpoint=a.pt]', 'm[k=1,file="a,b"]')
+    """
+    inner = spec[:-1] + "," if spec.endswith("]") else spec + "["
+    return f"{inner}{key}={_quote(value)}]"
+
+
 def as_text(value: Any) -> str:
     """Write an option's value as a spec does: tuples joined by ``+``."""
     if isinstance(value, tuple):

@@ -13,8 +13,9 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum
 from xaibench.core.model import Model
 from xaibench.core.networks import from_torchvision
+from xaibench.core.networks.checkpoint_file import load_tensors, named_as
 from xaibench.core.networks.sources import TIMM
-from xaibench.core.networks.weights import load_tensors, load_whole, read_weights
+from xaibench.core.networks.weights import load_whole, read_weights
 from xaibench.core.passes.device import choose_device, set_up
 from xaibench.core.passes.engine import Engine
 from xaibench.core.registry import bind, load_plugin_file
@@ -192,7 +193,8 @@ def _count_classes(
     words = ModelWords(numbered(guess + 1), options.image_size)
     larger = build_model(bind("model", spec), words, _blank(options)).state_dict()
     for key, own in model.state_dict().items():
-        given = state.get(key, state.get(key.removeprefix("network.")))
+        short = key.removeprefix("network.")
+        given = named_as(state, {key}).get(key, named_as(state, {short}).get(short))
         if own.shape != larger[key].shape and given is not None and given.ndim == own.ndim:
             return len(given) - len(own) + guess
     return None

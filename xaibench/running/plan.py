@@ -71,6 +71,11 @@ def make_plan(selection: Selection) -> Plan:
     plan.warnings += _find_unplaced(selection, splits)
     plan.notes += say_unaudited(selection.dataset, selection.dataset_spec)
     said = [skip for model in selection.models for skip in _plan_model(selection, model, plan)]
+    if plan.trainings and not selection.options.train:
+        raise XaibenchError(
+            f"--no-train: {plan.trainings[0][1]} has never been trained; give its weights as "
+            "--checkpoint FILE, or as MODEL[checkpoint=FILE], or let it be trained."
+        )
     _refuse_if_none_is_served(selection, plan)
     plan.skips += said
     if not plan.analyses and not (plan.cells and plan.metrics):

@@ -1,6 +1,7 @@
 """Untrained networks: built, tried out, and what of the methods' vocabulary they serve."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple
 
 from torch import Tensor
@@ -8,12 +9,15 @@ from torch import Tensor
 from xaibench.core.contract import (
     ATTENTION,
     ATTENTION_WORDS,
+    CHECKPOINT,
+    CLASS_ORDER,
     CLASSIFIER_WORDS,
     METHOD_WORDS,
     OWN_WORDS,
 )
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model, evaluating
+from xaibench.core.networks.as_trained import load_checkpoint
 from xaibench.core.passes.acceptance import accept
 from xaibench.core.passes.attentions import try_attention
 from xaibench.core.passes.head import find_head
@@ -60,8 +64,10 @@ def build_model(model: Bound, words: ModelWords, image: Tensor) -> Model:
         XaibenchError: it fails, returns something else than a model, or one that doesn't take such
             images: vision transformers are built for one size.
     """
+    checkpoint = model.shared.get(CHECKPOINT)
     try:
-        built = model(words)
+        # All weights come from a checkpoint: others need not even be there.
+        built = model(replace(words, weights="none") if checkpoint else words)
     except XaibenchError:
         raise
     except Exception as error:
@@ -74,6 +80,9 @@ def build_model(model: Bound, words: ModelWords, image: Tensor) -> Model:
             f"model {model.spec} returned a {type(built).__name__}; it must return an "
             "xaibench.Model, such as xaibench.Classifier(network, cam_layer=...)."
         )
+    if checkpoint:
+        order = model.shared.get(CLASS_ORDER, ())
+        load_checkpoint(built, Path(checkpoint), order, words.class_names)
     try_out(built, model.spec, image)
     return built
 

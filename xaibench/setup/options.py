@@ -20,6 +20,7 @@ from xaibench.core.recipe import (
 )
 from xaibench.core.suggest import did_you_mean
 from xaibench.executors.find import EXECUTORS
+from xaibench.setup.option_checks import check_ranges, with_checkpoint
 from xaibench.setup.option_values import convert_one, flag, listed
 
 
@@ -117,6 +118,10 @@ class RunOptions:
     batch_size: int = _option(16, "images explained and scored at once; changes no score")
     limit: int = _option(0, "keep this many images of each class; 0 keeps all")
     weights: str = _option("imagenet", "first weights: imagenet, none or a state dict's file")
+    checkpoint: str = _option(
+        "", "all weights of the one model, as some training left them; goes with --no-train"
+    )
+    train: bool = _option(True, "train models; --no-train takes them as they come")
     device: Literal["auto", "cpu", "cuda"] = _option("auto", "where to compute")
     precision: Literal["fp32", "bf16", "fp16"] = _option(
         "fp32", "of the passes that explain and score; bf16 and fp16 change maps"
@@ -166,16 +171,6 @@ TRAINING = (
     "class_weighting", "augmentation", "replicas",
 )  # fmt: skip
 _KINDS = typing.get_type_hints(RunOptions)
-_LOWEST = {
-    "split_seed": 0, "mask_fraction": 0, "train_fraction": 0, "epochs": 1, "train_batch_size":
-    2, "image_size": 32, "batch_size": 1, "limit": 0, "replicas": 1, "workers": 0, "threads": 0,
-    "part_size": 1, "fresh_rate": 0, "weight_decay": 0, "label_smoothing": 0, "ema": 0,
-}  # fmt: skip
-# Seeds as numpy takes them; a square of that side is 200 MB as numbers.
-_HIGHEST = {
-    "mask_fraction": 1, "train_fraction": 1, "image_size": 4096, "split_seed": 2**32 - 1,
-    "label_smoothing": 1, "ema": 0.9999, "fresh_rate": 1000, "weight_decay": 1,
-}  # fmt: skip
 
 
 def make_options(given: Mapping[str, Any], recipe: Mapping[str, Any]) -> RunOptions:
@@ -192,7 +187,7 @@ def make_options(given: Mapping[str, Any], recipe: Mapping[str, Any]) -> RunOpti
     merged = {**RECIPES.get(str(told.get("recipe", RunOptions.recipe)), {}), **recipe, **told}
     options = RunOptions(**{name: _convert(name, value) for name, value in merged.items()})
     _check(options)
-    return options
+    return with_checkpoint(options)
 
 
 def _convert(name: str, value: Any) -> Any:
@@ -203,20 +198,8 @@ def _convert(name: str, value: Any) -> Any:
     return convert_one(name, value, kind)
 
 
-def _check_ranges(options: RunOptions) -> None:
-    for name, lowest in _LOWEST.items():
-        if not getattr(options, name) >= lowest:  # nan is neither
-            raise XaibenchError(f"{flag(name)} {getattr(options, name)}: at least {lowest}.")
-    for name, highest in _HIGHEST.items():
-        if getattr(options, name) > highest:
-            raise XaibenchError(f"{flag(name)} {getattr(options, name)}: at most {highest}.")
-    for seed in options.seeds:
-        if not 0 <= seed <= _HIGHEST["split_seed"]:
-            raise XaibenchError(f"--seeds {seed}: from 0 to {_HIGHEST['split_seed']}.")
-
-
 def _check(options: RunOptions) -> None:
-    _check_ranges(options)
+    check_ranges(options)
     if options.train_fraction == 0:
         raise XaibenchError("--train-fraction 0: something must be left to learn from.")
     read_schedule(options.schedule)
