@@ -7,6 +7,7 @@ from torch.nn import functional
 from torchvision.models import VisionTransformer
 
 from xaibench import explain
+from xaibench.core.errors import Unsupported
 from xaibench.core.maps import finish
 from xaibench.core.model import Classifier
 from xaibench.core.passes.attentions import attention_form
@@ -251,3 +252,77 @@ def test_networks_without_attention_among_all_tokens_say_what_they_lack():
     plain = Classifier(conv.double(), cam_layer="0")
     assert missing_word(method, plain, IMAGES[:1]) == "attentions"
     assert "no attention" in why_no_attention(method, plain, IMAGES[:1])
+
+
+def linear(relevance, values, layer):
+    """The epsilon rule at epsilon = 0."""
+    return values * ((relevance / layer(values)) @ layer.weight)
+
+
+def normed(relevance, values, layer):
+    """A norm is linear where its scale is a constant."""
+    scale = layer.weight / (values.var(dim=2, correction=0, keepdim=True) + layer.eps).sqrt()
+    shares = relevance / layer(values) * scale
+    return values * (shares - shares.mean(dim=2, keepdim=True))
+
+
+def joined(relevance, one, other):
+    """A sum shares relevance out by its parts."""
+    return relevance * one / (one + other), relevance * other / (one + other)
+
+
+def multiplied(relevance, one, other):
+    """Of a product of matrices each has half, by its share of every entry."""
+    shares = relevance / (one @ other) / 2
+    return one * (shares @ other.mT), other * (one.mT @ shares)
+
+
+def behind_block(relevance, tokens, block):
+    """Relevance before a block, every rule written out."""
+    query, key, value = (
+        block.qkv(block.norm1(tokens)).unflatten(2, (3, HEADS, -1)).permute(2, 0, 3, 1, 4)
+    )
+    scores = query @ key.mT / query.shape[-1] ** 0.5
+    weights = scores.softmax(dim=3)
+    mixed = (weights @ value).transpose(1, 2).flatten(2)
+    middle = tokens + block.proj(mixed)
+    hidden = block.mlp[0](block.norm2(middle))
+    middle_own, through = joined(relevance, middle, block.mlp(block.norm2(middle)))
+    through = linear(through, block.mlp[1](hidden), block.mlp[2])  # GELU passes it on
+    through = linear(through, block.norm2(middle), block.mlp[0])
+    middle_own = middle_own + normed(through, middle, block.norm2)
+    own, through = joined(middle_own, tokens, block.proj(mixed))
+    through = linear(through, mixed, block.proj).unflatten(2, (HEADS, -1)).transpose(1, 2)
+    on_weights, on_value = multiplied(through, weights, value)
+    on_scores = scores * (on_weights - weights * on_weights.sum(dim=3, keepdim=True))
+    on_query, on_key = multiplied(on_scores, query, key.mT)
+    parts = torch.stack([on_query, on_key.mT, on_value]).permute(1, 3, 0, 2, 4).flatten(2)
+    return own + normed(linear(parts, block.norm1(tokens), block.qkv), tokens, block.norm1)
+
+
+def test_attnlrp_is_relevance_passed_back_rule_by_rule():
+    with torch.no_grad():
+        network = make(fused=False)
+        states = [network.tokens(IMAGES)]
+        for block in network.blocks:
+            states.append(block(states[-1]))
+        logits = network(IMAGES)
+        relevance = functional.one_hot(TARGETS, CLASSES) * logits
+        relevance = linear(relevance, network.norm(states[-1])[:, 0], network.head)
+        whole = torch.zeros_like(states[-1])
+        whole[:, 0] = relevance
+        relevance = normed(whole, states[-1], network.norm)
+        for block, tokens in zip(reversed(network.blocks), reversed(states[:-1]), strict=True):
+            relevance = behind_block(relevance, tokens, block)
+        shares = (relevance / states[0])[:, 2:]  # of patches, places and the patches' bias
+        shares = shares.mT.unflatten(2, GRID)
+        back = functional.conv_transpose2d(shares, network.patches.weight, stride=PATCH)
+        expected = (IMAGES * back).sum(dim=1)
+    for fused in (False, True):
+        found = ask(make(fused=fused), "attnlrp[part=signed]")
+        torch.testing.assert_close(found, expected)
+
+
+def test_rules_for_relus_are_skipped_on_transformers():
+    with pytest.raises(Unsupported, match="has none, so that it would be the plain gradient"):
+        ask(make(), "guided_backprop")

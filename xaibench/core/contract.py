@@ -35,8 +35,9 @@ METHOD_WORDS = {
     "respond": "callable: (row, copies, count, confidence=False) -> (count,) the target's logit on "
     "changed copies of one image, made in parts by copies(first, last) (n, C, H, W)",
     "input_gradients": "(B, C, H, W) derivative of the target's logit by the image",
-    "differentiate": "callable: images (B * n, C, H, W), n for each target, guided=False -> "
-    "gradient of the target's logit by the images; through guided ReLUs if asked",
+    "differentiate": "callable: images (B * n, C, H, W), n for each target, guided=False, "
+    "attnlrp=False -> gradient of the target's logit by the images; through guided ReLUs, or by "
+    "AttnLRP's rules, if asked",
     "multipliers": "callable: baselines (B, C, H, W) -> DeepLIFT's multipliers (B, C, H, W) of the "
     "target's logit, and by how much it changes from each baseline to its image (B,)",
     "target_logits": "callable: images (B * n, C, H, W), n for each target -> the target's logit "

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from xaibench.core.completeness import gaps
-from xaibench.core.errors import XaibenchError
+from xaibench.core.errors import Unsupported
 from xaibench.core.passes.difference_rules import Change, difference, pass_change_back
 from xaibench.core.passes.steps import Cotangents, Step, Trace, pass_back
 from xaibench.core.passes.trace import trace
@@ -29,7 +29,7 @@ def find_multipliers(
         targets: ``(B,)``, of the first images; what only fills the batch up has none.
 
     Raises:
-        XaibenchError: an operation of the network has no rule.
+        Unsupported: an operation of the network has no rule.
     """
     pair = _Pair(network, images, starts)
     logits = pair.image.logits
@@ -48,7 +48,7 @@ class _Pair:
     def __init__(self, network: Callable[[Tensor], Tensor], images: Tensor, starts: Tensor) -> None:
         self.image, self.start = trace(network, images), trace(network, starts)
         if _way(self.image) != _way(self.start):
-            raise XaibenchError(
+            raise Unsupported(
                 "DeepLIFT: the network takes another way for a baseline than for its image; use "
                 "integrated_gradients."
             )
@@ -91,7 +91,7 @@ def _refuse_what_loses(pair: _Pair, weights: Tensor) -> None:
     pass_back(pair.image, weights, watch)
     name = max(losses, key=lambda each: losses[each])
     if losses[name] > max(_LOST_IN_A_STEP, 8 * torch.finfo(weights.dtype).eps):
-        raise XaibenchError(
+        raise Unsupported(
             f"DeepLIFT has no rule for the network's '{name}', or what the network computes there "
             "is drawn at random or read out as a number; use integrated_gradients."
         )

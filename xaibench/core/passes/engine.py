@@ -10,6 +10,7 @@ from torch import Tensor
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model
 from xaibench.core.passes.acceptance import accept
+from xaibench.core.passes.attnlrp_rules import AttnLRP
 from xaibench.core.passes.batching import BatchSize
 from xaibench.core.passes.compiling import compile_network, eagerly
 from xaibench.core.passes.cuts import refuse_cuts
@@ -134,13 +135,16 @@ class Engine:
         if len(known := found[found.isfinite()]):
             self.gap = max(self.gap or 0.0, float(known.max()))
 
-    def gradients(self, images: Tensor, targets: Tensor, *, guided: bool = False) -> Tensor:
+    def gradients(
+        self, images: Tensor, targets: Tensor, *, guided: bool = False, attnlrp: bool = False
+    ) -> Tensor:
         """Return d logit[target] / d images, ``(B, C, H, W)``.
 
         Args:
             images: ``(B, C, H, W)``.
             targets: ``(B,)``.
             guided: ReLUs pass on only positive gradients.
+            attnlrp: gradients follow AttnLRP's rules.
 
         Raises:
             XaibenchError: it is guided, and the network's ReLUs can't be told; or gradients don't
@@ -151,7 +155,8 @@ class Engine:
             refuse_opaque(network)
 
         def derive(first: int, last: int) -> Tensor:
-            leaves, chosen = self.graph(network, images[first:last], targets[first:last])
+            with AttnLRP() if attnlrp else nullcontext():
+                leaves, chosen = self.graph(network, images[first:last], targets[first:last])
             if guided:
                 guide(chosen)
             return gradient_by(leaves, chosen)[: last - first]

@@ -55,7 +55,7 @@ class OpenAttention(TorchFunctionMode):
 
     def _run_module(self, func: Callable[..., Any], args: Any, named: dict[str, Any]) -> Any:
         """Run `nn.MultiheadAttention`, whose inside calls no torch functions that can be seen."""
-        with _put_in_place(self._attend):
+        with in_place_of_fused(self._attend):
             out, _ = func(*args, **{**named, "need_weights": False})
         if not named.get("need_weights", True):
             return out, None
@@ -103,7 +103,7 @@ class OpenAttention(TorchFunctionMode):
 
 
 @contextmanager
-def _put_in_place(attend: Callable[..., Tensor]) -> Iterator[None]:
+def in_place_of_fused(attend: Callable[..., Tensor]) -> Iterator[None]:
     """Let torch's own modules call another function for their attention."""
     fused = functional.scaled_dot_product_attention
     functional.scaled_dot_product_attention = attend

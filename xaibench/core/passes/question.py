@@ -129,14 +129,16 @@ class Question:
         """Return the derivative ``(B, D, h, w)`` of the logits weighed by ``(B, K)``."""
         return self.tape.derive(self.rows, weights)
 
-    def differentiate(self, images: Tensor, *, guided: bool = False) -> Tensor:
-        """Return the gradients of the target's logit, ``(n, C, H, W)``, by guided ReLUs if asked.
+    def differentiate(
+        self, images: Tensor, *, guided: bool = False, attnlrp: bool = False
+    ) -> Tensor:
+        """Return the gradients of the target's logit, ``(n, C, H, W)``, by other rules if asked.
 
         There may be several images for each target, one behind the other.
         """
         copies = len(images) // len(self.targets)
         targets = self.targets.repeat_interleave(copies)
-        return self._engine.gradients(images, targets, guided=guided)
+        return self._engine.gradients(images, targets, guided=guided, attnlrp=attnlrp)
 
     def multipliers(self, starts: Tensor) -> tuple[Tensor, Tensor]:
         """Return DeepLIFT's multipliers ``(B, C, H, W)`` and the logit's change ``(B,)``."""

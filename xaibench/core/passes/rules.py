@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import Node
 
-from xaibench.core.errors import XaibenchError
+from xaibench.core.errors import Unsupported
 
 # They are ReLUs where the field named is zero.
 _RECTIFIERS = {
@@ -50,7 +50,7 @@ def guide(chosen: Tensor) -> None:
         chosen: the sum of the explained logits, with its graph; gradients through it are guided.
 
     Raises:
-        XaibenchError: there is no ReLU, or a part of the graph may hold one that can't be seen.
+        Unsupported: there is no ReLU, or a part of the graph may hold one that can't be seen.
     """
     found = False
     for node, scales in _nodes(chosen):
@@ -58,7 +58,7 @@ def guide(chosen: Tensor) -> None:
             found = True
             node.register_hook(_only_positive)
     if not found:
-        raise XaibenchError(
+        raise Unsupported(
             "guided backpropagation changes how ReLUs are differentiated, and the network has "
             "none, so that it would be the plain gradient; use gradient."
         )
@@ -67,7 +67,7 @@ def guide(chosen: Tensor) -> None:
 def _nodes(chosen: Tensor) -> Iterator[tuple[Node, bool]]:
     """Yield every node of a graph, and whether what it gives scales something else."""
     if chosen.grad_fn is None:
-        raise XaibenchError("the network can't be differentiated, so that nothing can be guided.")
+        raise Unsupported("the network can't be differentiated, so that nothing can be guided.")
     known: dict[Node, bool] = {}
     waiting: list[tuple[Node, bool]] = [(chosen.grad_fn, False)]
     while waiting:
@@ -156,7 +156,7 @@ def _only_positive(gradients: Any, _: Any) -> Any:
 
 
 def _refuse(node: Node) -> None:
-    raise XaibenchError(
+    raise Unsupported(
         f"guided backpropagation has no rule for '{node.name()}', behind which a ReLU may hide; "
         "write the network's ReLUs as torch.relu, or use gradient."
     )

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
-from xaibench.core.errors import XaibenchError
+from xaibench.core.errors import Unsupported
 from xaibench.core.passes.batching import ran_out_of_memory
 from xaibench.core.passes.compiling import eagerly
 from xaibench.core.passes.composites import COMPOSITES, WRITING
@@ -78,7 +78,7 @@ class _Recorder(DispatchMode):  # type: ignore[misc]
         if func is _aten.as_strided_.default and found.shape == leaves[0].shape:
             return found  # of a pooled value that is laid out otherwise
         if writes_in_place(func):
-            raise XaibenchError(
+            raise Unsupported(
                 f"this method can't follow the network's '{func.overloadpacket}', which writes in "
                 "place; choose another method."
             )
@@ -110,7 +110,7 @@ class _Calls(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         if func in _READ_OUT and is_functional(args[0]):  # holds no memory of its own
-            raise XaibenchError(
+            raise Unsupported(
                 "this method must see each of the network's operations, and the network reads "
                 "values out of the graph; choose another method."
             )
@@ -141,7 +141,7 @@ def trace(
     """Run a network once and return what it did.
 
     Raises:
-        XaibenchError: what it does can't be seen, or can't be followed.
+        Unsupported: what it does can't be seen, or can't be followed.
     """
     recorder = _Recorder(images, whole_norms=whole_norms)
     try:
@@ -150,13 +150,13 @@ def trace(
     except RuntimeError as error:
         if ran_out_of_memory(error):
             raise
-        raise XaibenchError(
+        raise Unsupported(
             f"this method must see each of the network's operations, and {_hidden(str(error))}; "
             "choose another method."
         ) from error
     number = recorder.numbers.get(id(logits))
     if number is None:
-        raise XaibenchError(UNSEEN)
+        raise Unsupported(UNSEEN)
     recorder.trace.output = number
     return recorder.trace
 
