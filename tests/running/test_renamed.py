@@ -10,9 +10,10 @@ from plugin_files import forget_plugin_files
 
 from xaibench.core.aliases import tell_alias
 from xaibench.core.errors import XaibenchError
-from xaibench.core.registry import bind, load_plugin_file, plugins, todays_spec
+from xaibench.core.registry import bind, load_plugin_file, plugins
 from xaibench.report.facts.material import read_material
 from xaibench.report.judging.analyses import read_analyses
+from xaibench.results.todays_names import todays_spec
 from xaibench.running.collect import load_scores
 
 METRIC = '''

@@ -36,6 +36,11 @@ def note_aliases(known: "Mapping[str, Plugin]", plugin: "Plugin") -> None:
     Raises:
         XaibenchError: another has one of its names.
     """
+    same = known.get(plugin.name)
+    if same and same.file.resolve() != plugin.file.resolve():
+        raise XaibenchError(
+            f"there is a {plugin.kind} '{plugin.name}' already, in {same.file}; rename one of them."
+        )
     for other in known.values():
         if other.name == plugin.name:
             continue

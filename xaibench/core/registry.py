@@ -52,10 +52,9 @@ def method(
 
     Args:
         paper: key in ``references.bib``.
-        family: ``cam``, ``gradient``, ``perturbation``, ``attention`` or ``other``, or a name of
-            your own, which the board shows; ``inherent`` marks maps that the logits are the sum of,
-            ``learned`` those that a network was trained to draw, ``control`` rows that only bound
-            the board.
+        family: ``cam``, ``gradient``, ``perturbation``, ``attention``, ``other``, or a name of your
+            own for the board; ``inherent`` marks maps that the logits are the sum of, ``learned``
+            those that a network was trained to draw, ``control`` rows that only bound the board.
         sign: what becomes of negative relevance.
         rescale: ``minmax`` for attributions, ``none`` for maps that are probabilities already.
         blind: the method looks neither at the image nor at its mask.
@@ -112,8 +111,7 @@ def metric(
         pool: differentiable, statistics' mean ``(S,)`` -> value; makes it a pooled estimand.
         ranked: False where it chose something by the truth that it is judged by.
         pixelwise: it is the same when map and mask are shuffled alike.
-        display: what the field calls it, as "Pointing Game", where that isn't the function's name;
-            it can be asked for by that, too, in lower case and joined by underscores.
+        display: what the field calls it, where that is another name; ``pointing_game`` asks for it.
         aliases: earlier names, the first one first; scores stored under them stay valid.
     """
     traits = MetricTraits(
@@ -169,8 +167,7 @@ def analysis(
 
     Args:
         paper: key in ``references.bib``.
-        quantities: what each of its numbers means, by name, in words; ``iou`` speaks for
-            ``iou[lesion]``, too.
+        quantities: what its numbers mean, by name; ``iou`` speaks for ``iou[lesion]``, too.
         bounds: smallest and largest value possible of those that are means over test images.
         aliases: earlier names, the first one first.
     """
@@ -182,14 +179,8 @@ def _declare(
 ) -> Callable[[Function], Function]:
     # The function itself is returned: wrapped in an object, its doctest would silently never run.
     def register(function: Function) -> Function:
-        signature = read_signature(kind, function)
-        name = function.__name__
+        signature, name = read_signature(kind, function), function.__name__
         plugin = Plugin(kind, name, function, signature, paper, traits, wraps, tuple(aliases))
-        known = _plugins[kind].get(plugin.name)
-        if known and known.file.resolve() != plugin.file.resolve():
-            raise XaibenchError(
-                f"there is a {kind} '{plugin.name}' already, in {known.file}; rename one of them."
-            )
         note_aliases(_plugins[kind], plugin)
         _plugins[kind][plugin.name] = plugin
         return function
@@ -226,12 +217,6 @@ def bind(kind: str, spec: str) -> Bound:
             f"`xaibench list {plural(kind)}` shows all."
         )
     return Bound(plugin, coerce_options(name, given, plugin.declared))
-
-
-def todays_spec(kind: str, spec: str) -> str:
-    """Return a stored spec under the name that its plugin has now."""
-    name, bracket, options = spec.partition("[")
-    return f"{current_name(plugins(kind), name)}{bracket}{options}"
 
 
 def load_plugin_file(path: Path) -> None:

@@ -14,12 +14,12 @@ import torch
 
 from xaibench.core.fingerprints import checksum, code_of, fingerprint
 from xaibench.core.plugin import Bound
-from xaibench.core.registry import todays_spec
 from xaibench.core.store import write_with
 from xaibench.explaining.score import Score, Waiting
 from xaibench.explaining.tuning import TUNED
 from xaibench.results.folder import PART_FILE, POOLED_FILE, SCORES_FILE
 from xaibench.results.integrity import are_intact, intact_record, write_record
+from xaibench.results.todays_names import todays_spec
 from xaibench.results.work_records import NoteRecord, PartRecord
 from xaibench.setup.cells import CellState, Ledger
 from xaibench.setup.jobs import Part

@@ -1,8 +1,7 @@
 """What the JSON files of a run's folder hold, as types; `integrity` reads and writes them.
 
-A field that is None is left out of its file, and what a file doesn't name has its default: so are
-records of earlier versions read. Open mappings (options, protocol) are checked in those entries
-that are read from a record.
+A field that is None is left out of its file, and what a file doesn't name has its default, as in
+earlier versions. Open mappings (options, protocol) are checked in those entries that are read.
 """
 
 import math
@@ -16,7 +15,6 @@ from xaibench.results.checked import Count, Resize, Share, Side, holding
 
 SCHEMA = 2
 """Of the records that are written now; those from before there were numbers have none."""
-_RECIPE = ("epochs", "learning_rate", "train_batch_size", "weights")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,9 +162,8 @@ class Made:
 class RunRecord:
     """``run.json``: enough to repeat a run and to read its tables without its plugins.
 
-    ``datasets`` and ``sources`` are of merged runs, ``submission`` of scored maps. Versions, date
-    and device are those of the models and cells that are there. ``won`` tells how maps without a
-    network win a metric (`xaibench diagnose --gaming`); it stands in no file.
+    ``datasets`` and ``sources`` are of merged runs, ``submission`` of scored maps; versions, date
+    and device those of models and cells. ``won`` (in no file) tells how maps without a network win.
     """
 
     schema: int | None = None
@@ -209,10 +206,8 @@ class RunRecord:
             XaibenchError: the run doesn't list the method.
         """
         if method not in self.methods:
-            raise XaibenchError(
-                f"the scores hold method '{method}', but run.json doesn't list it: another run "
-                "wrote it; repeat the run's command."
-            )
+            told = f"the scores hold method '{method}', but run.json doesn't list it: another run "
+            raise XaibenchError(f"{told}wrote it; repeat the run's command.")
         return self.methods[method].kind
 
     def is_blind(self, method: str) -> bool:
@@ -246,11 +241,9 @@ class RunRecord:
 
     @property
     def _own(self) -> DatasetEntry:
-        recipe = {name: self.options[name] for name in _RECIPE if name in self.options}
+        names = ("epochs", "learning_rate", "train_batch_size", "weights")
+        recipe = {name: self.options[name] for name in names if name in self.options}
         return DatasetEntry(
-            classes=self.classes,
-            mask_fraction=self.mask_fraction,
-            splits=self.splits,
-            recipes=dict.fromkeys(self.models, recipe),
-            supervision=self.supervision,
-        )
+            classes=self.classes, mask_fraction=self.mask_fraction, splits=self.splits,
+            recipes=dict.fromkeys(self.models, recipe), supervision=self.supervision,
+        )  # fmt: skip

@@ -11,7 +11,7 @@ from xaibench.results.folder import RUN_FILE
 from xaibench.results.integrity import read_record
 from xaibench.results.plain import check_plain
 from xaibench.results.records import RunRecord
-from xaibench.results.stored_work import under_todays_names
+from xaibench.results.todays_names import under_todays_names
 
 
 def read_run(folder: Path) -> RunRecord:

@@ -1,17 +1,13 @@
 """The records of a trained model and of a cell, as they lie in a run's folder."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 from xaibench.core.fingerprints import checksum
-from xaibench.core.registry import todays_spec
 from xaibench.results.folder import CELL_FILE, MODEL_FILE, SCORES_FILE
 from xaibench.results.integrity import intact_record, read_record
+from xaibench.results.todays_names import todays_spec, under_todays_names
 from xaibench.results.work_records import AnalysisRecord, CellRecord, ModelRecord
-
-T = TypeVar("T")
 
 
 def stored_model(folder: Path) -> ModelRecord:
@@ -44,8 +40,3 @@ def read_analysis(path: Path) -> AnalysisRecord:
     known = read_record(path, AnalysisRecord) or AnalysisRecord()
     analysis, model = todays_spec("analysis", known.analysis), todays_spec("model", known.model)
     return replace(known, analysis=analysis, model=model)
-
-
-def under_todays_names(kind: str, stored: Mapping[str, T]) -> dict[str, T]:
-    """Return what was stored by a plugin's spec, by the name that it has now."""
-    return {todays_spec(kind, spec): each for spec, each in stored.items()}

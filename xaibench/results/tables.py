@@ -10,7 +10,7 @@ import pandas as pd
 from pandas.io.parsers import TextFileReader
 
 from xaibench.core.csv_cells import restore
-from xaibench.core.registry import todays_spec
+from xaibench.results.todays_names import todays_spec
 
 COSTS = ("seconds_per_image", "forwards_per_image", "peak_memory_mb")
 """What a cell's maps cost, as `cell.json` and ``costs.csv`` name it."""

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from xaibench.core.markdown import markdown_table
-from xaibench.core.registry import todays_spec
 from xaibench.report.wording.markdown import bullets
 from xaibench.results.folder import ANALYSIS_FILE, CELL_FILE, Layout
 from xaibench.results.integrity import as_json, read_record
 from xaibench.results.records import RunRecord
 from xaibench.results.stored_work import read_analysis
+from xaibench.results.todays_names import todays_spec
 from xaibench.results.work_records import CellRecord
 
 
