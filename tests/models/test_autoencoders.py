@@ -69,6 +69,35 @@ def test_the_plain_loss_is_the_pixels_cross_entropy(name):
     assert not found["squared_error"].requires_grad
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_squared_errors_can_be_learned_from(name):
+    model, data = build(f"{name}[loss=squared_error]").eval(), batch(0, 1, 2)
+    drawn = model.outputs(data.images).reconstruction
+    found = model.loss(data)
+    torch.testing.assert_close(found["squared_error"], (drawn - data.images).square().mean())
+    divergence = found.get("divergence", torch.zeros(())) / (3 * SIDE * SIDE)
+    torch.testing.assert_close(found["loss"], found["squared_error"] + divergence)
+    assert found["loss"].requires_grad
+
+
+def test_the_layers_are_those_of_the_study():
+    kinds = {
+        name: [type(x).__name__ for x in build(name).encoder if not isinstance(x, nn.Linear)]
+        for name in ALL
+    }
+    assert kinds["denoising_autoencoder"] == []  # one fully connected layer
+    assert kinds["autoencoder"][:4] == ["Conv2d", "ReLU", "Conv2d", "ReLU"]
+    assert kinds["vae"][:3] == ["Conv2d", "BatchNorm2d", "ReLU"]
+    assert kinds["modified_vae"][:6] == 2 * ["Conv2d", "BatchNorm2d", "LeakyReLU"]
+    assert kinds["modified_vae"].count("Conv2d") == 2 * kinds["vae"].count("Conv2d")
+    widths = [
+        [layer.out_features for layer in part if isinstance(layer, nn.Linear)]
+        for name in ("denoising_autoencoder", "denoising_autoencoder[hidden=40-9]")
+        for part in (build(name).encoder, build(name).decoder)
+    ]
+    assert widths == [[32], [768], [40, 9, 32], [9, 40, 768]]
+
+
 @pytest.mark.parametrize("name", VARIATIONAL)
 def test_the_variational_loss_is_the_negative_elbo(name):
     model, data = build(f"{name}[beta=2.5,latent=3]").eval(), batch(0, 1)
@@ -96,7 +125,7 @@ def test_codes_are_drawn_at_random_in_training_alone():
     noise = torch.randn(means.shape)
     torch.testing.assert_close(seen[0], means + noise * log_variances.exp().sqrt())
     model.eval().loss(data)
-    torch.testing.assert_close(seen[1], means)
+    torch.testing.assert_close(seen[1], model.encoder(data.images).chunk(2, dim=1)[0])
 
 
 def test_noise_is_grey_of_the_given_strength_and_in_training_alone():
@@ -173,6 +202,7 @@ def test_it_learns_to_draw(name):
         ("autoencoder[healthy=rund]", r"no such class \(did you mean 'round'\?\); the classes are"),
         ("modified_vae[healthy=flat+sick]", "healthy=sick: .* are round, oval, flat"),
         ("denoising_autoencoder[latent=0]", "a code needs at least one value"),
+        ("denoising_autoencoder[hidden=9-0]", "hidden=9-0.*at least 1"),
         ("denoising_autoencoder[noise=-1]", "noise=-1.0: .* can't be negative"),
         ("vae[beta=-1]", "beta=-1.0: .* can't be negative"),
     ],

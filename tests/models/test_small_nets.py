@@ -42,6 +42,13 @@ def test_the_docstring_tells_the_number_of_parameters(name):
     assert sum(p.numel() for p in build(name).parameters()) == trunk + CLASSES * each
 
 
+def test_a_small_vgg_can_have_two_fully_connected_layers():
+    head = build("small_vgg[hidden=9]").network.classifier
+    assert [(layer.in_features, layer.out_features) for layer in head[::2]] == [(1024, 9), (9, 5)]
+    with pytest.raises(XaibenchError, match="hidden=-1"):
+        build("small_vgg[hidden=-1]")
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("size", [(28, 28), (33, 61)])
 def test_any_size_from_28_pixels_works(name, size):

@@ -9,9 +9,10 @@ import pandas as pd
 from xaibench.checks.analysis_trial import COUNT, AnalysisTrial
 from xaibench.checks.rule import Broken, Rule, asked_for, describe, rule
 from xaibench.checks.state import intrusion
-from xaibench.core.findings import IMAGES, Findings, Lines, Scatter
+from xaibench.core.findings import IMAGES, Findings, Histogram, Lines, Scatter
 
 RULES: list[Rule] = []
+_PICTURE_AXES = 5
 
 
 @rule(RULES, "runs", gate=True)
@@ -71,8 +72,12 @@ def draws_what_it_found(trial: AnalysisTrial) -> None:
             wanted += [(IMAGES, name) for name in each.columns]
         elif isinstance(each, Lines):
             wanted += [(each.table, name) for name in (each.x, *each.y)]
-        else:
+        elif isinstance(each, Histogram):
             wanted += [(IMAGES, name) for name in (each.column, each.by)]
+        elif np.ndim(found.pixels.get(each.name)) != _PICTURE_AXES:
+            raise Broken(
+                f"{each.name} shows pictures; return pixels= with (rows, columns, H, W, 3) of them."
+            )
     for table, name in wanted:
         known = images if table == IMAGES else found.tables.get(table, ())
         if name not in known:

@@ -119,6 +119,9 @@ ANALYSIS_WORDS = {
     "train_labels": "(M,) classes of the training images",
     "errors": "(N,) mean squared error of each test image's reconstruction",
     "train_errors": "(M,) the same of the training images",
+    "restore": "callable: (noise, count) -> how close noisy test images, and what is drawn from "
+    "them, come to the clean ones, (N,) by name, and pictures (count, 3, H, W, C) uint8: original, "
+    "noisy, drawn",
     "pixel_confusion": "(N, 1 + K, 1 + K) pixels of each annotated test image by true class (rows) "
     "and predicted class, the background first",
     "class_names": "the classes' names, K of them",

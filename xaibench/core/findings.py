@@ -45,7 +45,16 @@ class Histogram:
     mark_label: str
 
 
-Figure = Scatter | Lines | Histogram
+@dataclass(frozen=True)
+class Pictures:
+    """The first test images, a row each: pictures of `Findings.pixels` under names of columns."""
+
+    name: str
+    title: str
+    columns: tuple[str, ...]
+
+
+Figure = Scatter | Lines | Histogram | Pictures
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,7 @@ class Findings:
         images: more columns of the test images' table, ``(N,)`` each.
         tables: other tables by name.
         figures: what is drawn from these tables.
+        pixels: of figures of pictures, by their name: ``(rows, columns, H, W, 3)`` uint8.
         pairs: quantities of the same test images whose difference is tested.
         notes: what a reader must know, such as an option that couldn't be kept.
     """
@@ -66,5 +76,6 @@ class Findings:
     images: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     figures: Sequence[Figure] = ()
+    pixels: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     pairs: Sequence[tuple[str, str]] = ()
     notes: Sequence[str] = ()

@@ -2,12 +2,14 @@
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from xaibench.core.csv_cells import to_csv
 from xaibench.core.errors import XaibenchError
@@ -21,7 +23,7 @@ from xaibench.core.store import write_with
 from xaibench.explaining.failures import PluginError, blaming
 from xaibench.explaining.observations import Observations, weights_of
 from xaibench.explaining.trial import try_analysis
-from xaibench.results.folder import ANALYSIS_FILE, RUN_FILE
+from xaibench.results.folder import ANALYSIS_FILE, RUN_FILE, pixels_file
 from xaibench.results.integrity import are_intact, intact_record, write_record
 from xaibench.results.records import SCHEMA, RunRecord
 from xaibench.results.work_records import AnalysisRecord
@@ -37,6 +39,7 @@ _log = logging.getLogger(__name__)
 _SERVED_BY = {
     "errors": "reconstruction",
     "train_errors": "reconstruction",
+    "restore": "reconstruction",
     "pixel_confusion": "class_maps",
 }
 _EMBEDDINGS = frozenset({"embeddings", "train_embeddings"})
@@ -147,13 +150,16 @@ def _write(ledger: Ledger, analysis: Bound, found: Findings, observations: Obser
     tables = {**found.tables, IMAGES: _images(observations, {**found.images, **parts})}
     for name, table in tables.items():
         _write_table(folder / f"{name}.csv", table)
+    for name, pixels in found.pixels.items():
+        write_with(folder / pixels_file(name), partial(_sheet(pixels).save, format="png"))
+    files = [*(f"{name}.csv" for name in tables), *map(pixels_file, found.pixels)]
     record = AnalysisRecord(
         schema=SCHEMA,
         analysis=analysis.spec,
         **ledger.place._asdict(),
         model_sha256=weights_of(ledger)[1],
         fingerprint=_fingerprint(ledger, analysis),
-        files={f"{name}.csv": checksum(folder / f"{name}.csv") for name in tables},
+        files={name: checksum(folder / name) for name in files},
         classes=observations.class_names,
         quantities=list(found.quantities),
         # The others are means of the images' columns of their names.
@@ -182,6 +188,13 @@ def _images(observations: Observations, columns: dict[str, NDArray[np.generic]])
 
 def _write_table(path: Path, table: pd.DataFrame) -> None:
     write_with(path, lambda file: to_csv(table, file, lineterminator="\n"))
+
+
+def _sheet(pixels: NDArray[np.uint8]) -> Image.Image:
+    """Join pictures ``(rows, columns, H, W, 3)`` to one."""
+    rows, columns, height, width, _ = pixels.shape
+    joined = pixels.swapaxes(1, 2).reshape(rows * height, columns * width, -1)
+    return Image.fromarray(joined)
 
 
 def _number(value: object) -> float | None:

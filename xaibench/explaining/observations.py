@@ -11,11 +11,13 @@ from torch import Tensor
 from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum, code_of, fingerprint
+from xaibench.core.loading import Loaded
 from xaibench.core.model import Model
 from xaibench.core.passes.device import place_images
 from xaibench.core.passes.engine import Engine
 from xaibench.core.progress import progress_bar
-from xaibench.core.seeds import seed_of
+from xaibench.core.restoration import FIDELITIES, fidelity
+from xaibench.core.seeds import BatchGenerator, seed_of
 from xaibench.core.store import write_with
 from xaibench.results.folder import PREDICTIONS_FILE
 from xaibench.results.integrity import intact_record, is_intact, write_record
@@ -24,9 +26,20 @@ from xaibench.results.work_records import ObservationRecord
 from xaibench.setup.cells import Ledger
 
 Array = NDArray[np.generic]
-# Of a model and a full pass: images (B, C, H, W) and masks of their classes (B, H, W) -> (B, ...).
+# Of a model and a full pass: images (B, C, H, W) and what is known of each -> (B, ...).
 Look = Callable[[Model, Tensor, Tensor], Tensor]
+# Of images and the batch that they were loaded in: what the model sees, and what is known of each.
+Show = Callable[[Tensor, Loaded], tuple[Tensor, Tensor]]
 _LARGEST_SEED = 2**32
+
+
+def _name_regions(images: Tensor, loaded: Loaded) -> tuple[Tensor, Tensor]:
+    """Return images and ``(B, H, W)``: 1 + the class in the mask, 0 outside, -1 without a mask."""
+    classes = torch.tensor([sample.label + 1 for sample in loaded.samples])
+    truth = (loaded.masks > 0) * classes[:, None, None]
+    unknown = torch.tensor([not sample.annotated for sample in loaded.samples])
+    truth[unknown] = -1
+    return images, truth.to(images.device)
 
 
 class Observations:
@@ -72,6 +85,30 @@ class Observations:
         """``(N, 1 + K, 1 + K)`` of the test images."""
         return self._collect("pixel_confusion", self._split.test, _name_pixels)
 
+    def restore(self, noise: float, count: int) -> tuple[dict[str, Array], Array]:
+        """Add grey noise to the test images and compare what the model draws with the clean ones.
+
+        Args:
+            noise: its standard deviation; pixels are in [0, 1], and sums aren't cut to that.
+            count: images that are shown.
+
+        Returns:
+            Of each image, noisy and restored, what `core.restoration.fidelity` measures, ``(N,)``
+            by name; and pictures ``(count, 3, H, W, C)`` uint8: original, noisy, restored.
+        """
+        seed = self._ledger.seed
+
+        def show(images: Tensor, loaded: Loaded) -> tuple[Tensor, Tensor]:
+            seeds = [seed_of(seed, sample.id, "noise") for sample in loaded.samples]
+            drawn = BatchGenerator(seeds, images.device).normal(1, *images.shape[2:])
+            return images + noise * drawn, images
+
+        test, title = self._split.test, f"noise of {noise:g} and what is drawn from it"
+        measured = self._walk(title, test, _measure, show).T
+        kinds = (f"{kind}_{name}" for kind in ("noisy", "restored") for name in FIDELITIES)
+        pictures = self._walk(title, test[:count], _draw, show)
+        return dict(zip(kinds, measured, strict=True)), pictures
+
     @cached_property
     def predictions(self) -> Array | None:
         """``(N,)`` as the run stored them; None where the model doesn't classify."""
@@ -106,29 +143,26 @@ class Observations:
         write_record(record, ObservationRecord(made_from, checksum(path)))
         return found
 
-    def _walk(self, word: str, samples: Sequence[Sample], look: Look) -> Array:
+    def _walk(
+        self, word: str, samples: Sequence[Sample], look: Look, show: Show = _name_regions
+    ) -> Array:
         selection, parts = self._ledger.selection, []
         title = f"{word.replace('_', ' ')} of {self._ledger.title}"
         with progress_bar("observe", title, len(samples)) as bar:
             for loaded in selection.loader.batches(samples, selection.options.batch_size):
                 images = place_images(loaded.images, self._engine.device)
-                # The background is 0, and -1 what nobody annotated.
-                classes = torch.tensor([sample.label + 1 for sample in loaded.samples])
-                truth = (loaded.masks > 0) * classes[:, None, None]
-                unknown = torch.tensor([not sample.annotated for sample in loaded.samples])
-                truth[unknown] = -1
-                parts.append(self._look(look, images, truth.to(images.device)))
+                parts.append(self._look(look, *show(images, loaded)))
                 bar.advance(len(loaded.samples))
         return np.concatenate(parts)
 
-    def _look(self, look: Look, images: Tensor, truth: Tensor) -> Array:
+    def _look(self, look: Look, images: Tensor, known: Tensor) -> Array:
         """Ask the model about full blocks, so that no image's answer hangs on its batch."""
         size = self._engine.batch_size(images)
 
         def ask(first: int, last: int) -> Tensor:
             filled = size.fill(images[first:last])
             with torch.inference_mode(), self._engine.casting():
-                return look(self._engine.model, filled, truth[first:last]).cpu()
+                return look(self._engine.model, filled, known[first:last]).cpu()
 
         return torch.cat(list(size.over(len(images), ask))).numpy()
 
@@ -147,9 +181,28 @@ def _embed(model: Model, images: Tensor, truth: Tensor) -> Tensor:
 
 
 def _reconstruct(model: Model, images: Tensor, truth: Tensor) -> Tensor:
+    return (_restored(model, images) - images).double().square().mean(dim=(1, 2, 3))[: len(truth)]
+
+
+def _restored(model: Model, images: Tensor) -> Tensor:
     drawn = model.outputs(images).reconstruction
     assert drawn is not None
-    return (drawn - images).double().square().mean(dim=(1, 2, 3))[: len(truth)]
+    return drawn
+
+
+def _measure(model: Model, images: Tensor, clean: Tensor) -> Tensor:
+    """Return ``(B, 6)``: the fidelity of noisy images, then of what is drawn from them."""
+    count = len(clean)
+    return torch.cat(
+        [fidelity(images[:count], clean), fidelity(_restored(model, images)[:count], clean)], dim=1
+    )
+
+
+def _draw(model: Model, images: Tensor, clean: Tensor) -> Tensor:
+    """Return pictures ``(B, 3, H, W, C)``: original, noisy, restored."""
+    count = len(clean)
+    shown = torch.stack([clean, images[:count], _restored(model, images)[:count]], dim=1)
+    return (shown.float().clamp(0, 1) * 255).round().byte().movedim(2, -1)
 
 
 def _name_pixels(model: Model, images: Tensor, truth: Tensor) -> Tensor:

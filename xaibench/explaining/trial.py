@@ -9,6 +9,7 @@ from torch import Tensor
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import OK
 from xaibench.core.plugin import Bound
+from xaibench.core.restoration import FIDELITIES
 from xaibench.explaining.batch import ImageBatch, Maps
 from xaibench.explaining.evidence import evidence_of
 from xaibench.explaining.score import score_batch
@@ -79,6 +80,14 @@ def synthetic_words(
         train_labels=train_labels,
         errors=draw.random(images),
         train_errors=draw.random(training),
+        restore=lambda _noise, count: (
+            {
+                f"{kind}_{name}": draw.random(images)
+                for kind in ("noisy", "restored")
+                for name in FIDELITIES
+            },
+            draw.integers(0, 256, (count, 3, _SIDE, _SIDE, 3), np.uint8),
+        ),
         pixel_confusion=draw.integers(0, 9, (images, *[1 + len(class_names)] * 2)),
         class_names=class_names,
         seed=0,

@@ -1,7 +1,7 @@
-"""A variational autoencoder with batch norms and leaky ReLUs."""
+"""A variational autoencoder whose encoder is deeper and has leaky ReLUs."""
 
-from xaibench.core.networks.autoencoding import VariationalAutoencoder, find_classes
-from xaibench.core.networks.coders import Decoder, Encoder, check_latent
+from xaibench.core.networks.autoencoding import PixelLoss, VariationalAutoencoder, find_classes
+from xaibench.core.networks.coders import Decoder, Encoder, check_latent, leaky_block, normed_block
 from xaibench.core.registry import model
 
 
@@ -13,18 +13,21 @@ def modified_vae(
     latent: int = 32,
     beta: float = 1.0,
     healthy: tuple[str, ...] = (),
+    loss: PixelLoss = "cross_entropy",
 ) -> VariationalAutoencoder:
-    """Build a variational autoencoder with a batch norm and a leaky ReLU in every block.
+    """Build a variational autoencoder with two leaky convolutions a block in its encoder.
 
     Options:
         latent: values in the code of an image.
         beta: weight of the codes' divergence from a standard normal distribution.
         healthy: names of the classes to learn from, joined by ``+``; without any, from all.
+        loss: of the pixels.
     """
     code = check_latent(latent)
     return VariationalAutoencoder(
-        Encoder(image_size, 2 * code, modified=True),
-        Decoder(image_size, code, modified=True),
+        Encoder(image_size, 2 * code, leaky_block),
+        Decoder(image_size, code, normed_block),
         find_classes(healthy, class_names),
+        loss,
         beta=beta,
     )

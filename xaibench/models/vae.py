@@ -1,7 +1,7 @@
 """A convolutional variational autoencoder."""
 
-from xaibench.core.networks.autoencoding import VariationalAutoencoder, find_classes
-from xaibench.core.networks.coders import Decoder, Encoder, check_latent
+from xaibench.core.networks.autoencoding import PixelLoss, VariationalAutoencoder, find_classes
+from xaibench.core.networks.coders import Decoder, Encoder, check_latent, normed_block
 from xaibench.core.registry import model
 
 
@@ -13,18 +13,21 @@ def vae(
     latent: int = 32,
     beta: float = 1.0,
     healthy: tuple[str, ...] = (),
+    loss: PixelLoss = "cross_entropy",
 ) -> VariationalAutoencoder:
-    """Build a variational autoencoder of convolutions and ReLUs, trained on the ELBO.
+    """Build a variational autoencoder of [convolution, batch norm, ReLU], trained on the ELBO.
 
     Options:
         latent: values in the code of an image.
         beta: weight of the codes' divergence from a standard normal distribution.
         healthy: names of the classes to learn from, joined by ``+``; without any, from all.
+        loss: of the pixels.
     """
     code = check_latent(latent)
     return VariationalAutoencoder(
-        Encoder(image_size, 2 * code),
-        Decoder(image_size, code),
+        Encoder(image_size, 2 * code, normed_block),
+        Decoder(image_size, code, normed_block),
         find_classes(healthy, class_names),
+        loss,
         beta=beta,
     )

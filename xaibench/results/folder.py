@@ -123,6 +123,11 @@ class Layout:
         return any((self.out / "cells").rglob(ANY_MAPS))
 
 
+def pixels_file(figure: str) -> str:
+    """Return the file of the pictures that an analysis' figure shows."""
+    return f"{figure}_pixels.png"
+
+
 def maps_file(part: str) -> str:
     """Return the name of the file that holds the maps of one part of a cell."""
     return f"maps-{part}.npz"

@@ -9,8 +9,9 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patheffects import Normal, Stroke
 from matplotlib.ticker import MaxNLocator
+from PIL import Image
 
-from xaibench.core.findings import IMAGES, Histogram, Lines, Scatter
+from xaibench.core.findings import IMAGES, Histogram, Lines, Pictures, Scatter
 from xaibench.report.judging.analyses import Analysis
 from xaibench.report.pictures.drawing import (
     COLOURS,
@@ -21,11 +22,15 @@ from xaibench.report.pictures.drawing import (
     save_figure,
     styled,
 )
+from xaibench.report.pictures.shown_rows import fold
+from xaibench.results.folder import pixels_file
 
 _SMALLEST, _LARGEST, _AREA = 4.0, 18.0, 9000.0
 _NARROWEST = 0.1
 _PLANE, _SPACE, _WIDE, _SQUARE = (5.6, 4.4), (6.4, 5.0), (5.6, 3.5), (4.4, 4.2)
 _LONGEST_LEGEND, _WIDEST_TITLE = 20, 70
+# Of pictures: inches, and letters of a sample's name.
+_COLUMN, _NAMES, _HEAD, _LONGEST = 1.1, 1.6, 0.8, 24
 
 
 @styled
@@ -133,6 +138,23 @@ def _histogram(analysis: Analysis, figure: Histogram) -> Figure:
     return drawn
 
 
+def _pictures(analysis: Analysis, figure: Pictures) -> Figure:
+    with Image.open(analysis.folder / pixels_file(figure.name)) as opened:
+        pixels = np.asarray(opened)
+    side = pixels.shape[1] // len(figure.columns)
+    rows = pixels.shape[0] // side
+    size = _COLUMN * len(figure.columns) + _NAMES, _COLUMN * rows + _HEAD
+    drawn, axes = _sheet(analysis, figure.title, size)
+    axes.imshow(pixels, interpolation="nearest")
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0, labeltop=True, labelbottom=False)
+    axes.set_xticks((np.arange(len(figure.columns)) + 0.5) * side, figure.columns)
+    samples = analysis.table(IMAGES)["sample"][:rows]
+    axes.set_yticks((np.arange(rows) + 0.5) * side, [fold(name, _LONGEST) for name in samples])
+    return drawn
+
+
 def _sheet(
     analysis: Analysis, title: str, size: tuple[float, float], projection: str | None = None
 ) -> tuple[Figure, Any]:
@@ -150,4 +172,5 @@ _DRAWN: Mapping[type, Callable[[Analysis, Any], Figure]] = {
     Scatter: _scatter,
     Lines: _lines,
     Histogram: _histogram,
+    Pictures: _pictures,
 }
