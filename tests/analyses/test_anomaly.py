@@ -20,6 +20,16 @@ def test_threshold_and_rates_by_hand():
     assert np.isnan(found["sensitivity"]).tolist() == [True, True, False, False, False]
 
 
+def test_the_threshold_can_be_a_quantile_of_the_healthy():
+    train = np.array([0.0, 1.0, 2.0, 3.0, 4.0, 99.0]), np.array([1, 1, 1, 1, 1, 0])
+    some = np.array([3.1, 2.9]), np.array([0, 1])
+    found = anomaly(*some, *train, NAMES, threshold="quantile", quantile=0.75)
+    assert found.quantities["threshold"] == 3
+    assert found.quantities["accuracy"].tolist() == [1, 1]
+    with pytest.raises(XaibenchError, match="quantile=1"):
+        anomaly(*some, *train, NAMES, quantile=1.0)
+
+
 def test_what_is_reconstructed_better_when_sick_stays_below_one_half():
     errors, labels = np.array([1, 2, 3, 4, 5, 1.5]), np.array([1, 1, 1, 1, 1, 0])
     found = anomaly(errors, labels, *TRAIN, NAMES)

@@ -53,9 +53,27 @@ def test_clusters_are_as_many_as_classes_unless_given():
     assert counts == {None: 3, 5: 5}
 
 
+def test_clusters_of_the_first_two_components_stand_beside_those_of_three():
+    # Classes differ along the third component alone.
+    labels = np.arange(60) % 2
+    points = np.random.default_rng(0).uniform(-1, 1, (60, 3)) * [60, 50, 0.1]
+    points[:, 2] += 20 * labels
+    points = points.astype(np.float32)
+    options = {"clusters": 6}
+    found = pca(points, labels, points, NAMES, 0, **options)
+    assert found.quantities["purity"].mean() > found.quantities["purity[2]"].mean()
+    flat = pca(points, labels, points, NAMES, 0, components=2, **options)
+    assert np.array_equal(flat.quantities["purity"], found.quantities["purity[2]"])
+    assert [figure.by for figure in found.figures[:4]] == [
+        "class", "cluster_2d", "class", "cluster"
+    ]  # fmt: skip
+
+
 def test_a_plane_has_no_figure_in_space():
     found = pca(drawn(6), np.zeros(6, int), drawn(9), NAMES, 0, components=2)
-    assert [figure.name for figure in found.figures] == ["pca_2d", "explained_variance"]
+    assert [figure.name for figure in found.figures] == [
+        "pca_2d", "pca_2d_clusters", "explained_variance"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

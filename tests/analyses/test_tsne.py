@@ -40,11 +40,19 @@ def test_few_images_lower_the_perplexity_and_many_are_drawn_from():
     assert not np.array_equal(placed, ~np.isnan(again))
 
 
+def test_few_images_of_many_dimensions_find_their_neighbours_in_space():
+    rng = np.random.default_rng(0)
+    centres = 3 * rng.normal(size=(2, 64))
+    points = (centres[np.arange(60) % 2] + rng.normal(size=(60, 64))).astype(np.float32)
+    found = tsne(points, points, 0, dimensions=(3,))
+    assert found.quantities["trustworthiness_3d"] > 0.94  # .79 by scikit-learn's own steps
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [({"dimensions": (2, 4)}, r"dimensions=2\+4\]: choose 2, 3 or 2\+3"),
      ({"dimensions": (2, 2)}, "choose 2, 3"), ({"dimensions": ()}, "choose 2, 3"),
-     ({"perplexity": 1.0}, "more than 1"), ({"images": 7}, "7 test images are too few")],
+     ({"perplexity": 1.0}, "more than 1"), ({"images": 7}, "7 test images are too few"), ({"components": 0}, "choose 1 or more")],
 )  # fmt: skip
 def test_impossible_options_are_told(options, said):
     with pytest.raises(XaibenchError, match=said):

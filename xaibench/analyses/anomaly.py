@@ -1,5 +1,7 @@
 """Anomaly: what is reconstructed badly counts as sick."""
 
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -14,7 +16,8 @@ from xaibench.core.suggest import did_you_mean
 
 @analysis(
     quantities={
-        "threshold": "mean error of the healthy training images; above it an image counts as sick",
+        "threshold": "mean or quantile of the healthy training images' errors; above it an image "
+        "counts as sick",
         "accuracy": "share of the test images on the right side of the threshold",
         "sensitivity": "share of the sick test images above the threshold",
         "specificity": "share of the healthy test images not above the threshold",
@@ -30,6 +33,8 @@ def anomaly(
     class_names: tuple[str, ...],
     *,
     healthy: tuple[str, ...] = ("normal",),
+    threshold: Literal["mean", "quantile"] = "mean",
+    quantile: float = 0.95,
 ) -> Findings:
     """Judge test images by their reconstruction error; nothing is fitted to sick images.
 
@@ -40,10 +45,14 @@ def anomaly(
         train_labels: ``(M,)``.
         class_names: K of them.
         healthy: classes joined by ``+``; the others are sick.
+        threshold: what of the healthy training images' errors an image must exceed to be sick.
+        quantile: which, in (0, 1).
 
     Raises:
-        XaibenchError: no such class, or no healthy image to set the threshold by.
+        XaibenchError: no such class or quantile, or no healthy image to set the threshold by.
     """
+    if not 0 < quantile < 1:
+        raise XaibenchError(f"anomaly[quantile={quantile:g}]: choose a share in (0, 1).")
     for name in healthy:
         if name not in class_names:
             raise XaibenchError(
@@ -54,11 +63,16 @@ def anomaly(
     known = np.isin(train_labels, sound)
     if not known.any():
         raise XaibenchError("anomaly: no training image is healthy, so there is no threshold.")
-    threshold, sick = float(train_errors[known].mean()), ~np.isin(labels, sound)
-    right = ((errors > threshold) == sick).astype(float)
+    sick, sound_errors = ~np.isin(labels, sound), train_errors[known]
+    if threshold == "mean":
+        limit, called = sound_errors.mean(), "mean of healthy training images"
+    else:
+        limit = np.quantile(sound_errors, quantile)
+        called = f"{quantile:.0%} of healthy training images lie below"
+    right = ((errors > limit) == sick).astype(float)
     return Findings(
         quantities={
-            "threshold": threshold,
+            "threshold": float(limit),
             "accuracy": right,
             "sensitivity": np.where(sick, right, np.nan),
             "specificity": np.where(sick, np.nan, right),
@@ -72,8 +86,8 @@ def anomaly(
                 "Reconstruction errors of test images",
                 "error",
                 "state",
-                threshold,
-                "threshold: mean of healthy training images",
+                float(limit),
+                f"threshold: {called}",
             ),
             Lines(
                 "roc",

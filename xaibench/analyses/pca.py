@@ -18,7 +18,8 @@ _PLANE, _SPACE, _SHOWN = 2, 3, 50
     paper="pearson1901lines",
     quantities={
         "explained_variance": "share of the training embeddings' variance in the components",
-        "purity": "share of the test images whose class is the commonest of their cluster",
+        "purity": "share of the test images whose class is the commonest of their cluster; with a "
+        "number in brackets, of clusters in so many components",
         "commonest_class": "share of the commonest class: the purity that no clustering undercuts",
         "adjusted_rand": "agreement of clusters and classes: 1 the same, 0 as by chance",
     },
@@ -59,7 +60,9 @@ def pca(
         )
     fitted = PCA(max(components, min(_SHOWN, most)), random_state=seed).fit(train_embeddings)
     train, test = (fitted.transform(e)[:, :components] for e in (train_embeddings, embeddings))
-    groups = KMeans(wanted, n_init=10, random_state=seed).fit(train).predict(test)
+    sizes = {components, *(size for size in (_PLANE, _SPACE) if size <= components)}
+    clusters_in = {size: _cluster(train[:, :size], test[:, :size], wanted, seed) for size in sizes}
+    groups = clusters_in.pop(components)
     ratios = fitted.explained_variance_ratio_
     names = tuple(f"pc{number}" for number in range(1, components + 1))
     counts = np.bincount(labels)
@@ -67,10 +70,15 @@ def pca(
         quantities={
             "explained_variance": float(ratios[:components].sum()),
             "purity": _fits(groups, labels),
+            **{f"purity[{size}]": _fits(found, labels) for size, found in clusters_in.items()},
             "commonest_class": (labels == counts.argmax()).astype(float),
             "adjusted_rand": float(adjusted_rand_score(labels, groups)),
         },
-        images={**dict(zip(names, test.T, strict=True)), "cluster": groups},
+        images={
+            **dict(zip(names, test.T, strict=True)),
+            "cluster": groups,
+            **{f"cluster_{size}d": found for size, found in clusters_in.items()},
+        },
         tables={
             "variance": pd.DataFrame(
                 {
@@ -82,9 +90,17 @@ def pca(
         },
         figures=[
             *(
-                Scatter(f"pca_{size}d", f"PCA of the embeddings, {size} components", names[:size])
+                Scatter(f"pca_{size}d{ending}", f"PCA of the embeddings{more}", names[:size], by)
                 for size in (_PLANE, _SPACE)
                 if size <= components
+                for ending, more, by in (
+                    ("", "", "class"),
+                    (
+                        "_clusters",
+                        ", coloured by cluster",
+                        "cluster" if size == components else f"cluster_{size}d",
+                    ),
+                )
             ),
             Lines(
                 "explained_variance",
@@ -96,6 +112,15 @@ def pca(
             ),
         ],
     )
+
+
+def _cluster(
+    train: NDArray[np.float32], test: NDArray[np.float32], count: int, seed: int
+) -> NDArray[np.int64]:
+    """Return the test images' clusters among those of the training images."""
+    means = KMeans(count, n_init=10, random_state=seed).fit(np.ascontiguousarray(train))
+    found: NDArray[np.int64] = means.predict(np.ascontiguousarray(test))
+    return found
 
 
 def _fits(clusters: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -11,9 +11,12 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.findings import Findings, Scatter
 from xaibench.core.registry import analysis
 
-_PCA_FEATURES, _NEIGHBOURS, _FEWEST = 50, 5, 8
+_NEIGHBOURS, _FEWEST = 5, 8
 # The optimisation needs three times as many images as a neighbourhood holds.
 _SHARE = 3
+# scikit-learn's steps of 50 and more throw few images apart, in three dimensions above all; N / 12
+# is what belkina2019tsne advises.
+_EXAGGERATION, _USUAL_RATE, _QUARTER = 12.0, 50.0, 4.0
 
 
 @analysis(
@@ -33,6 +36,7 @@ def tsne(
     dimensions: tuple[int, ...] = (2, 3),
     perplexity: float = 30.0,
     images: int = 2000,
+    components: int = 50,
 ) -> Findings:
     """Lay out the test images; distances between clusters and their sizes mean nothing.
 
@@ -40,15 +44,16 @@ def tsne(
         embeddings: ``(N, D)``.
         train_embeddings: ``(M, D)``, to which PCA is fitted.
         seed: chooses images and starts the layout.
-        of: the embeddings as they are, or their first 50 principal components.
+        of: the embeddings as they are, or their first principal components.
         dimensions: of the maps, 2 and 3.
         perplexity: size of a neighbourhood; lowered to a third of the images where they are few.
         images: at most so many, drawn by chance; the others have no place on the map.
+        components: principal components, where they are laid out.
 
     Raises:
         XaibenchError: too few images, or an option out of range.
     """
-    _check(dimensions, perplexity, min(images, len(embeddings)))
+    _check(dimensions, perplexity, min(images, len(embeddings)), components)
     count = min(images, len(embeddings))
     chosen = np.sort(np.random.default_rng(seed).permutation(len(embeddings))[:count])
     suited = min(perplexity, (count - 1) / _SHARE)
@@ -57,14 +62,17 @@ def tsne(
         notes.append(f"{count} of {len(embeddings)} test images were laid out")
     points = embeddings[chosen]
     if of == "pca":
-        size = min(_PCA_FEATURES, *train_embeddings.shape)
+        size = min(components, *train_embeddings.shape)
         points = PCA(size, random_state=seed).fit(train_embeddings).transform(points)
     found: dict[str, float] = {}
     columns: dict[str, NDArray[np.float64]] = {}
     figures: list[Scatter] = []
+    usual = max(count / _EXAGGERATION / _QUARTER, _USUAL_RATE)
+    rate = min(count / _EXAGGERATION, usual)
     for size in dimensions:
         start = "pca" if size <= min(points.shape) else "random"
-        places = TSNE(size, perplexity=suited, init=start, random_state=seed).fit_transform(points)
+        layout = TSNE(size, perplexity=suited, init=start, learning_rate=rate, random_state=seed)
+        places = layout.fit_transform(points)
         names = tuple(f"tsne{size}d_{number}" for number in range(1, size + 1))
         columns |= dict(zip(names, _spread(places, chosen, len(embeddings)), strict=True))
         found[f"trustworthiness_{size}d"] = _trust(embeddings[chosen], places)
@@ -73,12 +81,14 @@ def tsne(
     return Findings(found, columns, figures=figures, notes=notes)
 
 
-def _check(dimensions: tuple[int, ...], perplexity: float, count: int) -> None:
+def _check(dimensions: tuple[int, ...], perplexity: float, count: int, components: int) -> None:
     if not dimensions or set(dimensions) - {2, 3} or len(set(dimensions)) < len(dimensions):
         written = "+".join(map(str, dimensions))
         raise XaibenchError(f"tsne[dimensions={written}]: choose 2, 3 or 2+3.")
     if not perplexity > 1:
         raise XaibenchError(f"tsne[perplexity={perplexity}]: choose more than 1, such as 30.")
+    if components < 1:
+        raise XaibenchError(f"tsne[components={components}]: choose 1 or more, such as 50.")
     if count < _FEWEST:
         raise XaibenchError(f"tsne: {count} test images are too few; it takes {_FEWEST}.")
 

@@ -69,7 +69,8 @@ def draws_what_it_found(trial: AnalysisTrial) -> None:
     wanted = [(IMAGES, name) for pair in found.pairs for name in pair]
     for each in found.figures:
         if isinstance(each, Scatter):
-            wanted += [(IMAGES, name) for name in each.columns]
+            colours = () if each.by == "class" else (each.by,)
+            wanted += [(IMAGES, name) for name in (*each.columns, *colours)]
         elif isinstance(each, Lines):
             wanted += [(each.table, name) for name in (each.x, *each.y)]
         elif isinstance(each, Histogram):

@@ -13,11 +13,12 @@ IMAGES = "images"
 
 @dataclass(frozen=True)
 class Scatter:
-    """The test images as points, coloured by class: two columns of their table, or three."""
+    """The test images as points: two columns of their table, or three; ``by`` one colours them."""
 
     name: str
     title: str
     columns: tuple[str, ...]
+    by: str = "class"
 
 
 @dataclass(frozen=True)

@@ -46,10 +46,12 @@ def _scatter(analysis: Analysis, figure: Scatter) -> Figure:
     images = images[images[columns].notna().all(axis=1)]
     flat = len(columns) == 2  # noqa: PLR2004
     drawn, axes = _sheet(analysis, figure.title, _PLANE if flat else _SPACE, None if flat else "3d")
-    classes = [name for name in analysis.about.classes if (images["class"] == name).any()]
+    kinds = images[figure.by].astype(str)
+    order = analysis.about.classes if figure.by == "class" else sorted(set(kinds), key=_natural)
+    classes = [name for name in order if (kinds == name).any()]
     size = float(np.clip(_AREA / max(len(images), 1), _SMALLEST, _LARGEST))
     for number, name in enumerate(classes):
-        points = images.loc[images["class"] == name, columns].to_numpy(float)
+        points = images.loc[kinds == name, columns].to_numpy(float)
         colour, shape = COLOURS[number % len(COLOURS)], SHAPES[number % len(SHAPES)]
         # As thousands of vectors no viewer opens them.
         axes.scatter(
@@ -79,6 +81,11 @@ def _scatter(analysis: Analysis, figure: Scatter) -> Figure:
         for handle in legend.legend_handles:
             cast(Any, handle).set(sizes=[24], alpha=1)
     return drawn
+
+
+def _natural(name: str) -> tuple[int, str]:
+    """Return a key that sorts numbers of clusters as numbers."""
+    return len(name), name
 
 
 def _lines(analysis: Analysis, figure: Lines) -> Figure:
