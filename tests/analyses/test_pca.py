@@ -55,10 +55,10 @@ def test_clusters_are_as_many_as_classes_unless_given():
 
 def test_clusters_of_the_first_two_components_stand_beside_those_of_three():
     # Classes differ along the third component alone.
-    labels = np.arange(60) % 2
-    points = np.random.default_rng(0).uniform(-1, 1, (60, 3)) * [60, 50, 0.1]
-    points[:, 2] += 20 * labels
-    points = points.astype(np.float32)
+    drawn_points = np.random.default_rng(0).normal(size=(60, 3))
+    components, _, _ = np.linalg.svd(drawn_points - drawn_points.mean(0), full_matrices=False)
+    points = (components * [10, 9, 8]).astype(np.float32)
+    labels = (points[:, 2] > 0).astype(int)
     options = {"clusters": 6}
     found = pca(points, labels, points, NAMES, 0, **options)
     assert found.quantities["purity"].mean() > found.quantities["purity[2]"].mean()

@@ -52,7 +52,8 @@ def test_few_images_of_many_dimensions_find_their_neighbours_in_space():
     ("options", "said"),
     [({"dimensions": (2, 4)}, r"dimensions=2\+4\]: choose 2, 3 or 2\+3"),
      ({"dimensions": (2, 2)}, "choose 2, 3"), ({"dimensions": ()}, "choose 2, 3"),
-     ({"perplexity": 1.0}, "more than 1"), ({"images": 7}, "7 test images are too few"), ({"components": 0}, "choose 1 or more")],
+     ({"perplexity": 1.0}, "more than 1"), ({"images": 7}, "7 test images are too few"),
+     ({"components": 0}, "choose 1 or more")],
 )  # fmt: skip
 def test_impossible_options_are_told(options, said):
     with pytest.raises(XaibenchError, match=said):

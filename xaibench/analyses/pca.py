@@ -62,6 +62,7 @@ def pca(
     train, test = (fitted.transform(e)[:, :components] for e in (train_embeddings, embeddings))
     sizes = {components, *(size for size in (_PLANE, _SPACE) if size <= components)}
     clusters_in = {size: _cluster(train[:, :size], test[:, :size], wanted, seed) for size in sizes}
+    columns = {size: "cluster" if size == components else f"cluster_{size}d" for size in sizes}
     groups = clusters_in.pop(components)
     ratios = fitted.explained_variance_ratio_
     names = tuple(f"pc{number}" for number in range(1, components + 1))
@@ -77,7 +78,7 @@ def pca(
         images={
             **dict(zip(names, test.T, strict=True)),
             "cluster": groups,
-            **{f"cluster_{size}d": found for size, found in clusters_in.items()},
+            **{columns[size]: found for size, found in clusters_in.items()},
         },
         tables={
             "variance": pd.DataFrame(
@@ -95,11 +96,7 @@ def pca(
                 if size <= components
                 for ending, more, by in (
                     ("", "", "class"),
-                    (
-                        "_clusters",
-                        ", coloured by cluster",
-                        "cluster" if size == components else f"cluster_{size}d",
-                    ),
+                    ("_clusters", ", coloured by cluster", columns[size]),
                 )
             ),
             Lines(

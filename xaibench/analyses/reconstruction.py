@@ -59,10 +59,10 @@ def reconstruction(
         f"error[{name}]": np.where(labels == k, errors, np.nan)
         for k, name in enumerate(class_names)
     }
-    columns = "original", f"with noise of {noise:g}", "drawn from that"
+    headings = "original", f"with noise of {noise:g}", "drawn from that"
     return Findings(
         quantities={"error": errors, **of_class, **measured},
         pairs=[(f"restored_{name}", f"noisy_{name}") for name in ("error", "psnr", "ssim")],
         pixels={"restored": pictures},
-        figures=[Pictures("restored", "Test images", columns)],
+        figures=[Pictures("restored", "Test images", headings)],
     )

@@ -75,7 +75,7 @@ def draws_what_it_found(trial: AnalysisTrial) -> None:
             wanted += [(each.table, name) for name in (each.x, *each.y)]
         elif isinstance(each, Histogram):
             wanted += [(IMAGES, name) for name in (each.column, each.by)]
-        elif np.ndim(found.pixels.get(each.name)) != _PICTURE_AXES:
+        elif np.ndim(found.pixels.get(each.name, ())) != _PICTURE_AXES:
             raise Broken(
                 f"{each.name} shows pictures; return pixels= with (rows, columns, H, W, 3) of them."
             )

@@ -48,11 +48,11 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Pictures:
-    """The first test images, a row each: pictures of `Findings.pixels` under names of columns."""
+    """The first test images, a row each: pictures of `Findings.pixels` under headings."""
 
     name: str
     title: str
-    columns: tuple[str, ...]
+    headings: tuple[str, ...]
 
 
 Figure = Scatter | Lines | Histogram | Pictures

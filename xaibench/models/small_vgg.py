@@ -36,7 +36,7 @@ def small_vgg(
         conv_block(second, third), conv_block(third, last), nn.MaxPool2d(2),
     )  # fmt: skip
     wide = last * _GRID**2
-    head = [nn.Linear(hidden or wide, classes)]
+    head: list[nn.Module] = [nn.Linear(hidden or wide, classes)]
     if hidden:
         head = [nn.Linear(wide, hidden), nn.ReLU(inplace=True), *head]
     return small_classifier(features, *head, grid=_GRID)

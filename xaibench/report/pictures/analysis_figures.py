@@ -148,15 +148,15 @@ def _histogram(analysis: Analysis, figure: Histogram) -> Figure:
 def _pictures(analysis: Analysis, figure: Pictures) -> Figure:
     with Image.open(analysis.folder / pixels_file(figure.name)) as opened:
         pixels = np.asarray(opened)
-    side = pixels.shape[1] // len(figure.columns)
+    side = pixels.shape[1] // len(figure.headings)
     rows = pixels.shape[0] // side
-    size = _COLUMN * len(figure.columns) + _NAMES, _COLUMN * rows + _HEAD
+    size = _COLUMN * len(figure.headings) + _NAMES, _COLUMN * rows + _HEAD
     drawn, axes = _sheet(analysis, figure.title, size)
     axes.imshow(pixels, interpolation="nearest")
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0, labeltop=True, labelbottom=False)
-    axes.set_xticks((np.arange(len(figure.columns)) + 0.5) * side, figure.columns)
+    axes.set_xticks((np.arange(len(figure.headings)) + 0.5) * side, figure.headings)
     samples = analysis.table(IMAGES)["sample"][:rows]
     axes.set_yticks((np.arange(rows) + 0.5) * side, [fold(name, _LONGEST) for name in samples])
     return drawn
