@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from scipy.stats import binomtest
 
 from xaibench.core.errors import XaibenchError
@@ -24,6 +25,7 @@ FIGURES = [
      "y": ["a", "b"], "y_label": "share", "chance": False},
     {"kind": "Histogram", "name": "heap", "title": "Heap", "column": "x", "by": "class",
      "mark": 0.5, "mark_label": "a mark"},
+    {"kind": "Pictures", "name": "strip", "title": "Strip", "headings": ["before", "after"]},
 ]  # fmt: skip
 
 
@@ -39,6 +41,7 @@ def write(out, groups=("",) * 12, sha="abc", place=PLACE, right=RIGHT, prefix="s
         "x": [np.nan, *rng.random(11)], "y": rng.random(12), "z": rng.random(12),
     })  # fmt: skip
     images.to_csv(folder / "images.csv", index=False)
+    Image.fromarray(rng.integers(0, 256, (12, 8, 3), np.uint8)).save(folder / "strip_pixels.png")
     curve = pd.DataFrame({"k": [1, 3, 5], "a": [0.91, 0.93, 0.92], "b": 0.9})
     curve.to_csv(folder / "curve.csv", index=False)
     about = {
@@ -167,8 +170,13 @@ def test_the_document_has_numbers_meanings_notes_and_links_that_lead_somewhere(t
     draw_figures(found[0])
     links = [line.partition("](<")[2].removesuffix(">)") for line in text.splitlines()]
     linked = [tmp_path / link for link in links if link]
-    assert [path.name for path in linked] == ["flat.png", "deep.png", "curve.png", "heap.png"]
+    assert [path.name for path in linked] == [
+        "flat.png", "deep.png", "curve.png", "heap.png", "strip.png"
+    ]  # fmt: skip
     assert all(path.stat().st_size > 5000 for path in linked)
+    strip = linked[-1].with_suffix(".svg").read_text("utf-8")
+    assert all(f">{text}</text>" in strip for text in ("before", "after", "NA", "s0", "s1"))
+    assert ">s2</text>" not in strip
 
 
 def test_a_terminal_gets_a_line_for_each(tmp_path):
