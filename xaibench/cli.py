@@ -23,6 +23,7 @@ from xaibench.commands.explain import explain
 from xaibench.commands.mistakes import Commands, in_one_line
 from xaibench.commands.options import Verbosity
 from xaibench.commands.plugins import check, layers, list_plugins, metrics
+from xaibench.commands.power import power
 from xaibench.commands.publish import publish
 from xaibench.commands.run import report, run
 from xaibench.commands.score import score
@@ -32,7 +33,7 @@ from xaibench.core.logs import interruption_of, place_of
 from xaibench.core.visible import visible
 
 _COMMANDS = (
-    run, report, analyse, explain, score, compare, publish, diagnose, study, list_plugins,
+    run, report, analyse, explain, score, compare, publish, diagnose, study, power, list_plugins,
     metrics, check, layers, audit, fetch, completion,
 )  # fmt: skip
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}

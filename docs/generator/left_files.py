@@ -12,6 +12,8 @@ FILES = {
     "leaderboard.csv": "the same numbers, a column for each, for other programs",
     "slices.csv": "the same by class, right or wrong, lesion size, confidence, number of lesions",
     "agreement.csv": "how far two metrics put the rows into the same order: Kendall's τ",
+    "scorecard.md": "consistency, plausibility, fidelity, dependence and cost of each row, and the "
+    "scores that say so",
     "decisions.csv": "accuracy high or low, attention right or wrong: what to conclude",
     "scores.csv": "every single value",
     "predictions.csv": "each model's prediction of each test image",
@@ -83,6 +85,10 @@ COLUMNS = {
         "METRIC_rank_high": "worst rank that they allow",
         "METRIC_skill": "where the mean stands between the best blind control (0) and the upper "
         "bound (1)",
+        "METRIC_low_training_sets": "lower end where training sets are drawn anew, too; these "
+        "columns need several folds and seeds",
+        "METRIC_high_training_sets": "upper end",
+        "METRIC_ties_training_sets": "letters, likewise",
         "seconds_per_image": "to explain one image, as if the method stood alone",
         "forwards_per_image": "passes through the network for one image",
         "peak_memory_mb": "highest memory of the process or of the GPU",

@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 
 from xaibench.report.facts.material import Material
 from xaibench.report.judging.chapter import judge_all
-from xaibench.report.judging.judge import LEVEL
+from xaibench.report.judging.tested import LEVEL
 from xaibench.report.pictures.agreement_figure import draw_agreement
 from xaibench.report.pictures.confusion_figure import draw_confusion
 from xaibench.report.pictures.cost_figure import draw_cost, pareto_front

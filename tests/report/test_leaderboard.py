@@ -194,7 +194,7 @@ def test_skill_lies_between_the_best_blind_control_and_the_segmentation_network(
         + rows_of("gradcam", "drop", [0.3, 0.5])
         + rows_of("centre", "iou", [0.1, 0.3])
         + rows_of("all_ones", "iou", [0.0, 0.1])
-        + rows_of("all_ones", "drop", [0.7, 0.9])
+        + rows_of("centre", "drop", [0.7, 0.9])
         + rows_of("oracle", "iou", [1.0, 1.0])
         + rows_of("segmentation", "iou", [0.5, 0.7], model="unet")
         + rows_of("segmentation", "drop", [0.1, 0.3], model="unet")

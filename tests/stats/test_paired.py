@@ -17,7 +17,9 @@ from simulated import (
 )
 from statsmodels.stats.multitest import multipletests
 
+from xaibench.stats.mean_tests import MeanTest, mean_tests
 from xaibench.stats.paired import holm, paired_test
+from xaibench.stats.sign_flips import sign_flip_p
 
 NAN = float("nan")
 ZEROS = np.zeros(10, int)
@@ -56,7 +58,7 @@ def test_signs_of_many_groups_agree_with_scipy():
 
 
 @pytest.mark.parametrize("groups", [13, 20, 27, 30])
-def test_signs_that_none_of_the_drawn_ones_reaches_are_counted(groups):
+def test_signs_of_some_groups_are_counted_where_that_decides(groups):
     whole = np.random.default_rng(groups).integers(3, 10, groups) * np.where(
         np.arange(groups) == 4, -1, 1
     )
@@ -65,8 +67,7 @@ def test_signs_that_none_of_the_drawn_ones_reaches_are_counted(groups):
         counts = np.convolve(counts, [1, *np.zeros(2 * step - 1), 1])
     sums = np.arange(len(counts)) - np.abs(whole).sum()
     exact = counts[np.abs(sums) >= whole.sum()].sum() / 2**groups
-    p = p_of(whole / 10, 0 * whole)
-    assert p == pytest.approx(exact, rel=1e-5, abs=5e-4 if exact > 2e-5 else 0)
+    assert sign_flip_p(whole[:, None] / 10)[0] == pytest.approx(exact, rel=1e-9)
 
 
 def test_very_small_p_values_are_told_apart_and_never_too_small():
@@ -146,6 +147,39 @@ def test_no_difference_is_found_where_there_is_none(trials, highest):
     count, repetitions = rejected(made), made.values.shape[1]
     assert at_most(count, repetitions, highest), count / repetitions
     assert count > 0.01 * repetitions, "so careful a test finds nothing"
+
+
+def share_of_all_signs(whole):
+    """By convolution: the chance of each sum of whole numbers, from the lowest."""
+    chances = np.ones(1)
+    for step in np.abs(whole[whole != 0]):
+        chances = np.convolve(chances, [0.5, *np.zeros(2 * step - 1), 0.5])
+    sums = np.arange(len(chances)) - np.abs(whole).sum()
+    return chances[np.abs(sums) >= abs(whole.sum())].sum()
+
+
+@pytest.mark.parametrize("shift", [0, 0.2, 0.6])
+def test_signs_of_many_groups_are_approximated_to_a_hundredth(shift):
+    random = np.random.default_rng(9)
+    hits = random.choice([-1, 0, 1], 61, p=[0.3 - shift / 2, 0.4, 0.3 + shift / 2])
+    scores = np.rint(30 * random.normal(shift, 1, 61)).astype(int)
+    mostly_equal = np.where(np.arange(61) % 2, 0, scores)
+    found = sign_flip_p(np.stack([hits, scores, mostly_equal], axis=1) / 30)
+    exact = [share_of_all_signs(whole) for whole in (hits, scores, mostly_equal)]
+    np.testing.assert_allclose(found, exact, rtol=0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("images", [30, 60, 130])
+@pytest.mark.parametrize("equal", [0.0, 0.6])
+def test_very_small_p_values_of_skewed_differences_are_as_rare_as_they_say(images, equal):
+    repetitions = 20_000
+    random = np.random.default_rng(images)
+    drawn = random.exponential(size=(images, repetitions))
+    drawn = np.where(random.random(drawn.shape) < equal, 0, drawn) - (1 - equal)
+    (p,) = mean_tests([MeanTest(drawn, None)])
+    assert at_most(int((p < 0.001).sum()), repetitions, 0.0015)
+    assert at_most(int((p <= 0.05).sum()), repetitions, 0.05)
 
 
 @pytest.mark.slow

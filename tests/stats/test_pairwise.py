@@ -31,7 +31,7 @@ def columns(images, seeds, *, holes=False):
 @pytest.mark.parametrize("holes", [False, True])
 def test_all_pairs_at_once_are_as_one_by_one(images, seeds, holes):
     table, *labels = columns(images, seeds, holes=holes)
-    found = paired_tests(table, *labels)
+    found = paired_tests(table, *labels).images
     assert np.isnan(np.diag(found)).all()
     for one in range(5):
         for other in set(range(5)) - {one}:
@@ -44,10 +44,10 @@ def test_all_pairs_at_once_are_as_one_by_one(images, seeds, holes):
 
 def test_some_pairs_alone_and_in_parts_have_the_same_p(monkeypatch):
     table, *labels = columns(60, 3, holes=True)
-    whole = paired_tests(table, *labels)
+    whole = paired_tests(table, *labels).images
     monkeypatch.setattr(pairwise, "_DIFFERENCES_IN_MEMORY", 180)
-    np.testing.assert_array_equal(paired_tests(table, *labels), whole)
-    some = paired_tests(table, *labels, pairs=[(3, 0), (1, 2)])
+    np.testing.assert_array_equal(paired_tests(table, *labels).images, whole)
+    some = paired_tests(table, *labels, pairs=[(3, 0), (1, 2)]).images
     for one, other in np.ndindex(5, 5):
         tested = {one, other} in ({3, 0}, {1, 2})
         np.testing.assert_equal(some[one, other], whole[one, other] if tested else np.nan)

@@ -18,7 +18,8 @@ def power_of(difference, images, sd=0.2, level=0.05):
 @pytest.mark.parametrize(("power", "level"), [(0.8, 0.05), (0.9, 0.01)])
 def test_a_detectable_difference_is_found_with_this_power(power, level):
     found = detectable_difference(NOISE, np.arange(130), power=power, level=level)
-    assert power_of(found, 130, level=level) == pytest.approx(power, abs=0.005)
+    # By simulation, hence the tolerance.
+    assert power_of(found, 130, level=level) == pytest.approx(power, abs=0.02)
     assert detectable_difference(NOISE + 0.3, np.arange(130), power=power, level=level) == (
         pytest.approx(found)
     )
@@ -32,7 +33,9 @@ def test_trainings_count_as_they_do_in_the_test(level):
     noise = noise.ravel() - noise.mean()
     # Half of the power: the very difference at which the test's p is the level.
     found = detectable_difference(noise, image, fold, seed, power=0.5, level=level)
-    assert paired_test(noise + found, 0 * noise, image, fold, seed) == pytest.approx(level)
+    assert paired_test(noise + found, 0 * noise, image, fold, seed) == pytest.approx(
+        level, rel=0.25
+    )
     assert found > 2 * detectable_difference(noise, 20 * fold + image, power=0.5, level=level)
     assert detectable_difference(noise, image, fold, seed, level=level) > found
 

@@ -102,7 +102,7 @@ def test_rank_intervals_hold_all_true_ranks_together(gap):
     for _ in range(repetitions):
         easy = random.normal(size=(images, 1)) * 0.2
         scores = true + easy + random.normal(size=(images, 6)) * 0.15
-        p = paired_tests(scores, np.arange(images), same, same)
+        p = paired_tests(scores, np.arange(images), same, same).images
         apart = np.zeros((6, 6), bool)
         apart[pairs] = holm(p[pairs]) < 0.05
         low, high = rank_intervals(scores.mean(axis=0), apart, higher_is_better=True).T

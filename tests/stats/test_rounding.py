@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xaibench.report.judging.judge import _contradicted
+from xaibench.report.judging.tested import contradicted
 from xaibench.stats.intervals import intervals
 from xaibench.stats.mean_tests import _signs
 from xaibench.stats.paired import paired_test
@@ -66,7 +66,7 @@ def test_images_that_tie_contradict_no_means():
     nan = np.nan
     values = np.array([[0.1, 0.3], [0.2, 0.2], [0.3, 0.1], [nan, 0.9], [0.1, nan]])
     assert values[:3, 0].sum() != values[:3, 1].sum()
-    assert not _contradicted(values).any()
+    assert not contradicted(values).any()
 
 
 def test_the_streams_that_published_tables_were_drawn_from():

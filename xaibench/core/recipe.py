@@ -45,11 +45,29 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
     },
     "strong": {},
 }
+# All that a training hangs on; networks of one name that differ in any of it are no two seeds.
+_RECIPE = (
+    *("epochs", "learning_rate", "fresh_rate", "train_batch_size", "optimizer", "weight_decay"),
+    *("schedule", "label_smoothing", "ema", "keep_epoch", "loss", "class_weighting"),
+    *("augmentation", "replicas", "weights"),
+)
+# What runs had that were stored before these were options.
+_ONCE = {**RECIPES["published"], "class_weighting": "none", "replicas": 1}
 _BY_STEP = ("one_cycle", "cosine")
 _USAGE = (
     "write constant, one_cycle, cosine, step:EPOCHS:FACTOR (such as step:7:0.1) or "
     "exponential:FACTOR"
 )
+
+
+def recipe_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a stored run's options of training; nothing where it tells no options."""
+    told = {**_ONCE, **options} if options else {}
+    return {
+        name: list(told[name]) if isinstance(told[name], tuple) else told[name]
+        for name in _RECIPE
+        if name in told
+    }
 
 
 class Schedule(NamedTuple):

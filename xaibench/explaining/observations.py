@@ -51,7 +51,7 @@ class Observations:
 
     def __init__(self, ledger: Ledger, model: Model) -> None:
         self._ledger, self._engine = ledger, Engine(model, fold=False)
-        self._split = ledger.selection.split(ledger.fold)
+        self._split = ledger.selection.split(ledger.fold, ledger.seed)
         self._folder = ledger.selection.layout.observation_folder(ledger.place)
         self.class_names = tuple(ledger.selection.dataset.classes)
         self.samples = np.array([sample.id for sample in self._split.test])

@@ -30,7 +30,7 @@ class RunSession(Session):
         super().__init__(selection.engine(self.model), ledger.title, seed=ledger.seed)
         self.ledger, self._selection = ledger, selection
         self._made_from = ledger.made_from
-        self._split = selection.split(ledger.fold)
+        self._split = selection.split(ledger.fold, ledger.seed)
         self._device = choose_device(selection.options.device)
         self._judge = self.engine
         self._predictions: Predictions | None = None

@@ -22,8 +22,15 @@ from xaibench.report.pictures.stored import Stored, holds_maps
 from xaibench.report.wording.analysis_document import analysis_lines
 from xaibench.report.wording.document import to_markdown
 from xaibench.report.wording.latex import to_latex
+from xaibench.report.wording.scorecard import scorecard_to_markdown
 from xaibench.report.wording.terminal import summary
-from xaibench.results.folder import ANALYSES_FILE, BOARD_LATEX_FILE, BOARD_MARKDOWN_FILE, GRID_FILE
+from xaibench.results.folder import (
+    ANALYSES_FILE,
+    BOARD_LATEX_FILE,
+    BOARD_MARKDOWN_FILE,
+    GRID_FILE,
+    SCORECARD_FILE,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -89,6 +96,8 @@ def write_tables(contents: Contents, out: Path) -> None:
     texts = {BOARD_MARKDOWN_FILE: to_markdown(contents, out)}
     if chapters:
         rows = [row for chapter in chapters for row in chapter.board]
+        cards = [chapter.scorecard for chapter in chapters]
+        texts[SCORECARD_FILE] = scorecard_to_markdown(cards, run)
         texts[BOARD_LATEX_FILE] = to_latex(rows, run)
     for name, table in tables.items():
         # Numbers of different protocols must never mix.

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.recipe import recipe_of
 from xaibench.core.supervision import Supervision
 from xaibench.results.checked import Count, Resize, Share, Side, holding
 
@@ -199,6 +200,11 @@ class RunRecord:
         """Of its trainings; before there were recipes it was the published one."""
         return str(self.options.get("recipe", "published"))
 
+    @property
+    def redraws(self) -> bool:
+        """Whether each training seed draws its masks anew; there was a time when none did."""
+        return bool(self.options.get("redraw", False))
+
     def kind_of(self, method: str) -> str:
         """Return ``method``, ``learned`` or ``control``.
 
@@ -241,8 +247,7 @@ class RunRecord:
 
     @property
     def _own(self) -> DatasetEntry:
-        names = ("epochs", "learning_rate", "train_batch_size", "weights")
-        recipe = {name: self.options[name] for name in names if name in self.options}
+        recipe = recipe_of(self.options)
         return DatasetEntry(
             classes=self.classes, mask_fraction=self.mask_fraction, splits=self.splits,
             recipes=dict.fromkeys(self.models, recipe), supervision=self.supervision,

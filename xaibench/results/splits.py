@@ -12,13 +12,14 @@ from xaibench.core.csv_cells import restore, to_csv
 from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.files import check_plain_file
+from xaibench.core.repeats import count_all_folds
 from xaibench.core.splits import PARTS, Parts, Split
 from xaibench.core.store import write_with
 
 FOLDER = "splits"
 PREFIX = "file:"
 _COLUMNS = ("sample", "class", "group", "part", "mask_seen")
-_NAME = re.compile(r"(?:(holdout|official)|kfold-(\d+)-fold(\d+))\.csv")
+_NAME = re.compile(r"(?:(holdout|official)|kfold-(\d+(?:x\d+)?)-fold(\d+))\.csv")
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class StoredSplits:
     """The splits of a run or a publication, to divide the same images in the same way.
 
     ``name`` is what the run that wrote them called its split: ``holdout``, ``official`` or
-    ``kfold:K``; ``files`` has one for each fold.
+    ``kfold:K`` or ``kfold:KxR``; ``files`` has one for each fold.
     """
 
     name: str
@@ -81,7 +82,7 @@ def find_stored(option: str) -> StoredSplits | None:
             "run, or one with the files of one split (holdout.csv, or kfold-5-fold0.csv and so on)."
         )
     [(name, files)] = found.items()
-    folds = int(name.partition(":")[2] or 1)
+    folds = count_all_folds(name)
     if sorted(files) != list(range(folds)):
         raise XaibenchError(
             f"--split {option}: {folds} folds need {folds} files, but {len(files)} are there."

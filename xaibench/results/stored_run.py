@@ -48,7 +48,7 @@ def options_of(folder: Path, run: RunRecord, given: Mapping[str, Any]) -> dict[s
         )
     if not given.get("plugin"):
         refuse_code(run)
-    return {**run.options, "recipe": run.recipe, **given}
+    return {"recipe": run.recipe, "redraw": run.redraws, **run.options, **given}
 
 
 def refuse_code(run: RunRecord) -> None:

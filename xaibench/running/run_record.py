@@ -23,6 +23,7 @@ from xaibench.results.stored_work import stored_model
 from xaibench.results.work_records import UNSAID
 from xaibench.running.plan import Plan, skips_of
 from xaibench.setup.cells import Ledger, ledgers_of
+from xaibench.setup.primary import usual_primary
 from xaibench.setup.provenance import combine, each_once, made_by, mixed_versions
 from xaibench.setup.selection import Selection
 
@@ -132,8 +133,10 @@ def describe_protocol(selection: Selection, plan: Plan) -> dict[str, Any]:
         "mask_fraction": options.mask_fraction,
         "train_fraction": options.train_fraction,
         "image_size": options.image_size,
+        **_redrawn(selection),
         "limit": options.limit,
         "layer": options.layer,
+        "primary": selection.primary or usual_primary(plan.metrics),
         "judge": _judge(selection),
         "precision": options.precision,
         "fold": options.fold,
@@ -145,6 +148,14 @@ def describe_protocol(selection: Selection, plan: Plan) -> dict[str, Any]:
             "core/maps", "core/covering", "core/overlap", "core/pooling", "core/splits"
         ),
     }
+
+
+def _redrawn(selection: Selection) -> dict[str, str]:
+    """Say that seeds draw anew, where there is anything to draw."""
+    options = selection.options
+    drawn = options.redraw and min(options.mask_fraction, options.train_fraction) < 1
+    what = "training subset and visible masks are drawn anew for each training seed"
+    return {"redraw": what} if drawn else {}
 
 
 def _judge(selection: Selection) -> str:

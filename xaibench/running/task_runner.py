@@ -127,7 +127,7 @@ class TaskRunner:
             return
         _log.info("%s", step.key)
         session, options = self._session_of(ledger), ledger.selection.options
-        samples = step.part.of(ledger.selection.split(ledger.fold).test)
+        samples = step.part.of(ledger.selection.split(ledger.fold, ledger.seed).test)
         with ExitStack() as stack:
             writers = []
             for state, missing in parts:
@@ -142,7 +142,7 @@ class TaskRunner:
                     writer.commit()
 
     def _join(self, ledger: Ledger, methods: Sequence[Bound]) -> Failures:
-        test = ledger.selection.split(ledger.fold).test
+        test = ledger.selection.split(ledger.fold, ledger.seed).test
         parts = parts_of(len(test), ledger.selection.options.part_size)
         failed: Failures = {}
         for method in methods:

@@ -29,13 +29,13 @@ Parts = dict[str, Any]
 
 
 @cache
-def data_parts(selection: Selection, fold: int) -> Parts:
+def data_parts(selection: Selection, fold: int, seed: int) -> Parts:
     """Return what a model and its scores owe to the data: the content of all files, and the split.
 
     Boxes and labels count as values, and so does all that the dataset read from a manifest. Of two
     datasets a model owes nothing to the one that it is tested on (`test_parts`).
     """
-    apart, split = selection.dataset.apart, selection.split(fold)
+    apart, split = selection.dataset.apart, selection.split(fold, seed)
     samples = [sample for sample in selection.dataset.samples if sample.id not in apart]
     test = () if apart else split.test
     parts = [[s.id for s in part] for part in (split.train, split.validation, test)]
@@ -78,7 +78,7 @@ def model_parts(selection: Selection, fold: int, model: Bound, seed: int) -> Par
     options = selection.options
     known = options.weights in ("none", "imagenet")
     return {
-        **data_parts(selection, fold),
+        **data_parts(selection, fold, seed if selection.options.redraw else 0),
         "model": model.first_spec,
         "seed": seed,
         **{name.replace("_", " "): getattr(options, name) for name in TRAINING},

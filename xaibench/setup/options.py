@@ -54,14 +54,13 @@ class RunOptions:
         ),
         "scores to compute",
     )
+    primary: str = _option("", "metric that is tested alone; default the first of localization")
     controls: bool = _option(True, "score the control methods, too")
-    split: str = _option(
-        "holdout",
-        "holdout (80/10/10), official (as published), kfold:K, or file:DIR (stored splits)",
-    )
+    split: str = _option("holdout", "holdout, official, kfold:K, kfold:KxR, or file:DIR (stored)")
     groups: str = _option("", "CSV file (sample, group) of images that never part in a split")
     split_seed: int = _option(0, "seed of the split; training seeds share it")
     seeds: tuple[int, ...] = _option((0,), "training seeds")
+    redraw: bool = _option(True, "each training seed draws its own training subset and masks")
     train_fraction: float = _option(1.0, "share of the training images to learn from")
     mask_fraction: float = _option(0.25, "share of the training masks that may be seen")
     recipe: Literal["published", "strong"] = _option(

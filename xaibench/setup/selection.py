@@ -18,16 +18,19 @@ from xaibench.core.passes.layers import cam_layer_of
 from xaibench.core.plugin import Bound, MethodTraits, Plugin
 from xaibench.core.reading.groups import join_groups
 from xaibench.core.registry import bind, load_plugin_file, plugins
+from xaibench.core.repeats import count_all_folds
 from xaibench.core.roots import open_dataset
 from xaibench.core.seeds import seed_of
-from xaibench.core.splits import OFFICIAL, Split, count_folds, make_split
+from xaibench.core.splits import OFFICIAL, Split
 from xaibench.results.folder import RUN_FILE, Layout, default_out
 from xaibench.results.integrity import intact_record
 from xaibench.results.records import RunRecord
 from xaibench.results.splits import find_stored
 from xaibench.setup.building import ModelFacts, ModelWords, build_model
+from xaibench.setup.dividing import divide_dataset
 from xaibench.setup.option_values import listed
 from xaibench.setup.options import RunOptions, make_options
+from xaibench.setup.primary import primary_of
 
 
 class Selection:
@@ -46,13 +49,14 @@ class Selection:
         for kind, bound in (("models", self.models), ("metrics", self.metrics),
                             ("methods", self.methods), ("analyses", self.analyses)):  # fmt: skip
             _refuse_repeats(kind, [each.spec for each in bound])
+        self.primary = primary_of(options.primary, self.metrics)
         if options.controls:
             chosen = {method.plugin.name for method in self.methods}
             self.methods += [Bound(p, {}) for p in control_plugins() if p.name not in chosen]
         self._stored = find_stored(options.split)
         self.split_name = self._stored.name if self._stored else options.split
         self.command = ""  # what the user wrote, told by every result
-        self._splits: dict[int, Split] = {}
+        self._splits: dict[tuple[int, int], Split] = {}
         self._about: dict[str, ModelFacts] = {}
         self.layout = Layout(Path(options.out or default_out(self.dataset_spec)))
 
@@ -92,27 +96,20 @@ class Selection:
     @property
     def folds(self) -> range:
         """Fold numbers of the split."""
-        return range(count_folds(self.split_name))
+        return range(count_all_folds(self.split_name))
 
-    def split(self, fold: int) -> Split:
-        """Divide the samples, once; the same for every model, seed and method."""
-        if fold not in self._splits:
-            samples, apart = self.dataset.samples, self.dataset.apart
-            stored = (
-                self._stored.parts(samples, self.dataset.classes, fold) if self._stored else None
+    def split(self, fold: int, seed: int = 0) -> Split:
+        """Divide the samples, once; the same for every model and method.
+
+        Training seeds share the parts; with ``--redraw`` each draws the training subset and the
+        masks that may be seen anew, seed 0 as those do that share them.
+        """
+        drawn = seed if self.options.redraw else 0
+        if (fold, drawn) not in self._splits:
+            self._splits[fold, drawn] = divide_dataset(
+                self.dataset, self.options, self.split_name, self._stored, fold, drawn
             )
-            made = make_split(
-                [sample for sample in samples if sample.id not in apart],
-                self.split_name,
-                fold,
-                mask_fraction=self.options.mask_fraction,
-                train_fraction=self.options.train_fraction,
-                seed=self.options.split_seed,
-                divided=stored,
-            )
-            others = tuple(sample for sample in samples if sample.id in apart)
-            self._splits[fold] = replace(made, test=others or made.test)
-        return self._splits[fold]
+        return self._splits[fold, drawn]
 
     def build(self, model: Bound, seed: int, weights: str | None = None) -> Model:
         """Return an untrained network; its random weights depend on the seed alone."""
@@ -198,7 +195,10 @@ def select(given: dict[str, Any]) -> Selection:
 
 
 def complete(given: dict[str, Any]) -> RunOptions:
-    """Complete options by the dataset's recipe and the named one; a repeated run keeps its own."""
+    """Complete options by the dataset's recipe and the named one.
+
+    A repeated run keeps its own, and whether its seeds draw masks anew.
+    """
     for file in listed(given.get("plugin") or ()):
         load_plugin_file(Path(file))
     name = given.get("dataset") or RunOptions.dataset
@@ -206,12 +206,12 @@ def complete(given: dict[str, Any]) -> RunOptions:
         raise XaibenchError(f"--dataset {name}: give one name, as text.")
     dataset = bind("dataset", name)
     options = make_options(given, dataset.plugin.traits.recipe)
-    if given.get("recipe"):
-        return options
     run = intact_record(Path(options.out or default_out(dataset.spec)) / RUN_FILE, RunRecord)
-    if run is None or run.recipe == options.recipe:
+    if not run:
         return options
-    return make_options({**given, "recipe": run.recipe}, dataset.plugin.traits.recipe)
+    kept = {"recipe": run.recipe, "redraw": run.redraws}
+    told = {name: value for name, value in given.items() if value is not None}
+    return make_options({**kept, **told}, dataset.plugin.traits.recipe)
 
 
 def control_plugins() -> list[Plugin]:

@@ -8,6 +8,7 @@ from scipy.sparse import csr_array
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
+_SMALL = 2**22
 
 
 class Clusters(NamedTuple):
@@ -67,8 +68,7 @@ def merge_folds(samples: ArrayLike, folds: ArrayLike, seeds: ArrayLike) -> tuple
 
 def number_pairs(first: Codes, second: Codes) -> Codes:
     """Number the pairs of two codes that units have from 0, in their order, ``(N,)``."""
-    _, codes = np.unique(first * (second.max(initial=0) + 1) + second, return_inverse=True)
-    return codes
+    return _renumber(first * (second.max(initial=0) + 1) + second)
 
 
 def belonging(codes: Codes, whole: Codes) -> Codes:
@@ -94,12 +94,27 @@ def spread(values: Floats, units: Clusters) -> Spread:
     rows = np.ascontiguousarray(values.T)
     mean = rows.mean(axis=1)
     residuals: Floats = (rows - mean[:, None]).T / rows.shape[1]
-    variance, degrees = _between(residuals, units.group, units.stratum)
+    variance, degrees = between(residuals, units.group, units.stratum)
     if not units.retrained:
         return Spread(mean, variance, np.zeros(len(mean)), degrees, 0)
-    of_training, training_degrees = _between(residuals, units.training, units.stratum)
-    beyond = (of_training - _interaction(residuals, units)).clip(0)
+    of_training, training_degrees = between(residuals, units.training, units.stratum)
+    beyond = (of_training - interaction(residuals, units)).clip(0)
     return Spread(mean, variance, beyond, degrees, training_degrees)
+
+
+def between(residuals: Floats, codes: Codes, stratum: Codes) -> tuple[Floats, float]:
+    """Return the variance of means by what clusters of a stratum differ by, and its degrees."""
+    sums, strata, sizes = sum_by(codes, residuals), belonging(codes, stratum), np.bincount(codes)
+    variance, degrees = np.zeros(residuals.shape[1]), 0.0
+    for each in np.unique(strata):
+        inside = strata == each
+        share = sizes[inside] / sizes[inside].sum()
+        own = np.ascontiguousarray(sums[inside].T)
+        # A large cluster draws the mean towards itself: without it, it would lie further off.
+        off = (own - share * own.sum(axis=1, keepdims=True)) / (1 - share)
+        variance += (len(share) - 1) / len(share) * squared_lengths(off)
+        degrees += 1 / float(share @ share) - 1
+    return variance, degrees
 
 
 def squared_lengths(rows: Floats) -> Floats:
@@ -126,28 +141,25 @@ def sum_by(code: Codes, values: Floats, count: int = 0) -> Floats:
 def number(labels: ArrayLike) -> Codes:
     """Number distinct labels from 0: integers by size, all else as text, so that any will do."""
     table = np.asarray(labels)
+    if table.dtype.kind == "i" and table.size and table.min() >= 0 and table.max() < _SMALL:
+        return _renumber(table.astype(np.intp))
     _, codes = np.unique(
         table if table.dtype.kind == "i" else table.astype(str), return_inverse=True
     )
     return codes
 
 
-def _between(residuals: Floats, codes: Codes, stratum: Codes) -> tuple[Floats, float]:
-    """Return the variance of means by what clusters of a stratum differ by, and its degrees."""
-    sums, strata, sizes = sum_by(codes, residuals), belonging(codes, stratum), np.bincount(codes)
-    variance, degrees = np.zeros(residuals.shape[1]), 0.0
-    for each in np.unique(strata):
-        inside = strata == each
-        share = sizes[inside] / sizes[inside].sum()
-        own = np.ascontiguousarray(sums[inside].T)
-        # A large cluster draws the mean towards itself: without it, it would lie further off.
-        off = (own - share * own.sum(axis=1, keepdims=True)) / (1 - share)
-        variance += (len(share) - 1) / len(share) * squared_lengths(off)
-        degrees += 1 / float(share @ share) - 1
-    return variance, degrees
+def _renumber(codes: Codes) -> Codes:
+    """Number whole numbers that aren't too large from 0, without sorting them."""
+    if codes.max(initial=0) >= _SMALL:
+        return np.unique(codes, return_inverse=True)[1]
+    there = np.zeros(int(codes.max(initial=-1)) + 1, np.intp)
+    there[codes] = 1
+    found: Codes = (np.cumsum(there) - 1)[codes]
+    return found
 
 
-def _interaction(residuals: Floats, units: Clusters) -> Floats:
+def interaction(residuals: Floats, units: Clusters) -> Floats:
     """Return the variance of means due to what neither group nor training says of a unit."""
     cell = number_pairs(units.group, units.training)
     group, training, stratum = (belonging(cell, codes) for codes in units)

@@ -1,22 +1,20 @@
-"""Whether means of clustered differences are zero: many columns at once, under the same signs."""
+"""Whether means of clustered differences are zero: many columns at once."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import t
 
 from xaibench.stats.clusters import Clusters, Floats, Spread, spread, sum_by
-from xaibench.stats.rounding import P_DIGITS, rounded
+from xaibench.stats.rounding import P_DIGITS, negligible, rounded
+from xaibench.stats.sign_flips import sign_flip_p
+from xaibench.stats.training_sets import SetSpread, TrainingSets, set_p, set_spread
 
-_FLIPS = 9999
-_EXACT = 12  # groups up to which all 2^12 signs are tried
-_HALVED = 30  # up to which all signs of their halves are
+_FEW = 12  # groups of which nobody can tell how skewed they are
 _BUNDLES = 512
-_SUMS_IN_MEMORY = 2**22
+_SKEW_FACTOR = 1.25
 _SMALLEST = 1e-15
-_SLACK = 1e-12  # far above rounding errors, far below what tells two sums apart
 # Each halves the range of a p-value's logarithm.
 _HALVINGS = 40
 
@@ -25,26 +23,32 @@ class MeanTest(NamedTuple):
     """What tests need of P columns of differences.
 
     ``sums`` ``(G, P)`` are those of groups, or of bundles of many groups; ``spread`` is None where
-    there is a single seed.
+    there is a single seed, ``over_sets`` where nothing is known of new training sets.
     """
 
     sums: Floats
     spread: Spread | None
+    over_sets: SetSpread | None = None
 
 
-def evidence(differences: Floats, units: Clusters) -> MeanTest:
+def evidence(differences: Floats, units: Clusters, sets: TrainingSets | None = None) -> MeanTest:
     """Sum up columns ``(N, P)`` without NaN for `mean_tests`; many go into little memory.
 
     Args:
         differences: of units in two groups at least.
         units: their clusters.
+        sets: what tells their training sets apart.
     """
     sums = sum_by(units.group, differences)
     if len(sums) > _BUNDLES:
         # By chance: names go class by class, and bundles of all classes hide what these differ by.
         chance = np.random.default_rng(len(sums)).permutation(len(sums))
         sums = sum_by(chance % _BUNDLES, sums)
-    return MeanTest(sums, spread(differences, units) if units.retrained else None)
+    return MeanTest(
+        sums,
+        spread(differences, units) if units.retrained else None,
+        set_spread(differences, sets) if sets else None,
+    )
 
 
 def mean_tests(found: Sequence[MeanTest]) -> list[Floats]:
@@ -52,7 +56,7 @@ def mean_tests(found: Sequence[MeanTest]) -> list[Floats]:
 
     They have `P_DIGITS` digits, so that a last one decides nothing.
     """
-    p = _flip_alike([each.sums for each in found])
+    p = [_of_groups(each.sums) for each in found]
     several = [at for at, each in enumerate(found) if each.spread is not None]
     spreads = [spread for each in found if (spread := each.spread) is not None]
     for at, level in zip(several, _two_way(spreads), strict=True):
@@ -60,67 +64,52 @@ def mean_tests(found: Sequence[MeanTest]) -> list[Floats]:
     return [rounded(each, digits=P_DIGITS) for each in p]
 
 
-def _flip_alike(tables: Sequence[Floats]) -> list[Floats]:
-    """Flip the groups of many tables; those of one length share their signs."""
-    found = [np.ones(0)] * len(tables)
-    for length in {len(table) for table in tables}:
-        places = [at for at, table in enumerate(tables) if len(table) == length]
-        p = _flip(np.concatenate([tables[at] for at in places], axis=1))
-        ends = np.cumsum([tables[at].shape[1] for at in places])[:-1]
-        for at, part in zip(places, np.split(p, ends), strict=True):
-            found[at] = part
-    return found
+def training_set_tests(found: Sequence[MeanTest], p: Sequence[Floats]) -> list[Floats]:
+    """Return p-values over new training sets, ``(P,)`` for each piece; NaN where that is unknown.
 
+    They are never below those of new images.
 
-def _flip(sums: Floats) -> Floats:
-    """Return how often random signs of ``(G, P)`` make a sum as large, the given ones included."""
-    rows = np.ascontiguousarray(sums.T)  # so that sums don't depend on what stands beside them
-    observed = np.abs(rows.sum(axis=1))
-    # Sums that are equal but for rounding count as reached.
-    enough = observed - _SLACK * np.abs(rows).sum(axis=1)
-    reached = np.zeros(sums.shape[1])
-    signs = _signs(len(sums))
-    for block in np.array_split(signs, len(signs) * sums.shape[1] // _SUMS_IN_MEMORY + 1):
-        reached += (np.abs(block @ sums) >= enough).sum(axis=0)
-    if len(sums) <= _EXACT:
-        return reached / len(signs)
-    drawn = (reached + 1) / (_FLIPS + 1)
-    if len(sums) <= _HALVED:
-        never = reached == 0
-        drawn[never] = [_flip_halves(row) for row in rows[never]]
-        return drawn
-    squares = np.maximum((rows**2).sum(axis=1), np.finfo(float).tiny)
-    bound = 2 * np.exp(-(observed**2) / (2 * squares))
-    return np.where(bound < 1 / (_FLIPS + 1), bound, drawn)
-
-
-def _flip_halves(row: Floats) -> float:
-    """Return the share of all signs of ``(G,)`` that make a sum as large (horowitz1974partitions).
-
-    Each sum of one half is told by bisection how many of the other's take it there.
+    Args:
+        found: the evidence.
+        p: what `mean_tests` says of it.
     """
-    half = len(row) // 2
-    one, other = np.sort(_signed_sums(row[:half])), np.sort(_signed_sums(row[half:]))
-    needed = abs(row.sum()) - _SLACK * np.abs(row).sum() - one[::-1]
-    reached = len(other) * len(one) - np.searchsorted(other, needed).sum()
-    return float(2 * reached / 2 ** len(row))  # as many reach it from below
+    over_sets = []
+    for each, of_images in zip(found, p, strict=True):
+        if each.over_sets is None:
+            over_sets.append(np.full(len(of_images), np.nan))
+        else:
+            level = rounded(set_p(each.over_sets), digits=P_DIGITS)
+            over_sets.append(np.maximum(of_images, level))
+    return over_sets
 
 
-def _signed_sums(row: Floats) -> Floats:
-    sums = np.zeros(1)
-    for value in row:
-        sums = np.concatenate([sums + value, sums - value])
-    return sums
+def _of_groups(sums: Floats) -> Floats:
+    """Return the larger of two p-values of groups' sums ``(G, P)``: of signs, and of a t-test."""
+    p = sign_flip_p(sums)
+    return p if len(sums) <= _FEW else np.maximum(p, _skewed_t(sums))
 
 
-@lru_cache(maxsize=8)
-def _signs(count: int) -> Floats:
-    """All signs of a few, drawn ones of many, ``(flips, count)``."""
-    if count <= _EXACT:
-        bits = np.arange(2**count)[:, None] >> np.arange(count) & 1
-    else:
-        bits = np.random.default_rng(count).integers(0, 2, (_FLIPS, count))
-    return np.where(bits, -1.0, 1.0)
+def _skewed_t(sums: Floats) -> Floats:
+    """Return the t-test's p-value, transformed to allow for skewness (hall1992removal).
+
+    A sample's skewness falls short of the truth, hence the factor. The degrees of freedom are those
+    of a variance whose terms have the sample's kurtosis: a few large differences leave few.
+    """
+    count, total = len(sums), sums.sum(axis=0)
+    off = sums - total / count
+    square = (off**2).mean(axis=0)
+    # Where all groups differ by the same, signs alone say how sure that is.
+    known = ~negligible(np.sqrt(square), np.abs(sums).max(axis=0))
+    square = np.where(known, square, 1)
+    ratio = total / count / np.sqrt(square * count / (count - 1))
+    skew = _SKEW_FACTOR * (off**3).mean(axis=0) / square**1.5
+    bent = ratio + skew * ratio**2 / 3 + skew**2 * ratio**3 / 27 + skew / (6 * count)
+    kurtosis = (off**4).mean(axis=0) / square**2
+    degrees = np.clip(2 * count / (kurtosis - 1).clip(1e-9), 1, count - 1)
+    p = 2 * t.sf(np.sqrt(count) * np.abs(bent), degrees)
+    # On the other side of 0 there is no evidence, whatever the skewness.
+    found: Floats = np.where(known, np.where(bent * ratio < 0, 1, p), 0)
+    return found
 
 
 def _two_way(spreads: Sequence[Spread]) -> list[Floats]:

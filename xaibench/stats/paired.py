@@ -21,14 +21,12 @@ def paired_test(
 ) -> float:
     """Return the two-sided p-value of the mean difference where both are defined.
 
-    One seed: the groups' summed differences keep or change their signs together; all signs of up to
-    12 groups, 9999 drawn ones of more. More than 512 groups are flipped in 512 bundles, which is no
-    less exact. Where none of the drawn ones reaches the observed sum, 1 in 10,000 would be the
-    limit, of which Holm's correction of many tests leaves nothing: all signs of up to 30 groups are
-    counted then, and of more hoeffding1963's bound is taken if it is lower. Signs presume that
-    differences scatter evenly about their mean: where three of five are equal and the rest
-    exponential, 7 % of tests at 5 % find what isn't there. Levels that differ between folds make
-    the test careful.
+    One seed: the groups' summed differences keep or change their signs together, and all signs are
+    counted or approximated (`sign_flip_p`). More than 512 groups are flipped in 512 bundles, which
+    is no less exact. Signs presume that differences scatter evenly about their mean; where three of
+    five are equal and the rest exponential, they alone would find too much. So the p-value of more
+    than 12 groups is never below that of the t-test that allows for skewness (hall1992removal).
+    Levels that differ between folds make the test careful.
 
     Several seeds: signs say nothing of new trainings, of which there are too few to flip. There
     the two-way clustered variance is tested, with Student quantiles of their own for groups and

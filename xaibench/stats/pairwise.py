@@ -3,14 +3,27 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from xaibench.stats.clusters import Floats, clusters
-from xaibench.stats.mean_tests import MeanTest, evidence, mean_tests
+from xaibench.stats.mean_tests import MeanTest, evidence, mean_tests, training_set_tests
+from xaibench.stats.training_sets import TrainingSets
 
 _DIFFERENCES_IN_MEMORY = 2**22
+
+
+class PairTests(NamedTuple):
+    """P-values of pairs of columns, ``(M, M)`` each, NaN where nothing was tested.
+
+    ``images`` speaks of new test images (and with several seeds of new trainings on the same
+    images), ``training_sets`` of new training sets, too; NaN where nothing tells of these.
+    """
+
+    images: Floats
+    training_sets: Floats
 
 
 def paired_tests(
@@ -19,8 +32,9 @@ def paired_tests(
     folds: ArrayLike,
     seeds: ArrayLike,
     pairs: Iterable[tuple[int, int]] | None = None,
-) -> Floats:
-    """Return `paired_test`'s p-value for pairs of columns, ``(M, M)``, NaN elsewhere.
+    sets: TrainingSets | None = None,
+) -> PairTests:
+    """Return `paired_test`'s p-value for pairs of columns.
 
     Pairs that are defined for the same units share clusters and signs, so that hundreds of pairs
     cost little more than one.
@@ -31,6 +45,7 @@ def paired_tests(
         folds: ``(N,)``.
         seeds: ``(N,)``.
         pairs: of columns; None tests all.
+        sets: of the units; None where nothing tells of new training sets.
     """
     table = np.asarray(values, float)
     labels = [np.asarray(each) for each in (groups, folds, seeds)]
@@ -43,13 +58,17 @@ def paired_tests(
     for some in alike.values():
         both = defined[:, some[0]].all(axis=1)
         units = clusters(*(each[both] for each in labels))
+        inside = sets._replace(fold=sets.fold[both]) if sets else None
         if units.group.max(initial=0) > 0:
             scores = table[both]
             parts = min(len(scores) * len(some) // _DIFFERENCES_IN_MEMORY + 1, len(some))
             for ends in np.array_split(np.array(some).T, parts, axis=1):
                 places.append(ends)
-                known.append(evidence(scores[:, ends[0]] - scores[:, ends[1]], units))
-    found = np.full((table.shape[1],) * 2, np.nan)
-    for (one, other), p in zip(places, mean_tests(known), strict=True):
-        found[one, other] = found[other, one] = p
+                known.append(evidence(scores[:, ends[0]] - scores[:, ends[1]], units, inside))
+    found = PairTests(*np.full((2, table.shape[1], table.shape[1]), np.nan))
+    of_images = mean_tests(known)
+    over_sets = training_set_tests(known, of_images)
+    for (one, other), *both_p in zip(places, of_images, over_sets, strict=True):
+        for matrix, p in zip(found, both_p, strict=True):
+            matrix[one, other] = matrix[other, one] = p
     return found

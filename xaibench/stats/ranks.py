@@ -65,19 +65,15 @@ def tie_groups(scores: ArrayLike, different: ArrayLike, *, higher_is_better: boo
     apart = np.asarray(different, bool)
     apart = apart | apart.T
     order = [int(i) for i in np.argsort(values, kind="stable") if not np.isnan(values[i])]
-    letters = [frozenset(range(len(order)))] if order else []
+    # A letter is a whole number whose bits say which columns have it.
+    letters = [2 ** len(order) - 1] if order else []
     for i, j in combinations(range(len(order)), 2):
         if apart[order[i], order[j]]:
-            letters = _absorb(
-                [
-                    part
-                    for letter in letters
-                    for part in ((letter - {i}, letter - {j}) if {i, j} <= letter else (letter,))
-                ]
-            )
+            letters = _split(letters, 1 << i, 1 << j)
+    places = [_places(letter) for letter in _needed(letters)]
     found = [""] * len(values)
-    for number, letter in enumerate(sorted(_needed(letters), key=sorted)):
-        for position in sorted(letter):
+    for number, letter in enumerate(sorted(places)):
+        for position in letter:
             found[order[position]] += _name(number)
     return found
 
@@ -130,20 +126,45 @@ def kendall_tau(first: ArrayLike, second: ArrayLike) -> float:
     return float(kendalltau(one[both], other[both]).statistic)
 
 
-def _absorb(letters: list[frozenset[int]]) -> list[frozenset[int]]:
-    distinct = list(dict.fromkeys(letters))
-    return [one for one in distinct if not any(one < other for other in distinct)]
+def _split(letters: list[int], one: int, other: int) -> list[int]:
+    """Let two columns share no letter, and drop what another letter holds."""
+    kept = [letter for letter in letters if letter & (one | other) != one | other]
+    parts = [
+        letter & ~bit
+        for letter in letters
+        if letter & one and letter & other
+        for bit in (one, other)
+    ]
+    parts = [part for part in parts if not any(part & letter == part for letter in kept)]
+    distinct = dict.fromkeys(parts)
+    return kept + [
+        part
+        for part in distinct
+        if not any(part & larger == part and part != larger for larger in distinct)
+    ]
 
 
-def _needed(letters: list[frozenset[int]]) -> list[frozenset[int]]:
+def _needed(letters: list[int]) -> list[int]:
     """Drop letters all of whose pairs share another one, the last first."""
-    kept = sorted(letters, key=sorted)
+    kept = sorted(letters, key=_places)
     for letter in reversed(kept[:]):
-        others = [other for other in kept if other is not letter]
-        pairs = [{i, j} for i in letter for j in letter]
-        if all(any(pair <= other for other in others) for pair in pairs):
+        others = [other for other in kept if other != letter]
+        if all(letter & _union(others, 1 << place) == letter for place in _places(letter)):
             kept = others
     return kept
+
+
+def _union(letters: list[int], bit: int) -> int:
+    """Return all columns that share a letter with one."""
+    found = 0
+    for letter in letters:
+        found |= letter if letter & bit else 0
+    return found
+
+
+def _places(letter: int) -> list[int]:
+    """Return the places of the bits that are set."""
+    return [place for place in range(letter.bit_length()) if letter >> place & 1]
 
 
 def _name(number: int) -> str:

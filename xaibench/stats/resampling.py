@@ -56,9 +56,12 @@ class Resampling:
         cell = number_pairs(self._units.group, self._units.training)
         group, training = (belonging(cell, codes) for codes in self._units[:2])
         defined = ~np.isnan(table)
-        kinds, kind = np.unique(defined, axis=1, return_inverse=True)
+        # Packed, as columns of bits are slow to sort.
+        _, first, kind = np.unique(
+            np.packbits(defined, axis=0), axis=1, return_index=True, return_inverse=True
+        )
         sums = sum_by(cell, np.where(defined, table, 0))
-        counts = sum_by(cell, kinds.astype(float))
+        counts = sum_by(cell, defined[:, first].astype(float))
         blocks = []
         for groups_drawn, trainings_drawn in self._counts(len(group)):
             weights = groups_drawn[:, group] * trainings_drawn[:, training]

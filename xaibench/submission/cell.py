@@ -69,7 +69,7 @@ class SubmittedCell:
         self._known = known
         train_model(ledger)
         self._session = RunSession(ledger)
-        self.test = self._selection.split(ledger.fold).test
+        self.test = self._selection.split(ledger.fold, ledger.seed).test
 
     def keys(self, kind: str) -> dict[str, str | None]:
         """Return for each test image the key of the map that explains its label or prediction."""
@@ -83,7 +83,10 @@ class SubmittedCell:
     @cached_property
     def tuned_on(self) -> dict[str, str | None]:
         """Keys of the maps of validation images whose masks may be seen."""
-        split, kind = self._selection.split(self.ledger.fold), self._selection.tuning_target
+        split, kind = (
+            self._selection.split(self.ledger.fold, self.ledger.seed),
+            self._selection.tuning_target,
+        )
         seen = split.seen_in(split.validation)
         return {s.id: self._submission.key(kind, s.id, same=False) for s in seen}
 

@@ -14,7 +14,8 @@ from xaibench.core.model import Model, Outputs
 from xaibench.core.networks.weights import load_whole, read_weights
 from xaibench.core.plugin import Bound, ModelTraits, Plugin
 from xaibench.core.registry import bind
-from xaibench.core.splits import Split, count_folds
+from xaibench.core.repeats import count_all_folds
+from xaibench.core.splits import Split
 from xaibench.core.suggest import did_you_mean
 from xaibench.results.folder import Layout, Place
 from xaibench.results.stored_run import options_of, read_run
@@ -48,7 +49,7 @@ class Setting(Selection):
             XaibenchError: the split has no such fold.
         """
         super().__init__(options)
-        count = 1 if options.split == ALL else count_folds(self.split_name)
+        count = 1 if options.split == ALL else count_all_folds(self.split_name)
         if fold is not None and not 0 <= fold < count:
             raise XaibenchError(f"--fold {fold}: the split has folds 0 to {count - 1}.")
         self.run_splits: Mapping[str, str] = {}
@@ -59,11 +60,11 @@ class Setting(Selection):
         """Fold numbers that are scored."""
         return self._folds
 
-    def split(self, fold: int) -> Split:
+    def split(self, fold: int, seed: int = 0) -> Split:
         """Divide the samples as a run does, or take all of them for the test."""
         if self.options.split == ALL:
             return Split((), (), self.dataset.samples, frozenset())
-        return super().split(fold)
+        return super().split(fold, seed)
 
     @property
     def ledgers(self) -> list[Ledger]:

@@ -107,7 +107,7 @@ def _train(ledger: Ledger, model: Model, device: torch.device) -> Supervision:
     trainer = Trainer(
         model,
         selection.loader,
-        selection.split(ledger.fold),
+        selection.split(ledger.fold, ledger.seed),
         selection.options,
         seed=ledger.seed,
         device=device,
@@ -139,7 +139,7 @@ def _predictions(ledger: Ledger, model: Model, device: torch.device) -> Iterator
     engine, classes = Engine(model), len(selection.dataset.classes)
     nothing: list[object] = [None] * (1 + classes)
     with evaluating(model):
-        samples = selection.split(ledger.fold).test
+        samples = selection.split(ledger.fold, ledger.seed).test
         for loaded in selection.loader.batches(samples, selection.options.batch_size):
             answers = [nothing] * len(loaded.samples)
             if model.classifies:

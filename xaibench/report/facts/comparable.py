@@ -11,6 +11,7 @@ import pandas as pd
 
 from xaibench.core.errors import XaibenchError
 from xaibench.report.facts.material import PLACE, Material
+from xaibench.report.facts.traits import primary_metric
 from xaibench.results.integrity import as_json
 from xaibench.results.records import RunRecord
 
@@ -56,13 +57,16 @@ def _differences(first: RunRecord, second: RunRecord) -> Iterator[str]:
     differing = [
         key
         for key in dict.fromkeys([*one, *other])
-        if key not in BY_METRIC
+        if key not in (*BY_METRIC, "primary")
         and (key not in _BY_DATASET or mine.keys() & theirs.keys())
         and one.get(key) != other.get(key)
     ]
     for key in differing:
         yield from _differ(key, one.get(key), other.get(key), _CODE.get(key))
     common = common_metrics([first, second])
+    primaries = [primary_metric(run) for run in (first, second)]
+    if all(primary in common for primary in primaries):
+        yield from _differ("primary metric", *primaries)
     changed = [name for name in common if one["metrics"].get(name) != other["metrics"].get(name)]
     if changed:
         yield f"the code of {', '.join(changed)} has changed; repeat one, and only scores are made"

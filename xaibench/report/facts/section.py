@@ -15,6 +15,7 @@ from xaibench.report.facts.material import UNIT, Material
 from xaibench.report.facts.traits import headlines
 from xaibench.stats.clusters import Codes, count_groups, merge_folds, number
 from xaibench.stats.rounding import rounded
+from xaibench.stats.training_sets import TrainingSets, training_sets
 
 Floats = NDArray[np.float64]
 Labels = tuple[Codes, Codes, Codes]
@@ -73,6 +74,11 @@ class Section:
         """Groups, folds and seeds, ``(N,)`` each: numbers, which compare fast."""
         fold, seed = merge_folds(*(self.units[name] for name in ("sample", "fold", "seed")))
         return number(self.units["group"]), fold, seed
+
+    @cached_property
+    def training_sets(self) -> TrainingSets | None:
+        """What tells training sets apart, by the folds as they were made."""
+        return training_sets(*(self.units[name] for name in ("sample", "fold", "seed")))
 
     def whole(self, metric: str) -> NDArray[np.bool_]:
         """Tell which rows lack no image that another one that competes has: only they may lead."""

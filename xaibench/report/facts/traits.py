@@ -17,10 +17,24 @@ def metrics_of(run: RunRecord, family: str, *, ranked: bool | None = None) -> li
 def headlines(run: RunRecord) -> list[str]:
     """Return the first ranked metrics of localization and faithfulness: what is spoken of.
 
+    A primary metric that was declared stands for its family, and first.
     Complexity is judged only where nothing else is: a random pixel is as sparse as can be.
     """
     firsts = [names[0] for family in FAMILIES if (names := metrics_of(run, family, ranked=True))]
-    return [name for name in firsts if run.metrics[name].family != FAMILIES[-1]] or firsts
+    found = [name for name in firsts if run.metrics[name].family != FAMILIES[-1]] or firsts
+    primary = run.protocol.get("primary")
+    if not isinstance(primary, str) or primary not in run.metrics:
+        return found
+    family = run.metrics[primary].family
+    return [primary, *(name for name in found if run.metrics[name].family != family)]
+
+
+def primary_metric(run: RunRecord) -> str | None:
+    """Return the metric that was declared before the run, or the first of `headlines`.
+
+    It alone is tested at the level; None where a run has no metric that ranks.
+    """
+    return next(iter(headlines(run)), None)
 
 
 def header(run: RunRecord, metric: str) -> str:

@@ -16,6 +16,7 @@ from xaibench.results.folder import ANALYSIS_FILE, MODEL_FILE, Layout, Place
 from xaibench.results.integrity import read_record
 from xaibench.results.stored_work import read_analysis
 from xaibench.results.work_records import AnalysisRecord, ModelRecord
+from xaibench.stats.auroc import auroc_interval
 from xaibench.stats.intervals import interval
 from xaibench.stats.paired import paired_test
 from xaibench.stats.rates import Interval, mcnemar, newcombe, wilson
@@ -23,6 +24,7 @@ from xaibench.stats.resampling import Resampling
 
 ALL = "all"
 COLUMNS = [*PLACE, "analysis", "quantity", "value", "low", "high", "n", "p"]
+_AREA = "auroc"
 _TEXTS = ("sample", "group", "class")
 _UNKNOWN = (float("nan"), float("nan"))
 Floats = NDArray[np.float64]
@@ -132,6 +134,9 @@ def _rows(alike: Sequence[Analysis]) -> Iterator[tuple[Any, ...]]:
     pairs = [(names.index(a), names.index(b)) for a, b in about.pairs]
     apart = [values[:, a] - values[:, b] for a, b in pairs]
     ends = _intervals(np.column_stack([values, *apart]), units)
+    if _AREA in names and {"error", "state"} <= set(units.images):
+        at = names.index(_AREA)
+        ends[at] = _of_area(ends[at], units.images)
     bounds = about.bounds
     for name in about.quantities:
         if name in names:
@@ -148,6 +153,12 @@ def _rows(alike: Sequence[Analysis]) -> Iterator[tuple[Any, ...]]:
         elif _are_coins(values[:, [a, b]], units):  # their difference is none: it may be -1
             found = newcombe(*_both(values[:, a], values[:, b]))  # noqa: PLW2901
         yield f"{names[a]} - {names[b]}", *_summary(difference, _cut(found, -reach, reach)), p
+
+
+def _of_area(ends: Interval, images: pd.DataFrame) -> Interval:
+    """Return the wider of two intervals of an area: the bootstrap's is too narrow for few sick."""
+    low, high = auroc_interval(images["state"] == "sick", images["error"])
+    return Interval(np.fmin(ends.low, low), np.fmax(ends.high, high))
 
 
 def _summary(values: Floats, ends: Interval) -> tuple[float, float, float, int]:

@@ -15,6 +15,7 @@ from xaibench.report.judging.decision import decisions
 from xaibench.report.judging.estimates import BoardRow, to_frame
 from xaibench.report.judging.judge import Judged, judge
 from xaibench.report.judging.leaderboard import leaderboard
+from xaibench.report.judging.scorecard import scorecard
 from xaibench.report.judging.slices import slices
 from xaibench.results.records import RunRecord
 from xaibench.stats.rounding import rounded_table
@@ -30,6 +31,7 @@ class Chapter:
     slices: pd.DataFrame
     agreement: pd.DataFrame
     decisions: pd.DataFrame
+    scorecard: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -73,12 +75,15 @@ def judge_all(material: Material, out: Path) -> Contents:
             Chapter(
                 section,
                 found,
-                [row for row in rows if row.section == section.title],
+                mine,
                 rounded_table(slices(section, material)),
                 rounded_table(agreement(section, run, found)),
-                rounded_table(decisions(section, material)),
+                known,
+                rounded_table(scorecard(section, run, mine, known)),
             )
             for section, found in judged
+            for mine in [[row for row in rows if row.section == section.title]]
+            for known in [rounded_table(decisions(section, material))]
         ],
         to_frame(rows, run.protocol_hash),
         rounded_table(classification),

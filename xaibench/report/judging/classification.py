@@ -18,6 +18,7 @@ from xaibench.report.judging.classifier_rates import (
     figures,
 )
 from xaibench.report.numbers import p_text
+from xaibench.stats.auroc import auroc_interval
 from xaibench.stats.clusters import merge_folds
 from xaibench.stats.paired import holm, paired_test
 from xaibench.stats.power import detectable_difference
@@ -28,7 +29,7 @@ _RATES = ["precision", "recall", "specificity", "f1"]
 _COLUMNS = [
     *("n", "accuracy", "loss", "positive", *_RATES),
     *(f"{mean}_{rate}" for mean in ("macro", "weighted") for rate in _RATES),
-    *("auroc", "calibration_error", "brier"),
+    *("auroc", "auroc_low", "auroc_high", "calibration_error", "brier"),
     *(f"{rate}_{end}" for rate in ("accuracy", *_RATES) for end in ("low", "high")),
 ]
 _TEXTS = ["confusion", "warning"]
@@ -50,7 +51,7 @@ def classification_table(predictions: pd.DataFrame, classes: Sequence[str]) -> p
     cross-entropy in nats. ``confusion`` is JSON, a row for each true
     class and a column for each predicted one. ``warning`` says ``below chance`` where always
     answering the commonest class would be right more often. ``accuracy_low`` and its like are ends
-    of Wilson's 95 % intervals.
+    of Wilson's 95 % intervals, ``auroc_low`` and ``auroc_high`` those of `auroc_interval`.
 
     Args:
         predictions: a row for each image: the keys, ``label``, ``prediction`` (class indices) and
@@ -115,11 +116,22 @@ def _row(group: pd.DataFrame, classes: Sequence[str]) -> dict[str, object]:
         **figures(confusion, positive),
         "loss": cross_entropy(labels, confidences),
         "auroc": auroc(labels, confidences),
+        **_auroc_ends(labels, confidences, positive),
         "calibration_error": calibration_error(labels, confidences),
         "brier": brier(labels, confidences),
         "confusion": json.dumps(confusion.tolist()),
         "warning": "below chance" if below_chance else "",
     }
+
+
+def _auroc_ends(
+    labels: NDArray[np.int_], confidences: NDArray[np.float64], positive: int | None
+) -> dict[str, float]:
+    """Return the ends of the area's interval; of more than two classes it is a mean of several."""
+    low, high = np.nan, np.nan
+    if positive is not None:
+        low, high = auroc_interval(labels == positive, confidences[:, positive])
+    return {"auroc_low": low, "auroc_high": high}
 
 
 def _check(predictions: pd.DataFrame, classes: Sequence[str]) -> None:

@@ -8,7 +8,8 @@ import pandas as pd
 
 from xaibench.report.facts.section import Floats, Section, mean
 from xaibench.report.judging.arms import ACCURACY
-from xaibench.report.judging.judge import DRAWS, LEVEL, bounded_intervals
+from xaibench.report.judging.judge import DRAWS, bounded_intervals
+from xaibench.report.judging.tested import LEVEL
 from xaibench.results.records import RunRecord
 from xaibench.results.study_records import Arm
 from xaibench.stats.paired import holm, paired_test

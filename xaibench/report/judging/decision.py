@@ -15,7 +15,8 @@ from xaibench.report.facts.dependence import INDEPENDENT, changes_by_row, smalle
 from xaibench.report.facts.material import Material
 from xaibench.report.facts.section import Section, mean
 from xaibench.report.facts.traits import metrics_of
-from xaibench.report.judging.judge import LEVEL, worse_than_blind
+from xaibench.report.judging.blind import worse_than_blind
+from xaibench.report.judging.tested import LEVEL
 from xaibench.report.numbers import number, span
 from xaibench.results.records import RunRecord
 from xaibench.stats.clusters import merge_folds

@@ -1,7 +1,7 @@
 """The board as data: rows with one estimate for each metric, and the table that they make."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from itertools import groupby
 from typing import Any
 
@@ -21,7 +21,9 @@ class Estimate:
     """What one row scores by one metric; NaN is what is undefined or makes no sense.
 
     ``value`` is the mean over ``n`` defined maps of ``groups`` independent images; ``undefined``
-    counts the others. ``low`` and ``high`` are the ends of its 95 % interval, ``ties`` its letters.
+    counts the others. ``low`` and ``high`` are the ends of its 95 % interval, ``ties`` its letters,
+    which generalise to new test images (and new trainings on the same training sets);
+    ``_training_sets`` are those that generalise to new training sets, too.
     """
 
     value: float
@@ -35,6 +37,9 @@ class Estimate:
     rank_low: float
     rank_high: float
     skill: float
+    low_training_sets: float = np.nan
+    high_training_sets: float = np.nan
+    ties_training_sets: str = ""
 
     @property
     def maps(self) -> int:
@@ -131,7 +136,10 @@ def from_frame(board: pd.DataFrame, run: RunRecord) -> list[BoardRow]:
 
 
 def _columns(metric: str, estimate: Estimate) -> Iterator[tuple[str, Any]]:
+    known = not np.isnan(estimate.low_training_sets)
     for name, value in asdict(estimate).items():
+        if name.endswith("_training_sets") and not known:
+            continue
         if name == "value":
             yield metric, value
         elif name == "higher_is_better":
@@ -141,6 +149,6 @@ def _columns(metric: str, estimate: Estimate) -> Iterator[tuple[str, Any]]:
 
 
 def _estimate(metric: str, line: Mapping[Any, Any], *, higher_is_better: bool) -> Estimate:
-    names = ("n", "undefined", "groups", "low", "high", "ties", "rank_low", "rank_high", "skill")
-    told = {name: line[f"{metric}_{name}"] for name in names}
+    names = [each.name for each in fields(Estimate)[1:] if each.name != "higher_is_better"]
+    told = {name: line[f"{metric}_{name}"] for name in names if f"{metric}_{name}" in line}
     return Estimate(value=line[metric], higher_is_better=higher_is_better, **told)

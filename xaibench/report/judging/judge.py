@@ -1,21 +1,25 @@
 """How sure each value of a section is: intervals, tests of all pairs, ties and ranks."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from xaibench.core.side_by_side import map_in_threads
 from xaibench.report.facts.section import Floats, Labels, Section, mean
 from xaibench.report.facts.supervision import is_upper_bound
+from xaibench.report.facts.traits import primary_metric
+from xaibench.report.judging.blind import blind_row
+from xaibench.report.judging.tested import LEVEL, Tested, contradicted, correct, test_pairs
 from xaibench.results.records import RunRecord
 from xaibench.stats.intervals import intervals
-from xaibench.stats.paired import holm
-from xaibench.stats.pairwise import paired_tests
 from xaibench.stats.ranks import rank_intervals, tie_groups
 from xaibench.stats.resampling import Resampling
-from xaibench.stats.rounding import negligible, rounded
+from xaibench.stats.rounding import rounded
 from xaibench.stats.skill import skill
+from xaibench.stats.training_sets import set_intervals
 
-LEVEL = 0.05
 DRAWS = 2000
 
 
@@ -23,10 +27,14 @@ DRAWS = 2000
 class Judged:
     """One metric of a section; all ``(M,)`` follow the section's rows.
 
-    ``low`` and ``high`` are cut to the metric's bounds. ``p`` ``(M, M)`` is adjusted by Holm over
-    all pairs of rows that compete, NaN elsewhere, and 1 where the images that both rows have order
-    them otherwise than their means do: a row that lacks hard images must not win. ``ties`` and
-    ``ranks`` ``(M, 2)`` are empty and 0 for controls, and for metrics that never rank.
+    ``low`` and ``high`` are cut to the metric's bounds. ``p`` ``(M, M)`` is adjusted by Holm, NaN
+    but for pairs of rows that compete, and 1 where the images that both rows have order them
+    otherwise than their means do: a row that lacks hard images must not win. The primary metric's
+    pairs are corrected among themselves, those of all others together. ``ties`` and ``ranks``
+    ``(M, 2)`` are empty and 0 for controls, and for metrics that never rank.
+
+    All these generalise to new test images, and with several seeds to new trainings on the same
+    training sets. ``over_sets`` says the same of new training sets; None where nothing tells.
     """
 
     mean: Floats
@@ -36,6 +44,17 @@ class Judged:
     ties: list[str]
     ranks: np.ndarray
     skill: Floats
+    over_sets: "OverSets | None" = None
+
+
+@dataclass(frozen=True)
+class OverSets:
+    """`Judged`'s interval, p-values and letters, where training sets are drawn anew as well."""
+
+    low: Floats
+    high: Floats
+    p: Floats
+    ties: list[str]
 
 
 def judge(section: Section, run: RunRecord) -> dict[str, Judged]:
@@ -43,14 +62,19 @@ def judge(section: Section, run: RunRecord) -> dict[str, Judged]:
     stacked = np.concatenate([section.values[metric] for metric in run.metrics], axis=1)
     drawn = Resampling(*section.clusters, draws=DRAWS).means(stacked)
     blocks = np.split(drawn, len(run.metrics), axis=1)
-    return {
-        metric: _judge(section, run, metric, block)
-        for metric, block in zip(run.metrics, blocks, strict=True)
-    }
+    tests = map_in_threads(partial(test_pairs, section, run), run.metrics)
+    tested = dict(zip(run.metrics, tests, strict=True))
+    adjusted = correct(tested, primary_metric(run))
+    drawn_of = dict(zip(run.metrics, blocks, strict=True))
+
+    def act(metric: str) -> Judged:
+        return _judge(section, run, metric, drawn_of[metric], adjusted[metric])
+
+    return dict(zip(run.metrics, map_in_threads(act, run.metrics), strict=True))
 
 
 def bounded_intervals(
-    values: Floats, drawn: Floats, labels: Labels, bounds: tuple[float, float]
+    values: Floats, drawn: Floats, labels: Labels, bounds: tuple[ArrayLike, ArrayLike]
 ) -> tuple[Floats, Floats]:
     """Return the ends of each column's interval, ``(M,)`` each; they are `rounded`.
 
@@ -58,7 +82,7 @@ def bounded_intervals(
         values: ``(N, M)``.
         drawn: ``(draws, M)``, the columns of `Resampling.means`.
         labels: of the units, as `Section.clusters` has them.
-        bounds: of the metric, which ends are cut to.
+        bounds: of the metric, or of each column's, ``(M,)``, which ends are cut to.
     """
     low, high = intervals(values, drawn, *labels)
     found, size = mean(values), mean(np.abs(values))
@@ -67,75 +91,49 @@ def bounded_intervals(
     return np.maximum(low, lowest), np.minimum(high, highest)
 
 
-def blind_row(section: Section, run: RunRecord, metric: str, model: str) -> int | None:
-    """Return the place of the best blind control: of this model, or of any where it has none."""
-    found = mean(section.values[metric])
-    blind = [
-        place
-        for place, row in enumerate(section.rows)
-        if run.is_blind(row.method) and not np.isnan(found[place])
-    ]
-    own = [place for place in blind if section.rows[place].model == model] or blind
-    return max(own, key=lambda place: run.metrics[metric].sign * found[place], default=None)
-
-
-def worse_than_blind(section: Section, run: RunRecord, metric: str) -> dict[int, tuple[int, float]]:
-    """Compare each row that competes with its best blind control.
-
-    Returns:
-        Place -> (the control's place, p-value of the paired test under Holm's correction).
-    """
-    values = section.values[metric]
-    pairs = {
-        place: blind
-        for place in section.ranked
-        if (blind := blind_row(section, run, metric, section.rows[place].model)) is not None
-        and not np.isnan(values[:, place]).all()
-    }
-    found = paired_tests(values, *section.clusters, pairs=pairs.items())
-    tests = [
-        np.nan if _contradicted(values[:, [a, b]])[0, 1] else found[a, b] for a, b in pairs.items()
-    ]
-    return {
-        place: (blind, float(p))
-        for (place, blind), p in zip(pairs.items(), holm(tests), strict=True)
-    }
-
-
-def _judge(section: Section, run: RunRecord, metric: str, drawn: Floats) -> Judged:
-    values, count = section.values[metric], len(section.rows)
+def _judge(section: Section, run: RunRecord, metric: str, drawn: Floats, tested: Tested) -> Judged:
+    values, better = section.values[metric], run.metrics[metric].higher_is_better
     found = mean(values)
     low, high = bounded_intervals(values, drawn, section.clusters, run.metrics[metric].limits)
-    p = np.full((count, count), np.nan)
-    ties, ranks = [""] * count, np.zeros((count, 2), int)
-    ranked = [at for at in section.ranked if not np.isnan(found[at])]
-    if run.metrics[metric].ranked and len(ranked) > 1:
-        better = run.metrics[metric].higher_is_better
-        raw = paired_tests(values[:, ranked], *section.clusters)
-        pairs = np.triu_indices(len(ranked), 1)
-        adjusted = np.full(raw.shape, np.nan)
-        adjusted[pairs] = holm(raw[pairs])
-        adjusted.T[pairs] = adjusted[pairs]
-        adjusted[_contradicted(values[:, ranked])] = 1
-        p[np.ix_(ranked, ranked)] = adjusted
-        differ = adjusted < LEVEL
-        letters = tie_groups(found[ranked], differ, higher_is_better=better)
-        ranks[ranked] = rank_intervals(found[ranked], differ, higher_is_better=better)
-        for place, text in zip(ranked, letters, strict=True):
+    places, (p, over_sets) = tested
+    against = contradicted(values[:, places])
+    p, ties = _letters(section, found, places, np.where(against, 1, p), better=better)
+    ranks = np.zeros((len(section.rows), 2), int)
+    if places:
+        apart = p[np.ix_(places, places)] < LEVEL
+        ranks[places] = rank_intervals(found[places], apart, higher_is_better=better)
+    anew = None
+    if section.training_sets:
+        ends = _over_sets(section, metric, low, high, run.metrics[metric].limits)
+        over_sets = np.where(against, 1, over_sets)
+        anew = OverSets(*ends, *_letters(section, found, places, over_sets, better=better))
+    return Judged(found, low, high, p, ties, ranks, _skill(section, run, metric, found), anew)
+
+
+def _letters(
+    section: Section, found: Floats, places: list[int], p: Floats, *, better: bool
+) -> tuple[Floats, list[str]]:
+    """Return the p-values and letters of all rows, from those that were tested."""
+    count = len(section.rows)
+    table, ties = np.full((count, count), np.nan), [""] * count
+    if places:
+        np.fill_diagonal(p, np.nan)
+        table[np.ix_(places, places)] = p
+        letters = tie_groups(found[places], p < LEVEL, higher_is_better=better)
+        for place, text in zip(places, letters, strict=True):
             ties[place] = text
-    return Judged(found, low, high, p, ties, ranks, _skill(section, run, metric, found))
+    return table, ties
 
 
-def _contradicted(values: Floats) -> np.ndarray:
-    """Tell for each pair of columns whether common units order them otherwise than their means."""
-    defined = ~np.isnan(values)
-    if (defined == defined[:, :1]).all():
-        return np.zeros((values.shape[1],) * 2, bool)
-    filled, known = np.where(defined, values, 0), defined.astype(float)
-    sums, sizes = filled.T @ known, np.abs(filled).T @ known
-    gap, means = sums - sums.T, mean(values)
-    gap[negligible(gap, sizes + sizes.T)] = 0
-    return np.asarray(gap * (means[:, None] - means[None]) < 0)
+def _over_sets(
+    section: Section, metric: str, low: Floats, high: Floats, limits: tuple[float, float]
+) -> tuple[Floats, Floats]:
+    """Widen the intervals of new images to those of new training sets."""
+    values, sets = section.values[metric], section.training_sets
+    if sets is None:
+        return np.full_like(low, np.nan), np.full_like(high, np.nan)
+    wide = rounded(set_intervals(values, sets), mean(np.abs(values))).clip(*limits)
+    return np.minimum(low, wide[0]), np.maximum(high, wide[1])
 
 
 def _skill(section: Section, run: RunRecord, metric: str, found: Floats) -> Floats:

@@ -74,11 +74,15 @@ def _estimates(section: Section, found: Judged, metric: str, *, better: bool) ->
     values, present = section.values[metric], section.present[metric]
     defined = (~np.isnan(values)).sum(axis=0)
     ranks = np.where(found.ranks > 0, found.ranks, np.nan)
+    nothing = np.full(len(section.rows), np.nan)
+    anew = found.over_sets
     columns = (
         *(rounded(found.mean), defined, present.sum(axis=0) - defined),
         *(section.count_groups(values), np.full(len(section.rows), better)),
         *(rounded(found.low), rounded(found.high), np.array(found.ties, object)),
         *(ranks[:, 0], ranks[:, 1], rounded(found.skill)),
+        *(rounded(anew.low) if anew else nothing, rounded(anew.high) if anew else nothing),
+        np.array(anew.ties if anew else [""] * len(section.rows), object),
     )
     lists: list[list[Any]] = [column.tolist() for column in columns]
     return [Estimate(*fields) for fields in zip(*lists, strict=True)]

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from xaibench.core.side_by_side import map_in_threads
 from xaibench.report.facts.material import Material
 from xaibench.report.facts.section import Section, mean
 from xaibench.report.judging.judge import DRAWS, bounded_intervals
@@ -51,11 +52,12 @@ def slices(section: Section, material: Material) -> pd.DataFrame:
         return pd.DataFrame(columns=COLUMNS)
     models = sorted({row.model for row in section.rows})
     of_row = [models.index(row.model) for row in section.rows]
-    found = [
-        _part(section, part, part.chosen[:, of_row], run, metrics)
-        for part in parts(section, material, models)
-        if part.chosen.any()
-    ]
+    there = [part for part in parts(section, material, models) if part.chosen.any()]
+
+    def act(part: Subgroup) -> pd.DataFrame:
+        return _part(section, part, part.chosen[:, of_row], run, metrics)
+
+    found = map_in_threads(act, there)
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=COLUMNS)
 
 
@@ -74,18 +76,16 @@ def _part(
     shown = {m: groups[m] >= FEWEST_GROUPS for m in metrics}
     stacked = np.concatenate([of_metric[m][:, shown[m]] for m in metrics], axis=1)
     drawn = Resampling(group, fold, seed, draws=DRAWS).means(stacked) if stacked.size else stacked
+    bounds = np.concatenate(
+        [np.tile(run.metrics[m].limits, (int(shown[m].sum()), 1)) for m in metrics]
+    )
+    found = bounded_intervals(stacked, drawn, (group, fold, seed), (bounds[:, 0], bounds[:, 1]))
     lines, start = [], 0
     for metric in metrics:
         values, count = of_metric[metric], int(shown[metric].sum())
         present = chosen & section.present[metric][inside]
-        low, high = np.full((2, len(section.rows)), np.nan)
-        ends = bounded_intervals(
-            values[:, shown[metric]],
-            drawn[:, start : start + count],
-            (group, fold, seed),
-            run.metrics[metric].limits,
-        )
-        low[shown[metric]], high[shown[metric]] = ends
+        ends = np.full((2, len(section.rows)), np.nan)
+        ends[:, shown[metric]] = [end[start : start + count] for end in found]
         start += count
         defined = (~np.isnan(values)).sum(axis=0)
         lines.append(
@@ -104,8 +104,8 @@ def _part(
                     "n": defined,
                     "undefined": present.sum(axis=0) - defined,
                     "groups": groups[metric],
-                    "low": low,
-                    "high": high,
+                    "low": ends[0],
+                    "high": ends[1],
                 }
             )
         )

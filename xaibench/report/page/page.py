@@ -6,7 +6,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from xaibench.core.store import write_text
-from xaibench.report.judging.chapter import Contents
+from xaibench.report.judging.chapter import Chapter, Contents
 from xaibench.report.page.about import facts, failures
 from xaibench.report.page.embedded import Figures
 from xaibench.report.page.gallery import Gallery
@@ -17,6 +17,7 @@ from xaibench.report.pictures.figures import Drawn
 from xaibench.report.wording.conclusions import conclusions
 from xaibench.report.wording.headline import headline
 from xaibench.report.wording.markdown import bullets
+from xaibench.report.wording.recommendation import recommendation
 from xaibench.results.folder import (
     AGREEMENT_FILE,
     ANALYSES_FILE,
@@ -29,14 +30,15 @@ from xaibench.results.folder import (
     DIAGNOSTICS_FILE,
     PAGE_FILE,
     RUN_FILE,
+    SCORECARD_FILE,
     SCORES_FILE,
     SLICES_FILE,
 )
 
 _FILES = (
     BOARD_FILE, BOARD_MARKDOWN_FILE, BOARD_LATEX_FILE, SCORES_FILE, SLICES_FILE,
-    AGREEMENT_FILE, DECISIONS_FILE, CLASSIFICATION_FILE, ANALYSES_FILE, DIAGNOSTICS_FILE,
-    COSTS_FILE, RUN_FILE,
+    SCORECARD_FILE, AGREEMENT_FILE, DECISIONS_FILE, CLASSIFICATION_FILE, ANALYSES_FILE,
+    DIAGNOSTICS_FILE, COSTS_FILE, RUN_FILE,
 )  # fmt: skip
 _SCRIPTS = ("theme.js", "boards.js", "gallery.js")
 
@@ -94,7 +96,16 @@ def _concluded(contents: Contents) -> Sequence[tuple[str, Markup]]:
     return [
         (
             chapter.section.title if len(contents.chapters) > 1 else "",
-            prose([bullets(list(conclusions(chapter.section, contents.run, chapter.judged)))]),
+            prose(_said(chapter, contents)),
         )
         for chapter in contents.chapters
+    ]
+
+
+def _said(chapter: Chapter, contents: Contents) -> list[str]:
+    section, run, judged = chapter.section, contents.run, chapter.judged
+    advice = list(recommendation(section, run, judged, chapter.decisions))
+    return [
+        bullets(list(conclusions(section, run, judged))),
+        *(["**Recommendation**", bullets(advice)] if advice else []),
     ]

@@ -21,6 +21,7 @@ from xaibench.report.wording.classification_tables import classification_to_mark
 from xaibench.report.wording.definitions import definitions
 from xaibench.report.wording.document import ABOUT_AGREEMENT, ABOUT_SLICES, NOTES, SAME_RESULT
 from xaibench.report.wording.markdown import bullets
+from xaibench.report.wording.scorecard import ABOUT, card
 from xaibench.report.wording.slice_tables import slices_to_markdown
 
 _ABOUT_BOARDS = (
@@ -76,6 +77,15 @@ def parts(contents: Contents, figures: Figures, out: Path) -> Iterator[PagePart]
             "attention",
             "Accuracy and attention",
             [_attention(contents, at, figures) for at in range(len(chapters))],
+        ),
+        (
+            "scorecard",
+            "Scorecard",
+            [
+                Block(text=prose([ABOUT, card(chapter.scorecard)]))
+                for chapter in chapters
+                if len(chapter.scorecard)
+            ],
         ),
         ("cost", "Cost of a map", [_cost(contents, at, figures) for at in range(len(chapters))]),
         (

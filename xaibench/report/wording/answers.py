@@ -8,7 +8,7 @@ import pandas as pd
 
 from xaibench.report.facts.section import Section
 from xaibench.report.judging.comparisons import TREND
-from xaibench.report.judging.judge import LEVEL
+from xaibench.report.judging.tested import LEVEL
 from xaibench.report.numbers import p_text, span
 
 Row = dict[Hashable, Any]

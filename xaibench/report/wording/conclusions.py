@@ -7,14 +7,18 @@ import numpy as np
 from xaibench.core.supervision import Supervision
 from xaibench.report.facts.section import Floats, Section
 from xaibench.report.facts.supervision import SEGMENTATION, is_upper_bound, supervision_of
-from xaibench.report.facts.traits import header, headlines
-from xaibench.report.judging.judge import LEVEL, Judged, worse_than_blind
+from xaibench.report.facts.traits import header, headlines, primary_metric
+from xaibench.report.judging.blind import worse_than_blind
+from xaibench.report.judging.judge import Judged
+from xaibench.report.judging.standing import all_alike, order_rows
+from xaibench.report.judging.tested import LEVEL
 from xaibench.report.numbers import number, span
 from xaibench.results.records import RunRecord
-from xaibench.stats.power import detectable_difference
+from xaibench.stats.power import Detectable, components, design_of, detectable
 
 _NAMED = 6
 _ROUNDING = 1e-7
+_MOST_GAPS = 4
 _FEW_SEEDS = 3
 
 
@@ -24,16 +28,7 @@ def conclusions(section: Section, run: RunRecord, judged: Mapping[str, Judged]) 
         ranked = order_rows(section, run, judged[metric], metric)
         if ranked:
             yield " ".join(_metric(section, run, judged[metric], metric, ranked))
-    yield from _reach(section, run)
-
-
-def order_rows(section: Section, run: RunRecord, found: Judged, metric: str) -> list[int]:
-    """Order rows that compete from the best, those that lack images behind those that have all."""
-    places = [place for place in section.ranked if not np.isnan(found.mean[place])]
-    whole = section.whole(metric)
-    return sorted(
-        places, key=lambda place: (not whole[place], -run.metrics[metric].sign * found.mean[place])
-    )
+    yield from _reach(section, run, judged)
 
 
 def _metric(
@@ -72,11 +67,6 @@ def _metric(
         )
 
 
-def all_alike(values: Floats) -> bool:
-    """Whether all columns of ``(N, M)`` are the same, but for rounding."""
-    return np.allclose(values, values[:, :1], rtol=0, atol=_ROUNDING, equal_nan=True)
-
-
 def beware(section: Section, metric: str, leader: int) -> str:
     """Say so where most maps of the leading row are none: where little is good, nothing wins."""
     odd, maps = section.rows[leader].degenerate, int(section.present[metric][:, leader].sum())
@@ -89,7 +79,7 @@ def _ties(
     differ = [place for place in others if found.p[leader, place] < LEVEL]
     ahead = [at for at in differ if way * (found.mean[at] - found.mean[leader]) > 0]
     if ahead:
-        yield f"Better on the images that they have, not on all: {_names(section, ahead)}."
+        yield f"Better on the images that they have, not on all: {names_of(section, ahead)}."
         others = [place for place in others if place not in ahead]
     tied = [place for place in others if place not in differ]
     if not tied:
@@ -104,7 +94,7 @@ def _ties(
     else:
         worse = len(others) - len(tied)
         yield (
-            f"Not told apart from it: {_names(section, tied)}; the other "
+            f"Not told apart from it: {names_of(section, tied)}; the other "
             f"{f'{worse} are' if worse > 1 else 'one is'} worse (p < 0.05 after correction)."
         )
 
@@ -112,22 +102,35 @@ def _ties(
 def _detectable(section: Section, values: Floats) -> Iterator[str]:
     """Say what difference from the leader, in the first column, such a run could show."""
     pairs = values.shape[1] * (values.shape[1] - 1) // 2
-    gaps = [values[:, 0] - other for other in values[:, 1:].T]
-    varied = [gap for gap in gaps if np.nan_to_num(gap).any()]
-    single, corrected = (
-        np.median([detectable_difference(gap, *section.clusters, level=level) for gap in varied])
-        for level in (LEVEL, LEVEL / pairs)
-    )
+    gaps = [values[:, 0] - other for other in values[:, 1 : 1 + _MOST_GAPS].T]
+    found = [detectable_in(section, gap) for gap in gaps if np.nan_to_num(gap).any()]
+    single, over_sets = np.median(found, axis=0)
     if single < _ROUNDING:  # every row lies apart from the leader by the same on all images
         return
     if np.isnan(single):
         yield "There are too few independent images to test anything."
         return
+    corrected = np.median(
+        [detectable_in(section, gap, LEVEL / pairs).images for gap in gaps]
+        if pairs > 1
+        else [np.nan]
+    )
     more = f", {corrected:.2g} under the correction for {pairs} pairs" if pairs > 1 else ""
     yield (
-        "Smallest difference from the leader that such a run would find four times in five: "
-        f"{single:.2g} for one pair alone{more}."
+        "Minimum detectable difference from the leader (80 % power, simulated for this design): "
+        f"{single:.2g} for one pair alone{more}"
+        + (f"; {over_sets:.2g} with new training sets." if not np.isnan(over_sets) else ".")
     )
+
+
+def detectable_in(section: Section, gap: Floats, level: float = LEVEL) -> Detectable:
+    """Return the minimum detectable differences of a section's design, for a pair's differences."""
+    known = ~np.isnan(gap)
+    names = ("sample", "group", "fold", "seed")
+    design = design_of(*(section.units[name].to_numpy()[known] for name in names))
+    if design.units.group.max(initial=0) < 1:
+        return Detectable(np.nan, np.nan)
+    return detectable(components(gap[known], design), design, level=level)
 
 
 def _without_masks(
@@ -166,26 +169,55 @@ def _blind(section: Section, run: RunRecord, found: Judged, metric: str) -> Iter
     )
     yield f"Best control that never looks at the image: {' or '.join(controls)}."
     if clearly:
-        yield f"**Worse than it**: {_names(section, clearly)}."
+        yield f"**Worse than it**: {names_of(section, clearly)}."
     if unsure:
-        yield f"Not told apart from it: {_names(section, unsure)}."
+        yield f"Not told apart from it: {names_of(section, unsure)}."
     if not clearly and not unsure:
         yield "All rows are better than it."
 
 
-def _reach(section: Section, run: RunRecord) -> Iterator[str]:
+def _reach(section: Section, run: RunRecord, judged: Mapping[str, Judged]) -> Iterator[str]:
     seeds, folds = section.units["seed"].nunique(), section.units["fold"].nunique()
     yield (
-        "One training seed only: intervals and tests speak of other images, not of other trainings."
+        "One training seed only: intervals and tests generalise to new test images, not to new "
+        "trainings."
         if seeds == 1
-        else f"{seeds} training seeds: intervals and tests speak of other images and trainings"
+        else f"{seeds} training seeds: intervals and tests generalise to new test images and to "
+        "new trainings on the same training sets"
         f"{', of which so few seeds can say little' if seeds < _FEW_SEEDS else ''}."
     ) + (f" All {folds} folds are pooled." if folds > 1 else "")
+    yield from _over_sets(section, run, judged)
     if not any(is_upper_bound(run, section.dataset, row.model, row.method) for row in section.rows):
         yield (
             "No skill is given: it needs the upper bound of a network trained to segment from all "
             f"masks (`{SEGMENTATION}` on `fcn8`), and the oracle is none."
         )
+
+
+def _over_sets(section: Section, run: RunRecord, judged: Mapping[str, Judged]) -> Iterator[str]:
+    """Say what the primary metric's interval and tests are where training sets are drawn anew."""
+    metric = primary_metric(run)
+    if metric is None or not (ranked := order_rows(section, run, judged[metric], metric)):
+        return
+    found, (leader, *others) = judged[metric], ranked
+    if found.over_sets is None:
+        yield (
+            "Nothing is said of new training sets: that takes several folds and several seeds "
+            "(`--split kfold:5 --seeds 0,1,2`)."
+        )
+        return
+    low, high = found.over_sets.low[leader], found.over_sets.high[leader]
+    same = [at for at in others if not found.over_sets.p[leader, at] < LEVEL]
+    yield (
+        f"New training sets, too (Nadeau and Bengio's corrected t-test over folds, conservative "
+        f"where folds don't resemble each other), by {header(run, metric)}: "
+        f"{name_of(section, leader)} {span(low, high)}; "
+        + (
+            f"not significantly different from it: {names_of(section, same)}."
+            if same
+            else "significantly different from all other rows."
+        )
+    )
 
 
 def name_of(section: Section, place: int) -> str:
@@ -194,7 +226,7 @@ def name_of(section: Section, place: int) -> str:
     return f"`{row.method}` on `{row.model}`"
 
 
-def _names(section: Section, places: Iterable[int]) -> str:
+def names_of(section: Section, places: Iterable[int]) -> str:
     """Name rows by model; of many the first few."""
     chosen = list(places)
     by_model: dict[str, list[str]] = {}

@@ -14,6 +14,7 @@ from xaibench.report.wording.classification_tables import classification_to_mark
 from xaibench.report.wording.conclusions import conclusions
 from xaibench.report.wording.definitions import definitions
 from xaibench.report.wording.markdown import board_to_markdown, bullets
+from xaibench.report.wording.recommendation import recommendation
 from xaibench.report.wording.slice_tables import slices_to_markdown
 from xaibench.results.records import RunRecord
 
@@ -25,6 +26,11 @@ too many letters to read, `=` marks those that can't be told apart from the best
 leaderboard.csv has the letters.
 - Intervals are bootstrapped over groups of images that belong together (near-duplicates, \
 patients) and, where there are several training seeds, over trainings, within folds.
+- The primary metric, chosen before the run (`--primary`; by default the first of localization), \
+is tested alone; all other metrics are secondary, and their tests corrected together.
+- Intervals and letters generalise to new test images, and with several seeds to new trainings on \
+the same training sets. Columns `_training_sets` of leaderboard.csv generalise to new training \
+sets, too.
 - `rank by` runs from the best rank to the worst that the same tests allow: one more than the rows \
 that are clearly better, to all but those that are clearly worse.
 - `maps` counts the scored maps of all folds and seeds. A value that is undefined (a hit needs a \
@@ -113,6 +119,9 @@ def _chapter(chapter: Chapter, run: RunRecord) -> Iterator[str]:
     yield f"## {plain(section.title)}"
     yield "### What may be concluded"
     yield bullets(list(conclusions(section, run, chapter.judged)))
+    if advice := list(recommendation(section, run, chapter.judged, chapter.decisions)):
+        yield "### Recommendation"
+        yield bullets(advice)
     if same := identical_rows(section):
         yield SAME_RESULT
         yield bullets([f"{' = '.join(names)} on {model}" for model, names in same])

@@ -5,21 +5,27 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from xaibench.report.facts.section import Section
-from xaibench.report.facts.traits import header, headlines
-from xaibench.report.judging.judge import LEVEL, Judged, worse_than_blind
+from xaibench.report.facts.traits import header, headlines, primary_metric
+from xaibench.report.judging.blind import worse_than_blind
+from xaibench.report.judging.judge import Judged
+from xaibench.report.judging.standing import all_alike, order_rows, other_leaders
+from xaibench.report.judging.tested import LEVEL
 from xaibench.report.numbers import number
 from xaibench.report.wording.conclusions import (
-    all_alike,
     beware,
     name_of,
-    order_rows,
     value_of,
 )
 from xaibench.results.records import RunRecord
 
 
 def headline(section: Section, run: RunRecord, judged: Mapping[str, Judged]) -> Iterator[str]:
-    """Yield Markdown on the first metric of each family: who leads, how far, and if blindly."""
+    """Yield Markdown on the primary metric, and on the first of each other family.
+
+    Who leads and how far, what the best blind control has, and for the primary metric whether the
+    family's other metrics have the same row first.
+    """
+    primary = primary_metric(run)
     for metric in headlines(run):
         found = judged[metric]
         if why := (run.won or {}).get(metric):
@@ -28,7 +34,8 @@ def headline(section: Section, run: RunRecord, judged: Mapping[str, Judged]) -> 
             said = _leader(section, metric, found, ranked, run.metrics[metric].sign)
             blind = _blind(section, run, found, metric, ranked[0])
             odd = beware(section, metric, ranked[0])
-            yield f"By {header(run, metric)}, {said}.{blind}{f' {odd}' if odd else ''}"
+            order = _order(section, run, judged, metric) if metric == primary else ""
+            yield f"By {header(run, metric)}, {said}.{blind}{order}{f' {odd}' if odd else ''}"
 
 
 def _leader(section: Section, metric: str, found: Judged, ranked: list[int], way: int) -> str:
@@ -53,16 +60,28 @@ def _leader(section: Section, metric: str, found: Judged, ranked: list[int], way
 
 
 def _blind(section: Section, run: RunRecord, found: Judged, metric: str, leader: int) -> str:
-    """Say where the leader isn't better than the best control that never looks at the image."""
+    """Name the best control that never looks at the image; say where the leader isn't better."""
     if leader not in (compared := worse_than_blind(section, run, metric)):
         return ""
     blind, p = compared[leader]
     gain = run.metrics[metric].sign * (found.mean[leader] - found.mean[blind])
-    if p < LEVEL and gain > 0:
-        return ""
-    beside = "is worse than" if p < LEVEL else "isn't shown to beat"
     control = f"`{section.rows[blind].method}`, {number(found.mean[blind])}"
-    best = run.metrics[metric].limits[run.metrics[metric].higher_is_better]
-    # All-ones leaves the image as it is, and loses no confidence.
-    why = ", and can't do worse than that" if found.mean[blind] == best else ""
-    return f" It {beside} {control}, which never looks at the image{why}."
+    if p < LEVEL and gain > 0:
+        return f" The best blind control is {control}."
+    beside = "is worse than" if p < LEVEL else "isn't shown to beat"
+    return f" It {beside} {control}, which never looks at the image."
+
+
+def _order(section: Section, run: RunRecord, judged: Mapping[str, Judged], metric: str) -> str:
+    """Say whether the family's other metrics have another row first."""
+    leader, *others = leaders = other_leaders(section, run, judged, metric)
+    if others:
+        said = (
+            f"{name_of(section, place)} leads by {' and '.join(f'`{m}`' for m in leaders[place])}"
+            for place in others
+        )
+        return f" The order depends on the metric: {'; '.join(said)}."
+    count = len(leaders[leader])
+    return f" It also leads by all {count} other {run.metrics[metric].family} metrics." * (
+        count > 1
+    )

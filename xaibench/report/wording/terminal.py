@@ -12,8 +12,8 @@ from rich.text import Text
 from xaibench.core.visible import visible
 from xaibench.report.facts.section import SECTION
 from xaibench.report.facts.traits import header, headlines
+from xaibench.report.judging.blind import blind_row
 from xaibench.report.judging.chapter import Chapter, Contents
-from xaibench.report.judging.judge import blind_row
 from xaibench.report.numbers import is_fine, number, span
 from xaibench.report.wording.board_table import Board, BoardCell
 from xaibench.report.wording.boards import boards, cost_board

@@ -1,0 +1,101 @@
+"""One recommendation: which method, how sure, and what would change it."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+
+from xaibench.report.facts.section import Section
+from xaibench.report.facts.traits import header, primary_metric
+from xaibench.report.judging.blind import worse_than_blind
+from xaibench.report.judging.judge import Judged
+from xaibench.report.judging.standing import order_rows, other_leaders
+from xaibench.report.judging.tested import LEVEL
+from xaibench.report.numbers import number, p_text
+from xaibench.report.wording.conclusions import name_of, names_of, value_of
+from xaibench.results.records import RunRecord
+
+
+def recommendation(
+    section: Section, run: RunRecord, judged: Mapping[str, Judged], decisions: pd.DataFrame
+) -> Iterator[str]:
+    """Yield Markdown sentences; none without a primary metric or a row that has scores by it."""
+    metric = primary_metric(run)
+    if metric is None or not (ranked := order_rows(section, run, judged[metric], metric)):
+        return
+    if why := (run.won or {}).get(metric):
+        yield f"**Which:** none, as {why} (`xaibench diagnose --gaming`)."
+        return
+    found, leader = judged[metric], ranked[0]
+    tied = [at for at in ranked[1:] if not found.p[leader, at] < LEVEL]
+    yield f"**Which:** {_which(section, run, metric, found, ranked, tied)}"
+    yield f"**How sure:** {' '.join(_how_sure(section, found, leader, tied, len(ranked)))}"
+    changes = "; ".join(_changes(section, run, judged, metric, decisions))
+    yield f"**What would change it:** {changes}."
+
+
+def _which(
+    section: Section, run: RunRecord, metric: str, found: Judged, ranked: list[int], tied: list[int]
+) -> str:
+    leader = ranked[0]
+    blind = worse_than_blind(section, run, metric).get(leader)
+    if blind:
+        control, p = blind
+        gain = run.metrics[metric].sign * (found.mean[leader] - found.mean[control])
+        if not (p < LEVEL and gain > 0):
+            return (
+                f"none. By {header(run, metric)} no row is shown to beat "
+                f"`{section.rows[control].method}` ({number(found.mean[control])}), which never "
+                "looks at the image."
+            )
+    first = f"{name_of(section, leader)}, {value_of(found, leader)} by {header(run, metric)}"
+    if not tied:
+        return f"{first}."
+    return f"{first}, or as well {names_of(section, tied)}, not significantly different from it."
+
+
+def _how_sure(
+    section: Section, found: Judged, leader: int, tied: list[int], count: int
+) -> Iterator[str]:
+    others = [at for at in section.ranked if at != leader and not np.isnan(found.p[leader, at])]
+    if not others:
+        yield "there is nothing to compare it with."
+    elif tied:
+        yield f"{count - 1 - len(tied)} of {count - 1} other rows are significantly different."
+    else:
+        worst = max(found.p[leader, at] for at in others)
+        yield f"all {len(others)} other rows are significantly different ({p_text(worst)} at most)."
+    anew = found.over_sets
+    if section.units["seed"].nunique() == 1:
+        yield "A single training seed says nothing of new trainings."
+    elif anew is None:
+        yield "A single fold says nothing of new training sets."
+    else:
+        same = sum(not anew.p[leader, at] < LEVEL for at in others)
+        yield (
+            f"With new training sets {same} of {len(others)} are not significantly different."
+            if same
+            else "The same holds for new training sets."
+        )
+
+
+def _changes(
+    section: Section,
+    run: RunRecord,
+    judged: Mapping[str, Judged],
+    metric: str,
+    decisions: pd.DataFrame,
+) -> Iterator[str]:
+    leader, *_ = leaders = other_leaders(section, run, judged, metric)
+    for place in leaders:
+        if place != leader:
+            names = " and ".join(f"`{name}`" for name in leaders[place])
+            yield f"another measure: by {names}, {name_of(section, place)} leads"
+    if len(decisions):
+        row = section.rows[leader]
+        mine = decisions[(decisions["model"] == row.model) & (decisions["method"] == row.method)]
+        if (mine["attention_is"] == "independent").any():
+            yield "a map that must depend on the decision: this one doesn't"
+    if section.units["seed"].nunique() == 1:
+        yield "more training seeds (`--seeds 0,1,2`)"
+    yield ("more images or trainings; `xaibench power --run` says how many a difference takes")

@@ -1,0 +1,49 @@
+"""A dataset's samples, divided as the options say."""
+
+from dataclasses import replace
+
+from xaibench.core.data import Dataset
+from xaibench.core.repeats import repetition_of
+from xaibench.core.seeds import seed_of
+from xaibench.core.splits import Split, make_split
+from xaibench.results.splits import StoredSplits
+from xaibench.setup.options import RunOptions
+
+
+def divide_dataset(
+    dataset: Dataset,
+    options: RunOptions,
+    name: str,
+    stored: StoredSplits | None,
+    fold: int,
+    drawn: int,
+) -> Split:
+    """Divide all samples; what stands apart is tested on alone.
+
+    Args:
+        dataset: what is divided.
+        options: split seed, and shares of images and masks.
+        name: of the split.
+        stored: its parts, where they are known already.
+        fold: which is tested, of all repetitions.
+        drawn: the training seed that draws images and masks; 0 draws as all seeds once did.
+    """
+    samples, apart = dataset.samples, dataset.apart
+    divided = [sample for sample in samples if sample.id not in apart]
+    plain, place, division = repetition_of(name, fold, options.split_seed)
+    if stored:
+        parts = stored.parts(samples, dataset.classes, fold)
+    else:
+        whole = make_split(divided, plain, place, mask_fraction=0, seed=division)
+        parts = whole.train, whole.validation, whole.test
+    made = make_split(
+        divided,
+        plain,
+        place,
+        mask_fraction=options.mask_fraction,
+        train_fraction=options.train_fraction,
+        seed=seed_of(division, "draw", drawn) if drawn else division,
+        divided=parts,
+    )
+    others = tuple(sample for sample in samples if sample.id in apart)
+    return replace(made, test=others or made.test)
