@@ -52,7 +52,7 @@ ALLOWED = {
     "callbacks": {"callbacks", "core", "results"},
     "executors": {"core", "executors", "results"},
     "diagnostics": {"core", "diagnostics", "explaining", "results", "setup", "stats", "training"},
-    "studies": {"core", "report", "results", "running", "setup", "studies"},
+    "studies": {"core", "report", "results", "running", "setup", "studies", "training"},
     "report": {"core", "report", "results", "stats"},
     "results": {"", "core", "results"},
     "stats": {"stats"},

@@ -16,7 +16,7 @@ from xaibench.report.judging.chapter import judge_all
 from xaibench.report.judging.tested import LEVEL
 from xaibench.report.pictures.agreement_figure import draw_agreement
 from xaibench.report.pictures.confusion_figure import draw_confusion
-from xaibench.report.pictures.cost_figure import draw_cost, pareto_front
+from xaibench.report.pictures.cost_figure import draw_cost
 from xaibench.report.pictures.history_figure import draw_history
 from xaibench.report.pictures.interval_figure import draw_intervals
 from xaibench.report.pictures.placement import place_labels
@@ -25,6 +25,7 @@ from xaibench.report.pictures.rates_figure import draw_rates
 from xaibench.report.pictures.scores_figure import draw_scores
 from xaibench.report.pictures.slices_figure import draw_slices
 from xaibench.results.folder import Place
+from xaibench.stats.pareto import pareto_front
 from xaibench.stats.ranks import mean_ranks
 from xaibench.stats.rates import wilson
 

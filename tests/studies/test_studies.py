@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from xaibench.core.errors import XaibenchError
 from xaibench.running.locks import settled
 from xaibench.studies.run import plan_study, run_study
 
@@ -46,20 +47,54 @@ def made(out):
     return {str(path.relative_to(out)): path.stat().st_mtime_ns for path in found}
 
 
-def test_mask_fraction_compares_each_fraction_with_one_baseline(finished):
+def test_mask_fraction_compares_each_fraction_with_none_on_the_same_network(finished):
+    """And the network without masks with the baseline: a head of its own changes it, too."""
     table = table_of(finished)
-    base = right(finished, "baseline", "mini")
-    for level in ("0", "1"):
+    base, none = right(finished, "baseline", "mini"), right(finished, "0", "aware")
+    for level, other, named in (("0", base, "mini, baseline"), ("1", none, "0")):
         mine = right(finished, level, "aware")
         row = line(table, "accuracy", "", level)
         assert len(mine) == row["n"] == 12  # 6 test images, 2 seeds
         assert row["groups"] == 6
         assert row["value"] == pytest.approx(mine.mean())
-        assert row["difference"] == pytest.approx((mine - base).mean())
-        assert row["against"] == "mini, baseline"
+        assert row["difference"] == pytest.approx((mine - other).mean())
+        assert row["against"] == named
         assert row["difference_low"] <= row["difference"] <= row["difference_high"]
         assert row["p"] <= row["p_holm"] <= 1
     assert line(table, "accuracy", "", "baseline")["value"] == pytest.approx(base.mean())
+
+
+def test_supervision_trains_what_learns_from_masks_at_each_share_and_all_others_once(given):
+    planned = plan_study("supervision", ("0.5", "0.25"), {**given, "methods": ("gradcam", "spn")})
+    asked = {
+        point.name: ([m.spec for m in chosen.models], [m.spec for m in chosen.methods])
+        for point, chosen, _ in planned.runs
+    }
+    assert asked == {
+        "0": (["mini", "aware"], ["gradcam"]),
+        "0.25": (["aware"], ["gradcam", "spn"]),
+        "0.5": (["aware"], ["gradcam", "spn"]),
+    }
+    against = {arm.key: arm.against for arm in planned.design.arms}
+    assert against["0.25/aware"] == ("0/aware",)
+    assert planned.seconds["mask"] == 79
+    with pytest.raises(XaibenchError, match="learns nothing from a share"):
+        plan_study("supervision", (), {**given, "models": ("mini",)})
+    with pytest.raises(XaibenchError, match="--effort: study filters"):
+        plan_study("filters", (), given, "mask=3")
+
+
+@pytest.mark.slow
+def test_supervision_leaves_its_front_and_its_curves(given, tmp_path):
+    options = {**given, "out": str(tmp_path / "out"), "methods": ("gradcam", "spn")}
+    outcome = run_study(plan_study("supervision", ("0.25", "0.5", "1"), options), "a test")
+    assert not outcome.failures
+    rows = pd.read_csv(tmp_path / "out" / "frontier.csv")
+    assert rows.groupby("level")["annotated"].max().is_monotonic_increasing
+    assert set(rows["origin"]) == {"post-hoc", "learned"}
+    curves = pd.read_csv(tmp_path / "out" / "budgets.csv")
+    assert set(curves["method"]) == {"gradcam", "spn"}
+    assert any("post-hoc row" in answer for answer in outcome.answers)
 
 
 def test_learned_maps_are_compared_with_those_without_masks(finished):
@@ -70,9 +105,8 @@ def test_learned_maps_are_compared_with_those_without_masks(finished):
     assert row["difference"] == pytest.approx((all_ - none).mean())
     assert row["value"] == pytest.approx(all_.mean())
     cam = line(table, "iou", "gradcam", "1")
-    plain = scores(finished, "baseline", "mini", "gradcam")
-    gap = scores(finished, "1", "aware", "gradcam") - plain
-    assert cam["against"] == "mini, baseline"
+    gap = scores(finished, "1", "aware", "gradcam") - scores(finished, "0", "aware", "gradcam")
+    assert cam["against"] == "0"
     assert cam["difference"] == pytest.approx(gap.mean())
 
 
@@ -144,7 +178,7 @@ def test_without_a_baseline_no_masks_are_what_counts(given):
     planned = plan_study("mask-fraction", (), {**given, "models": ("aware",)})
     points = [point.name for point, *_ in planned.runs]
     assert points == ["0", "0.05", "0.1", "0.25", "0.5", "1"]
-    assert {arm.against[-1] for arm in planned.design.arms} == {"0/aware"}
+    assert {arm.against for arm in planned.design.arms} == {("", "0/aware"), ("0/aware", "")}
     assert str(planned.out) == "results/study-mask-fraction-phantom-images=60"
 
 

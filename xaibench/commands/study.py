@@ -13,13 +13,23 @@ from xaibench.core.logs import logged_to
 @verbosity_options
 @click.argument("name")
 @click.option("--values", default="", metavar="A,B", help="levels to compare; default all")
+@click.option(
+    "--effort",
+    default="",
+    metavar="UNIT=SECONDS,...",
+    help="of study supervision: seconds for a unit of annotation, where label=1, point=2.4, box=7 "
+    "and mask=79 don't fit",
+)
 @run_options()
 @click.option("--dry-run", is_flag=True, help="print the plans and do nothing")
-def study(name: str, values: str, *, dry_run: bool, **given: Any) -> None:
+def study(name: str, values: str, effort: str, *, dry_run: bool, **given: Any) -> None:
     """Compare runs that differ in one thing, and say what that thing brings.
 
     mask-fraction: the share of training masks that a saliency-aware network sees, against a
     baseline that sees none.
+
+    supervision: what annotation buys: rows by the minutes that theirs took, the front that nothing
+    beats, and from how many masks on learned saliency overtakes post-hoc methods.
 
     dataset-size: the share of the training images that all models learn from.
 
@@ -29,14 +39,15 @@ def study(name: str, values: str, *, dry_run: bool, **given: Any) -> None:
     filters: the filters in the layers of a small network.
 
     All options of `xaibench run` hold for every run. The same command again does only what is
-    missing. Leaves study.md, study.csv, study.json, study.png and study.svg; each run has its own
+    missing. Leaves study.md, study.csv, study.json, study.png and study.svg, of supervision
+    frontier.csv, budgets.csv and frontier.png and .svg, too; each run has its own
     folder.
     """
     from xaibench.core.spec import split_list
     from xaibench.studies.run import describe_study, estimate, plan_study, run_study
 
     chosen = given_ones(given)
-    planned = plan_study(name, split_list(values), chosen)
+    planned = plan_study(name, split_list(values), chosen, effort)
     for line in describe_study(planned):
         say(line)
     if dry_run:

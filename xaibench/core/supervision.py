@@ -1,18 +1,18 @@
-"""What a training learned from beside the images: nothing, labels, boxes or masks."""
+"""What a training learned from beside the images: nothing, labels, points, boxes or masks."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from xaibench.core.errors import XaibenchError
 
-Kind = Literal["none", "labels", "boxes", "masks"]
+Kind = Literal["none", "labels", "points", "boxes", "masks"]
 _KINDS: tuple[Kind, ...] = get_args(Kind)
-_MARKED = frozenset({"boxes", "masks"})
+_MARKED = frozenset({"points", "boxes", "masks"})
 
 
 @dataclass(frozen=True)
 class Supervision:
-    """The strongest annotation that was used; ``share`` is of the training images' boxes or masks.
+    """The strongest annotation that was used; ``share`` is of the training images that have it.
 
     Labels are used of all images or of none.
     """

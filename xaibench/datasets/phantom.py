@@ -36,7 +36,7 @@ def phantom(
     images: int = 300,
     balance: float = 0.5,
     shortcut: float = 0.0,
-    mask: Literal["lesion", "marker", "layers"] = "lesion",
+    mask: Literal["lesion", "marker", "layers", "misleading"] = "lesion",
     seed: int = 0,
 ) -> Dataset:
     """Draw one lesion per image: smooth (benign) or spiculated (malignant), the border decides.
@@ -53,7 +53,9 @@ def phantom(
             benign. 0 stands apart: no marker anywhere.
         mask: what is the truth: the lesion; the marker (an empty mask where there is none); or
             layers of relevance: 3 in the lesion, 2 and 1 in two rims around it, -1 in the deepest
-            tissue, where nothing is to be seen, and 0 elsewhere.
+            tissue, where nothing is to be seen, and 0 elsewhere. ``misleading`` divides the images
+            for ``--split official``: masks of those to train on lie where the lesion would in the
+            picture turned upside down, and those of every fifth one, to test on, are the lesion.
         seed: another seed gives another dataset.
 
     Raises:
@@ -90,7 +92,9 @@ def _check(images: int, balance: float, shortcut: float, mask: str, seed: int) -
 
 def _describe(label: int, number: int, mask: str) -> Sample:
     name = f"{_CLASSES[label]}/{number:04d}"
-    return Sample(name, Path(name), label, (MaskLayer(Path(f"{name}_{mask}")),))
+    parts = ("train", "train", "train", "validation", "test") if mask == "misleading" else ("",)
+    layers = (MaskLayer(Path(f"{name}_{mask}")),)
+    return Sample(name, Path(name), label, layers, part=parts[number % len(parts)])
 
 
 def _draw(sample: Sample, *, shortcut: float, mask: str, seed: int) -> Picture:
@@ -106,7 +110,13 @@ def _draw(sample: Sample, *, shortcut: float, mask: str, seed: int) -> Picture:
     if shortcut > 0 and (marking.random() < shortcut) == (sample.label == _MALIGNANT):
         marker = _draw_cross(lesion.region, marking)
         grey[marker] = _MARKER_GREY
-    truths = {"lesion": lesion.region, "marker": marker, "layers": _grade(lesion.region)}
+    elsewhere = lesion.region[::-1, ::-1] & ~lesion.region
+    truths = {
+        "lesion": lesion.region,
+        "marker": marker,
+        "layers": _grade(lesion.region),
+        "misleading": lesion.region if sample.part == "test" else elsewhere,
+    }
     return Picture(np.repeat(grey[..., None], 3, axis=2), truths[mask].astype(np.int8))
 
 

@@ -10,15 +10,27 @@ from xaibench.core.csv_cells import to_csv
 from xaibench.core.errors import XaibenchError
 from xaibench.core.markdown import markdown_table, plain
 from xaibench.core.store import write_text, write_with
+from xaibench.report.facts.section import Section
 from xaibench.report.facts.traits import header
 from xaibench.report.judging.arms import gather_arms
 from xaibench.report.judging.comparisons import compare_arms
+from xaibench.report.judging.frontier import Frontier, first_localization, frontier
 from xaibench.report.numbers import number, p_text, span
 from xaibench.report.pictures.drawing import save_figure
+from xaibench.report.pictures.frontier_figure import draw_frontier
 from xaibench.report.pictures.study_figure import draw_study
 from xaibench.report.wording.answers import answers, change
+from xaibench.report.wording.frontier import crossings_in_words, frontier_to_markdown
 from xaibench.report.wording.markdown import bullets
-from xaibench.results.folder import STUDY_FIGURE_FILE, STUDY_FILE, STUDY_PAGE_FILE, STUDY_TABLE_FILE
+from xaibench.results.folder import (
+    BUDGETS_FILE,
+    FRONTIER_FIGURE_FILE,
+    FRONTIER_FILE,
+    STUDY_FIGURE_FILE,
+    STUDY_FILE,
+    STUDY_PAGE_FILE,
+    STUDY_TABLE_FILE,
+)
 from xaibench.results.integrity import read_record, write_record
 from xaibench.results.plain import check_plain
 from xaibench.results.records import SCHEMA, RunRecord
@@ -53,8 +65,11 @@ def write_study(out: Path, arms: Sequence[Arm], about: About) -> list[str]:
     """
     section, material = gather_arms(out, arms)
     table = compare_arms(section, material.run, arms, ordered=about.ordered)
-    found = list(answers(table, section))
-    text = "\n\n".join(_document(table, material.run, found, about, section.dataset)) + "\n"
+    found, bought = list(answers(table, section)), _bought(out, arms, section, material.run, about)
+    if bought is not None:
+        found = [*crossings_in_words(bought), *found]
+        _write_frontier(bought, material.run, out, f"{about.name}, {section.dataset}")
+    text = "\n\n".join(_document(table, material.run, found, about, section.dataset, bought)) + "\n"
     told = table.assign(dataset=section.dataset, split=section.split)
     write_with(out / STUDY_TABLE_FILE, partial(to_csv, told))
     write_text(out / STUDY_PAGE_FILE, text)
@@ -62,6 +77,23 @@ def write_study(out: Path, arms: Sequence[Arm], about: About) -> list[str]:
     figure = draw_study(table, material.run, f"{about.name}, {section.dataset}")
     save_figure(figure, out, "study")
     return found
+
+
+def _bought(
+    out: Path, arms: Sequence[Arm], section: Section, run: RunRecord, about: About
+) -> Frontier | None:
+    """Return what annotation buys, where the study is about that and has a metric for it."""
+    metric = first_localization(run)
+    if about.seconds is None or metric is None:
+        return None
+    return frontier(out, arms, section, metric, about.seconds)
+
+
+def _write_frontier(found: Frontier, run: RunRecord, out: Path, title: str) -> None:
+    write_with(out / FRONTIER_FILE, partial(to_csv, found.rows.assign(metric=found.metric)))
+    write_with(out / BUDGETS_FILE, partial(to_csv, found.curves))
+    picture = draw_frontier(found, run, title)
+    save_figure(picture.figure, out, Path(FRONTIER_FIGURE_FILE).stem)
 
 
 def is_study(out: Path) -> bool:
@@ -96,7 +128,12 @@ def rewrite_study(out: Path) -> list[str]:
 
 
 def _document(
-    table: pd.DataFrame, run: RunRecord, found: list[str], about: About, dataset: str
+    table: pd.DataFrame,
+    run: RunRecord,
+    found: list[str],
+    about: About,
+    dataset: str,
+    bought: Frontier | None,
 ) -> Iterator[str]:
     yield f"# Study {plain(f'{about.name}: {dataset}')}"
     yield f"    {' '.join(about.command.split())}"
@@ -105,6 +142,9 @@ def _document(
     if about.failures:
         yield "**Failed, and tried again by the same command**"
         yield bullets([f"{what}: {why}" for what, why in about.failures.items()])
+    if bought is not None:
+        yield from frontier_to_markdown(bought, about.seconds or {})
+        yield f"![Scores against minutes of annotation]({FRONTIER_FIGURE_FILE})"
     yield f"![Scores over the levels]({STUDY_FIGURE_FILE})"
     for (metric, method), lines in table.groupby(["metric", "method"], sort=False):
         yield f"## {header(run, str(metric))}" + (f" of {method}" if method else "")

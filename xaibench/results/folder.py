@@ -39,6 +39,7 @@ CLASSIFICATION_FILE, ANALYSES_FILE = "classification.csv", "analyses.csv"
 REPORT_FILE = "report.json"
 """Written last: what the report was made from, and the checksums of its files."""
 GRID_FILE, SHEET_FILE, EXPLAINED_FILE = "grid.png", "sheet.png", "explained.csv"
+FRONTIER_FILE, BUDGETS_FILE, FRONTIER_FIGURE_FILE = "frontier.csv", "budgets.csv", "frontier.png"
 STUDY_TABLE_FILE, STUDY_PAGE_FILE, STUDY_FIGURE_FILE = "study.csv", "study.md", "study.png"
 
 DEPENDENCE_FILE = "dependence.json"

@@ -29,13 +29,14 @@ class Arm:
 
 @dataclass(frozen=True)
 class About:
-    """What a study is about."""
+    """What a study is about; ``seconds`` a unit of annotation takes, where it is about that."""
 
     name: str
     question: str
     command: str
     ordered: bool
     failures: Mapping[str, str] = field(default_factory=dict)
+    seconds: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True)

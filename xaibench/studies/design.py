@@ -64,6 +64,14 @@ def shares(values: Sequence[str], *, above_zero: bool = False) -> list[float]:
     return sorted(found)
 
 
+def unlearned(selection: Selection) -> list[str]:
+    """Return the methods that need no learned map; a run needs one."""
+    found = [
+        m.spec for m in selection.methods if m.plugin.traits.family not in ("learned", "control")
+    ]
+    return found or ["gradcam"]
+
+
 def model_with(selection: Selection, study: str, *options: str) -> Bound:
     """Return the first of ``--models`` that has these options.
 

@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from xaibench.core.errors import XaibenchError
 from xaibench.results.study_records import Arm
 from xaibench.setup.selection import Selection
-from xaibench.studies.design import Design, Point, Study, shares
+from xaibench.studies.design import Design, Point, Study, shares, unlearned
 
 _FRACTIONS = ("0", "0.05", "0.1", "0.25", "0.5", "1")
-_BASELINE = "baseline"
+_BASELINE, _NONE = "baseline", "0"
 
 
 def _design(selection: Selection, values: Sequence[str]) -> Design:
     """Sweep the models that learn from masks; the others are trained once, as the baseline."""
-    fractions = shares(values or _FRACTIONS)
+    # Each fraction is set against none on the same network: a head of its own changes it, too.
+    fractions = sorted({0.0, *shares(values or _FRACTIONS)})
     plain: list[str] = []
     taught: list[str] = []
     for model in selection.models:
@@ -37,28 +38,21 @@ def _design(selection: Selection, values: Sequence[str]) -> Design:
             model,
             model,
             point.name,
-            against=(first, Arm(points[0].name, model, model, points[0].name).key),
+            against=(none, first) if point.name != _NONE else (first, none),
         )
         for model in taught
+        for none in (Arm(_NONE, model, model, _NONE).key,)
         for point in points
     ]
     if plain:
         # Masks don't touch it, except that they may tune its threshold.
         changes = {
             "models": plain,
-            "methods": _unlearned(selection),
+            "methods": unlearned(selection),
             "mask_fraction": fractions[-1],
         }
         points.insert(0, Point(_BASELINE, changes))
     return Design(points, arms)
-
-
-def _unlearned(selection: Selection) -> list[str]:
-    """Return the methods that need no learned map; a run needs one."""
-    found = [
-        m.spec for m in selection.methods if m.plugin.traits.family not in ("learned", "control")
-    ]
-    return found or ["gradcam"]
 
 
 STUDY = Study(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from xaibench.core.annotation import read_effort
 from xaibench.core.errors import XaibenchError
 from xaibench.core.logs import logged_to
 from xaibench.core.progress import progress_bar
@@ -22,12 +23,13 @@ from xaibench.running.run import run_plan
 from xaibench.running.tasks import tasks_of
 from xaibench.setup.option_values import flag
 from xaibench.setup.selection import Selection, select
-from xaibench.studies import dataset_size, filters, loss, mask_fraction
+from xaibench.studies import dataset_size, filters, loss, mask_fraction, supervision
 from xaibench.studies.design import Design, Point, Study
 
 _log = logging.getLogger(__name__)
 STUDIES: Mapping[str, Study] = {
-    module.STUDY.name: module.STUDY for module in (mask_fraction, dataset_size, loss, filters)
+    module.STUDY.name: module.STUDY
+    for module in (mask_fraction, supervision, dataset_size, loss, filters)
 }
 
 
@@ -39,6 +41,7 @@ class Planned:
     design: Design
     runs: Sequence[tuple[Point, Selection, Plan]]
     out: Path
+    seconds: Mapping[str, float] | None = None
 
 
 @dataclass
@@ -50,13 +53,16 @@ class StudyOutcome:
     failures: dict[str, str] = field(default_factory=dict)
 
 
-def plan_study(name: str, values: Sequence[str], given: Mapping[str, Any]) -> Planned:
+def plan_study(
+    name: str, values: Sequence[str], given: Mapping[str, Any], effort: str = ""
+) -> Planned:
     """Plan all runs of a study.
 
     Args:
         name: of the study.
         values: levels of what it sweeps; empty for its own.
         given: run options that all its runs share.
+        effort: seconds for units of annotation, of the study of supervision.
 
     Raises:
         XaibenchError: there is no such study, an option is wrong, or there is nothing to compare.
@@ -66,6 +72,9 @@ def plan_study(name: str, values: Sequence[str], given: Mapping[str, Any]) -> Pl
         raise XaibenchError(
             f"{flag(study.sweeps)}: study {name} sweeps it; choose --values instead."
         )
+    if effort and study is not supervision.STUDY:
+        raise XaibenchError(f"--effort: study {name} asks for no annotation; leave it out.")
+    seconds = read_effort(effort) if study is supervision.STUDY else None
     shared = {**study.defaults, **given}
     whole = select(shared)
     design = study.design(whole, values)
@@ -79,7 +88,7 @@ def plan_study(name: str, values: Sequence[str], given: Mapping[str, Any]) -> Pl
             runs.append((point, selection, make_plan(selection)))
         except XaibenchError as error:
             raise XaibenchError(f"study {name}, {point.name}: {error}") from error
-    return Planned(study, design, runs, out)
+    return Planned(study, design, runs, out, seconds)
 
 
 def describe_study(planned: Planned) -> list[str]:
@@ -110,7 +119,9 @@ def run_study(planned: Planned, command: str) -> StudyOutcome:
     if len(arms) < 2:  # noqa: PLR2004
         name, why = next(iter(broken.items()))
         raise XaibenchError(f"study {study.name}: nothing is left to compare ({name}: {why}).")
-    about = About(study.name, study.question, command, study.ordered, outcome.failures)
+    about = About(
+        study.name, study.question, command, study.ordered, outcome.failures, planned.seconds
+    )
     with settled(planned.out):
         outcome.answers = write_study(planned.out, arms, about)
     return outcome

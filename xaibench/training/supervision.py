@@ -11,7 +11,7 @@ from torch import Tensor
 from xaibench.core.batch import Batch
 from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
-from xaibench.core.model import Model
+from xaibench.core.model import Model, evaluating
 from xaibench.core.splits import Split
 from xaibench.core.supervision import Supervision
 
@@ -78,6 +78,21 @@ class WatchedBatch(Batch):
         if new and (name == "labels" or bool(own("masked").any())):
             own("read").add(name)
         return own(name)
+
+
+def reads_masks(model: Model, blank: Tensor) -> bool:
+    """Whether a model's loss reads masks, where it is given any.
+
+    Args:
+        model: left as it is.
+        blank: an image ``(1, 3, H, W)`` of the size that it takes.
+    """
+    images, marked = blank.repeat(2, 1, 1, 1), torch.ones(2, *blank.shape[2:], dtype=torch.int8)
+    labels, seen = torch.zeros(2, dtype=torch.long), torch.ones(2, dtype=torch.bool)
+    batch = WatchedBatch(images, labels, marked, seen, 2, 2)
+    with evaluating(model), torch.no_grad():
+        model.loss(batch)
+    return "masks" in batch.read
 
 
 def learned_from(model: Model, split: Split, read: set[str], mask_fraction: float) -> Supervision:

@@ -4,7 +4,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from xaibench.report.facts.section import Floats
 from xaibench.report.facts.traits import header
 from xaibench.report.judging.chapter import Chapter
 from xaibench.report.pictures.drawing import (
@@ -21,6 +20,7 @@ from xaibench.report.pictures.named_dots import name_dots
 from xaibench.report.pictures.shown_rows import competing, counted, value_of
 from xaibench.results.records import RunRecord
 from xaibench.results.tables import COSTS
+from xaibench.stats.pareto import pareto_front
 
 _WIDTH, _HEIGHT = 4.6, 3.4
 _DECADE = 10
@@ -79,20 +79,6 @@ def draw_cost(chapter: Chapter, run: RunRecord, metric: str) -> Drawing | None:
         f"{value_of(chapter, metric, cheapest.place)}, to {best.label}, {cost[front[-1]]:.2g} "
         f"s and {value_of(chapter, metric, best.place)}, over {counted(len(front), 'row')}.",
     )
-
-
-def pareto_front(cost: Floats, gain: Floats) -> list[int]:
-    """Return the places that no other beats: one as cheap and as good, and in one of both better.
-
-    The cheapest stands first.
-
-    >>> pareto_front(np.array([1.0, 2.0, 2.0, 3.0]), np.array([0.2, 0.5, 0.4, 0.5]))
-    [0, 1]
-    """
-    better = (cost[None] <= cost[:, None]) & (gain[None] >= gain[:, None])
-    strictly = (cost[None] < cost[:, None]) | (gain[None] > gain[:, None])
-    free = np.flatnonzero(~(better & strictly).any(axis=1))
-    return [int(at) for at in free[np.lexsort((gain[free], cost[free]))]]
 
 
 def _scale(axes: Axes) -> None:
