@@ -77,7 +77,7 @@ def scores(finished_run):
     table = read_table(finished_run / "scores.csv")
     table = table[table["metric"] == "iou"]
     control = table["method"].isin(["average_mask", "sobel"])
-    kept = control | ~table["method"].isin(["random", "centre", "all_ones", "oracle"])
+    kept = control | ~table["method"].isin(["random", "centre", "all_ones", "oracle", "ceiling"])
     table = table[kept].assign(model=table["model"].mask(control, ""))
     return table.drop_duplicates(["sample", "method", "model"])
 

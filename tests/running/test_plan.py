@@ -38,7 +38,8 @@ def test_a_method_that_no_model_serves_is_an_error_with_its_remedy(settings, pla
 def test_without_masks_localization_and_mask_controls_are_skipped(settings, plan_of, tmp_path):
     plan = plan_of(settings, tmp_path, dataset="bare", models=("pocket",), methods=("gradcam",))
     assert [metric.spec for metric in plan.metrics] == ["drop_in_confidence"]
-    skipped = {"iou", "hit_rate", "oracle on pocket", "average_mask on pocket"}
+    controls = {f"{name} on pocket" for name in ("oracle", "average_mask", "ceiling")}
+    skipped = {"iou", "hit_rate", *controls}
     assert reasons(plan) == dict.fromkeys(skipped, "bare has no masks")
     assert {"gradcam", "centre"} <= set(plan.jobs[0].methods)
     assert not {"oracle", "average_mask"} & set(plan.jobs[0].methods)

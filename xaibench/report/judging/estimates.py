@@ -15,6 +15,8 @@ from xaibench.results.tables import COSTS, DEPENDENCE, GAP
 
 _OWN = (*SECTION, *ROW, "kind", "supervision", "mask_budget")
 
+_REACH = ("ceiling", "floor", "reached")
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -23,7 +25,9 @@ class Estimate:
     ``value`` is the mean over ``n`` defined maps of ``groups`` independent images; ``undefined``
     counts the others. ``low`` and ``high`` are the ends of its 95 % interval, ``ties`` its letters,
     which generalise to new test images (and new trainings on the same training sets);
-    ``_training_sets`` are those that generalise to new training sets, too.
+    ``_training_sets`` are those that generalise to new training sets, too. ``ceiling`` is what the
+    truth scores on the row's grid, ``floor`` the best blind control, and ``reached`` the share of
+    the way between them; runs of before have none.
     """
 
     value: float
@@ -40,6 +44,9 @@ class Estimate:
     low_training_sets: float = np.nan
     high_training_sets: float = np.nan
     ties_training_sets: str = ""
+    ceiling: float = np.nan
+    floor: float = np.nan
+    reached: float = np.nan
 
     @property
     def maps(self) -> int:
@@ -142,6 +149,8 @@ def _columns(metric: str, estimate: Estimate) -> Iterator[tuple[str, Any]]:
             continue
         if name == "value":
             yield metric, value
+        elif name in _REACH and np.isnan(value):
+            continue
         elif name == "higher_is_better":
             yield f"{metric}_better", "higher" if value else "lower"
         else:

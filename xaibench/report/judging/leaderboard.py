@@ -12,6 +12,8 @@ from xaibench.report.facts.section import Section
 from xaibench.report.facts.supervision import supervision_of
 from xaibench.report.judging.estimates import BoardRow, Estimate
 from xaibench.report.judging.judge import Judged
+from xaibench.report.judging.reach import reach
+from xaibench.results.records import RunRecord
 from xaibench.results.tables import COSTS, GAP
 from xaibench.stats.rounding import rounded, rounded_table
 
@@ -49,10 +51,7 @@ def _rows(
 ) -> Iterator[BoardRow]:
     run, pairs = material.run, [(row.model, row.method) for row in section.rows]
     learned = supervision_of(run, section.dataset, pairs)
-    columns = {
-        metric: _estimates(section, found, metric, better=run.metrics[metric].higher_is_better)
-        for metric, found in judged.items()
-    }
+    columns = {metric: _estimates(section, run, found, metric) for metric, found in judged.items()}
     for place, (row, known) in enumerate(zip(section.rows, learned, strict=True)):
         yield BoardRow(
             dataset=section.dataset,
@@ -69,13 +68,13 @@ def _rows(
         )
 
 
-def _estimates(section: Section, found: Judged, metric: str, *, better: bool) -> list[Estimate]:
+def _estimates(section: Section, run: RunRecord, found: Judged, metric: str) -> list[Estimate]:
     """Return one metric's estimates, in the order of the section's rows."""
     values, present = section.values[metric], section.present[metric]
     defined = (~np.isnan(values)).sum(axis=0)
     ranks = np.where(found.ranks > 0, found.ranks, np.nan)
-    nothing = np.full(len(section.rows), np.nan)
-    anew = found.over_sets
+    nothing, better = np.full(len(section.rows), np.nan), run.metrics[metric].higher_is_better
+    anew, bounds = found.over_sets, reach(section, run, metric, found.mean)
     columns = (
         *(rounded(found.mean), defined, present.sum(axis=0) - defined),
         *(section.count_groups(values), np.full(len(section.rows), better)),
@@ -83,6 +82,7 @@ def _estimates(section: Section, found: Judged, metric: str, *, better: bool) ->
         *(ranks[:, 0], ranks[:, 1], rounded(found.skill)),
         *(rounded(anew.low) if anew else nothing, rounded(anew.high) if anew else nothing),
         np.array(anew.ties if anew else [""] * len(section.rows), object),
+        *(rounded(bounds.ceiling), rounded(bounds.floor), rounded(bounds.share)),
     )
     lists: list[list[Any]] = [column.tolist() for column in columns]
     return [Estimate(*fields) for fields in zip(*lists, strict=True)]

@@ -91,6 +91,7 @@ def _table(
     first = metrics[0]
     ranks = compete and any(row.estimates[first].rank_high > 0 for row in rows)
     skills = compete and not all(np.isnan(row.estimates[first].skill) for row in rows)
+    reaches = compete and not all(np.isnan(row.estimates[first].reached) for row in rows)
     depends = not all(np.isnan(row.dependence) for row in rows)
     cells = [_column(rows, run, metric, compete=compete) for metric in metrics]
     table = []
@@ -104,6 +105,8 @@ def _table(
             line.append(BoardCell(text, value=_known(low), low=_known(low), high=_known(high)))
         if skills:
             line.append(BoardCell(number(found.skill), value=_known(found.skill)))
+        if reaches:
+            line.append(BoardCell(number(found.reached), value=_known(found.reached)))
         if depends:
             line.append(BoardCell(number(row.dependence), value=_known(row.dependence)))
         line += [BoardCell(str(n), value=float(n)) for n in (maps, row.degenerate_maps)]
@@ -113,6 +116,7 @@ def _table(
         *(BoardColumn(header(run, metric), "estimate", metric) for metric in metrics),
         *([BoardColumn(f"rank by {shown(run, first)}", "rank", first)] if ranks else []),
         *([BoardColumn(f"skill by {shown(run, first)}", "skill", first)] if skills else []),
+        *([BoardColumn(f"reached by {shown(run, first)}", "reach", first)] if reaches else []),
         *([BoardColumn("dependence", "dependence")] if depends else []),
         *(BoardColumn(title, "count") for title in ("maps", "degenerate")),
     ]

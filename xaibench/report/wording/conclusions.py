@@ -1,25 +1,28 @@
 """What a board allows one to say, in plain words: leaders, ties, what is worse than blind."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from xaibench.core.supervision import Supervision
 from xaibench.report.facts.section import Floats, Section
-from xaibench.report.facts.supervision import SEGMENTATION, is_upper_bound, supervision_of
-from xaibench.report.facts.traits import header, headlines, primary_metric
+from xaibench.report.facts.supervision import supervision_of
+from xaibench.report.facts.traits import header, headlines
 from xaibench.report.judging.blind import worse_than_blind
 from xaibench.report.judging.judge import Judged
+from xaibench.report.judging.reach import reach
 from xaibench.report.judging.standing import all_alike, order_rows
 from xaibench.report.judging.tested import LEVEL
-from xaibench.report.numbers import number, span
+from xaibench.report.numbers import number
+from xaibench.report.wording.row_names import name_of, names_of, value_of
+from xaibench.report.wording.scope import scope
 from xaibench.results.records import RunRecord
 from xaibench.stats.power import Detectable, components, design_of, detectable
 
-_NAMED = 6
 _ROUNDING = 1e-7
 _MOST_GAPS = 4
-_FEW_SEEDS = 3
+# Share of the way from blind to perfect that a grid may cost before it is said to bind.
+_BINDING = 0.25
 
 
 def conclusions(section: Section, run: RunRecord, judged: Mapping[str, Judged]) -> Iterator[str]:
@@ -28,7 +31,7 @@ def conclusions(section: Section, run: RunRecord, judged: Mapping[str, Judged]) 
         ranked = order_rows(section, run, judged[metric], metric)
         if ranked:
             yield " ".join(_metric(section, run, judged[metric], metric, ranked))
-    yield from _reach(section, run, judged)
+    yield from scope(section, run, judged)
 
 
 def _metric(
@@ -60,6 +63,7 @@ def _metric(
         yield f"**{said}**"
     yield from _without_masks(section, run, found, ranked)
     yield from _blind(section, run, found, metric)
+    yield from _ceilings(section, run, found, metric)
     if len(set(maps)) > 1:
         yield (
             "Rows were scored on different numbers of maps: tests compare only what both have, and "
@@ -176,68 +180,24 @@ def _blind(section: Section, run: RunRecord, found: Judged, metric: str) -> Iter
         yield "All rows are better than it."
 
 
-def _reach(section: Section, run: RunRecord, judged: Mapping[str, Judged]) -> Iterator[str]:
-    seeds, folds = section.units["seed"].nunique(), section.units["fold"].nunique()
-    yield (
-        "One training seed only: intervals and tests generalise to new test images, not to new "
-        "trainings."
-        if seeds == 1
-        else f"{seeds} training seeds: intervals and tests generalise to new test images and to "
-        "new trainings on the same training sets"
-        f"{', of which so few seeds can say little' if seeds < _FEW_SEEDS else ''}."
-    ) + (f" All {folds} folds are pooled." if folds > 1 else "")
-    yield from _over_sets(section, run, judged)
-    if not any(is_upper_bound(run, section.dataset, row.model, row.method) for row in section.rows):
+def _ceilings(section: Section, run: RunRecord, found: Judged, metric: str) -> Iterator[str]:
+    """Say how high a map on the CAM layer's grid can come, and what to do where that is low."""
+    limit = run.metrics[metric].limits[run.metrics[metric].higher_is_better]
+    bounds = reach(section, run, metric, found.mean)
+    told = {
+        section.rows[place].model: (bounds.ceiling[place], bounds.floor[place])
+        for place in section.ranked
+        if run.methods[section.rows[place].method].family == "cam"
+        and not np.isnan(bounds.ceiling[place])
+    }
+    for model, (ceiling, floor) in told.items():
+        binds = abs(limit - ceiling) > _BINDING * abs(limit - floor)
         yield (
-            "No skill is given: it needs the upper bound of a network trained to segment from all "
-            f"masks (`{SEGMENTATION}` on `fcn8`), and the oracle is none."
+            f"On the grid of the CAM layer of `{model}` the truth itself reaches "
+            f"{number(ceiling)}, and the best map that looks at no image {number(floor)}."
+        ) + (
+            " The grid binds: a layer of a stride of 16 (`--layer`; `xaibench layers MODEL` shows "
+            "them) or a larger `--image-size` has more cells."
+            if binds
+            else ""
         )
-
-
-def _over_sets(section: Section, run: RunRecord, judged: Mapping[str, Judged]) -> Iterator[str]:
-    """Say what the primary metric's interval and tests are where training sets are drawn anew."""
-    metric = primary_metric(run)
-    if metric is None or not (ranked := order_rows(section, run, judged[metric], metric)):
-        return
-    found, (leader, *others) = judged[metric], ranked
-    if found.over_sets is None:
-        yield (
-            "Nothing is said of new training sets: that takes several folds and several seeds "
-            "(`--split kfold:5 --seeds 0,1,2`)."
-        )
-        return
-    low, high = found.over_sets.low[leader], found.over_sets.high[leader]
-    same = [at for at in others if not found.over_sets.p[leader, at] < LEVEL]
-    yield (
-        f"New training sets, too (Nadeau and Bengio's corrected t-test over folds, conservative "
-        f"where folds don't resemble each other), by {header(run, metric)}: "
-        f"{name_of(section, leader)} {span(low, high)}; "
-        + (
-            f"not significantly different from it: {names_of(section, same)}."
-            if same
-            else "significantly different from all other rows."
-        )
-    )
-
-
-def name_of(section: Section, place: int) -> str:
-    """Write a row's method and model."""
-    row = section.rows[place]
-    return f"`{row.method}` on `{row.model}`"
-
-
-def names_of(section: Section, places: Iterable[int]) -> str:
-    """Name rows by model; of many the first few."""
-    chosen = list(places)
-    by_model: dict[str, list[str]] = {}
-    for place in chosen[:_NAMED]:
-        by_model.setdefault(section.rows[place].model, []).append(f"`{section.rows[place].method}`")
-    text = "; ".join(f"{', '.join(names)} on `{model}`" for model, names in by_model.items())
-    more = len(chosen) - _NAMED
-    return f"{text} and {more} more" if more > 0 else text
-
-
-def value_of(found: Judged, place: int) -> str:
-    """Write a row's mean and its interval."""
-    text = f"{number(found.mean[place])} {span(found.low[place], found.high[place])}"
-    return text.strip()

@@ -8,6 +8,7 @@ from xaibench.core.markdown import markdown_table, plain
 from xaibench.report.judging.agreement import agreement_lines, identical_rows
 from xaibench.report.judging.chapter import Chapter, Contents
 from xaibench.report.judging.decision import decisions_to_markdown
+from xaibench.report.judging.reach import CEILING, ORACLE
 from xaibench.report.wording.analysis_document import analyses_to_markdown
 from xaibench.report.wording.boards import boards, cost_board, is_promised
 from xaibench.report.wording.classification_tables import classification_to_markdown
@@ -92,6 +93,12 @@ def to_markdown(contents: Contents, out: Path) -> str:
 
 
 def _judge(run: RunRecord) -> Iterator[str]:
+    if CEILING in run.methods:
+        yield (
+            "- `reached` is the share of what was reachable, (score - floor) / (ceiling - floor): "
+            "the floor is the best control that looks at no image, the ceiling the truth itself on "
+            f"the grid of the CAM layer (`{CEILING}`), or for maps of more cells the `{ORACLE}`."
+        )
     if run.won:
         yield (
             "- § marks metrics that maps without a network win (`xaibench diagnose --gaming`): no "

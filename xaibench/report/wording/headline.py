@@ -11,11 +11,8 @@ from xaibench.report.judging.judge import Judged
 from xaibench.report.judging.standing import all_alike, order_rows, other_leaders
 from xaibench.report.judging.tested import LEVEL
 from xaibench.report.numbers import number
-from xaibench.report.wording.conclusions import (
-    beware,
-    name_of,
-    value_of,
-)
+from xaibench.report.wording.conclusions import beware
+from xaibench.report.wording.row_names import name_of, value_of
 from xaibench.results.records import RunRecord
 
 

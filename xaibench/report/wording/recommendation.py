@@ -12,7 +12,7 @@ from xaibench.report.judging.judge import Judged
 from xaibench.report.judging.standing import order_rows, other_leaders
 from xaibench.report.judging.tested import LEVEL
 from xaibench.report.numbers import number, p_text
-from xaibench.report.wording.conclusions import name_of, names_of, value_of
+from xaibench.report.wording.row_names import name_of, names_of, value_of
 from xaibench.results.records import RunRecord
 
 

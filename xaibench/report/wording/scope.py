@@ -1,0 +1,60 @@
+"""How far a board's conclusions carry: to new test images, trainings and training sets."""
+
+from collections.abc import Iterator, Mapping
+
+from xaibench.report.facts.section import Section
+from xaibench.report.facts.supervision import SEGMENTATION, is_upper_bound
+from xaibench.report.facts.traits import header, primary_metric
+from xaibench.report.judging.judge import Judged
+from xaibench.report.judging.standing import order_rows
+from xaibench.report.judging.tested import LEVEL
+from xaibench.report.numbers import span
+from xaibench.report.wording.row_names import name_of, names_of
+from xaibench.results.records import RunRecord
+
+_FEW_SEEDS = 3
+
+
+def scope(section: Section, run: RunRecord, judged: Mapping[str, Judged]) -> Iterator[str]:
+    """Yield sentences on what a section's intervals and tests generalize to."""
+    seeds, folds = section.units["seed"].nunique(), section.units["fold"].nunique()
+    yield (
+        "One training seed only: intervals and tests generalise to new test images, not to new "
+        "trainings."
+        if seeds == 1
+        else f"{seeds} training seeds: intervals and tests generalise to new test images and to "
+        "new trainings on the same training sets"
+        f"{', of which so few seeds can say little' if seeds < _FEW_SEEDS else ''}."
+    ) + (f" All {folds} folds are pooled." if folds > 1 else "")
+    yield from _over_sets(section, run, judged)
+    if not any(is_upper_bound(run, section.dataset, row.model, row.method) for row in section.rows):
+        yield (
+            "No skill is given: it needs the upper bound of a network trained to segment from all "
+            f"masks (`{SEGMENTATION}` on `fcn8`), and the oracle is none."
+        )
+
+
+def _over_sets(section: Section, run: RunRecord, judged: Mapping[str, Judged]) -> Iterator[str]:
+    """Say what the primary metric's interval and tests are where training sets are drawn anew."""
+    metric = primary_metric(run)
+    if metric is None or not (ranked := order_rows(section, run, judged[metric], metric)):
+        return
+    found, (leader, *others) = judged[metric], ranked
+    if found.over_sets is None:
+        yield (
+            "Nothing is said of new training sets: that takes several folds and several seeds "
+            "(`--split kfold:5 --seeds 0,1,2`)."
+        )
+        return
+    low, high = found.over_sets.low[leader], found.over_sets.high[leader]
+    same = [at for at in others if not found.over_sets.p[leader, at] < LEVEL]
+    yield (
+        f"New training sets, too (Nadeau and Bengio's corrected t-test over folds, conservative "
+        f"where folds don't resemble each other), by {header(run, metric)}: "
+        f"{name_of(section, leader)} {span(low, high)}; "
+        + (
+            f"not significantly different from it: {names_of(section, same)}."
+            if same
+            else "significantly different from all other rows."
+        )
+    )
