@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xaibench.report.facts.section import Floats, Section
-from xaibench.report.judging.judge import blind_row
+from xaibench.report.judging.blind import blind_row
 from xaibench.results.records import RunRecord
 from xaibench.stats.skill import skill
 
