@@ -56,3 +56,10 @@ def test_a_packed_table_that_grows_without_end_is_refused_at_once(tmp_path):
     rows = [f"{sample},{sample / 7}" for sample in range(500)]
     path.write_bytes(lzma.compress("\n".join(["sample,value", *rows]).encode()))
     assert read_table(path)["value"].sum() == pytest.approx(499 * 500 / 14)
+
+
+@pytest.mark.parametrize("compact", [False, True])
+def test_names_of_digits_alone_keep_their_zeros(tmp_path, compact):
+    path = tmp_path / "scores.csv"
+    path.write_text("sample,value\n000000000036,0.5\n071,1\n", "utf-8")
+    assert read_table(path, compact=compact)["sample"].tolist() == ["000000000036", "071"]

@@ -50,8 +50,13 @@ def read_table(path: Path, *, compact: bool = False) -> pd.DataFrame:
         if path.suffix == ".xz":
             packed = stack.enter_context(lzma.open(path))
             source = io.BufferedReader(_Unpacked(packed, path.stat().st_size), _SMALL)
-        reader = stack.enter_context(_open(source, compact=compact))
-        parts = [named_as_now(restore(part)) for part in reader]
+        reader = stack.enter_context(_open(source))
+        # Read as categories, names of digits alone would become numbers.
+        kinds = dict.fromkeys(_NAMES, "category") if compact else {}
+        parts = [
+            named_as_now(restore(part.astype({n: k for n, k in kinds.items() if n in part})))
+            for part in reader
+        ]
     for name in filter(parts[0].columns.__contains__, _NAMES if compact else ()):
         names = sorted(set().union(*(part[name].cat.categories for part in parts)))
         for part in parts:
@@ -59,10 +64,10 @@ def read_table(path: Path, *, compact: bool = False) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _open(source: Any, *, compact: bool) -> TextFileReader:
+def _open(source: Any) -> TextFileReader:
     return pd.read_csv(
         source,
-        dtype=dict.fromkeys(_NAMES, "category" if compact else str),
+        dtype=dict.fromkeys(_NAMES, str),
         keep_default_na=False,
         na_values={name: ["", "nan"] for name in _NUMBERS},
         # Smaller parts, as pandas chooses them, know long names a thousand times over.
