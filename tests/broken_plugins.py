@@ -1,6 +1,6 @@
 """Plugins that break the contract's rules, one each: what `xaibench check` must find."""
 
-from plugin_sources import Case, Source, analysis, dataset, method, metric, model
+from plugin_sources import Case, Source, analysis, dataset, fit, method, metric, model
 
 GREY = "return grey(images)"
 SHARE = "return share(maps, masks)"
@@ -18,6 +18,13 @@ METHODS = (
          f"__doc__ = 'A trial'\n\n\n@xaibench.method()\ndef trial(images):\n    {GREY}\n"),
     method("paper in the bibliography", r"paper='who2000' is no key in .*; add the entry", GREY,
            paper="who2000"),
+    fit("its fit runs", r"returned a float; it must return tensors by name",
+        "return float(len(training_images))"),
+    fit("same seed, same fit", "other tensors; draw random numbers from `generator`",
+        "KEPT.append(0)\nreturn {'calls': torch.tensor(len(KEPT))}"),
+    fit("its fit leaves the model alone", r"changes network.0.0.weight \(weights\); learn",
+        "with torch.no_grad():\n    next(network.parameters()).mul_(1.1)\nreturn {}",
+        words="network"),
     method("the truth is for controls", "asks for masks, .* declare family='control'",
            "return masks.float()", words="masks"),
     method("runs", r"raises ValueError: no map today \(trial.py:\d+\); mend that. It asked for "

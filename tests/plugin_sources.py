@@ -77,6 +77,12 @@ def method(rule, says, body, words="images", status="fails", **traits):
     return Case("method", rule, says, _declare("method", words, body, traits), status)
 
 
+def fit(rule, says, body, words="training_images"):
+    lines = "\n    ".join(body.strip().split("\n"))
+    method = _declare("method", "images, fitted", "return grey(images)", {"fit": Source("learn")})
+    return Case("method", rule, says, f"def learn({words}):\n    {lines}\n\n\n{method}")
+
+
 def metric(rule, says, body, words="maps, masks", **traits):
     source = _declare("metric", words, body, {"higher_is_better": True} | traits)
     return Case("metric", rule, says, source)

@@ -89,11 +89,11 @@ def _section(plugin: Plugin, facts: Mapping[str, str]) -> list[str]:
     summary = _text(plugin.summary)
     paragraphs = said.paragraphs if summary in said.paragraphs else [summary, *said.paragraphs]
     parts = [f"### {plugin.name}", *map(escape, paragraphs)]
-    if plugin.signature.options:
+    if plugin.options:
         rows = [
             [f"`{name}`", type_text(option.type), default_text(option.default),
              said.options.get(name, "")]
-            for name, option in plugin.signature.options.items()
+            for name, option in plugin.options.items()
         ]  # fmt: skip
         parts.append(markdown_table(["option", "takes", "default", "meaning"], rows, links=True))
     # Two spaces at the end of a line break it.

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from xaibench.checks.method_trial import MethodTrial
 from xaibench.checks.metric_trial import THRESHOLD, explain_again
 from xaibench.checks.networks import CLASSES, make_network
 from xaibench.core.data import Dataset
@@ -63,10 +64,13 @@ def measure(work: Callable[[int], object]) -> Measurement:
     return alone if alone.seconds > _PATIENCE else _once(work, MOST)
 
 
-def method_figures(method: Bound, network: str) -> Measurement:
-    """Measure a method on a small network; it counts the images that this network sees."""
+def method_figures(method: Bound, trial: MethodTrial) -> Measurement:
+    """Measure a method on a trial's network; it counts the images that this network sees.
+
+    What its fit takes is not counted: that is done once.
+    """
     device = _device()
-    model = set_up(make_network(network), device)
+    model = set_up(make_network(trial.network), device)
     scene = _images(device)
     masks = _masks(device)
     seen: list[int] = []
@@ -75,8 +79,8 @@ def method_figures(method: Bound, network: str) -> Measurement:
         seen.clear()
         batch = _batch(scene, masks, count, engine.predict)
         tape = record(engine, words_of([method]), batch.images)
-        mean = masks.float().mean(dim=0)
-        method(question_for(method, tape, batch, _KIND, 0, mean))
+        known = trial.known(masks, str(device))
+        method(question_for(method, tape, batch, _KIND, 0, known))
 
     # Passes that are filled up would count for more than a method asks for.
     engine = Engine(model, full_blocks=False)

@@ -1,6 +1,6 @@
 """One method on one network: what the rules for methods look at."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,9 +15,12 @@ from xaibench.core.maps import finish
 from xaibench.core.model import evaluating
 from xaibench.core.passes.device import set_up
 from xaibench.core.passes.engine import Engine
+from xaibench.core.passes.question import Known
 from xaibench.core.plugin import Bound, Plugin
 from xaibench.explaining.batch import ImageBatch
+from xaibench.explaining.fit import FitWords, learn
 from xaibench.explaining.session import question_for, record, words_of
+from xaibench.explaining.training_set import MaskRows, Rows, TrainingSet
 
 COUNT = 3
 _KIND = "label"
@@ -32,6 +35,15 @@ class Observation:
     raw: Any
     given: Given
     model: dict[str, list[str]]
+    surroundings: list[str]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a fit returned, and what it left changed, by name."""
+
+    tensors: Mapping[str, Tensor]
+    model: Mapping[str, list[str]]
     surroundings: list[str]
 
 
@@ -77,6 +89,20 @@ class MethodTrial:
         return self.plugin.signature.words
 
     @cached_property
+    def learned(self) -> Learned:
+        """What its fit has learned of the trial's network."""
+        return self.fit(noise=1)
+
+    def fit(self, *, noise: int) -> Learned:
+        """Let it learn as a run would, from a few images, half of whose masks may be seen."""
+        model = set_up(make_network(self.network), torch.device("cpu"))
+        with evaluating(model), isolated(noise) as surroundings:
+            before = state_of(model)
+            found = learn(self.method, FitWords(Engine(model), few_images(), CLASSES, seed=0))
+            changed = differences(before, state_of(model))
+        return Learned(found, changed, surroundings)
+
+    @cached_property
     def first(self) -> Observation:
         """Its answer about ordinary images."""
         return self.observe(Scene.ordinary(), noise=1)
@@ -110,6 +136,12 @@ class MethodTrial:
         """Return raw maps of other images, or of the same ones in another way."""
         return as_maps(self.observe(scene, noise=noise, device=device).raw, len(scene.rows))
 
+    def known(self, masks: Tensor, device: str) -> Known:
+        """Return what a run knows beside the images."""
+        found = self.learned.tensors if self.plugin.fit else {}
+        placed = {name: each.to(device) for name, each in found.items()}
+        return Known(masks.float().mean(dim=0), few_images(device), placed)
+
     def observe(
         self, scene: Scene, *, noise: int, device: str = "cpu", lent: bool = False
     ) -> Observation:
@@ -135,10 +167,10 @@ class MethodTrial:
             targets={_KIND: (torch.arange(len(masks), device=device) % CLASSES)[rows]},
             predict=engine.predict,
         )
-        mean = masks.float().mean(dim=0)
+        known = self.known(masks, device)
         with evaluating(model), isolated(noise) as surroundings:
             tape = record(engine, words_of([self.method]), batch.images)
-            question = question_for(self.method, tape, batch, _KIND, scene.seed, mean)
+            question = question_for(self.method, tape, batch, _KIND, scene.seed, known)
             given = Given(question)
             before = state_of(model)
             try:
@@ -148,6 +180,19 @@ class MethodTrial:
                 raise
             changed = differences(before, state_of(model))
         return Observation(raw, given, changed, surroundings)
+
+
+def few_images(device: str = "cpu") -> TrainingSet:
+    """Return six training images; the masks of every other one may be seen."""
+    scene = Scene.ordinary()
+    images = torch.cat([scene.images, scene.images.flip(3)]).to(device)
+    masks = torch.cat([scene.masks, scene.masks.flip(2)]).to(device)
+    seen = torch.arange(len(masks)) % 2 == 0
+    masks = masks * seen.to(masks)[:, None, None]
+    labels = torch.arange(len(images), device=device) % CLASSES
+    return TrainingSet(
+        Rows(len(images), images.__getitem__), labels, MaskRows(seen, masks.__getitem__)
+    )
 
 
 def as_maps(raw: Any, count: int) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from xaibench.checks import (
     analysis_rules,
     dataset_rules,
+    fit_rules,
     method_rules,
     metric_rules,
     model_rules,
@@ -46,6 +47,7 @@ RULES: dict[str, list[Rule]] = {
     "model": [*plugin_rules.RULES, *model_rules.RULES],
     "method": [
         *plugin_rules.RULES,
+        *fit_rules.RULES,
         *method_rules.RULES,
         *repeat_rules.RULES,
         *tidy_rules.RULES,
@@ -54,7 +56,7 @@ RULES: dict[str, list[Rule]] = {
     "analysis": [*plugin_rules.RULES, *analysis_rules.RULES],
 }
 # Counts of these names say how long a method takes, and nothing about its rules.
-_COSTLY, _CHEAP = frozenset({"masks", "samples", "steps", "segments"}), 12
+_COSTLY, _CHEAP = frozenset({"masks", "samples", "steps", "segments", "epochs"}), 12
 _SIGNS = {"ok": "ok", "fails": "FAILS", "doubtful": "note", "skipped": "-"}
 _WORST_FIRST: Sequence[Status] = ("fails", "doubtful", "ok", "skipped")
 
@@ -166,7 +168,7 @@ def kept_short(bound: Bound) -> Bound:
     """Return a method that does the same with fewer samples; what was asked for stays."""
     if bound.plugin.kind != "method":
         return bound
-    options = bound.plugin.signature.options
+    options = bound.plugin.options
     fewer = {
         name: _CHEAP
         for name, option in options.items()
@@ -194,7 +196,7 @@ def _listed(names: Sequence[str]) -> str:
 def _measure(bound: Bound, trial: Any) -> str:
     try:
         if isinstance(trial, MethodTrial):
-            return f"{method_figures(bound, trial.network)}, {trial.label}"
+            return f"{method_figures(bound, trial)}, {trial.label}"
         if isinstance(trial, MetricTrial):
             return str(metric_figures(bound))
         if isinstance(trial, ModelTrial):

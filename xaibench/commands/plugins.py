@@ -36,7 +36,7 @@ def list_plugins(kind: str | None) -> None:
         single, all_of = plugins(_KINDS[each]), plugins(_KINDS[each], families=True)
         for known in [*single.values(), *all_of.values()]:
             click.echo(visible(f"  {known.title:24}{known.summary}"))
-            if known.signature.options:
+            if known.options:
                 click.echo(f"  {'':24}{known.defaults}")
 
 

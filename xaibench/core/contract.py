@@ -7,7 +7,7 @@ to ask for, add its word here and compute it where the kind's words are computed
 
 import inspect
 import typing
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,9 @@ METHOD_WORDS = {
     "gradients": "(B, D, h, w) derivative of the target's logit by the activations",
     "derive": "callable: weights (B, K) -> derivative (B, D, h, w) of the weighed logits by the "
     "activations",
+    "layers": "callable: (*names) -> a list of (name, activations, gradients), each "
+    "(B, D, h, w), of several layers from one pass; without names the last layer of each size "
+    "of map, the largest first, up to the CAM layer",
     "class_weights": "(B, D) weights that lead from the pooled activations to the target's logit",
     "head": "what is known of the network behind the CAM layer: .pooled, .weights",
     "try_head": "callable: (row, variants, count) -> (count,) the target's logit where "
@@ -57,16 +60,35 @@ METHOD_WORDS = {
     "each patch",
     "exit_attentions": "as attentions, the gradients being those of the logit that each layer's "
     "own tokens would give if they were the last layer's",
-    "network": "the model as a torch module, images -> logits: for adapters of other libraries",
+    "network": "the model as a torch module, images -> logits (B, K), in evaluation mode; it must "
+    "come back as it was",
     "generator": "random numbers, seeded for each (run, sample, method)",
     "masks": "(B, H, W) int8 relevance grades, the truth: for controls only",
     "mean_mask": "(H, W) in [0, 1], average of the training masks that may be seen: for controls",
+    "training_images": "(N, C, H, W) in [0, 1], read by rows: training_images[rows]; len() is N",
+    "training_labels": "(N,) their classes",
+    "training_masks": "(N, H, W) int8 grades, read by rows; zeros where the mask budget hides one, "
+    "and .seen (N,) tells where it doesn't",
+    "fitted": "what the method's fit has returned for this model: tensors by name",
 }
+# What a fit may ask for: it runs once for each trained model, before any image is explained.
+FIT_WORDS = {
+    **{name: METHOD_WORDS[name] for name in (
+        "training_images", "training_labels", "training_masks", "predict", "network",
+    )},
+    "classes": "number of classes K",
+    "device": "where the model lies",
+    "generator": "a torch.Generator on the CPU, seeded for this model and method; torch's own is, "
+    "too",
+    "resumable": "callable: (steps, *parts) -> the numbers of the steps still to be done; after "
+    "each the parts' state_dicts (modules, optimizers) are stored, and an interrupted fit goes on "
+    "from there",
+}  # fmt: skip
 # These need attention among all tokens, and a CAM layer of tokens.
 ATTENTION_WORDS = frozenset({"attentions", "exit_attentions"})
 # These need a CAM layer; `class_weights` needs a linear head behind it, too.
 LAYER_WORDS = ATTENTION_WORDS | {
-    "activations", "gradients", "derive", "class_weights", "head", "try_head", "record",
+    "activations", "gradients", "derive", "class_weights", "head", "layers", "try_head", "record",
 }  # fmt: skip
 # These only a network that classifies can serve.
 CLASSIFIER_WORDS = LAYER_WORDS | {
@@ -82,12 +104,14 @@ NEEDS = CLASSIFIER_WORDS | OWN_WORDS | {ATTENTION}
 METHOD_FAMILIES = frozenset({
     "cam", "gradient", "perturbation", "attention", "inherent", "learned", "control", "other",
 })  # fmt: skip
+# These only a run on a dataset has.
+TRAINING_WORDS = frozenset({"training_images", "training_labels", "training_masks", "fitted"})
 # These tell where the evidence lies.
 MASK_WORDS = frozenset({"masks", "mean_mask"})
 # Methods that ask for none of these explain no class in particular.
 CLASS_WORDS = ATTENTION_WORDS | {
-    "targets", "gradients", "derive", "class_weights", "try_head", "respond", "input_gradients",
-    "differentiate", "multipliers", "target_logits", "integrate", "record",
+    "targets", "gradients", "derive", "class_weights", "layers", "try_head", "respond",
+    "input_gradients", "differentiate", "multipliers", "target_logits", "integrate", "record",
     "sum_over_biases", "network",
 }  # fmt: skip
 METRIC_WORDS = {
@@ -142,6 +166,7 @@ VOCABULARY: Mapping[str, Mapping[str, str]] = {
     "analysis": ANALYSIS_WORDS,
 }
 KINDS = tuple(VOCABULARY)
+FIT = "fit"
 
 
 def plural(kind: str) -> str:
@@ -176,30 +201,6 @@ class Signature:
     options: Mapping[str, Option]
 
 
-def check_needs(needs: Collection[str]) -> None:
-    """Refuse what no model can be asked for.
-
-    Raises:
-        XaibenchError: one isn't a word that models serve or not.
-    """
-    for word in needs:
-        if word not in NEEDS:
-            raise XaibenchError(
-                f"method: needs={{{word!r}}}: no model is asked for that"
-                f"{did_you_mean(word, NEEDS)}; choose of {', '.join(sorted(NEEDS))}."
-            )
-
-
-def check_shown(what: str, text: str | None) -> None:
-    """Refuse a text that no table can show.
-
-    Raises:
-        XaibenchError: it is empty, or more than a line.
-    """
-    if text is not None and (not text.strip() or not text.isprintable()):
-        raise XaibenchError(f"method: {what}={text!r}: give it a few words on one line.")
-
-
 def read_signature(kind: str, function: Callable[..., Any]) -> Signature:
     """Read a plugin's contract from its signature.
 
@@ -212,7 +213,7 @@ def read_signature(kind: str, function: Callable[..., Any]) -> Signature:
     name = function.__name__
     if not name.isidentifier():  # a lambda's
         raise XaibenchError(f"{kind} {name}: a plugin needs a name; write it as a function, 'def'.")
-    vocabulary = VOCABULARY[kind]
+    vocabulary = FIT_WORDS if kind == FIT else VOCABULARY[kind]
     types = typing.get_type_hints(function)
     words: list[str] = []
     options: dict[str, Option] = {}

@@ -31,6 +31,8 @@ class MethodTraits:
     """Its name on the board, where that is not the function's."""
     needs: frozenset[str] = frozenset()
     """Words that it must be served beside those that it names, as where it runs the network."""
+    fit: Callable[..., Any] | None = None
+    """Learns once for each trained model what the method then reads as the word ``fitted``."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,20 @@ class Plugin:
     """Earlier names, the first one first: results stay stored under it."""
     member: str = ""
     """Of a library's plugin: which network is meant, without the prefix."""
+    fit: Signature | None = None
+    """What a method's fit asks for; None without one."""
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """All words that it and its fit ask for, and those that it needs."""
+        needs = self.traits.needs if isinstance(self.traits, MethodTraits) else ()
+        words = (*self.signature.words, *(self.fit.words if self.fit else ()), *sorted(needs))
+        return tuple(dict.fromkeys(words))
+
+    @property
+    def options(self) -> Mapping[str, Option]:
+        """What a user may set: its own options and those of its fit."""
+        return {**(self.fit.options if self.fit else {}), **self.signature.options}
 
     @property
     def summary(self) -> str:
@@ -121,12 +137,12 @@ class Plugin:
     @property
     def declared(self) -> Mapping[str, Option]:
         """All options, those of its kind, too."""
-        return {**SHARED_OPTIONS.get(self.kind, {}), **self.signature.options}
+        return {**SHARED_OPTIONS.get(self.kind, {}), **self.options}
 
     @property
     def defaults(self) -> str:
         """All options with their defaults, as they are written in a spec."""
-        options = self.signature.options
+        options = self.options
         return f"[{','.join(f'{key}={as_text(options[key].default)}' for key in options)}]"
 
     @property
@@ -155,7 +171,7 @@ class Bound:
     @property
     def shared(self) -> Mapping[str, Any]:
         """Those of the options that all plugins of the kind have, and its function doesn't take."""
-        own = self.plugin.signature.options
+        own = self.plugin.options
         return {key: value for key, value in self.options.items() if key not in own}
 
     @property
@@ -176,12 +192,20 @@ class Bound:
         Raises:
             Exception: whatever it raises; one that would end the whole program is none of that.
         """
+        return self._call(self.plugin.function, self.plugin.signature, words)
+
+    def learn(self, words: object) -> Any:
+        """Call a method's fit likewise."""
+        assert self.plugin.fit is not None
+        return self._call(self.plugin.traits.fit, self.plugin.fit, words)
+
+    def _call(self, function: Callable[..., Any], signature: Signature, words: object) -> Any:
         arguments = [
             self.plugin.member if word == MEMBER else getattr(words, word)
-            for word in self.plugin.signature.words
+            for word in signature.words
         ]
-        own = {k: v for k, v in self.options.items() if k not in self.shared}
+        own = {name: v for name, v in self.options.items() if name in signature.options}
         try:
-            return self.plugin.function(*arguments, **own)
+            return function(*arguments, **own)
         except SystemExit as error:
             raise RuntimeError(f"it called sys.exit({error.code!r})") from error

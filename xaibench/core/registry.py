@@ -1,7 +1,6 @@
 """Plugins: how they are declared, found and looked up.
 
-A plugin is a function in a file of its own name below ``xaibench/methods/`` (and other kinds'), in
-a file given with ``--plugin``, or behind an entry point of the group ``xaibench.methods``.
+One is a function in a file below ``xaibench/methods/``, of ``--plugin``, or of an entry point.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -11,7 +10,8 @@ from typing import Any, Literal, TypeVar
 from torch import Tensor
 
 from xaibench.core.aliases import current_name, note_aliases, tell_alias
-from xaibench.core.contract import KINDS, check_needs, check_shown, plural, read_signature
+from xaibench.core.contract import KINDS, plural, read_signature
+from xaibench.core.declared import check_method
 from xaibench.core.discovery import discover, import_file
 from xaibench.core.errors import XaibenchError
 from xaibench.core.families import find_member, is_family, list_members
@@ -46,32 +46,27 @@ def method(
     share: float = 1.0,
     title: str | None = None,
     needs: Collection[str] = (),
+    fit: Callable[..., Any] | None = None,
     aliases: Sequence[str] = (),
 ) -> Callable[[Function], Function]:
     """Declare a saliency method: a function that returns raw maps ``(B, h, w)``.
 
     Args:
         paper: key in ``references.bib``.
-        family: ``cam``, ``gradient``, ``perturbation``, ``attention``, ``other``, or a name of your
-            own for the board; ``inherent`` marks maps that the logits are the sum of, ``learned``
-            those that a network was trained to draw, ``control`` rows that only bound the board.
+        family: one of `METHOD_FAMILIES`, or a name of your own, which the board shows.
         sign: what becomes of negative relevance.
         rescale: ``minmax`` for attributions, ``none`` for maps that are probabilities already.
         blind: the method looks neither at the image nor at its mask.
-        wraps: the installed package that makes the maps; another version makes them again.
-        supervision: of a method that was trained elsewhere: ``none``, ``labels``, ``boxes`` or
-            ``masks``; all others have learned from what their model has.
+        wraps: the package that makes the maps; another version makes them again.
+        supervision: what it learned from elsewhere: ``none``, ``labels``, ``boxes`` or ``masks``.
         share: of its training images' boxes or masks, in (0, 1].
         title: its name on the board, where the function's won't do.
-        needs: words of the vocabulary without which it explains nothing, though it doesn't name
-            them; a model that serves one of them not is skipped by the plan.
+        needs: of `NEEDS`, what a model must serve beside its words.
+        fit: learns once for each trained model, and returns tensors by name: the word ``fitted``.
         aliases: earlier names, the first one first.
     """
-    check_needs(needs)
-    check_shown("family", family)
-    check_shown("title", title)
     learned = declare("method", supervision, share)
-    traits = MethodTraits(family, sign, rescale, blind, learned, title, frozenset(needs))
+    traits = MethodTraits(family, sign, rescale, blind, learned, title, frozenset(needs), fit)
     return _declare("method", paper, traits, wraps, aliases)
 
 
@@ -138,8 +133,7 @@ def dataset(
         whole: options under which all samples are there, for ``xaibench audit``.
         aliases: earlier names, the first one first.
     """
-    traits = DatasetTraits(recipe or {}, fetch, whole or {})
-    return _declare("dataset", paper, traits, aliases=aliases)
+    return _declare("dataset", paper, DatasetTraits(recipe or {}, fetch, whole or {}), "", aliases)
 
 
 def model(
@@ -179,8 +173,9 @@ def _declare(
 ) -> Callable[[Function], Function]:
     # The function itself is returned: wrapped in an object, its doctest would silently never run.
     def register(function: Function) -> Function:
-        signature, name = read_signature(kind, function), function.__name__
-        plugin = Plugin(kind, name, function, signature, paper, traits, wraps, tuple(aliases))
+        signature = read_signature(kind, function)
+        about = kind, function.__name__, function, signature, paper, traits, wraps, tuple(aliases)
+        plugin = Plugin(*about, fit=check_method(signature, traits))
         note_aliases(_plugins[kind], plugin)
         _plugins[kind][plugin.name] = plugin
         return function

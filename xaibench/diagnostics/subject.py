@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xaibench.core.contract import MASK_WORDS
+from xaibench.core.contract import MASK_WORDS, TRAINING_WORDS
 from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import OK
@@ -114,7 +114,9 @@ def open_subject(
     """
     ledger = Ledger(selection, 0, model, selection.options.seeds[0])
     # Those that ask for masks look at the truth instead of at a network.
-    methods = [m for m in methods if not MASK_WORDS & set(m.plugin.signature.words)]
+    # Those that learn for a trained model would have to learn anew for each that is diagnosed.
+    left_out = MASK_WORDS | TRAINING_WORDS
+    methods = [m for m in methods if not left_out & set(m.plugin.signature.words)]
     states = [ledger.cell_state(m) for m in methods] if ledger.model_is_trained() else []
     methods = [state.method for state in states if state.has_maps]
     if not methods and any(state.scored for state in states):

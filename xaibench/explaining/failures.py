@@ -1,5 +1,6 @@
 """Whose fault an error is: a plugin's own is a result like any other, all else ends the walk."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,7 +13,10 @@ from xaibench.core.errors import (
 )
 from xaibench.core.logs import pass_on_interruption
 from xaibench.core.passes.batching import ran_out_of_memory
+from xaibench.core.plugin import Bound
 from xaibench.core.store import is_full
+
+_log = logging.getLogger(__name__)
 
 
 class PluginError(XaibenchError):
@@ -50,6 +54,13 @@ def blaming(what: str, images: int = 0) -> Iterator[None]:
                 f"{what}: the disk is full; make room, and repeat the command."
             ) from error
         raise PluginError(reason_of(error)) from error
+
+
+def tell_failure(method: Bound, title: str, error: PluginError) -> None:
+    """Log that a method failed on a model, or what it can't explain."""
+    level, what = (logging.INFO, "skipped") if error.skips else (logging.ERROR, "failed")
+    _log.log(level, "%s on %s %s: %s", method.spec, title, what, error)
+    _log.debug("traceback of %s", method.spec, exc_info=error)
 
 
 def refuse_lack_of_memory(error: Exception, what: str, images: int) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from xaibench.core.contract import CLASSIFIER_WORDS, LAYER_WORDS, MASK_WORDS
+from xaibench.core.contract import CLASSIFIER_WORDS, LAYER_WORDS, MASK_WORDS, TRAINING_WORDS
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Classifier, Model, Reshape
 from xaibench.core.output_form import OutputChoice
@@ -123,6 +123,11 @@ def check_words(methods: Sequence[Bound], model: Model, images: Tensor) -> None:
     """Refuse methods that ask for what this model, or a call without masks, has not."""
     for method in methods:
         word = missing_word(method, model, images)
+        if TRAINING_WORDS & set(method.plugin.signature.words):
+            raise XaibenchError(
+                f"method {method.spec} learns from a model's training images, which only a run on "
+                "a dataset has."
+            )
         if MASK_WORDS & set(method.plugin.signature.words):
             raise XaibenchError(
                 f"method {method.spec} needs masks, which only a run on a dataset has."

@@ -22,10 +22,26 @@ class Meter:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self.seconds, self.passes = 0.0, 0
+        self.seconds, self.passes = 0.0, 0.0
         self.peak: int | None = None
         self.gap: float | None = None
         self._engine = engine
+        self._before: tuple[float, float] | None = None
+
+    @property
+    def so_far(self) -> tuple[float, float]:
+        """Seconds and passes, also in the middle of a block."""
+        if self._before is None:
+            return self.seconds, self.passes
+        seconds, passes = (a - b for a, b in zip(self._clocks, self._before, strict=True))
+        return self.seconds + seconds, self.passes + passes
+
+    @property
+    def _clocks(self) -> tuple[float, float]:
+        # Answers that other methods have paid for are charged as if this one stood alone.
+        engine = self._engine
+        seconds = now(engine.device) + engine.spared_seconds
+        return seconds, engine.seen + engine.spared_passes
 
     @contextmanager
     def measuring(self, *, whole_network: bool = False) -> Iterator[None]:
@@ -38,16 +54,14 @@ class Meter:
         engine.gap = None
         forget_peak(device)
         hook = engine.model.register_forward_pre_hook(self._see) if whole_network else None
-        # Answers that other methods have paid for are charged as if this one stood alone.
-        passes = engine.seen + engine.spared_passes
-        seconds = now(device) + engine.spared_seconds
+        self._before = self._clocks
         try:
             yield
         finally:
             if hook is not None:
                 hook.remove()
-            self.seconds += now(device) + engine.spared_seconds - seconds
-            self.passes += engine.seen + engine.spared_passes - passes
+            self.seconds, self.passes = self.so_far
+            self._before = None
             self._raise_peak(peak_memory(device))
             if engine.gap is not None:
                 self.gap = max(self.gap or 0.0, engine.gap)

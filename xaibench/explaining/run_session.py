@@ -1,6 +1,6 @@
 """The session of a run's trained model, with its images and what was predicted of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 import torch
@@ -9,10 +9,13 @@ from torch import Tensor
 from xaibench.core.data import Sample
 from xaibench.core.loading import Loaded, share_marked
 from xaibench.core.passes.device import choose_device, place_images
+from xaibench.core.plugin import Bound
 from xaibench.explaining.batch import ImageBatch
 from xaibench.explaining.session import Session
+from xaibench.explaining.training_set import TrainingSet, training_set
 from xaibench.results.folder import PREDICTIONS_FILE
 from xaibench.setup.cells import Ledger
+from xaibench.setup.fits import fit_of, read_fitted
 from xaibench.training.trained import Predictions, load_model
 
 
@@ -34,6 +37,7 @@ class RunSession(Session):
         self._device = choose_device(selection.options.device)
         self._judge = self.engine
         self._predictions: Predictions | None = None
+        self._fitted: dict[str, Mapping[str, Tensor]] = {}
         if ledger.judge is not None:
             if ledger.judge is not ledger:
                 self._judge = selection.engine(load_model(ledger.judge))
@@ -72,6 +76,18 @@ class RunSession(Session):
         batch = ImageBatch.of(loaded, images, chosen, self._judge.predict)
         batch.respond = self._judge.logits
         return batch
+
+    @cached_property
+    def training(self) -> TrainingSet:
+        """The training images, with those masks alone that the budget lets be seen."""
+        split = self._split
+        return training_set(self._selection.loader, split.train, split.seen, self._device)
+
+    def fitted(self, method: Bound) -> Mapping[str, Tensor]:
+        """Return what a method's fit has learned for the model."""
+        if method.spec not in self._fitted:
+            self._fitted[method.spec] = read_fitted(fit_of(self.ledger, method), self._device)
+        return self._fitted[method.spec]
 
     @cached_property
     def mean_mask(self) -> Tensor:

@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -10,19 +10,21 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from xaibench.core.contract import TRAINING_WORDS
 from xaibench.core.passes.engine import Engine
 from xaibench.core.passes.precision import at_least_single
-from xaibench.core.passes.question import Question
+from xaibench.core.passes.question import Known, Question
 from xaibench.core.passes.tape import RECORDED_WORDS, Tape
 from xaibench.core.plugin import Bound
 from xaibench.core.progress import Bar
 from xaibench.core.seeds import seed_of
 from xaibench.explaining.batch import ImageBatch, finish_maps
 from xaibench.explaining.evidence import Evidence, evidence_of
-from xaibench.explaining.failures import PluginError, blaming, refuse_lack_of_memory
+from xaibench.explaining.failures import PluginError, blaming, refuse_lack_of_memory, tell_failure
 from xaibench.explaining.meter import Meter
 from xaibench.explaining.score import Scorer
 from xaibench.explaining.source import Explained, MapSource
+from xaibench.explaining.training_set import TrainingSet
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +51,15 @@ class Session:
     @property
     def mean_mask(self) -> Tensor | None:
         """The average ``(H, W)`` of the training masks; None where there are none."""
+        return None
+
+    @property
+    def training(self) -> TrainingSet | None:
+        """The model's training images; None where there are none."""
+        return None
+
+    def fitted(self, _method: Bound) -> Mapping[str, Tensor] | None:
+        """Return what a method's fit has learned for the model; None where there is nothing."""
         return None
 
     def walk(
@@ -117,18 +128,27 @@ class Session:
         if tape is None or not source.needs_maps:
             return Explained(batch, {}, source.read(batch))
         method, raw, words = source.method, {}, source.method.plugin.signature.words
-        mean_mask = self.mean_mask if "mean_mask" in words else None  # at nobody's cost
+        known = self._known(method)  # at nobody's cost
         meter, whole = source.meter, "network" in words
         self.engine.gap = None
         with meter.measuring(whole_network=whole) if meter is not None else nullcontext():
             for kind in batch.targets:
-                question = question_for(method, tape, batch, kind, self.seed, mean_mask)
+                question = question_for(method, tape, batch, kind, self.seed, known)
                 if len(question.rows):
                     with blaming(f"method {method.spec}", len(batch.ids)):
                         raw[kind] = _checked(method, method(question), len(question.rows))
                 else:
                     raw[kind] = torch.zeros(0, 1, 1, device=batch.images.device)
         return Explained(batch, raw, finish_maps(method, raw, batch), self.engine.gap)
+
+    def _known(self, method: Bound) -> Known:
+        """Return what of the run a method asks for beside the images."""
+        words = set(method.plugin.signature.words)
+        return Known(
+            self.mean_mask if "mean_mask" in words else None,
+            self.training if words & TRAINING_WORDS else None,
+            self.fitted(method) if "fitted" in words else None,
+        )
 
     def _evidence(self, source: MapSource, found: Explained) -> dict[str, Evidence]:
         if source.scorer is None:
@@ -157,9 +177,7 @@ class Session:
         return self._explain(source, again, self._record(again, [source])).maps[kind].values
 
     def _fail(self, source: MapSource, error: PluginError) -> None:
-        level, what = (logging.INFO, "skipped") if error.skips else (logging.ERROR, "failed")
-        _log.log(level, "%s on %s %s: %s", source.method.spec, self.title, what, error)
-        _log.debug("traceback of %s", source.method.spec, exc_info=error)
+        tell_failure(source.method, self.title, error)
         source.fail(str(error), skips=error.skips)
 
     def _tell_failed_metrics(self, method: Bound, scorer: Scorer) -> None:
@@ -194,14 +212,12 @@ def question_for(
     batch: ImageBatch,
     kind: str,
     seed: int,
-    mean_mask: Tensor | None,
+    known: Known,
 ) -> Question:
     """Return what a method is asked for one kind of target."""
     rows = batch.rows(kind)
     seeds = [seed_of(seed, batch.ids[row], method.first_spec) for row in rows.tolist()]
-    return Question(
-        tape, rows, batch.targets[kind][rows], seeds, all_masks=batch.masks, mean_mask=mean_mask
-    )
+    return Question(tape, rows, batch.targets[kind][rows], seeds, batch.masks, known)
 
 
 def _checked(method: Bound, raw: object, count: int) -> Tensor:

@@ -23,8 +23,9 @@ from xaibench.report.judging.chapter import Contents, judge_all
 from xaibench.report.write import illustrate, write_tables
 from xaibench.results.folder import RUN_FILE
 from xaibench.results.integrity import read_record, write_record
-from xaibench.results.records import SCHEMA, DatasetEntry, RunRecord, Source
+from xaibench.results.records import SCHEMA, DatasetEntry, RunRecord
 from xaibench.results.seal import seal
+from xaibench.results.sources import Source
 
 _CELL = [*PLACE, "method"]
 

@@ -18,6 +18,8 @@ MODEL_FILE, CELL_FILE, PART_FILE, ANALYSIS_FILE = (
 )  # fmt: skip
 """Records: each is written last, and says that the files beside it are whole."""
 WEIGHTS_FILE, CHECKPOINT_FILE, HISTORY_FILE = "model.pt", "checkpoint.pt", "history.csv"
+FIT_FILE, FITTED_FILE = "fit.json", "fitted.pt"
+"""What a method has learned for a trained model, beside its cell: the record, and the tensors."""
 MAPS_FILE, POOLED_FILE, ANY_MAPS = "maps.npz", "pooled.npz", "maps*.npz"
 OWN_FOLDERS = frozenset({
     "analyses", "cells", "figures", "locks", "models", "observations", "splits", "twins",

@@ -13,6 +13,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.recipe import recipe_of
 from xaibench.core.supervision import Supervision
 from xaibench.results.checked import Count, Resize, Share, Side, holding
+from xaibench.results.sources import Source, SubmissionEntry
 
 SCHEMA = 2
 """Of the records that are written now; those from before there were numbers have none."""
@@ -54,7 +55,8 @@ class ModelEntry:
 class MethodEntry:
     """What ``run.json`` says of a method.
 
-    ``mask_fraction`` is what submitted maps learned from, ``title`` its name on the board.
+    ``mask_fraction`` is what submitted maps learned from, ``title`` its name on the board,
+    ``learned`` what it took from the run's training images, beside what its model had.
     """
 
     family: str
@@ -65,6 +67,7 @@ class MethodEntry:
     mask_fraction: Share | None = None
     paper: str | None = None
     title: str | None = None
+    learned: Supervision | None = None
 
     @property
     def kind(self) -> str:
@@ -112,32 +115,6 @@ class DatasetEntry:
     splits: Mapping[str, str] = field(default_factory=dict)
     recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     supervision: Mapping[str, Supervision | None] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SubmissionEntry:
-    """Where submitted maps came from, and what was odd about them."""
-
-    file: str = ""
-    sha256: str = ""
-    method: str = ""
-    target: str = ""
-    mask_fraction: Share | None = None
-    warnings: Sequence[str] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """One of the runs that were merged."""
-
-    name: str
-    command: str = ""
-    date: str = ""
-    xaibench: str = ""
-    protocol_hash: str = ""
-    dataset: str = ""
-    seeds: Sequence[int] = ()
-    submission: SubmissionEntry | None = None
 
 
 @dataclass(frozen=True)

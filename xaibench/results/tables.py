@@ -15,6 +15,9 @@ from xaibench.results.todays_names import todays_spec
 COSTS = ("seconds_per_image", "forwards_per_image", "peak_memory_mb")
 """What a cell's maps cost, as `cell.json` and ``costs.csv`` name it."""
 
+FIT_COSTS = ("fit_seconds", "fit_forwards")
+"""What a method's fit took once for each trained model, in ``costs.csv``; empty without one."""
+
 GAP = "completeness_gap"
 """The largest share of a promised sum that a cell's attributions missed; older runs lack it."""
 
@@ -25,7 +28,7 @@ _NAMES = ("dataset", "split", "model", "method", "sample", "metric", "group", "s
 _LINES = 2**18
 # Numbers as text shrink to a thirtieth; what unpacks to far more is no table.
 _RATIO, _SMALL = 300, 2**20
-_OF_CELLS = ("tuned_threshold", *COSTS, GAP, *DEPENDENCE)
+_OF_CELLS = ("tuned_threshold", *COSTS, *FIT_COSTS, GAP, *DEPENDENCE)
 _NUMBERS = ("value", "prediction", "mask_share", "lesions", *_OF_CELLS)
 
 

@@ -40,6 +40,21 @@ class ModelRecord:
     tested_on: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class FitRecord:
+    """``fit.json``: what a method has learned for a trained model, and what that cost in all."""
+
+    schema: int | None = None
+    method: str = ""
+    fingerprint: str = ""
+    made_from: Mapping[str, Any] | None = None
+    made_by: Sequence[Made] = ()
+    sha256: str = ""
+    seconds: float = 0.0
+    forwards: float = 0.0
+    peak_memory_mb: float | None = None
+
+
 @dataclass(frozen=True)
 class FailedMetric:
     """Why a metric failed, and what its scores would have been made from."""

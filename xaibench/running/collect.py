@@ -7,11 +7,13 @@ from typing import Any
 import pandas as pd
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.plugin import Bound
 from xaibench.core.store import write_with
 from xaibench.explaining.dependence import known_dependence
 from xaibench.explaining.tuning import TUNED
 from xaibench.results.folder import (
     COSTS_FILE,
+    FIT_FILE,
     HISTORY_FILE,
     PREDICTIONS_FILE,
     ROWS_FILES,
@@ -19,10 +21,11 @@ from xaibench.results.folder import (
     Place,
 )
 from xaibench.results.seal import check_seal, seal
-from xaibench.results.tables import named_as_now, read_table, stored_table
+from xaibench.results.tables import FIT_COSTS, named_as_now, read_table, stored_table
 from xaibench.results.work_records import DependenceRecord
 from xaibench.running.plan import Plan
 from xaibench.setup.cells import Ledger, ledgers_of
+from xaibench.setup.fits import fit_of
 from xaibench.setup.selection import Selection
 
 _VALUES_AT_ONCE = 50_000
@@ -60,6 +63,8 @@ def seal_run(selection: Selection) -> None:
     splits = dict.fromkeys(layout.split_file(ledger.place) for ledger in ledgers)
     histories = [ledger.folder / HISTORY_FILE for ledger in ledgers if ledger.model_is_trained()]
     tables = [layout.out / name for name in ROWS_FILES]
+    fits = [fit_of(ledger, m) for ledger in ledgers for m in selection.methods if m.plugin.fit]
+    tables += [state.folder / FIT_FILE for state in fits if state.holds]
     files = [path for path in [*tables, *splits, *histories] if path.is_file()]
     # The model of a submission is another run's, and is sealed there.
     seal(layout.out, [path for path in files if path.is_relative_to(layout.out)])
@@ -92,12 +97,20 @@ def _cost_frames(selection: Selection) -> Iterator[pd.DataFrame]:
         rows = [
             {"method": method.spec}
             | {**state.known.costs, TUNED: state.known.tuned_threshold}
+            | _fit_costs(ledger, method)
             | (known_dependence(state) or DependenceRecord()).figures
             for method in selection.methods
             if (state := ledger.cell_state(method)).fits
         ]
         if rows:
             yield _with_keys(ledger, pd.DataFrame(rows))
+
+
+def _fit_costs(ledger: Ledger, method: Bound) -> dict[str, float | None]:
+    """Return what a method's fit took for a trained model; nothing where it has none."""
+    known = fit_of(ledger, method).known if method.plugin.fit else None
+    values = (known.seconds, known.forwards) if known else (None, None)
+    return dict(zip(FIT_COSTS, values, strict=True))
 
 
 def _read(path: Path) -> Iterator[pd.DataFrame]:

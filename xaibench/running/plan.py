@@ -214,10 +214,11 @@ def _why_no_layer(selection: Selection, prototype: Model, method: Bound) -> str 
 
 
 def _why_no_map(selection: Selection, model: Bound, prototype: Model, method: Bound) -> str | None:
-    words = set(method.plugin.signature.words)
-    if words & MASK_WORDS and not selection.dataset.annotated:
+    words, learns = set(method.plugin.asked), "training_masks" in method.plugin.asked
+    if (learns or words & MASK_WORDS) and not selection.dataset.annotated:
         return f"{selection.dataset_spec} has no masks"
-    if "mean_mask" in words and not any(selection.split(f).seen for f in selection.folds):
+    blind = not any(selection.split(f).seen for f in selection.folds)
+    if blind and (learns or "mean_mask" in words):
         return "no training mask may be seen under this --mask-fraction"
     word = missing_word(method, prototype, selection.blank)
     if word in CLASSIFIER_WORDS and not prototype.classifies:

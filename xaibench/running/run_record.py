@@ -7,8 +7,8 @@ from typing import Any
 
 from xaibench.core.definition import define
 from xaibench.core.fingerprints import checksum, code_of, fingerprint
-from xaibench.core.plugin import Bound
-from xaibench.core.supervision import Supervision, strongest
+from xaibench.core.plugin import Bound, MethodTraits
+from xaibench.core.supervision import Supervision, declare, strongest
 from xaibench.results.records import (
     SCHEMA,
     Made,
@@ -60,7 +60,7 @@ def describe_run(
             for m in selection.models
         },
         supervision=recorded_supervision(selection),
-        methods={m.spec: _describe_method(m) for m in selection.methods},
+        methods={m.spec: _describe_method(selection, m) for m in selection.methods},
         metrics={m.spec: _describe_metric(selection, m) for m in plan.metrics},
         skipped=list(dict.fromkeys([*plan.skips, *_gather_skips(selection)])),
         warnings=[*plan.warnings, *mixed_versions(made)],
@@ -80,11 +80,30 @@ def recorded_supervision(selection: Selection) -> dict[str, Supervision | None]:
     return found
 
 
-def _describe_method(method: Bound) -> MethodEntry:
-    traits = {name: value for name, value in vars(method.plugin.traits).items() if name != "needs"}
+def _describe_method(selection: Selection, method: Bound) -> MethodEntry:
+    traits: MethodTraits = method.plugin.traits
     options = method.spec.removeprefix(method.plugin.name)
-    title = traits.pop("title")
-    return MethodEntry(paper=method.plugin.paper, title=title and title + options, **traits)
+    return MethodEntry(
+        family=traits.family,
+        sign=traits.sign,
+        rescale=traits.rescale,
+        blind=traits.blind,
+        supervision=traits.supervision,
+        paper=method.plugin.paper,
+        title=traits.title and traits.title + options,
+        learned=_learned(selection, method),
+    )
+
+
+def _learned(selection: Selection, method: Bound) -> Supervision | None:
+    """Return what a method takes from the training images; None where it asks for no annotation."""
+    asked = method.plugin.asked
+    if "training_masks" in asked:
+        seen = [s for fold in selection.folds for s in selection.split(fold).seen_in(
+            selection.split(fold).train)]  # fmt: skip
+        kind = "masks" if any(sample.masks for sample in seen) else "boxes"
+        return declare("method", kind, selection.options.mask_fraction) if seen else None
+    return Supervision("labels") if "training_labels" in asked else None
 
 
 def _describe_metric(selection: Selection, metric: Bound) -> MetricEntry:

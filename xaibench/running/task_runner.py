@@ -11,6 +11,8 @@ from xaibench.core.progress import progress_bar
 from xaibench.core.registry import bind
 from xaibench.explaining.analyse import analyse
 from xaibench.explaining.dependence import images_of, is_unmeasured, measure_dependence
+from xaibench.explaining.failures import PluginError, tell_failure
+from xaibench.explaining.fitted import fit_method
 from xaibench.explaining.join import join
 from xaibench.explaining.meter import Meter
 from xaibench.explaining.part_writer import PartWriter
@@ -89,6 +91,9 @@ class TaskRunner:
     def _train(self, ledger: Ledger, methods: Sequence[Bound]) -> None:
         """Train the model, and tune a threshold for each method whose metrics ask for one."""
         train_model(ledger)
+        for method in methods:
+            if method.plugin.fit:
+                self._fit(ledger, method)
         states = [ledger.cell_state(method) for method in methods]
         states = [state for state in states if self._needs_threshold(state)]
         if not states:
@@ -108,6 +113,16 @@ class TaskRunner:
                 failure_of(state).record(source.failure, skips=source.skips)
             else:
                 threshold_of(state).record(tuning.threshold)
+
+    def _fit(self, ledger: Ledger, method: Bound) -> None:
+        """Let a method learn what it explains the model with, unless it has failed at that."""
+        failure = failure_of(ledger.cell_state(method))
+        if failure.content is None:
+            try:
+                fit_method(ledger, method, self._session_of(ledger))
+            except PluginError as error:
+                tell_failure(method, ledger.title, error)
+                failure.record(str(error), skips=error.skips)
 
     def _needs_threshold(self, state: CellState) -> bool:
         missing = state.missing_metrics(self._metrics)

@@ -6,7 +6,13 @@ from pathlib import Path
 from xaibench.core.registry import bind
 from xaibench.executors.schedule import Task
 from xaibench.explaining.parts import PartState, failure_of, threshold_of
-from xaibench.results.folder import CELL_FILE, SCORES_FILE
+from xaibench.results.folder import (
+    CELL_FILE,
+    CHECKPOINT_FILE,
+    FIT_FILE,
+    FITTED_FILE,
+    SCORES_FILE,
+)
 from xaibench.setup.cells import CellState, Ledger, ledger_of
 from xaibench.setup.jobs import Job, JobStep, Stage, steps_of
 from xaibench.setup.selection import Selection
@@ -56,6 +62,8 @@ def _read_by(step: JobStep, ledger: Ledger, states: Sequence[CellState]) -> Iter
         folder = ledger.cell_folder(state.method)
         yield from (folder / CELL_FILE, folder / SCORES_FILE)
         yield from (note(state).path for note in (failure_of, threshold_of))
+        if state.method.plugin.fit:
+            yield from (folder / name for name in (FIT_FILE, FITTED_FILE, CHECKPOINT_FILE))
         if step.stage is Stage.EXPLAIN:
             part = PartState(state, step.part)
             yield part.folder

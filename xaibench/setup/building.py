@@ -12,6 +12,7 @@ from xaibench.core.contract import (
     CHECKPOINT,
     CLASS_ORDER,
     CLASSIFIER_WORDS,
+    FIT_WORDS,
     METHOD_WORDS,
     OWN_WORDS,
 )
@@ -24,7 +25,7 @@ from xaibench.core.passes.head import find_head
 from xaibench.core.plugin import Bound
 
 # These words are served for every model; whether there are masks is the dataset's affair.
-_ALWAYS_THERE = frozenset(METHOD_WORDS) - CLASSIFIER_WORDS - OWN_WORDS
+_ALWAYS_THERE = frozenset({*METHOD_WORDS, *FIT_WORDS}) - CLASSIFIER_WORDS - OWN_WORDS
 
 
 class UnbuiltError(XaibenchError):
@@ -113,7 +114,7 @@ def has_attention(model: Model) -> bool:
 
 def why_no_attention(method: Bound, model: Model, images: Tensor) -> str | None:
     """Return why a method that asks for attention can't have that of a model of such images."""
-    asked = ATTENTION_WORDS & set(method.plugin.signature.words)
+    asked = ATTENTION_WORDS & set(method.plugin.asked)
     try:
         if asked:
             try_attention(model, images, early="exit_attentions" in asked)
@@ -124,7 +125,7 @@ def why_no_attention(method: Bound, model: Model, images: Tensor) -> str | None:
 
 def missing_word(method: Bound, model: Model, images: Tensor) -> str | None:
     """Return the first word that a method asks for and a model of such images can't serve."""
-    words = (*method.plugin.signature.words, *sorted(method.plugin.traits.needs))
+    words = method.plugin.asked
     served = _ALWAYS_THERE | model.abilities | ({ATTENTION} if has_attention(model) else set())
     if "class_weights" in words and "class_weights" in served:
         with evaluating(model):

@@ -12,6 +12,7 @@ from xaibench.results.integrity import are_intact, is_intact
 from xaibench.results.stored_work import read_cell, stored_model
 from xaibench.results.work_records import CellRecord, DependenceRecord, ModelRecord
 from xaibench.setup.earlier import Earlier, renew_cell, renew_model
+from xaibench.setup.fits import fit_of
 from xaibench.setup.jobs import Job
 from xaibench.setup.made_from import (
     Parts,
@@ -88,7 +89,8 @@ class Ledger:
 
     def maps_parts(self, method: Bound) -> Parts:
         """Return what maps are made from: the models, the method and the engine that records."""
-        return maps_parts(self.selection, self.made_from, method)
+        parts = maps_parts(self.selection, self.made_from, method)
+        return parts | ({"fit": fit_of(self, method).made_from} if method.plugin.fit else {})
 
     def maps_fingerprint(self, method: Bound) -> str:
         """Return the fingerprint of these parts."""

@@ -22,6 +22,7 @@ TRAIN_CODE = (
     *("training/moving_average", "training/trained", "setup/building", "training/replicas"),
 )
 EXPLAIN_CODE = ("explaining/session", "explaining/run_session", "explaining/batch")
+FIT_CODE = ("explaining/fit", "explaining/training_set")
 SCORE_CODE = ("explaining/evidence", "explaining/score", "explaining/tuning")
 _HASH = re.compile("[0-9a-f]{16,}")
 Parts = dict[str, Any]
@@ -110,6 +111,20 @@ def maps_parts(selection: Selection, trained: Iterable[tuple[str, str]], method:
         "files of the method": files_of(method),
         "wrapped library": wrapped_version(method),
         "code of the method and the engine": code_of(method.plugin.file, *EXPLAIN_CODE),
+    }
+
+
+def fit_parts(selection: Selection, trained: tuple[str, str], method: Bound) -> Parts:
+    """Return what a method's fit is made from: the trained model, whose parts tell the data."""
+    options = selection.options
+    return {
+        "trained model": list(trained),
+        "method": method.spec,
+        "precision": options.precision,
+        "fold": options.fold,
+        "files of the method": files_of(method),
+        "wrapped library": wrapped_version(method),
+        "code of the method and its fit": code_of(method.plugin.file, *FIT_CODE),
     }
 
 

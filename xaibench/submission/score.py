@@ -16,7 +16,8 @@ from xaibench.core.roots import open_dataset
 from xaibench.core.store import folder_name, write_with
 from xaibench.results.folder import PREDICTIONS_FILE, RUN_FILE
 from xaibench.results.integrity import read_record, write_record
-from xaibench.results.records import RunRecord, Skip, SubmissionEntry
+from xaibench.results.records import RunRecord, Skip
+from xaibench.results.sources import SubmissionEntry
 from xaibench.running.collect import collect_tables, seal_run
 from xaibench.running.plan import Plan, make_plan
 from xaibench.running.run_record import describe_protocol, describe_run, save_split

@@ -1,7 +1,8 @@
 """The method vocabulary for some rows of a tape: each word is an attribute."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +14,29 @@ from xaibench.core.passes.biases import sum_over_biases
 from xaibench.core.passes.cuts import refuse_cuts
 from xaibench.core.passes.engine import Engine
 from xaibench.core.passes.head import Head, find_head, run_head
+from xaibench.core.passes.several_layers import LayerPass, record_layers
 from xaibench.core.passes.tape import Tape
 from xaibench.core.seeds import BatchGenerator
 
 Copies = Callable[[int, int], Tensor]
 WeighedCopies = Callable[[int, int], tuple[Tensor, Tensor]]
+
+
+class Known(NamedTuple):
+    """What of a run a method may ask for beside the images: None where there is no run.
+
+    Attributes:
+        mean_mask: ``(H, W)``, the average of the training masks that may be seen.
+        training: the training images, labels and masks, each to be read by rows.
+        fitted: what the method's fit has learned for this model.
+    """
+
+    mean_mask: Tensor | None = None
+    training: Any = None
+    fitted: Mapping[str, Tensor] | None = None
+
+
+_NOTHING = Known()
 
 
 @dataclass
@@ -29,7 +48,7 @@ class Question:
     targets: Tensor
     seeds: Sequence[int]
     all_masks: Tensor | None = None
-    mean_mask: Tensor | None = None
+    known: Known = _NOTHING
 
     @property
     def _engine(self) -> Engine:
@@ -95,6 +114,31 @@ class Question:
         return self.all_masks[self.rows]
 
     @property
+    def mean_mask(self) -> Tensor | None:
+        """``(H, W)``."""
+        return self.known.mean_mask
+
+    @property
+    def training_images(self) -> Any:
+        """``(N, C, H, W)``, read by rows."""
+        return self.known.training.images
+
+    @property
+    def training_labels(self) -> Any:
+        """``(N,)``."""
+        return self.known.training.labels
+
+    @property
+    def training_masks(self) -> Any:
+        """``(N, H, W)``, read by rows; those that may not be seen are zeros."""
+        return self.known.training.masks
+
+    @property
+    def fitted(self) -> Mapping[str, Tensor] | None:
+        """What the method's fit has learned."""
+        return self.known.fitted
+
+    @property
     def generator(self) -> BatchGenerator:
         """A fresh stream for each row."""
         return BatchGenerator(self.seeds, self.tape.images.device)
@@ -124,6 +168,10 @@ class Question:
     def predict(self) -> Callable[[Tensor], Tensor]:
         """Images -> confidences ``(B, K)``."""
         return self._engine.predict
+
+    def layers(self, *names: str) -> list[LayerPass]:
+        """Return several layers' activations and gradients, from one pass; see `record_layers`."""
+        return record_layers(self._engine, self.images, self.targets, names)
 
     def derive(self, weights: Tensor) -> Tensor:
         """Return the derivative ``(B, D, h, w)`` of the logits weighed by ``(B, K)``."""

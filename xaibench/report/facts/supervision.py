@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from xaibench.core.supervision import Supervision
+from xaibench.core.supervision import Supervision, strongest
 from xaibench.results.records import ModelEntry, RunRecord
 
 SEGMENTATION = "segmentation"
@@ -60,8 +60,8 @@ def _of_row(
         return Supervision("masks", traits.mask_fraction)
     recorded = run.of_dataset(dataset).supervision
     if model in recorded:
-        return recorded[model]
-    return _guess(run, dataset, model, masks=model in before)
+        return strongest(recorded[model], traits.learned)
+    return strongest(_guess(run, dataset, model, masks=model in before), traits.learned)
 
 
 def _guess(run: RunRecord, dataset: str, model: str, *, masks: bool) -> Supervision:

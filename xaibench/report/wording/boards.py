@@ -189,7 +189,7 @@ def _names(row: BoardRow, run: RunRecord) -> Sequence[BoardCell]:
         "control": ["control", *(["blind"] if about.blind else [])],
         "method": [
             *([] if about.family in METHOD_FAMILIES else [about.family]),
-            *([learned] if about.supervision else []),
+            *([learned] if about.supervision or about.learned else []),
         ],
     }[row.kind]
     method = (about.title or row.method) + (f" ({', '.join(said)})" if said else "")
