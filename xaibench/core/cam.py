@@ -1,7 +1,12 @@
 """What several CAM methods share."""
 
+from collections.abc import Callable
+
 import torch
-from torch import Tensor
+from torch import Tensor, einsum
+from torch.nn import functional
+
+from xaibench.core.maps import min_max
 
 
 def plus_plus_weights(gradients: Tensor, activations: Tensor) -> Tensor:
@@ -49,3 +54,41 @@ def principal_map(features: Tensor) -> Tensor:
     projection = torch.where(peak < 0, -projection, projection)
     projection = torch.where(finite[:, 0], projection, torch.nan)
     return projection.view(-1, height, width).to(features)
+
+
+def map_by_scores(
+    image: Tensor,
+    maps: Tensor,
+    respond: Callable[..., Tensor],
+    samples: int = 1,
+    change: Callable[[Tensor, int, int], Tensor] | None = None,
+    *,
+    align_corners: bool = False,
+) -> Tensor:
+    """Return ReLU(sum_d w_d A_d), w the softmax of the logits of the image seen through A_d.
+
+    Args:
+        image: ``(C, H, W)``.
+        maps: A, ``(D, h, w)``.
+        respond: copies of the image and their number -> the target's logits.
+        samples: copies for each map, over which logits are averaged.
+        change: masks ``(n, H, W)`` in [0, 1] of the copies from ``first`` to ``last``, copies of
+            one map side by side -> what the image is multiplied by.
+        align_corners: how maps are resized.
+    """
+    # A map of zeros adds nothing; the others' weights all grow by one factor without it.
+    maps = maps[maps.flatten(1).any(dim=1)]
+    if not len(maps):
+        return maps.new_zeros(maps.shape[1:])
+
+    def through(first: int, last: int) -> Tensor:
+        numbers = torch.arange(first, last, device=maps.device) // samples
+        wide = functional.interpolate(
+            maps[None, numbers], image.shape[1:], mode="bilinear", align_corners=align_corners
+        )[0]
+        masks = min_max(wide).nan_to_num(0)
+        return image * (masks if change is None else change(masks, first, last))[:, None]
+
+    logits = respond(through, len(maps) * samples).view(len(maps), samples)
+    weights = functional.softmax(logits.mean(dim=1), dim=0)
+    return einsum("d,dhw->hw", weights, maps).relu()

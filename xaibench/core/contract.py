@@ -43,6 +43,8 @@ METHOD_WORDS = {
     "AttnLRP's rules, if asked",
     "multipliers": "callable: baselines (B, C, H, W) -> DeepLIFT's multipliers (B, C, H, W) of the "
     "target's logit, and by how much it changes from each baseline to its image (B,)",
+    "layer_multipliers": "callable: baselines (B, D, h, w) of the activations -> DeepLIFT's "
+    "multipliers of them, and by how much the target's logit changes (B,)",
     "target_logits": "callable: images (B * n, C, H, W), n for each target -> the target's logit "
     "(B * n,)",
     "promise": "callable: (attributions (n, ...), owed (n,)) -> None; a method that names it "
@@ -88,7 +90,8 @@ FIT_WORDS = {
 ATTENTION_WORDS = frozenset({"attentions", "exit_attentions"})
 # These need a CAM layer; `class_weights` needs a linear head behind it, too.
 LAYER_WORDS = ATTENTION_WORDS | {
-    "activations", "gradients", "derive", "class_weights", "head", "layers", "try_head", "record",
+    "activations", "gradients", "derive", "class_weights", "head", "layers",
+    "layer_multipliers", "try_head", "record",
 }  # fmt: skip
 # These only a network that classifies can serve.
 CLASSIFIER_WORDS = LAYER_WORDS | {
@@ -111,8 +114,8 @@ MASK_WORDS = frozenset({"masks", "mean_mask"})
 # Methods that ask for none of these explain no class in particular.
 CLASS_WORDS = ATTENTION_WORDS | {
     "targets", "gradients", "derive", "class_weights", "layers", "try_head", "respond",
-    "input_gradients", "differentiate", "multipliers", "target_logits", "integrate", "record",
-    "sum_over_biases", "network",
+    "input_gradients", "differentiate", "multipliers", "layer_multipliers", "target_logits",
+    "integrate", "record", "sum_over_biases", "network",
 }  # fmt: skip
 METRIC_WORDS = {
     "maps": "(B, H, W) in [0, 1], higher is more relevant",

@@ -14,6 +14,7 @@ from xaibench.core.passes.biases import sum_over_biases
 from xaibench.core.passes.cuts import refuse_cuts
 from xaibench.core.passes.engine import Engine
 from xaibench.core.passes.head import Head, find_head, run_head
+from xaibench.core.passes.layer_multipliers import find_layer_multipliers
 from xaibench.core.passes.several_layers import LayerPass, record_layers
 from xaibench.core.passes.tape import Tape
 from xaibench.core.seeds import BatchGenerator
@@ -191,6 +192,11 @@ class Question:
     def multipliers(self, starts: Tensor) -> tuple[Tensor, Tensor]:
         """Return DeepLIFT's multipliers ``(B, C, H, W)`` and the logit's change ``(B,)``."""
         return self._engine.multipliers(self.images, starts, self.targets)
+
+    def layer_multipliers(self, starts: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the activations' multipliers ``(B, D, h, w)``, and the logit's change ``(B,)``."""
+        seen = self.images, self.activations
+        return find_layer_multipliers(self._engine, *seen, starts, self.targets)
 
     def respond(self, row: int, copies: Copies, count: int, *, confidence: bool = False) -> Tensor:
         """Return the target's logit, or its confidence, on ``count`` copies of an image."""
