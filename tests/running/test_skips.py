@@ -63,10 +63,13 @@ def test_what_is_unsupported_is_skipped_and_never_fails(picky, run_cells, plan_o
 
 
 def test_needs_and_texts_are_checked_at_import():
+    def tried(images):
+        return images[:, 0]
+
     for said, wrong in [
         ({"needs": {"atention"}}, "did you mean 'attention'"),
         ({"title": " "}, "title=' '"),
         ({"family": "a\nb"}, "one line"),
     ]:
         with pytest.raises(XaibenchError, match=wrong):
-            method(**said)
+            method(**said)(tried)

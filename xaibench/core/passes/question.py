@@ -1,7 +1,7 @@
 """The method vocabulary for some rows of a tape: each word is an attribute."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
@@ -37,9 +37,6 @@ class Known(NamedTuple):
     fitted: Mapping[str, Tensor] | None = None
 
 
-_NOTHING = Known()
-
-
 @dataclass
 class Question:
     """What one method may ask about some rows of a tape."""
@@ -49,7 +46,7 @@ class Question:
     targets: Tensor
     seeds: Sequence[int]
     all_masks: Tensor | None = None
-    known: Known = _NOTHING
+    known: Known = field(default_factory=Known)
 
     @property
     def _engine(self) -> Engine:
