@@ -41,20 +41,22 @@ class Detectable(NamedTuple):
     training_sets: float
 
 
-class Design(NamedTuple):
+class UnitDesign(NamedTuple):
     """Who stands where: ``(N,)`` each, as `paired_test` takes them; ``sets`` for new sets."""
 
     units: Clusters
     sets: TrainingSets | None
 
 
-def design_of(samples: ArrayLike, groups: ArrayLike, folds: ArrayLike, seeds: ArrayLike) -> Design:
+def design_of(
+    samples: ArrayLike, groups: ArrayLike, folds: ArrayLike, seeds: ArrayLike
+) -> UnitDesign:
     """Return a design from the labels of its units, ``(N,)`` each."""
     fold, seed = merge_folds(samples, folds, seeds)
-    return Design(clusters(groups, fold, seed), training_sets(samples, folds, seeds))
+    return UnitDesign(clusters(groups, fold, seed), training_sets(samples, folds, seeds))
 
 
-def components(differences: Floats, design: Design) -> Components:
+def components(differences: Floats, design: UnitDesign) -> Components:
     """Estimate variance components by the method of moments; negative ones are 0.
 
     Args:
@@ -79,7 +81,7 @@ def components(differences: Floats, design: Design) -> Components:
 
 
 def detectable(
-    found: Components, design: Design, *, power: float = 0.8, level: float = 0.05, seed: int = 0
+    found: Components, design: UnitDesign, *, power: float = 0.8, level: float = 0.05, seed: int = 0
 ) -> Detectable:
     """Return the minimum detectable differences of a design, by simulation of just that design.
 
@@ -151,7 +153,7 @@ def detectable_difference(
     values = np.asarray(differences, float)
     defined = ~np.isnan(values)
     labels = (np.broadcast_to(each, values.shape)[defined] for each in (groups, folds, seeds))
-    design = Design(clusters(*labels), None)
+    design = UnitDesign(clusters(*labels), None)
     if design.units.group.max(initial=0) < 1:
         return float("nan")
     found = components(values[defined], design)

@@ -9,7 +9,14 @@ import numpy as np
 from xaibench.core.errors import XaibenchError
 from xaibench.core.repeats import count_all_folds, plain_split
 from xaibench.report.facts.section import Section
-from xaibench.stats.power import Components, Design, Detectable, components, design_of, detectable
+from xaibench.stats.power import (
+    Components,
+    Detectable,
+    UnitDesign,
+    components,
+    design_of,
+    detectable,
+)
 
 USUAL = Components(image=0.141, answer=0.098, training=0.016, training_set=0.012)
 """The median of all pairs of rows of results/published/busi, by iou (`median_components`)."""
@@ -76,7 +83,7 @@ def designs(
         yield PlannedDesign(count, split, seeds, trainings, known)
 
 
-def _design(images: int, split: str, seeds: int) -> Design:
+def _design(images: int, split: str, seeds: int) -> UnitDesign:
     """Return the design of images that all stand alone, divided at random in every repetition."""
     _, repeats = plain_split(split)
     folds = count_all_folds(split) // repeats
