@@ -25,7 +25,7 @@ FIGURES = [
      "y": ["a", "b"], "y_label": "share", "chance": False},
     {"kind": "Histogram", "name": "heap", "title": "Heap", "column": "x", "by": "class",
      "mark": 0.5, "mark_label": "a mark"},
-    {"kind": "Pictures", "name": "strip", "title": "Strip", "headings": ["before", "after"]},
+    {"kind": "PictureRows", "name": "strip", "title": "Strip", "headings": ["before", "after"]},
 ]  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.findings import Findings, Pictures
+from xaibench.core.findings import Findings, PictureRows
 from xaibench.core.registry import analysis
 
 Restore = Callable[[float, int], tuple[Mapping[str, NDArray[np.float64]], NDArray[np.uint8]]]
@@ -64,5 +64,5 @@ def reconstruction(
         quantities={"error": errors, **of_class, **measured},
         pairs=[(f"restored_{name}", f"noisy_{name}") for name in ("error", "psnr", "ssim")],
         pixels={"restored": pictures},
-        figures=[Pictures("restored", "Test images", headings)],
+        figures=[PictureRows("restored", "Test images", headings)],
     )

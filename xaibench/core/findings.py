@@ -47,7 +47,7 @@ class Histogram:
 
 
 @dataclass(frozen=True)
-class Pictures:
+class PictureRows:
     """The first test images, a row each: pictures of `Findings.pixels` under headings."""
 
     name: str
@@ -55,7 +55,7 @@ class Pictures:
     headings: tuple[str, ...]
 
 
-Figure = Scatter | Lines | Histogram | Pictures
+Figure = Scatter | Lines | Histogram | PictureRows
 
 
 @dataclass(frozen=True)

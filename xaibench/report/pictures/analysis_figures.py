@@ -11,7 +11,7 @@ from matplotlib.patheffects import Normal, Stroke
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from xaibench.core.findings import IMAGES, Histogram, Lines, Pictures, Scatter
+from xaibench.core.findings import IMAGES, Histogram, Lines, PictureRows, Scatter
 from xaibench.report.judging.analyses import Analysis
 from xaibench.report.pictures.drawing import (
     COLOURS,
@@ -145,7 +145,7 @@ def _histogram(analysis: Analysis, figure: Histogram) -> Figure:
     return drawn
 
 
-def _pictures(analysis: Analysis, figure: Pictures) -> Figure:
+def _pictures(analysis: Analysis, figure: PictureRows) -> Figure:
     with Image.open(analysis.folder / pixels_file(figure.name)) as opened:
         pixels = np.asarray(opened)
     side = pixels.shape[1] // len(figure.headings)
@@ -179,5 +179,5 @@ _DRAWN: Mapping[type, Callable[[Analysis, Any], Figure]] = {
     Scatter: _scatter,
     Lines: _lines,
     Histogram: _histogram,
-    Pictures: _pictures,
+    PictureRows: _pictures,
 }
