@@ -14,10 +14,10 @@ FIELD = {
 
 
 def test_the_field_s_names_are_asked_for_and_mean_the_same_scores():
-    for name, display in FIELD.items():
-        asked = bind("metric", display.lower().replace(" ", "_"))
+    for name, title in FIELD.items():
+        asked = bind("metric", title.lower().replace(" ", "_"))
         assert (asked.spec, asked.first_spec) == (name, name)
-        assert asked.plugin.summary.startswith(f"{display}: ")
+        assert asked.plugin.summary.startswith(f"{title}: ")
     assert bind("metric", "pointing_game[tolerance=0.1]").spec == "hit_rate[tolerance=0.1]"
 
 
@@ -27,11 +27,11 @@ def test_boards_show_the_field_s_name_and_records_without_one_their_own():
         spec: MetricEntry(
             higher_is_better=True,
             family="localization",
-            display=plugins("metric")[spec.partition("[")[0]].traits.display or None,
+            title=plugins("metric")[spec.partition("[")[0]].traits.title or None,
         )
         for spec in specs
     }
     run = RunRecord(classes=(), methods={}, metrics=entries)
     assert [header(run, spec) for spec in specs] == ["Pointing Game[tolerance=0.1] ↑", "iou ↑"]
-    before = replace(run, metrics={specs[0]: replace(entries[specs[0]], display=None)})
+    before = replace(run, metrics={specs[0]: replace(entries[specs[0]], title=None)})
     assert shown(before, specs[0]) == specs[0]

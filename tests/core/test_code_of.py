@@ -128,7 +128,7 @@ def test_another_process_comes_to_the_same(tmp_path):
 def test_what_a_metric_is_called_on_boards_is_no_code(tmp_path):
     write(tmp_path, plugin="@metric(higher_is_better=True)\ndef f(maps): return maps")
     before = fresh(tmp_path / "plugin.py")
-    write(tmp_path, plugin="@metric(higher_is_better=True, display='F')\ndef f(maps): return maps")
+    write(tmp_path, plugin="@metric(higher_is_better=True, title='F')\ndef f(maps): return maps")
     assert fresh(tmp_path / "plugin.py") == before
 
 

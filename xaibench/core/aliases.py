@@ -24,10 +24,8 @@ def other_names(plugin: "Plugin") -> set[str]:
     >>> other_names(plugins("metric")["hit_rate"])
     {'pointing_game'}
     """
-    display = getattr(plugin.traits, "display", "")
-    return {*plugin.aliases, *([display.lower().replace(" ", "_")] if display else [])} - {
-        plugin.name
-    }
+    title = plugin.traits.title if plugin.kind == "metric" else ""
+    return {*plugin.aliases, *([title.lower().replace(" ", "_")] if title else [])} - {plugin.name}
 
 
 def note_aliases(known: "Mapping[str, Plugin]", plugin: "Plugin") -> None:

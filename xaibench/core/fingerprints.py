@@ -113,7 +113,7 @@ def _as_first_named(function: ast.FunctionDef) -> ast.FunctionDef:
             names = [n for value in told for n in ast.walk(value) if isinstance(n, ast.Constant)]
             if names:
                 fields["name"] = str(names[0].value)
-            named = ("aliases", "display") if names else ("display",)
+            named = ("aliases", "title") if names else ("title",)
             rest = [word for word in call.keywords if word.arg not in named]
             decorators[place] = ast.Call(call.func, call.args, rest)
     return ast.FunctionDef(**{**fields, "decorator_list": decorators})

@@ -56,7 +56,7 @@ class MetricTraits:
     """False for upper bounds, which saw the truth that they are judged by."""
     pixelwise: bool = False
     """Whether it is the same when map and mask are shuffled alike: no pixel's place counts."""
-    display: str = ""
+    title: str = ""
     """What the field calls it, for boards and pages; empty where that is its own name."""
 
 

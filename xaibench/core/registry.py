@@ -85,7 +85,7 @@ def metric(
     pool: Callable[[Tensor], Tensor] | None = None,
     ranked: bool = True,
     pixelwise: bool = False,
-    display: str = "",
+    title: str = "",
     aliases: Sequence[str] = (),
 ) -> Callable[[Function], Function]:
     """Declare a metric: a function that returns one value for each map, ``(B,)``; NaN: undefined.
@@ -106,12 +106,12 @@ def metric(
         pool: differentiable, statistics' mean ``(S,)`` -> value; makes it a pooled estimand.
         ranked: False where it chose something by the truth that it is judged by.
         pixelwise: it is the same when map and mask are shuffled alike.
-        display: what the field calls it, where that is another name; ``pointing_game`` asks for it.
+        title: what the field calls it, where that is another name; ``pointing_game`` asks for it.
         aliases: earlier names, the first one first; scores stored under them stay valid.
     """
     traits = MetricTraits(
         higher_is_better, family, bounds, target, turned_by or {}, counted, threshold, ties,
-        baseline, pool, ranked, pixelwise, display,
+        baseline, pool, ranked, pixelwise, title,
     )  # fmt: skip
     return _declare("metric", paper, traits, aliases=aliases)
 

@@ -15,7 +15,7 @@ from xaibench.core.registry import metric
     target="predicted",
     ties="of no account",
     baseline="black, where the map covers the image",
-    display="ADCC",
+    title="ADCC",
 )
 def adcc(
     maps: Tensor,

@@ -14,7 +14,7 @@ from xaibench.core.registry import metric
     target="predicted",
     ties="the pixel that is read first (left to right, top to bottom) comes first",
     baseline="blur: the image under a Gaussian blur, a tenth of its shorter side wide",
-    display="AIC",
+    title="AIC",
 )
 def aic(maps: Tensor, images: Tensor, targets: Tensor, predict: Predict) -> Tensor:
     """Return the area under the accuracy over the information that is seen, shape (B,).

@@ -16,7 +16,7 @@ from xaibench.core.truth_precision import average_precision_of
     threshold="none: all values that occur",
     ties="equal pixels are marked together",
     pixelwise=True,
-    display="AUPRC lift",
+    title="AUPRC lift",
 )
 def auprc_lift(maps: Tensor, masks: Tensor) -> Tensor:
     """Return `average_precision` divided by the mask's share of the image, shape (B,).

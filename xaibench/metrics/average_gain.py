@@ -17,7 +17,7 @@ from xaibench.core.registry import metric
     target="predicted",
     threshold="by=zero: half of each map's maximum, fixed",
     ties="by=zero: pixels at the threshold count as important",
-    display="Average Gain",
+    title="Average Gain",
 )
 def average_gain(
     confidence: Tensor,

@@ -17,7 +17,7 @@ from xaibench.core.registry import metric
     turned_by={"covered": "important"},
     threshold="by=zero: half of each map's maximum, fixed",
     ties="by=zero: pixels at the threshold count as important",
-    display="Average Drop",
+    title="Average Drop",
 )
 def drop_in_confidence(
     confidence: Tensor,

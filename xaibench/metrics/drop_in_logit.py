@@ -17,7 +17,7 @@ from xaibench.core.rise_baselines import normalized_zero
     target="predicted",
     ties="of no account",
     baseline="ImageNet's mean colour, zero of normalised pixels",
-    display="Average Drop of the logit",
+    title="Average Drop of the logit",
 )
 def drop_in_logit(
     maps: Tensor, images: Tensor, targets: Tensor, respond: Callable[[Tensor], Tensor]

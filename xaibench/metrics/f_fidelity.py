@@ -21,7 +21,7 @@ from xaibench.core.seeds import BatchGenerator
     target="predicted",
     turned_by={"order": "minus"},
     ties="chance decides, the same for all methods",
-    display="F-Fidelity",
+    title="F-Fidelity",
 )
 def f_fidelity(
     maps: Tensor,

@@ -20,7 +20,7 @@ _PERCENTILE = 95
     paper="huttenlocher1993comparing",
     threshold="fixed: the same share of each map's maximum for all methods",
     ties="pixels at the threshold are marked",
-    display="Hausdorff 95 %",
+    title="Hausdorff 95 %",
 )
 def hausdorff95(
     maps: Tensor, masks: Tensor, *, threshold: float = 0.5, of: Of = "maximum"

@@ -14,7 +14,7 @@ from xaibench.core.registry import metric
     higher_is_better=True,
     paper="zhang2018excitation",
     ties="the chance that one drawn among the tied peaks hits",
-    display="Pointing Game",
+    title="Pointing Game",
 )
 def hit_rate(
     maps: Tensor, masks: Tensor, *, tolerance: float = 0.0, strict: bool = False

@@ -17,7 +17,7 @@ from xaibench.core.registry import metric
     turned_by={"covered": "important"},
     threshold="by=zero: half of each map's maximum, fixed",
     ties="by=zero: pixels at the threshold count as important",
-    display="Increase in Confidence",
+    title="Increase in Confidence",
 )
 def increase_in_confidence(
     confidence: Tensor,

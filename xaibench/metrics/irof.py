@@ -21,7 +21,7 @@ _IMAGES_AT_ONCE = 64
     bounds=(-math.inf, 1.0),
     target="predicted",
     ties="the superpixel of the lower number goes first",
-    display="IROF",
+    title="IROF",
 )
 def irof(
     maps: Tensor,

@@ -10,7 +10,7 @@ from xaibench.core.registry import metric
     higher_is_better=True,
     paper="wang2020scorecam",
     pixelwise=True,
-    display="Energy Pointing Game",
+    title="Energy Pointing Game",
 )
 def mass_in_mask(maps: Tensor, masks: Tensor) -> Tensor:
     """Return the share of the map's mass that lies inside the mask, shape (B,).

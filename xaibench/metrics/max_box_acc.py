@@ -34,7 +34,7 @@ def _best(statistics: Tensor) -> Tensor:
     "convention=exact: equally large parts share, pixels at a threshold are marked",
     pool=_best,
     ranked=False,
-    display="MaxBoxAcc",
+    title="MaxBoxAcc",
 )
 def max_box_acc(
     maps: Tensor,

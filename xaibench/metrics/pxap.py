@@ -24,7 +24,7 @@ def _area(histograms: Tensor) -> Tensor:
     ties="pixels of one bin are marked together",
     pool=_area,
     pixelwise=True,
-    display="PxAP",
+    title="PxAP",
 )
 def pxap(maps: Tensor, masks: Tensor, *, bins: int = 1000) -> Tensor:
     """Return how many pixels of the mask, and of the whole image, each bin of the scale holds.

@@ -22,7 +22,7 @@ _WINDOW = 7
     target="predicted",
     ties="of no account",
     baseline="none: the image stays, the class explained changes",
-    display="Random Logit",
+    title="Random Logit",
 )
 def random_logit(
     maps: Tensor,

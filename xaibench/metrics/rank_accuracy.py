@@ -13,7 +13,7 @@ from xaibench.core.registry import metric
     threshold="none: as many pixels as the mask has",
     ties="pixels tied at the last place share the room that is left",
     pixelwise=True,
-    display="Relevance Rank Accuracy",
+    title="Relevance Rank Accuracy",
 )
 def rank_accuracy(maps: Tensor, masks: Tensor) -> Tensor:
     """Return the share of the map's k highest pixels inside the mask of k pixels, shape (B,).

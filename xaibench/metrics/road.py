@@ -22,7 +22,7 @@ from xaibench.core.seeds import BatchGenerator
     turned_by={"order": "morf"},
     ties="chance decides, the same for all methods",
     baseline="what the neighbours suggest, and noise",
-    display="ROAD",
+    title="ROAD",
 )
 def road(
     maps: Tensor,

@@ -14,7 +14,7 @@ from xaibench.core.registry import metric
     threshold="none: all values that occur",
     ties="equal pixels count half",
     pixelwise=True,
-    display="ROC-AUC",
+    title="ROC-AUC",
 )
 def roc_auc(maps: Tensor, masks: Tensor) -> Tensor:
     """Return P(map inside > map outside) + P(map inside = map outside) / 2, shape (B,).

@@ -18,7 +18,7 @@ from xaibench.core.seeds import BatchGenerator
     bounds=(-1.0, 1.0),
     target="predicted",
     ties="of no account",
-    display="Sensitivity-n",
+    title="Sensitivity-n",
 )
 def sensitivity_n(
     maps: Tensor,

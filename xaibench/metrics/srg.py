@@ -15,7 +15,7 @@ from xaibench.core.removal import area_of_exchange
     bounds=(-1.0, 1.0),
     target="predicted",
     ties="the pixel that is read first goes first, whichever end removal begins at",
-    display="SRG",
+    title="SRG",
 )
 def srg(
     maps: Tensor,

@@ -14,7 +14,7 @@ from xaibench.core.registry import metric
     threshold="none: as many pixels as are asked for",
     ties="pixels tied at the last place share the room that is left",
     pixelwise=True,
-    display="Top-K Intersection",
+    title="Top-K Intersection",
 )
 def top_k(maps: Tensor, masks: Tensor, *, k: int = 100) -> Tensor:
     """Return the share of the map's k highest pixels inside the mask (mask > 0), shape (B,).

@@ -77,10 +77,10 @@ class MethodEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class MetricEntry:
-    """What ``run.json`` says of a metric; ``display`` is what the field calls it."""
+    """What ``run.json`` says of a metric; ``title`` is what the field calls it."""
 
     higher_is_better: bool
-    display: str | None = None
+    title: str | None = None
     family: str
     bounds: tuple[float | None, float | None] = (None, None)
     target: str = "label"

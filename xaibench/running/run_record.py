@@ -118,7 +118,7 @@ def _describe_metric(selection: Selection, metric: Bound) -> MetricEntry:
         ranked=traits.ranked,
         definition=define(metric, target),
         paper=metric.plugin.paper,
-        display=traits.display or None,
+        title=traits.title or None,
     )
 
 

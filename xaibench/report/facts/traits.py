@@ -50,4 +50,4 @@ def header(run: RunRecord, metric: str) -> str:
 def shown(run: RunRecord, metric: str) -> str:
     """Return the field's name of a metric, with the options: ``Pointing Game[tolerance=0.1]``."""
     name, bracket, options = metric.partition("[")
-    return f"{run.metrics[metric].display or name}{bracket}{options}"
+    return f"{run.metrics[metric].title or name}{bracket}{options}"
