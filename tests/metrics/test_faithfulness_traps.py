@@ -11,19 +11,22 @@ from xaibench.core.model import Classifier
 from xaibench.core.passes.engine import Engine
 from xaibench.core.registry import bind, plugins
 from xaibench.core.seeds import BatchGenerator
+from xaibench.core.spec import parse_spec
 from xaibench.metrics.drop_in_confidence import drop_in_confidence
 from xaibench.metrics.increase_in_confidence import increase_in_confidence
+
+
+def bracket(spec):
+    return parse_spec(spec)[1]
+
 
 COUNT, SIDE, CLASSES = 12, 24, 3
 SPECS = [
     spec
     for name, plugin in plugins("metric").items()
     if plugin.traits.family == "faithfulness"
-    for spec in (
-        (f"{name}[by=zero]", f"{name}[covered=important]", name)
-        if "by" in plugin.signature.options
-        else (name,)
-    )
+    for spec in (name, f"{name}[by=zero]", f"{name}[covered=important]")
+    if set(bracket(spec)) <= set(plugin.signature.options)
 ]
 every_metric = pytest.mark.parametrize("spec", SPECS)
 
@@ -59,8 +62,14 @@ class Words:
     def generator(self):
         return BatchGenerator(self.rows)
 
-    def explain(self, images):
-        """Return the map, moved by as much as the image."""
+    def respond(self, images):
+        return self.engine.model(images).detach()
+
+    def explain(self, images, targets=None):
+        """Return the map, moved by as much as the image; of another class a map of its own."""
+        if targets is not None:
+            other = torch.Generator().manual_seed(3)
+            return torch.rand(COUNT, SIDE, SIDE, generator=other)[self.rows]
         return self.maps + (images - self.images).mean(dim=1)
 
 

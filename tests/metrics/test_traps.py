@@ -44,8 +44,9 @@ def test_maps_of_nothing_score_as_chance_or_as_an_empty_prediction(name, raw):
     maps, statuses = finished(broken)
     assert set(statuses) == {NON_FINITE if raw == "nan" else CONSTANT}
     found = score(name, maps, masks)
+    by_itself = {"roc_auc": 0.5, "auprc_lift": 1.0, "hausdorff95": 1.0}
     if name not in BY_CHANCE:
-        assert not found.any()
+        torch.testing.assert_close(found, torch.full((COUNT,), by_itself.get(name, 0.0)))
         return
     grades, inside = masks.float(), (masks > 0).float()
     chance = {
@@ -98,11 +99,16 @@ def test_the_oracle_is_best_even_where_everything_is_marked(name):
     masks[5] *= 1 if name == "jaccard_by_grade" else 3
     oracle = bind("method", "oracle").plugin
     maps, _ = finished(oracle.function(masks), oracle.traits.sign, oracle.traits.rescale)
-    expected = torch.full((COUNT,), 0.0 if name == "coverage_outside" else 1.0)
+    sizes = (masks > 0).sum(dim=(1, 2))
+    expected = torch.full((COUNT,), float(name not in ("coverage_outside", "hausdorff95")))
     if name == "hit_rate_graded":
         expected[5] = 3
-    if name == "coverage_outside":
+    if name in ("coverage_outside", "roc_auc"):
         expected[3] = torch.nan
+    if name == "auprc_lift":
+        expected = HEIGHT * WIDTH / sizes
+    if name == "top_k":  # no mask of fewer pixels holds all 100
+        expected = (sizes / 100).clamp(max=1)
     torch.testing.assert_close(score(name, maps, masks), expected, equal_nan=True)
 
 
