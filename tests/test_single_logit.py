@@ -9,7 +9,13 @@ from torch import nn
 
 import xaibench
 from xaibench import Explainer, XaibenchError, explain, score
-from xaibench.core.contract import CLASS_WORDS, MASK_WORDS, OWN_WORDS
+from xaibench.core.contract import (
+    ATTENTION_WORDS,
+    CLASS_WORDS,
+    MASK_WORDS,
+    OWN_WORDS,
+    TRAINING_WORDS,
+)
 from xaibench.core.registry import bind, plugins
 
 HEIGHT, WIDTH = 40, 56
@@ -20,11 +26,11 @@ SPECS = {
     "integrated_gradients": "integrated_gradients[steps=5]",
     "smooth_gradcam_pp": "smooth_gradcam_pp[samples=2]",
 }  # fmt: skip
+NEEDS_MORE = OWN_WORDS | MASK_WORDS | ATTENTION_WORDS | TRAINING_WORDS
 EXPLAINING = sorted(
     SPECS.get(name, name)
     for name, plugin in plugins("method").items()
-    if CLASS_WORDS & set(plugin.signature.words)
-    and not (OWN_WORDS | MASK_WORDS) & set(plugin.signature.words)
+    if CLASS_WORDS & set(plugin.signature.words) and not NEEDS_MORE & set(plugin.signature.words)
 )
 BY_CONFIDENCE = ["drop_in_confidence", "increase_in_confidence", "insertion", "deletion", "road",
                  "infidelity"]  # fmt: skip

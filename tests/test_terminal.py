@@ -133,6 +133,7 @@ def test_a_pipe_gets_plain_lines_and_no_control_codes(piped):
         *(f"matchbox, fold 0, seed 0: epoch {epoch}/2" for epoch in (1, 2)),
         "explain matchbox, fold 0, seed 0",
         f"{failure} failed: RuntimeError('no map today')",
+        "dependence of matchbox, fold 0, seed 0",
         f"failed: {failure}: RuntimeError('no map today')",
     ]
 

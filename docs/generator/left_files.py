@@ -85,6 +85,9 @@ COLUMNS = {
         "METRIC_rank_high": "worst rank that they allow",
         "METRIC_skill": "where the mean stands between the best blind control (0) and the upper "
         "bound (1)",
+        "METRIC_ceiling": "of localization: what the truth scores on the grid of the CAM layer",
+        "METRIC_floor": "what the best blind control scores",
+        "METRIC_reached": "share of the way from the floor to the ceiling",
         "METRIC_low_training_sets": "lower end where training sets are drawn anew, too; these "
         "columns need several folds and seeds",
         "METRIC_high_training_sets": "upper end",

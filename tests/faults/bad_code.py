@@ -14,7 +14,7 @@ from bad_row import Bad, Evil, evil_pickle, evil_weights, scans, written
 
 from xaibench.results.integrity import write_record
 
-BUSI = "Dataset_BUSI_with_GT"
+COCO = "coco128-seg"  # whose archive nobody has published a checksum of
 HEAD = "import xaibench\nfrom torch import Tensor\n"
 RUN = {
     "options": {"dataset": "phantom", "image_size": 64, "plugin": []}, "classes": ["a", "b"],
@@ -35,36 +35,36 @@ def method(signature, body="images[:, 0]"):
 
 
 def archive(name, content):
-    """Return a row that fetches BUSI from an archive that lies there already."""
+    """Return a row that fetches COCO from an archive that lies there already."""
     return Bad(
         f"archive: {name}",
-        "fetch busi --data-root .",
-        lambda: written("Dataset_BUSI.zip", content() if callable(content) else content),
+        "fetch coco_yolo --data-root .",
+        lambda: written("coco128-seg.zip", content() if callable(content) else content),
     )
 
 
 def zip_link():
     """Return a zip archive with a link that leads outside."""
-    member = zipfile.ZipInfo(f"{BUSI}/evil")
+    member = zipfile.ZipInfo(f"{COCO}/evil")
     member.external_attr = (stat.S_IFLNK | 0o777) << 16
     return make_zip({member: "/etc/passwd"})
 
 
 def tar_link(kind):
     """Return a tar archive with a link or a device."""
-    member = tarfile.TarInfo(f"{BUSI}/evil")
+    member = tarfile.TarInfo(f"{COCO}/evil")
     member.type, member.linkname = kind, "/etc/passwd"
     return make_tar({member: b""})
 
 
 def bomb():
     """Return a small archive of many zeros."""
-    return make_tar({f"{BUSI}/zeros": bytes(30_000_000)})
+    return make_tar({f"{COCO}/zeros": bytes(30_000_000)})
 
 
 def locked():
     """Return an archive that says it is protected by a password."""
-    content = bytearray(make_zip({f"{BUSI}/a.png": b"secret"}))
+    content = bytearray(make_zip({f"{COCO}/a.png": b"secret"}))
     for header, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         content[content.index(header) + flags] |= 1
     return bytes(content)
@@ -171,18 +171,18 @@ ROWS = [
     weights("a list", lambda path: torch.save([1, 2], path)),
     weights("another network's", lambda path: torch.save({"x": torch.zeros(2)}, path)),
     weights("a folder", lambda path: Path(path).mkdir()),
-    archive("../ in a zip", make_zip({f"{BUSI}/../../evil": b""})),
-    archive("../ in a tar", make_tar({f"{BUSI}/../../evil": b""})),
+    archive("../ in a zip", make_zip({f"{COCO}/../../evil": b""})),
+    archive("../ in a tar", make_tar({f"{COCO}/../../evil": b""})),
     archive("absolute path", make_zip({"/evil": b""})),
     archive("link in a zip", zip_link),
     archive("link in a tar", lambda: tar_link(tarfile.SYMTYPE)),
     archive("hard link", lambda: tar_link(tarfile.LNKTYPE)),
     archive("device", lambda: tar_link(tarfile.CHRTYPE)),
     archive("bomb", bomb),
-    archive("cut off", make_zip({f"{BUSI}/a.png": bytes(5000)})[:2000]),
+    archive("cut off", make_zip({f"{COCO}/a.png": bytes(5000)})[:2000]),
     archive("password", locked),
     archive("another set's", make_zip({"other/a.png": b""})),
-    archive("archive in an archive", make_zip({"inner.zip": make_zip({f"{BUSI}/a.png": b""})})),
+    archive("archive in an archive", make_zip({"inner.zip": make_zip({f"{COCO}/a.png": b""})})),
     archive("web page", b"<html>sign in</html>"),
     Bad("fetch: unknown set", "fetch busy"),
     Bad("fetch: with options", "fetch busi[classes=benign+normal] --data-root ."),
