@@ -10,7 +10,7 @@ from torchvision.models import mobilenet_v3_small
 
 import xaibench
 from xaibench import Explainer, XaibenchError, explain, score
-from xaibench.core.contract import ATTENTION_WORDS, OWN_WORDS, TRAINING_WORDS
+from xaibench.core.contract import ATTENTION, ATTENTION_WORDS, OWN_WORDS, TRAINING_WORDS
 from xaibench.core.registry import plugins
 
 HEIGHT, WIDTH, CLASSES = 40, 56, 3
@@ -197,8 +197,8 @@ def test_the_model_is_left_as_it_was(net, images):
     net[0].weight.requires_grad_(requires_grad=False)
     before = {name: value.clone() for name, value in net.state_dict().items()}
     modes = [part.training for part in net.modules()]
-    more = OWN_WORDS | ATTENTION_WORDS | TRAINING_WORDS
-    plain = [p for p in plugins("method").values() if not more & set(p.signature.words)]
+    more = OWN_WORDS | ATTENTION_WORDS | TRAINING_WORDS | {ATTENTION}
+    plain = [p for p in plugins("method").values() if not more & set(p.asked)]
     explain(net, images, methods=[p.name for p in plain if p.traits.family != "control"])
     score(torch.rand(3, HEIGHT, WIDTH), torch.ones(3, HEIGHT, WIDTH), ["drop_in_confidence"],
           model=net, images=images)  # fmt: skip

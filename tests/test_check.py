@@ -188,7 +188,7 @@ def test_examples_and_shipped_plugins_pass(plugin, call):
     assert code == 0, printed
     assert "FAILS" not in printed
     assert printed.endswith("no rules broken\n")
-    memory = r"(\d+ MB of memory|memory unknown) at the peak \((8|200) images"
+    memory = r"(\d+ MB of memory|memory unknown) at the peak \((1|8|200) images?"
     assert re.search(rf"cost +[\d.e-]+ s an image.* {memory}", printed)
 
 

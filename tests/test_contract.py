@@ -18,8 +18,8 @@ SPECS = {
     ("dataset", "folder"): "folder[path={pictures}]",
     ("dataset", "across"): "across[train=phantom,test=phantom[images=8]]",
 }
-# Networks whose family has a smaller one.
-LARGE = {"denoising_autoencoder", "modified_vae", "small_alexnet"}
+# Networks whose family has a smaller one; and what takes twenty seconds.
+LARGE = {"denoising_autoencoder", "modified_vae", "small_alexnet", "xrai", "max_box_acc"}
 
 
 @pytest.fixture(scope="session")

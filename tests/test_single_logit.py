@@ -10,6 +10,7 @@ from torch import nn
 import xaibench
 from xaibench import Explainer, XaibenchError, explain, score
 from xaibench.core.contract import (
+    ATTENTION,
     ATTENTION_WORDS,
     CLASS_WORDS,
     MASK_WORDS,
@@ -25,12 +26,15 @@ SPECS = {
     "gradient_shap": "gradient_shap[samples=3]",
     "integrated_gradients": "integrated_gradients[steps=5]",
     "smooth_gradcam_pp": "smooth_gradcam_pp[samples=2]",
+    "opticam": "opticam[steps=3]",  # each step makes more of a difference in the last digit
 }  # fmt: skip
-NEEDS_MORE = OWN_WORDS | MASK_WORDS | ATTENTION_WORDS | TRAINING_WORDS
+NEEDS_MORE = OWN_WORDS | MASK_WORDS | ATTENTION_WORDS | TRAINING_WORDS | {ATTENTION}
 EXPLAINING = sorted(
     SPECS.get(name, name)
     for name, plugin in plugins("method").items()
-    if CLASS_WORDS & set(plugin.signature.words) and not NEEDS_MORE & set(plugin.signature.words)
+    if CLASS_WORDS & set(plugin.signature.words)
+    and not NEEDS_MORE & set(plugin.asked)
+    and name != "zennit_lib"  # its rules divide by the logit, so that its sign is lost
 )
 BY_CONFIDENCE = ["drop_in_confidence", "increase_in_confidence", "insertion", "deletion", "road",
                  "infidelity"]  # fmt: skip

@@ -66,20 +66,31 @@ class Pictures(Model):
         )
 
 
+class _Attention(nn.Module):
+    """Attention of one head; networks that attend are known by such a module."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(width, 3 * width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        query, key, value = self.project(tokens).chunk(3, dim=2)
+        return functional.scaled_dot_product_attention(query, key, value)
+
+
 class _Block(nn.Module):
     """Attention and a perceptron, each behind a layer norm."""
 
     def __init__(self, width: int, activation: nn.Module) -> None:
         super().__init__()
         self.first, self.second = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.attention = nn.Linear(width, 3 * width)
+        self.attention = _Attention(width)
         self.perceptron = nn.Sequential(
             nn.Linear(width, 2 * width), activation, nn.Dropout(0.5), nn.Linear(2 * width, width)
         )
 
     def forward(self, tokens: Tensor) -> Tensor:
-        query, key, value = self.attention(self.first(tokens)).chunk(3, dim=2)
-        tokens = tokens + functional.scaled_dot_product_attention(query, key, value)
+        tokens = tokens + self.attention(self.first(tokens))
         mixed: Tensor = tokens + self.perceptron(self.second(tokens))
         return mixed
 

@@ -144,8 +144,9 @@ def wsol(
         backbone: a convolutional network of torchvision, such as resnet18, or timm/NAME.
         training: ``has`` hides squares of the image at random (Hide-and-Seek), ``cutmix`` puts a
             part of another image there, ``adl`` drops what the network attends to most, and
-            ``acol`` (zhang2018acol) has a second head that sees nothing of where the first one looks;
-            its map is the larger one of both, of the predicted class, and the method `spn` reads it.
+            ``acol`` has a second head that sees nothing of where the first one looks
+            (zhang2018acol); its map is the larger one of both, of the predicted class, and the
+            method `spn` reads it.
     """
     trunk, channels = build_pyramid(backbone, classes, weights)
     told: dict[str, Any] = {
