@@ -48,13 +48,11 @@ def _over_sets(section: Section, run: RunRecord, judged: Mapping[str, Judged]) -
         return
     low, high = found.over_sets.low[leader], found.over_sets.high[leader]
     same = [at for at in others if not found.over_sets.p[leader, at] < LEVEL]
+    compared = "; significantly different from all other rows" if others else ""
+    if same:
+        compared = f"; not significantly different from it: {names_of(section, same)}"
     yield (
-        f"New training sets, too (Nadeau and Bengio's corrected t-test over folds, conservative "
+        "New training sets, too (Nadeau and Bengio's corrected t-test over folds, conservative "
         f"where folds don't resemble each other), by {header(run, metric)}: "
-        f"{name_of(section, leader)} {span(low, high)}; "
-        + (
-            f"not significantly different from it: {names_of(section, same)}."
-            if same
-            else "significantly different from all other rows."
-        )
+        f"{name_of(section, leader)} {span(low, high)}{compared}."
     )
