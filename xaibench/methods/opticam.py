@@ -40,7 +40,8 @@ def opticam(
             masked = seen * min_max(wide[:, 0]).nan_to_num(0)[:, None]
             # The engine's gradient by what it saw, handed on to the weights: each image's own.
             gradient = differentiate(masked.detach())
-            (weights.grad,) = torch.autograd.grad(masked, weights, gradient)
+            (slope,) = torch.autograd.grad(masked, weights, gradient)
+            weights.grad = slope.nan_to_num(0)  # where a mask is constant no weight is better
             optimizer.step()
         return _mix(weights, maps).detach()
 
