@@ -13,7 +13,7 @@ from xaibench.diagnostics import (
     shortcut,
 )
 from xaibench.diagnostics.resemblance import chance, resemblance
-from xaibench.diagnostics.subject import choose_images
+from xaibench.explaining.choose_images import choose_images
 
 GROUPS = [str(row) for row in range(12)]
 

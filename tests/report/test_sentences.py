@@ -7,7 +7,7 @@ from frames import RUN, metric, rows_of, run_of, save, write_board
 
 from xaibench.report.facts.material import Material
 from xaibench.report.facts.section import sections
-from xaibench.report.judging.blind import blind_row
+from xaibench.report.judging.blind import blind_rows
 from xaibench.report.judging.judge import judge
 from xaibench.report.wording.conclusions import conclusions
 from xaibench.report.wording.headline import headline
@@ -84,7 +84,7 @@ def test_all_ones_is_no_rival_by_faithfulness_as_it_can_not_lose():
     ]
     (section,) = sections(Material.of(run, pd.DataFrame(scores)))
     rival = {
-        name: section.rows[blind_row(section, run, name, "resnet18")].method
+        name: section.rows[blind_rows(section, run, name)["resnet18"]].method
         for name in ("drop", "iou")
     }
     assert rival == {"drop": "centre", "iou": "all_ones"}

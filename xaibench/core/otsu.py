@@ -1,8 +1,21 @@
 """Otsu's threshold of a map: what parts its values best into two classes (otsu1979threshold)."""
 
+from typing import Literal
+
 from torch import Tensor, arange, zeros
 
+from xaibench.core.overlap import Of, mark
+
 _BINS = 256
+
+
+def mark_of(metric: str, maps: Tensor, threshold: float, of: Literal[Of, "otsu"]) -> Tensor:
+    """Return which pixels a metric's threshold marks, or Otsu's, which needs none, ``(B, H, W)``.
+
+    Raises:
+        XaibenchError: a threshold that marks all or nothing, whatever the map.
+    """
+    return mark_by_otsu(maps) if of == "otsu" else mark(metric, maps, threshold, of)
 
 
 def mark_by_otsu(maps: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """What is diagnosed: a trained model, some test images, and the maps of the run's methods."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from xaibench.core.contract import MASK_WORDS, TRAINING_WORDS
-from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import OK
 from xaibench.core.model import Model
 from xaibench.core.passes.engine import Engine
 from xaibench.core.plugin import Bound
-from xaibench.core.seeds import seed_of
 from xaibench.explaining.batch import ImageBatch, Maps, read_maps
+from xaibench.explaining.choose_images import choose_images, class_explained
 from xaibench.explaining.run_session import RunSession
 from xaibench.explaining.session import Session
 from xaibench.explaining.source import Explained, MapSource
@@ -131,7 +130,7 @@ def open_subject(
         )
     samples = choose_images(selection.split(0).test, images)
     groups = [sample.group or sample.id for sample in samples]
-    kind = "label" if selection.options.target == "label" else "predicted"
+    kind = class_explained(selection.options.target)
     session = RunSession(ledger)
     batches = list(session.batches(samples, selection.options.target))
     maps = {method.spec: _stored(ledger, method, batches, kind) for method in methods}
@@ -142,17 +141,6 @@ def open_subject(
         session.seed,
         mean_mask=lambda: session.mean_mask if seen else None,
     )  # fmt: skip
-
-
-def choose_images(samples: Sequence[Sample], count: int) -> list[Sample]:
-    """Choose images by chance, but always the same: one of each class in turn, in their order."""
-    turns: list[tuple[int, int, str]] = []
-    counted: Counter[int] = Counter()
-    for sample in sorted(samples, key=lambda sample: seed_of("diagnose", sample.id)):
-        turns.append((counted[sample.label], sample.label, sample.id))
-        counted[sample.label] += 1
-    chosen = {name for _, _, name in sorted(turns)[:count]}
-    return [sample for sample in samples if sample.id in chosen]
 
 
 def _stored(ledger: Ledger, method: Bound, batches: Sequence[ImageBatch], kind: str) -> Maps:

@@ -1,4 +1,4 @@
-"""Choosing a few test images that stand for all: by chance, but always the same."""
+"""What is explained again beside a run: which of its test images, and which of their classes."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,3 +16,8 @@ def choose_images(samples: Sequence[Sample], count: int) -> list[Sample]:
         counted[sample.label] += 1
     chosen = {name for _, _, name in sorted(turns)[:count]}
     return [sample for sample in samples if sample.id in chosen]
+
+
+def class_explained(target: str) -> str:
+    """Return which class is explained where ``--target`` is such: ``label`` or ``predicted``."""
+    return "label" if target == "label" else "predicted"

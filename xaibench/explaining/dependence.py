@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from xaibench.core.plugin import Bound
 from xaibench.core.progress import Bar
 from xaibench.core.rank_correlation import rank_correlation
 from xaibench.explaining.batch import Maps
-from xaibench.explaining.choose_images import choose_images
+from xaibench.explaining.choose_images import choose_images, class_explained
 from xaibench.explaining.failures import PluginError, blaming
 from xaibench.explaining.run_session import RunSession
 from xaibench.explaining.session import Session
@@ -33,6 +34,7 @@ from xaibench.results.records import SCHEMA
 from xaibench.results.work_records import DependenceRecord
 from xaibench.setup.cells import CellState, Ledger
 from xaibench.setup.provenance import made_by
+from xaibench.setup.selection import Selection
 
 RUNNER_UP = "runner_up"
 # Each is explained three times: of at most a third of the images that costs no more than the run's
@@ -42,7 +44,12 @@ _MOST, _TIMES = 32, 3
 
 def images_of(ledger: Ledger) -> list[Sample]:
     """Return the test images that are explained again: 32, or the third that are there."""
-    samples = ledger.selection.split(ledger.fold).test
+    return _images_of(ledger.selection, ledger.fold)
+
+
+@cache
+def _images_of(selection: Selection, fold: int) -> list[Sample]:
+    samples = selection.split(fold).test
     return choose_images(samples, min(_MOST, -(-len(samples) // _TIMES)))
 
 
@@ -79,7 +86,8 @@ def measure_dependence(session: RunSession, methods: Sequence[Bound], bar: Bar) 
         methods: whose cells are done.
         bar: counts images.
     """
-    ledger, kind = session.ledger, _kind(session.ledger)
+    ledger = session.ledger
+    kind = class_explained(ledger.selection.options.target)
     asked = [_Asked(method, kind) for method in methods]
     batches = list(session.batches(images_of(ledger), kind))
     images = torch.cat([batch.images for batch in batches])
@@ -166,10 +174,6 @@ def _change(correlations: Sequence[float]) -> float | None:
     """Return 1 - the mean correlation, None where none is defined."""
     known = [value for value in correlations if not np.isnan(value)]
     return 1 - float(np.mean(known)) if known else None
-
-
-def _kind(ledger: Ledger) -> str:
-    return "label" if ledger.selection.options.target == "label" else "predicted"
 
 
 def _made_from(state: CellState) -> str:

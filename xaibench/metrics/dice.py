@@ -4,8 +4,8 @@ from typing import Literal
 
 from torch import Tensor
 
-from xaibench.core.otsu import mark_by_otsu
-from xaibench.core.overlap import mark
+from xaibench.core.otsu import mark_of
+from xaibench.core.overlap import Of
 from xaibench.core.regions import where_filled
 from xaibench.core.registry import metric
 
@@ -23,7 +23,7 @@ def dice(
     masks: Tensor,
     *,
     threshold: float = 0.5,
-    of: Literal["maximum", "scale", "otsu"] = "maximum",
+    of: Literal[Of, "otsu"] = "maximum",
 ) -> Tensor:
     """Return 2 |P and T| / (|P| + |T|), P: map >= threshold * max(map), T: mask > 0, shape (B,).
 
@@ -38,8 +38,7 @@ def dice(
     >>> dice(maps, masks)  # marks 3 pixels, 2 of 3 true ones: 4 / 6
     tensor([0.6667])
     """
-    predicted = mark_by_otsu(maps) if of == "otsu" else mark("dice", maps, threshold, of)
-    truth = masks > 0
+    predicted, truth = mark_of("dice", maps, threshold, of), masks > 0
     shared = (predicted & truth).sum(dim=(1, 2))
     sizes = predicted.sum(dim=(1, 2)) + truth.sum(dim=(1, 2))
     return where_filled(2 * shared / sizes, masks)

@@ -4,8 +4,8 @@ from typing import Literal
 
 from torch import Tensor
 
-from xaibench.core.otsu import mark_by_otsu
-from xaibench.core.overlap import jaccard, mark
+from xaibench.core.otsu import mark_of
+from xaibench.core.overlap import Of, jaccard
 from xaibench.core.registry import metric
 
 
@@ -21,7 +21,7 @@ def iou(
     masks: Tensor,
     *,
     threshold: float = 0.5,
-    of: Literal["maximum", "scale", "otsu"] = "maximum",
+    of: Literal[Of, "otsu"] = "maximum",
 ) -> Tensor:
     """Return the Jaccard index of (map >= threshold * max(map)) and (mask > 0), shape (B,).
 
@@ -36,5 +36,4 @@ def iou(
     >>> iou(maps, masks)  # marks 3 pixels, 2 of 3 true ones: 2 / 4
     tensor([0.5000])
     """
-    predicted = mark_by_otsu(maps) if of == "otsu" else mark("iou", maps, threshold, of)
-    return jaccard(predicted, masks > 0)
+    return jaccard(mark_of("iou", maps, threshold, of), masks > 0)

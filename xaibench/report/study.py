@@ -11,10 +11,10 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.markdown import markdown_table, plain
 from xaibench.core.store import write_text, write_with
 from xaibench.report.facts.section import Section
-from xaibench.report.facts.traits import header
+from xaibench.report.facts.traits import header, metrics_of
 from xaibench.report.judging.arms import gather_arms
 from xaibench.report.judging.comparisons import compare_arms
-from xaibench.report.judging.frontier import Frontier, first_localization, frontier
+from xaibench.report.judging.frontier import Frontier, frontier
 from xaibench.report.numbers import number, p_text, span
 from xaibench.report.pictures.drawing import save_figure
 from xaibench.report.pictures.frontier_figure import draw_frontier
@@ -83,10 +83,10 @@ def _bought(
     out: Path, arms: Sequence[Arm], section: Section, run: RunRecord, about: About
 ) -> Frontier | None:
     """Return what annotation buys, where the study is about that and has a metric for it."""
-    metric = first_localization(run)
-    if about.seconds is None or metric is None:
+    names = metrics_of(run, "localization", ranked=True)
+    if about.seconds is None or not names:
         return None
-    return frontier(out, arms, section, metric, about.seconds)
+    return frontier(out, arms, section, (names[0], run.metrics[names[0]]), about.seconds)
 
 
 def _write_frontier(found: Frontier, run: RunRecord, out: Path, title: str) -> None:

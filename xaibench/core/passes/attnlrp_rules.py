@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from xaibench.core.passes.open_attention import in_place_of_fused
+from xaibench.core.passes.open_attention import attention_weights, in_place_of_fused
 
 _PRODUCTS = frozenset({
     torch.matmul, Tensor.matmul, Tensor.__matmul__, torch.bmm, Tensor.bmm, torch.mul, Tensor.mul,
@@ -88,9 +88,5 @@ def _attend(
 ) -> Tensor:
     """Do what torch's fused function does, its products halved."""
     del dropout_p, is_causal  # no network of images has them in evaluation
-    scores = _half(query) @ _half(key).mT * (query.shape[-1] ** -0.5 if scale is None else scale)
-    if attn_mask is not None and attn_mask.dtype == torch.bool:
-        scores = scores.masked_fill(~attn_mask, -torch.inf)
-    elif attn_mask is not None:
-        scores = scores + attn_mask
-    return _half(scores.softmax(dim=-1)) @ _half(value)
+    weights = attention_weights(_half(query), _half(key), attn_mask, scale)
+    return _half(weights) @ _half(value)

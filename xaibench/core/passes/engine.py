@@ -173,18 +173,36 @@ class Engine:
         """
         network = self.fast(images)
         refuse_opaque(network)
+        pair = _channels_last(images), _channels_last(starts)
+        return self.compare(images, pair, targets, lambda _, given: network(given))
 
-        def run(given: Tensor) -> Tensor:
-            with self.casting():
-                return at_least_single(network(given))
+    def compare(
+        self,
+        images: Tensor,
+        pair: tuple[Tensor, Tensor],
+        targets: Tensor,
+        run: Callable[[Tensor, Tensor], Tensor],
+    ) -> tuple[Tensor, Tensor]:
+        """Return the multipliers of what stands in the places of images, and the changes ``(B,)``.
+
+        Args:
+            images: ``(B, C, H, W)``.
+            pair: what is compared, and with what, ``(B, ...)`` each.
+            targets: ``(B,)``.
+            run: images of a batch and what stands in their places -> logits.
+        """
 
         def derive(first: int, last: int) -> tuple[Tensor, Tensor]:
             size, rows = self.batch_size(images, graph=True), slice(first, last)
-            ours, theirs = (
-                size.fill(_channels_last(each[rows])).clone() for each in (images, starts)
-            )
+            filled = size.fill(images[rows])
+            ours, theirs = (size.fill(each[rows]).clone() for each in pair)
+
+            def answer(given: Tensor) -> Tensor:
+                with self.casting():
+                    return at_least_single(run(filled, given))
+
             with torch.inference_mode(mode=False):
-                found, change = find_multipliers(run, ours, theirs, targets[rows])
+                found, change = find_multipliers(answer, ours, theirs, targets[rows])
             self.seen += 2 * (last - first)
             return found[: last - first], change[: last - first]
 

@@ -1,14 +1,11 @@
 """DeepLIFT's multipliers from the CAM layer on: the trunk runs, what it gives is exchanged."""
 
-import torch
 from torch import Tensor, nn
 
-from xaibench.core.passes.differences import find_multipliers
 from xaibench.core.passes.engine import Engine
 from xaibench.core.passes.layer_names import named_layer
 from xaibench.core.passes.layers import cam_layer_of
 from xaibench.core.passes.opaque import refuse_opaque
-from xaibench.core.passes.precision import at_least_single
 
 
 def find_layer_multipliers(
@@ -31,26 +28,15 @@ def find_layer_multipliers(
     layer = named_layer(network, network.cam_layer or "")
     layout = cam_layer_of(engine.model, images).layout
 
-    def derive(first: int, last: int) -> tuple[Tensor, Tensor]:
-        size, rows = engine.batch_size(images, graph=True), slice(first, last)
-        filled = size.fill(images[rows])
-        ours, theirs = (size.fill(each[rows]).clone() for each in (activations, starts))
+    def run(filled: Tensor, given: Tensor) -> Tensor:
+        def put(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+            return layout.output(given.clone(), output)  # what follows may work in place
 
-        def run(given: Tensor) -> Tensor:
-            def put(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
-                return layout.output(given.clone(), output)  # what follows may work in place
+        hook = layer.register_forward_hook(put)
+        try:
+            logits: Tensor = network(filled)
+            return logits
+        finally:
+            hook.remove()
 
-            hook = layer.register_forward_hook(put)
-            try:
-                with engine.casting():
-                    return at_least_single(network(filled))
-            finally:
-                hook.remove()
-
-        with torch.inference_mode(mode=False):
-            found, change = find_multipliers(run, ours, theirs, targets[rows])
-        engine.seen += 2 * (last - first)
-        return found[: last - first], change[: last - first]
-
-    parts = list(engine.batch_size(images, graph=True).over(len(images), derive))
-    return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
+    return engine.compare(images, (activations, starts), targets, run)

@@ -77,14 +77,9 @@ class OpenAttention(TorchFunctionMode):
         if enable_gqa:
             shared = query.shape[-3] // key.shape[-3]
             key, value = (each.repeat_interleave(shared, dim=-3) for each in (key, value))
-        scores = (query * (query.shape[-1] ** -0.5 if scale is None else scale)) @ key.mT
         if is_causal:
-            attn_mask = torch.ones_like(scores, dtype=torch.bool).tril()
-        if attn_mask is not None and attn_mask.dtype == torch.bool:
-            scores = scores.masked_fill(~attn_mask, -torch.inf)
-        elif attn_mask is not None:
-            scores = scores + attn_mask
-        weights = self._keep(scores.softmax(dim=-1))
+            attn_mask = query.new_ones(query.shape[-2], key.shape[-2], dtype=torch.bool).tril()
+        weights = self._keep(attention_weights(query, key, attn_mask, scale))
         return functional.dropout(weights, dropout_p) @ value
 
     def stop(self) -> None:
@@ -100,6 +95,24 @@ class OpenAttention(TorchFunctionMode):
             torch.set_grad_enabled(True)
         self.weights.append(weights)
         return weights
+
+
+def attention_weights(
+    query: Tensor, key: Tensor, mask: Tensor | None = None, scale: float | None = None
+) -> Tensor:
+    """Return the softmax over keys of scaled products ``(..., Q, N)``, as torch's fused function.
+
+    Args:
+        query: ``(..., Q, D)``.
+        key: ``(..., N, D)``.
+        mask: of truth values, which keys count, or of numbers that are added.
+        scale: of the products; 1 / sqrt(D) if there is none.
+    """
+    scores = (query * (query.shape[-1] ** -0.5 if scale is None else scale)) @ key.mT
+    if mask is not None:
+        masked = mask.dtype == torch.bool
+        scores = scores.masked_fill(~mask, -torch.inf) if masked else scores + mask
+    return scores.softmax(dim=-1)
 
 
 @contextmanager

@@ -11,8 +11,11 @@ from xaibench.stats.pairwise import paired_tests
 _UNCHANGED = "all_ones"
 
 
-def blind_row(section: Section, run: RunRecord, metric: str, model: str) -> int | None:
-    """Return the place of the best blind control: of this model, or of any where it has none."""
+def blind_rows(section: Section, run: RunRecord, metric: str) -> dict[str, int]:
+    """Return the place of each model's best blind control: its own, or any where it has none.
+
+    That of the model ``""`` is the best of all. Empty where there is no such control.
+    """
     found = mean(section.values[metric])
     blind = [
         place
@@ -21,8 +24,14 @@ def blind_row(section: Section, run: RunRecord, metric: str, model: str) -> int 
         and _could_lose(run, metric, row.method)
         and not np.isnan(found[place])
     ]
-    own = [place for place in blind if section.rows[place].model == model] or blind
-    return max(own, key=lambda place: run.metrics[metric].sign * found[place], default=None)
+    return {
+        model: max(
+            [place for place in blind if section.rows[place].model == model] or blind,
+            key=lambda place: run.metrics[metric].sign * found[place],
+        )
+        for model in {"", *(row.model for row in section.rows)}
+        if blind
+    }
 
 
 def _could_lose(run: RunRecord, metric: str, method: str) -> bool:
@@ -38,17 +47,17 @@ def worse_than_blind(section: Section, run: RunRecord, metric: str) -> dict[int,
         Place -> (the control's place, p-value of the paired test under Holm's correction).
     """
     values = section.values[metric]
+    blind = blind_rows(section, run, metric)
     pairs = {
-        place: blind
+        place: blind[section.rows[place].model]
         for place in section.ranked
-        if (blind := blind_row(section, run, metric, section.rows[place].model)) is not None
-        and not np.isnan(values[:, place]).all()
+        if blind and not np.isnan(values[:, place]).all()
     }
     found = paired_tests(values, *section.clusters, pairs=pairs.items()).images
     tests = [
         np.nan if contradicted(values[:, [a, b]])[0, 1] else found[a, b] for a, b in pairs.items()
     ]
     return {
-        place: (blind, float(p))
-        for (place, blind), p in zip(pairs.items(), holm(tests), strict=True)
+        place: (control, float(p))
+        for (place, control), p in zip(pairs.items(), holm(tests), strict=True)
     }

@@ -71,25 +71,27 @@ def judge_all(material: Material, out: Path) -> Contents:
     analyses = read_analyses(out)
     return Contents(
         material,
-        [
-            Chapter(
-                section,
-                found,
-                mine,
-                rounded_table(slices(section, material)),
-                rounded_table(agreement(section, run, found)),
-                known,
-                rounded_table(scorecard(section, run, mine, known)),
-            )
-            for section, found in judged
-            for mine in [[row for row in rows if row.section == section.title]]
-            for known in [rounded_table(decisions(section, material))]
-        ],
+        [_chapter(section, found, rows, material) for section, found in judged],
         to_frame(rows, run.protocol_hash),
         rounded_table(classification),
         rounded_table(tests),
         analyses,
         rounded_table(quantities(analyses)),
+    )
+
+
+def _chapter(
+    section: Section, judged: Mapping[str, Judged], rows: Sequence[BoardRow], material: Material
+) -> Chapter:
+    board = [row for row in rows if row.section == section.title]
+    return Chapter(
+        section,
+        judged,
+        board,
+        rounded_table(slices(section, material)),
+        rounded_table(agreement(section, material.run, judged)),
+        rounded_table(decisions(section, material)),
+        rounded_table(scorecard(section, material.run, board)),
     )
 
 

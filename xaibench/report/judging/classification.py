@@ -68,6 +68,18 @@ def classification_table(predictions: pd.DataFrame, classes: Sequence[str]) -> p
     return pd.DataFrame(rows, columns=[*KEYS, *_COLUMNS, *_TEXTS])
 
 
+def add_confusions(rows: pd.DataFrame) -> dict[str, NDArray[np.int64]]:
+    """Return each model's confusion matrix ``(K, K)``, summed over the folds and seeds of rows.
+
+    Args:
+        rows: of `classification_table`.
+    """
+    return {
+        str(model): np.sum([json.loads(text) for text in own["confusion"]], axis=0)
+        for model, own in rows.groupby("model", sort=False)
+    }
+
+
 def compare_models(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     """Return one row for each pair of models of a dataset and split, over what both predicted.
 

@@ -12,7 +12,7 @@ _BINARY = 2
 _BINS = 10
 
 
-def figures(confusion: NDArray[np.integer], positive: int | None) -> dict[str, float]:
+def figures(confusion: NDArray[Any], positive: int | None) -> dict[str, float]:
     """Compute accuracy, and precision, recall, specificity and F1 of one class, macro and weighted.
 
     ``_low`` and ``_high`` are the ends of Wilson's 95 % interval, which takes images for

@@ -17,7 +17,7 @@ from xaibench.report.facts.annotation import Annotated, annotated_in
 from xaibench.report.facts.section import Floats, Section, mean
 from xaibench.report.facts.supervision import origin_of, supervision_of
 from xaibench.report.judging.judge import DRAWS, bounded_intervals
-from xaibench.results.records import MetricEntry, RunRecord
+from xaibench.results.records import MetricEntry
 from xaibench.results.stored_run import read_run
 from xaibench.results.study_records import Arm
 from xaibench.stats.budget_curve import FEWEST, Curves, crossings, fit_curves
@@ -177,11 +177,3 @@ def _hold_out(budgets: Floats, found: Floats, drawn: Floats) -> dict[str, float]
 def _missed(budgets: Floats, scores: Floats, budget: float, measured: Floats) -> Floats:
     curves: Curves = fit_curves(budgets, scores)
     return np.asarray(curves.at(budget) - measured)
-
-
-def first_localization(run: RunRecord) -> tuple[str, MetricEntry] | None:
-    """Return the first ranked metric of localization, which the frontier is judged by."""
-    for name, about in run.metrics.items():
-        if about.family == "localization" and about.ranked:
-            return name, about
-    return None

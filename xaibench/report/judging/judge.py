@@ -6,11 +6,11 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xaibench.core.side_by_side import map_in_threads
+from xaibench.core.threads import map_by_threads
 from xaibench.report.facts.section import Floats, Labels, Section, mean
 from xaibench.report.facts.supervision import is_upper_bound
 from xaibench.report.facts.traits import primary_metric
-from xaibench.report.judging.blind import blind_row
+from xaibench.report.judging.blind import blind_rows
 from xaibench.report.judging.tested import LEVEL, Tested, contradicted, correct, test_pairs
 from xaibench.results.records import RunRecord
 from xaibench.stats.intervals import intervals
@@ -62,15 +62,16 @@ def judge(section: Section, run: RunRecord) -> dict[str, Judged]:
     stacked = np.concatenate([section.values[metric] for metric in run.metrics], axis=1)
     drawn = Resampling(*section.clusters, draws=DRAWS).means(stacked)
     blocks = np.split(drawn, len(run.metrics), axis=1)
-    tests = map_in_threads(partial(test_pairs, section, run), run.metrics)
-    tested = dict(zip(run.metrics, tests, strict=True))
+    names = list(run.metrics)
+    tests = map_by_threads(partial(test_pairs, section, run), names)
+    tested = dict(zip(names, tests, strict=True))
     adjusted = correct(tested, primary_metric(run))
     drawn_of = dict(zip(run.metrics, blocks, strict=True))
 
     def act(metric: str) -> Judged:
         return _judge(section, run, metric, drawn_of[metric], adjusted[metric])
 
-    return dict(zip(run.metrics, map_in_threads(act, run.metrics), strict=True))
+    return dict(zip(names, map_by_threads(act, names), strict=True))
 
 
 def bounded_intervals(
@@ -146,11 +147,10 @@ def _skill(section: Section, run: RunRecord, metric: str, found: Floats) -> Floa
     upper = [value for value in upper if not np.isnan(value)]
     if not upper:
         return np.full(len(found), np.nan)
-    trivial = np.full(len(found), np.nan)
+    trivial, blind = np.full(len(found), np.nan), blind_rows(section, run, metric)
     for place, row in enumerate(section.rows):
-        blind = blind_row(section, run, metric, row.model)
-        if blind is not None and run.kind_of(row.method) != "control":
-            trivial[place] = found[blind]
+        if blind and run.kind_of(row.method) != "control":
+            trivial[place] = found[blind[row.model]]
     better = run.metrics[metric].higher_is_better
     bound = max(upper) if better else min(upper)
     return skill(found, trivial, np.full(len(found), bound), higher_is_better=better)

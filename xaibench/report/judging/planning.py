@@ -5,6 +5,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.repeats import count_all_folds, plain_split
@@ -52,13 +53,18 @@ def median_components(section: Section, metric: str) -> Components:
     for one, other in pairs[:: -(-len(pairs) // _MOST_PAIRS) or 1]:
         gap = values[:, one] - values[:, other]
         known = ~np.isnan(gap)
-        names = ("sample", "group", "fold", "seed")
-        design = design_of(*(section.units[name].to_numpy()[known] for name in names))
+        design = design_where(section, known)
         if gap[known].any() and design.units.group.max(initial=0) > 0:
             found.append(components(gap[known], design))
     if not found:
         raise XaibenchError(f"fewer than two rows have scores by {metric} that differ.")
     return Components(*(float(each) for each in np.median(found, axis=0)))
+
+
+def design_where(section: Section, known: NDArray[np.bool_]) -> UnitDesign:
+    """Return the design of those units of a section that are known, ``(N,)``."""
+    names = ("sample", "group", "fold", "seed")
+    return design_of(*(section.units[name].to_numpy()[known] for name in names))
 
 
 def designs(

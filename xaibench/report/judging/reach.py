@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xaibench.report.facts.section import Floats, Section
-from xaibench.report.judging.blind import blind_row
+from xaibench.report.judging.blind import blind_rows
 from xaibench.results.records import RunRecord
 from xaibench.stats.skill import skill
 
@@ -37,12 +37,12 @@ def reach(section: Section, run: RunRecord, metric: str, found: Floats) -> Reach
     ceiling, floor = (np.full(len(section.rows), np.nan) for _ in range(2))
     if run.metrics[metric].family == "localization" and CEILING in run.methods:
         bounds = {(row.model, row.method): at for at, row in enumerate(section.rows)}
+        blind = blind_rows(section, run, metric)
         for place in section.ranked:
             row = section.rows[place]
             bound = CEILING if run.methods[row.method].family == "cam" else ORACLE
             upper = bounds.get((row.model, bound))
-            blind = blind_row(section, run, metric, row.model)
-            if upper is not None and blind is not None:
-                ceiling[place], floor[place] = found[upper], found[blind]
+            if upper is not None and blind:
+                ceiling[place], floor[place] = found[upper], found[blind[row.model]]
     better = run.metrics[metric].higher_is_better
     return Reach(ceiling, floor, skill(found, floor, ceiling, higher_is_better=better))

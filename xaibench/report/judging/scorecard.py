@@ -21,9 +21,7 @@ _DIGITS = 12
 _CONSISTENCY = "reproducibility"
 
 
-def scorecard(
-    section: Section, run: RunRecord, board: Sequence[BoardRow], decisions: pd.DataFrame
-) -> pd.DataFrame:
+def scorecard(section: Section, run: RunRecord, board: Sequence[BoardRow]) -> pd.DataFrame:
     """Return a line for each row that competes.
 
     ``plausibility`` is the primary metric, or the first of localization; ``fidelity`` the first of
@@ -44,7 +42,7 @@ def scorecard(
                 for side, metric in metrics.items()
                 for name, value in _measured(section, row, side, metric).items()
             },
-            **_dependence(row, decisions),
+            **_dependence(row),
             "cost": row.cost(COSTS[0]),
             "cost_of": COSTS[0],
             "cost_from": f"costs.csv: {row.method} on {row.model}",
@@ -82,15 +80,11 @@ def _measured(section: Section, row: BoardRow, side: str, metric: str) -> dict[s
     }
 
 
-def _dependence(row: BoardRow, decisions: pd.DataFrame) -> dict[str, object]:
-    """Return what a diagnosis has left in the table of decisions, where one has."""
-    if "dependence" not in decisions:
-        return {}
-    mine = decisions[(decisions["model"] == row.model) & (decisions["method"] == row.method)]
-    if mine.empty or pd.isna(mine["dependence"].iloc[0]):
+def _dependence(row: BoardRow) -> dict[str, object]:
+    if np.isnan(row.dependence):
         return {}
     return {
-        "dependence": mine["dependence"].iloc[0],
+        "dependence": row.dependence,
         "dependence_of": "dependence",
-        "dependence_from": f"decisions.csv: {row.method} on {row.model}",
+        "dependence_from": f"leaderboard.csv: {row.method} on {row.model}",
     }

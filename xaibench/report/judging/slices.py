@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from xaibench.core.side_by_side import map_in_threads
+from xaibench.core.threads import map_by_threads
 from xaibench.report.facts.material import Material
 from xaibench.report.facts.section import Section, mean
 from xaibench.report.judging.judge import DRAWS, bounded_intervals
@@ -57,7 +57,7 @@ def slices(section: Section, material: Material) -> pd.DataFrame:
     def act(part: Subgroup) -> pd.DataFrame:
         return _part(section, part, part.chosen[:, of_row], run, metrics)
 
-    found = map_in_threads(act, there)
+    found = list(map_by_threads(act, there))
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=COLUMNS)
 
 

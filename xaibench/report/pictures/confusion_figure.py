@@ -1,6 +1,5 @@
 """Confusion matrices of all models, as heat maps."""
 
-import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +8,7 @@ import seaborn
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from xaibench.report.judging.classification import add_confusions
 from xaibench.report.pictures.drawing import FONT, Drawing, new_figure, set_off_numbers, styled
 from xaibench.report.pictures.shown_rows import fold, short_names
 
@@ -32,10 +32,7 @@ def draw_confusion(rows: pd.DataFrame, classes: Sequence[str], where: str) -> Dr
         classes: their names.
         where: dataset and split, in words.
     """
-    counts = {
-        str(model): np.sum([json.loads(text) for text in own["confusion"]], axis=0)
-        for model, own in rows.groupby("model", sort=False)
-    }
+    counts = add_confusions(rows)
     if not counts:
         return None
     shown = dict(list(counts.items())[:_MOST])

@@ -7,8 +7,8 @@ from xaibench.report.facts.supervision import origin_of
 from xaibench.report.facts.traits import header
 from xaibench.report.judging.chapter import Chapter
 from xaibench.report.pictures.drawing import (
-    COLOURS,
     DIM,
+    ORIGINS,
     Drawing,
     bar_ends,
     legend_below,
@@ -21,11 +21,6 @@ from xaibench.results.records import RunRecord
 
 _WIDTH, _HEIGHT = 4.6, 3.4
 _WIDEST, _MARGIN = 1.0, 0.05
-_STYLES = {
-    "post-hoc": ("o", COLOURS[0]),
-    "inherent": ("^", COLOURS[2]),
-    "learned": ("s", COLOURS[3]),
-}
 
 
 @styled
@@ -50,7 +45,7 @@ def draw_dependence(chapter: Chapter, run: RunRecord, metric: str) -> Drawing | 
     axes.errorbar(depends, values, yerr=ends, fmt="none", ecolor=DIM, elinewidth=0.7, alpha=0.6)
     rows = [chapter.board[place] for place in places]
     kinds = [origin_of(run, row.method, row.mask_budget) for row in rows]
-    for kind, (shape, color) in _STYLES.items():
+    for kind, (shape, color) in ORIGINS.items():
         mine = [at for at, each in enumerate(kinds) if each == kind]
         if mine:
             axes.plot(
@@ -59,7 +54,7 @@ def draw_dependence(chapter: Chapter, run: RunRecord, metric: str) -> Drawing | 
     axes.set_xlim(-_MARGIN, max(_WIDEST, depends.max()) + _MARGIN)
     axes.grid()
     name_dots(axes, lines, (depends, values), (_WIDTH, _HEIGHT))
-    legend_below(axes, _HEIGHT, len(_STYLES))
+    legend_below(axes, _HEIGHT, len(ORIGINS))
     told = "; ".join(
         f"{line.label} ({kind}): dependence {depend:.2f}, {value_of(chapter, metric, line.place)}"
         for line, kind, depend in zip(lines, kinds, depends, strict=True)

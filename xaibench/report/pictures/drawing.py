@@ -28,6 +28,11 @@ SHAPES = "osD^vP*X<"
 # A page may be light or dark: what stands back is grey, what is black takes the page's own ink.
 INK, DIM = "#000000", "#808080"
 KINDS = {"method": ("o", COLOURS[0]), "learned": ("s", COLOURS[3]), "control": ("D", DIM)}
+ORIGINS = {
+    "post-hoc": ("o", COLOURS[0]),
+    "inherent": ("^", COLOURS[2]),
+    "learned": ("s", COLOURS[3]),
+}
 FONT = 8.0
 _STYLE: Any = {
     # Nobody's own settings show.

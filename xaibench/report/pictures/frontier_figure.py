@@ -8,6 +8,7 @@ from xaibench.report.judging.frontier import Frontier
 from xaibench.report.pictures.drawing import (
     COLOURS,
     DIM,
+    ORIGINS,
     Drawing,
     bar_ends,
     legend_below,
@@ -18,11 +19,6 @@ from xaibench.results.records import RunRecord
 from xaibench.stats.budget_curve import Curves
 
 _WIDTH, _HEIGHT = 4.6, 3.4
-_STYLES = {
-    "post-hoc": ("o", COLOURS[0]),
-    "inherent": ("^", COLOURS[2]),
-    "learned": ("s", COLOURS[3]),
-}
 
 
 @styled
@@ -38,7 +34,7 @@ def draw_frontier(found: Frontier, run: RunRecord, title: str) -> Drawing:
     values, minutes = table["value"].to_numpy(), table["minutes"].to_numpy()
     ends = bar_ends(values, table["low"].to_numpy(), table["high"].to_numpy())
     axes.errorbar(minutes, values, yerr=ends, fmt="none", ecolor=DIM, elinewidth=0.7, alpha=0.6)
-    for kind, (shape, color) in _STYLES.items():
+    for kind, (shape, color) in ORIGINS.items():
         mine = (table["origin"] == kind).to_numpy()
         for front in (False, True):
             chosen = mine & (table["on_front"].to_numpy() == front)

@@ -1,17 +1,19 @@
 """How well each model classifies: its rates with their intervals, side by side."""
 
-import json
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from xaibench.report.judging.classification import add_confusions
 from xaibench.report.judging.classifier_rates import figures
 from xaibench.report.numbers import number
 from xaibench.report.pictures.drawing import (
     COLOURS,
     INK,
     Drawing,
+    Floats,
     bar_ends,
     legend_below,
     new_axes,
@@ -43,7 +45,8 @@ def draw_rates(rows: pd.DataFrame, classes: Sequence[str], where: str) -> Drawin
     """
     if len(classes) != _BINARY or rows.empty:
         return None
-    found = {str(model): _rates(own) for model, own in rows.groupby("model", sort=False)}
+    seeds = rows.groupby("model")["seed"].nunique()
+    found = {model: _rates(counts, seeds[model]) for model, counts in add_confusions(rows).items()}
     shown = list(found)[:_MOST]
     short = short_names(found)
     figure, axes = new_axes(_WIDTH, _HEIGHT)
@@ -74,12 +77,11 @@ def draw_rates(rows: pd.DataFrame, classes: Sequence[str], where: str) -> Drawin
     )
 
 
-def _rates(rows: pd.DataFrame) -> np.ndarray:
+def _rates(counts: NDArray[np.int64], trainings: int) -> Floats:
     """Return rates, lower and upper ends ``(3, 5)`` from the answers of all folds and seeds."""
-    counts = np.sum([json.loads(text) for text in rows["confusion"]], axis=0)
-    found = figures(counts / rows["seed"].nunique(), positive=1)
+    found = figures(counts / trainings, positive=1)
     return np.array([[found[rate + end] for rate in _RATES] for end in ("", "_low", "_high")])
 
 
-def _in_words(values: np.ndarray) -> str:
+def _in_words(values: Floats) -> str:
     return " ".join(number(float(value)) for value in values)

@@ -10,6 +10,7 @@ from xaibench.report.facts.supervision import supervision_of
 from xaibench.report.facts.traits import header, headlines
 from xaibench.report.judging.blind import worse_than_blind
 from xaibench.report.judging.judge import Judged
+from xaibench.report.judging.planning import design_where
 from xaibench.report.judging.reach import reach
 from xaibench.report.judging.standing import all_alike, order_rows
 from xaibench.report.judging.tested import LEVEL
@@ -17,7 +18,7 @@ from xaibench.report.numbers import number
 from xaibench.report.wording.row_names import name_of, names_of, value_of
 from xaibench.report.wording.scope import scope
 from xaibench.results.records import RunRecord
-from xaibench.stats.power import Detectable, components, design_of, detectable
+from xaibench.stats.power import Detectable, components, detectable
 
 _ROUNDING = 1e-7
 _MOST_GAPS = 4
@@ -130,8 +131,7 @@ def _detectable(section: Section, values: Floats) -> Iterator[str]:
 def detectable_in(section: Section, gap: Floats, level: float = LEVEL) -> Detectable:
     """Return the minimum detectable differences of a section's design, for a pair's differences."""
     known = ~np.isnan(gap)
-    names = ("sample", "group", "fold", "seed")
-    design = design_of(*(section.units[name].to_numpy()[known] for name in names))
+    design = design_where(section, known)
     if design.units.group.max(initial=0) < 1:
         return Detectable(np.nan, np.nan)
     return detectable(components(gap[known], design), design, level=level)

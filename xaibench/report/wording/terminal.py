@@ -12,7 +12,7 @@ from rich.text import Text
 from xaibench.core.visible import visible
 from xaibench.report.facts.section import SECTION
 from xaibench.report.facts.traits import header, headlines
-from xaibench.report.judging.blind import blind_row
+from xaibench.report.judging.blind import blind_rows
 from xaibench.report.judging.chapter import Chapter, Contents
 from xaibench.report.numbers import is_fine, number, span
 from xaibench.report.wording.board_table import Board, BoardCell
@@ -126,7 +126,7 @@ def _columns(chapter: Chapter, contents: Contents) -> Iterator[_Column]:
 def _blind(chapter: Chapter, run: RunRecord, metric: str) -> str:
     """Write the best control of any model that never looks at the image."""
     section, means = chapter.section, chapter.judged[metric].mean
-    place = blind_row(section, run, metric, model="")
+    place = blind_rows(section, run, metric).get("")
     if place is None:
         return ""
     fine = is_fine(means[[at for at, row in enumerate(section.rows) if not row.competes]])
