@@ -175,6 +175,8 @@ COLUMNS = {
         "peak_memory_mb": "highest memory of the process or of the GPU",
         "completeness_gap": "largest share of the sum that a method's attributions promise and "
         "miss; incomplete above 0.05, empty where nothing is promised",
+        "fit_seconds": "that the method's fit took, once for the trained model; empty without one",
+        "fit_forwards": "its passes through the network",
         "dependence_runner_up": "1 - mean rank correlation with the maps of the runner-up class",
         "dependence_random_layers": "the same with those of random weights in the last layers",
         "tuned_threshold": "threshold that was best on the validation masks, for `iou_tuned`",
