@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from xaibench.analyses.pixel_accuracy import pixel_accuracy
+from xaibench.analyses import pixel_accuracy as module
+from xaibench.core.errors import XaibenchError
 
 # Rows are true classes: background, one, two (which neither is there nor is predicted).
 CONFUSION = np.array([
@@ -9,6 +10,20 @@ CONFUSION = np.array([
     [[9, 1, 0], [2, 0, 0], [0, 0, 0]],
     [[0, 0, 0], [0, 0, 0], [0, 0, 0]],
 ])  # fmt: skip
+
+
+# Of the images asked for: 2 x 3 pixels, the last of which isn't known in any.
+IMAGES = np.arange(54, dtype=np.uint8).reshape(3, 2, 3, 3)
+TRUTH = np.array([[[0, 1, 1], [0, 0, -1]], [[1, 0, 0], [0, 0, -1]], [[0, 0, 0], [0, 0, -1]]])
+NAMED = np.array([[[0, 1, 0], [0, 0, 0]], [[0, 2, 0], [0, 0, 1]], [[0, 0, 0], [0, 0, 0]]])
+
+
+def pixel_accuracy(confusion, names, **options):
+    def segment(rows):
+        return IMAGES[rows], TRUTH[rows], NAMED[rows]
+
+    samples = np.array(["a", "b", "c"])[: len(confusion)]
+    return module.pixel_accuracy(confusion, segment, samples, names, **options)
 
 
 def test_counts_of_all_annotated_images_together_by_hand():
@@ -31,3 +46,19 @@ def test_the_table_has_true_classes_in_rows():
 def test_without_any_mask_nothing_is_known():
     found = pixel_accuracy(CONFUSION[2:], ("one", "two")).quantities
     assert all(np.isnan(value).all() for value in found.values())
+    assert not pixel_accuracy(CONFUSION[2:], ("one", "two")).figures
+
+
+def test_pictures_go_from_the_best_image_to_the_worst_in_vocs_colours():
+    found = pixel_accuracy(CONFUSION[[2, 0, 1]], ("one", "two"))
+    (figure,), pixels = found.figures, found.pixels["classes"]
+    assert figure.rows == ("b\n75% right", "c\n75% right")  # the first has no mask
+    assert pixels.shape == (2, 3, 2, 3, 3)
+    assert (pixels[:, 0] == IMAGES[1:]).all()
+    assert pixels[0, 1, 0].tolist() == [[128, 0, 0], [0, 0, 0], [0, 0, 0]]
+    assert pixels[0, 1, 1, 2].tolist() == [255, 255, 255]
+    assert pixels[0, 2, 0].tolist() == [[0, 0, 0], [0, 128, 0], [0, 0, 0]]
+    assert figure.key == {"background": "#000000", "one": "#800000", "two": "#008000"}
+    assert len(pixel_accuracy(CONFUSION, ("one", "two"), shown=1).figures[0].rows) == 1
+    with pytest.raises(XaibenchError, match="shown=0"):
+        pixel_accuracy(CONFUSION, ("one", "two"), shown=0)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from xaibench import explain
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Classifier
 from xaibench.core.passes.engine import Engine
@@ -54,3 +55,31 @@ def test_a_layer_that_folding_changes_is_recorded_unfolded():
 def test_a_layer_without_positions_is_refused():
     with pytest.raises(XaibenchError, match="no layer 'nine'"):
         record_layers(Engine(build()), IMAGES, TARGETS, ["nine"])
+
+
+def test_a_methods_own_layer_is_as_if_the_model_named_it():
+    model, names = build(), ["gradcam", "guided_gradcam", "ablationcam", "eigencam"]
+    own = [f"{name}[layer={layer}]" for name in names for layer in ("0", "1.2")]
+    beside = ["gradcam", *own, "gradient"]
+    together = explain(model, IMAGES, targets=TARGETS.tolist(), methods=beside)
+    for layer in ("0", "1.2"):
+        named = build()
+        named.cam_layer = f"network.{layer}"
+        alone = explain(named, IMAGES, targets=TARGETS.tolist(), methods=names)
+        for name in names:
+            torch.testing.assert_close(
+                together[f"{name}[layer={layer}]"], alone[name], rtol=1e-3, atol=1e-4
+            )
+    assert model.cam_layer == "network.2"
+    usual = explain(model, IMAGES, targets=TARGETS.tolist(), methods="gradcam")["gradcam"]
+    torch.testing.assert_close(together["gradcam"], usual, rtol=0, atol=0)
+    assert not torch.allclose(usual, together["gradcam[layer=0]"], atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [("gradcam[layer=nine]", "no layer 'nine'"), ("gradient[layer=0]", "no option 'layer'")],
+)
+def test_a_layer_that_is_not_there_or_not_read_is_refused(method, said):
+    with pytest.raises(XaibenchError, match=said):
+        explain(build(), IMAGES, methods=method)

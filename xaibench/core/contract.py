@@ -23,8 +23,8 @@ METHOD_WORDS = {
     "derive": "callable: weights (B, K) -> derivative (B, D, h, w) of the weighed logits by the "
     "activations",
     "layers": "callable: (*names) -> a list of (name, activations, gradients), each "
-    "(B, D, h, w), of several layers from one pass; without names the last layer of each size "
-    "of map, the largest first, up to the CAM layer",
+    "(B, D, h, w), of several layers from one pass; unnamed, the last of each size of map up to "
+    "the CAM layer, the largest first",
     "class_weights": "(B, D) weights that lead from the pooled activations to the target's logit",
     "head": "what is known of the network behind the CAM layer: .pooled, .weights",
     "try_head": "callable: (row, variants, count) -> (count,) the target's logit where "
@@ -47,9 +47,8 @@ METHOD_WORDS = {
     "multipliers of them, and by how much the target's logit changes (B,)",
     "target_logits": "callable: images (B * n, C, H, W), n for each target -> the target's logit "
     "(B * n,)",
-    "promise": "callable: (attributions (n, ...), owed (n,)) -> None; a method that names it "
-    "promises that its signed attributions add up to what is owed, and how much they miss is "
-    "written to costs.csv",
+    "promise": "callable: (attributions (n, ...), owed (n,)) -> None; a method that names it says "
+    "that signed attributions add up to what is owed; costs.csv holds how much they miss",
     "integrate": "callable: (row, copies, count) -> (C, H, W) weighed sum of the gradients on "
     "changed copies of one image; copies(first, last) gives images and weights",
     "record": "callable: (row, images) -> activations and gradients (n, D, h, w) of copies of one "
@@ -146,11 +145,12 @@ ANALYSIS_WORDS = {
     "train_labels": "(M,) classes of the training images",
     "errors": "(N,) mean squared error of each test image's reconstruction",
     "train_errors": "(M,) the same of the training images",
-    "restore": "callable: (noise, count) -> how close noisy test images, and what is drawn from "
-    "them, come to the clean ones, (N,) by name, and pictures (count, 3, H, W, C) uint8: original, "
-    "noisy, drawn",
+    "restore": "callable: (noise, count) -> fidelity of noisy test images, and of what is drawn of "
+    "them, (N,) by name, and pictures (count, 3, H, W, C) uint8: original, noisy, drawn",
     "pixel_confusion": "(N, 1 + K, 1 + K) pixels of each annotated test image by true class (rows) "
     "and predicted class, the background first",
+    "segment": "callable: (rows) -> test images (n, H, W, 3) uint8, and the index of each pixel's "
+    "true and predicted class (n, H, W): 0 background, 1 + k class k, -1 not known",
     "class_names": "the classes' names, K of them",
     "seed": "whole number for what is drawn at random, the same for the same model",
 }
@@ -189,10 +189,11 @@ class Option:
     default: Any
 
 
-# What every plugin of a kind may be told, whatever its function takes.
-CHECKPOINT, CLASS_ORDER = "checkpoint", "class_order"
+# What plugins of a kind may be told, whatever their functions take; LAYER if they read a layer.
+CHECKPOINT, CLASS_ORDER, LAYER = "checkpoint", "class_order", "layer"
 SHARED_OPTIONS: Mapping[str, Mapping[str, Option]] = {
-    "model": {CHECKPOINT: Option(str, ""), CLASS_ORDER: Option(tuple[str, ...], ())}
+    "model": {CHECKPOINT: Option(str, ""), CLASS_ORDER: Option(tuple[str, ...], ())},
+    "method": {LAYER: Option(str, "")},
 }
 
 

@@ -48,11 +48,17 @@ class Histogram:
 
 @dataclass(frozen=True)
 class PictureRows:
-    """The first test images, a row each: pictures of `Findings.pixels` under headings."""
+    """Pictures of `Findings.pixels` under headings, a row each.
+
+    ``rows`` says what each shows, by default the first test images; ``key`` holds what colours
+    stand for: their hexadecimal notation by name.
+    """
 
     name: str
     title: str
     headings: tuple[str, ...]
+    rows: tuple[str, ...] = ()
+    key: Mapping[str, str] = field(default_factory=dict)
 
 
 Figure = Scatter | Lines | Histogram | PictureRows

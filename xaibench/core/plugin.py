@@ -8,7 +8,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from xaibench.core.aliases import first_spec
-from xaibench.core.contract import MEMBER, SHARED_OPTIONS, Option, Signature
+from xaibench.core.contract import LAYER, LAYER_WORDS, MEMBER, SHARED_OPTIONS, Option, Signature
 from xaibench.core.spec import as_text, format_spec
 from xaibench.core.supervision import Supervision
 
@@ -137,7 +137,8 @@ class Plugin:
     @property
     def declared(self) -> Mapping[str, Option]:
         """All options, those of its kind, too."""
-        return {**SHARED_OPTIONS.get(self.kind, {}), **self.options}
+        takes_none = self.kind == "method" and not LAYER_WORDS & set(self.asked)
+        return {**({} if takes_none else SHARED_OPTIONS.get(self.kind, {})), **self.options}
 
     @property
     def defaults(self) -> str:
@@ -173,6 +174,11 @@ class Bound:
         """Those of the options that all plugins of the kind have, and its function doesn't take."""
         own = self.plugin.options
         return {key: value for key, value in self.options.items() if key not in own}
+
+    @property
+    def layer(self) -> str:
+        """The layer that a method reads in place of the model's CAM layer; empty without one."""
+        return str(self.shared.get(LAYER, ""))
 
     @property
     def higher_is_better(self) -> bool:

@@ -41,6 +41,7 @@ _SERVED_BY = {
     "train_errors": "reconstruction",
     "restore": "reconstruction",
     "pixel_confusion": "class_maps",
+    "segment": "class_maps",
 }
 _EMBEDDINGS = frozenset({"embeddings", "train_embeddings"})
 _CODE = ("explaining/analyse", "explaining/observations")

@@ -122,7 +122,8 @@ class Explainer:
             keep_freed_memory()
             self._model = wrap(self.model, images, self._layer, self._output, self._reshape)
             self._engine = None
-        needs_layer = bool(words_of(methods) & LAYER_WORDS) and not isinstance(self.model, Model)
+        unnamed = words_of(method for method in methods if not method.layer)
+        needs_layer = bool(unnamed & LAYER_WORDS) and not isinstance(self.model, Model)
         if needs_layer and self._model.cam_layer is None:
             self._model.cam_layer = self._layer = find_cam_layer(self._model, images[:1])
             self._engine = None

@@ -14,6 +14,8 @@ from xaibench.core.model import Classifier, Model, Reshape
 from xaibench.core.output_form import OutputChoice
 from xaibench.core.passes.acceptance import accept
 from xaibench.core.passes.layer_names import full_name
+from xaibench.core.passes.layers import cam_layer_of
+from xaibench.core.passes.own_layer import with_layer
 from xaibench.core.plugin import Bound
 from xaibench.setup.building import missing_word
 
@@ -136,6 +138,8 @@ def check_words(methods: Sequence[Bound], model: Model, images: Tensor) -> None:
             raise XaibenchError(
                 f"method {method.spec} explains a classifier, which this model is not."
             )
+        if method.layer and not word:
+            cam_layer_of(with_layer(model, method.layer), images)
         if word:
             raise XaibenchError(
                 f"method {method.spec} needs {word}, which this model has not; choose another "

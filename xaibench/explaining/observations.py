@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xaibench.core.data import Sample
+from xaibench.core.data import IGNORED, Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum, code_of, fingerprint
 from xaibench.core.loading import Loaded
@@ -34,11 +34,12 @@ _LARGEST_SEED = 2**32
 
 
 def _name_regions(images: Tensor, loaded: Loaded) -> tuple[Tensor, Tensor]:
-    """Return images and ``(B, H, W)``: 1 + the class in the mask, 0 outside, -1 without a mask."""
+    """Return images and ``(B, H, W)``: 1 + the class in the mask, 0 outside, -1 if unknown."""
     classes = torch.tensor([sample.label + 1 for sample in loaded.samples])
     truth = (loaded.masks > 0) * classes[:, None, None]
     unknown = torch.tensor([not sample.annotated for sample in loaded.samples])
     truth[unknown] = -1
+    truth[loaded.masks == IGNORED] = -1
     return images, truth.to(images.device)
 
 
@@ -84,6 +85,16 @@ class Observations:
     def pixel_confusion(self) -> Array:
         """``(N, 1 + K, 1 + K)`` of the test images."""
         return self._collect("pixel_confusion", self._split.test, _name_pixels)
+
+    def segment(self, rows: Sequence[int]) -> tuple[Array, Array, Array]:
+        """Return the images ``(n, H, W, 3)`` uint8 of some rows, and their pixels' classes.
+
+        Returns:
+            Beside the images the true and the predicted indices, both ``(n, H, W)`` int16: 0 is the
+            background, 1 + k class k, and -1 a truth that isn't known.
+        """
+        found = self._walk("class maps", [self._split.test[row] for row in rows], _segment)
+        return found[..., :3].astype(np.uint8), found[..., 3], found[..., 4]
 
     def restore(self, noise: float, count: int) -> tuple[dict[str, Array], Array]:
         """Add grey noise to the test images and compare what the model draws with the clean ones.
@@ -207,14 +218,28 @@ def _draw(model: Model, images: Tensor, clean: Tensor) -> Tensor:
 
 def _name_pixels(model: Model, images: Tensor, truth: Tensor) -> Tensor:
     """Count pixels by true class and predicted one, ``(B, 1 + K, 1 + K)``."""
-    maps = model.outputs(images).class_maps
-    assert maps is not None
-    classes, size = maps.shape[1], tuple(images.shape[2:])
-    if tuple(maps.shape[2:]) != size:
-        maps = torch.nn.functional.interpolate(maps, size, mode="bilinear", align_corners=False)
-    predicted = maps[: len(truth)].argmax(dim=1)
+    predicted, classes = _predict_pixels(model, images)
     counts = [
         (row * classes + named)[row >= 0].bincount(minlength=classes**2).view(classes, classes)
-        for row, named in zip(truth, predicted, strict=True)
+        for row, named in zip(truth, predicted[: len(truth)], strict=True)
     ]
     return torch.stack(counts)
+
+
+def _segment(model: Model, images: Tensor, truth: Tensor) -> Tensor:
+    """Return ``(B, H, W, 5)`` int16: the image in 0 to 255, true and predicted indices."""
+    count = len(truth)
+    pixels = (images[:count].float().clamp(0, 1) * 255).round().movedim(1, -1)
+    predicted, _ = _predict_pixels(model, images)
+    indices = torch.stack([truth, predicted[:count]], dim=-1)
+    return torch.cat([pixels.short(), indices.short()], dim=-1)
+
+
+def _predict_pixels(model: Model, images: Tensor) -> tuple[Tensor, int]:
+    """Return the index ``(B, H, W)`` of the likeliest class, and how many there are."""
+    maps = model.outputs(images).class_maps
+    assert maps is not None
+    size = tuple(images.shape[2:])
+    if tuple(maps.shape[2:]) != size:
+        maps = torch.nn.functional.interpolate(maps, size, mode="bilinear", align_corners=False)
+    return maps.argmax(dim=1), maps.shape[1]

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from xaibench.core.contract import TRAINING_WORDS
 from xaibench.core.passes.engine import Engine
+from xaibench.core.passes.own_layer import reading
 from xaibench.core.passes.precision import at_least_single
 from xaibench.core.passes.question import Known, Question
 from xaibench.core.passes.tape import RECORDED_WORDS, Tape
@@ -80,14 +81,14 @@ class Session:
         at, advance = (_nothing, _nothing) if bar is None else (bar.at, bar.advance)
         for batch in batches:
             left = [source for source in sources if not source.failure]
-            tape = self._record(batch, [source for source in left if source.needs_maps])
+            tapes = self._record(batch, [source for source in left if source.needs_maps])
             found: list[tuple[MapSource, Explained, dict[str, Evidence]]] = []
             step = len(batch.ids) / max(len(left), 1) / 2
             # All are explained before the first is scored, as they share passes then.
             for source in left:
                 at(source.method.spec)
                 try:
-                    made = self._explain(source, batch, tape)
+                    made = self._explain(source, batch, tapes)
                 except PluginError as error:
                     self._fail(source, error)
                 else:
@@ -101,10 +102,19 @@ class Session:
                 source.take(made)
                 advance(step)
 
-    def _record(self, batch: ImageBatch, sources: Sequence[MapSource]) -> Tape | None:
-        """Run the pass that all methods share; each is charged for it as if it stood alone."""
-        if not sources:
-            return None
+    def _record(self, batch: ImageBatch, sources: Sequence[MapSource]) -> dict[str, Tape]:
+        """Run the pass that all methods share: one for each layer that methods read, by its name.
+
+        Each is charged for it as if it stood alone.
+        """
+        tapes: dict[str, Tape] = {}
+        for layer in dict.fromkeys(source.method.layer for source in sources):
+            with reading(self.engine, layer):
+                sharing = [source for source in sources if source.method.layer == layer]
+                tapes[layer] = self._record_one(batch, sharing)
+        return tapes
+
+    def _record_one(self, batch: ImageBatch, sources: Sequence[MapSource]) -> Tape:
         words = words_of([source.method for source in sources])
         if batch.choose is not None:
             words |= {"logits"}
@@ -119,14 +129,20 @@ class Session:
             batch.targets = batch.choose(tape.logits[: len(batch.ids)].detach())
         return tape
 
-    def _explain(self, source: MapSource, batch: ImageBatch, tape: Tape | None) -> Explained:
+    def _explain(
+        self, source: MapSource, batch: ImageBatch, tapes: Mapping[str, Tape]
+    ) -> Explained:
         """Return maps, as they are stored or by asking the method.
 
         Raises:
             PluginError: it failed, or returned something else.
         """
-        if tape is None or not source.needs_maps:
+        if not source.needs_maps:
             return Explained(batch, {}, source.read(batch))
+        with reading(self.engine, source.method.layer):
+            return self._ask(source, batch, tapes[source.method.layer])
+
+    def _ask(self, source: MapSource, batch: ImageBatch, tape: Tape) -> Explained:
         method, raw, words = source.method, {}, source.method.plugin.signature.words
         known = self._known(method)  # at nobody's cost
         meter, whole = source.meter, "network" in words

@@ -89,6 +89,10 @@ def synthetic_words(
             draw.integers(0, 256, (count, 3, _SIDE, _SIDE, 3), np.uint8),
         ),
         pixel_confusion=draw.integers(0, 9, (images, *[1 + len(class_names)] * 2)),
+        segment=lambda rows: (
+            draw.integers(0, 256, (len(rows), _SIDE, _SIDE, 3), np.uint8),
+            *draw.integers(0, 1 + len(class_names), (2, len(rows), _SIDE, _SIDE), np.int16),
+        ),
         class_names=class_names,
         seed=0,
     )

@@ -10,6 +10,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model
 from xaibench.core.passes.device import choose_device
 from xaibench.core.passes.layers import cam_layer_of
+from xaibench.core.passes.own_layer import with_layer
 from xaibench.core.plugin import Bound
 from xaibench.core.splits import Split
 from xaibench.explaining.analyse import analysis_failure, is_analysed, why_no_analysis
@@ -204,10 +205,10 @@ def _why_no_score(selection: Selection, metric: Bound) -> str | None:
 
 def _why_no_layer(selection: Selection, prototype: Model, method: Bound) -> str | None:
     reads = set(method.plugin.signature.words) & LAYER_WORDS
-    if not (reads and prototype.classifies and prototype.cam_layer):
+    if not (reads and prototype.classifies and (prototype.cam_layer or method.layer)):
         return None
     try:
-        cam_layer_of(prototype, selection.blank)
+        cam_layer_of(with_layer(prototype, method.layer), selection.blank)
     except XaibenchError as error:
         return str(error).rstrip(".")
     return why_no_attention(method, prototype, selection.blank)

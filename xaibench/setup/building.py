@@ -22,6 +22,7 @@ from xaibench.core.networks.as_trained import load_checkpoint
 from xaibench.core.passes.acceptance import accept
 from xaibench.core.passes.attentions import try_attention
 from xaibench.core.passes.head import find_head
+from xaibench.core.passes.own_layer import with_layer
 from xaibench.core.plugin import Bound
 
 # These words are served for every model; whether there are masks is the dataset's affair.
@@ -113,7 +114,12 @@ def has_attention(model: Model) -> bool:
 
 
 def why_no_attention(method: Bound, model: Model, images: Tensor) -> str | None:
-    """Return why a method that asks for attention can't have that of a model of such images."""
+    """Return why a method that asks for attention can't have that of a model of such images.
+
+    Raises:
+        XaibenchError: the model has no layer of the name that the method is given.
+    """
+    model = with_layer(model, method.layer)
     asked = ATTENTION_WORDS & set(method.plugin.asked)
     try:
         if asked:
@@ -124,7 +130,12 @@ def why_no_attention(method: Bound, model: Model, images: Tensor) -> str | None:
 
 
 def missing_word(method: Bound, model: Model, images: Tensor) -> str | None:
-    """Return the first word that a method asks for and a model of such images can't serve."""
+    """Return the first word that a method asks for and a model of such images can't serve.
+
+    Raises:
+        XaibenchError: the model has no layer of the name that the method is given.
+    """
+    model = with_layer(model, method.layer)
     words = method.plugin.asked
     served = _ALWAYS_THERE | model.abilities | ({ATTENTION} if has_attention(model) else set())
     if "class_weights" in words and "class_weights" in served:

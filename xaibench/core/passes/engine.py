@@ -67,7 +67,7 @@ class Engine:
         self.full_blocks, self._compile = full_blocks, compiled
         self._compiled: dict[torch.Size, Callable[[Tensor], Tensor]] = {}
         self.device = next((t.device for t in model.parameters()), torch.device("cpu"))
-        self._fast: Model | None = None if fold else model
+        self.folded: Model | None = None if fold else model
         self._batch_sizes: dict[tuple[int, bool], BatchSize] = {}
         self.seen = 0
         """Images that went through the network so far, those that fill a pass up not counted."""
@@ -80,12 +80,12 @@ class Engine:
         """Return the network that passes run on, made at the first call."""
         if self.model.output_form is None:
             accept(self.model, images, dependent=True)  # plans have refused that
-        if self._fast is None:
+        if self.folded is None:
             # Not the images themselves: the decision must not depend on who comes first.
             noise = torch.rand(images.shape[1:], generator=torch.Generator().manual_seed(0))
             with torch.inference_mode(mode=False):
-                self._fast = fold_batch_norms(self.model, noise[None].to(images))
-        return self._fast
+                self.folded = fold_batch_norms(self.model, noise[None].to(images))
+        return self.folded
 
     def logits(self, images: Tensor) -> Tensor:
         """Return logits ``(B, K)``, the same bits whatever the batch on the CPU."""

@@ -1,4 +1,4 @@
-"""The colours by which Pascal VOC's masks show indices, for masks saved as RGB."""
+"""The colours by which Pascal VOC's masks show indices: read from masks in RGB, and drawn."""
 
 from functools import cache
 
@@ -15,26 +15,31 @@ def indices_of(pixels: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
         pixels: ``(H, W, 3)``.
     """
     coded = _code(pixels)
-    colours, order = _palette()
-    place = np.searchsorted(colours, coded).clip(max=_COLOURS - 1)
-    return order[place] if bool((colours[place] == coded).all()) else None
+    known, order = _palette()
+    place = np.searchsorted(known, coded).clip(max=_COLOURS - 1)
+    return order[place] if bool((known[place] == coded).all()) else None
 
 
 @cache
 def _palette() -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-    """Return the colours as sorted numbers, and the index of each.
+    """Return the colours as sorted numbers, and the index of each."""
+    coded = _code(colours())
+    order = np.argsort(coded)
+    return coded[order], order.astype(np.uint8)
+
+
+def colours() -> NDArray[np.uint8]:
+    """Return the colour ``(256, 3)`` of each index.
 
     Bits 0, 3 and 6 of an index are the highest bits of its red, bits 1, 4 and 7 of its green, and
     bits 2 and 5 of its blue.
     """
     index = np.arange(_COLOURS)
-    colours = np.zeros((_COLOURS, 3), np.uint8)
+    found = np.zeros((_COLOURS, 3), np.uint8)
     for channel in range(3):
         for step, bit in enumerate(range(channel, _BITS, 3)):
-            colours[:, channel] |= (((index >> bit) & 1) << (_BITS - 1 - step)).astype(np.uint8)
-    coded = _code(colours)
-    order = np.argsort(coded)
-    return coded[order], order.astype(np.uint8)
+            found[:, channel] |= (((index >> bit) & 1) << (_BITS - 1 - step)).astype(np.uint8)
+    return found
 
 
 def _code(pixels: NDArray[np.uint8]) -> NDArray[np.int32]:

@@ -7,6 +7,7 @@ from typing import Any, cast
 import numpy as np
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.patheffects import Normal, Stroke
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
@@ -28,9 +29,11 @@ from xaibench.results.folder import pixels_file
 _SMALLEST, _LARGEST, _AREA = 4.0, 18.0, 9000.0
 _NARROWEST = 0.1
 _PLANE, _SPACE, _WIDE, _SQUARE = (5.6, 4.4), (6.4, 5.0), (5.6, 3.5), (4.4, 4.2)
-_LONGEST_LEGEND, _WIDEST_TITLE = 20, 70
+_LONGEST_LEGEND, _LETTERS_PER_INCH = 20, 12
 # Of pictures: inches, and letters of a sample's name.
 _COLUMN, _NAMES, _HEAD, _LONGEST = 1.1, 1.6, 0.8, 24
+# Of the key to colours: inches of a line, and entries in one.
+_LINE, _KEYS = 0.2, 3
 
 
 @styled
@@ -150,16 +153,24 @@ def _pictures(analysis: Analysis, figure: PictureRows) -> Figure:
         pixels = np.asarray(opened)
     side = pixels.shape[1] // len(figure.headings)
     rows = pixels.shape[0] // side
-    size = _COLUMN * len(figure.headings) + _NAMES, _COLUMN * rows + _HEAD
+    lines = -(-len(figure.key) // _KEYS)
+    size = _COLUMN * len(figure.headings) + _NAMES, _COLUMN * rows + _HEAD + _LINE * lines
     drawn, axes = _sheet(analysis, figure.title, size)
     axes.imshow(pixels, interpolation="nearest")
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0, labeltop=True, labelbottom=False)
     axes.set_xticks((np.arange(len(figure.headings)) + 0.5) * side, figure.headings)
-    samples = analysis.table(IMAGES)["sample"][:rows]
-    axes.set_yticks((np.arange(rows) + 0.5) * side, [fold(name, _LONGEST) for name in samples])
+    samples = figure.rows or analysis.table(IMAGES)["sample"][:rows]
+    axes.set_yticks((np.arange(rows) + 0.5) * side, [_folded(name) for name in samples])
+    if figure.key:
+        patches = [Patch(facecolor=c, edgecolor=DIM, label=n) for n, c in figure.key.items()]
+        drawn.legend(handles=patches, loc="outside lower center", ncols=_KEYS)
     return drawn
+
+
+def _folded(name: str) -> str:
+    return "\n".join(fold(line, _LONGEST) for line in name.split("\n"))
 
 
 def _sheet(
@@ -170,7 +181,7 @@ def _sheet(
     place = analysis.place
     whose = f"{place.model} on {place.dataset}, {place.fold_name}, seed {place.seed}"
     drawn.suptitle(title, size=FONT + 1)
-    axes.set_title(textwrap.fill(whose, _WIDEST_TITLE), size=FONT - 1)
+    axes.set_title(textwrap.fill(whose, round(_LETTERS_PER_INCH * size[0])), size=FONT - 1)
     axes.grid()
     return drawn, axes
 
