@@ -100,6 +100,7 @@ def explain(
     reshape: Reshape | None = None,
     output: str | int | None = None,
     seed: int = 0,
+    training_images: Tensor | np.ndarray | None = None,
 ) -> SaliencyMaps:
     """Explain any torch classifier.
 
@@ -119,6 +120,7 @@ def explain(
             numbers in [0, 1] may be either, ``"logits"`` or ``"probabilities"``; both as
             ``"1:probabilities"``.
         seed: of methods that draw random numbers.
+        training_images: ``(N, C, H, W)``, what methods learn from that learn first, as fastshap.
 
     Returns:
         For each method its saliency maps ``(B, H, W)`` in [0, 1], constant and non-finite ones as
@@ -129,7 +131,10 @@ def explain(
         XaibenchError: no layer suits, a method asks for what this model has not, or none of them
             gives a map.
     """
-    explainer = Explainer(model, layer=layer, reshape=reshape, output=output, fold=False)
+    explainer = Explainer(
+        model, layer=layer, reshape=reshape, output=output, fold=False,
+        training_images=training_images,
+    )  # fmt: skip
     return explainer(images, targets, methods, seed=seed)
 
 

@@ -1,6 +1,7 @@
 """Checkpoints as Lightning, DDP, torch.compile and others write them: evaluated as they are."""
 
 import json
+from argparse import Namespace
 
 import pytest
 import torch
@@ -78,10 +79,12 @@ def test_outputs_stand_in_the_order_of_the_datasets_classes(network, tmp_path):
     told = {"state_dict": network.state_dict(), "class_to_idx": {n: i for i, n in enumerate(order)}}
     torch.save(told, tmp_path / "b.pth")
     save_file(network.state_dict(), tmp_path / "c.safetensors", {"classes": json.dumps(order)})
+    save_file(network.state_dict(), tmp_path / "e.safetensors", {"classes": ",".join(order)})
+    told = {"state_dict": network.state_dict(), "args": Namespace(lr=0.1, class_names=order)}
+    torch.save(told, tmp_path / "f.pth")  # as timm's training script leaves it
     torch.save(network.state_dict(), tmp_path / "d.pth")
-    models = [
-        build(f"checkpoint={tmp_path / file}") for file in ("a.ckpt", "b.pth", "c.safetensors")
-    ]
+    files = ("a.ckpt", "b.pth", "c.safetensors", "e.safetensors", "f.pth")
+    models = [build(f"checkpoint={tmp_path / file}") for file in files]
     models.append(build(f"checkpoint={tmp_path / 'd.pth'},class_order=normal+benign+malignant"))
     with torch.no_grad():
         theirs = network(models[0].normalise(IMAGES))

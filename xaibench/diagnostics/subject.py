@@ -1,5 +1,6 @@
 """What is diagnosed: a trained model, some test images, and the maps of the run's methods."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +24,8 @@ from xaibench.explaining.source import Explained, MapSource
 from xaibench.results.maps import MapReader, map_files
 from xaibench.setup.cells import Ledger
 from xaibench.setup.selection import Selection
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -113,9 +116,8 @@ def open_subject(
     """
     ledger = Ledger(selection, 0, model, selection.options.seeds[0])
     # Those that ask for masks look at the truth instead of at a network.
-    # Those that learn for a trained model would have to learn anew for each that is diagnosed.
-    left_out = MASK_WORDS | TRAINING_WORDS
-    methods = [m for m in methods if not left_out & set(m.plugin.signature.words)]
+    methods = [m for m in methods if not MASK_WORDS & set(m.plugin.signature.words)]
+    methods = _without_learners(methods)
     states = [ledger.cell_state(m) for m in methods] if ledger.model_is_trained() else []
     methods = [state.method for state in states if state.has_maps]
     if not methods and any(state.scored for state in states):
@@ -141,6 +143,20 @@ def open_subject(
         session.seed,
         mean_mask=lambda: session.mean_mask if seen else None,
     )  # fmt: skip
+
+
+def _without_learners(methods: Sequence[Bound]) -> list[Bound]:
+    """Return the methods that learn nothing from training images, and name the others."""
+    learners = [m.spec for m in methods if TRAINING_WORDS & set(m.plugin.signature.words)]
+    if learners:
+        why = (
+            f"{', '.join(learners)}: not diagnosed, as a method that learns from training images "
+            "would have to learn anew for each network that is compared"
+        )
+        if len(learners) == len(methods):
+            raise XaibenchError(f"{why}; name other --methods.")
+        _log.warning("%s", why)
+    return [method for method in methods if method.spec not in learners]
 
 
 def _stored(ledger: Ledger, method: Bound, batches: Sequence[ImageBatch], kind: str) -> Maps:

@@ -22,7 +22,7 @@ from xaibench.core.registry import bind
 from xaibench.core.suggest import did_you_mean
 from xaibench.explaining.batch import without_masks
 from xaibench.explaining.inputs import check_words
-from xaibench.explaining.session import Session
+from xaibench.explaining.learned_before import LearnedBefore
 from xaibench.explaining.source import Explained, MapSource
 from xaibench.explaining.stored_model import StoredModel
 from xaibench.setup.building import missing_word
@@ -54,8 +54,10 @@ class PictureExplainer:
         """
         self.stored, self.methods = stored, methods
         self.failures: dict[str, str] = {}
-        check_words(methods, stored.engine.model, stored.blank)
-        self._session = Session(stored.engine, stored.title, seed=stored.seed)
+        known = () if stored.fits is None else ("fitted",)
+        remedy = "take a model of a run that had it among its methods (--run DIR)"
+        check_words(methods, stored.engine.model, stored.blank, known, remedy)
+        self._session = LearnedBefore(stored, [m for m in methods if m.plugin.fit])
         self._target = _class_of(target, stored)
 
     def __call__(self, files: Sequence[PictureFile]) -> Iterator[Explanation]:

@@ -1,7 +1,7 @@
 """Explaining any classifier from Python, again and again."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -19,8 +19,10 @@ from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
 from xaibench.explaining.batch import without_masks
 from xaibench.explaining.inputs import check_images, check_words, find_targets, wrap
-from xaibench.explaining.session import Session, words_of
+from xaibench.explaining.learning import Fits, Learning, images_alone
+from xaibench.explaining.session import words_of
 from xaibench.explaining.source import Explained, MapSource
+from xaibench.explaining.training_set import TrainingSet
 from xaibench.setup.option_values import listed
 
 _log = logging.getLogger(__name__)
@@ -65,6 +67,7 @@ class Explainer:
         precision: Precision = "fp32",
         fold: bool = True,
         compiled: bool = False,
+        training_images: Tensor | np.ndarray | None = None,
     ) -> None:
         """Take any torch classifier; it is left as it was, no hooks, gradients or modes changed.
 
@@ -79,11 +82,13 @@ class Explainer:
             precision: ``fp32``, or ``bf16`` or ``fp16``, which change maps.
             fold: fold batch norms into convolutions, in a copy.
             compiled: run long work (Score-CAM, RISE, occlusion) through ``torch.compile``.
+            training_images: as for `xaibench.explain`; a method learns at the first call.
         """
         self.model, self._layer, self._output = model, layer, output
         self._reshape = reshape
         self._precision: Precision = precision
         self._fold, self._compiled = fold, compiled
+        self._training_images, self._fits = training_images, Fits()
         self._model: Model | None = None
         self._engine: Engine | None = None
 
@@ -100,8 +105,11 @@ class Explainer:
         images = check_images(images, self.model)
         named = {text: bind("method", text) for text in listed(methods)}
         engine = self._ready(images, list(named.values()))
-        check_words(list(named.values()), engine.model, images)
-        session, count = Session(engine, "the model", seed=seed), len(images)
+        check_words(list(named.values()), engine.model, images, *self._known)
+        session, count = (
+            Learning(engine, self._training(images), self._fits, seed=seed),
+            len(images),
+        )
         found: dict[str, list[Explained]] = {text: [] for text in named}
         sources = {text: MapSource(method, found[text].append) for text, method in named.items()}
 
@@ -116,10 +124,22 @@ class Explainer:
             list(engine.batch_size(images).over(count, explain))
         return _collect(sources, found, engine.model)
 
+    @property
+    def _known(self) -> tuple[Collection[str], str]:
+        """What there is of the network's training, and where there is more."""
+        if self._training_images is None:
+            return (), "give training_images=, or `xaibench run` it"
+        return ("training_images",), "`xaibench run` it on a dataset"
+
+    def _training(self, images: Tensor) -> TrainingSet | None:
+        given = self._training_images
+        return None if given is None else images_alone(check_images(given, self.model), images)
+
     def _ready(self, images: Tensor, methods: Sequence[Bound]) -> Engine:
         moved = self._engine is not None and self._engine.device != images.device
         if self._model is None or moved:
             keep_freed_memory()
+            self._fits.clear()
             self._model = wrap(self.model, images, self._layer, self._output, self._reshape)
             self._engine = None
         unnamed = words_of(method for method in methods if not method.layer)

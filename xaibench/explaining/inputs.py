@@ -1,6 +1,6 @@
 """What users hand to the public functions, checked and brought into form."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from copy import copy
 from typing import Any
 
@@ -121,14 +121,24 @@ def _try_out(model: Model, images: Tensor) -> None:
         raise XaibenchError(f"the model takes no {shape} ({said}).{hint}") from error
 
 
-def check_words(methods: Sequence[Bound], model: Model, images: Tensor) -> None:
-    """Refuse methods that ask for what this model, or a call without masks, has not."""
+def check_words(
+    methods: Sequence[Bound], model: Model, images: Tensor, known: Collection[str], remedy: str
+) -> None:
+    """Refuse methods that ask for what this model, or a call without masks, has not.
+
+    Args:
+        methods: with what they ask for.
+        model: that is explained.
+        images: as it takes them.
+        known: the words of `TRAINING_WORDS` that are served; without ``fitted`` methods learn now.
+        remedy: what to do where a method asks for another.
+    """
     for method in methods:
         word = missing_word(method, model, images)
-        if TRAINING_WORDS & set(method.plugin.signature.words):
+        asked = method.plugin.signature.words if "fitted" in known else method.plugin.asked
+        if lacking := TRAINING_WORDS & set(asked) - {"fitted", *known}:
             raise XaibenchError(
-                f"method {method.spec} learns from a model's training images, which only a run on "
-                "a dataset has."
+                f"method {method.spec} learns from {' and '.join(sorted(lacking))}; {remedy}."
             )
         if MASK_WORDS & set(method.plugin.signature.words):
             raise XaibenchError(

@@ -1,7 +1,8 @@
 """A trained model without its dataset: from a run's folder, or from a file of weights."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from xaibench.core.networks.sources import TIMM
 from xaibench.core.networks.weights import load_whole, read_weights
 from xaibench.core.passes.device import choose_device, set_up
 from xaibench.core.passes.engine import Engine
+from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind, load_plugin_file
 from xaibench.core.spec import parse_spec
 from xaibench.core.splits import count_folds
@@ -27,6 +29,8 @@ from xaibench.results.records import RunRecord
 from xaibench.results.stored_run import options_of, read_run
 from xaibench.results.stored_work import stored_model
 from xaibench.setup.building import ModelWords, build_model, numbered
+from xaibench.setup.fits import FitState
+from xaibench.setup.made_from import fit_parts
 from xaibench.setup.options import RunOptions, make_options
 
 _GUESS, _IMAGENET = 2, 1000
@@ -43,6 +47,7 @@ class StoredModel:
         image_size: side of the square that pictures are resized to.
         methods: what to explain with where the user names none.
         seed: of methods that draw random numbers.
+        fits: what methods have learned for it, where a run did that.
     """
 
     title: str
@@ -51,6 +56,7 @@ class StoredModel:
     image_size: int
     methods: tuple[str, ...] = ("gradcam",)
     seed: int = 0
+    fits: Callable[[Bound], FitState] | None = None
 
     @property
     def blank(self) -> Tensor:
@@ -88,7 +94,8 @@ def model_of_run(
         choose_layer(model, blank, options.layer)
     methods = [name for name in run.methods if run.kind_of(name) != "control"]
     title = f"{place.model}, fold {place.fold}, seed {place.seed} of {directory}"
-    return _stored(model, options, title, words.class_names, tuple(methods), place.seed)
+    found = _stored(model, options, title, words.class_names, tuple(methods), place.seed)
+    return replace(found, fits=partial(_fit_of, Layout(directory), place, options))
 
 
 def model_of_weights(spec: str, classes: Sequence[str], given: Mapping[str, Any]) -> StoredModel:
@@ -151,6 +158,12 @@ def _find(
         f"--run {directory}: no such model is trained there; "
         + (f"choose --model, --fold and --seed of: {there}." if there else "finish the run first.")
     )
+
+
+def _fit_of(layout: Layout, place: Place, options: RunOptions, method: Bound) -> FitState:
+    known = stored_model(layout.model_folder(place))
+    parts = fit_parts(options, (known.fingerprint, known.sha256), method)
+    return FitState(layout.cell_folder(place, method.spec), parts)
 
 
 def _restore(model: Model, folder: Path) -> None:

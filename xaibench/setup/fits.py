@@ -62,7 +62,9 @@ class FitState:
 def fit_of(ledger: "Ledger", method: Bound) -> FitState:
     """Return what of a method's fit for a trained model is there."""
     trained = ledger.model_fingerprint, ledger.weights
-    return FitState(ledger.cell_folder(method), fit_parts(ledger.selection, trained, method))
+    return FitState(
+        ledger.cell_folder(method), fit_parts(ledger.selection.options, trained, method)
+    )
 
 
 def read_fitted(state: FitState, device: torch.device) -> dict[str, Tensor]:

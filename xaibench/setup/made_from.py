@@ -12,7 +12,7 @@ from xaibench.core.data import Sample
 from xaibench.core.files import is_file
 from xaibench.core.fingerprints import code_of, fingerprint
 from xaibench.core.plugin import Bound
-from xaibench.setup.options import TRAINING
+from xaibench.setup.options import TRAINING, RunOptions
 from xaibench.setup.selection import Selection
 
 # The engine that each stage runs on, beside the plugin itself; what these import counts, too.
@@ -114,9 +114,8 @@ def maps_parts(selection: Selection, trained: Iterable[tuple[str, str]], method:
     }
 
 
-def fit_parts(selection: Selection, trained: tuple[str, str], method: Bound) -> Parts:
+def fit_parts(options: RunOptions, trained: tuple[str, str], method: Bound) -> Parts:
     """Return what a method's fit is made from: the trained model, whose parts tell the data."""
-    options = selection.options
     return {
         "trained model": list(trained),
         "method": method.spec,

@@ -3,6 +3,7 @@
 import json
 import warnings
 import zipfile
+from argparse import Namespace
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
+from torch.serialization import safe_globals
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.files import check_plain_file, is_file
@@ -21,6 +23,8 @@ _CONTAINERS = ("state_dict", "model_state_dict", "model")
 _WRAPPERS = ("module.", "model.", "network.", "net.")
 _COMPILED = "_orig_mod."
 _NAMES = ("class_names", "classes", "class_to_idx")
+# Beside tensors: the arguments of a training script, as timm's leaves them. It runs nothing.
+_HARMLESS: list[Any] = [Namespace]
 _REMEDY = "save it with torch.save(model.state_dict(), FILE)"
 
 
@@ -76,7 +80,7 @@ def named_as(state: Mapping[str, Tensor], own: Collection[str]) -> dict[str, Ten
 
 
 def load_tensors(path: Path, name: str, remedy: str) -> Any:
-    """Return what a file of ``torch.save`` holds: tensors, numbers and texts, never objects.
+    """Return what a file of ``torch.save`` holds: tensors, numbers, texts and a script's arguments.
 
     Args:
         path: the file.
@@ -87,7 +91,8 @@ def load_tensors(path: Path, name: str, remedy: str) -> Any:
         XaibenchError: it is damaged, or holds what may be code; nothing of that is run.
     """
     try:
-        with warnings.catch_warnings(action="ignore"):  # it guesses at what the error says as well
+        # Torch's warnings guess at what the error says as well.
+        with warnings.catch_warnings(action="ignore"), safe_globals(_HARMLESS):
             check_plain_file(path)
             return torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
@@ -129,7 +134,7 @@ def _class_names(holder: Any) -> tuple[str, ...]:
                 try:
                     value = json.loads(value)
                 except ValueError:
-                    continue
+                    value = value.split(",") if "," in value else ()
             if isinstance(value, dict) and value:
                 value = sorted(value, key=value.__getitem__)
             if isinstance(value, list | tuple) and value and all(map(_is_text, value)):
@@ -141,8 +146,11 @@ def _places(holder: Any) -> Iterator[Mapping[str, Any]]:
     if isinstance(holder, dict):
         yield holder
         for key in ("hyper_parameters", "args", "config"):
-            if isinstance(holder.get(key), dict):
-                yield holder[key]
+            inner = holder.get(key)
+            if isinstance(inner, Namespace):
+                yield vars(inner)
+            if isinstance(inner, dict):
+                yield inner
 
 
 def _is_text(value: object) -> bool:
