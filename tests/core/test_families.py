@@ -6,9 +6,12 @@ table. The weights are random.
 
 import pytest
 import torch
+import torchvision
 from small_nets import noise
 from torch import nn
 from torch.nn import functional
+from torchvision.models.convnext import CNBlockConfig
+from torchvision.models.swin_transformer import PatchMergingV2, SwinTransformerBlockV2
 
 import xaibench
 from xaibench.core.errors import XaibenchError
@@ -95,6 +98,14 @@ def vit(**options):
     return timm.models.vision_transformer.VisionTransformer(**{**VIT, "patch_size": 8, **options})
 
 
+SWIN_OF_TIMM = {
+    "img_size": (32, 64), "num_classes": CLASSES, "window_size": 4, "embed_dim": 8,
+    "depths": (1, 2), "num_heads": (1, 2),
+}  # fmt: skip
+SWIN_OF_TORCHVISION = {
+    "patch_size": [4, 4], "embed_dim": 8, "depths": [1, 2], "num_heads": [1, 2],
+    "window_size": [4, 4], "num_classes": CLASSES,
+}  # fmt: skip
 SMALL = {
     "vit": (lambda: vit(img_size=(48, 80)), "blocks.1.norm1", (48, 80), tokens(6, 10)),
     "registers": (lambda: vit(img_size=48, reg_tokens=8), "blocks.1.norm1", (48, 48), tokens(6, 6)),
@@ -118,12 +129,56 @@ SMALL = {
         lambda: timm.models.xcit.Xcit(img_size=64, **VIT, patch_size=8, cls_attn_layers=2),
         "blocks.1", (64, 64), tokens(8, 8),
     ),
+    "swin": (
+        lambda: timm.models.SwinTransformer(**SWIN_OF_TIMM),
+        "layers.1.blocks.1.norm2", (32, 64), tokens(4, 8),
+    ),
+    "swin v2": (
+        lambda: timm.models.SwinTransformerV2(**SWIN_OF_TIMM),
+        "layers.1.blocks.1", (32, 64), last,
+    ),
+    "convnext": (
+        lambda: timm.models.ConvNeXt(num_classes=CLASSES, depths=(1, 1, 1, 1), dims=(8,) * 4),
+        "", (64, 96), first,
+    ),
     "as many channels as classes": (
         lambda: timm.models.ResNet(timm.models.resnet.BasicBlock, [1, 1, 1, 1], CLASSES,
                                    channels=(4, 4, 4, CLASSES), stem_width=4),
         "", (96, 160), first,
     ),
 }  # fmt: skip
+
+
+def torchvisions_vit():
+    return torchvision.models.VisionTransformer(48, 8, 2, 2, 24, 32, num_classes=CLASSES)
+
+
+def torchvisions_convnext():
+    blocks = [CNBlockConfig(8, 12, 1), CNBlockConfig(12, None, 1)]
+    return torchvision.models.ConvNeXt(blocks, num_classes=CLASSES)
+
+
+TORCHVISION = {
+    "vit": (torchvisions_vit, "encoder.layers.encoder_layer_1.ln_1", (48, 48), tokens(6, 6)),
+    "swin": (
+        lambda: torchvision.models.SwinTransformer(**SWIN_OF_TORCHVISION),
+        "features.3.1.norm2", (32, 64), last,
+    ),
+    "swin v2": (
+        lambda: torchvision.models.SwinTransformer(
+            **SWIN_OF_TORCHVISION, block=SwinTransformerBlockV2, downsample_layer=PatchMergingV2
+        ),
+        "features.3.1", (32, 64), last,
+    ),
+    "convnext": (torchvisions_convnext, "features", (32, 64), first),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", TORCHVISION)
+def test_small_networks_of_torchvision(kind):
+    torch.manual_seed(0)
+    make, layer, size, form = TORCHVISION[kind]
+    compare(make(), layer, size, form)
 
 
 @pytest.mark.parametrize("kind", SMALL)
