@@ -49,8 +49,9 @@ def _best_part(filled: Floats, group: Floats, whole: Floats) -> int:
     parts = len(filled)
     tried = np.repeat(filled[:, None], parts, axis=1)  # (part, trial, class)
     tried[range(parts), range(parts)] += group
-    uneven = _in_eights(_spread(tried / whole, _one_by_one).T) / len(whole)
-    sizes = filled.sum(axis=1)
+    # Lists, as single numbers of an array cost five times as much.
+    uneven = (_in_eights(_spread(tried / whole, _one_by_one).T) / len(whole)).tolist()
+    sizes = filled.sum(axis=1).tolist()
     best = 0
     for part in range(1, parts):
         apart = uneven[part] - uneven[best]
@@ -68,10 +69,7 @@ def _spread(values: Floats, add: Callable[[Floats], Floats]) -> Floats:
 
 def _one_by_one(values: Floats) -> Floats:
     """Add along the first axis, from the first to the last."""
-    total = np.zeros(values.shape[1:])
-    for each in values:
-        total = total + each
-    return total
+    return np.asarray(np.add.accumulate(values)[-1])
 
 
 def _in_eights(values: Floats) -> Floats:

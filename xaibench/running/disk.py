@@ -2,14 +2,13 @@
 
 import shutil
 from contextlib import suppress
+from math import prod
 from pathlib import Path
 
 from rich.filesize import decimal
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.model import evaluating
-from xaibench.core.passes.engine import Engine
-from xaibench.core.passes.tape import Tape
+from xaibench.core.passes.layers import cam_layer_of
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
 from xaibench.core.store import files_below
@@ -88,6 +87,6 @@ def _numbers(selection: Selection, model: Bound, methods: list[Bound]) -> float:
 def _grid(selection: Selection, model: Bound) -> int:
     """Return how many places the layer has that CAMs read."""
     network = selection.build(model, seed=0, weights="none")
-    with suppress(XaibenchError), evaluating(network):  # that layer fails its cells, and alone
-        return Tape(Engine(network), selection.blank, {"activations"}).activations[0, 0].numel()
+    with suppress(XaibenchError):  # that layer fails its cells, and alone
+        return prod(cam_layer_of(network, selection.blank).shape[1:])
     return selection.options.image_size**2

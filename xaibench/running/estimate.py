@@ -15,7 +15,7 @@ from xaibench.setup.cells import ledger_of
 from xaibench.setup.jobs import JobStep, Stage
 from xaibench.setup.selection import Selection
 
-_CALLS, _ENOUGH_SECONDS, _AT_ONCE = 3, 1.0, 8
+_CALLS, _ENOUGH_SECONDS, _AT_ONCE = 3, 1.0, 2
 
 
 def estimate_seconds(selection: Selection, plan: Plan) -> float:

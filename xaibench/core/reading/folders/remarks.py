@@ -44,7 +44,11 @@ def remark(
 def tell_unread(files: Sequence[str]) -> tuple[str, ...]:
     """Return a sentence on files that may hold data and aren't read."""
     unread = Counter(
-        ending for file in files for ending in _UNREAD if file.lower().endswith(ending)
+        ending
+        for file in map(str.lower, files)
+        if file.endswith(_UNREAD)
+        for ending in _UNREAD
+        if file.endswith(ending)
     )
     listed = ", ".join(f"{ending} ({count})" for ending, count in sorted(unread.items()))
     said = (
