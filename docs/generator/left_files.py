@@ -19,6 +19,9 @@ FILES = {
     "predictions.csv": "each model's prediction of each test image",
     "classification.csv": "how well each model classifies",
     "classification_tests.csv": "whether two models differ",
+    "reproducibility.csv": "how alike the maps of one image are after other trainings; with a "
+    "single one of each image there is none",
+    "variance.csv": "the variance of scores by image, method, fold and seed",
     "costs.csv": "what the maps of each cell cost, and how much they change with the decision",
     "analyses.csv": "what the analyses came to",
     "figures/FIGURE.png": "the figures of the report, training curves among them",
@@ -101,6 +104,8 @@ COLUMNS = {
         "stay as they are, empty where it is undefined or wasn't measured",
         "dependence_runner_up": "1 - mean rank correlation with the maps of the runner-up class",
         "dependence_random_layers": "the same with those of random weights in the last layers",
+        "reproducibility": "mean rank correlation of maps of the same image between trainings; "
+        "where several test an image",
         "degenerate_maps": "maps that are constant or not finite",
     },
     "slices.csv": {
@@ -115,6 +120,20 @@ COLUMNS = {
         "second": "another",
         "tau": "Kendall's τ of the rows' order; 1: the same",
         "rows": "rows that both have judged",
+    },
+    "reproducibility.csv": {
+        "between": "`seeds` of one fold, `training sets` of several, or `all` pairs of trainings",
+        "images": "that several trainings have tested, at most 32",
+        "pairs": "of maps",
+        "rank_correlation": "Spearman's, over the pixels; the mean over pairs and images, as below",
+        "ssim": "structural similarity",
+        "iou": "of the pixels that reach half of their map's maximum",
+        "peak_distance": "of the maxima, as a share of the diagonal",
+    },
+    "variance.csv": {
+        "component": "`image`, `method`, `fold`, `seed`, `image and method` or `rest`",
+        "variance": "of the scores of single maps; method of moments, 0 where it would be negative",
+        "share": "of the sum of all components",
     },
     "decisions.csv": {
         "accuracy": "share of the images that the model names rightly",

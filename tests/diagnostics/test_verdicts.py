@@ -6,13 +6,13 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from xaibench.core.data import Sample
+from xaibench.core.resemblance import chance, resemblance
 from xaibench.diagnostics import (
     baseline_sensitivity,
     classifier_dependence,
     randomization,
     shortcut,
 )
-from xaibench.diagnostics.resemblance import chance, resemblance
 from xaibench.explaining.choose_images import choose_images
 
 GROUPS = [str(row) for row in range(12)]

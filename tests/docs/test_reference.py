@@ -121,7 +121,7 @@ def left(tmp_path_factory):
     done = xaibench.run(
         dataset="phantom[images=40]", weights="none", image_size=48, epochs=1, out=out,
         models=["small_vgg[filters=4-4-6-6]", "small_resnet"], methods=["gradcam", "gradient"],
-        metrics=METRICS, analyses=["pca", "knn"],
+        metrics=METRICS, analyses=["pca", "knn"], seeds=[0, 1],
         mask_fraction=1.0,
     )  # fmt: skip
     assert not done.failures

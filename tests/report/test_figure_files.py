@@ -11,9 +11,14 @@ from xaibench.report.facts.material import Material
 from xaibench.report.judging.chapter import judge_all
 from xaibench.report.pictures.drawing import new_axes, new_figure, save_figure
 from xaibench.report.pictures.figures import draw_report
+from xaibench.report.pictures.stored import Stored
 from xaibench.results.folder import Layout, Place
 
 SVG = "{http://www.w3.org/2000/svg}"
+
+
+def drawn_of(contents, out):
+    return draw_report(contents, Stored(contents.run), out)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +30,7 @@ def report(tmp_path_factory):
     history = Layout(out).model_folder(Place("busi", "holdout", 0, NET, 0)) / "history.csv"
     history.parent.mkdir(parents=True)
     history.write_text("epoch,validation_loss\n1,0.5\n2,0.4\n")
-    return out, draw_report(make_contents(out), out)
+    return out, drawn_of(make_contents(out), out)
 
 
 def test_a_report_draws_what_there_is_and_nothing_else_lies_there(report):
@@ -64,7 +69,7 @@ def test_names_are_shown_as_text_and_the_same_figure_is_the_same_file(tmp_path):
     files = []
     for name in ("one", "two"):
         found = judge_all(Material.of(run, scores), tmp_path)
-        drawn = draw_report(found, tmp_path / name)
+        drawn = drawn_of(found, tmp_path / name)
         assert {figure.subject for figure in drawn} == {"board", "scores"}
         files.append([path.read_bytes() for path in sorted((tmp_path / name).rglob("*.*"))])
     assert len(files[0]) == 4
@@ -97,7 +102,7 @@ def test_a_sheet_that_lays_itself_out_is_saved_whole(tmp_path):
 def test_two_chapters_have_names_of_their_own(tmp_path):
     scores = pd.DataFrame(rows_of("gradcam", "iou", [0.1, 0.5, 0.4]))
     both = pd.concat([scores, scores.assign(split="kfold:5")])
-    drawn = draw_report(judge_all(Material.of(RUN, both), tmp_path), tmp_path)
+    drawn = drawn_of(judge_all(Material.of(RUN, both), tmp_path), tmp_path)
     assert [(figure.name, figure.chapter) for figure in drawn if figure.subject == "board"] == [
         ("busi-holdout-board-iou", 0), ("busi-kfold-5-board-iou", 1),
     ]  # fmt: skip
@@ -106,5 +111,5 @@ def test_two_chapters_have_names_of_their_own(tmp_path):
 @pytest.mark.parametrize("values", [[NAN, NAN], []])
 def test_where_nothing_is_defined_nothing_is_drawn(values, tmp_path):
     scores = pd.DataFrame(rows_of("gradcam", "iou", values) + rows_of("spn", "iou", [NAN]))
-    assert draw_report(judge_all(Material.of(RUN, scores), tmp_path), tmp_path) == []
+    assert drawn_of(judge_all(Material.of(RUN, scores), tmp_path), tmp_path) == []
     assert not list(tmp_path.iterdir())

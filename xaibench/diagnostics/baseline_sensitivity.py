@@ -11,9 +11,9 @@ from scipy.stats import kendalltau
 
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
+from xaibench.core.resemblance import Floats
 from xaibench.diagnostics.finding import FAIL, PASS, UNDECIDED, Finding
 from xaibench.diagnostics.interval import ENDS, resampled_means
-from xaibench.diagnostics.resemblance import Floats
 from xaibench.diagnostics.subject import Subject
 from xaibench.explaining.batch import Maps
 from xaibench.explaining.evidence import evidence_of

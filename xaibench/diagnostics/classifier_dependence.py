@@ -10,8 +10,8 @@ import numpy as np
 from torch import Tensor
 
 from xaibench.core.networks.random_weights import classification_head, with_random_weights
+from xaibench.core.resemblance import Floats, resemblance, shrink
 from xaibench.diagnostics.finding import FAIL, PASS, UNDECIDED, Finding
-from xaibench.diagnostics.resemblance import Floats, resemblance, shrink
 from xaibench.diagnostics.subject import Subject
 from xaibench.explaining.batch import Maps
 

@@ -8,10 +8,10 @@ import numpy as np
 from torch import Tensor
 
 from xaibench.core.plugin import Bound
+from xaibench.core.resemblance import Floats
 from xaibench.diagnostics.blind_maps import Recipe, make_maps, recipes
 from xaibench.diagnostics.finding import FAIL, PASS, UNDECIDED, Finding
 from xaibench.diagnostics.interval import interval
-from xaibench.diagnostics.resemblance import Floats
 from xaibench.diagnostics.subject import Subject
 from xaibench.explaining.batch import ImageBatch, Maps
 from xaibench.explaining.evidence import evidence_of

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from xaibench.diagnostics.resemblance import Floats
+from xaibench.core.resemblance import Floats
 from xaibench.stats.resampling import Resampling
 
 # Of 95 %.

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from xaibench.core.networks.random_weights import layers_in_order, with_random_weights
+from xaibench.core.resemblance import Floats, Resemblance, chance, resemblance, shrink
 from xaibench.diagnostics.finding import FAIL, PASS, UNDECIDED, Finding
 from xaibench.diagnostics.interval import interval
-from xaibench.diagnostics.resemblance import Floats, Resemblance, chance, resemblance, shrink
 from xaibench.diagnostics.subject import Subject
 
 NAME = "randomization"

@@ -14,9 +14,9 @@ from xaibench.core.passes.device import choose_device, place_images
 from xaibench.core.passes.engine import Engine
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
+from xaibench.core.resemblance import Floats
 from xaibench.diagnostics.finding import FAIL, PASS, UNDECIDED, Finding
 from xaibench.diagnostics.interval import interval
-from xaibench.diagnostics.resemblance import Floats
 from xaibench.diagnostics.subject import maps_of
 from xaibench.diagnostics.twins import ABSENT, LYING, SILENT, TELLING, labels_of, pictures, twin
 from xaibench.explaining.batch import ImageBatch, Maps

@@ -19,6 +19,7 @@ from xaibench.report.facts.comparable import (
     common_metrics,
 )
 from xaibench.report.facts.material import PLACE, Material, read_material
+from xaibench.report.facts.reproducibility import of_single_runs
 from xaibench.report.judging.chapter import Contents, judge_all
 from xaibench.report.write import illustrate, write_tables
 from xaibench.results.folder import RUN_FILE
@@ -50,12 +51,15 @@ def merge_runs(folders: Sequence[Path], command: str) -> Material:
     run = _describe({name: material.run for name, material in found.items()}, command)
     wanted = run.metrics
     scores = {name: m.scores[m.scores["metric"].isin(wanted)] for name, m in found.items()}
-    return Material.of(
+    merged = Material.of(
         run,
         _once(scores, [*_CELL, "sample", "metric"], "value"),
         _once({name: m.predictions for name, m in found.items()}, [*PLACE, "sample"]),
         _once({name: m.costs for name, m in found.items()}, _CELL),
         {key: group for m in found.values() for key, group in m.groups.items()},
+    )
+    return replace(
+        merged, reproducibility=of_single_runs(m.reproducibility for m in found.values())
     )
 
 
@@ -85,6 +89,8 @@ def write_merged(material: Material, out: Path) -> Contents:
         "predictions": predictions.assign(group=named),
         "costs": material.costs,
     }
+    if len(material.reproducibility):
+        tables["reproducibility"] = material.reproducibility
     for name, table in tables.items():
         write_with(out / f"{name}.csv", partial(to_csv, table))
     write_record(out / RUN_FILE, material.run)

@@ -73,7 +73,7 @@ def illustrate(contents: Contents, out: Path) -> None:
     stored = Stored(contents.run)
     _draw_grid(contents, stored, out)
     gallery = collect_gallery(contents, stored, out)
-    write_page(contents, draw_report(contents, out), gallery, out)
+    write_page(contents, draw_report(contents, stored, out), gallery, out)
 
 
 def write_tables(contents: Contents, out: Path) -> None:
@@ -85,6 +85,8 @@ def write_tables(contents: Contents, out: Path) -> None:
     }
     if contents.analyses or (out / ANALYSES_FILE).is_file():
         tables["analyses"] = contents.quantities
+    if any(len(chapter.variances) for chapter in chapters):
+        tables["variance"] = pd.concat([chapter.variances for chapter in chapters])
     if chapters:
         tables |= {
             "leaderboard": contents.board,

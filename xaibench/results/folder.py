@@ -11,7 +11,8 @@ from xaibench.core.store import folder_name
 RUN_FILE, STUDY_FILE, LOG_FILE = "run.json", "study.json", "run.log"
 SEAL_FILE = "tables.json"
 SCORES_FILE, PREDICTIONS_FILE, COSTS_FILE = "scores.csv", "predictions.csv", "costs.csv"
-ROWS_FILES = (SCORES_FILE, PREDICTIONS_FILE, COSTS_FILE)
+REPRODUCIBILITY_FILE = "reproducibility.csv"
+ROWS_FILES = (SCORES_FILE, PREDICTIONS_FILE, COSTS_FILE, REPRODUCIBILITY_FILE)
 """Tables of rows, gathered from cells and models, that all reports are made from."""
 MODEL_FILE, CELL_FILE, PART_FILE, ANALYSIS_FILE = (
     "model.json", "cell.json", "part.json", "analysis.json",

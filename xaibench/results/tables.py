@@ -24,11 +24,14 @@ GAP = "completeness_gap"
 DEPENDENCE = ("dependence_runner_up", "dependence_random_layers")
 """How much a cell's maps change with the decision, as ``costs.csv`` names it."""
 
+LIKENESS = ("rank_correlation", "ssim", "iou", "peak_distance")
+"""How alike an image's maps of several trainings are, as ``reproducibility.csv`` names it."""
+
 _NAMES = ("dataset", "split", "model", "method", "sample", "metric", "group", "status")
 _LINES = 2**18
 # Numbers as text shrink to a thirtieth; what unpacks to far more is no table.
 _RATIO, _SMALL = 300, 2**20
-_OF_CELLS = ("tuned_threshold", *COSTS, *FIT_COSTS, GAP, *DEPENDENCE)
+_OF_CELLS = ("tuned_threshold", *COSTS, *FIT_COSTS, GAP, *DEPENDENCE, *LIKENESS)
 _NUMBERS = ("value", "prediction", "mask_share", "lesions", *_OF_CELLS)
 
 

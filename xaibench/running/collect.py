@@ -10,12 +10,14 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.plugin import Bound
 from xaibench.core.store import write_with
 from xaibench.explaining.dependence import known_dependence
+from xaibench.explaining.reproducibility import COLUMNS, reproducibility
 from xaibench.explaining.tuning import TUNED
 from xaibench.results.folder import (
     COSTS_FILE,
     FIT_FILE,
     HISTORY_FILE,
     PREDICTIONS_FILE,
+    REPRODUCIBILITY_FILE,
     ROWS_FILES,
     SCORES_FILE,
     Place,
@@ -49,11 +51,19 @@ def load_scores(out: str | Path) -> pd.DataFrame:
 
 
 def collect_tables(selection: Selection, plan: Plan) -> None:
-    """Write ``scores.csv``, ``predictions.csv`` and ``costs.csv`` from all cells that hold."""
+    """Write ``scores.csv``, ``predictions.csv`` and ``costs.csv`` from all cells that hold.
+
+    Also ``reproducibility.csv``, where several trainings explain the same images.
+    """
     out = selection.layout.out
     _write_frames(out / SCORES_FILE, _score_frames(selection, plan), SCORE_COLUMNS)
     _write_frames(out / PREDICTIONS_FILE, _prediction_frames(selection), list(Place._fields))
     _write_frames(out / COSTS_FILE, _cost_frames(selection), [*Place._fields, "method"])
+    alike = reproducibility(selection)
+    if len(alike):
+        _write_frames(out / REPRODUCIBILITY_FILE, iter([alike]), COLUMNS)
+    else:
+        (out / REPRODUCIBILITY_FILE).unlink(missing_ok=True)
     seal_run(selection)
 
 

@@ -2,15 +2,22 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 
 from xaibench.core.errors import XaibenchError
+from xaibench.report.facts.reproducibility import COLUMNS, nothing_measured
 from xaibench.report.facts.soundness import check_numbers, check_together
 from xaibench.report.facts.won import read_won
-from xaibench.results.folder import COSTS_FILE, PREDICTIONS_FILE, SCORES_FILE, Place
+from xaibench.results.folder import (
+    COSTS_FILE,
+    PREDICTIONS_FILE,
+    REPRODUCIBILITY_FILE,
+    SCORES_FILE,
+    Place,
+)
 from xaibench.results.records import RunRecord
 from xaibench.results.seal import check_seal
 from xaibench.results.stored_run import read_run
@@ -35,6 +42,7 @@ class Material:
     predictions: pd.DataFrame
     costs: pd.DataFrame
     groups: Mapping[tuple[str, str], str]
+    reproducibility: pd.DataFrame = field(default_factory=nothing_measured)
 
     @classmethod
     def of(
@@ -74,6 +82,9 @@ def read_material(out: Path, *, accept_changes: bool = False) -> Material:
     costs = _read(out / COSTS_FILE, [*PLACE, "method"])
     groups = None if predictions is not None and "group" in predictions else _split_groups(out, run)
     found = Material.of(run, scores, predictions, costs, groups)
+    alike = _read(out / REPRODUCIBILITY_FILE, COLUMNS)
+    if alike is not None:
+        found = replace(found, reproducibility=alike)
     warnings = [
         *accepted,
         *run.warnings,

@@ -15,6 +15,7 @@ from xaibench.report.judging.decision import decisions
 from xaibench.report.judging.estimates import BoardRow, to_frame
 from xaibench.report.judging.judge import Judged, judge
 from xaibench.report.judging.leaderboard import leaderboard
+from xaibench.report.judging.repeats import repeats, variances
 from xaibench.report.judging.scorecard import scorecard
 from xaibench.report.judging.slices import slices
 from xaibench.results.records import RunRecord
@@ -32,6 +33,8 @@ class Chapter:
     agreement: pd.DataFrame
     decisions: pd.DataFrame
     scorecard: pd.DataFrame
+    repeats: pd.DataFrame
+    variances: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ def _chapter(
     section: Section, judged: Mapping[str, Judged], rows: Sequence[BoardRow], material: Material
 ) -> Chapter:
     board = [row for row in rows if row.section == section.title]
+    repeated = repeats(section, material)
     return Chapter(
         section,
         judged,
@@ -92,6 +96,8 @@ def _chapter(
         rounded_table(agreement(section, material.run, judged)),
         rounded_table(decisions(section, material)),
         rounded_table(scorecard(section, material.run, board)),
+        rounded_table(repeated),
+        rounded_table(variances(section, material.run, repeated)),
     )
 
 

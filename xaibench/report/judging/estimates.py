@@ -62,7 +62,9 @@ class BoardRow:
     network learned from (``none``, ``labels``, ``boxes``, ``masks``; empty where nobody says), and
     ``mask_budget`` the share of training masks or boxes in it, else NaN. ``costs`` are of a map, by
     the columns of ``costs.csv``. ``changes`` says how much maps change with the decision, by the
-    columns there. ``model`` is empty for a control that scores the same beside each.
+    columns there. ``reproducibility`` is the mean rank correlation of the maps of one image that
+    different trainings give, NaN with a single training. ``model`` is empty for a control that
+    scores the same beside each.
     """
 
     dataset: str
@@ -76,6 +78,7 @@ class BoardRow:
     costs: Mapping[str, float]
     degenerate_maps: int
     changes: Mapping[str, float] = field(default_factory=dict)
+    reproducibility: float = np.nan
 
     @property
     def section(self) -> str:
@@ -107,8 +110,9 @@ def to_frame(rows: Sequence[BoardRow], protocol: str) -> pd.DataFrame:
 
     Columns: the fields of `BoardRow`; for each metric ``<metric>`` and ``<metric>_<field>`` of
     `Estimate`, where ``_better`` says ``higher`` or ``lower``; ``dependence`` and the two changes
-    that it is the smaller of; costs; ``protocol``.
+    that it is the smaller of; ``reproducibility`` where any row has it; costs; ``protocol``.
     """
+    repeated = not all(np.isnan(row.reproducibility) for row in rows)
     lines = [
         {name: getattr(row, name) for name in _OWN}
         | {
@@ -118,6 +122,7 @@ def to_frame(rows: Sequence[BoardRow], protocol: str) -> pd.DataFrame:
         }
         | {"dependence": row.dependence}
         | {name: row.changes.get(name, np.nan) for name in DEPENDENCE}
+        | ({"reproducibility": row.reproducibility} if repeated else {})
         | {**row.costs, "degenerate_maps": row.degenerate_maps, "protocol": protocol}
         for row in rows
     ]

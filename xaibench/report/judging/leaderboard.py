@@ -1,6 +1,7 @@
 """The board in numbers: a row for each (dataset, split, model, method)."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 
 from xaibench.report.facts.dependence import KEYS, changes_by_row
 from xaibench.report.facts.material import Material
+from xaibench.report.facts.reproducibility import rank_correlations
 from xaibench.report.facts.section import Section
 from xaibench.report.facts.supervision import supervision_of
 from xaibench.report.judging.estimates import BoardRow, Estimate
@@ -37,8 +39,13 @@ def leaderboard(
     ]
     costs, known = iter(_costs(keys, material.costs)), changes_by_row(material.costs)
     changes = iter([known.get(key, {}) for key in keys])
-    return [
+    alike = rank_correlations(material.reproducibility)
+    rows = [
         row for section, found in judged for row in _rows(section, found, material, costs, changes)
+    ]
+    return [
+        replace(row, reproducibility=alike.get(key, np.nan))
+        for key, row in zip(keys, rows, strict=True)
     ]
 
 

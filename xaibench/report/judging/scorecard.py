@@ -18,7 +18,6 @@ COLUMNS = [
     *(f"{side}{part}" for side in SIDES for part in ("", "_low", "_high", "_of", "_from")),
 ]
 _DIGITS = 12
-_CONSISTENCY = "reproducibility"
 
 
 def scorecard(section: Section, run: RunRecord, board: Sequence[BoardRow]) -> pd.DataFrame:
@@ -42,7 +41,8 @@ def scorecard(section: Section, run: RunRecord, board: Sequence[BoardRow]) -> pd
                 for side, metric in metrics.items()
                 for name, value in _measured(section, row, side, metric).items()
             },
-            **_dependence(row),
+            **_known(row, "consistency", "reproducibility", row.reproducibility),
+            **_known(row, "dependence", "dependence", row.dependence),
             "cost": row.cost(COSTS[0]),
             "cost_of": COSTS[0],
             "cost_from": f"costs.csv: {row.method} on {row.model}",
@@ -60,8 +60,7 @@ def _metrics(run: RunRecord) -> Mapping[str, str]:
         names = metrics_of(run, family, ranked=True)
         if names:
             found[side] = str(primary) if primary in names else names[0]
-    alike = [name for name in run.metrics if name.partition("[")[0] == _CONSISTENCY]
-    return found | ({"consistency": alike[0]} if alike else {})
+    return found
 
 
 def _measured(section: Section, row: BoardRow, side: str, metric: str) -> dict[str, object]:
@@ -80,11 +79,12 @@ def _measured(section: Section, row: BoardRow, side: str, metric: str) -> dict[s
     }
 
 
-def _dependence(row: BoardRow) -> dict[str, object]:
-    if np.isnan(row.dependence):
+def _known(row: BoardRow, side: str, column: str, value: float) -> dict[str, object]:
+    """Return a side that is no metric but a column of the board; nothing where it is unknown."""
+    if np.isnan(value):
         return {}
     return {
-        "dependence": row.dependence,
-        "dependence_of": "dependence",
-        "dependence_from": f"leaderboard.csv: {row.method} on {row.model}",
+        side: value,
+        f"{side}_of": column,
+        f"{side}_from": f"leaderboard.csv: {row.method} on {row.model}",
     }

@@ -21,6 +21,7 @@ from xaibench.report.wording.classification_tables import classification_to_mark
 from xaibench.report.wording.definitions import definitions
 from xaibench.report.wording.document import ABOUT_AGREEMENT, ABOUT_SLICES, NOTES, SAME_RESULT
 from xaibench.report.wording.markdown import bullets
+from xaibench.report.wording.repeats import TITLE, repeats_to_markdown
 from xaibench.report.wording.scorecard import ABOUT, card
 from xaibench.report.wording.slice_tables import slices_to_markdown
 
@@ -93,6 +94,7 @@ def parts(contents: Contents, figures: Figures, out: Path) -> Iterator[PagePart]
             "Do the metrics agree?",
             [_agreement(contents, at, figures) for at in range(len(chapters))],
         ),
+        ("repeats", TITLE, [_repeats(contents, at, figures) for at in range(len(chapters))]),
         ("slices", "Slices", [_slices(contents, at, figures) for at in range(len(chapters))]),
         ("classification", "Classification", [_classification(contents, figures)]),
         ("analyses", "Analyses", [_analyses(contents, out)]),
@@ -143,6 +145,12 @@ def _agreement(contents: Contents, at: int, figures: Figures) -> Block:
     table = agreement_lines(contents.chapters[at].agreement, contents.run)
     text = prose([ABOUT_AGREEMENT, markdown_table(*table)]) if table else _EMPTY
     return Block(text=text, figures=figures.of(at, "agreement"))
+
+
+def _repeats(contents: Contents, at: int, figures: Figures) -> Block:
+    chapter = contents.chapters[at]
+    text = _body(repeats_to_markdown(chapter.repeats, chapter.variances, contents.run))
+    return Block(text=text, figures=figures.of(at, "repeats"))
 
 
 def _slices(contents: Contents, at: int, figures: Figures) -> Block:

@@ -214,7 +214,7 @@ def _row(
 
 
 def _beside(column: BoardColumn) -> Column:
-    falling = column.holds in ("skill", "reach", "dependence", "count")
+    falling = column.holds in ("skill", "reach", "dependence", "repeats", "count")
     return Column(column.title, order=_DESCENDING if falling else _ASCENDING)
 
 

@@ -19,8 +19,10 @@ from xaibench.report.pictures.history_figure import draw_history
 from xaibench.report.pictures.interval_figure import draw_intervals
 from xaibench.report.pictures.ranks_figure import draw_ranks
 from xaibench.report.pictures.rates_figure import draw_rates
+from xaibench.report.pictures.repeats_figure import draw_repeats
 from xaibench.report.pictures.scores_figure import draw_scores
 from xaibench.report.pictures.slices_figure import draw_slices
+from xaibench.report.pictures.stored import Stored
 from xaibench.results.folder import HISTORY_FILE, Layout
 from xaibench.results.records import RunRecord
 
@@ -39,7 +41,7 @@ class Drawn(NamedTuple):
 
     ``title`` is the first sentence of its caption, ``alt`` tells what it shows. ``chapter`` is its
     place in the contents' chapters, None where a figure is of the whole run. ``subject`` is one of
-    board, ranks, scores, dependence, agreement, cost, slices, rates, confusion and training.
+    board, ranks, scores, dependence, agreement, cost, repeats, slices, rates, confusion, training.
     """
 
     name: str
@@ -56,11 +58,12 @@ class _Sketch(NamedTuple):
     picture: Drawing | None
 
 
-def draw_report(contents: Contents, out: Path) -> list[Drawn]:
+def draw_report(contents: Contents, stored: Stored, out: Path) -> list[Drawn]:
     """Draw all that a run's contents allow, and remove what an earlier report drew beyond it.
 
     Args:
         contents: what is shown.
+        stored: the run's images and maps.
         out: the run's folder; figures go to ``figures/`` in it.
 
     Returns:
@@ -71,7 +74,7 @@ def draw_report(contents: Contents, out: Path) -> list[Drawn]:
     """
     folder = out / FOLDER
     drawn = []
-    for parts, chapter, subject, picture in _sketches(contents, out):
+    for parts, chapter, subject, picture in _sketches(contents, stored, out):
         if picture is not None:
             name = folder_name("-".join(folder_name(part) for part in parts if part))
             save_figure(picture.figure, folder, name)
@@ -83,13 +86,16 @@ def draw_report(contents: Contents, out: Path) -> list[Drawn]:
     return drawn
 
 
-def _sketches(contents: Contents, out: Path) -> Iterator[_Sketch]:
+def _sketches(contents: Contents, stored: Stored, out: Path) -> Iterator[_Sketch]:
     """Yield figures one after another, so that only one is in memory."""
     for at, chapter in enumerate(contents.chapters):
         section = chapter.section
         where = (section.dataset, section.split) if len(contents.chapters) > 1 else ()
         for subject, metric, picture in _of_chapter(chapter, contents.run):
             yield _Sketch((*where, subject, metric), at, subject, picture)
+        for metric in headlines(contents.run)[:1]:
+            picture = draw_repeats(chapter, contents.material, metric, stored, out)
+            yield _Sketch((*where, "repeats"), at, "repeats", picture)
     places = list(contents.classification.groupby(["dataset", "split"], sort=False))
     for key, rows in places:
         dataset, split = map(str, key)

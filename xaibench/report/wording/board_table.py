@@ -36,7 +36,17 @@ class BoardColumn(NamedTuple):
     """A column's head: its title for people, and what it holds of which metric."""
 
     title: str
-    holds: Literal["name", "estimate", "rank", "skill", "reach", "dependence", "count", "cost"]
+    holds: Literal[
+        "name",
+        "estimate",
+        "rank",
+        "skill",
+        "reach",
+        "dependence",
+        "repeats",
+        "count",
+        "cost",
+    ]
     metric: str = ""
 
 

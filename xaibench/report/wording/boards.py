@@ -93,6 +93,7 @@ def _table(
     skills = compete and not all(np.isnan(row.estimates[first].skill) for row in rows)
     reaches = compete and not all(np.isnan(row.estimates[first].reached) for row in rows)
     depends = not all(np.isnan(row.dependence) for row in rows)
+    repeats = not all(np.isnan(row.reproducibility) for row in rows)
     cells = [_column(rows, run, metric, compete=compete) for metric in metrics]
     table = []
     for place, row in enumerate(rows):
@@ -109,6 +110,9 @@ def _table(
             line.append(BoardCell(number(found.reached), value=_known(found.reached)))
         if depends:
             line.append(BoardCell(number(row.dependence), value=_known(row.dependence)))
+        if repeats:
+            known = _known(row.reproducibility)
+            line.append(BoardCell(number(row.reproducibility), value=known))
         line += [BoardCell(str(n), value=float(n)) for n in (maps, row.degenerate_maps)]
         table.append(line)
     columns = [
@@ -118,6 +122,7 @@ def _table(
         *([BoardColumn(f"skill by {shown(run, first)}", "skill", first)] if skills else []),
         *([BoardColumn(f"reached by {shown(run, first)}", "reach", first)] if reaches else []),
         *([BoardColumn("dependence", "dependence")] if depends else []),
+        *([BoardColumn("reproducibility", "repeats")] if repeats else []),
         *(BoardColumn(title, "count") for title in ("maps", "degenerate")),
     ]
     return Board(family, lead, columns, table, rows, metrics)

@@ -16,6 +16,7 @@ from xaibench.report.wording.conclusions import conclusions
 from xaibench.report.wording.definitions import definitions
 from xaibench.report.wording.markdown import board_to_markdown, bullets
 from xaibench.report.wording.recommendation import recommendation
+from xaibench.report.wording.repeats import repeats_to_markdown
 from xaibench.report.wording.slice_tables import slices_to_markdown
 from xaibench.results.records import RunRecord
 
@@ -152,6 +153,7 @@ def _chapter(chapter: Chapter, run: RunRecord) -> Iterator[str]:
         yield "### Do the metrics agree?"
         yield ABOUT_AGREEMENT
         yield markdown_table(*table)
+    yield from repeats_to_markdown(chapter.repeats, chapter.variances, run)
     if found := list(slices_to_markdown(chapter.slices, run)):
         yield "### Slices"
         yield ABOUT_SLICES

@@ -3,7 +3,7 @@ import torch
 from scipy.stats import spearmanr
 from skimage.metrics import structural_similarity
 
-from xaibench.diagnostics.resemblance import chance, resemblance, shrink
+from xaibench.core.resemblance import chance, resemblance, shrink
 
 SHAPE = (9, 14)
 
