@@ -10,8 +10,9 @@ from xaibench.checks.model_trial import ModelTrial
 from xaibench.checks.run import find, judge_plugin
 from xaibench.cli import cli
 from xaibench.core.errors import XaibenchError
+from xaibench.core.passes.layer_rows import list_layers, size_of, stages
 from xaibench.core.registry import load_plugin_file, plugins
-from xaibench.explaining.layers import describe_layers
+from xaibench.explaining.layers import build_untrained, describe_layers
 from xaibench.running.plan import make_plan
 from xaibench.setup.selection import select
 
@@ -20,6 +21,10 @@ from xaibench.setup.selection import select
 def _registry_left_without_plugin_files():
     yield
     forget_plugin_files()
+
+
+def described(spec, size, layer="", classes=None):
+    return list(describe_layers(build_untrained(spec, size, classes), layer))
 
 
 def told(*arguments):
@@ -33,9 +38,9 @@ def test_the_layer_its_form_and_the_head_are_told():
     assert lines[1] == "CAM layer: layer4 (the table of known networks)"
     assert lines[2].split() == ["Sequential,", "512", "x", "2", "x", "2", "activations"]
     assert "one linear layer: `cam` works" in lines[3]
-    names = [line.split()[0] for line in lines[5:]]
+    names = [line.split()[0] for line in lines[5:18]]
     assert names[:2] == ["layer4", "layer4.1"]
-    assert len(names) == 12
+    assert names[12] == "layer"  # all of them follow
 
 
 @pytest.mark.parametrize(
@@ -63,17 +68,17 @@ def test_plugins_and_networks_of_torchvision_alike(model, layer, head):
 
 @pytest.mark.parametrize("model", ["autoencoder", "vae", "fcn8[backbone=squeezenet1_1]"])
 def test_a_model_that_does_not_classify_has_no_layer(model):
-    title, only = told(model)
+    title, only = told(model)[:2]
     assert title == f"{model}, images of 64 x 64"
     assert only.startswith("CAM layer: none, as it doesn't classify")
     with pytest.raises(XaibenchError, match="no method reads a layer of it"):
-        list(describe_layers(model, 64, "encoder"))
+        described(model, 64, "encoder")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", sorted(plugins("model")))
 def test_every_model_says_which_layer_it_has(model):
-    lines = list(describe_layers(model, 224))
+    lines = described(model, 224)
     assert lines[1].startswith("CAM layer: ")
     assert lines[1].startswith("CAM layer: none") == (len(lines) == 2)
 
@@ -87,9 +92,9 @@ def test_a_checkpoint_of_two_classes_is_looked_at_with_two(tmp_path):
     )  # fmt: skip
     torch.save(network.state_dict(), tmp_path / "two.pt")
     spec = f"checkpoint[file={tmp_path / 'two.pt'}]"
-    assert list(describe_layers(spec, 64, classes=2))[1] == "CAM layer: 4 (set by the model)"
+    assert described(spec, 64, classes=2)[1] == "CAM layer: 4 (set by the model)"
     with pytest.raises(XaibenchError, match=r"\[2, 32\].* for 10 classes; give --classes") as error:
-        list(describe_layers(spec, 64))
+        described(spec, 64)
     assert "\n" not in str(error.value)
     (bound,) = find(spec)
     assert judged(bound, 2) == {"ok", "skipped"}
@@ -118,7 +123,7 @@ def test_another_layer_can_be_looked_at():
 )
 def test_mistakes_are_told_in_one_sentence(model, layer, said):
     with pytest.raises(XaibenchError, match=said) as error:
-        list(describe_layers(model, 64, layer))
+        described(model, 64, layer)
     assert "\n" not in str(error.value)
 
 
@@ -144,3 +149,26 @@ def test_a_layer_of_one_position_is_refused_before_anything_runs(tmp_path):
     assert "64 x 64 would do" in told
     with pytest.raises(XaibenchError, match="64 x 64 would do"):
         make_plan(select({**given, "methods": ["gradcam"]}))
+
+
+def test_every_layer_has_its_output_and_its_parameters(tmp_path):
+    lines = told("gap_cnn", "--classes", "2", "--svg", str(tmp_path / "net.svg"))
+    rows = {line.split()[0]: line.split()[1:] for line in lines[18:]}
+    assert rows["features.12"] == ["Conv2d", "128", "x", "4", "x", "4", "73,856"]  # 64*128*9 + 128
+    assert rows["classifier.0"] == ["Linear", "2", "258"]
+    assert "parameters: 102,498, of which a training changes 102,498" in lines
+    assert "means and variances of batch norms: 512; 103,010 numbers in all" in lines
+    assert "features.12" in (tmp_path / "net.svg").read_text("utf-8")
+    assert (tmp_path / "net.png").is_file()
+
+
+def test_a_deep_network_is_drawn_by_parts_of_one_level():
+    built = build_untrained("resnet18", 64)
+    rows = list_layers(built.model, built.images)
+    names = [row.name for row in stages(rows, 20)]
+    assert names[:5] == ["conv1", "bn1", "relu", "maxpool", "layer1.0"]
+    assert "layer4.1" in names
+    assert "layer4" not in names
+    assert [row.name for row in stages(rows, 11)][4:8] == ["layer1", "layer2", "layer3", "layer4"]
+    own = built.model.network
+    assert size_of(own).parameters == sum(p.numel() for p in own.parameters())

@@ -1,6 +1,7 @@
 """``xaibench list``, ``metrics``, ``check`` and ``layers``: what there is, and if it is sound."""
 
 import textwrap
+from pathlib import Path
 
 import click
 
@@ -105,14 +106,26 @@ def check(target: str, kind: str | None, classes: int | None) -> None:
 @click.argument("model", shell_complete=one_of("model"))
 @click.option("--image-size", default=224, help="side of the images")
 @click.option("--layer", default="", help="look at this one")
+@click.option("--svg", type=Path, metavar="FILE",
+              help="draw the architecture; a PNG of that name goes beside it")  # fmt: skip
 @_classes
 @plugin_option
-def layers(model: str, image_size: int, layer: str, classes: int | None) -> None:
-    """Show which layer CAMs read in a model, and which others --layer could name.
+def layers(model: str, image_size: int, layer: str, svg: Path | None, classes: int | None) -> None:
+    """Show which layer CAMs read in a model, which others --layer could name, and all its layers.
 
-    MODEL is one of `xaibench list models`, with options.
+    MODEL is one of `xaibench list models`, with options. Of each layer stand there its output for
+    one image and its parameters; a part that holds layers counts theirs.
     """
-    from xaibench.explaining.layers import describe_layers
+    from xaibench.core.passes.layer_rows import list_layers
+    from xaibench.explaining.layers import build_untrained, describe_layers, summarize
+    from xaibench.report.pictures.architecture_figure import draw_architecture
 
-    for line in describe_layers(model, image_size, layer, classes):
+    built = build_untrained(model, image_size, classes)
+    for line in describe_layers(built, layer):
         click.echo(visible(line))
+    rows = list_layers(built.model, built.images)
+    for line in summarize(built, rows):
+        click.echo(visible(line))
+    if svg is not None:
+        draw_architecture(rows, built.spec, svg)
+        click.echo(visible(f"written: {svg}"))

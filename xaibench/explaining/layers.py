@@ -1,7 +1,8 @@
-"""What `xaibench layers` tells of a network: the CAM layer, why that one, and which others."""
+"""What `xaibench layers` tells of a network: the CAM layer, why that one, and all its layers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from xaibench.core.model import Model, evaluating
 from xaibench.core.networks.known_layers import known_layer
 from xaibench.core.passes.head import Head, find_head
 from xaibench.core.passes.layer_names import full_name, short_name
+from xaibench.core.passes.layer_rows import LayerRow, size_of
 from xaibench.core.passes.layers import cam_layer_of, find_cam_layer, spatial_layers
 from xaibench.core.passes.spatial import SpatialLayer
 from xaibench.core.registry import bind
@@ -21,20 +23,25 @@ _SHOWN, _TOKENS = 12, 3
 _CLASSES = 10
 
 
-def describe_layers(
-    spec: str, size: int, layer: str = "", classes: int | None = None
-) -> Iterator[str]:
-    """Yield lines about a model's layers.
+class UntrainedModel(NamedTuple):
+    """A model as its plugin builds it, and an image ``(1, 3, H, W)`` of noise."""
+
+    spec: str
+    model: Model
+    images: Tensor
+
+
+def build_untrained(spec: str, size: int, classes: int | None = None) -> UntrainedModel:
+    """Build a model to look at.
 
     Args:
         spec: a model with options.
         size: side of the images.
-        layer: the one to look at; empty takes what CAMs read.
         classes: their number, where the model's weights fix it.
 
     Raises:
-        XaibenchError: there is no such model or layer, it doesn't take such images, or its weights
-            are made for another number of classes.
+        XaibenchError: there is no such model, it doesn't take such images, or its weights are made
+            for another number of classes.
     """
     if size < 1:
         raise XaibenchError(f"--image-size {size}: at least 1.")
@@ -51,11 +58,25 @@ def describe_layers(
             f"{error} It was asked for {_CLASSES} classes; give --classes if its weights are made "
             "for another number."
         ) from error
+    return UntrainedModel(spec, model, images)
+
+
+def describe_layers(built: UntrainedModel, layer: str = "") -> Iterator[str]:
+    """Yield lines about the layers that CAMs read.
+
+    Args:
+        built: the model.
+        layer: the one to look at; empty takes what CAMs read.
+
+    Raises:
+        XaibenchError: there is no such layer, or none that a CAM can read.
+    """
+    spec, model, images = built
     if layer and not model.classifies:
         raise XaibenchError(
             f"--layer {layer}: {spec} doesn't classify, so that no method reads a layer of it."
         )
-    yield f"{spec}, images of {size} x {size}"
+    yield f"{spec}, images of {images.shape[2]} x {images.shape[3]}"
     if model.cam_layer is None and "evidence" in model.abilities and not layer:
         yield "CAM layer: none, as it has evidence of its own; other methods see it from outside"
     elif model.classifies:
@@ -76,6 +97,23 @@ def _describe(model: Model, images: Tensor, layer: str) -> Iterator[str]:
     for other in islice(spatial_layers(model, images), _SHOWN):
         name, kind = short_name(other.name), type(other.module).__name__
         yield f"  {name:44} {kind:24} {_form(other)}{_origin(other)}"
+
+
+def summarize(built: UntrainedModel, rows: Sequence[LayerRow]) -> Iterator[str]:
+    """Yield a table of all layers, and what they hold together."""
+    cells = [("layer", "kind", "output", "parameters")]
+    for row in rows:
+        shape = "" if row.shape is None else " x ".join(map(str, row.shape))
+        indent = "  " * row.name.count(".")
+        cells.append((f"{indent}{row.name}", row.kind, shape, f"{row.parameters:,}"))
+    wide = [max(len(cell[column]) for cell in cells) for column in range(4)]
+    for name, kind, shape, count in cells:
+        yield f"  {name:{wide[0]}}  {kind:{wide[1]}}  {shape:>{wide[2]}}  {count:>{wide[3]}}"
+    size = size_of(built.model)
+    yield f"parameters: {size.parameters:,}, of which a training changes {size.trainable:,}"
+    if size.statistics:
+        whole = size.parameters + size.statistics
+        yield f"means and variances of batch norms: {size.statistics:,}; {whole:,} numbers in all"
 
 
 def choose_layer(model: Model, images: Tensor, layer: str) -> str:
