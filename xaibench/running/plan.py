@@ -23,7 +23,7 @@ from xaibench.setup.building import missing_word, why_no_attention
 from xaibench.setup.cells import CellState, Ledger
 from xaibench.setup.file_check import check_files
 from xaibench.setup.jobs import Job
-from xaibench.setup.model_warnings import LEARNED_MAPS, doubts_about
+from xaibench.setup.model_warnings import LEARNED_MAPS, doubts_about, notes_on_size
 from xaibench.setup.selection import Selection
 
 
@@ -90,6 +90,7 @@ def _plan_model(selection: Selection, model: Bound, plan: Plan) -> list[Skip]:
     prototype = selection.build(model, seed=0, weights="none")
     drawn = selection.is_drawn
     plan.warnings += doubts_about(model, prototype, selection.options.weights, drawn=drawn)
+    plan.notes += notes_on_size(model, selection.options.weights, selection.options.image_size)
     where = f" on {model.spec}"
     why_no_map = partial(_why_no_map, selection, model, prototype)
     why_no_layer = partial(_why_no_layer, selection, prototype)

@@ -51,7 +51,8 @@ class FitState:
     @property
     def holds(self) -> bool:
         """Whether the tensors are whole and made from the same."""
-        return are_intact(self.folder, {FITTED_FILE: self.known.sha256})
+        sha256 = self.known.sha256
+        return sha256 != "" and are_intact(self.folder, {FITTED_FILE: sha256})
 
     @property
     def made_from(self) -> list[str]:

@@ -2,11 +2,35 @@
 
 from collections.abc import Iterator
 
+from xaibench.core.contract import CHECKPOINT
 from xaibench.core.model import Model
+from xaibench.core.networks.sources import source_of
 from xaibench.core.plugin import Bound
 
 LEARNED_MAPS = frozenset({"saliency", "class_maps"})
 """A model's own maps, which are noise where they had nothing to learn from."""
+
+
+def notes_on_size(model: Bound, weights: str, size: int) -> Iterator[str]:
+    """Yield what the plan notes where first weights learned from images of another size.
+
+    Args:
+        model: the plugin.
+        weights: the run's ``--weights``.
+        size: side of the run's images.
+    """
+    name = str(model.options.get("backbone") or (model.plugin.member and model.plugin.name))
+    if not name or weights == "none" or model.shared.get(CHECKPOINT):
+        return
+    source, own = source_of(name)
+    learned = source.image_size(own)
+    if learned in (None, size):
+        return
+    what = "its positions are interpolated" if source.is_of_one_size(own) else "it may know less"
+    yield (
+        f"{model.spec}: {name} learned from images of {learned} x {learned}, and the run's are "
+        f"{size} x {size}, so that {what}; --image-size {learned} would be its own."
+    )
 
 
 def doubts_about(model: Bound, prototype: Model, weights: str, *, drawn: bool) -> Iterator[str]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from xaibench.core.errors import XaibenchError
 from xaibench.core.networks.from_torchvision import head_of
 
-__all__ = ["build", "fetch_weights", "head_of", "normalisation"]
+__all__ = ["build", "fetch_weights", "head_of", "image_size", "is_of_one_size", "normalisation"]
 
 _SAFE = {"trust_remote_code": False}
 
@@ -55,6 +55,19 @@ def normalisation(name: str) -> dict[str, tuple[float, ...]]:
     if not found.get("do_normalize", True):
         return {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
     return {"mean": tuple(found["image_mean"]), "std": tuple(found["image_std"])}
+
+
+def image_size(name: str) -> int | None:
+    """Return the side of the images that its preprocessor_config.json makes, if it says so."""
+    found = _ask(name, "preprocessor_config.json", _read_preprocessor)
+    told = found.get("crop_size" if found.get("do_center_crop") else "size")
+    side = told.get("height", told.get("shortest_edge")) if isinstance(told, dict) else told
+    return side if isinstance(side, int) else None
+
+
+def is_of_one_size(name: str) -> bool:  # noqa: ARG001 (as of all sources)
+    """Whether weights are interpolated for other sizes; here such images are refused."""
+    return False
 
 
 def fetch_weights(name: str, size: int) -> dict[str, Tensor]:  # noqa: ARG001 (as of all sources)

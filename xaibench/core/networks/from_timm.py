@@ -1,6 +1,7 @@
 """Networks of timm (Wightman 2019): built by its own configurations, with its own weights."""
 
 import importlib
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,6 +39,33 @@ def normalisation(name: str) -> dict[str, tuple[float, ...]]:
     """Return the ``mean`` and ``std`` of pixels that a network's weights expect."""
     config = _config(name)
     return {"mean": tuple(config.mean), "std": tuple(config.std)}
+
+
+def image_size(name: str) -> int:
+    """Return the side of the images that its weights have learned from."""
+    return int(_config(name).input_size[-1])
+
+
+def is_of_one_size(name: str) -> bool:
+    """Whether it is built for one size, so that weights of another are interpolated."""
+    return bool(_config(name).fixed_input_size)
+
+
+def fit_positions(network: nn.Module, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Return a state dict whose position embeddings are those of the network's size.
+
+    Args:
+        network: of timm, built for the run's images.
+        state: under its own names, of a network that may have been built for others.
+    """
+    fit = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
+    own, head = network.state_dict(), head_of(network)
+    alike = all(
+        own[key].shape == value.shape
+        for key, value in state.items()
+        if key in own and not key.startswith(head)
+    )
+    return state if fit is None or alike else fit(dict(state), network)
 
 
 def fetch_weights(name: str, size: int) -> dict[str, Tensor]:

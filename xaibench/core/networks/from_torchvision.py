@@ -53,6 +53,19 @@ def normalisation(name: str) -> dict[str, tuple[float, ...]]:
     return {"mean": IMAGENET_MEAN, "std": IMAGENET_STD}
 
 
+def image_size(name: str) -> int | None:
+    """Return the side of the images that its ImageNet weights have learned from, if it has any."""
+    if name not in names():  # another's, behind an option of the same name
+        return None
+    known = torchvision.models.get_model_weights(name).__members__.get("IMAGENET1K_V1")
+    return None if known is None else int(known.transforms.keywords["crop_size"])
+
+
+def is_of_one_size(name: str) -> bool:  # noqa: ARG001 (as of all sources)
+    """Whether weights are interpolated for other sizes; here such images are refused."""
+    return False
+
+
 def fetch_weights(name: str, size: int) -> dict[str, Tensor]:  # noqa: ARG001 (as of all sources)
     """Return the state dict of a network that learned from ImageNet alone.
 

@@ -19,6 +19,12 @@ class Library(Protocol):
     def normalisation(self, name: str) -> dict[str, tuple[float, ...]]:
         """Return the ``mean`` and ``std`` of pixels that the library's weights expect."""
 
+    def image_size(self, name: str) -> int | None:
+        """Return the side of the images that the library's weights have learned from, if known."""
+
+    def is_of_one_size(self, name: str) -> bool:
+        """Whether weights are interpolated where the images are of another size."""
+
     def fetch_weights(self, name: str, size: int) -> dict[str, Tensor]:
         """Return the state dict that the library has for it."""
 

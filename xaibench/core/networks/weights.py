@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from xaibench.core.errors import XaibenchError
 from xaibench.core.files import is_file
 from xaibench.core.networks.checkpoint_file import named_as, read_checkpoint
-from xaibench.core.networks.sources import source_of
+from xaibench.core.networks.from_timm import fit_positions
+from xaibench.core.networks.sources import TIMM, source_of
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +35,10 @@ def load_weights(network: nn.Module, name: str, weights: str, size: int = 0) -> 
     """
     if weights != "none":
         origin = f"ImageNet weights of {name}" if weights == "imagenet" else weights
-        _load(network, read_weights(name, weights, size), origin)
+        state = read_weights(name, weights, size)
+        if name.startswith(TIMM):
+            state = dict(fit_positions(network, named_as(state, network.state_dict())))
+        _load(network, state, origin)
 
 
 def read_weights(name: str, weights: str, size: int = 0) -> dict[str, Tensor]:
@@ -79,9 +83,13 @@ def load_whole(model: nn.Module, state: Mapping[str, Tensor], origin: str) -> No
         if not wrong:
             part.load_state_dict(given, strict=False)
             return
+    positions = wrong == other and all("pos" in key for key in wrong)
+    remedy = "choose the --image-size that it has seen" if positions else (
+        "give the file of this very network"
+    )  # fmt: skip
     raise XaibenchError(
         f"{origin}: not the whole state dict of this network; {len(wrong)} tensors are missing, "
-        f"left over or of another shape, such as {wrong[0]}; give the file of this very network."
+        f"left over or of another shape, such as {wrong[0]}; {remedy}."
     )
 
 
