@@ -155,3 +155,55 @@ def test_volumes_in_class_folders_have_masks(tmp_path):
     assert [sample.id for sample in found.samples] == ["a/1", "b/1"]
     assert np.array_equal(picture.mask > 0, picture.image[..., 0] == 255)
     assert picture.mask.sum() == 15
+
+
+@pytest.fixture
+def volumes(tmp_path):
+    """Two images whose greys tell the slice; a mask of 4 voxels in slice 1, and 1 in slice 4."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        image, mask = np.zeros((8, 6, 5), np.int16), np.zeros((8, 6, 5), np.int16)
+        image[0, 0], image[1:3, 2] = 10, np.arange(5)
+        mask[1:3, 2:4, 1], mask[5, 1, 4] = 1, 3
+        for stem, values in {"1": image, "1_seg": mask}.items():
+            nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), tmp_path / name / f"{stem}.nii")
+    return tmp_path
+
+
+def read_first(place, **options):
+    found = folder(place, path=str(place), **options)
+    picture = found.read(found.samples[0])
+    return round(picture.image[3, 5, 0] / 25.5), int((picture.mask > 0).sum()), found.notes[-1]
+
+
+def test_a_slice_is_chosen_by_number_or_by_its_mask(volumes):
+    assert read_first(volumes, values=("1-3",))[:2] == (2, 0)
+    assert read_first(volumes, slice="4", values=("1-3",))[:2] == (4, 1)
+    slice_at, marked, note = read_first(volumes, slice="largest", values=("1-3",))
+    assert (slice_at, marked) == (1, 4)
+    assert note == (
+        "of 2 volumes (NIfTI) the slice with the most of its mask along the body is read."
+    )
+    assert read_first(volumes, slice="largest", values=("3",))[:2] == (4, 1)
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [("5", r"1\.nii has slices from 0 to 4; choose"), ("-1", "write middle, largest, or the")],
+)
+def test_a_slice_that_is_none_is_refused(volumes, rule, said):
+    with pytest.raises(XaibenchError, match=said):
+        folder(volumes, path=str(volumes), slice=rule)
+
+
+def test_slices_are_refused_where_masks_have_others_or_nothing_has_any(volumes, tmp_path_factory):
+    shallow = nibabel.Nifti1Image(np.zeros((8, 6, 4), np.int16), np.eye(4))
+    nibabel.save(shallow, volumes / "b" / "1_seg.nii")
+    with pytest.raises(XaibenchError, match=r"1_seg\.nii: this mask has 4 slices, but its image"):
+        folder(volumes, path=str(volumes))
+    flat = tmp_path_factory.mktemp("flat")
+    for name in ("a", "b"):
+        (flat / name).mkdir()
+        Image.new("L", (9, 7)).save(flat / name / "1.png")
+    with pytest.raises(XaibenchError, match=r"slice=2\]: there are no volumes"):
+        folder(flat, path=str(flat), slice="2")

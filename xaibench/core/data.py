@@ -78,20 +78,24 @@ class Picture(NamedTuple):
     mask: NDArray[np.int8] | None
 
 
-def read_files(sample: Sample) -> Picture:
+def read_files(sample: Sample, slice_at: int | None = None) -> Picture:
     """Read a sample's image and merge its masks and boxes: the highest grade wins.
+
+    Of volumes it is the slice of that number (`read_image`).
 
     Raises:
         XaibenchError: a file is unreadable, or a mask does not fit its image, or an EXIF rotation
             leaves open whether it does.
     """
-    image = read_image(sample.path)
+    image = read_image(sample.path, slice_at)
     if not sample.annotated:
         return Picture(image, None)
-    return Picture(image, merge_annotations(sample, image.shape[:2]))
+    return Picture(image, merge_annotations(sample, image.shape[:2], slice_at))
 
 
-def merge_annotations(sample: Sample, shape: tuple[int, ...]) -> NDArray[np.int8]:
+def merge_annotations(
+    sample: Sample, shape: tuple[int, ...], slice_at: int | None = None
+) -> NDArray[np.int8]:
     """Return the grades ``(H, W)`` of a sample's masks and boxes together.
 
     Raises:
@@ -100,7 +104,7 @@ def merge_annotations(sample: Sample, shape: tuple[int, ...]) -> NDArray[np.int8
     # Below all grades, so that a layer of grade -1 shows on the background, whose grade is 0.
     mask = np.full(shape, _UNMARKED, np.int16)
     for layer in sample.masks:
-        foreground = read_mask(layer.path, layer.value, soft=layer.soft)
+        foreground = read_mask(layer.path, layer.value, soft=layer.soft, slice_at=slice_at)
         if foreground.shape != mask.shape:
             raise XaibenchError(
                 f"{layer.path}: this mask is {_size(foreground)}, but its image {sample.path.name} "

@@ -21,12 +21,12 @@ from xaibench.core.reading.folders.remarks import (
     tell_parts,
     tell_unread,
     tell_unused,
-    tell_volumes,
 )
 from xaibench.core.reading.groups import group_by_name
 from xaibench.core.reading.manifest import read_manifest
 from xaibench.core.reading.mask_style import MaskStyle, read_style
 from xaibench.core.reading.picking import Objects
+from xaibench.core.reading.slices import MIDDLE, choose_slices
 from xaibench.core.registry import dataset
 
 _USAGE = (
@@ -50,6 +50,7 @@ def folder(
     images: str = "",
     objects: Objects = "largest",
     nothing: str = "",
+    slice: str = MIDDLE,
 ) -> Dataset:
     """Read images from class folders, from a manifest or from what a labelling tool exports.
 
@@ -77,6 +78,8 @@ def folder(
             largest area together, ``single`` keeps images with objects of one class.
         nothing: what to call the class of an export's images without objects; they are left out
             by default.
+        slice: which slice of volumes (NIfTI) is read: ``middle``, the number of one, from the feet
+            and from 0, or ``largest``: that with the most of its mask.
 
     Raises:
         XaibenchError: something is missing, empty or malformed; the message names it.
@@ -102,8 +105,7 @@ def folder(
             found = add_objects(found, place, exports.beside)
     else:
         found = _read_table(place, classes, style)
-    volumes = tell_volumes(sample.path for sample in found.samples)
-    found = replace(found, notes=(*found.notes, *volumes))
+    found = choose_slices(found, slice)
     if group:
         found = replace(found, samples=group_by_name("folder", found.samples, group))
     return found

@@ -1,6 +1,7 @@
 """Files that hold numbers rather than pictures: numpy's arrays, DICOM and NIfTI."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -12,21 +13,27 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.files import check_plain_file
 
 Numbers = NDArray[Any]
+_Reader = Callable[[Path, bool], Image.Image]
 _CHANNELS, _DEEPEST = 3, 65535
 _VOLUME = 3
 
 
-def open_array(path: Path, *, as_stored: bool) -> Image.Image | None:
+def open_array(path: Path, *, as_stored: bool, slice_at: int | None = None) -> Image.Image | None:
     """Return the picture of such a file in grey or RGB; None where its ending says another kind.
 
     Args:
         path: the file.
         as_stored: keep the numbers, as a mask's mean something each.
+        slice_at: which slice of a volume, from the feet and from 0; by default the middle one.
 
     Raises:
         XaibenchError: it can't be read, or holds several pictures or none.
     """
-    reader = next((read for ending, read in _READERS.items() if is_called(path, ending)), None)
+    readers: dict[str, _Reader] = {
+        **_READERS,
+        **dict.fromkeys(_VOLUMES, partial(_read_slice, slice_at=slice_at)),
+    }
+    reader = next((read for ending, read in readers.items() if is_called(path, ending)), None)
     if reader is None:
         return None
     try:
@@ -106,7 +113,19 @@ def _window(file: Any) -> tuple[float, float]:
     return ends[0], ends[1]
 
 
-def _read_nifti(path: Path, as_stored: bool) -> Image.Image:
+def is_volume(path: Path) -> bool:
+    """Whether a file's ending is that of a volume, of which one slice is read."""
+    return any(is_called(path, ending) for ending in _VOLUMES)
+
+
+def open_volume(path: Path) -> Any:
+    """Open a NIfTI file as nibabel's image of axes to the right, to the front and to the head.
+
+    Its shape has three axes or two; numbers aren't read yet.
+
+    Raises:
+        XaibenchError: it has more, or nibabel is missing.
+    """
     try:
         import nibabel  # noqa: PLC0415 (an extra)
     except ImportError:
@@ -119,8 +138,24 @@ def _read_nifti(path: Path, as_stored: bool) -> Image.Image:
             f"{path}: an array of shape {volume.shape}, where a volume has three axes; save one of "
             "its volumes alone."
         )
-    depth = volume.shape[2] if len(volume.shape) >= _VOLUME else 1
-    values = np.asarray(volume.dataobj).reshape(*volume.shape[:2], depth)[:, :, depth // 2]
+    return volume
+
+
+def count_slices(volume: Any) -> int:
+    """Return how many slices lie along the body."""
+    return volume.shape[2] if len(volume.shape) >= _VOLUME else 1
+
+
+def _read_slice(path: Path, as_stored: bool, *, slice_at: int | None) -> Image.Image:
+    volume = open_volume(path)
+    depth = count_slices(volume)
+    chosen = depth // 2 if slice_at is None else slice_at
+    if not 0 <= chosen < depth:
+        raise XaibenchError(
+            f"{path}: it has slices from 0 to {depth - 1}, and {chosen} is none of them; choose "
+            "another with slice=."
+        )
+    values = np.asarray(volume.dataobj).reshape(*volume.shape[:2], depth)[:, :, chosen]
     # From right, anterior and superior: people see the front above, and the right side at the left.
     seen = values[::-1, ::-1].T
     if as_stored:
@@ -158,11 +193,10 @@ def _refuse_without(path: Path, kind: str, library: str) -> NoReturn:
     ) from None
 
 
-_READERS: dict[str, Callable[[Path, bool], Image.Image]] = {
+_VOLUMES = (".nii", ".nii.gz")
+_READERS: dict[str, _Reader] = {
     ".npy": _read_npy,
     ".dcm": _read_dicom,
     ".dicom": _read_dicom,
-    ".nii": _read_nifti,
-    ".nii.gz": _read_nifti,
 }
-ARRAY_ENDINGS = frozenset(_READERS)
+ARRAY_ENDINGS = frozenset({*_READERS, *_VOLUMES})

@@ -42,24 +42,29 @@ def without_ending(file: str) -> str:
     return folder + slash + (name.rpartition(".")[0] or name)
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
+def read_image(path: Path, slice_at: int | None = None) -> NDArray[np.uint8]:
     """Return the image as ``(H, W, 3)`` uint8, its EXIF rotation applied.
 
     16-bit grey images are scaled down to 8 bits rather than clipped. What is transparent lies on
-    black, so that nothing is seen that people don't see.
+    black, so that nothing is seen that people don't see. Of a volume it is the slice of that
+    number, from the feet and from 0, or the middle one.
 
     Raises:
         XaibenchError: no readable image, several in one file, or one whose white is unknown:
             floating point numbers, or greys beyond 16 bits.
     """
-    image = open_picture(path)
+    image = open_picture(path, slice_at=slice_at)
     if has_depth(image):
         return np.repeat(scale_down(image)[..., None], 3, axis=2)
     return flatten(image, "RGB")
 
 
 def read_mask(
-    path: Path, value: int | tuple[int, ...] | None = None, *, soft: bool = False
+    path: Path,
+    value: int | tuple[int, ...] | None = None,
+    *,
+    soft: bool = False,
+    slice_at: int | None = None,
 ) -> NDArray[np.bool_]:
     """Return the foreground ``(H, W)``: luminance above 127, or the pixels of some values.
 
@@ -71,13 +76,14 @@ def read_mask(
         value: that of the foreground, or several: greys, indices of the file's palette, or those
             that the colours of an RGB mask have in Pascal VOC's.
         soft: greys are shares, of which half and more counts: nothing else is asked of them.
+        slice_at: which slice of a volume, as `read_image` counts them.
 
     Raises:
         XaibenchError: the mask is not black, yet nothing in it is bright enough to count: written
             in zeros and ones, say, in the colours of a palette or as transparency. It would read
             as empty. Or some of its areas would count and others not, or it looks like an image.
     """
-    image = open_picture(path, as_stored=True)
+    image = open_picture(path, as_stored=True, slice_at=slice_at)
     if value is not None:
         return _has_value(path, image, value)
     if is_array(path.name) and np.asarray(image).max() <= 1:

@@ -21,17 +21,20 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
-def open_picture(path: Path, *, as_stored: bool = False) -> Image.Image:
+def open_picture(
+    path: Path, *, as_stored: bool = False, slice_at: int | None = None
+) -> Image.Image:
     """Return an image with its EXIF rotation applied, in its own mode.
 
     Args:
         path: the file.
         as_stored: arrays, DICOM and NIfTI keep their numbers, and get no window.
+        slice_at: which slice of a volume, from the feet and from 0; by default the middle one.
 
     Raises:
         XaibenchError: as `read_image`.
     """
-    if (array := open_array(path, as_stored=as_stored)) is not None:
+    if (array := open_array(path, as_stored=as_stored, slice_at=slice_at)) is not None:
         return array
     try:
         # By its name Pillow would map a file into memory, and scramble TIFFs that lie on a side.

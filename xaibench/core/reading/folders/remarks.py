@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from xaibench.core.data import Box
@@ -56,13 +56,6 @@ def tell_unread(files: Sequence[str]) -> tuple[str, ...]:
         "masks or Pascal VOC XML."
     )
     return (said,) if unread else ()
-
-
-def tell_volumes(paths: Iterable[Path]) -> tuple[str, ...]:
-    """Return a sentence on volumes, of which one slice is read."""
-    count = sum(".nii" in path.suffixes[-2:] for path in paths)
-    said = f"of {count} volumes (NIfTI) the middle slice along the body is read."
-    return (said,) if count else ()
 
 
 def tell_parts(said: str, parts: Mapping[str, int]) -> tuple[str, ...]:
