@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,9 +14,13 @@ import torchvision
 from PIL import Image
 from torchvision.transforms.functional import normalize
 
+from xaibench.core.explanation import PictureFile
 from xaibench.core.model import IMAGENET_MEAN, IMAGENET_STD
 from xaibench.core.registry import bind
 from xaibench.core.roots import open_dataset
+from xaibench.explaining import explain_files
+from xaibench.explaining.explain_files import PictureExplainer
+from xaibench.explaining.stored_model import model_of_run
 from xaibench.report.pictures.overlay import overlay
 
 CELLS = "cells/phantom-images=48/kfold-2-fold1/pocket/seed1/gradcam/maps.npz"
@@ -361,3 +367,28 @@ def test_models_that_do_not_classify_predict_nothing(more, scan, explain):
     assert table["target"].tolist() == ["mirrored"]
     assert 96 - 79 <= int(table["peak_x"][0]) <= 96 - 70
     assert "gradcam explains a classifier" in explain(*given, "--methods", "gradcam")[2]
+
+
+def test_a_new_picture_is_cut_as_the_runs_dataset_cuts_it(finished_run, monkeypatch):
+    stored = model_of_run(finished_run.out, "", None, None, {})
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+    # 0.5 of 20 rows are 5 to 14, and of 30 columns 7 (not 7.5) to 21.
+    inside = pixels[5:15, 7:22]
+
+    def explained(image, dataset):
+        explainer = PictureExplainer(
+            replace(stored, dataset=dataset), [bind("method", "gradcam")], "0"
+        )
+        file = PictureFile("x", Path("x.png"))
+        monkeypatch.setattr(explain_files, "read_image", lambda _: image)
+        (found,) = explainer([file])
+        return found
+
+    cut = explained(pixels, bind("dataset", "chest_xray[classes=3,crop=0.5]"))
+    alone = explained(inside, None)
+    assert cut.confidence == alone.confidence != explained(pixels, None).confidence
+    heat = cut.answers["gradcam"].heat
+    assert heat.shape == (20, 30)
+    np.testing.assert_array_equal(heat[5:15, 7:22], alone.answers["gradcam"].heat)
+    heat[5:15, 7:22] = 0
+    assert not heat.any()

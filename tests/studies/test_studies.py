@@ -236,6 +236,19 @@ def test_filters_compares_with_the_first(given, tmp_path):
     assert b"<svg" in (tmp_path / "study.svg").read_bytes()
 
 
+def test_recipe_varies_one_option_of_training(given, tmp_path):
+    options = {**given, "models": ("mini", "aware"), "out": str(tmp_path)}
+    values = ("augmentation=none", "rotation:20+horizontal_flip")
+    planned = plan_study("recipe", values, options)
+    trained = [selection.options.augmentation for _, selection, _ in planned.runs]
+    assert trained == [("none",), ("rotation:20", "horizontal_flip")]
+    first, second, third, fourth = planned.design.arms
+    assert (second.series, second.level, second.against) == ("mini", values[1], (first.key,))
+    assert (fourth.series, fourth.against) == ("aware", (third.key,))
+    sizes = plan_study("recipe", ("batch=4", "batch=8"), options).runs
+    assert [selection.options.train_batch_size for _, selection, _ in sizes] == [4, 8]
+
+
 @pytest.mark.parametrize(
     ("name", "values", "changed", "said"),
     [
@@ -253,6 +266,11 @@ def test_filters_compares_with_the_first(given, tmp_path):
         ("loss", "l1,l1", {}, "repeats l1"),
         ("loss", "dice,l1", {}, "loss=dice]: choose one of l1, l2, bce"),
         ("loss", "l1,l2", {"models": ("mini",)}, "names no model with such options"),
+        ("recipe", "", {}, "write --values OPTION=VALUE"),
+        ("recipe", "augment=none,crop", {}, "did you mean 'augmentation'"),
+        ("recipe", "batch=4,optimizer=sgd", {}, "varies batch alone"),
+        ("recipe", "epochs=1,2", {}, "--epochs: study recipe sweeps it"),
+        ("recipe", "batch=4,four", {}, "--train-batch-size four: not a whole number"),
         ("filters", "4-4,4-4", {}, "repeats a value"),
         ("filters", "4-4,wide", {}, "mini[filters=wide] could not be built"),
         ("filters", "4-4,8-8", {"models": ("aware",)}, "varies 'filters'"),

@@ -71,8 +71,8 @@ def explain(
 
     IMAGE is a file, a folder or a pattern such as 'scans/*.png'. Pictures need no labels and no
     masks, and keep their size: the network sees a square of each, and its map is stretched back.
-    What a dataset does when it reads (chest_xray[crop=...]) is not repeated, and methods that draw
-    random numbers draw others than in the run.
+    Of a run's model it sees the part that the run's dataset reads (chest_xray[crop=...]). Methods
+    that draw random numbers draw others than in the run.
     """
     from xaibench.core.spec import split_list
     from xaibench.explaining.explain_files import PictureExplainer, choose_methods

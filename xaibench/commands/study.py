@@ -38,6 +38,9 @@ def study(name: str, values: str, effort: str, *, dry_run: bool, **given: Any) -
 
     filters: the filters in the layers of a small network.
 
+    recipe: one option of training, such as --values augmentation=none,horizontal_flip,
+    --values batch=8,32 or --values optimizer=adamw,sgd; what belongs together is joined by +.
+
     All options of `xaibench run` hold for every run. The same command again does only what is
     missing. Leaves study.md, study.csv, study.json, study.png and study.svg, of supervision
     frontier.csv, budgets.csv and frontier.png and .svg, too; each run has its own

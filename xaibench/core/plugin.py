@@ -68,6 +68,8 @@ class DatasetTraits:
     fetch: Callable[[Path], Path] | None = None
     whole: Mapping[str, Any] = field(default_factory=dict)
     """Options under which all of its samples are there, which an audit looks at."""
+    kept: Callable[..., tuple[slice, slice]] | None = None
+    """Rows and columns that are read of an image: of height, width and options; None for all."""
 
 
 @dataclass(frozen=True)
@@ -191,6 +193,13 @@ class Bound:
     def whole(self) -> "Bound":
         """A dataset with all samples that its options can give, but for those that were set."""
         return Bound(self.plugin, {**self.plugin.traits.whole, **self.options})
+
+    def kept(self, height: int, width: int) -> tuple[slice, slice]:
+        """Return the rows and columns that a dataset reads of an image."""
+        if self.plugin.traits.kept is None:
+            return slice(height), slice(width)
+        rows, columns = self.plugin.traits.kept(height, width, **self.options)
+        return rows, columns
 
     def __call__(self, words: object) -> Any:
         """Call the plugin with the words that it asks for, taken from an object's attributes.

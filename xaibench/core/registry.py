@@ -122,6 +122,7 @@ def dataset(
     recipe: Mapping[str, Any] | None = None,
     fetch: Callable[[Path], Path] | None = None,
     whole: Mapping[str, Any] | None = None,
+    kept: Callable[..., tuple[slice, slice]] | None = None,
     aliases: Sequence[str] = (),
 ) -> Callable[[Function], Function]:
     """Declare a dataset: a function that returns a `Dataset`.
@@ -131,9 +132,12 @@ def dataset(
         recipe: run options that suit this dataset where the user gives none.
         fetch: downloads the data below a folder and returns where it lies.
         whole: options under which all samples are there, for ``xaibench audit``.
+        kept: rows and columns that are read of an image, of its height, its width and the options,
+            where that isn't all: ``xaibench explain`` reads no others of new pictures.
         aliases: earlier names, the first one first.
     """
-    return _declare("dataset", paper, DatasetTraits(recipe or {}, fetch, whole or {}), "", aliases)
+    traits = DatasetTraits(recipe or {}, fetch, whole or {}, kept)
+    return _declare("dataset", paper, traits, "", aliases)
 
 
 def model(

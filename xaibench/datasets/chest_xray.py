@@ -36,7 +36,15 @@ def fetch_chest_xray(root: Path) -> Path:
     return fetch_archive(_ARCHIVE, root, "chest_xray", _EXAMPLE, name="ChestXRay2017.zip")
 
 
-@dataset(paper="kermany2018identifying", fetch=fetch_chest_xray)
+def keep_middle(
+    height: int, width: int, *, crop: float = 1.0, **_others: object
+) -> tuple[slice, slice]:
+    """Return the rows and columns in the middle, one of each at least."""
+    rows, columns = (_middle(side, crop) for side in (height, width))
+    return rows, columns
+
+
+@dataset(paper="kermany2018identifying", fetch=fetch_chest_xray, kept=keep_middle)
 def chest_xray(root: Path, *, classes: Literal[2, 3] = 2, crop: float = 1.0) -> Dataset:
     """Read the X-rays in their official layout, anywhere below ``root``, with what is there of it.
 
@@ -98,11 +106,10 @@ def _name_class(file: Path, names: tuple[str, ...]) -> str:
 
 def _read(sample: Sample, *, crop: float) -> Picture:
     image = read_files(sample).image
-    (top, height), (left, width) = (_middle(side, crop) for side in image.shape[:2])
-    return Picture(image[top : top + height, left : left + width], None)
+    return Picture(image[keep_middle(*image.shape[:2], crop=crop)], None)
 
 
-def _middle(side: int, share: float) -> tuple[int, int]:
-    """Return where the middle part of a side begins and how long it is, one pixel at least."""
+def _middle(side: int, share: float) -> slice:
     length = max(round(share * side), 1)
-    return (side - length) // 2, length
+    start = (side - length) // 2
+    return slice(start, start + length)

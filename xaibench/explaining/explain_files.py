@@ -83,7 +83,8 @@ class PictureExplainer:
     def _explain(self, pictures: Sequence[tuple[PictureFile, Picture]]) -> Iterator[Explanation]:
         """Explain pictures at once; their maps are stretched to their sizes one by one."""
         engine, files = self.stored.engine, [file for file, _ in pictures]
-        squares = [resize_picture(p, self.stored.image_size).image for _, p in pictures]
+        seen = [Picture(p.image[self.stored.kept(*p.image.shape[:2])], None) for _, p in pictures]
+        squares = [resize_picture(each, self.stored.image_size).image for each in seen]
         pixels = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2)
         images = place_images(pixels, engine.device)
         known = engine.predict(images) if engine.model.classifies else None
@@ -145,7 +146,10 @@ class PictureExplainer:
         kind, maps = next(iter(found.maps.items()))
         assert maps.enlarge is not None
         raw = found.raw[kind][row].cpu().numpy()
-        heat = maps.enlarge(row, picture.image.shape[:2])[0].cpu().numpy()
+        height, width = picture.image.shape[:2]
+        heat = np.zeros((height, width), np.float32)
+        seen = heat[self.stored.kept(height, width)]  # what the model wasn't shown stays at 0
+        seen[:] = maps.enlarge(row, seen.shape)[0].cpu().numpy()
         target = int(found.batch.targets[kind][row])
         if kind == "first" or not CLASS_WORDS & set(method.plugin.signature.words):
             return Answer(maps.statuses[row], raw, heat)

@@ -20,7 +20,7 @@ from xaibench.core.networks.weights import load_whole, read_weights
 from xaibench.core.passes.device import choose_device, set_up
 from xaibench.core.passes.engine import Engine
 from xaibench.core.plugin import Bound
-from xaibench.core.registry import bind, load_plugin_file
+from xaibench.core.registry import bind, load_plugin_file, plugins
 from xaibench.core.spec import parse_spec
 from xaibench.core.splits import count_folds
 from xaibench.explaining.layers import choose_layer
@@ -47,6 +47,8 @@ class StoredModel:
         image_size: side of the square that pictures are resized to.
         methods: what to explain with where the user names none.
         seed: of methods that draw random numbers.
+        dataset: which the model was trained on, and of whose images only a part may be read; None
+            where nobody knows.
         fits: what methods have learned for it, where a run did that.
     """
 
@@ -56,7 +58,14 @@ class StoredModel:
     image_size: int
     methods: tuple[str, ...] = ("gradcam",)
     seed: int = 0
+    dataset: Bound | None = None
     fits: Callable[[Bound], FitState] | None = None
+
+    def kept(self, height: int, width: int) -> tuple[slice, slice]:
+        """Return the rows and columns of a picture that the model is shown, as in its run."""
+        if self.dataset is None:
+            return slice(height), slice(width)
+        return self.dataset.kept(height, width)
 
     @property
     def blank(self) -> Tensor:
@@ -95,7 +104,9 @@ def model_of_run(
     methods = [name for name in run.methods if run.kind_of(name) != "control"]
     title = f"{place.model}, fold {place.fold}, seed {place.seed} of {directory}"
     found = _stored(model, options, title, words.class_names, tuple(methods), place.seed)
-    return replace(found, fits=partial(_fit_of, Layout(directory), place, options))
+    known = parse_spec(run.dataset)[0] in plugins("dataset")
+    dataset = bind("dataset", run.dataset) if known else None
+    return replace(found, dataset=dataset, fits=partial(_fit_of, Layout(directory), place, options))
 
 
 def model_of_weights(spec: str, classes: Sequence[str], given: Mapping[str, Any]) -> StoredModel:

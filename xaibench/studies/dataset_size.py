@@ -34,6 +34,5 @@ STUDY = Study(
     name="dataset-size",
     question="What do more training images bring, for classification and for localization?",
     design=_design,
-    sweeps="train_fraction",
     defaults={"metrics": ("iou", "average_precision"), "controls": False},
 )

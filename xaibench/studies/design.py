@@ -31,14 +31,13 @@ class Design:
 class Study:
     """A sweep that answers a question.
 
-    ``design`` makes it of the run's options and of ``--values``, which may be empty. ``sweeps``
-    is the run option that the study sets. Levels that are ``ordered`` may show a trend.
+    ``design`` makes it of the run's options and of ``--values``, which may be empty. Levels that
+    are ``ordered`` may show a trend.
     """
 
     name: str
     question: str
     design: Callable[[Selection, Sequence[str]], Design]
-    sweeps: str = ""
     ordered: bool = True
     defaults: Mapping[str, Any] = field(default_factory=dict)
 

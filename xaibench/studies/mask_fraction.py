@@ -60,6 +60,5 @@ STUDY = Study(
     question="Does localization information help classification, and how does localization depend "
     "on the share of training masks that are seen?",
     design=_design,
-    sweeps="mask_fraction",
     defaults={"metrics": ("iou", "average_precision"), "controls": False},
 )

@@ -23,14 +23,16 @@ from xaibench.running.run import run_plan
 from xaibench.running.tasks import tasks_of
 from xaibench.setup.option_values import flag
 from xaibench.setup.selection import Selection, select
-from xaibench.studies import dataset_size, filters, loss, mask_fraction, supervision
+from xaibench.studies import dataset_size, filters, loss, mask_fraction, recipe, supervision
 from xaibench.studies.design import Design, Point, Study
 
 _log = logging.getLogger(__name__)
 STUDIES: Mapping[str, Study] = {
     module.STUDY.name: module.STUDY
-    for module in (mask_fraction, supervision, dataset_size, loss, filters)
+    for module in (mask_fraction, supervision, dataset_size, loss, filters, recipe)
 }
+# What a study may choose from, and of which its points name a part.
+_CHOSEN = {"models", "methods"}
 
 
 @dataclass(frozen=True)
@@ -68,16 +70,15 @@ def plan_study(
         XaibenchError: there is no such study, an option is wrong, or there is nothing to compare.
     """
     study = _find(name)
-    if study.sweeps and study.sweeps in given:
-        raise XaibenchError(
-            f"{flag(study.sweeps)}: study {name} sweeps it; choose --values instead."
-        )
     if effort and study is not supervision.STUDY:
         raise XaibenchError(f"--effort: study {name} asks for no annotation; leave it out.")
     seconds = read_effort(effort) if study is supervision.STUDY else None
     shared = {**study.defaults, **given}
     whole = select(shared)
     design = study.design(whole, values)
+    swept = {option for point in design.points for option in point.changes} - _CHOSEN
+    for option in sorted(swept & set(given)):
+        raise XaibenchError(f"{flag(option)}: study {name} sweeps it; choose --values instead.")
     if len(design.arms) < 2:  # noqa: PLR2004
         raise XaibenchError(f"--values {','.join(values)}: name two at least, to be compared.")
     out = Path(given.get("out") or f"results/study-{name}-{folder_name(whole.dataset_spec)}")

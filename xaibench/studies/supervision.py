@@ -59,6 +59,5 @@ STUDY = Study(
     question="What does annotation buy, and from how many masks on does learned saliency overtake "
     "post-hoc methods?",
     design=_design,
-    sweeps="mask_fraction",
     defaults={"metrics": ("iou", "average_precision"), "controls": False, "seeds": (0, 1, 2)},
 )
