@@ -8,6 +8,7 @@ from torch import nn
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Classifier
+from xaibench.core.networks.gray import GrayClassifier, read_one_channel
 from xaibench.core.networks.known_layers import SEQUENTIAL, known_layer
 from xaibench.core.networks.sources import source_of
 from xaibench.core.networks.weights import load_weights
@@ -21,11 +22,14 @@ class Transfer(TypedDict, total=False):
         hidden: width of a fresh layer before the last one; 0: there is none.
         dropout: in training, the share of what each of the head's layers sees that is dropped, on
             top of the network's own.
+        channels: that its first layer reads: 1 is the images' luminance, as networks of grey images
+            see it, and pretrained weights are summed over colors; 0: all three.
     """
 
     frozen: bool
     hidden: int
     dropout: float
+    channels: int
 
 
 def build_classifier(
@@ -37,6 +41,7 @@ def build_classifier(
     frozen: bool = False,
     hidden: int = 0,
     dropout: float = 0.0,
+    channels: int = 0,
 ) -> Classifier:
     """Return a network with a fresh head, by default one layer, for ``classes``.
 
@@ -48,6 +53,7 @@ def build_classifier(
         frozen: see `Transfer`.
         hidden: see `Transfer`.
         dropout: see `Transfer`, in [0, 1).
+        channels: see `Transfer`; 0, 1 or 3.
 
     Raises:
         XaibenchError: the network is unknown, its weights can't be had, or an option is out of
@@ -58,8 +64,14 @@ def build_classifier(
             f"{name}[hidden={hidden},dropout={dropout}]: 'hidden' can't be negative, and 'dropout' "
             "is at least 0 and below 1."
         )
-    network, head = _build(name, classes, weights, size, (hidden, dropout))
-    return Classifier(
+    if channels not in (0, 1, 3):
+        raise XaibenchError(
+            f"{name}[channels={channels}]: a run's images have three channels, so that a network "
+            "reads 3, or 1 of their luminance; one of other images explains by xaibench.explain."
+        )
+    network, head = _build(name, classes, weights, size, (hidden, dropout), gray=channels == 1)
+    kind = GrayClassifier if channels == 1 else Classifier
+    return kind(
         network, cam_layer=known_layer(network), head=head, frozen=frozen,
         pretrained=weights != "none", output="logits", **normalisation(name),
     )  # fmt: skip
@@ -81,17 +93,19 @@ def build_network(name: str, classes: int, weights: str, size: int = 0) -> nn.Mo
     Raises:
         XaibenchError: there is no such network, or its weights can't be had.
     """
-    return _build(name, classes, weights, size, (0, 0.0))[0]
+    return _build(name, classes, weights, size, (0, 0.0), gray=False)[0]
 
 
 def _build(
-    name: str, classes: int, weights: str, size: int, head: tuple[int, float]
+    name: str, classes: int, weights: str, size: int, head: tuple[int, float], *, gray: bool
 ) -> tuple[nn.Module, str]:
     """Return the network and the name of its head, which has a hidden width and a dropout."""
     source, own = source_of(name)
     network = source.build(own, classes, size)
     place = source.head_of(network)
     _replace_layer(network, place, classes, *head)
+    if gray:
+        read_one_channel(network)
     load_weights(network, name, weights, size)
     return network, place
 

@@ -11,6 +11,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.files import is_file
 from xaibench.core.networks.checkpoint_file import named_as, read_checkpoint
 from xaibench.core.networks.from_timm import fit_positions
+from xaibench.core.networks.gray import fits_summed, sum_colors
 from xaibench.core.networks.sources import TIMM, source_of
 
 _log = logging.getLogger(__name__)
@@ -84,9 +85,11 @@ def load_whole(model: nn.Module, state: Mapping[str, Tensor], origin: str) -> No
             part.load_state_dict(given, strict=False)
             return
     positions = wrong == other and all("pos" in key for key in wrong)
-    remedy = "choose the --image-size that it has seen" if positions else (
-        "give the file of this very network"
-    )  # fmt: skip
+    remedy = "give the file of this very network"
+    if positions:
+        remedy = "choose the --image-size that it has seen"
+    elif len(wrong) == 1 and wrong == other and fits_summed(own[wrong[0]], given[wrong[0]].shape):
+        remedy = "its first layer reads one channel: say channels=1 among the model's options"
     raise XaibenchError(
         f"{origin}: not the whole state dict of this network; {len(wrong)} tensors are missing, "
         f"left over or of another shape, such as {wrong[0]}; {remedy}."
@@ -98,6 +101,10 @@ def _load(network: nn.Module, state: dict[str, Tensor], origin: str) -> None:
     own = network.state_dict()
     state = named_as(state, own)
     state = {k: v for k, v in state.items() if k in own or not k.startswith(_SECOND_HEAD)}
+    state = {
+        k: sum_colors(v) if k in own and fits_summed(v, own[k].shape) else v
+        for k, v in state.items()
+    }
     fitting = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
     if not fitting:
         raise XaibenchError(

@@ -1,0 +1,61 @@
+"""Networks of one channel see the luminance, with weights summed over colors."""
+
+import pytest
+import timm
+import torch
+from torchvision.transforms.functional import rgb_to_grayscale
+
+import xaibench
+from xaibench.core.errors import XaibenchError
+from xaibench.core.registry import bind
+from xaibench.setup.building import ModelWords, build_model
+
+IMAGES = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(1))
+NAME = "timm/test_resnet"
+
+
+def build(options, weights="none", name=NAME):
+    torch.manual_seed(0)
+    words = ModelWords(("a", "b", "c"), 64, weights)
+    return build_model(bind("model", f"{name}[{options}]"), words, IMAGES[:1]).eval()
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """Networks of timm with the same weights, for one channel and for three."""
+    torch.manual_seed(0)
+    three = timm.create_model("test_resnet", num_classes=3).eval()
+    one = timm.create_model("test_resnet", num_classes=3, in_chans=1).eval()
+    state = three.state_dict()
+    state["conv1.0.weight"] = timm.models.adapt_input_conv(1, state["conv1.0.weight"])
+    one.load_state_dict(state)
+    return one, three
+
+
+def test_it_says_of_the_luminance_what_timms_network_of_one_channel_says(trained, tmp_path):
+    one, three = trained
+    torch.save(one.state_dict(), tmp_path / "one.pth")
+    torch.save(three.state_dict(), tmp_path / "three.pth")
+    config = timm.get_pretrained_cfg("test_resnet")
+    gray = (rgb_to_grayscale(IMAGES) - sum(config.mean) / 3) / (sum(config.std) / 3)
+    models = [
+        build(f"channels=1,checkpoint={tmp_path / 'one.pth'}"),
+        build("channels=1", str(tmp_path / "three.pth")),
+    ]
+    with torch.no_grad():
+        expected = one(gray)
+        for model in models:
+            torch.testing.assert_close(model(IMAGES), expected, rtol=1e-3, atol=1e-4)
+    maps = xaibench.explain(models[0], IMAGES, 1, ["gradcam", "gradient"])
+    assert maps["gradcam"].any()
+    assert maps["gradient"].shape == (2, 64, 96)
+
+
+def test_other_numbers_of_channels_are_refused_with_what_to_do(trained, tmp_path):
+    torch.save(trained[0].state_dict(), tmp_path / "one.pth")
+    with pytest.raises(XaibenchError, match=r"reads 3, or 1 of their luminance.*xaibench.explain"):
+        build("channels=4")
+    with pytest.raises(XaibenchError, match=r"conv1.*reads one channel.*channels=1"):
+        build(f"checkpoint={tmp_path / 'one.pth'}")
+    with pytest.raises(XaibenchError, match="channels"):
+        build("backbone=timm/test_resnet,channels=1", name="saliency_net")
