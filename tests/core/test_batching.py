@@ -54,6 +54,10 @@ def test_parts_are_consecutive_and_full_but_for_the_last(count):
                      "memory: you tried to allocate 8 bytes. Error code 12"),
         RuntimeError("could not create a memory object"),
         RuntimeError("could not create a primitive"),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("GET was unable to find an engine to execute this computation"),
     ],
     ids=repr,
 )  # fmt: skip

@@ -14,7 +14,7 @@ from xaibench.core.passes.head import find_head, run_head
 from xaibench.core.passes.question import Question
 from xaibench.core.passes.tape import Tape
 from xaibench.core.registry import bind
-from xaibench.explaining.session import words_of
+from xaibench.explaining.questions import words_of
 
 IMAGES = noise(2, 3, 64, 96, seed=3)
 

@@ -11,6 +11,7 @@ from torch.nn.functional import interpolate
 import xaibench
 from xaibench.core import fingerprints, registry
 from xaibench.core.fingerprints import fingerprint
+from xaibench.core.passes import processor
 from xaibench.running.plan import make_plan
 from xaibench.running.run_record import describe_protocol
 from xaibench.setup.selection import control_plugins, select
@@ -79,14 +80,18 @@ def test_a_finished_run_leaves_every_file(finished_run):
     assert finished_run.failures == {}
 
 
-def test_run_json_says_how_to_repeat_the_run(finished_run, settings):
+def test_run_json_says_how_to_repeat_the_run(finished_run, settings, monkeypatch):
+    monkeypatch.setattr(processor, "_capabilities", dict)  # of one that refuses no bfloat16
     run = json.loads((finished_run.out / "run.json").read_text("utf-8"))
     again = {**run["options"], "out": str(finished_run.out)}
     options = select(again).options.as_dict()
     assert {name: options[name] for name in settings} == settings
     assert run["seeds"] == [0, 1]
     assert run["protocol_hash"] == fingerprint(run["protocol"])
-    for change in ({"precision": "bf16"}, {"fold": False}, {"layer": "1"}, {"image_size": 64}):
+    for change in (
+        {"precision": "bf16"}, {"train_precision": "fp32"}, {"fold": False}, {"layer": "1"},
+        {"image_size": 64},
+    ):  # fmt: skip
         changed = select(again | change)
         protocol = describe_protocol(changed, make_plan(changed))
         assert fingerprint(protocol) != run["protocol_hash"], change

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from xaibench.core.passes import processor
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
 from xaibench.results.integrity import read_record, write_record
@@ -181,7 +182,8 @@ def test_the_plan_says_why_a_finished_model_counts_no_more(settings, finished_co
     assert plan_of(settings, finished_copy).changed == {}
 
 
-def test_the_plan_says_why_a_cell_counts_no_more(settings, finished_copy, plan_of):
+def test_the_plan_says_why_a_cell_counts_no_more(settings, finished_copy, plan_of, monkeypatch):
+    monkeypatch.setattr(processor, "_capabilities", dict)  # of one that refuses no bfloat16
     plan = plan_of(settings, finished_copy, precision="bf16", seeds=(0,))
     assert plan.changed["spn on pocket_saliency, fold 1, seed 0"] == (
         "precision fp32 before, bf16 now"

@@ -99,7 +99,7 @@ def test_balanced_weights_are_the_published_ones(tmp_path):
     trainer = Trainer(
         model, selection.loader, selection.split(0), selection.options, seed=0, device=CPU
     )
-    weights = trainer.class_weights
+    weights = trainer.feed.class_weights
     assert weights.tolist() == pytest.approx([0.25, 0.75])
     logits = torch.tensor([[0.3, -0.2], [1.0, 2.5], [0.0, -1.0]])
     labels = torch.tensor([0, 1, 1])
@@ -122,7 +122,9 @@ def test_the_history_averages_a_part_of_the_loss_over_the_batches_that_have_it(t
     split = selection.split(0)
     trainer = Trainer(model, selection.loader, split, selection.options, seed=0, device=CPU)
     row = trainer._epoch(0)
-    found = [model.train().loss(batch) for batch in trainer._batches(0) if batch.masked.any()]
+    found = [
+        model.train().loss(batch) for batch in trainer.feed.training(0, None) if batch.masked.any()
+    ]
     assert 0 < len(found) < len(split.train) / 8
     expected = sum(losses["localization"].item() for losses in found) / len(found)
     assert row["train_localization"] == pytest.approx(expected, rel=0.01)

@@ -9,8 +9,10 @@ from xaibench.core.batch import Batch, cross_entropy
 from xaibench.core.errors import XaibenchError
 from xaibench.core.recipe import AUGMENTATIONS
 from xaibench.core.store import write_json
+from xaibench.results.sealed import write_sealed
 from xaibench.setup.options import make_options
 from xaibench.setup.selection import Selection, select
+from xaibench.training.checkpoint import pack
 from xaibench.training.optimise import LearningRate
 from xaibench.training.train import Trainer
 
@@ -58,7 +60,7 @@ def test_an_average_of_the_weights_is_what_is_kept_and_judged(tmp_path):
     torch.testing.assert_close(trainer.model.state_dict()[name], expected)
     assert not torch.allclose(expected, seen[-1])
     model = trainer.model.eval()
-    batch = next(trainer._batches(0))
+    batch = next(trainer.feed.training(0, None))
     kept = trainer.average.model.loss(batch)["loss"]
     torch.testing.assert_close(kept, model.loss(batch)["loss"])
 
@@ -71,7 +73,7 @@ def test_training_goes_on_where_it_was_stopped(recipe, tmp_path):
     stopped = trainer_of(tmp_path / "b", **given)
     stopped._epoch(0)
     (tmp_path / "b").mkdir()
-    stopped._save(tmp_path / "b" / "checkpoint.pt", "a")
+    write_sealed(tmp_path / "b" / "checkpoint.pt", pack(stopped._state_to_store("a")))
     again = trainer_of(tmp_path / "b", **given)
     again.train(tmp_path / "b", "a", "a")
     assert len(again.state.history) == 3

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from xaibench.setup.selection import select
-from xaibench.training.train import Trainer
+from xaibench.training.feed import Feed
 
 CPU = torch.device("cpu")
 
@@ -25,13 +25,13 @@ def test_averaged_gradients_of_shares_are_those_of_the_whole_batch(given):
     selection = select(given)
     model = selection.build(selection.models[0], seed=0)
     split = selection.split(0)
-    trainer = Trainer(model, selection.loader, split, selection.options, seed=0, device=CPU)
-    wholes = list(trainer._batches(3))
-    trainer.options = replace(selection.options, replicas=2)
-    shares = []
-    for rank in (0, 1):
-        trainer.rank = rank
-        shares.append(list(trainer._batches(3)))
+
+    def batches(options, rank=0):
+        feed = Feed(model, selection.loader, split, options, seed=0, device=CPU, rank=rank)
+        return list(feed.training(3, None))
+
+    wholes = batches(selection.options)
+    shares = [batches(replace(selection.options, replicas=2), rank) for rank in (0, 1)]
 
     uneven = 0
     for whole, *parts in zip(wholes, *shares, strict=True):

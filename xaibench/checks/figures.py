@@ -21,7 +21,7 @@ from xaibench.core.passes.memory import forget_peak, held_memory, peak_memory
 from xaibench.core.plugin import Bound
 from xaibench.explaining.batch import ImageBatch, Maps
 from xaibench.explaining.evidence import evidence_of
-from xaibench.explaining.session import question_for, record, words_of
+from xaibench.explaining.questions import question_for, record, words_of
 from xaibench.explaining.trial import synthetic_words
 
 SIDE, MOST = 224, 8

@@ -19,7 +19,7 @@ from xaibench.core.passes.question import Known
 from xaibench.core.plugin import Bound, Plugin
 from xaibench.explaining.batch import ImageBatch
 from xaibench.explaining.fit import FitWords, learn
-from xaibench.explaining.session import question_for, record, words_of
+from xaibench.explaining.questions import question_for, record, words_of
 from xaibench.explaining.training_set import MaskRows, Rows, TrainingSet
 
 COUNT = 3

@@ -21,7 +21,7 @@ from xaibench.core.logs import logged_to
 @text_option("--models", "A,B", "with --shortcut: networks to train", some_of("model"))
 @click.option("--plugin", multiple=True, metavar="FILE", help="Python file with plugins")
 @click.option("--images", default=32, help="number of images to look at")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="default: the run's")
+@click.option("--device", metavar="NAME", help="auto, cpu, cuda or cuda:N; default: the run's")
 @click.option("--out", type=Path, metavar="DIR", help="with --shortcut: default results/shortcut")
 def diagnose(
     directory: Path | None,

@@ -63,7 +63,7 @@ def expected_top(maps: Tensor, truth: Tensor, count: Tensor) -> Tensor:
 
 def _kth_highest(values: Tensor, count: Tensor) -> Tensor:
     """Return each row's k-th highest value, ``(B,)``."""
-    if values.is_cuda:
+    if not values.is_cpu:
         return values.sort(dim=1, descending=True).values.gather(1, count[:, None] - 1)[:, 0]
     # Torch sorts whole rows for it on the CPU, which takes a hundred times as long.
     places = [values.shape[1] - k for k in count.tolist()]
@@ -73,7 +73,7 @@ def _kth_highest(values: Tensor, count: Tensor) -> Tensor:
 
 def ascending(values: Tensor) -> Tensor:
     """Sort along the last dimension."""
-    if values.is_cuda:
+    if not values.is_cpu:
         return values.sort(dim=-1).values
     # Torch keeps track of places, too, which takes thirty times as long.
     return torch.from_numpy(np.sort(values.numpy(), axis=-1))

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model, evaluating
+from xaibench.core.passes.batching import let_through
+from xaibench.core.passes.float32 import exact_float32
 from xaibench.core.passes.layer_names import named_layer
 from xaibench.core.passes.layers import cam_layer_of, find_cam_layer
 from xaibench.core.suggest import did_you_mean
@@ -164,13 +166,14 @@ def running(owner: str, seed: int, device: torch.device) -> Iterator[None]:
     All global random states are afterwards what they were.
 
     Raises:
-        XaibenchError: in place of whatever the library raises.
+        XaibenchError: in place of whatever the library raises, unless memory ran out.
     """
     numbers, words = np.random.get_state(), random.getstate()
     devices = [device] if device.type == "cuda" else []
     sink = io.StringIO()
     try:
         with (
+            exact_float32(),
             torch.inference_mode(mode=False),
             torch.enable_grad(),
             torch.random.fork_rng(devices),
@@ -189,6 +192,7 @@ def running(owner: str, seed: int, device: torch.device) -> Iterator[None]:
     except XaibenchError:
         raise
     except Exception as error:  # a library may raise anything
+        let_through(error)
         said = str(error) or str(traceback.extract_tb(error.__traceback__)[-1].line)
         said = " ".join(said.split()).rstrip(".")
         raise XaibenchError(f"{owner} failed ({type(error).__name__}: {said}).") from error

@@ -49,10 +49,15 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
 _RECIPE = (
     *("epochs", "learning_rate", "fresh_rate", "train_batch_size", "optimizer", "weight_decay"),
     *("schedule", "label_smoothing", "ema", "keep_epoch", "loss", "class_weighting"),
-    *("augmentation", "replicas", "weights"),
+    *("augmentation", "replicas", "weights", "train_precision"),
 )
 # What runs had that were stored before these were options.
-_ONCE = {**RECIPES["published"], "class_weighting": "none", "replicas": 1}
+_ONCE = {
+    **RECIPES["published"],
+    "class_weighting": "none",
+    "replicas": 1,
+    "train_precision": "auto",
+}
 _BY_STEP = ("one_cycle", "cosine")
 _USAGE = (
     "write constant, one_cycle, cosine, step:EPOCHS:FACTOR (such as step:7:0.1) or "

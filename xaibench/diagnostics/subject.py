@@ -16,7 +16,7 @@ from xaibench.core.maps import OK
 from xaibench.core.model import Model
 from xaibench.core.passes.engine import Engine
 from xaibench.core.plugin import Bound
-from xaibench.explaining.batch import ImageBatch, Maps, read_maps
+from xaibench.explaining.batch import ImageBatch, Maps, concatenate, read_maps
 from xaibench.explaining.choose_images import choose_images, class_explained
 from xaibench.explaining.run_session import RunSession
 from xaibench.explaining.session import Session
@@ -96,12 +96,6 @@ def maps_of(
         or concatenate([next(iter(each.maps.values())) for each in found[source.method.spec]])
         for source in sources
     }
-
-
-def concatenate(maps: Sequence[Maps]) -> Maps:
-    """Put batches of maps one behind the other."""
-    values = torch.cat([each.values for each in maps])
-    return Maps(values, [status for each in maps for status in each.statuses])
 
 
 def open_subject(

@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 import ray
 
@@ -36,10 +37,18 @@ def connected(resources: Resources) -> Iterator[bool]:
             _connect(resources)
             with suppress(ValueError):  # not the main thread: Ray hasn't put its own there either
                 signal.signal(signal.SIGTERM, stop)
-            _check_room(resources)
+            _check_room(settled(resources))
             yield True
         finally:
             ray.shutdown()
+
+
+def settled(resources: Resources) -> Resources:
+    """Return resources that ask for GPUs or not, as the cluster has any."""
+    if resources.cuda is not None:
+        return resources
+    there = any(node["Resources"].get("GPU") for node in ray.nodes() if node["Alive"])
+    return replace(resources, cuda=there)
 
 
 def room_for(resources: Resources) -> int:
@@ -93,7 +102,7 @@ def _check_address(address: str) -> None:
 def _check_room(resources: Resources) -> None:
     if room_for(resources):
         return
-    several, gpu = "s" * (resources.threads > 1), " and a GPU" * resources.cuda
+    several, gpu = "s" * (resources.threads > 1), " and a GPU" * bool(resources.cuda)
     need = f"{resources.threads} CPU{several}{gpu}"
     if not resources.address:
         raise XaibenchError(f"--executor ray: this machine lacks {need} for a task.")

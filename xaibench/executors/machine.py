@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import takewhile
 
 from xaibench.executors.schedule import Resources
 
@@ -25,7 +26,12 @@ def visible_gpus() -> list[str]:
         import torch  # noqa: PLC0415 (takes seconds, and is for GPUs only)
 
         return [str(number) for number in range(torch.cuda.device_count())]
-    return [name.strip() for name in named.split(",") if name.strip()]
+    # CUDA takes those before the first that it doesn't know, such as -1.
+    return list(takewhile(_may_be_gpu, (name.strip() for name in named.split(","))))
+
+
+def _may_be_gpu(name: str) -> bool:
+    return bool(name) and not name.startswith("-")
 
 
 def count_workers(resources: Resources) -> int:

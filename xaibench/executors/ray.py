@@ -22,7 +22,7 @@ from ray.exceptions import (
 )
 
 from xaibench.executors import carrying
-from xaibench.executors.cluster import connected, room_for
+from xaibench.executors.cluster import connected, room_for, settled
 from xaibench.executors.outcome import Outcome, attempt, portable
 from xaibench.executors.records import replay, sent_by, wanted_level
 from xaibench.executors.schedule import Do, Done, Queue, Resources, Task
@@ -41,7 +41,7 @@ def ray(do: Do, tasks: Sequence[Task], resources: Resources) -> Generator[Done, 
     queue = Queue(tasks, resources.retries)
     while queue.is_open:
         with connected(resources) as ours:
-            crew = _Crew(do, resources)
+            crew = _Crew(do, settled(resources))
             try:
                 while queue.is_open and not (ours and crew.is_cut_off):
                     while crew.has_room and (task := queue.take()):
@@ -105,7 +105,10 @@ class _Crew:
         parcels = [] if shared else [self._store.keep(place) for place in task.reads]
         # Ray's own retries would be silent, and without end where memory is short.
         follow = remote(_follow).options(
-            num_cpus=resources.threads, num_gpus=int(resources.cuda), max_retries=0, name=task.key
+            num_cpus=resources.threads,
+            num_gpus=int(bool(resources.cuda)),
+            max_retries=0,
+            name=task.key,
         )
         self._tasks[follow.remote(order, *parcels)] = task
 

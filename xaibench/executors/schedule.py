@@ -70,7 +70,7 @@ class Resources:
         workers: how many at a time; 0: as many as there are GPUs, on the CPU as many as its cores
             have room for.
         threads: CPU threads of each worker. No executor changes it: it decides the last bits.
-        cuda: whether each task asks for a GPU.
+        cuda: whether each task asks for a GPU; None: where machines of a cluster have any.
         address: Ray: of a cluster that runs, ``auto`` or ``host:port``; empty: a local one.
         shared: Ray: whether all workers see ``out`` under the same path.
         retries: how often a task is begun again after its worker died.
@@ -79,7 +79,7 @@ class Resources:
     out: Path
     workers: int = 0
     threads: int = 1
-    cuda: bool = False
+    cuda: bool | None = False
     address: str = ""
     shared: bool = True
     retries: int = 2

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -32,7 +32,9 @@ class ImageBatch:
         lost_masks: which masks lost all that they marked when they were resized; none by default.
         originals: masks ``(H, W)`` at the images' own sizes, which scores are then made with.
         respond: images -> logits ``(B, K)``, where anybody can.
-        choose: logits ``(B, K)`` -> targets, where they follow from the pass that is recorded.
+        choose: logits ``(B, K)`` and their rows ``at`` -> targets, where they follow from the pass
+            that is recorded.
+        at: its rows, where it is a part of a larger batch.
         together: by kind of target, what is covered in one stream.
     """
 
@@ -45,7 +47,8 @@ class ImageBatch:
     lost_masks: Sequence[bool] = ()
     originals: Sequence[Tensor | None] = ()
     respond: Callable[[Tensor], Tensor] | None = None
-    choose: Callable[[Tensor], Mapping[str, Tensor]] | None = None
+    choose: Callable[[Tensor, slice], Mapping[str, Tensor]] | None = None
+    at: slice = field(default_factory=lambda: slice(None))
     together: defaultdict[str, list[CoveredConfidence]] = field(
         default_factory=lambda: defaultdict(list)
     )
@@ -68,6 +71,24 @@ class ImageBatch:
             predict=predict,
             lost_masks=() if loaded.originals else loaded.lost,
             originals=loaded.originals,
+        )
+
+    def part(self, first: int, last: int) -> "ImageBatch":
+        """Return the images of some rows alone."""
+        if (first, last) == (0, len(self.ids)):
+            return self
+        rows = slice(first, last)
+        return replace(
+            self,
+            ids=self.ids[rows],
+            images=self.images[rows],
+            masks=self.masks[rows],
+            annotated=self.annotated[rows],
+            targets={kind: classes[rows] for kind, classes in self.targets.items()},
+            lost_masks=self.lost_masks[rows],
+            originals=self.originals[rows],
+            at=rows,
+            together=defaultdict(list),
         )
 
     def is_filled(self, row: int) -> bool:
@@ -102,6 +123,19 @@ class Maps:
     values: Tensor
     statuses: list[str]
     enlarge: Enlarge | None = None
+
+
+def concatenate(maps: Sequence[Maps]) -> Maps:
+    """Put maps of some images after those of others."""
+    values = torch.cat([each.values for each in maps])
+    homes = [(each, row) for each in maps for row in range(len(each.statuses))]
+
+    def enlarge(row: int, size: tuple[int, int]) -> Tensor:
+        each, mine = homes[row]
+        assert each.enlarge is not None
+        return each.enlarge(mine, size)
+
+    return Maps(values, [status for each in maps for status in each.statuses], enlarge)
 
 
 def without_masks(

@@ -14,13 +14,14 @@ from xaibench.core.maps import NON_FINITE
 from xaibench.core.model import Model, Reshape, evaluating
 from xaibench.core.passes.allocator import keep_freed_memory
 from xaibench.core.passes.engine import Engine, Precision
+from xaibench.core.passes.float32 import exact_float32
 from xaibench.core.passes.layers import find_cam_layer
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
 from xaibench.explaining.batch import without_masks
 from xaibench.explaining.inputs import check_images, check_words, find_targets, wrap
 from xaibench.explaining.learning import Fits, Learning, images_alone
-from xaibench.explaining.session import words_of
+from xaibench.explaining.questions import words_of
 from xaibench.explaining.source import Explained, MapSource
 from xaibench.explaining.training_set import TrainingSet
 from xaibench.setup.option_values import listed
@@ -92,6 +93,7 @@ class Explainer:
         self._model: Model | None = None
         self._engine: Engine | None = None
 
+    @exact_float32()
     @torch.inference_mode(mode=False)  # whatever the caller's mode: gradients are needed
     def __call__(
         self,
@@ -113,15 +115,13 @@ class Explainer:
         found: dict[str, list[Explained]] = {text: [] for text in named}
         sources = {text: MapSource(method, found[text].append) for text, method in named.items()}
 
-        def explain(first: int, last: int) -> bool:
-            rows, ids = slice(first, last), [str(row) for row in range(first, last)]
-            batch = without_masks(ids, images[rows], {}, engine.predict)
-            batch.choose = lambda logits: {"label": find_targets(targets, logits, rows, count)}
-            session.walk([batch], list(sources.values()))
-            return True
+        def choose(logits: Tensor, rows: slice) -> dict[str, Tensor]:
+            return {"label": find_targets(targets, logits, rows, count)}
 
+        batch = without_masks([str(row) for row in range(count)], images, {}, engine.predict)
+        batch.choose, session.at_once = choose, engine.batch_size(images).size
         with evaluating(engine.model):
-            list(engine.batch_size(images).over(count, explain))
+            session.walk([batch], list(sources.values()))
         return _collect(sources, found, engine.model)
 
     @property

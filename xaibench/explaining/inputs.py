@@ -13,6 +13,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Classifier, Model, Reshape
 from xaibench.core.output_form import OutputChoice
 from xaibench.core.passes.acceptance import accept
+from xaibench.core.passes.batching import let_through
 from xaibench.core.passes.layer_names import full_name
 from xaibench.core.passes.layers import cam_layer_of
 from xaibench.core.passes.own_layer import with_layer
@@ -111,6 +112,7 @@ def _try_out(model: Model, images: Tensor) -> None:
     except XaibenchError:
         raise
     except Exception as error:  # networks raise anything
+        let_through(error)
         said = " ".join((str(error) or type(error).__name__).split())[:300].rstrip(".!")
         shape = f"images (B, C, H, W) = (B, {', '.join(map(str, images.shape[1:]))})"
         hint = ""

@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from xaibench.core.errors import XaibenchError
@@ -61,22 +62,34 @@ class Scorer:
         self.waiting = {metric.spec: Waiting() for metric in metrics if metric.plugin.traits.pool}
         self.failed: dict[str, PluginError] = {}
 
-    def add(self, evidence: Mapping[str, Evidence], batch: ImageBatch) -> list[Score]:
-        """Return a batch's scores, from what `evidence_of` gave; those of pooled metrics wait."""
-        rows: list[Score] = []
+    def measure(self, evidence: Mapping[str, Evidence]) -> dict[str, Tensor]:
+        """Return what metrics find of a batch, by their specs; it stays on the device.
+
+        Raises:
+            OutOfMemoryError: memory ran out; nothing is kept then.
+        """
+        found: dict[str, Tensor] = {}
         for metric in self.metrics:
-            if metric.spec in self.failed:
-                continue
+            if metric.spec not in self.failed:
+                try:
+                    found[metric.spec] = _compute(metric, evidence[self._target_of(metric)])
+                except PluginError as error:
+                    self.failed[metric.spec] = error
+        return found
+
+    def add(
+        self, found: Mapping[str, Tensor], evidence: Mapping[str, Evidence], batch: ImageBatch
+    ) -> list[Score]:
+        """Return a batch's scores, of what `measure` found; those of pooled metrics wait."""
+        rows: list[Score] = []
+        metrics = [metric for metric in self.metrics if metric.spec in found]
+        known = _as_lists({s: values for s, values in found.items() if s not in self.waiting})
+        for metric in metrics:
             mine = evidence[self._target_of(metric)]
-            try:
-                values = _compute(metric, mine)
-            except PluginError as error:
-                self.failed[metric.spec] = error
-                continue
-            if metric.spec in self.waiting:
-                self._keep(metric, values, mine, batch)
+            if metric.spec in known:
+                rows += _label(metric, known[metric.spec], mine, batch)
             else:
-                rows += _label(metric, values.tolist(), mine, batch)
+                self._keep(metric, found[metric.spec], mine, batch)
         return rows
 
     def pooled(self) -> Iterator[Score]:
@@ -125,10 +138,18 @@ def score_batch(
         XaibenchError: a metric failed.
     """
     scorer = Scorer(metrics, target_of)
-    rows = scorer.add(evidence, batch)
+    rows = scorer.add(scorer.measure(evidence), evidence, batch)
     for error in scorer.failed.values():
         raise error
     return [*rows, *scorer.pooled()]
+
+
+def _as_lists(found: Mapping[str, Tensor]) -> dict[str, list[float]]:
+    """Return values on the CPU; what lies on the device in one copy, as each waits for it."""
+    away = [spec for spec, values in found.items() if not values.is_cpu]
+    copied = torch.stack([found[spec] for spec in away]).tolist() if away else []
+    here = {spec: values.tolist() for spec, values in found.items() if values.is_cpu}
+    return here | dict(zip(away, copied, strict=True))
 
 
 def _label(

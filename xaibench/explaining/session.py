@@ -1,30 +1,33 @@
 """The one walk over images: record a pass, ask every method, finish its maps, score them."""
 
 import logging
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 
 import torch
 from torch import Tensor
 
 from xaibench.core.contract import TRAINING_WORDS
+from xaibench.core.passes.batching import BatchSize
 from xaibench.core.passes.engine import Engine
+from xaibench.core.passes.float32 import exact_float32
 from xaibench.core.passes.own_layer import reading
-from xaibench.core.passes.precision import at_least_single
-from xaibench.core.passes.question import Known, Question
+from xaibench.core.passes.question import Known
 from xaibench.core.passes.tape import RECORDED_WORDS, Tape
 from xaibench.core.plugin import Bound
 from xaibench.core.progress import Bar
-from xaibench.core.seeds import seed_of
 from xaibench.explaining.batch import ImageBatch, finish_maps
 from xaibench.explaining.evidence import Evidence, evidence_of
-from xaibench.explaining.failures import PluginError, blaming, refuse_lack_of_memory, tell_failure
+from xaibench.explaining.failures import PluginError, blaming, tell_failure
 from xaibench.explaining.meter import Meter
+from xaibench.explaining.questions import checked, question_for, record, words_of
 from xaibench.explaining.score import Scorer
-from xaibench.explaining.source import Explained, MapSource
+from xaibench.explaining.source import Explained, MapSource, join_parts
 from xaibench.explaining.training_set import TrainingSet
 
 _log = logging.getLogger(__name__)
@@ -48,6 +51,8 @@ class Session:
         """
         self.engine, self.title, self.seed = engine, title, seed
         self._told: set[tuple[str, str]] = set()
+        self.at_once = sys.maxsize
+        """The most images that are explained together, whatever the batch."""
 
     @property
     def mean_mask(self) -> Tensor | None:
@@ -63,6 +68,7 @@ class Session:
         """Return what a method's fit has learned for the model; None where there is nothing."""
         return None
 
+    @exact_float32()
     def walk(
         self, batches: Iterable[ImageBatch], sources: Sequence[MapSource], bar: Bar | None = None
     ) -> None:
@@ -78,29 +84,65 @@ class Session:
             StorageError: the disk is full.
             XaibenchError: the model can't be recorded as the methods need it.
         """
-        at, advance = (_nothing, _nothing) if bar is None else (bar.at, bar.advance)
         for batch in batches:
-            left = [source for source in sources if not source.failure]
-            tapes = self._record(batch, [source for source in left if source.needs_maps])
-            found: list[tuple[MapSource, Explained, dict[str, Evidence]]] = []
-            step = len(batch.ids) / max(len(left), 1) / 2
-            # All are explained before the first is scored, as they share passes then.
-            for source in left:
-                at(source.method.spec)
-                try:
-                    made = self._explain(source, batch, tapes)
-                except PluginError as error:
-                    self._fail(source, error)
-                else:
-                    found.append((source, made, self._evidence(source, made)))
-                advance(step)
-            for source, made, evidence in found:
-                if source.scorer is not None:
-                    at(f"{source.method.spec}: scores")
-                    made.scores = source.scorer.add(evidence, batch)
-                    self._tell_failed_metrics(source.method, source.scorer)
-                source.take(made)
-                advance(step)
+            found = self._do_in_parts(batch, sources, bar)
+            for source in sources:
+                if not source.failure and source in found:
+                    source.take(join_parts(batch, found[source]))
+
+    def _do_in_parts(
+        self, batch: ImageBatch, sources: Sequence[MapSource], bar: Bar | None
+    ) -> Mapping[MapSource, list[Explained]]:
+        """Explain and score a batch: all at once, until memory runs out."""
+        found: defaultdict[MapSource, list[Explained]] = defaultdict(list)
+        most = min(self.at_once, len(batch.ids))
+        size = BatchSize.exactly(self.engine.device, most)
+        do = partial(self._do, batch, sources, bar)
+        for source, made in chain.from_iterable(size.over(len(batch.ids), do)):
+            found[source].append(made)
+        if size.size < most:
+            self.at_once = size.size
+        return found
+
+    def _do(
+        self,
+        whole: ImageBatch,
+        sources: Sequence[MapSource],
+        bar: Bar | None,
+        first: int,
+        last: int,
+    ) -> list[tuple[MapSource, Explained]]:
+        """Explain and score some rows of a batch; where memory runs out, nothing of it is kept.
+
+        Raises:
+            OutOfMemoryError: it did.
+        """
+        batch = whole.part(first, last)
+        at, advance = (_nothing, _nothing) if bar is None else (bar.at, bar.advance)
+        left = [source for source in sources if not source.failure]
+        tapes = self._record(batch, [source for source in left if source.needs_maps])
+        found: list[tuple[MapSource, Explained, dict[str, Evidence]]] = []
+        step = len(batch.ids) / max(len(left), 1) / 2
+        # All are explained before the first is scored, as they share passes then.
+        for source in left:
+            at(source.method.spec)
+            try:
+                made = self._explain(source, batch, tapes)
+            except PluginError as error:
+                self._fail(source, error)
+            else:
+                found.append((source, made, self._evidence(source, made)))
+            advance(step)
+        measured = []
+        for source, _, evidence in found:
+            at(f"{source.method.spec}: scores")
+            measured.append(source.scorer.measure(evidence) if source.scorer is not None else {})
+            advance(step)
+        for (source, made, evidence), values in zip(found, measured, strict=True):
+            if source.scorer is not None:
+                made.scores = source.scorer.add(values, evidence, batch)
+                self._tell_failed_metrics(source.method, source.scorer)
+        return [(source, made) for source, made, _ in found]
 
     def _record(self, batch: ImageBatch, sources: Sequence[MapSource]) -> dict[str, Tape]:
         """Run the pass that all methods share: one for each layer that methods read, by its name.
@@ -126,7 +168,7 @@ class Session:
             if RECORDED_WORDS & set(method.plugin.signature.words):
                 meter.add(shared)
         if batch.choose is not None:
-            batch.targets = batch.choose(tape.logits[: len(batch.ids)].detach())
+            batch.targets = batch.choose(tape.logits[: len(batch.ids)].detach(), batch.at)
         return tape
 
     def _explain(
@@ -152,7 +194,7 @@ class Session:
                 question = question_for(method, tape, batch, kind, self.seed, known)
                 if len(question.rows):
                     with blaming(f"method {method.spec}", len(batch.ids)):
-                        raw[kind] = _checked(method, method(question), len(question.rows))
+                        raw[kind] = checked(method, method(question), len(question.rows))
                 else:
                     raw[kind] = torch.zeros(0, 1, 1, device=batch.images.device)
         return Explained(batch, raw, finish_maps(method, raw, batch), self.engine.gap)
@@ -201,49 +243,6 @@ class Session:
             if (method.spec, metric) not in self._told:  # once, however many the batches
                 self._told.add((method.spec, metric))
                 _log.error("%s on %s: %s", method.spec, self.title, error)
-
-
-def record(engine: Engine, words: set[str], images: Tensor) -> Tape:
-    """Run the model once for all that methods ask of a batch.
-
-    Raises:
-        OutOfMemoryError: memory runs out.
-        XaibenchError: the CAM layer doesn't suit.
-    """
-    try:
-        return Tape(engine, images, words)
-    except (RuntimeError, MemoryError) as error:
-        refuse_lack_of_memory(error, "the recorded pass", len(images))
-        raise
-
-
-def words_of(methods: Iterable[Bound]) -> set[str]:
-    """Return all that some methods ask for."""
-    return {word for method in methods for word in method.plugin.signature.words}
-
-
-def question_for(
-    method: Bound,
-    tape: Tape,
-    batch: ImageBatch,
-    kind: str,
-    seed: int,
-    known: Known,
-) -> Question:
-    """Return what a method is asked for one kind of target."""
-    rows = batch.rows(kind)
-    seeds = [seed_of(seed, batch.ids[row], method.first_spec) for row in rows.tolist()]
-    return Question(tape, rows, batch.targets[kind][rows], seeds, batch.masks, known)
-
-
-def _checked(method: Bound, raw: object, count: int) -> Tensor:
-    if not isinstance(raw, Tensor) or raw.ndim != 3 or len(raw) != count:  # noqa: PLR2004
-        shape = tuple(raw.shape) if isinstance(raw, Tensor) else type(raw).__name__
-        raise PluginError(
-            f"method {method.spec} returned {shape} for {count} images; it must return "
-            f"({count}, h, w)."
-        )
-    return at_least_single(raw.detach())
 
 
 def _nothing(_: object) -> None:

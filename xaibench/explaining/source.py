@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from xaibench.core.plugin import Bound
-from xaibench.explaining.batch import ImageBatch, Maps
+from xaibench.explaining.batch import ImageBatch, Maps, concatenate
 from xaibench.explaining.meter import Meter
 from xaibench.explaining.score import Score, Scorer
 
@@ -29,6 +30,19 @@ class Explained:
     maps: dict[str, Maps]
     gap: float | None = None
     scores: Sequence[Score] = ()
+
+
+def join_parts(batch: ImageBatch, parts: Sequence[Explained]) -> Explained:
+    """Return what was found of a batch whose images were explained in parts."""
+    if len(parts) == 1:
+        return parts[0]
+    raw = {kind: torch.cat([each.raw[kind] for each in parts]) for kind in parts[0].raw}
+    maps = {kind: concatenate([each.maps[kind] for each in parts]) for kind in parts[0].maps}
+    gaps = [each.gap for each in parts if each.gap is not None]
+    targets = [each.batch.targets for each in parts]
+    batch.targets = {kind: torch.cat([each[kind] for each in targets]) for kind in targets[0]}
+    scores = [score for each in parts for score in each.scores]
+    return Explained(batch, raw, maps, max(gaps, default=None), scores)
 
 
 class MapSource:

@@ -8,10 +8,17 @@ import torch
 
 from xaibench.core.batch import Batch
 from xaibench.core.model import Model
-from xaibench.core.passes.device import choose_device, mixed_precision, place_images, place_model
+from xaibench.core.passes.device import (
+    autocast_if_half,
+    place_images,
+    place_model,
+    repeatable,
+    training_precision,
+)
 from xaibench.explaining.dependence import images_of
 from xaibench.running.plan import Plan
 from xaibench.setup.cells import ledger_of
+from xaibench.setup.devices import device_here
 from xaibench.setup.jobs import JobStep, Stage
 from xaibench.setup.selection import Selection
 
@@ -20,13 +27,14 @@ _CALLS, _ENOUGH_SECONDS, _AT_ONCE = 3, 1.0, 2
 
 def estimate_seconds(selection: Selection, plan: Plan) -> float:
     """Estimate the run's time from one training step and one pass of each model, measured now."""
-    device = choose_device(selection.options.device)
-    total = 0.0
+    device, total = device_here(selection.options), 0.0
     for model in selection.models:
         mine = [job for job in plan.jobs if job.model == model.spec]
         if not mine:
             continue
-        step, forward = _time_model(selection, selection.build(model, 0, weights="none"), device)
+        with repeatable(device):
+            built = selection.build(model, 0, weights="none")
+            step, forward = _time_model(selection, built, device)
         for job in mine:
             split = selection.split(job.fold)
             if plan.trains(job):
@@ -68,12 +76,13 @@ def _time_model(selection: Selection, model: Model, device: torch.device) -> tup
         count = min(count, _AT_ONCE)
     model = place_model(model, device)
     images = place_images(torch.randint(256, (count, 3, size, size), dtype=torch.uint8), device)
+    precision = training_precision(device, selection.options.train_precision)
     labels = torch.zeros(count, dtype=torch.long, device=device)
     masks = torch.ones(count, size, size, dtype=torch.int8, device=device)
     batch = Batch(images, labels, masks, labels == 0, count, count)
 
     def step() -> None:
-        with mixed_precision(device):
+        with autocast_if_half(device, precision):
             torch.autograd.backward(model.loss(batch)["loss"])
 
     def forward() -> None:
@@ -90,6 +99,6 @@ def _seconds(work: Callable[[], None], device: torch.device) -> float:
         started = time.perf_counter()
         work()
         if device.type == "cuda":
-            torch.cuda.synchronize()
+            torch.cuda.synchronize(device)
         times.append(time.perf_counter() - started)
     return min(times)

@@ -8,7 +8,6 @@ from xaibench.audit.leaks import find_leaks, say_unaudited
 from xaibench.core.contract import CLASSIFIER_WORDS, JUDGED_WORDS, LAYER_WORDS, MASK_WORDS
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model
-from xaibench.core.passes.device import choose_device
 from xaibench.core.passes.layers import cam_layer_of
 from xaibench.core.passes.own_layer import with_layer
 from xaibench.core.plugin import Bound
@@ -21,6 +20,7 @@ from xaibench.results.records import Skip
 from xaibench.results.work_records import CellRecord, ModelRecord
 from xaibench.setup.building import missing_word, why_no_attention
 from xaibench.setup.cells import CellState, Ledger
+from xaibench.setup.devices import check_device
 from xaibench.setup.file_check import check_files
 from xaibench.setup.jobs import Job
 from xaibench.setup.model_warnings import LEARNED_MAPS, doubts_about, notes_on_size
@@ -56,7 +56,7 @@ def make_plan(selection: Selection) -> Plan:
     Raises:
         XaibenchError: nothing at all is left to compute with this selection.
     """
-    choose_device(selection.options.device)  # a device that isn't there is told at once
+    check_device(selection.options)
     if selection.options.target == "predicted" and selection.judge is None:
         raise XaibenchError(
             "--target predicted: no model of the run classifies; add one, or name one with --judge."

@@ -11,7 +11,6 @@ from xaibench.callbacks.find import make_callbacks
 from xaibench.callbacks.told import Callbacks
 from xaibench.core.errors import StorageError, XaibenchError, reason_of
 from xaibench.core.logs import logged_to
-from xaibench.core.passes.device import choose_device
 from xaibench.core.progress import progress_bar
 from xaibench.executors.find import EXECUTORS
 from xaibench.executors.schedule import (
@@ -41,6 +40,7 @@ from xaibench.running.sharing import Sharing, forget
 from xaibench.running.task_runner import Failures, TaskRunner
 from xaibench.running.tasks import tasks_of
 from xaibench.running.upgrade import renew
+from xaibench.setup.devices import wants_gpu
 from xaibench.setup.jobs import Job, JobStep, Stage
 from xaibench.setup.provenance import threads_of
 from xaibench.setup.selection import Selection
@@ -212,7 +212,7 @@ def resources_of(selection: Selection) -> Resources:
         out=selection.layout.out,
         workers=options.workers,
         threads=threads_of(options),
-        cuda=choose_device(options.device).type == "cuda",
+        cuda=wants_gpu(options),
         address=options.address,
         shared=options.shared,
     )

@@ -158,6 +158,7 @@ def describe_protocol(selection: Selection, plan: Plan) -> dict[str, Any]:
         "primary": selection.primary or usual_primary(plan.metrics),
         "judge": _judge(selection),
         "precision": options.precision,
+        **_train_precision(selection),
         "fold": options.fold,
         "resize": f"bilinear, align_corners=False; masks {options.mask_resize}"
         + ("; scored at the original size" if options.score_at == "original" else ""),
@@ -175,6 +176,12 @@ def _redrawn(selection: Selection) -> dict[str, str]:
     drawn = options.redraw and min(options.mask_fraction, options.train_fraction) < 1
     what = "training subset and visible masks are drawn anew for each training seed"
     return {"redraw": what} if drawn else {}
+
+
+def _train_precision(selection: Selection) -> dict[str, str]:
+    """Name the precision of training where it was asked for, and not left to the device."""
+    asked = selection.options.train_precision
+    return {} if asked == "auto" else {"train_precision": asked}
 
 
 def _judge(selection: Selection) -> str:

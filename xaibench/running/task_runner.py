@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
 
+from xaibench.core.passes.device import choose_device, repeatable
 from xaibench.core.plugin import Bound
 from xaibench.core.progress import progress_bar
 from xaibench.core.registry import bind
@@ -76,16 +77,20 @@ class TaskRunner:
             home._selection.place_in(out)
             ledger = ledger_of(home._selection, step.job)
             methods = [bind("method", spec) for spec in step.job.methods]
-            if step.stage is Stage.EXPLAIN:
-                home._explain(ledger, methods, step)
-            elif step.stage is Stage.TRAIN:
-                home._train(ledger, methods)
-            elif step.stage is Stage.DEPENDENCE:
-                home._measure_dependence(ledger, step.job.dependence)
-            elif step.stage is Stage.ANALYSE:
-                return analyse(ledger, load_model(ledger), step.job.analyses)
-            else:
+            if step.stage is Stage.JOIN:  # may be done where there is no such device
                 return home._join(ledger, methods)
+            with repeatable(choose_device(home._selection.options.device)):
+                return home._compute(ledger, methods, step)
+
+    def _compute(self, ledger: Ledger, methods: Sequence[Bound], step: JobStep) -> Failures:
+        if step.stage is Stage.ANALYSE:
+            return analyse(ledger, load_model(ledger), step.job.analyses)
+        if step.stage is Stage.EXPLAIN:
+            self._explain(ledger, methods, step)
+        elif step.stage is Stage.TRAIN:
+            self._train(ledger, methods)
+        else:
+            self._measure_dependence(ledger, step.job.dependence)
         return {}
 
     def _train(self, ledger: Ledger, methods: Sequence[Bound]) -> None:

@@ -83,10 +83,16 @@ def model_parts(selection: Selection, fold: int, model: Bound, seed: int) -> Par
         "model": model.first_spec,
         "seed": seed,
         **{name.replace("_", " "): getattr(options, name) for name in TRAINING},
+        **_train_precision(options),
         "first weights": options.weights if known else content_of(Path(options.weights)),
         "files of the model": files_of(model),
         "code of the model and its training": code_of(model.plugin.file, *TRAIN_CODE),
     }
+
+
+def _train_precision(options: RunOptions) -> Parts:
+    """Return the precision that was asked for: what is chosen by the device was always unsaid."""
+    return {} if options.train_precision == "auto" else {"train precision": options.train_precision}
 
 
 def maps_parts(selection: Selection, trained: Iterable[tuple[str, str]], method: Bound) -> Parts:

@@ -1,5 +1,6 @@
 """Ranges of a run's options, and options that stand for others."""
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from xaibench.setup.option_values import flag
 if TYPE_CHECKING:
     from xaibench.setup.options import RunOptions
 
+_DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 _LOWEST = {
     "split_seed": 0, "mask_fraction": 0, "train_fraction": 0, "epochs": 1, "train_batch_size":
     2, "image_size": 32, "batch_size": 1, "limit": 0, "replicas": 1, "workers": 0, "threads": 0,
@@ -38,6 +40,22 @@ def check_ranges(options: "RunOptions") -> None:
     for seed in options.seeds:
         if not 0 <= seed <= _HIGHEST["split_seed"]:
             raise XaibenchError(f"--seeds {seed}: from 0 to {_HIGHEST['split_seed']}.")
+
+
+def check_device_name(options: "RunOptions") -> None:
+    """Refuse what is no device, and a numbered one where each worker has a GPU to itself.
+
+    Raises:
+        XaibenchError: it is.
+    """
+    name = options.device
+    if not _DEVICE.fullmatch(name):
+        raise XaibenchError(f"--device {name}: choose auto, cpu, cuda or cuda:NUMBER.")
+    if ":" in name and (options.executor != "serial" or options.replicas > 1):
+        raise XaibenchError(
+            f"--device {name}: workers and replicas have a GPU each; take --device cuda, and name "
+            "GPUs in CUDA_VISIBLE_DEVICES."
+        )
 
 
 def with_checkpoint(options: "RunOptions") -> "RunOptions":

@@ -20,7 +20,7 @@ from xaibench.core.recipe import (
 )
 from xaibench.core.suggest import did_you_mean
 from xaibench.executors.find import EXECUTORS
-from xaibench.setup.option_checks import check_ranges, with_checkpoint
+from xaibench.setup.option_checks import check_device_name, check_ranges, with_checkpoint
 from xaibench.setup.option_values import convert_one, flag, listed
 
 
@@ -121,7 +121,10 @@ class RunOptions:
         "", "all weights of the one model, as some training left them; goes with --no-train"
     )
     train: bool = _option(True, "train models; --no-train takes them as they come")
-    device: Literal["auto", "cpu", "cuda"] = _option("auto", "where to compute")
+    device: str = _option("auto", "where to compute: auto, cpu, cuda or cuda:NUMBER")
+    train_precision: Literal["auto", "fp32", "bf16", "fp16"] = _option(
+        "auto", "of training; auto: bf16 on a GPU that has it, else fp32"
+    )
     precision: Literal["fp32", "bf16", "fp16"] = _option(
         "fp32", "of the passes that explain and score; bf16 and fp16 change maps"
     )
@@ -199,6 +202,7 @@ def _convert(name: str, value: Any) -> Any:
 
 def _check(options: RunOptions) -> None:
     check_ranges(options)
+    check_device_name(options)
     if options.train_fraction == 0:
         raise XaibenchError("--train-fraction 0: something must be left to learn from.")
     read_schedule(options.schedule)

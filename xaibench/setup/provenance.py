@@ -13,11 +13,11 @@ import torch
 
 from xaibench import __version__
 from xaibench.core.fingerprints import fingerprint
-from xaibench.core.passes.device import choose_device
 from xaibench.core.plugin import Bound
 from xaibench.core.versions import versions_of
 from xaibench.results.integrity import as_json
 from xaibench.results.records import Made, RunRecord
+from xaibench.setup.devices import device_here
 from xaibench.setup.options import RunOptions
 from xaibench.setup.selection import Selection
 
@@ -100,7 +100,7 @@ def mixed_versions(made: Sequence[Made]) -> list[str]:
 
 def describe_compute(options: RunOptions) -> dict[str, Any]:
     """Return what the last digits hang on: the device, and on the CPU its number of threads."""
-    device = choose_device(options.device)
+    device = device_here(options)
     cuda = device.type == "cuda"
     return {
         "device": torch.cuda.get_device_name(device) if cuda else processor(),

@@ -1,16 +1,75 @@
-"""Checkpoints: what a training needs to go on, packed and read with care."""
+"""Checkpoints: what a training needs to go on, written beside it and read with care."""
 
 import io
 import logging
-from collections.abc import Mapping
+import math
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map
 
-from xaibench.results.sealed import DamagedError, read_sealed
+from xaibench.results.sealed import DamagedError, read_sealed, write_sealed
 
 _log = logging.getLogger(__name__)
+_LARGEST_SHARE = 0.05
+
+
+class Checkpoints:
+    """Writes a training's latest state, beside it, for no more than a twentieth of its time.
+
+    What is written is a copy, so that training goes on meanwhile. The first is written at once, and
+    each later one when twenty times the time has passed that the last one took.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Take the file's place."""
+        self._path = path
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._writing: Future[None] | None = None
+        self._began, self._seconds = -math.inf, 0.0
+
+    def offer(self, content: Callable[[], Mapping[str, Any]]) -> None:
+        """Store what a training needs to go on, unless the last one is too recent.
+
+        Raises:
+            StorageError: the last one couldn't be written.
+        """
+        if self._writing is not None and not self._writing.done():
+            return
+        self.settle()
+        if time.perf_counter() - self._began < self._seconds / _LARGEST_SHARE:
+            return
+        self._began = time.perf_counter()
+        self._writing = self._writer.submit(self._write, tree_map(_copy, dict(content())))
+
+    def settle(self) -> None:
+        """Wait until what was begun is written.
+
+        Raises:
+            StorageError: it couldn't be.
+        """
+        if self._writing is not None:
+            self._writing.result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.shutdown()
+        self.settle()
+
+    def _write(self, content: Mapping[str, Any]) -> None:
+        write_sealed(self._path, pack(content))
+        self._seconds = time.perf_counter() - self._began
+
+
+def _copy(value: Any) -> Any:
+    return value.detach().to("cpu", copy=True) if isinstance(value, Tensor) else value
 
 
 def pack(content: Mapping[str, Any]) -> bytes:

@@ -11,6 +11,7 @@ from xaibench.core.recipe import read_schedule
 
 _MOMENTUM = 0.9
 _WARM_UP = 0.15
+_FUSED = frozenset({"adam", "adamw", "sgd"})
 _Groups = list[dict[str, object]]
 _OPTIMISERS: Mapping[str, Callable[..., Optimizer]] = {
     "adam": Adam,
@@ -21,7 +22,13 @@ _OPTIMISERS: Mapping[str, Callable[..., Optimizer]] = {
 
 
 def make_optimiser(
-    name: str, model: Model, rate: float, *, fresh_rate: float = 10, weight_decay: float = 0
+    name: str,
+    model: Model,
+    rate: float,
+    *,
+    fresh_rate: float = 10,
+    weight_decay: float = 0,
+    fused: bool = False,
 ) -> Optimizer:
     """Return the optimiser of all parameters that learn; fresh ones of pretrained nets faster.
 
@@ -32,6 +39,7 @@ def make_optimiser(
         fresh_rate: how many times as fast layers learn that start from random numbers, and so have
             further to go, where the others are pretrained.
         weight_decay: of all of them.
+        fused: make a step of all parameters in one kernel, where the optimiser has one.
     """
     fresh = {id(parameter): parameter for parameter in model.new_parameters()}
     learned = [p for p in model.parameters() if p.requires_grad and id(p) not in fresh]
@@ -39,7 +47,8 @@ def make_optimiser(
     groups: _Groups = [{"params": learned, "lr": rate}] if learned else []
     if fresh:
         groups.append({"params": list(fresh.values()), "lr": rate * pace})
-    return _OPTIMISERS[name](groups, weight_decay=weight_decay)
+    options = {"fused": True} if fused and name in _FUSED else {}
+    return _OPTIMISERS[name](groups, weight_decay=weight_decay, **options)
 
 
 class LearningRate:

@@ -12,6 +12,7 @@ from torch import distributed
 from torch.multiprocessing.spawn import ProcessContext, ProcessRaisedException, spawn
 
 from xaibench.core.model import Model
+from xaibench.core.passes.device import choose_device, repeatable
 from xaibench.core.progress import Bar, progress_bar
 from xaibench.core.registry import bind
 from xaibench.core.supervision import Supervision
@@ -98,7 +99,7 @@ def _work(rank: int, job: dict[str, Any], errors: "SimpleQueue[Outcome]") -> Non
 def _train_share(rank: int, job: dict[str, Any]) -> None:
     selection = Selection(RunOptions(**job["options"]))
     options = selection.options
-    cuda = options.device != "cpu" and torch.cuda.is_available()
+    cuda = choose_device(options.device).type == "cuda"
     device = torch.device("cuda", rank) if cuda else torch.device("cpu")
     if cuda:
         torch.cuda.set_device(device)
@@ -111,24 +112,29 @@ def _train_share(rank: int, job: dict[str, Any]) -> None:
         world_size=options.replicas,
     )
     try:
-        bound = bind("model", job["model"])  # a judge need not be one of the run's models
-        ledger = Ledger(selection, job["fold"], bound, job["seed"])
-        model = selection.build(bound, job["seed"])
-        trainer = Trainer(
-            model,
-            selection.loader,
-            selection.split(job["fold"]),
-            options,
-            seed=job["seed"],
-            device=device,
-            rank=rank,
-        )
-        trainer.train(ledger.folder, ledger.model_fingerprint, ledger.title)
-        if rank == 0:
-            made = {"model": model.state_dict(), "supervision": trainer.supervision.as_record()}
-            torch.save(made, ledger.folder / "replica.pt")
+        with repeatable(device):
+            _train_as(rank, job, selection, device)
     finally:
         distributed.destroy_process_group()
+
+
+def _train_as(rank: int, job: dict[str, Any], selection: Selection, device: torch.device) -> None:
+    bound = bind("model", job["model"])  # a judge need not be one of the run's models
+    ledger = Ledger(selection, job["fold"], bound, job["seed"])
+    model = selection.build(bound, job["seed"])
+    trainer = Trainer(
+        model,
+        selection.loader,
+        selection.split(job["fold"], job["seed"]),
+        selection.options,
+        seed=job["seed"],
+        device=device,
+        rank=rank,
+    )
+    trainer.train(ledger.folder, ledger.model_fingerprint, ledger.title)
+    if rank == 0:
+        made = {"model": model.state_dict(), "supervision": trainer.supervision.as_record()}
+        torch.save(made, ledger.folder / "replica.pt")
 
 
 def _free_port() -> int:

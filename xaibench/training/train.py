@@ -4,42 +4,43 @@ import json
 import logging
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.amp import GradScaler
 
-from xaibench.core.augment import augment
 from xaibench.core.batch import Batch, accuracy
-from xaibench.core.data import Sample
-from xaibench.core.errors import XaibenchError
-from xaibench.core.loading import Loaded, Loader
+from xaibench.core.errors import OutOfMemoryError, XaibenchError
+from xaibench.core.loading import Loader
 from xaibench.core.model import Model
-from xaibench.core.passes.device import mixed_precision, place_images, place_model
+from xaibench.core.passes.batching import ran_out_of_memory
+from xaibench.core.passes.device import (
+    autocast_if_half,
+    place_model,
+    training_precision,
+)
 from xaibench.core.progress import progress_bar
 from xaibench.core.seeds import seed_of
 from xaibench.core.splits import Split
 from xaibench.core.supervision import Supervision
 from xaibench.results.folder import CHECKPOINT_FILE, HISTORY_FILE
-from xaibench.results.sealed import write_sealed
 from xaibench.setup.options import RunOptions
 from xaibench.training.averages import Averages
-from xaibench.training.checkpoint import pack, read_checkpoint
+from xaibench.training.checkpoint import Checkpoints, read_checkpoint
+from xaibench.training.feed import Feed
 from xaibench.training.history import summarise, write_history
 from xaibench.training.moving_average import MovingAverage
 from xaibench.training.optimise import LearningRate, make_optimiser
 from xaibench.training.supervision import (
-    WatchedBatch,
     learned_from,
-    masks_for,
-    visible,
-    weigh_classes,
 )
 
 _log = logging.getLogger(__name__)
-_SMALLEST_SHARE = 2
 
 
 @dataclass
@@ -66,24 +67,23 @@ class Trainer:
         rank: int = 0,
     ) -> None:
         self.model = place_model(model, device)
-        self.loader, self.split, self.options = loader, split, options
+        self.split, self.options = split, options
         self.seed, self.device, self.rank = seed, device, rank
+        self.feed = Feed(model, loader, split, options, seed=seed, device=device, rank=rank)
         self.step_model: nn.Module = _Loss(model)
         if options.replicas > 1:
             self.step_model = nn.parallel.DistributedDataParallel(self.step_model)
         self.optimizer = make_optimiser(
-            options.optimizer, model, options.learning_rate,
-            fresh_rate=options.fresh_rate, weight_decay=options.weight_decay,
+            options.optimizer, model, options.learning_rate, fresh_rate=options.fresh_rate,
+            weight_decay=options.weight_decay, fused=device.type == "cuda",
         )  # fmt: skip
+        self.precision = training_precision(device, options.train_precision)
+        # Small gradients of fp16 would be zero.
+        self.scaler = GradScaler(device.type, enabled=self.precision == "fp16")
         self.schedule = LearningRate(
-            options.schedule, self.optimizer, epochs=options.epochs, steps=len(self._chunks(0))
+            options.schedule, self.optimizer, epochs=options.epochs, steps=len(self.feed.chunks(0))
         )
         self.average = MovingAverage(model, options.ema) if options.ema else None
-        self.class_weights: Tensor | None = None
-        if options.class_weighting == "balanced":
-            self.class_weights = weigh_classes(split, loader.classes).to(device)
-        self.seen = masks_for(model, split)
-        self.read: set[str] = set()
         self.state = _State()
 
     def train(self, folder: Path, fingerprint: str, title: str) -> list[dict[str, float]]:
@@ -92,17 +92,21 @@ class Trainer:
         The model ends with the weights of the last epoch, or of the one whose validation loss is
         lowest, as ``--keep-epoch`` says; with ``--ema`` these are averages.
         """
-        checkpoint = folder / CHECKPOINT_FILE
-        self._resume(checkpoint, fingerprint)
+        self._resume(folder / CHECKPOINT_FILE, fingerprint)
         epochs, done = self.options.epochs, len(self.state.history)
         # Beside other processes nobody has the terminal to himself: who started them shows it.
         shown = self.options.replicas == 1
-        with progress_bar("train", title, epochs, done, unit="epoch", shown=shown) as bar:
+        with (
+            self._telling_of_memory(title),
+            Checkpoints(folder / CHECKPOINT_FILE) as checkpoints,
+            progress_bar("train", title, epochs, done, unit="epoch", shown=shown) as bar,
+        ):
             for epoch in range(done, epochs):
                 row = self._epoch(epoch)
                 if self.rank == 0:
                     write_history(folder / HISTORY_FILE, self.state.history)
-                    self._save(checkpoint, fingerprint)  # last: what it says is there is there
+                    # Last: what it says is there is there.
+                    checkpoints.offer(lambda: self._state_to_store(fingerprint))
                 bar.advance(note=summarise(row))
         if not self.state.best_model:
             raise XaibenchError(
@@ -119,19 +123,21 @@ class Trainer:
     @property
     def supervision(self) -> Supervision:
         """What it has learned from, so far."""
-        return learned_from(self.model, self.split, self.read, self.options.mask_fraction)
+        return learned_from(self.model, self.split, self.feed.read, self.options.mask_fraction)
 
     def _epoch(self, epoch: int) -> dict[str, float]:
         started = time.perf_counter()
         torch.manual_seed(seed_of(self.seed, "epoch", epoch))
         self.model.train()
         trained = Averages()
-        for batch in self._batches(epoch):
+        teacher = self.average.model if self.average else None
+        for batch in self.feed.training(epoch, teacher):
             self.optimizer.zero_grad(set_to_none=True)
-            with mixed_precision(self.device):
+            with autocast_if_half(self.device, self.precision):
                 losses = self.step_model(batch)
-            losses["loss"].backward()
-            self.optimizer.step()
+            self.scaler.scale(losses["loss"]).backward()
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
             self.schedule.after_step()
             if self.average:
                 self.average.take(self.model)
@@ -148,79 +154,44 @@ class Trainer:
             self.state.best_model = {k: v.detach().cpu().clone() for k, v in weights.items()}
         return row
 
-    def _chunks(self, epoch: int) -> list[list[Sample]]:
-        """Return the training images of an epoch's steps."""
-        samples = sorted(self.split.train, key=lambda s: seed_of(self.seed, epoch, s.id))
-        size = self.options.train_batch_size
-        chunks = [samples[i : i + size] for i in range(0, len(samples), size)]
-        # Batch norm can't learn from a last batch of one image a process.
-        if len(chunks) > 1 and len(chunks[-1]) < _SMALLEST_SHARE * self.options.replicas:
-            chunks.pop()
-        return chunks
-
-    def _batches(self, epoch: int) -> Iterator[Batch]:
-        chunks, replicas = self._chunks(epoch), self.options.replicas
-        shares = (chunk[self.rank :: replicas] for chunk in chunks)
-        for chunk, loaded in zip(chunks, self.loader.stream(shares), strict=True):
-            images, masks = place_images(loaded.images, self.device), self._masks(loaded)
-            seeds = [seed_of(self.seed, epoch, "augment", s.id) for s in loaded.samples]
-            images, masks = augment(images, masks, seeds, self.options.augmentation)
-            batch = self._batch(loaded.samples, images, masks, whole=chunk, replicas=replicas)
-            batch.label_smoothing = self.options.label_smoothing
-            batch.teacher = self.average.model if self.average else None
-            batch.progress = epoch / self.options.epochs
-            yield batch
-
-    def _masks(self, loaded: Loaded) -> Tensor:
-        boxes_only = self.model.boxes_only
-        masks = visible(loaded.masks, loaded.samples, self.seen, boxes_only=boxes_only)
-        return masks.to(self.device)
-
-    def _batch(
-        self, samples: Sequence[Sample], images: Tensor, masks: Tensor, *,
-        whole: Sequence[Sample], replicas: int,
-    ) -> Batch:  # fmt: skip
-        seen = self.seen
-        return WatchedBatch(
-            images=images,
-            labels=torch.tensor([s.label for s in samples], device=self.device),
-            masks=masks,
-            masked=torch.tensor([s.id in seen for s in samples], device=self.device),
-            images_counted=len(whole) / replicas,
-            masks_counted=max(sum(s.id in seen for s in whole), 1) / replicas,
-            class_weights=self.class_weights,
-            localization_loss=self.options.loss,
-            read=self.read,
-        )
-
     def _validate(self) -> dict[str, float]:
         """Return the loss and a classifier's accuracy of all validation images, in each replica."""
         model, total = self.result.eval(), Averages()
         with torch.inference_mode():
-            for loaded in self.loader.batches(self.split.validation, self.options.train_batch_size):
-                images = place_images(loaded.images, self.device)
-                masks = self._masks(loaded)
-                mine = loaded.samples
-                batch = self._batch(mine, images, masks, whole=mine, replicas=1)
+            for batch in self.feed.validation():
                 losses = model.loss(batch)
                 if model.classifies and "accuracy" not in losses:  # a plugin's own loss
-                    losses["accuracy"] = accuracy(model(images), batch)
-                total.add(losses, len(mine))
+                    losses["accuracy"] = accuracy(model(batch.images), batch)
+                total.add(losses, len(batch.images))
         return total.result("validation_")
 
-    def _save(self, path: Path, fingerprint: str) -> None:
-        content = {
+    @contextmanager
+    def _telling_of_memory(self, title: str) -> Iterator[None]:
+        try:
+            yield
+        except (RuntimeError, MemoryError) as error:
+            if ran_out_of_memory(error):
+                raise OutOfMemoryError(
+                    f"{title}: training ran out of memory with {self.options.train_batch_size} "
+                    "images a step; choose a smaller --train-batch-size or --image-size, or "
+                    "--train-precision bf16."
+                ) from error
+            raise
+
+    def _state_to_store(self, fingerprint: str) -> dict[str, Any]:
+        """Return what a training needs to go on from here."""
+        return {
             "fingerprint": fingerprint,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
             "schedule": self.schedule.state_dict(),
             "average": self.average.state_dict() if self.average else None,
             "history": json.dumps(self.state.history),
             "best_loss": self.state.best_loss,
             "best_model": self.state.best_model,
-            "read": sorted(self.read),
+            "read": sorted(self.feed.read),
         }
-        write_sealed(path, pack(content))
 
     def _resume(self, path: Path, fingerprint: str) -> None:
         content = read_checkpoint(path)
@@ -228,10 +199,11 @@ class Trainer:
             return
         self.model.load_state_dict(content["model"])
         self.optimizer.load_state_dict(content["optimizer"])
+        self.scaler.load_state_dict(content["scaler"])
         self.schedule.load_state_dict(content["schedule"])
         if self.average:
             self.average.load_state_dict(content["average"])
-        self.read.update(content["read"])
+        self.feed.read.update(content["read"])
         self.state = _State(
             json.loads(content["history"]), content["best_loss"], content["best_model"]
         )

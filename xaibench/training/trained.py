@@ -17,13 +17,19 @@ from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum
 from xaibench.core.model import Model, evaluating
-from xaibench.core.passes.device import choose_device, place_images, place_model, set_up
+from xaibench.core.passes.device import (
+    choose_device,
+    place_images,
+    place_model,
+    set_up,
+    training_precision,
+)
 from xaibench.core.passes.engine import Engine
 from xaibench.core.store import replacing, write_with
 from xaibench.core.supervision import Supervision
 from xaibench.results.folder import CHECKPOINT_FILE, MODEL_FILE, PREDICTIONS_FILE, WEIGHTS_FILE
 from xaibench.results.integrity import write_record
-from xaibench.results.records import SCHEMA
+from xaibench.results.records import SCHEMA, Made
 from xaibench.results.work_records import UNSAID, ModelRecord
 from xaibench.setup.cells import Ledger
 from xaibench.setup.provenance import made_by
@@ -68,13 +74,19 @@ def _make(ledger: Ledger) -> None:
         model=ledger.model.spec,
         fingerprint=ledger.model_fingerprint,
         made_from=ledger.parts,
-        made_by=[made_by(selection, ledger.model)],
+        made_by=[_made_by(ledger, device)],
         sha256=checksum(stored),
         predictions_sha256=checksum(ledger.folder / PREDICTIONS_FILE),
         supervision=supervision or UNSAID,
         tested_on=ledger.tested_on,
     )
     write_record(ledger.folder / MODEL_FILE, record)
+
+
+def _made_by(ledger: Ledger, device: torch.device) -> Made:
+    """Tell who trained a model, and in which precision."""
+    precision = training_precision(device, ledger.selection.options.train_precision)
+    return replace(made_by(ledger.selection, ledger.model), precision=precision)
 
 
 def load_model(ledger: Ledger) -> Model:

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model, Outputs, evaluating
 from xaibench.core.output_form import OutputForm
+from xaibench.core.passes.batching import let_through
 from xaibench.core.passes.compiling import eagerly
 from xaibench.core.passes.graph import operation
 from xaibench.core.passes.layer_names import short_name
@@ -157,7 +158,8 @@ def _look_far(model: Model, noise: Tensor) -> Tensor | None:
     """Return the finite numbers ``(n, K)`` for images that leave only probabilities in [0, 1]."""
     try:
         numbers = model.outputs((noise - 0.5) * _FAR).logits
-    except Exception:  # some networks take pixels of [0, 1] only
+    except Exception as error:  # some networks take pixels of [0, 1] only
+        let_through(error)
         return None
     return numbers[numbers.isfinite().all(dim=1)]
 

@@ -18,6 +18,12 @@ _BLOCK = 4
 # With a single thread torch takes another kernel for 1x1 convolutions of fewer than 16 images.
 _BLOCK_OF_ONE_THREAD = 16
 _SMALLEST, _LARGEST = 4, 256
+_NO_MEMORY = (
+    "can't allocate memory", "could not create a memory",  # the CPU's allocator, oneDNN
+    "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED",
+    # cuDNN, where no way to compute a convolution has room for its workspace.
+    "unable to find an engine to execute this computation",
+)  # fmt: skip
 
 
 class BatchSize:
@@ -39,6 +45,13 @@ class BatchSize:
         self._device, self._largest = device, largest
         self._block = _full_block(device) if full_blocks else 1
         self.size = max(_SMALLEST, self._block, min(largest, 1 << max(fitting, 1).bit_length() - 1))
+
+    @classmethod
+    def exactly(cls, device: torch.device, rows: int) -> "BatchSize":
+        """Return one that starts with so many rows, and never takes more."""
+        made = cls(device, rows, rows, full_blocks=False)
+        made.size = rows
+        return made
 
     def fill(self, rows: Tensor, *, whole: bool = False) -> Tensor:
         """Repeat the last row until they are full blocks, or a whole pass, in the same layout.
@@ -109,10 +122,13 @@ def ran_out_of_memory(error: Exception) -> bool:
     """Whether an exception of torch or Python says so."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
-    # The CPU's allocator and oneDNN say it in words only.
+    # Others say it in words only.
     text = str(error)
-    return (
-        "can't allocate memory" in text
-        or "could not create a memory" in text
-        or text == "could not create a primitive"  # where it is more than memory they say what
-    )
+    # Where a primitive lacks more than memory, oneDNN says what.
+    return text == "could not create a primitive" or any(words in text for words in _NO_MEMORY)
+
+
+def let_through(error: Exception) -> None:
+    """Raise an error again that is lack of memory: it says nothing about what was tried out."""
+    if ran_out_of_memory(error):
+        raise error

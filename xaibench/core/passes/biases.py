@@ -14,6 +14,7 @@ from torch import Tensor
 from xaibench.core.completeness import TOLERANCE, gaps
 from xaibench.core.errors import XaibenchError
 from xaibench.core.passes.engine import Engine
+from xaibench.core.passes.float32 import exact_float32
 from xaibench.core.passes.intercepts import bias_and_cotangents
 from xaibench.core.passes.opaque import refuse_opaque
 from xaibench.core.passes.places import Places
@@ -22,6 +23,7 @@ from xaibench.core.passes.steps import Cotangents, Step, pass_back
 from xaibench.core.passes.trace import trace
 
 
+@exact_float32()
 def sum_over_biases(
     engine: Engine,
     images: Tensor,

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor, nn
 
+from xaibench.core.passes.batching import let_through
 from xaibench.core.passes.inside_torch import frozen_weights, is_compiling_loaded
 
 _log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ def compile_network(network: nn.Module, images: Tensor) -> Callable[[Tensor], Te
         try:
             compiled(images)
         except Exception as error:  # each stage of the compiler has errors of its own
+            let_through(error)
             reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
             _log.warning("not compiled, passes run as they are: %s", reason)
             return network

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model, evaluating
+from xaibench.core.passes.batching import let_through
 from xaibench.core.passes.compiling import eagerly
 from xaibench.core.passes.inside_torch import DispatchMode
 from xaibench.core.passes.layer_names import named_layer, short_name
@@ -98,7 +99,10 @@ def _has_cuts(model: Model, images: Tensor, layer: str | None) -> bool:
         try:
             with watch:
                 return watch.is_cut(model.outputs(leaf.clone()).logits)
-        except Exception:  # what can't be watched may be scripted, quantised, or anything else
+        except (
+            Exception
+        ) as error:  # what can't be watched may be scripted, quantised, or anything else
+            let_through(error)
             return False
         finally:
             if handle is not None:

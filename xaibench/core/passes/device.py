@@ -2,7 +2,8 @@
 
 import os
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
 
 import torch
@@ -10,7 +11,10 @@ from torch import Tensor, nn
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.passes.allocator import keep_freed_memory
+from xaibench.core.passes.float32 import exact_float32
+from xaibench.core.passes.processor import refuse_slow_half
 
+_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 _HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -31,30 +35,53 @@ def now(device: torch.device) -> float:
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device for ``auto``, ``cpu`` or ``cuda``.
+    """Return the device for ``auto``, ``cpu``, ``cuda`` or ``cuda:1``, on this machine.
 
     Raises:
-        XaibenchError: CUDA was asked for where there is none.
+        XaibenchError: CUDA was asked for where there is none, or not that one.
     """
-    there = torch.cuda.is_available()
-    if name == "cuda" and not there:
-        raise XaibenchError("--device cuda: no CUDA device was found; use --device cpu or auto.")
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name.startswith("cuda") and not there:
+        raise XaibenchError(f"--device {name}: no CUDA device was found; use --device cpu or auto.")
     if name == "cpu" or not there:
         keep_freed_memory()
         return torch.device("cpu")
-    _compute_repeatably()
-    return torch.device("cuda")
+    _, _, number = name.partition(":")
+    if number and int(number) >= there:
+        raise XaibenchError(
+            f"--device {name}: there are only {there} CUDA devices, the first is cuda:0."
+            if there > 1
+            else f"--device {name}: there is only one CUDA device, cuda:0."
+        )
+    return torch.device("cuda", int(number or torch.cuda.current_device()))
 
 
-def _compute_repeatably() -> None:
-    """Choose CUDA kernels that give the same numbers again, in full float32 where no autocast is.
+@contextmanager
+def repeatable(device: torch.device) -> Iterator[None]:
+    """Give the context in which the same work gives the same numbers again, in full float32.
 
-    Where a kernel has no such variant torch warns, and results may differ in the last digits.
+    On CUDA kernels are chosen that do so; where one has no such variant torch warns, and results
+    may differ in the last digits. Afterwards the process is as it was.
     """
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(mode=True, warn_only=True)
-    torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.allow_tf32 = False
+    if device.type != "cuda":
+        with exact_float32():
+            yield
+        return
+    cudnn, given = torch.backends.cudnn, os.environ.get(_WORKSPACE)
+    benchmark = cudnn.benchmark
+    before = torch.are_deterministic_algorithms_enabled()
+    warns = torch.is_deterministic_algorithms_warn_only_enabled()
+    os.environ.setdefault(_WORKSPACE, ":4096:8")
+    try:
+        torch.use_deterministic_algorithms(mode=True, warn_only=True)
+        cudnn.benchmark = False
+        with exact_float32():
+            yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warns)
+        cudnn.benchmark = benchmark
+        if given is None:
+            os.environ.pop(_WORKSPACE, None)
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
@@ -62,20 +89,42 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
     return torch.autocast(device.type, dtype=_HALVES[precision])
 
 
-def full_precision() -> AbstractContextManager[object]:
-    """Return the context in which CUDA convolutions keep float32's digits, which TF32 drops."""
-    cudnn = torch.backends.cudnn
-    context: AbstractContextManager[object] = cudnn.flags(
-        enabled=cudnn.enabled, deterministic=cudnn.deterministic, allow_tf32=False
-    )
-    return context
+def training_precision(device: torch.device, name: str) -> str:
+    """Return ``fp32``, ``bf16`` or ``fp16`` for what ``--train-precision`` says.
+
+    ``auto`` is bf16 on a GPU that computes in it; on the CPU it gained nothing for small networks.
+
+    Raises:
+        XaibenchError: the device has no instructions for what was asked.
+    """
+    if name == "auto":
+        return "bf16" if device.type == "cuda" and _has_bf16() else "fp32"
+    check_precision(device, name, "--train-precision")
+    return name
 
 
-def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
-    """Return bfloat16 autocast on CUDA; on the CPU it gained nothing for small networks."""
-    if device.type == "cuda" and torch.cuda.is_bf16_supported():
-        return autocast(device, "bf16")
-    return nullcontext()
+def check_precision(device: torch.device, precision: str, option: str = "--precision") -> None:
+    """Refuse a precision that the device computes without instructions of its own, very slowly.
+
+    Raises:
+        XaibenchError: it has none.
+    """
+    if device.type == "cpu":
+        refuse_slow_half(precision, option)
+    elif device.type == "cuda" and precision == "bf16" and not _has_bf16():
+        raise XaibenchError(
+            f"{option} bf16: {torch.cuda.get_device_name(device)} has no instructions for it; take "
+            "fp16 or fp32."
+        )
+
+
+def _has_bf16() -> bool:
+    return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+
+
+def autocast_if_half(device: torch.device, precision: str) -> AbstractContextManager[object]:
+    """Return the context of a training step's way forward."""
+    return nullcontext() if precision == "fp32" else autocast(device, precision)
 
 
 def place_model(model: Module, device: torch.device) -> Module:

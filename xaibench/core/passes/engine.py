@@ -14,9 +14,10 @@ from xaibench.core.passes.attnlrp_rules import AttnLRP
 from xaibench.core.passes.batching import BatchSize
 from xaibench.core.passes.compiling import compile_network, eagerly
 from xaibench.core.passes.cuts import refuse_cuts
-from xaibench.core.passes.device import autocast, full_precision
+from xaibench.core.passes.device import autocast
 from xaibench.core.passes.differences import find_multipliers
 from xaibench.core.passes.differentiate import gradient_by
+from xaibench.core.passes.float32 import exact_float32
 from xaibench.core.passes.folding import fold_batch_norms
 from xaibench.core.passes.opaque import refuse_opaque
 from xaibench.core.passes.precision import at_least_single
@@ -95,6 +96,7 @@ class Engine:
         """Return confidences ``(B, K)``."""
         return self.model.confidences(self.logits(images))
 
+    @exact_float32()
     def stream(self, make: Callable[[int, int], Tensor], count: int, like: Tensor) -> Tensor:
         """Return the logits ``(count, K)`` of images that are made, seen and dropped in parts.
 
@@ -135,6 +137,7 @@ class Engine:
         if len(known := found[found.isfinite()]):
             self.gap = max(self.gap or 0.0, float(known.max()))
 
+    @exact_float32()
     def gradients(
         self, images: Tensor, targets: Tensor, *, guided: bool = False, attnlrp: bool = False
     ) -> Tensor:
@@ -176,6 +179,7 @@ class Engine:
         pair = _channels_last(images), _channels_last(starts)
         return self.compare(images, pair, targets, lambda _, given: network(given))
 
+    @exact_float32()
     def compare(
         self,
         images: Tensor,
@@ -209,6 +213,7 @@ class Engine:
         parts = list(self.batch_size(images, graph=True).over(len(images), derive))
         return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
 
+    @exact_float32()
     def graph(self, network: Model, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Run a network with a graph: the leaves, and the sum of the targets' logits."""
         with torch.inference_mode(mode=False), torch.enable_grad():
@@ -223,13 +228,11 @@ class Engine:
     @contextmanager
     def casting(self) -> Iterator[None]:
         """Give the context in which the network runs: at its precision, and as it is written."""
-        precision: AbstractContextManager[object] = nullcontext()
-        if self.precision != "fp32":
-            precision = autocast(self.device, self.precision)
-        elif self.device.type == "cuda":
-            precision = full_precision()
-        with precision, eagerly():
+        with self._autocast(), eagerly():
             yield
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        return nullcontext() if self.precision == "fp32" else autocast(self.device, self.precision)
 
     def batch_size(self, images: Tensor, *, graph: bool = False) -> BatchSize:
         """Return the size of a pass over such images, with a graph or without, found and kept."""

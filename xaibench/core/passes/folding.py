@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from xaibench.core.model import Model
+from xaibench.core.passes.batching import let_through
 from xaibench.core.passes.inside_torch import children_of
 from xaibench.core.passes.layer_names import named_layer
 
@@ -33,6 +34,7 @@ def fold_batch_norms(model: Network, images: Tensor) -> Network:
             if _agree(_look(model, images), _look(folded, images)):
                 return folded
     except Exception as error:  # networks hold what can't be copied, or read what was replaced
+        let_through(error)
         reason = repr(error)
     _log.info("batch norms of %s stay as they are: %s", type(model).__name__, reason)
     return model

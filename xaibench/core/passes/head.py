@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model
-from xaibench.core.passes.batching import BatchSize
+from xaibench.core.passes.batching import BatchSize, let_through
 from xaibench.core.passes.engine import Engine
 from xaibench.core.passes.layer_names import named_layer
 from xaibench.core.passes.layers import cam_layer_of
@@ -130,12 +130,14 @@ def _try_on(engine: Engine, image: Tensor) -> Head:
     spread = whole.amax(dim=0) - whole.amin(dim=0)
     try:
         alone = _close(look(trials, alone=True), whole, spread)
-    except Exception:  # each network says in its own way that numbers differ
+    except Exception as error:  # each network says in its own way that numbers differ
+        let_through(error)
         alone = False
     means = trials.mean(dim=(2, 3), keepdim=True)
     try:
         pooled = bool((spread > 0).all()) and _close(look(means, alone=alone), whole, spread)
-    except RuntimeError:  # a kernel that is larger than one pixel
+    except RuntimeError as error:  # a kernel that is larger than one pixel
+        let_through(error)
         pooled = False
     if not pooled:
         return Head(alone, pooled, None)

@@ -11,6 +11,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Classifier, Model, Reshape, evaluating
 from xaibench.core.networks.known_layers import known_layers
 from xaibench.core.passes.alignment import moves_image
+from xaibench.core.passes.batching import let_through
 from xaibench.core.passes.last_map import last_map, refusal
 from xaibench.core.passes.layer_names import named_layer, short_name
 from xaibench.core.passes.module_runs import Pass, observe
@@ -172,7 +173,8 @@ def _find(network: nn.Module, seen: Pass, images: Tensor) -> str:
     if larger is not None:
         try:
             again = observe(network, larger.shape[1:], larger)
-        except Exception:  # each network says in its own way that it takes one size only
+        except Exception as error:  # each network says in its own way that it takes one size only
+            let_through(error)
             again = None
         if again:
             return _find(network, again, larger)
@@ -200,7 +202,8 @@ def _remedy(network: nn.Module, images: Tensor, layer: nn.Module, alone: int) ->
                 if sizes[-1] >= 2 * alone:
                     height, width = larger.shape[2:]
                     return f"images of {height} x {width} would do, or name an earlier layer"
-    except Exception:  # each network says in its own way that it takes one size only
+    except Exception as error:  # each network says in its own way that it takes one size only
+        let_through(error)
         return "name an earlier layer"
     finally:
         hook.remove()

@@ -13,6 +13,7 @@ from xaibench.core.model import Outputs
 from xaibench.core.passes.cuts import refuse_cuts
 from xaibench.core.passes.device import now
 from xaibench.core.passes.engine import Engine
+from xaibench.core.passes.float32 import exact_float32
 from xaibench.core.passes.layer_names import named_layer
 from xaibench.core.passes.layers import cam_layer_of
 from xaibench.core.passes.layouts import AxisLayout
@@ -28,6 +29,7 @@ RECORDED_WORDS = _NEED_LAYER | _NEED_OUTPUTS
 class Tape:
     """What one pass left behind: the trunk ran without autograd, only the head has a graph."""
 
+    @exact_float32()
     def __init__(self, engine: Engine, images: Tensor, words: Collection[str]) -> None:
         """Run the model once and record what ``words`` need; if they need nothing, don't run it.
 
@@ -140,6 +142,7 @@ class Tape:
         engine.spared_seconds += seconds
         return gradients
 
+    @exact_float32()
     def derive(self, rows: Tensor, weights: Tensor) -> Tensor:
         """Return the derivative ``(rows, D, h, w)`` of the logits, weighed ``(rows, K)``."""
         assert self._output is not None
