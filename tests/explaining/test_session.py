@@ -224,9 +224,9 @@ def test_nobody_else_records_a_pass_asks_a_method_or_finishes_its_maps():
             callers |= {(place.as_posix(), name) for name in found}
     assert callers == {
         ("explaining/session.py", "record"),
-        ("explaining/session.py", "Tape"),
+        ("explaining/questions.py", "Tape"),
         ("explaining/session.py", "question_for"),
-        ("explaining/session.py", "Question"),
+        ("explaining/questions.py", "Question"),
         ("explaining/batch.py", "finish"),
         ("running/disk.py", "Tape"),  # how many places a CAM has
         ("diagnostics/blind_maps.py", "finish"),  # of no method
