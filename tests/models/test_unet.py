@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -114,3 +116,37 @@ def test_embeddings_are_what_the_classification_head_s_last_layer_sees(network):
         *_, last = (part for part in model.head.modules() if not list(part.children()))
         weight = last.weight.flatten(1)
         torch.testing.assert_close(embedded @ weight.T + last.bias, logits)
+
+
+def two_headed(unlabeled="none"):
+    model = SaliencyNet(
+        trunk(), SkipDecoder(CHANNELS, 1), channels=6, classes=CLASSES, loss="dice", weight=0.5,
+        unlabeled=unlabeled,
+    ).train()  # fmt: skip
+    for part in model.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.eval()
+    return model
+
+
+def test_the_decoder_runs_on_masked_images_alone_and_learns_the_same():
+    batch, model = batch_of([False, True, False, True]), two_headed()
+    found, reference = gradients(model, batch), copy.deepcopy(model)
+    reference.zero_grad()
+    outputs = reference.outputs(batch.images, saliency=True)
+    localized = LOSSES["dice"](outputs.saliency[1::2], (batch.masks[1::2] > 0).float(), None)
+    (functional.cross_entropy(outputs.logits, batch.labels) + 0.5 * localized.mean()).backward()
+    for name, parameter in reference.named_parameters():
+        torch.testing.assert_close(found[name], parameter.grad, msg=name)
+
+
+def test_how_many_images_the_decoder_runs_on():
+    for masked, unlabeled, expected in (
+        ([True, False, True, False], "none", 2),
+        ([False] * 4, "none", 1),
+        ([True, False, True, False], "consistency", 4),
+    ):
+        model, sizes = two_headed(unlabeled), []
+        model.mask_head.register_forward_hook(lambda _head, _given, maps, to=sizes: to.append(maps))
+        gradients(model, batch_of(masked))
+        assert len(sizes[0]) == expected, (masked, unlabeled)

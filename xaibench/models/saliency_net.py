@@ -52,11 +52,7 @@ class SaliencyNet(TrunkClassifier):
 
     def outputs(self, images: Tensor, *, saliency: bool = False) -> Outputs:
         """Run the trunk once, and the heads that are asked for."""
-        pixels = self.normalise(images)
-        if isinstance(self.trunk, Pyramid | FeaturePyramid):
-            levels = self.trunk.levels(pixels)
-        else:
-            levels = [self.trunk(pixels)]
+        levels = self._levels(images)
         activations = levels[-1]
         attends = isinstance(self.mask_head, Attention)
         predicted = None
@@ -69,6 +65,12 @@ class SaliencyNet(TrunkClassifier):
             activations = activations * (1 + predicted[:, None])
         return Outputs(self.classify(activations), predicted)
 
+    def _levels(self, images: Tensor) -> list[Tensor]:
+        pixels = self.normalise(images)
+        if isinstance(self.trunk, Pyramid | FeaturePyramid):
+            return self.trunk.levels(pixels)
+        return [self.trunk(pixels)]
+
     def _predict_saliency(self, levels: list[Tensor], images: Tensor) -> Tensor:
         size = (images.shape[2], images.shape[3])
         if isinstance(self.mask_head, SkipDecoder):
@@ -77,6 +79,22 @@ class SaliencyNet(TrunkClassifier):
         sized = isinstance(self.mask_head, Rasaee)
         predicted: Tensor = self.mask_head(levels[-1], *([size] if sized else []))
         return predicted
+
+    def _look(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Return logits, maps, and which of the maps belong to masked images.
+
+        The decoder with skips runs on these alone, or on one where there are none: it takes as long
+        as the trunk. The published heads see all images, and so does whatever learns from all.
+        """
+        if not isinstance(self.mask_head, SkipDecoder) or self.unlabeled != "none":
+            outputs = self.outputs(batch.images, saliency=True)
+            assert outputs.saliency is not None
+            return outputs.logits, outputs.saliency, batch.masked
+        decoded = batch.masked.clone()
+        decoded[0] |= not decoded.any()
+        levels = self._levels(batch.images)
+        saliency = self._predict_saliency([level[decoded] for level in levels], batch.images)
+        return self.classify(levels[-1]), saliency, batch.masked[decoded]
 
     def new_parameters(self) -> list[nn.Parameter]:
         """Return the parameters of both heads."""
@@ -88,31 +106,30 @@ class SaliencyNet(TrunkClassifier):
         Without any, localization is NaN and no part of the loss. In training, `unlabeled` adds what
         the other images teach.
         """
-        outputs = self.outputs(batch.images, saliency=True)
-        assert outputs.saliency is not None
-        classification = cross_entropy(outputs.logits, batch)
+        logits, saliency, maps_seen = self._look(batch)
+        classification = cross_entropy(logits, batch)
         seen = batch.masked
         if not seen.any():
             # Multiplied by zero and not left out: with several processes each parameter must take
             # part in every backward pass.
-            total = classification + 0 * outputs.saliency.sum()
+            total = classification + 0 * saliency.sum()
             localization = torch.full_like(total, torch.nan)
         else:
             size = (batch.masks.shape[1], batch.masks.shape[2])
-            predicted = resize(outputs.saliency[seen].float(), size)
+            predicted = resize(saliency[maps_seen].float(), size)
             truth = (batch.masks[seen] > 0).float()
             counted = batch.counted_in(seen)
             measure = LOSSES[self.localization_loss or batch.localization_loss]
             localization = measure(predicted, truth, counted).sum() / batch.masks_counted
             total = classification + self.weight * localization
         if self.unlabeled != "none" and self.training:
-            agreed = agreement(self.unlabeled, self, batch, outputs.saliency)
+            agreed = agreement(self.unlabeled, self, batch, saliency)
             total = total + self.weight * agreed
         return {
             "loss": total,
             "cross_entropy": classification,
             "localization": localization,
-            "accuracy": accuracy(outputs.logits, batch),
+            "accuracy": accuracy(logits, batch),
         }
 
 
