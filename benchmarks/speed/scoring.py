@@ -94,7 +94,7 @@ def road(setting: Setting) -> Iterator[Contest]:
 
         yield Contest(
             f"ROAD imputation, {kept} % kept", ">= 3x at 10 %", len(images),
-            lambda removed=removed: impute(images, removed), {"grad-cam": theirs},
+            lambda removed=removed: impute(images, removed[:, None])[:, 0], {"grad-cam": theirs},
             difference=lambda a, b: float((a - b).abs().max()),
         )  # fmt: skip
 

@@ -102,7 +102,7 @@ def test_superlu_solves_what_imputation_asks():
     image = torch.arange(20.0).reshape(1, 1, 4, 5) ** 2 / 100
     removed = torch.zeros(1, 4, 5, dtype=torch.bool)
     removed[0, 1, 1:4] = removed[0, 2, 2] = True
-    found = impute(image, removed)[0, 0]
+    found = impute(image, removed[:, None])[0, 0, 0]
     assert found[removed[0]].tolist() == near(
         [0.6051813364028931, 0.7890673875808716, 0.8851813673973083, 1.7040414810180664], 1e-6
     )

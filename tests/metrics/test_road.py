@@ -33,7 +33,9 @@ def test_removed_pixels_are_imputed_as_a_peer_does(share):
     removed = maps < share
     peer = NoisyLinearImputer(noise=0.0)
     expected = [peer(image, (~gone).float()) for image, gone in zip(images, removed, strict=True)]
-    torch.testing.assert_close(impute(images, removed), torch.stack(expected), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        impute(images, removed[:, None])[:, 0], torch.stack(expected), atol=1e-5, rtol=0
+    )
 
 
 @pytest.mark.parametrize("order", ["morf", "lerf", "difference"])

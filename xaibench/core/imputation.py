@@ -14,23 +14,40 @@ from scipy.sparse import csc_array
 from scipy.sparse.linalg import splu
 from torch import Tensor
 
+from xaibench.core.multigrid import Multigrid
+
 # Half of the neighbours: the system is symmetric.
 _NEIGHBOURS = (((0, 1), 1 / 6), ((1, 0), 1 / 6), ((1, 1), 1 / 12), ((1, -1), 1 / 12))
 _SMALL_ENOUGH = 64
+_FEW = 12_000  # unknowns, up to which factors take less time than iterations
+_TOLERANCE = 1e-5  # as estimated one step before the last: what is left is a tenth
 
 
 def impute(images: Tensor, removed: Tensor) -> Tensor:
-    """Return the images with their removed pixels imputed, without noise, ``(B, C, H, W)``.
+    """Return the images with their removed pixels imputed, without noise, ``(B, K, C, H, W)``.
 
-    Where nothing is kept each channel becomes its mean.
+    Where nothing is kept each channel becomes its mean. Large systems of one image are solved
+    together by multigrid, to within 1e-5; on the CPU small ones have exact factors in less time.
 
     Args:
         images: ``(B, C, H, W)``.
-        removed: ``(B, H, W)`` bool.
+        removed: ``(B, K, H, W)`` bool, K ways to remove pixels of each image.
     """
-    pixels, gone = images.double().cpu().numpy(), removed.cpu().numpy()
-    filled = [_fill(image, where) for image, where in zip(pixels, gone, strict=True)]
-    return torch.from_numpy(np.stack(filled)).to(images)
+    filled = images.new_empty(*removed.shape[:2], *images.shape[1:])
+    for image, gone, place in zip(images, removed, filled, strict=True):
+        count = gone.flatten(1).sum(dim=1)
+        iterated = (count > (0 if gone.is_cuda else _FEW)) & (count < gone[0].numel())
+        if iterated.any():
+            place[iterated] = _iterate(image.double(), gone[iterated]).to(place)
+        for at in (~iterated).nonzero()[:, 0].tolist():
+            exact = _fill(image.double().cpu().numpy(), gone[at].cpu().numpy())
+            place[at] = torch.from_numpy(exact).to(place)
+    return filled
+
+
+def _iterate(image: Tensor, removed: Tensor) -> Tensor:
+    kept = image * ~removed[:, None]
+    return kept + Multigrid(removed).solve(kept, _TOLERANCE)
 
 
 def _fill(image: NDArray[np.float64], removed: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -12,6 +12,8 @@ from xaibench.core.registry import metric
 from xaibench.core.removal import ranks
 from xaibench.core.seeds import BatchGenerator
 
+_AT_ONCE = 16  # images, each of which is imputed in several ways
+
 
 @metric(
     higher_is_better=True,
@@ -64,15 +66,22 @@ def road(
     chance = generator.uniform(*maps.shape[1:])
     added = noise * generator.normal(*images.shape[1:])
     ways = {"difference": (1, -1), "morf": (-1,), "lerf": (1,)}[order]
-    total = torch.zeros_like(targets, dtype=torch.float32)
-    for way in ways:
-        place = ranks(way * maps, chance)
-        for fraction in fractions:
-            gone = place < round(fraction * maps[0].numel())
-            seen = impute(images, gone) + added * gone[:, None]
-            if of == "accuracy":
-                found = (predict(seen).argmax(dim=1) == targets).float()
-            else:
-                found = confidence_of(targets, seen, predict)
-            total += found if order != "difference" else way * found / 2
-    return total / len(fractions)
+    counts = [round(fraction * maps[0].numel()) for fraction in fractions]
+    removed = [place < count for way in ways for place in [ranks(way * maps, chance)]
+               for count in counts]  # fmt: skip
+    gone = torch.stack(removed, dim=1)
+    means = []
+    for first in range(0, len(images), _AT_ONCE):
+        some = slice(first, first + _AT_ONCE)
+        seen = impute(images[some], gone[some]) + added[some, None] * gone[some][:, :, None]
+        found = [_look(each, targets[some], predict, of) for each in seen.unbind(dim=1)]
+        values = torch.stack(found, dim=1)
+        means.append(values.view(len(values), len(ways), -1).mean(dim=2))
+    mean = torch.cat(means)
+    return (mean[:, 0] - mean[:, 1]) / 2 if order == "difference" else mean[:, 0]
+
+
+def _look(images: Tensor, targets: Tensor, predict: Predict, of: str) -> Tensor:
+    if of == "accuracy":
+        return (predict(images).argmax(dim=1) == targets).float()
+    return confidence_of(targets, images, predict)

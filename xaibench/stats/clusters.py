@@ -133,6 +133,8 @@ def sum_by(code: Codes, values: Floats, count: int = 0) -> Floats:
 
     There are ``count`` rows at least.
     """
+    if values.ndim > 1 and values.shape[1] == 1:  # in the same order, without making a matrix
+        return np.asarray(np.bincount(code, values[:, 0], count)[:, None], float)
     shape = max(int(code.max(initial=-1)) + 1, count), len(code)
     sums: Floats = csr_array((np.ones(len(code)), (code, np.arange(len(code)))), shape) @ values
     return sums
