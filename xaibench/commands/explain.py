@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,9 @@ from xaibench.commands.run import run_options
 from xaibench.core.errors import XaibenchError
 from xaibench.core.logs import logged_to
 from xaibench.setup.option_values import flag
+
+if TYPE_CHECKING:
+    from xaibench.explaining.stored_model import StoredModel
 
 _OF_WEIGHTS = ("weights", "image_size", "classes")
 
@@ -77,22 +80,12 @@ def explain(
     from xaibench.core.spec import split_list
     from xaibench.explaining.explain_files import PictureExplainer, choose_methods
     from xaibench.explaining.pictures import find_pictures
-    from xaibench.explaining.stored_model import model_of_run, model_of_weights
     from xaibench.report.explained import describe, write_explanations
 
-    chosen = given_ones(given)
     files, missing = find_pictures(images, out)
     if not files:
         raise XaibenchError(" ".join(f"{what}: {why}" for what, why in missing.items()))
-    names = split_list(classes)
-    if run is not None:
-        _refuse("--run settles it", {**chosen, "classes": names}, _OF_WEIGHTS)
-        ready = model_of_run(run, model, fold, seed, chosen)
-    elif model:
-        _refuse("it chooses among the models of a --run", {"fold": fold, "seed": seed})
-        ready = model_of_weights(model, names, chosen)
-    else:
-        raise XaibenchError("name what explains: --run DIR, or --model SPEC with --weights.")
+    ready = ready_model(run, model, (fold, seed), split_list(classes), given_ones(given))
     explainer = PictureExplainer(ready, choose_methods(ready, split_list(methods)), target)
     with logged_to(out, command_line()):
         table = write_explanations(explainer(files), out, ready.title)
@@ -101,6 +94,30 @@ def explain(
     say(f"written to {out}: explained.csv, maps.npz, and overlays in a folder each")
     failures = {**missing, **explainer.failures}
     end_with(f"{what}: {why}" for what, why in failures.items())
+
+
+def ready_model(
+    run: Path | None,
+    model: str,
+    place: tuple[int | None, int | None],
+    classes: list[str],
+    chosen: Mapping[str, Any],
+) -> "StoredModel":
+    """Return a run's model of a fold and a seed, or one with all of its weights from elsewhere.
+
+    Raises:
+        XaibenchError: nothing names it, options contradict each other, or it isn't there.
+    """
+    from xaibench.explaining.stored_model import model_of_run, model_of_weights
+
+    fold, seed = place
+    if run is not None:
+        _refuse("--run settles it", {**chosen, "classes": classes}, _OF_WEIGHTS)
+        return model_of_run(run, model, fold, seed, chosen)
+    if not model:
+        raise XaibenchError("name what explains: --run DIR, or --model SPEC with --weights.")
+    _refuse("it chooses among the models of a --run", {"fold": fold, "seed": seed})
+    return model_of_weights(model, classes, chosen)
 
 
 def _refuse(why: str, given: Mapping[str, object], names: Collection[str] = ()) -> None:

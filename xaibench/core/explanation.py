@@ -1,6 +1,6 @@
 """What is known of one picture once a model has looked at it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -44,3 +44,35 @@ class Explanation:
     prediction: str
     confidence: float
     answers: Mapping[str, Answer]
+
+
+class Patch(NamedTuple):
+    """Where a picture excites a channel most.
+
+    Attributes:
+        channel: its number.
+        picture: the number of the picture.
+        value: the activation.
+        pixels: ``(H, W, 3)`` uint8, what of the network's square the activation depends on.
+        place: left, top, right and bottom of that in the square, right and bottom exclusive.
+    """
+
+    channel: int
+    picture: int
+    value: float
+    pixels: NDArray[np.uint8]
+    place: tuple[int, int, int, int]
+
+
+class LayerFeatures(NamedTuple):
+    """What a layer looks for.
+
+    Attributes:
+        layer: its name.
+        maps: its channels ``(n, h, w)`` uint8 of one picture.
+        patches: what excites channels most, channel by channel, the strongest first.
+    """
+
+    layer: str
+    maps: NDArray[np.uint8]
+    patches: Sequence[Patch]

@@ -1,0 +1,77 @@
+"""``xaibench features``."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from xaibench.commands.complete import one_of
+from xaibench.commands.explain import ready_model
+from xaibench.commands.options import (
+    command_line,
+    end_with,
+    given_ones,
+    say,
+    text_option,
+    verbosity_options,
+)
+from xaibench.commands.run import run_options
+from xaibench.core.errors import XaibenchError
+from xaibench.core.logs import logged_to
+
+
+@click.command()
+@verbosity_options
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@click.option("--run", type=Path, metavar="DIR", help="take a model that this run has trained")
+@text_option("--model", "SPEC", "one of the run's, or one with --weights", one_of("model"))
+@click.option("--layers", default="", metavar="A,B", help="default the CAM layer")
+@click.option(
+    "--channels",
+    type=click.IntRange(min=1),
+    default=24,
+    help="channels shown of each layer; default 24",
+)
+@click.option(
+    "--best", type=click.IntRange(min=1), default=8, help="patches shown of each channel; default 8"
+)
+@click.option("--out", type=Path, default=Path("features"), metavar="DIR",
+              help="folder for pictures and table; default features")  # fmt: skip
+@click.option("--weights", metavar="FILE|imagenet", help="all that the --model has learned")
+@run_options("image_size", "device", "plugin")
+def features(
+    images: tuple[str, ...],
+    *,
+    run: Path | None,
+    model: str,
+    layers: str,
+    channels: int,
+    best: int,
+    out: Path,
+    **given: Any,
+) -> None:
+    """Show what a trained network looks for: filters, feature maps, and what excites channels most.
+
+    IMAGE is a file, a folder or a pattern: a part of the dataset, for patches. Writes filters.png
+    (of the first layer), maps-LAYER.png (of the first image), patches-LAYER.png and patches.csv.
+    """
+    from xaibench.core.spec import split_list
+    from xaibench.explaining.features import Features, features_of, read_pictures
+    from xaibench.explaining.pictures import find_pictures
+    from xaibench.report.feature_sheets import write_features, write_filters
+
+    files, missing = find_pictures(images, out)
+    read, unread = read_pictures(files)
+    failures = {**missing, **unread}
+    if not read:
+        raise XaibenchError(" ".join(f"{what}: {why}" for what, why in failures.items()))
+    ready = ready_model(run, model, (None, None), [], given_ones(given))
+    pictures = list(read.values())
+    with logged_to(out, command_line()):
+        first = Features(ready, "", pictures)
+        write_filters(first.filters(), first.name, out)
+        write_features(
+            features_of(ready, split_list(layers), pictures, channels, best), list(read), out
+        )
+    say(f"written to {out}: filters.png, maps and patches of each layer, patches.csv")
+    end_with(f"{what}: {why}" for what, why in failures.items())
