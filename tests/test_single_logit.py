@@ -34,7 +34,8 @@ EXPLAINING = sorted(
     for name, plugin in plugins("method").items()
     if CLASS_WORDS & set(plugin.signature.words)
     and not NEEDS_MORE & set(plugin.asked)
-    and name != "zennit_lib"  # its rules divide by the logit, so that its sign is lost
+    # Rules divide by the logit, so that its sign is lost; lrp refuses it.
+    and name not in ("zennit_lib", "lrp")
 )
 BY_CONFIDENCE = ["drop_in_confidence", "increase_in_confidence", "insertion", "deletion", "road",
                  "infidelity"]  # fmt: skip

@@ -23,6 +23,7 @@ from xaibench.core.passes.layer_names import named_layer
 from xaibench.core.passes.layers import cam_layer_of, find_cam_layer
 from xaibench.core.suggest import did_you_mean
 
+_EXTRA = frozenset({"saliency", "torchcam", "zennit"})  # of pyproject's `libraries`
 _PROBE = "probe_of_a_peer"
 # What a module keeps its hooks, parameters, buffers and submodules in.
 _TABLES = [key for key, value in vars(nn.Module()).items() if isinstance(value, dict)]
@@ -41,8 +42,10 @@ def import_peer(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
+        library = name.partition(".")[0]
+        what = "'xaibench[libraries]'" if library in _EXTRA else library
         raise XaibenchError(
-            f"{name.partition('.')[0]} can't be imported ({error}); install it anew with pip."
+            f"{library} can't be imported ({error}): pip install {what}."
         ) from error
 
 
