@@ -1,12 +1,15 @@
 import re
 import subprocess
 import sys
+from dataclasses import fields
 
 import pytest
 import torch
 
 from xaibench import cli
+from xaibench.commands import help
 from xaibench.core import registry
+from xaibench.setup.options import RunOptions
 
 PLUGINS = '''
 """Return what a broken method cannot."""
@@ -248,3 +251,25 @@ def test_a_real_process_ends_with_code_2_and_no_traceback(tmp_path):
     ended = in_a_shell("run", "--methods", "gradcan", cwd=tmp_path)
     assert_refused((ended.returncode, ended.stdout, ended.stderr), "did you mean 'gradcam'?")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_each_option_of_a_run_has_one_group_in_its_help():
+    grouped = [name for names in help.RUN_GROUPS.values() for name in names]
+    assert sorted(grouped) == sorted(item.name for item in fields(RunOptions))
+
+
+def test_help_opens_with_two_examples_that_name_real_options():
+    for name, command in cli.cli.commands.items():
+        assert len(command.examples) == 2, name
+        known = {option for each in command.params for option in (*each.opts, *each.secondary_opts)}
+        for example in command.examples:
+            told = {word for word in example.split() if word.startswith("--")}
+            assert f"xaibench {name}" in example
+            assert told <= known, example
+
+
+def test_help_shows_defaults_in_groups(call):
+    _, out, _ = call("run", "--help")
+    training = out.split("\nTraining:\n")[1].split("\n\n")[0]
+    assert "[default: 30]" in " ".join(training.split())
+    assert out.index("Examples:") < out.index("Data:") < out.index("Output:")

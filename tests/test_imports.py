@@ -12,7 +12,7 @@ PLUGINS = ("datasets", "models", "methods", "metrics", "analyses")
 LONGEST = 250
 # What a layer may import beside what stands outside the package.
 ALLOWED = {
-    "": {"", "api", "callbacks", "core", "explaining", "running"},
+    "": {"", "api", "callbacks", "core", "explaining", "report", "running"},
     "__main__": {"cli"},
     "cli": {"", "commands", "core"},
     "commands": {

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from xaibench.core.model import Classifier, Model, Outputs
     from xaibench.core.registry import analysis, dataset, method, metric, model
     from xaibench.explaining.explainer import Explainer
+    from xaibench.report.pictures.show import show
     from xaibench.running.collect import load_scores
 
 __version__ = "0.1.0"
@@ -31,6 +32,7 @@ _HOMES = {
     "core.model": ("Classifier", "Model", "Outputs"),
     "core.registry": ("analysis", "dataset", "method", "metric", "model"),
     "explaining.explainer": ("Explainer",),
+    "report.pictures.show": ("show",),
     "running.collect": ("load_scores",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -64,6 +66,7 @@ __all__ = [
     "model",
     "run",
     "score",
+    "show",
 ]
 
 

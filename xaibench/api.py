@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from xaibench.callbacks.callback import BoardWritten, Callback
@@ -26,6 +27,7 @@ from xaibench.explaining.inputs import check_images, find_targets, wrap
 from xaibench.explaining.score import score_batch
 from xaibench.report.page.notebook import board_html
 from xaibench.report.write import report_of
+from xaibench.results.folder import GRID_FILE
 from xaibench.results.stored_run import read_run
 from xaibench.running.collect import load_scores
 from xaibench.running.locks import settled
@@ -50,6 +52,18 @@ class Results:
     scores: pd.DataFrame
     leaderboard: pd.DataFrame
     failures: dict[str, str] = field(default_factory=dict)
+
+    def show(self) -> Image.Image:
+        """Return pictures of some test images with all maps; a notebook shows them.
+
+        Raises:
+            XaibenchError: the run has no pictures.
+        """
+        path = self.out / GRID_FILE
+        if not path.is_file():
+            raise XaibenchError(f"{path}: there is none; a run with methods leaves it.")
+        with Image.open(path) as pictures:
+            return pictures.convert("RGB")
 
     def _repr_html_(self) -> str:
         return board_html(self.leaderboard, read_run(self.out))

@@ -21,6 +21,7 @@ from xaibench.commands.diagnose import diagnose
 from xaibench.commands.exits import Exit, epilog
 from xaibench.commands.explain import explain
 from xaibench.commands.features import features
+from xaibench.commands.init import init
 from xaibench.commands.mistakes import Commands, in_one_line
 from xaibench.commands.options import Verbosity
 from xaibench.commands.plugins import check, layers, list_plugins, metrics
@@ -34,8 +35,8 @@ from xaibench.core.logs import interruption_of, place_of
 from xaibench.core.visible import visible
 
 _COMMANDS = (
-    run, report, analyse, explain, score, compare, publish, diagnose, study, power, list_plugins,
-    metrics, check, layers, features, audit, fetch, completion,
+    init, run, report, analyse, explain, score, compare, publish, diagnose, study, power,
+    list_plugins, metrics, check, layers, features, audit, fetch, completion,
 )  # fmt: skip
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 

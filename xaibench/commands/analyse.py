@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from xaibench.commands.complete import some_of
+from xaibench.commands.help import command
 from xaibench.commands.options import command_line, end_with, given_ones, say, verbosity_options
 from xaibench.commands.run import run_options, show_if_changed
 from xaibench.core.logs import logged_to
@@ -20,7 +21,10 @@ _ELSEWHERE = frozenset({
 _OPTIONS = [field.name for field in fields(RunOptions) if field.name not in _ELSEWHERE]
 
 
-@click.command()
+@command(
+    "xaibench analyse --dataset chest_xray --model squeezenet1_1 --analysis knn,pca,tsne",
+    'xaibench analyse --model "vae[healthy=normal]" --analysis anomaly',
+)
 @verbosity_options
 @click.option(
     "--model",

@@ -6,10 +6,14 @@ import click
 
 from xaibench.commands.complete import one_of
 from xaibench.commands.exits import Exit
+from xaibench.commands.help import command
 from xaibench.commands.options import plugin_option, say, verbosity_options
 
 
-@click.command()
+@command(
+    "xaibench audit --dataset busi",
+    'xaibench audit --dataset "folder[path=images]"',
+)
 @verbosity_options
 @click.option(
     "--dataset",

@@ -4,10 +4,14 @@ from pathlib import Path
 
 import click
 
+from xaibench.commands.help import command
 from xaibench.commands.options import command_line, say, verbosity_options
 
 
-@click.command()
+@command(
+    "xaibench compare results/busi-cluster results/busi-laptop",
+    "xaibench compare results/seed0 results/seed1 --out results/both",
+)
 @verbosity_options
 @click.argument("runs", nargs=-1, required=True, type=Path, metavar="RUN RUN ...")
 @click.option(

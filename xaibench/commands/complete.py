@@ -14,6 +14,7 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from xaibench.callbacks.find import CALLBACKS
+from xaibench.commands.help import command
 from xaibench.core.contract import KINDS, plural
 from xaibench.executors.find import EXECUTORS
 
@@ -24,7 +25,10 @@ EXTENSIONS = {"callbacks": CALLBACKS, "executors": EXECUTORS}
 PROGRAM, VARIABLE = "xaibench", "_XAIBENCH_COMPLETE"
 
 
-@click.command()
+@command(
+    "echo 'eval \"$(xaibench completion bash)\"' >> ~/.bashrc",
+    "xaibench completion fish > ~/.config/fish/completions/xaibench.fish",
+)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:

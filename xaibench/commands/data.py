@@ -3,11 +3,15 @@
 import click
 
 from xaibench.commands.complete import one_of
+from xaibench.commands.help import command
 from xaibench.commands.options import say, verbosity_options
 from xaibench.core.errors import XaibenchError
 
 
-@click.command()
+@command(
+    "xaibench fetch busi",
+    'xaibench fetch "cub[year=2010]" --data-root data',
+)
 @verbosity_options
 @click.argument("name", shell_complete=one_of("dataset"))
 @click.option("--data-root", default="", metavar="DIR", help="where to put it")

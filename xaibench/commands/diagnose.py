@@ -6,12 +6,16 @@ from typing import Any
 import click
 
 from xaibench.commands.complete import some_of
+from xaibench.commands.help import command
 from xaibench.commands.options import command_line, say, text_option, verbosity_options
 from xaibench.core.errors import XaibenchError
 from xaibench.core.logs import logged_to
 
 
-@click.command()
+@command(
+    "xaibench diagnose results/busi",
+    "xaibench diagnose results/busi --gaming",
+)
 @verbosity_options
 @click.argument("directory", type=Path, required=False)
 @text_option("--checks", "A,B", "names of diagnostics; default: all")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xaibench.commands.complete import one_of, some_of
+from xaibench.commands.help import command
 from xaibench.commands.options import (
     command_line,
     end_with,
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
 _OF_WEIGHTS = ("weights", "image_size", "classes")
 
 
-@click.command()
+@command(
+    "xaibench explain 'scans/*.png' --run results/busi",
+    "xaibench explain cat.jpg --model resnet50 --weights imagenet --methods gradcam,scorecam",
+)
 @verbosity_options
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option("--run", type=Path, metavar="DIR", help="take a model that this run has trained")

@@ -7,6 +7,7 @@ import click
 
 from xaibench.commands.complete import EXTENSIONS, any_plugin, one_of
 from xaibench.commands.exits import Exit
+from xaibench.commands.help import command
 from xaibench.commands.options import plugin_option
 from xaibench.core.contract import KINDS, plural
 from xaibench.core.visible import visible
@@ -18,7 +19,11 @@ _classes = click.option("--classes", type=click.IntRange(min=1), metavar="K",
                         help="number of classes, where a model's weights fix it")  # fmt: skip
 
 
-@click.command(name="list")
+@command(
+    "xaibench list",
+    "xaibench list methods",
+    name="list",
+)
 @click.argument("kind", type=click.Choice([*_KINDS, *EXTENSIONS]), required=False)
 @plugin_option
 def list_plugins(kind: str | None) -> None:
@@ -41,7 +46,10 @@ def list_plugins(kind: str | None) -> None:
                 click.echo(f"  {'':24}{known.defaults}")
 
 
-@click.command()
+@command(
+    "xaibench metrics",
+    'xaibench metrics "iou[of=otsu]"',
+)
 @click.argument("name", required=False, shell_complete=one_of("metric"))
 @plugin_option
 def metrics(name: str | None) -> None:
@@ -79,7 +87,10 @@ def _lay_out(entries: dict[str, str]) -> None:
             start = ""
 
 
-@click.command()
+@command(
+    "xaibench check gradcam",
+    "xaibench check my_method.py",
+)
 @click.argument("target", metavar="PLUGIN", shell_complete=any_plugin)
 @click.option("--kind", type=click.Choice(KINDS),
               help="where several have that name, or only these plugins of a file")  # fmt: skip
@@ -102,7 +113,10 @@ def check(target: str, kind: str | None, classes: int | None) -> None:
     raise SystemExit(Exit.FOUND if broken else Exit.DONE)
 
 
-@click.command()
+@command(
+    "xaibench layers resnet50",
+    "xaibench layers timm/convnext_tiny --image-size 224",
+)
 @click.argument("model", shell_complete=one_of("model"))
 @click.option("--image-size", default=224, help="side of the images")
 @click.option("--layer", default="", help="look at this one")

@@ -4,10 +4,14 @@ from pathlib import Path
 
 import click
 
+from xaibench.commands.help import command
 from xaibench.commands.options import say, text_option, verbosity_options
 
 
-@click.command()
+@command(
+    "xaibench power --dataset busi --difference 0.03",
+    "xaibench power --images 200 --difference 0.05 --run results/busi",
+)
 @verbosity_options
 @text_option("--dataset", "NAME", "its images are counted; or give --images")
 @click.option(

@@ -4,10 +4,14 @@ from pathlib import Path
 
 import click
 
+from xaibench.commands.help import command
 from xaibench.commands.options import say, verbosity_options
 
 
-@click.command()
+@command(
+    "xaibench publish results/busi published/busi",
+    "xaibench publish results/study-seeds published/seeds",
+)
 @verbosity_options
 @click.argument("source", type=Path, metavar="RUN")
 @click.argument("out", type=Path, metavar="DIR")

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import click
 
 from xaibench.commands.complete import OF_OPTIONS, suite_file, table_of_suite
+from xaibench.commands.help import command
 from xaibench.commands.options import (
     command_line,
     end_with,
@@ -79,7 +80,10 @@ def _option(item: Field[Any], kind: Any) -> Callable[[Command], Command]:
     )
 
 
-@click.command()
+@command(
+    "xaibench run --dataset busi --methods gradcam,spn",
+    'xaibench run --dataset "folder[path=images]" --models resnet18 --epochs 10 --dry-run',
+)
 @verbosity_options
 @run_options()
 @click.option(
@@ -170,7 +174,10 @@ def _run(options: dict[str, Any], origin: Mapping[str, str], *, dry_run: bool) -
     return [f"{cell}: {error}" for cell, error in outcome.failures.items()]
 
 
-@click.command()
+@command(
+    "xaibench report results/busi",
+    "xaibench report results/busi --verbose",
+)
 @verbosity_options
 @click.argument("directory", type=Path)
 @click.option("--full", is_flag=True, help="print all tables, not only what came out")

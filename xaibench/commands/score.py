@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from xaibench.commands.complete import one_of
+from xaibench.commands.help import command
 from xaibench.commands.options import (
     choice_option,
     command_line,
@@ -29,7 +30,10 @@ _OPTIONS = (
 )  # fmt: skip
 
 
-@click.command()
+@command(
+    "xaibench score maps.npz --run results/busi --model resnet50",
+    'xaibench score maps.npz --dataset "folder[path=images]"',
+)
 @verbosity_options
 @click.argument("maps", type=Path, metavar="MAPS.npz")
 @click.option(

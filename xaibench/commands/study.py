@@ -4,12 +4,16 @@ from typing import Any
 
 import click
 
+from xaibench.commands.help import command
 from xaibench.commands.options import command_line, end_with, given_ones, say, verbosity_options
 from xaibench.commands.run import duration, run_options, show_study
 from xaibench.core.logs import logged_to
 
 
-@click.command()
+@command(
+    "xaibench study mask-fraction --values 0,0.25,1 --dataset busi",
+    "xaibench study supervision --dataset busi --dry-run",
+)
 @verbosity_options
 @click.argument("name")
 @click.option("--values", default="", metavar="A,B", help="levels to compare; default all")

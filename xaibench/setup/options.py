@@ -182,6 +182,7 @@ def make_options(given: Mapping[str, Any], recipe: Mapping[str, Any]) -> RunOpti
         XaibenchError: an option is unknown or out of range.
     """
     known = [item.name for item in fields(RunOptions)]
+    given = {_in_plural(name, given): value for name, value in given.items()}
     for name in (*given, *recipe):
         if name not in known:
             raise XaibenchError(f"there is no option '{name}'{did_you_mean(name, known)}.")
@@ -190,6 +191,16 @@ def make_options(given: Mapping[str, Any], recipe: Mapping[str, Any]) -> RunOpti
     options = RunOptions(**{name: _convert(name, value) for name, value in merged.items()})
     _check(options)
     return with_checkpoint(options)
+
+
+def _in_plural(name: str, given: Mapping[str, Any]) -> str:
+    """Return ``methods`` for ``method``: who has one only may say so."""
+    several = f"{name}s"
+    if several not in _KINDS:
+        return name
+    if several in given:
+        raise XaibenchError(f"both {name} and {several} are given; give {several} alone.")
+    return several
 
 
 def _convert(name: str, value: Any) -> Any:
