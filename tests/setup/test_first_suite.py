@@ -11,7 +11,9 @@ from xaibench.setup.suite import read_suite
 
 def draw(path, *, size=(90, 60)):
     path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(list(path.name.encode())).integers(0, 255, (*size[::-1], 3), np.uint8)
+    pixels = np.random.default_rng(list(path.name.encode())).integers(
+        0, 255, (*size[::-1], 3), np.uint8
+    )
     Image.fromarray(pixels).save(path)
 
 

@@ -123,3 +123,9 @@ def test_one_plugin_under_two_spellings_is_refused(given):
 def test_an_unknown_split_is_refused_by_its_flag(split):
     with pytest.raises(XaibenchError, match=r"^--split"):
         _ = select({"dataset": "phantom", "split": split}).folds
+
+
+def test_a_list_of_one_may_be_called_so():
+    assert make_options({"method": "gradcam", "seed": 3}, {}).methods == ("gradcam",)
+    with pytest.raises(XaibenchError, match="both method and methods are given"):
+        make_options({"method": "gradcam", "methods": ["spn"]}, {})

@@ -194,9 +194,9 @@ def make_options(given: Mapping[str, Any], recipe: Mapping[str, Any]) -> RunOpti
 
 
 def _in_plural(name: str, given: Mapping[str, Any]) -> str:
-    """Return ``methods`` for ``method``: who has one only may say so."""
+    """Return ``methods`` for ``method``: a list of one may be called so."""
     several = f"{name}s"
-    if several not in _KINDS:
+    if typing.get_origin(_KINDS.get(several)) is not tuple:
         return name
     if several in given:
         raise XaibenchError(f"both {name} and {several} are given; give {several} alone.")
