@@ -7,6 +7,7 @@ import click
 
 from xaibench.commands.complete import one_of
 from xaibench.commands.explain import ready_model
+from xaibench.commands.help import command
 from xaibench.commands.options import (
     command_line,
     end_with,
@@ -20,7 +21,10 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.logs import logged_to
 
 
-@click.command()
+@command(
+    "xaibench features scans/*.png --run results/busi",
+    "xaibench features cat.jpg --model resnet18 --weights imagenet --layers conv1,layer4",
+)
 @verbosity_options
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option("--run", type=Path, metavar="DIR", help="take a model that this run has trained")

@@ -17,8 +17,9 @@ RUN_GROUPS = {
     "Models": ("models", "weights", "checkpoint", "layer", "judge"),
     "Training": (
         "recipe", "train", "seeds", "redraw", "train_fraction", "mask_fraction", "epochs",
-        "train_batch_size", "train_precision", "learning_rate", "fresh_rate", "optimizer", "weight_decay", "schedule",
-        "label_smoothing", "ema", "keep_epoch", "loss", "class_weighting", "augmentation",
+        "train_batch_size", "train_precision", "learning_rate", "fresh_rate", "optimizer",
+        "weight_decay", "schedule", "label_smoothing", "ema", "keep_epoch", "loss",
+        "class_weighting", "augmentation",
     ),
     "Explaining": ("methods", "target", "dependence", "keep_maps", "fold"),
     "Scoring": ("metrics", "primary", "controls", "score_at", "analyses"),
