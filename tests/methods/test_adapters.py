@@ -355,12 +355,18 @@ def test_what_cannot_be_is_told_in_one_sentence(spec, said):
 
 @pytest.mark.parametrize(
     ("spec", "missing"),
-    [("captum", ("captum", "captum.attr")), ("gradcam_lib", ("pytorch_grad_cam",))],
+    [
+        ("captum", ("captum", "captum.attr")),
+        ("gradcam_lib", ("pytorch_grad_cam",)),
+        ("lrp", ("zennit", "zennit.canonizers")),
+    ],
 )
 def test_a_missing_library_comes_with_its_remedy(spec, missing, monkeypatch):
     for module in missing:
         monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(XaibenchError, match=r"can't be imported .*; install it anew with pip"):
+    with pytest.raises(
+        XaibenchError, match=r"can't be imported .*; (.*\[libraries\]|.* anew with pip)"
+    ):
         ask(spec)
 
 

@@ -43,10 +43,10 @@ def import_peer(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         library = name.partition(".")[0]
-        what = "'xaibench[libraries]'" if library in _EXTRA else library
-        raise XaibenchError(
-            f"{library} can't be imported ({error}): pip install {what}."
-        ) from error
+        anew = (
+            "pip install 'xaibench[libraries]'" if library in _EXTRA else "install it anew with pip"
+        )
+        raise XaibenchError(f"{library} can't be imported ({error}); {anew}.") from error
 
 
 def choose_class(owner: str, classes: dict[str, Any], name: str) -> Any:
