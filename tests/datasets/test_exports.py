@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from pycocotools import mask as coco_masks
 
 from xaibench.core.data import IGNORED
 from xaibench.core.errors import XaibenchError
@@ -98,7 +99,19 @@ def runs_of(box, size):
                              "size": list(size[::-1])}}  # fmt: skip
 
 
-@pytest.mark.parametrize("outline", [None, runs_of, lambda *_: {}])
+def encoded(counts):
+    return {"segmentation": {"counts": counts, "size": [20, 30]}}
+
+
+def compressed(box, size):
+    mask = np.zeros(size[::-1], np.uint8, order="F")
+    left, top, right, bottom = box
+    mask[top:bottom, left:right] = 1
+    found = coco_masks.encode(mask)
+    return {"segmentation": found | {"counts": found["counts"].decode()}}
+
+
+@pytest.mark.parametrize("outline", [None, runs_of, compressed, lambda *_: {}])
 def test_coco(place, outline):
     check(as_json(place / "instances.json", coco(outline)), "COCO")
     found = check(place, "COCO")
@@ -116,6 +129,15 @@ def test_coco_leaves_crowds_open_and_takes_parts_from_folders(tmp_path, place):
     mask[12:15, 20:24] = IGNORED
     assert np.array_equal(found.read(sample).mask, mask)
     assert {each.part for each in found.samples} == {"validation"}
+
+
+def test_coco_of_crowds_alone_says_so(place):
+    content = coco()
+    for each in content["annotations"]:
+        each |= {"iscrowd": 1}
+    as_json(place / "instances.json", content)
+    with pytest.raises(XaibenchError, match="all objects are crowds, which name no image"):
+        folder(place, path=str(place))
 
 
 def test_images_without_objects_can_be_a_class(place):
@@ -136,6 +158,9 @@ def test_images_without_objects_can_be_a_class(place):
         (lambda c: c["annotations"][0].update(image_id=9), "belongs to the image 9, which isn't"),
         (lambda c: c["annotations"][0].update(segmentation=[[1, 2, 3]]), "a polygon of 3 numbers"),
         (lambda c: c["annotations"][0].pop("category_id"), "not as COCO writes it .KeyError"),
+        (lambda c: c["annotations"][0].update(category_id=94), "of the category 94, which isn't"),
+        (lambda c: c["annotations"][0].update(encoded("52203")), "counts sum to 16, not"),
+        (lambda c: c["annotations"][0].update(encoded([-1, 601])), "counts sum to 600"),
         (lambda c: [each.update(file_name="x.png") for each in c["images"]], "none of its images"),
     ],
 )  # fmt: skip

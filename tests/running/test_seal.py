@@ -10,6 +10,7 @@ from xaibench.report.facts.material import read_material
 from xaibench.report.judging.chapter import judge_all
 from xaibench.report.write import write_tables
 from xaibench.results.seal import changed_since
+from xaibench.results.tables import read_history
 from xaibench.running.collect import load_scores
 
 HISTORY = "models/phantom-images=48/kfold-2-fold0/pocket/seed1/history.csv"
@@ -106,3 +107,9 @@ def test_folders_of_before_have_checksums_of_their_tables_alone(finished_copy):
     assert changed_since(finished_copy) == ["scores.csv"]
     (finished_copy / "tables.json").unlink()
     assert changed_since(finished_copy) == []
+
+
+def test_a_history_of_words_is_refused_by_name_even_if_accepted(tmp_path):
+    (tmp_path / "history.csv").write_text("epoch,train_loss\n1,abc814\n")
+    with pytest.raises(XaibenchError, match=r"history\.csv: no table of numbers \(.*'abc814'"):
+        read_history(tmp_path / "history.csv")

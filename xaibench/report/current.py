@@ -73,8 +73,8 @@ def is_current(out: Path) -> bool:
     known = intact_record(out / REPORT_FILE, ReportRecord)
     return (
         known is not None
+        and all(checksum(out / name) == sha256 for name, sha256 in known.files.items())
         and known.made_from == sources_of(out)
-        and (all(checksum(out / name) == sha256 for name, sha256 in known.files.items()))
     )
 
 

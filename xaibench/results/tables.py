@@ -10,6 +10,7 @@ import pandas as pd
 from pandas.io.parsers import TextFileReader
 
 from xaibench.core.csv_cells import restore
+from xaibench.core.errors import XaibenchError
 from xaibench.results.todays_names import todays_spec
 
 COSTS = ("seconds_per_image", "forwards_per_image", "peak_memory_mb")
@@ -39,6 +40,21 @@ def stored_table(path: Path) -> Path:
     """Return where a table lies: as named, or compressed (``scores.csv.xz``), as published."""
     packed = path.with_name(f"{path.name}.xz")
     return packed if packed.is_file() and not path.is_file() else path
+
+
+def read_history(path: Path) -> pd.DataFrame:
+    """Read the epochs of a training, all numbers.
+
+    Raises:
+        XaibenchError: it is no such table, as after a change by hand.
+    """
+    try:
+        return pd.read_csv(path).astype(float)
+    except (OSError, ValueError) as error:
+        raise XaibenchError(
+            f"{path}: no table of numbers ({' '.join(str(error).split())}); remove it, and the "
+            "report goes without its curve."
+        ) from None
 
 
 def read_table(path: Path, *, compact: bool = False) -> pd.DataFrame:

@@ -10,6 +10,8 @@ from typing import NamedTuple
 from xaibench.core.errors import XaibenchError
 from xaibench.core.files import read_plain
 
+_MOST_COLUMNS, _SHOWN = 10_000, 20
+
 
 class TableRow(NamedTuple):
     """A row's values by column, and where it stands, for messages."""
@@ -78,11 +80,14 @@ def _separator(text: str, columns: Sequence[str]) -> str:
 
 
 def _check_columns(name: str, found: list[str], wanted: Sequence[str]) -> None:
+    if len(found) > _MOST_COLUMNS:
+        raise XaibenchError(f"{name}: {len(found)} columns; keep those that mean something here.")
     for column in wanted:
         if column not in found:
+            listed = ", ".join(found[:_SHOWN]) + (" ..." if len(found) > _SHOWN else "")
             raise XaibenchError(
-                f"{name}: no column '{column}', only {', '.join(found) or 'nothing'}; name the "
-                f"columns {' and '.join(wanted)} in the first row, separated by commas."
+                f"{name}: no column '{column}', only {listed or 'nothing'}; name the columns "
+                f"{' and '.join(wanted)} in the first row, separated by commas."
             )
     for column in found:
         if found.count(column) > 1:

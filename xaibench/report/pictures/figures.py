@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import pandas as pd
-
 from xaibench.core.store import folder_name
 from xaibench.report.facts.traits import headlines
 from xaibench.report.judging.chapter import Chapter, Contents
@@ -25,6 +23,7 @@ from xaibench.report.pictures.slices_figure import draw_slices
 from xaibench.report.pictures.stored import Stored
 from xaibench.results.folder import HISTORY_FILE, Layout
 from xaibench.results.records import RunRecord
+from xaibench.results.tables import read_history
 
 FOLDER = "figures"
 _MOST_BOARDS = 8  # ranked metrics up to which each has a board of its own
@@ -106,7 +105,7 @@ def _sketches(contents: Contents, stored: Stored, out: Path) -> Iterator[_Sketch
             yield _Sketch((*where, subject), None, subject, picture)
     layout = Layout(out)
     histories = {
-        place: pd.read_csv(path)
+        place: read_history(path)
         for place in places_of(contents.material.predictions)
         if (path := layout.model_folder(place) / HISTORY_FILE).is_file()
     }

@@ -19,7 +19,7 @@ from xaibench.core.reading.folders.names import part_in, part_of
 
 _KEYS = frozenset({"images", "annotations", "categories"})
 _FEWEST_NUMBERS = 6
-_SIDES = 4
+_ZERO, _MORE, _NEGATIVE = ord("0"), 32, 16
 
 
 def is_coco(content: Any) -> bool:
@@ -91,7 +91,12 @@ def _below(folder: Path, place: Path) -> str:
 
 
 def _thing(source: Path, each: Any, names: Mapping[Any, str], size: tuple[int, int]) -> Thing:
-    name, crowd = names[each["category_id"]], bool(each.get("iscrowd", 0))
+    category, crowd = each["category_id"], bool(each.get("iscrowd", 0))
+    if category not in names:
+        raise XaibenchError(
+            f"{source}: an annotation is of the category {category}, which isn't listed; export it "
+            "again."
+        )
     outline = each.get("segmentation")
     if not outline:
         left, top, width, height = map(float, each["bbox"])
@@ -99,7 +104,7 @@ def _thing(source: Path, each: Any, names: Mapping[Any, str], size: tuple[int, i
         outline = [[left, top, right, top, right, bottom, left, bottom]]
     numbers = list(_check(source, outline, size))
     area = float(each.get("area") or 0) or _area(numbers)
-    return Thing(name, area, partial(fill_coco, outline), not crowd)
+    return Thing(names[category], area, partial(fill_coco, outline), not crowd)
 
 
 def _check(source: Path, outline: Any, size: tuple[int, int]) -> Iterator[NDArray[np.float64]]:
@@ -111,14 +116,40 @@ def _check(source: Path, outline: Any, size: tuple[int, int]) -> Iterator[NDArra
                 f"its image is {[size[1], size[0]]}; export it again."
             )
         counts = outline["counts"]
-        if isinstance(counts, list) and sum(counts) != size[0] * size[1]:
-            raise ValueError(f"counts sum to {sum(counts)}, not to {size[0] * size[1]}")
+        runs = counts if isinstance(counts, list) else unpack_runs(str(counts))
+        # pycocotools would fill what is missing with whatever lies in memory.
+        if sum(runs) != size[0] * size[1] or any(run < 0 for run in runs):
+            raise ValueError(f"counts sum to {sum(runs)}, not to {size[0] * size[1]}, or below 0")
         return
     for polygon in outline:
         numbers = np.array(polygon, np.float64)
         if len(numbers) < _FEWEST_NUMBERS or len(numbers) % 2 or not np.isfinite(numbers).all():
             raise ValueError(f"a polygon of {len(numbers)} numbers")
         yield numbers
+
+
+def unpack_runs(text: str) -> list[int]:
+    """Return the runs of a compressed encoding, background first.
+
+    Each number is written in characters of five bits, the lowest first, from the third one on as
+    the difference from the one before the last.
+
+    >>> unpack_runs("52203")
+    [5, 2, 2, 2, 5]
+    """
+    runs: list[int] = []
+    number, shift = 0, 0
+    for character in text:
+        bits = ord(character) - _ZERO
+        number |= (bits & 31) << shift
+        shift += 5
+        if bits & _MORE:
+            continue
+        if bits & _NEGATIVE:
+            number -= 1 << shift
+        runs.append(number + runs[-2] if len(runs) > 2 else number)  # noqa: PLR2004
+        number, shift = 0, 0
+    return runs
 
 
 def _area(polygons: Iterable[NDArray[np.float64]]) -> float:

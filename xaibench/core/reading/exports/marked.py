@@ -75,7 +75,7 @@ def make_dataset(place: Path, marked: Sequence[Marked], wanted: Wanted) -> Datas
     labels = _label(marked, wanted)
     known = tuple(sorted({label for label in labels.values() if label}, key=natural_order))
     if len(known) < LEAST_CLASSES:
-        _refuse_single(place, known, labels)
+        _refuse_single(place, known, labels, marked)
     chosen = choose_classes("folder", known, wanted.classes)
     used = [each for each in marked if labels[each.id] in chosen]
     check_sizes(used)
@@ -145,9 +145,14 @@ def _label(marked: Sequence[Marked], wanted: Wanted) -> dict[str, str]:
     return labels
 
 
-def _refuse_single(place: Path, known: Sequence[str], labels: Mapping[str, str]) -> None:
+def _refuse_single(
+    place: Path, known: Sequence[str], labels: Mapping[str, str], marked: Iterable[Marked]
+) -> None:
     bare = sum(not label for label in labels.values())
-    if bare and known:
+    things = [thing for each in marked for thing in each.things]
+    if things and not any(thing.counted for thing in things):
+        hint = "; all objects are crowds, which name no image: export single objects"
+    elif bare and known:
         hint = f"; {bare} images have no objects: nothing=healthy makes them a class"
     else:
         hint = "; put images without such objects beside them"
