@@ -4,13 +4,17 @@ import tarfile
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from local_server import serve
 from PIL import Image
 from tiny_sets import make_sbd, make_voc, voc_truth
 from torchvision.datasets import voc as published
 
+from xaibench.cli import cli
 from xaibench.core.errors import DataNotFoundError, XaibenchError
+from xaibench.core.reading.archives import Archive
 from xaibench.core.registry import bind
+from xaibench.datasets import voc as module
 from xaibench.datasets.voc import fetch_voc, voc
 
 CAT, DOG, PERSON = 8, 12, 15
@@ -63,7 +67,7 @@ def test_mask_is_all_objects_of_the_class_without_void(tmp_path):
 
 def test_sbd_adds_training_images_that_voc_does_not_test_on(tmp_path):
     make_voc(tmp_path, TRAIN, VAL)
-    with pytest.raises(DataNotFoundError, match=r"sbd=true.*cls, img.*benchmark\.tgz"):
+    with pytest.raises(DataNotFoundError, match=r"sbd=true.*cls, img.*fetch 'voc.sbd=true.'"):
         voc(tmp_path, sbd=True)
     # Some are VOC's own: one that it trains on (its mask is finer), one that it tests on.
     make_sbd(tmp_path, {"2008_1": [CAT], "2007_4": [DOG]}, {"2008_2": [PERSON], "2007_1": [CAT]})
@@ -134,6 +138,19 @@ def test_absent_data_and_wrong_options(tmp_path):
         bind("dataset", "voc[objects=all]")
 
 
+def fetch_with_boundaries(tmp_path, monkeypatch):
+    make_sbd(tmp_path / "sbd", {"2008_1": [CAT]}, {"2008_2": [PERSON]})
+    with tarfile.open(tmp_path / "sbd" / "benchmark.tgz", "w:gz") as file:
+        file.add(tmp_path / "sbd" / "benchmark_RELEASE", "benchmark_RELEASE")
+    with serve(tmp_path / "sbd") as address:
+        monkeypatch.setattr(module, "_BOUNDARIES", Archive(f"{address}/benchmark.tgz"))
+        root = str(tmp_path / "root")
+        result = CliRunner().invoke(cli, ["fetch", "voc[sbd=true]", "--data-root", root])
+    assert result.exit_code == 0, result.output
+    assert "voc[sbd=true] is complete in" in result.output
+    assert len(voc(tmp_path / "root", sbd=True).samples) == 4
+
+
 def test_fetch_unpacks_mends_and_tells_what_fails(tmp_path, monkeypatch):
     source = make_voc(tmp_path / "server", TRAIN, VAL)
     archive = tmp_path / "server" / "VOC.tar"
@@ -148,5 +165,6 @@ def test_fetch_unpacks_mends_and_tells_what_fails(tmp_path, monkeypatch):
         assert fetch_voc(tmp_path / "root") == folder
     assert len(voc(tmp_path / "root").samples) == 2
     assert fetch_voc(tmp_path / "root") == folder
+    fetch_with_boundaries(tmp_path, monkeypatch)
     with pytest.raises(XaibenchError, match=r"download failed.*2007_000032\.png exists"):
         fetch_voc(tmp_path / "elsewhere")

@@ -6,6 +6,7 @@ import torch
 from lesions import COUNT, HEIGHT, WIDTH, binary, layered, score
 
 from xaibench.core.regions import mean_over, outside, top
+from xaibench.metrics.coverage import coverage
 
 WORTH = {
     "hit_rate_graded": lambda mask: mask.astype(float),
@@ -59,6 +60,18 @@ def test_coverage_is_the_mean_heat_of_top_grade_and_background(make):
     beyond = [values[mask == mask.min()].mean() for values, mask in pairs]
     np.testing.assert_allclose(score("coverage", maps, masks), inside, rtol=1e-5)
     np.testing.assert_allclose(score("coverage_outside", maps, masks), beyond, rtol=1e-5)
+
+
+def test_coverage_of_a_grade_is_its_mean_heat_and_nan_without_it():
+    maps, masks = layered()
+    for grade in (-1, 0, 1, 2, 7):
+        found = coverage(maps, masks, grade=grade).numpy()
+        there = [(mask == grade).any() for mask in masks.numpy()]
+        expected = [
+            values[mask == grade].mean() if known else np.nan
+            for values, mask, known in zip(maps.numpy(), masks.numpy(), there, strict=True)
+        ]
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_top_and_outside_of_masks_that_lack_a_grade():

@@ -1,5 +1,7 @@
 """``xaibench fetch``."""
 
+import inspect
+
 import click
 
 from xaibench.commands.complete import one_of
@@ -16,18 +18,24 @@ from xaibench.core.errors import XaibenchError
 @click.argument("name", shell_complete=one_of("dataset"))
 @click.option("--data-root", default="", metavar="DIR", help="where to put it")
 def fetch(name: str, data_root: str) -> None:
-    """Download a dataset from its authors, and verify it."""
+    """Download a dataset from its authors, and verify it.
+
+    Options that bring more are told with it: 'voc[sbd=true]'.
+    """
     from xaibench.core.registry import bind
     from xaibench.core.roots import data_roots, open_dataset
 
     named = bind("dataset", name)
     plugin = named.plugin
-    if named.options:
+    load = plugin.traits.fetch
+    takes = [] if load is None else list(inspect.signature(load).parameters)[1:]
+    if others := sorted(set(named.options) - set(takes)):
+        few = f" with no option but {', '.join(takes)}" if takes else " alone"
         raise XaibenchError(
-            f"fetch {named.spec}: name the dataset alone, {plugin.name}; options choose from what "
-            "lies there, and an edition that can't be fetched says so when it is opened."
+            f"fetch {named.spec}: name the dataset{few}, {plugin.name}; {', '.join(others)} "
+            "chooses from what lies there, and what can't be fetched says so when it is opened."
         )
-    if plugin.traits.fetch is None:
+    if load is None:
         open_dataset(named, data_root)  # where it isn't there, this says how to get it
         raise XaibenchError(f"dataset {plugin.name} needs no download: it is there.")
-    say(f"{plugin.name} is complete in {plugin.traits.fetch(data_roots(data_root)[0])}")
+    say(f"{named.spec} is complete in {load(data_roots(data_root)[0], **named.options)}")

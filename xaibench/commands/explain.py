@@ -79,7 +79,8 @@ def explain(
     IMAGE is a file, a folder or a pattern such as 'scans/*.png'. Pictures need no labels and no
     masks, and keep their size: the network sees a square of each, and its map is stretched back.
     Of a run's model it sees the part that the run's dataset reads (chest_xray[crop=...]). Methods
-    that draw random numbers draw others than in the run.
+    that draw random numbers draw others than in the run. Where the run has the analysis knn, the
+    nearest training images vote on each picture; where it has anomaly, its error is judged.
     """
     from xaibench.core.spec import split_list
     from xaibench.explaining.explain_files import PictureExplainer, choose_methods
@@ -92,8 +93,8 @@ def explain(
     ready = ready_model(run, model, (fold, seed), split_list(classes), given_ones(given))
     explainer = PictureExplainer(ready, choose_methods(ready, split_list(methods)), target)
     with logged_to(out, command_line()):
-        table = write_explanations(explainer(files), out, ready.title)
-    for line in describe(table):
+        table, advice = write_explanations(explainer(files), out, ready.title)
+    for line in (*describe(table), *advice):
         say(line)
     say(f"written to {out}: explained.csv, maps.npz, and overlays in a folder each")
     failures = {**missing, **explainer.failures}

@@ -1,7 +1,7 @@
 """What is known of one picture once a model has looked at it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +32,51 @@ class Answer:
     target_confidence: float = float("nan")
 
 
+class Neighbour(NamedTuple):
+    """A training image ``(H, W, 3)`` uint8 beside a picture: its class, and how far it is."""
+
+    name: str
+    kind: str
+    distance: float
+    image: NDArray[np.uint8]
+
+
+class Neighbours(NamedTuple):
+    """A picture's nearest training images, the class that most of them have, and how many have it.
+
+    ``analysis`` is the one whose options count.
+    """
+
+    analysis: str
+    nearest: Sequence[Neighbour]
+    vote: str
+    votes: int
+
+
+class Reconstruction(NamedTuple):
+    """What an autoencoder made of a picture: both ``(H, W, 3)`` uint8.
+
+    A mean squared error above the threshold is an alarm.
+    """
+
+    error: float
+    threshold: float
+    seen: NDArray[np.uint8]
+    drawn: NDArray[np.uint8]
+
+    @property
+    def alarm(self) -> bool:
+        """Whether the picture counts as sick."""
+        return self.error > self.threshold
+
+
+class Advice(NamedTuple):
+    """What a run's analyses say of a picture, where it has them."""
+
+    neighbours: Neighbours | None = None
+    reconstruction: Reconstruction | None = None
+
+
 @dataclass(frozen=True)
 class Explanation:
     """One picture ``(H, W, 3)`` uint8, what the model says of it, and each method's answer.
@@ -44,6 +89,7 @@ class Explanation:
     prediction: str
     confidence: float
     answers: Mapping[str, Answer]
+    advice: Advice = field(default_factory=Advice)
 
 
 class Patch(NamedTuple):

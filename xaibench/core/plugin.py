@@ -65,7 +65,8 @@ class DatasetTraits:
     """Run options that suit the dataset, and how to get it."""
 
     recipe: Mapping[str, Any] = field(default_factory=dict)
-    fetch: Callable[[Path], Path] | None = None
+    fetch: Callable[..., Path] | None = None
+    """Downloads the data below a folder; its keyword arguments are options that bring more."""
     whole: Mapping[str, Any] = field(default_factory=dict)
     """Options under which all of its samples are there, which an audit looks at."""
     kept: Callable[..., tuple[slice, slice]] | None = None

@@ -120,7 +120,7 @@ def dataset(
     *,
     paper: str | None = None,
     recipe: Mapping[str, Any] | None = None,
-    fetch: Callable[[Path], Path] | None = None,
+    fetch: Callable[..., Path] | None = None,
     whole: Mapping[str, Any] | None = None,
     kept: Callable[..., tuple[slice, slice]] | None = None,
     aliases: Sequence[str] = (),
@@ -130,7 +130,8 @@ def dataset(
     Args:
         paper: key in ``references.bib``.
         recipe: run options that suit this dataset where the user gives none.
-        fetch: downloads the data below a folder and returns where it lies.
+        fetch: downloads the data below a folder and returns where it lies; its keyword arguments
+            are options that bring more.
         whole: options under which all samples are there, for ``xaibench audit``.
         kept: rows and columns that are read of an image, of its height, its width and the options,
             where that isn't all: ``xaibench explain`` reads no others of new pictures.

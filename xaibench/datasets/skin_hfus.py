@@ -41,8 +41,9 @@ def skin_hfus(
     folder = find_folder(root.absolute(), lambda place: _fits(place, root.absolute()))
     if folder is None:
         get = (
-            "there is no public download: ask the authors of https://doi.org/10.3390/s21175846, "
-            f"and lay the images out as {_LAYOUT}"
+            "get the images from https://data.mendeley.com/datasets/5p7fxjt7vs/1 (Mendeley Data, "
+            "5p7fxjt7vs, version 1); its authors' article is "
+            f"https://doi.org/10.3390/s21175846. Lay the images out as {_LAYOUT}"
         )
         raise not_found(_FOLDER, f"{_FOLDER} with images and layers", root, get)
     names = choose_classes(

@@ -7,12 +7,14 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from torchvision.datasets import SBDataset, VOCSegmentation
+from torchvision.datasets import VOCSegmentation
 from torchvision.datasets.voc import DATASET_YEAR_DICT
 
 from xaibench.core.data import Dataset, MaskLayer, Picture, Sample, read_files
 from xaibench.core.errors import DataNotFoundError, XaibenchError
+from xaibench.core.reading.archives import known_archive
 from xaibench.core.reading.choice import choose_classes
+from xaibench.core.reading.fetch import fetch_archive
 from xaibench.core.reading.images import read_image
 from xaibench.core.reading.picking import Objects, name_picture
 from xaibench.core.reading.search import find_folder, not_found
@@ -31,14 +33,27 @@ from xaibench.core.registry import dataset
 _PLACE = "VOCdevkit/VOC2012"
 _EXAMPLE = "SegmentationClass/2007_000032.png"
 _SBD = ("cls", "img", "train.txt", "val.txt")
+_BOUNDARIES = known_archive("sbd")
 
 
-def fetch_voc(root: Path) -> Path:
+def fetch_voc(root: Path, *, sbd: bool = False) -> Path:
     """Download VOC 2012 by torchvision unless all of it is there; return its folder.
+
+    Args:
+        root: folder that holds all data.
+        sbd: download the Semantic Boundaries Dataset, too.
 
     Raises:
         XaibenchError: no connection, no space, or an archive that isn't intact.
     """
+    place = _fetch_images(root)
+    if sbd and _search_sbd(root) is None:
+        fetch_archive(_BOUNDARIES, root, "benchmark_RELEASE", "dataset/train.txt")
+        _find_sbd(root)  # names what is missing
+    return place
+
+
+def _fetch_images(root: Path) -> Path:
     found = _find(root)
     if found is not None:
         with suppress(XaibenchError):  # Not complete: what is missing is unpacked once more.
@@ -104,12 +119,16 @@ def _find(root: Path) -> Path | None:
     return folder and folder.parent.parent
 
 
+def _search_sbd(root: Path) -> Path | None:
+    return find_folder(root, lambda folder: all((folder / name).exists() for name in _SBD))
+
+
 def _find_sbd(root: Path) -> Path:
-    folder = find_folder(root, lambda folder: all((folder / name).exists() for name in _SBD))
+    folder = _search_sbd(root)
     if folder is None:
         raise DataNotFoundError(
             f"voc[sbd=true]: no folder with {', '.join(_SBD)} below {root}",
-            f"unpack {SBDataset.url} there, or leave sbd out.",
+            "run `xaibench fetch 'voc[sbd=true]'`, or leave sbd out.",
         )
     return folder
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from xaibench.core.contract import CLASS_WORDS
 from xaibench.core.data import Picture
 from xaibench.core.errors import OutOfMemoryError, XaibenchError
-from xaibench.core.explanation import Answer, Explanation, PictureFile
+from xaibench.core.explanation import Advice, Answer, Explanation, PictureFile
 from xaibench.core.loading import resize_picture
 from xaibench.core.passes.device import place_images
 from xaibench.core.plugin import Bound
@@ -102,7 +102,9 @@ class PictureExplainer:
                 self.failures |= {
                     f"{source.method.spec} on {file.name}": source.failure for file in files
                 }
-        return self._answers(pictures, known, sources, found)
+        analyses = self.stored.analyses
+        advice = analyses(engine, images) if analyses else [Advice()] * len(files)
+        return self._answers(pictures, known, sources, found, advice)
 
     def _answers(
         self,
@@ -110,6 +112,7 @@ class PictureExplainer:
         known: Tensor | None,
         sources: Sequence[MapSource],
         found: Mapping[str, Explained],
+        advice: Sequence[Advice],
     ) -> Iterator[Explanation]:
         for row, (file, picture) in enumerate(pictures):
             sure = None if known is None else known[row].cpu()
@@ -121,7 +124,7 @@ class PictureExplainer:
             }
             prediction = "" if sure is None else self.stored.classes[int(sure.argmax())]
             confidence = float("nan") if sure is None else float(sure.max())
-            yield Explanation(file, picture.image, prediction, confidence, answers)
+            yield Explanation(file, picture.image, prediction, confidence, answers, advice[row])
 
     def _targets(self, known: Tensor | None, count: int) -> dict[str, Tensor]:
         """Return the class of each image; the first and the last where nobody names or knows one.

@@ -24,6 +24,7 @@ from xaibench.core.registry import bind, load_plugin_file, plugins
 from xaibench.core.spec import parse_spec
 from xaibench.core.splits import count_folds
 from xaibench.explaining.layers import choose_layer
+from xaibench.explaining.stored_analyses import StoredAnalyses
 from xaibench.results.folder import MODEL_FILE, WEIGHTS_FILE, Layout, Place
 from xaibench.results.records import RunRecord
 from xaibench.results.stored_run import options_of, read_run
@@ -32,6 +33,7 @@ from xaibench.setup.building import ModelWords, build_model, numbered
 from xaibench.setup.fits import FitState
 from xaibench.setup.made_from import fit_parts
 from xaibench.setup.options import RunOptions, make_options
+from xaibench.setup.selection import select
 
 _GUESS, _IMAGENET = 2, 1000
 
@@ -49,6 +51,7 @@ class StoredModel:
         seed: of methods that draw random numbers.
         dataset: which the model was trained on, and of whose images only a part may be read; None
             where nobody knows.
+        analyses: what the run's analyses say of pictures; None where there is no run.
         fits: what methods have learned for it, where a run did that.
     """
 
@@ -59,6 +62,7 @@ class StoredModel:
     methods: tuple[str, ...] = ("gradcam",)
     seed: int = 0
     dataset: Bound | None = None
+    analyses: StoredAnalyses | None = None
     fits: Callable[[Bound], FitState] | None = None
 
     def kept(self, height: int, width: int) -> tuple[slice, slice]:
@@ -106,7 +110,13 @@ def model_of_run(
     found = _stored(model, options, title, words.class_names, tuple(methods), place.seed)
     known = parse_spec(run.dataset)[0] in plugins("dataset")
     dataset = bind("dataset", run.dataset) if known else None
-    return replace(found, dataset=dataset, fits=partial(_fit_of, Layout(directory), place, options))
+    layout, whole = Layout(directory), {**stored, "out": str(directory)}
+    return replace(
+        found,
+        dataset=dataset,
+        analyses=StoredAnalyses(layout, place, partial(select, whole)),
+        fits=partial(_fit_of, layout, place, options),
+    )
 
 
 def model_of_weights(spec: str, classes: Sequence[str], given: Mapping[str, Any]) -> StoredModel:

@@ -15,6 +15,7 @@ from xaibench.core.csv_cells import to_csv
 from xaibench.core.explanation import Answer, Explanation
 from xaibench.core.maps import OK
 from xaibench.core.store import folder_name, replacing, write_with
+from xaibench.report.advice import AdviceWriter
 from xaibench.report.pictures.grid import GridRow, draw_grid
 from xaibench.report.pictures.overlay import overlay
 from xaibench.results.folder import EXPLAINED_FILE, MAPS_FILE, SHEET_FILE
@@ -28,22 +29,28 @@ _COLUMNS = [
 ]
 
 
-def write_explanations(found: Iterable[Explanation], out: Path, model: str) -> pd.DataFrame:
+def write_explanations(
+    found: Iterable[Explanation], out: Path, model: str
+) -> tuple[pd.DataFrame, list[str]]:
     """Write what was found, picture by picture, so that memory stays flat.
 
     ``<picture>/<method>.png`` is the heat over the picture at its own size, ``<picture>/sheet.png``
     all methods beside it, ``maps.npz`` the raw maps ``(h, w)`` over the network's square under the
     names that the column ``map`` gives, ``explained.csv`` the table.
 
+    Where the run has analyses, what they say of the picture stands beside (`AdviceWriter`).
+
     Returns:
-        The table, a row for each picture and method. ``peak_x`` and ``peak_y`` are the pixel of the
-        original picture, from its top left corner, at which the map is highest (of several the
-        first in reading order), empty where ``status`` isn't ``ok``.
+        The table, a row for each picture and method, and sentences of the run's analyses.
+        ``peak_x`` and ``peak_y`` are the pixel of the original picture, from its top left corner,
+        at which the map is highest (of several the first in reading order), empty where ``status``
+        isn't ``ok``.
 
     Raises:
         XaibenchError: the folder can't be written.
     """
     rows: list[dict[str, Any]] = []
+    advice = AdviceWriter(out)
     with replacing(out / MAPS_FILE) as path:
         writer = MapWriter(path)
         for each in found:
@@ -55,10 +62,12 @@ def write_explanations(found: Iterable[Explanation], out: Path, model: str) -> p
                         Image.fromarray(overlay(each.image, answer.heat)).save(picture, "png")
             with replacing(out / each.file.name / SHEET_FILE) as picture:
                 draw_grid([_sheet(each)], picture)
+            advice.add(each)
         writer.close()
+    advice.close()
     table = pd.DataFrame(rows, columns=_COLUMNS).astype(dict.fromkeys(_PIXELS, "Int64"))
     write_with(out / EXPLAINED_FILE, partial(to_csv, table))
-    return table
+    return table, advice.lines
 
 
 def describe(table: pd.DataFrame) -> Iterator[str]:

@@ -9,9 +9,11 @@ from PIL import Image
 
 from xaibench.core.store import replacing
 from xaibench.report.pictures.drawing import FONT, new_figure, styled
+from xaibench.report.pictures.shown_rows import fold
 
 _TILE, _GAP = 72, 4  # pixels
-_DPI, _NAMES, _HEAD = 100, 0.9, 0.45  # of the latter inches
+_DPI, _NAMES, _HEAD, _WIDE = 100, 0.9, 0.45, 1.5  # of the latter inches
+_LONGEST = 22  # letters of a line
 
 
 @styled
@@ -50,3 +52,25 @@ def _fitted(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     size = max(round(width * scale), 1), max(round(height * scale), 1)
     image = Image.fromarray(picture).convert("RGB")
     return np.asarray(image.resize(size, Image.Resampling.NEAREST))
+
+
+@styled
+def draw_strip(
+    pictures: Sequence[NDArray[np.uint8]], captions: Sequence[str], title: str, file: Path
+) -> None:
+    """Draw pictures ``(H, W, 3)`` in a line, a caption below each.
+
+    Raises:
+        XaibenchError: the folder can't be written.
+    """
+    figure = new_figure((_WIDE * len(pictures), _WIDE + 2 * _HEAD), _DPI, layout="constrained")
+    figure.suptitle(title, size=FONT, parse_math=False)
+    for axes, picture, caption in zip(
+        np.ravel(figure.subplots(1, len(pictures))), pictures, captions, strict=True
+    ):
+        axes.imshow(picture)
+        axes.set(xticks=[], yticks=[])
+        lines = [fold(line, _LONGEST) for line in caption.split("\n")]
+        axes.set_xlabel("\n".join(lines), size=FONT - 1, parse_math=False)
+    with replacing(file) as path:
+        figure.savefig(path, format="png", dpi=_DPI)

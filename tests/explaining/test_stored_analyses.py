@@ -1,0 +1,75 @@
+"""What a run's analyses say of a new picture, against what they said of the run's own."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from xaibench.core.explanation import Reconstruction
+from xaibench.core.registry import bind
+from xaibench.core.roots import open_dataset
+
+TINY = {
+    "dataset": "phantom[images=60]", "split": "holdout", "epochs": 1, "image_size": 32,
+    "weights": "none", "device": "cpu", "recipe": "published", "controls": False,
+    "dependence": False,
+}  # fmt: skip
+
+
+def test_above_the_threshold_is_an_alarm():
+    blank = np.zeros((1, 1, 3), np.uint8)
+    assert [Reconstruction(e, 0.5, blank, blank).alarm for e in (0.4, 0.5, 0.6)] == [
+        False,
+        False,
+        True,
+    ]
+
+
+@pytest.mark.slow
+def test_neighbours_and_errors_of_the_runs_own_test_images(call, tmp_path):
+    out, spec = tmp_path / "out", "autoencoder[healthy=benign]"
+    arguments = [part for key, value in TINY.items() if not isinstance(value, bool)
+                 for part in (f"--{key.replace('_', '-')}", value)]  # fmt: skip
+    code, _, errors = call(
+        "run", *arguments, "--no-controls", "--no-dependence", "--models", f"small_resnet,{spec}",
+        "--methods", "gradcam,residual", "--metrics", "sparseness",
+        "--analyses", "knn[k=3],anomaly[healthy=benign]", "--out", out,
+    )  # fmt: skip
+    assert code == 0, errors
+    dataset = open_dataset(bind("dataset", TINY["dataset"]))
+    for model, analysis, file in (
+        ("small_resnet", "knn", "neighbours"),
+        (spec, "anomaly", "anomalies"),
+    ):
+        told = {
+            path: json.loads(path.read_text("utf-8"))
+            for path in (out / "analyses").rglob("analysis.json")
+        }
+        (record,) = [
+            path
+            for path, said in told.items()
+            if said["model"] == model and said["analysis"].startswith(analysis)
+        ]
+        known = pd.read_csv(record.parent / "images.csv", dtype={"sample": str})
+        pictures = tmp_path / analysis
+        pictures.mkdir()
+        for name in known["sample"]:
+            sample = next(each for each in dataset.samples if each.id == name)
+            image = Image.fromarray(dataset.read(sample).image)
+            image.save(pictures / f"{name.replace('/', '-')}.png")
+        explained = tmp_path / f"explained-{analysis}"
+        assert call("explain", pictures, "--run", out, "--model", model, "--out", explained)[0] == 0
+        table = pd.read_csv(explained / f"{file}.csv", dtype={"picture": str}).set_index("picture")
+        for row in known.itertuples():
+            mine = table.loc[row.sample.replace("/", "-")]
+            if analysis == "knn":
+                assert list(mine["rank"]) == [1, 2, 3]
+                assert dataset.classes.index(mine["vote"].iloc[0]) == row.knn
+            else:
+                assert mine["error"] == pytest.approx(row.error, rel=1e-4)
+                threshold = told[record]["numbers"]["threshold"]
+                assert mine["alarm"] == (row.error > threshold)
+        drawn = "neighbours.png" if analysis == "knn" else "reconstruction.png"
+        assert len(list(explained.rglob(drawn))) == len(known)

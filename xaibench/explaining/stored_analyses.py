@@ -1,0 +1,126 @@
+"""What a run's analyses say of a new picture: its nearest training images, and its error."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.neighbors import NearestNeighbors
+from torch import Tensor
+
+from xaibench.core.data import Sample
+from xaibench.core.errors import XaibenchError
+from xaibench.core.explanation import Advice, Neighbour, Neighbours, Reconstruction
+from xaibench.core.passes.engine import Engine
+from xaibench.core.plugin import Bound
+from xaibench.core.registry import bind
+from xaibench.results.folder import ANALYSIS_FILE, Layout, Place
+from xaibench.results.integrity import intact_record, is_intact
+from xaibench.results.stored_work import read_analysis, stored_model
+from xaibench.results.work_records import AnalysisRecord, ObservationRecord
+from xaibench.setup.selection import Selection
+
+_log = logging.getLogger(__name__)
+_KNN, _ANOMALY, _WORD = "knn", "anomaly", "train_embeddings"
+
+
+@dataclass(frozen=True)
+class StoredAnalyses:
+    """The analyses `knn` and `anomaly` of one trained model, where its run has done them.
+
+    Attributes:
+        layout: of the run's folder.
+        place: the trained model.
+        select: reads the run's images, which neighbours are taken from.
+    """
+
+    layout: Layout
+    place: Place
+    select: Callable[[], Selection]
+
+    def __call__(self, engine: Engine, images: Tensor) -> list[Advice]:
+        """Return what they say of each image ``(B, 3, H, W)``."""
+        count = len(images)
+        filled = engine.batch_size(images).fill(images)
+        nearest: list[Neighbours | None] = [None] * count
+        drawn: list[Reconstruction | None] = [None] * count
+        with torch.inference_mode(), engine.casting():
+            if self._neighbours is not None:
+                embeddings = engine.model.embed(filled)[:count].float().cpu().numpy()
+                nearest = [self._look_up(row) for row in embeddings]
+            if self._threshold is not None:
+                restored = engine.model.outputs(filled).reconstruction
+                assert restored is not None
+                errors = (restored - filled).double().square().mean(dim=(1, 2, 3))[:count]
+                drawn = [
+                    Reconstruction(float(error), self._threshold, _pixels(seen), _pixels(picture))
+                    for error, seen, picture in zip(errors, images, restored, strict=False)
+                ]
+        return [Advice(*each) for each in zip(nearest, drawn, strict=True)]
+
+    @cached_property
+    def _threshold(self) -> float | None:
+        known = self._done(_ANOMALY)
+        return None if known is None else known[1].numbers.get("threshold")
+
+    @cached_property
+    def _neighbours(self) -> tuple[NearestNeighbors, Sequence[Sample], Bound, Selection] | None:
+        """Return the search among the training images, these, the analysis, and where they lie."""
+        known = self._done(_KNN)
+        if known is None:
+            return None
+        folder = self.layout.observation_folder(self.place)
+        path, record = folder / f"{_WORD}.npy", folder / f"{_WORD}.json"
+        told = intact_record(record, ObservationRecord)
+        try:
+            selection = self.select()
+            training = selection.split(self.place.fold, self.place.seed).train
+        except XaibenchError as error:
+            _log.warning("no neighbours are shown, as the run's images can't be read: %s", error)
+            return None
+        if told is None or not is_intact(path, told.sha256):
+            _log.warning("no neighbours are shown: %s is damaged; repeat the analysis.", path)
+            return None
+        embeddings = np.load(path)
+        if len(embeddings) != len(training):
+            _log.warning("no neighbours are shown: other images than the run's lie there now.")
+            return None
+        options = {name: o.default for name, o in known[0].plugin.options.items()}
+        options |= known[0].options
+        search = NearestNeighbors(n_neighbors=options["k"], metric=options["metric"])
+        return search.fit(embeddings), training, known[0], selection
+
+    def _look_up(self, embedding: NDArray[np.float32]) -> Neighbours:
+        assert self._neighbours is not None
+        search, training, analysis, selection = self._neighbours
+        distances, rows = (found[0] for found in search.kneighbors(embedding[None]))
+        classes = selection.dataset.classes
+        nearest = [
+            Neighbour(
+                sample.id,
+                classes[sample.label],
+                float(distance),
+                selection.loader.load(sample).image,
+            )
+            for distance, sample in zip(distances, [training[row] for row in rows], strict=True)
+        ]
+        votes = np.bincount([training[row].label for row in rows], minlength=len(classes))
+        return Neighbours(analysis.spec, nearest, classes[int(votes.argmax())], int(votes.max()))
+
+    def _done(self, name: str) -> tuple[Bound, AnalysisRecord] | None:
+        """Return a finished analysis of these weights; of several the first."""
+        weights = stored_model(self.layout.model_folder(self.place)).sha256
+        for path in self.layout.records(ANALYSIS_FILE):
+            known = read_analysis(path)
+            same = known.place == self.place and known.model_sha256 == weights
+            if same and known.error is None and known.analysis.partition("[")[0] == name:
+                return bind("analysis", known.analysis), known
+        return None
+
+
+def _pixels(image: Tensor) -> NDArray[np.uint8]:
+    shown = (image.float().clamp(0, 1) * 255).round().byte().movedim(0, -1)
+    return np.asarray(shown.cpu().numpy(), np.uint8)
