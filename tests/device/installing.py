@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from types import SimpleNamespace
 from unittest.mock import patch
 
 import pretend
 import torch
 from pretend import Casting, Machine, Pretending
+from torch.utils._pytree import tree_map
 
 
 @contextmanager
@@ -18,6 +20,7 @@ def installed(gpus: int = 1, **about) -> Iterator[Machine]:
     with ExitStack() as stack:
         for name, stand_in in _stand_ins(pretend.machine).items():
             stack.enter_context(patch.object(torch.cuda, name, stand_in))
+        stack.enter_context(patch.object(torch, "load", partial(_load, torch.load)))
         absent = (torch.cuda.amp.common, "amp_definitely_not_available", lambda: False)
         stack.enter_context(patch.object(*absent))
         lifting = torch._C._only_lift_cpu_tensors()
@@ -32,6 +35,11 @@ def installed(gpus: int = 1, **about) -> Iterator[Machine]:
             pretend.machine = before
 
 
+def _load(load, file, map_location=None, **options):
+    found = load(file, map_location="cpu", **options)
+    return tree_map(lambda each: each.to(map_location) if torch.is_tensor(each) else each, found)
+
+
 def _stand_ins(machine: Machine) -> dict[str, object]:
     """Return what takes the place of functions of `torch.cuda`."""
 
@@ -42,13 +50,15 @@ def _stand_ins(machine: Machine) -> dict[str, object]:
         for number in range(machine.gpus):
             machine.generator(number).manual_seed(seed)
 
-    @contextmanager
-    def chosen(device):
-        before, machine.current = machine.current, machine.number(device)
-        try:
-            yield
-        finally:
-            machine.current = before
+    class Chosen:
+        def __init__(self, device):
+            self.number = machine.number(device)
+
+        def __enter__(self):
+            self.before, machine.current = machine.current, self.number
+
+        def __exit__(self, *_):
+            machine.current = self.before
 
     properties = SimpleNamespace(
         name="Pretend GPU", major=machine.capability[0], minor=machine.capability[1],
@@ -63,7 +73,7 @@ def _stand_ins(machine: Machine) -> dict[str, object]:
         "device_count": lambda: machine.gpus,
         "current_device": lambda: machine.current,
         "set_device": set_device,
-        "device": chosen,
+        "device": Chosen,
         "get_device_name": lambda device=None: f"Pretend GPU {machine.number(device)}",
         "get_device_capability": lambda _device=None: machine.capability,
         "get_device_properties": lambda _device=None: properties,

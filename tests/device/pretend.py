@@ -51,7 +51,9 @@ class Machine:
         self.total = self.free = 139 << 30
         self.kernels, self.waits, self.rounded = Counter(), Counter(), Counter()
         self.before = None
-        """Called with the name of each kernel before it runs; may raise, as lack of memory does."""
+        """Told each kernel's name and tensors before it runs; may raise, as lack of memory does."""
+        self.latest = torch.device("cuda", 0)
+        """Where the last operation was done: in C++, where a tensor like another is made, too."""
         self._generators = {n: torch.Generator().manual_seed(n) for n in range(gpus)}
 
     def forget(self) -> None:
@@ -140,6 +142,17 @@ class OnGpu(Tensor):
     def tolist(self):
         return self.detach().cpu().tolist()
 
+    # From numbers C++ would make tensors on "meta", where they get lost.
+    def new_tensor(self, data, *, dtype=None, device=None, **options) -> Tensor:
+        kind = dtype or self.dtype
+        return torch.tensor(data, dtype=kind, device=device or self.device, **options)
+
+    def __getitem__(self, index) -> Tensor:
+        return super().__getitem__(_as_index(index))
+
+    def __setitem__(self, index, value) -> None:
+        super().__setitem__(_as_index(index), value)
+
     def data_ptr(self) -> int:
         return self.held.data_ptr()
 
@@ -208,6 +221,8 @@ def compute(operation, args, kwargs):
     tensors = [each for each in tree_iter((args, kwargs)) if isinstance(each, Tensor)]
     ours = [each for each in tensors if isinstance(each, OnGpu)]
     target = _target(kwargs, ours)
+    if ours:
+        machine.latest = ours[0].device
     if not ours and (target is None or target.type != "cuda"):
         return operation(*args, **kwargs)
     if _is_composite(operation):  # in inference mode they come whole
@@ -249,7 +264,7 @@ def _target(kwargs, ours) -> torch.device | None:
         return None
     device = torch.device(kwargs["device"])
     if device.type == "meta":  # as C++ takes our tensors for these, what it makes beside them is
-        return ours[0].device if ours else torch.device("cuda", machine.current)
+        return ours[0].device if ours else machine.latest
     if device.type == "cuda":
         return torch.device("cuda", machine.number(device))
     return device
@@ -298,7 +313,7 @@ def _refuse_mixture(operation, name, args, tensors, ours) -> None:
 
 def _count(name, ours, *, leaves: bool) -> None:
     if machine.before is not None:
-        machine.before(name)
+        machine.before(name, ours)
     if name not in _NO_KERNEL:
         machine.kernels[name] += 1
     if leaves:
@@ -308,6 +323,12 @@ def _count(name, ours, *, leaves: bool) -> None:
         switch = conv if name in _CONVOLUTIONS else matmul
         if switch.fp32_precision == "tf32":
             machine.rounded[f"{name} at {_caller()}"] += 1
+
+
+def _as_index(index):
+    if isinstance(index, tuple):
+        return tuple(map(_as_index, index))
+    return torch.tensor(index) if isinstance(index, list) else index
 
 
 def _held(value):

@@ -15,6 +15,7 @@ from xaibench.core.maps import finish
 from xaibench.core.model import evaluating
 from xaibench.core.passes.device import set_up
 from xaibench.core.passes.engine import Engine
+from xaibench.core.passes.float32 import exact_float32
 from xaibench.core.passes.question import Known
 from xaibench.core.plugin import Bound, Plugin
 from xaibench.explaining.batch import ImageBatch
@@ -142,6 +143,7 @@ class MethodTrial:
         placed = {name: each.to(device) for name, each in found.items()}
         return Known(masks.float().mean(dim=0), few_images(device), placed)
 
+    @exact_float32()
     def observe(
         self, scene: Scene, *, noise: int, device: str = "cpu", lent: bool = False
     ) -> Observation:

@@ -151,7 +151,8 @@ class Trainer:
         if last or row["validation_loss"] < self.state.best_loss:
             self.state.best_loss = row["validation_loss"]
             weights = self.result.state_dict()
-            self.state.best_model = {k: v.detach().cpu().clone() for k, v in weights.items()}
+            # Where they are: copied to the CPU, each of them would make it wait.
+            self.state.best_model = {k: v.detach().clone() for k, v in weights.items()}
         return row
 
     def _validate(self) -> dict[str, float]:
