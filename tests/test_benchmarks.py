@@ -112,3 +112,12 @@ def test_the_speed_contest_runs_and_its_maps_agree(tmp_path):
     assert len(compared) == 4
     assert max(compared) < 1e-4
     assert (tmp_path / "speed.md").read_text("utf-8").count("\n| ") == len(rows) + 1
+
+
+@pytest.mark.slow
+def test_the_script_for_a_gpu_starts_without_one(tmp_path):
+    command = [sys.executable, str(FOLDER / "gpu"), "--device", "cpu", "--tiny", "--out", tmp_path]
+    subprocess.run([*command, "parity", "speed"], check=True, timeout=300)
+    for part in ("parity", "speed"):
+        table = (tmp_path / f"{part}.md").read_text("utf-8")
+        assert "| gradcam |" in table

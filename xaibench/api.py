@@ -18,6 +18,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import statuses_of
 from xaibench.core.model import Model, Reshape, evaluating
 from xaibench.core.passes.engine import Engine
+from xaibench.core.passes.float32 import exact_float32
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
 from xaibench.explaining.batch import ImageBatch, Maps
@@ -152,6 +153,7 @@ def explain(
     return explainer(images, targets, methods, seed=seed)
 
 
+@exact_float32()
 def score(
     maps: Tensor | np.ndarray,
     masks: Tensor | np.ndarray,
