@@ -10,7 +10,8 @@ from training_data import NAMES, batch_of, gradients
 
 from xaibench.core.batch import cross_entropy
 from xaibench.core.errors import XaibenchError
-from xaibench.core.networks.guidance import GUIDANCE
+from xaibench.core.maps import finish
+from xaibench.core.networks.guidance import GUIDANCE, energy, energy_dice
 from xaibench.models.guided import Guided, guided
 
 CLASSES, CHANNELS = len(NAMES), 6
@@ -102,7 +103,44 @@ def test_mining_asks_that_nothing_is_left_without_what_the_map_shows():
     torch.testing.assert_close(model.loss(batch)["guidance"], sure + 10 * squares)
 
 
-@pytest.mark.parametrize("loss", GUIDANCE)
+def oval(height, width):
+    """Return a mask that lies aside, ``(1, H, W)``."""
+    y, x = np.mgrid[:height, :width]
+    inside = ((y - 0.6 * height) / 9) ** 2 + ((x - 0.3 * width) / 13) ** 2 < 1
+    return torch.from_numpy(inside).float()[None]
+
+
+def test_energy_and_dice_of_one_map_by_hand():
+    marked, cam = oval(40, 56), torch.randn(1, 5, 7, generator=torch.Generator().manual_seed(2))
+    soft = np.log1p(np.exp(cam[0].double().numpy()))
+    shares = marked[0].double().numpy().reshape(5, 8, 7, 8).mean(axis=(1, 3))
+    outside = soft[shares < shares.max() / 2].sum() / soft.sum()
+    enlarged = functional.interpolate(
+        torch.from_numpy(soft)[None, None], (40, 56), mode="bilinear"
+    )[0, 0].numpy()
+    relative = (enlarged - enlarged.min()) / np.ptp(enlarged)
+    cut = 1 / (1 + np.exp(-10 * (relative - 0.5)))
+    truth = marked[0].numpy()
+    overlap = (2 * (cut * truth).sum() + 1) / (cut.sum() + truth.sum() + 1)
+    assert energy_dice(cam, marked).item() == pytest.approx(outside + 1 - overlap, rel=1e-5)
+
+
+def test_a_map_that_is_positive_nowhere_learns_to_fill_the_mask():
+    marked = oval(40, 56)
+    cam = torch.full((1, 5, 7), -1.0, requires_grad=True)
+    energy(cam.relu(), functional.adaptive_avg_pool2d(marked, (5, 7))).sum().backward()
+    assert not cam.grad.any()
+    optimiser = torch.optim.Adam([cam], 0.2)
+    for _ in range(40):
+        optimiser.zero_grad()
+        energy_dice(cam, marked).sum().backward()
+        optimiser.step()
+    found = finish(cam.detach(), (40, 56))[0] >= 0.5
+    both, either = (found & (marked > 0)).sum(), (found | (marked > 0)).sum()
+    assert both / either > 0.6
+
+
+@pytest.mark.parametrize("loss", [*GUIDANCE, "energy_dice"])
 def test_without_a_seen_mask_labels_alone_teach(loss):
     model, batch = build(loss), batch_of([False, False])
     first = gradients(model, batch)
@@ -113,7 +151,7 @@ def test_without_a_seen_mask_labels_alone_teach(loss):
         torch.testing.assert_close(first[name], parameter.grad)
 
 
-@pytest.mark.parametrize("loss", [*GUIDANCE, "gain"])
+@pytest.mark.parametrize("loss", [*GUIDANCE, "energy_dice", "gain"])
 def test_an_empty_mask_guides_nothing_and_gradients_stay_finite(loss):
     model, batch = build(loss), batch_of([True, True])
     batch.masks[0] = 0

@@ -19,7 +19,7 @@ LABELS = (
 MASKS = (
     *(f"saliency_net[{NET}]", f"saliency_net[{NET},mask_head=unet]"),
     f"saliency_net[{NET},mask_head=unet,unlabeled=pseudo]",
-    *(f"guided[{NET}]", f"guided[{NET},loss=dice]", f"unet[{NET},masks=budget]"),
+    *(f"guided[{NET}]", f"guided[{NET},loss=energy_dice]", f"unet[{NET},masks=budget]"),
 )
 BOXES = (f"guided[{NET},by=boxes]",)
 

@@ -9,7 +9,7 @@ from torch.nn import functional
 from xaibench.core.batch import Batch, accuracy, cross_entropy
 from xaibench.core.errors import XaibenchError
 from xaibench.core.networks.dilation import keep_resolution
-from xaibench.core.networks.guidance import GUIDANCE
+from xaibench.core.networks.guidance import GUIDANCE, energy_dice
 from xaibench.core.networks.trunk_classifier import TrunkClassifier, about, build_trunk
 from xaibench.core.registry import model
 
@@ -48,8 +48,8 @@ class Guided(TrunkClassifier):
 
     def _guide(self, activations: Tensor, batch: Batch) -> Tensor | None:
         weights = self.head.weight[batch.labels]  # type: ignore[index]
-        cam = torch.einsum("bdhw,bd->bhw", activations, weights).relu()
-        marked = (batch.masks > 0).float()
+        signed = torch.einsum("bdhw,bd->bhw", activations, weights)
+        cam, marked = signed.relu(), (batch.masks > 0).float()
         # Cells of the map are larger than pixels: what share of each is marked.
         cells = (cam.shape[1], cam.shape[2])
         shares = functional.adaptive_avg_pool2d(marked[:, None], cells)[:, 0]
@@ -58,7 +58,11 @@ class Guided(TrunkClassifier):
             return self._mine(cam, shares, seen, batch)
         if not seen.any():
             return None
-        return GUIDANCE[self.guidance](cam[seen], shares[seen]).sum() / batch.masks_counted
+        if self.guidance == "energy_dice":
+            costs = energy_dice(signed[seen], marked[seen])
+        else:
+            costs = GUIDANCE[self.guidance](cam[seen], shares[seen])
+        return costs.sum() / batch.masks_counted
 
     def _mine(self, cam: Tensor, shares: Tensor, seen: Tensor, batch: Batch) -> Tensor:
         """Return how sure of the class the network is without what its map shows (li2018gain).
@@ -84,7 +88,7 @@ def guided(
     weights: str,
     *,
     backbone: str = "resnet50",
-    loss: Literal["energy", "rrr", "l1", "dice", "ppce", "gain", "res"] = "energy",
+    loss: Literal["energy", "energy_dice", "rrr", "l1", "dice", "ppce", "gain", "res"] = "energy",
     weight: float = 1.0,
     by: Literal["masks", "boxes"] = "masks",
     stride: Literal[32, 16] = 32,
@@ -93,10 +97,10 @@ def guided(
 
     Options:
         backbone: a convolutional network of torchvision, such as resnet18, or timm/NAME.
-        loss: how far the map is off: ``energy`` outside, ``rrr`` squares outside, ``l1`` and
-            ``dice`` differences to the mask, ``ppce`` what is missing inside, ``res`` both, of a
-            mask that may be inexact; ``gain`` asks, too, that nothing be recognised without what
-            the map shows.
+        loss: how far the map is off: ``energy`` outside, ``energy_dice`` that and the enlarged map
+            at half of its maximum, ``rrr`` squares outside, ``l1`` and ``dice`` differences to the
+            mask, ``ppce`` what is missing inside, ``res`` both, of a mask that may be inexact;
+            ``gain`` asks, too, that nothing be recognised without what the map shows.
         weight: of this loss beside the cross-entropy.
         by: what it may read where masks are seen: their pixels, or the boxes around their regions.
         stride: pixels a side of the map's cells; for 16 the last stage keeps the resolution of the

@@ -12,10 +12,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from xaibench.core.maps import resize
 from xaibench.core.networks.losses import dice as dice_of
 
 Guidance = Callable[[Tensor, Tensor], Tensor]
 _NOTHING = 1e-6
+# How sharply a map is cut at half of its maximum.
+_SHARPNESS, _HALF = 10.0, 0.5
 # RES: how sharply the map is cut, and a 3x3 Gaussian.
 _STEEPNESS = 5.0
 _GAUSSIAN = (0.25, 0.5, 0.25)
@@ -64,6 +67,26 @@ def res(cam: Tensor, marked: Tensor) -> Tensor:
     padded = functional.pad(inside[:, None], (1, 1, 1, 1), mode="replicate")
     blurred = _up_to_one(functional.conv2d(padded, (row[:, None] * row)[None, None])[:, 0])
     return beside + (relative - blurred).abs().mean(dim=(1, 2))
+
+
+def energy_dice(cam: Tensor, marked: Tensor) -> Tensor:
+    """Return what a map costs that is to fill the mask and nothing else, ``(B,)``.
+
+    The share of the map outside, and the Dice loss of the enlarged map, stretched to [0, 1] and cut
+    at 0.5: energy alone is content with a single cell. Both see softplus of the map: its positive
+    part gives no gradient to cells that are to become positive.
+
+    Args:
+        cam: of either sign, ``(B, h, w)``.
+        marked: 0 or 1 for each pixel, ``(B, H, W)``.
+    """
+    soft = functional.softplus(cam)
+    cells = (cam.shape[1], cam.shape[2])
+    shares = functional.adaptive_avg_pool2d(marked[:, None], cells)[:, 0]
+    enlarged = resize(soft, (marked.shape[1], marked.shape[2]))
+    lowest = enlarged.amin(dim=(1, 2), keepdim=True)
+    cut = torch.sigmoid(_SHARPNESS * (_up_to_one(enlarged - lowest) - _HALF))
+    return energy(soft, shares) + dice_of(cut, marked)
 
 
 def _best_cut(maps: Tensor, inside: Tensor) -> Tensor:
