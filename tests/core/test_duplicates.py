@@ -64,6 +64,9 @@ COPIES = {
     "with another gamma": lambda image: (255 * (image / 255) ** 2).astype(np.uint8),
     "stretched": lambda image: resized(image, (130, 150)),
     "compressed, turned by 180": lambda image: compressed(np.rot90(image, 2)),
+    "turned by 90": np.rot90,
+    "turned by 270, cropped, compressed": lambda image: compressed(np.rot90(image[:-18, 20:], 3)),
+    "transposed": np.transpose,
     "noisy": lambda image: (
         image * 0.9 + np.random.default_rng(9).uniform(0, 20, image.shape)
     ).astype(np.uint8),
@@ -80,7 +83,6 @@ def test_a_copy_is_found_among_others(change):
 
 OTHERS = {
     "another": lambda _: tissue(7),
-    "turned": np.rot90,
     "black": np.zeros_like,
     "of one pixel": lambda image: image[:1, :1],
     "a third": lambda image: image[:, :87],

@@ -157,6 +157,7 @@ def test_images_without_objects_can_be_a_class(place):
         (lambda c: c["images"][0].update(width=60), "'images/a' were drawn on an image of 60x20"),
         (lambda c: c["annotations"][0].update(image_id=9), "belongs to the image 9, which isn't"),
         (lambda c: c["annotations"][0].update(segmentation=[[1, 2, 3]]), "a polygon of 3 numbers"),
+        (lambda c: c["annotations"][0].update(segmentation=[[1, 2, 9e9, 4, 5, 6]]), "to 9e.09"),
         (lambda c: c["annotations"][0].pop("category_id"), "not as COCO writes it .KeyError"),
         (lambda c: c["annotations"][0].update(category_id=94), "of the category 94, which isn't"),
         (lambda c: c["annotations"][0].update(encoded("52203")), "counts sum to 16, not"),

@@ -12,7 +12,7 @@ from xaibench.core.reading import likeness, placing
 from xaibench.core.reading.placing import Placing
 from xaibench.core.threads import map_by_threads
 
-_SUSPECTS = 6
+_SUSPECTS, _TURNED_SUSPECTS = 6, 2
 _LEAST_CORRELATION, _LEAST_SETTLED = 0.45, 0.55
 
 COPY = 0.55
@@ -52,8 +52,9 @@ def take_imprint(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def find_near_duplicates(imprints: Sequence[NDArray[np.uint8]]) -> list[Pair]:
     """Return all pairs of images that show the same, in order.
 
-    The middle of each image is looked for in every other: mirrored, moved, or in one that was
-    cropped by up to a fifth on each side. The six images in which it is found best are suspects.
+    The middle of each image is looked for in every other: mirrored, turned by right angles, moved,
+    or in one that was cropped by up to a fifth on each side. The six images in which it is found
+    best are suspects, and two more that are turned by a quarter.
     Each is laid on the other, and the details of what both show decide, piece by piece. A
     `likeness` of 0.55 makes a pair of near-duplicates. So does 0.34 where the coarse correlation
     stands out from that with other images, as between two moments of one scan. In sets of aligned
@@ -90,16 +91,25 @@ def _find_suspects(sketches: Sequence[NDArray[np.float32]]) -> tuple[list[_Suspe
         return suspects, typical
     middles = placing.cut_middles(sketches)
     for other, sketched in enumerate(sketches):
-        match = placing.find_middles(middles, sketched)
-        typical.append(float(np.median(np.delete(match.correlation, other))))
-        match.correlation[other] = -1
-        best = np.argsort(-match.correlation, kind="stable")[:_SUSPECTS]
-        suspects += [
-            _Suspect(int(one), other, int(match.flip[one]), int(match.window[one]))
-            for one in best
-            if match.correlation[one] >= _LEAST_CORRELATION
-        ]
+        upright = placing.find_middles(middles[:, : placing.FLIPS], sketched)
+        turned = placing.find_middles(middles[:, placing.FLIPS :], sketched)
+        # Both count: in a set of which a part is turned nothing would else be alike.
+        highest = np.maximum(upright.correlation, turned.correlation)
+        typical.append(float(np.median(np.delete(highest, other))))
+        suspects += _best_of(upright, other, _SUSPECTS)
+        suspects += _best_of(turned, other, _TURNED_SUSPECTS, placing.FLIPS)
     return suspects, typical
+
+
+def _best_of(match: placing.Match, other: int, most: int, first: int = 0) -> list[_Suspect]:
+    """Return the images that are found best in another; ``first`` is the first flip tried."""
+    match.correlation[other] = -1
+    best = np.argsort(-match.correlation, kind="stable")[:most]
+    return [
+        _Suspect(int(one), other, first + int(match.flip[one]), int(match.window[one]))
+        for one in best
+        if match.correlation[one] >= _LEAST_CORRELATION
+    ]
 
 
 def _stands_out(place: Placing, typical: float) -> bool:

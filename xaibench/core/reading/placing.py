@@ -1,4 +1,4 @@
-"""Where the middle of one picture lies in another, which may be mirrored, cropped or moved."""
+"""Where the middle of one picture lies in another, which may be turned, cropped or moved."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -16,7 +16,8 @@ _START, _SIZE = 0.2, 0.6
 _CUTS = (0.0, 0.1, 0.2, 0.3, 0.4)
 _STEP = 0.06
 _FINE_SIZES, _FINE_MOVES = (0.95, 1.0, 1.05), (-0.03, -0.015, 0.0, 0.015, 0.03)
-FLIPS = 4
+FLIPS, TURNS = 4, 2
+"""Mirrors without a quarter turn, and with one or without."""
 
 Span = tuple[float, float]
 """Start and size along one axis, as shares of the side."""
@@ -44,8 +45,12 @@ class Match(NamedTuple):
 
 
 def flip_by(picture: NDArray[np.generic], flip: int) -> NDArray[np.generic]:
-    """Return a picture ``(H, W)`` as it is (0), mirrored (1), upside down (2), or both (3)."""
-    return picture[:: -1 if flip & 2 else 1, :: -1 if flip & 1 else 1]
+    """Return a picture ``(H, W)`` as it is (0), mirrored (1), upside down (2), or both (3).
+
+    From 4 on it is transposed before: all eight ways in which right angles and mirrors turn it.
+    """
+    turned = picture.T if flip & 4 else picture
+    return turned[:: -1 if flip & 2 else 1, :: -1 if flip & 1 else 1]
 
 
 def sketch(thumbnail: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -62,21 +67,21 @@ def sketch(thumbnail: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def cut_middles(sketches: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Return ``(N, 4, 256)``: the middle of each sketch in the four flips, as rows of length 1."""
+    """Return ``(N, 8, 256)``: the middle of each sketch in the eight flips, as rows of length 1."""
     middles = np.stack([_MIDDLE @ each @ _MIDDLE.T for each in sketches])
-    flipped = [[flip_by(middle, flip) for flip in range(FLIPS)] for middle in middles]
-    return _normalise(np.array(flipped).reshape(len(middles), FLIPS, -1))
+    flipped = [[flip_by(middle, flip) for flip in range(FLIPS * TURNS)] for middle in middles]
+    return _normalise(np.array(flipped).reshape(len(middles), FLIPS * TURNS, -1))
 
 
 def find_middles(middles: NDArray[np.float32], other: NDArray[np.float32]) -> Match:
-    """Look for each middle ``(N, 4, 256)`` in all windows of one sketch."""
+    """Look for each middle, in some flips ``(N, F, 256)``, in all windows of one sketch."""
     windows = _cut(other, _WINDOWS, len(_SPANS))
     products = windows @ middles.reshape(-1, middles.shape[-1]).T
     window = products.argmax(axis=0)
-    best = np.take_along_axis(products, window[None], axis=0).reshape(-1, FLIPS)
+    best = np.take_along_axis(products, window[None], axis=0).reshape(middles.shape[:2])
     flip = best.argmax(axis=1)
     rows = np.arange(len(middles))
-    return Match(best[rows, flip], flip, window.reshape(-1, FLIPS)[rows, flip])
+    return Match(best[rows, flip], flip, window.reshape(middles.shape[:2])[rows, flip])
 
 
 def settle_place(

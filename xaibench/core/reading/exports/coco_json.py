@@ -18,7 +18,7 @@ from xaibench.core.reading.folders.find import key_of_image
 from xaibench.core.reading.folders.names import part_in, part_of
 
 _KEYS = frozenset({"images", "annotations", "categories"})
-_FEWEST_NUMBERS = 6
+_FEWEST_NUMBERS, _FARTHEST = 6, 1e6
 _ZERO, _MORE, _NEGATIVE = ord("0"), 32, 16
 
 
@@ -125,6 +125,8 @@ def _check(source: Path, outline: Any, size: tuple[int, int]) -> Iterator[NDArra
         numbers = np.array(polygon, np.float64)
         if len(numbers) < _FEWEST_NUMBERS or len(numbers) % 2 or not np.isfinite(numbers).all():
             raise ValueError(f"a polygon of {len(numbers)} numbers")
+        if np.abs(numbers).max() > _FARTHEST:
+            raise ValueError(f"a polygon that reaches to {np.abs(numbers).max():.3g}")
         yield numbers
 
 
