@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from captum.attr import IntegratedGradients, LayerGradCam
 from contest import Contest, Setting
+from networks import attention, named
 from pytorch_grad_cam import (
     AblationCAM,
     EigenCAM,
@@ -218,4 +219,6 @@ WORKS: dict[str, Callable[[Setting], Iterator[Contest]]] = {
     "compiled": compiled,
     "scorecam": scorecam,
     "whole": whole,
+    "attention": attention,
+    "named": named,
 }

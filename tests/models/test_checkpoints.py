@@ -133,3 +133,8 @@ def test_first_weights_may_be_a_checkpoint_too_and_others_are_refused_with_a_way
     assert set(found) - same == {"fc.weight", "fc.bias"}
     with pytest.raises(XaibenchError, match=r"first tensors are model\.conv1.*name the model that"):
         build_network("vgg11", 3, str(tmp_path / "a.ckpt"))
+    # All that fits are counts of batches.
+    with pytest.raises(XaibenchError, match=r"none of its .* tensors fits EfficientNet"):
+        build_network("timm/test_efficientnet", 3, str(tmp_path / "a.ckpt"))
+    with pytest.raises(XaibenchError, match=r"class_order tells .*; give checkpoint=FILE as well"):
+        build("class_order=normal+benign+malignant")

@@ -66,7 +66,12 @@ def build_model(model: Bound, words: ModelWords, image: Tensor) -> Model:
         XaibenchError: it fails, returns something else than a model, or one that doesn't take such
             images: vision transformers are built for one size.
     """
-    checkpoint = model.shared.get(CHECKPOINT)
+    checkpoint, order = model.shared.get(CHECKPOINT), model.shared.get(CLASS_ORDER, ())
+    if order and not checkpoint:
+        raise XaibenchError(
+            f"model {model.spec}: class_order tells the order of a checkpoint's outputs, and there "
+            "is none; give checkpoint=FILE as well."
+        )
     try:
         # All weights come from a checkpoint: others need not even be there.
         built = model(replace(words, weights="none") if checkpoint else words)
@@ -83,7 +88,6 @@ def build_model(model: Bound, words: ModelWords, image: Tensor) -> Model:
             "xaibench.Model, such as xaibench.Classifier(network, cam_layer=...)."
         )
     if checkpoint:
-        order = model.shared.get(CLASS_ORDER, ())
         load_checkpoint(built, Path(checkpoint), order, words.class_names)
     try_out(built, model.spec, image)
     return built

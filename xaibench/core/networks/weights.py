@@ -106,17 +106,22 @@ def _load(network: nn.Module, state: dict[str, Tensor], origin: str) -> None:
         for k, v in state.items()
     }
     fitting = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
-    if not fitting:
+    wanted = [k for k in own if not k.endswith("num_batches_tracked")]
+    count = sum(k in fitting for k in wanted)
+    if 2 * count < len(wanted):
+        few = f"only {count} of its {len(state)} tensors fit" if count else (
+            f"none of its {len(state)} tensors fits"
+        )  # fmt: skip
         raise XaibenchError(
-            f"{origin}: none of its {len(state)} tensors fits {type(network).__name__}; "
-            f"is it another architecture's? Its first tensors are {_first(state)}, the network's "
-            f"{_first(own)}; name the model that they are of, or give --weights imagenet or none."
+            f"{origin}: {few} {type(network).__name__}; is it another architecture's? Its first "
+            f"tensors are {_first(state)}, the network's {_first(own)}; name the model "
+            "that they are of, or give --weights imagenet or none."
         )
     network.load_state_dict(fitting, strict=False)
     left_out = sorted(set(state) - set(fitting))
     if left_out:
         _log.warning("%s: left out, as they don't fit: %s", origin, ", ".join(left_out))
-    missing = [k for k in own if k not in fitting and not k.endswith("num_batches_tracked")]
+    missing = [k for k in wanted if k not in fitting]
     if missing:
         _log.info("%s: start from random numbers: %s", origin, ", ".join(sorted(missing)))
 
