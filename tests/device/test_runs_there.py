@@ -7,6 +7,7 @@ import torch
 
 import xaibench
 from xaibench.core.errors import XaibenchError
+from xaibench.core.maps import finish
 from xaibench.core.overlap import _kth_highest, ascending
 from xaibench.core.passes.device import choose_device, repeatable, training_precision
 from xaibench.core.passes.float32 import exact_float32
@@ -106,6 +107,20 @@ def test_maps_of_other_devices_are_sorted_where_they_are():
     elsewhere = torch.rand(2, 6, device="meta")
     assert ascending(elsewhere).is_meta
     assert _kth_highest(elsewhere, torch.ones(2, dtype=torch.long, device="meta")).is_meta
+
+
+def test_maps_are_finished_in_few_kernels_and_one_wait(machine):
+    raw = torch.rand(3, 5, 7, generator=torch.Generator().manual_seed(0)) - 0.3
+    raw[1] = 2.0
+    there = raw.cuda()
+    machine.forget()
+    with repeatable(GPU):
+        found, statuses = finish(there, (24, 32))
+    assert machine.waits.total() == 1
+    assert machine.kernels.total() <= 42
+    here, expected = finish(raw, (24, 32))
+    assert statuses == expected == ["ok", "constant map", "ok"]
+    assert torch.equal(found.cpu(), here)
 
 
 def test_float32_is_exact_only_inside(machine):

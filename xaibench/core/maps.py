@@ -50,7 +50,7 @@ def statuses_of(finite: Tensor, flat: Tensor) -> list[str]:
     """Name what is wrong with maps, from which of them are finite and which constant, ``(B,)``."""
     return [
         NON_FINITE if not is_finite else CONSTANT if is_flat else OK
-        for is_finite, is_flat in zip(finite.tolist(), flat.tolist(), strict=True)
+        for is_finite, is_flat in torch.stack([finite, flat], dim=1).tolist()
     ]
 
 
@@ -65,7 +65,13 @@ def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize ``(B, h, w)`` bilinearly, ``align_corners=False``; unchanged where it fits."""
     if maps.shape[1:] == size:
         return maps
-    return functional.interpolate(maps[:, None], size, mode="bilinear", align_corners=False)[:, 0]
+    if torch.is_grad_enabled() and maps.requires_grad:
+        return functional.interpolate(maps[:, None], size, mode="bilinear", align_corners=False)[
+            :, 0
+        ]
+    # The same kernel: `interpolate` would take forty on a GPU whose gradients are to be repeatable.
+    resized: Tensor = torch.ops.aten.upsample_bilinear2d(maps[:, None], size, align_corners=False)
+    return resized[:, 0]
 
 
 def min_max(maps: Tensor) -> Tensor:
