@@ -59,6 +59,12 @@ _OF_WEIGHTS = ("weights", "image_size", "classes")
     metavar="DIR",
     help="folder for pictures, maps and table; default explained",
 )
+@click.option(
+    "--covered",
+    is_flag=True,
+    help="draw what drop_in_confidence and increase_in_confidence ask: pictures with the important "
+    "part covered, or the rest, each with its confidence",
+)
 @click.option("--weights", metavar="FILE|imagenet", help="all that the --model has learned")
 @run_options("image_size", "layer", "device", "plugin")
 def explain(
@@ -72,6 +78,7 @@ def explain(
     methods: str,
     target: str,
     out: Path,
+    covered: bool,
     **given: Any,
 ) -> None:
     """Explain pictures of your own: maps, prediction and confidence.
@@ -91,7 +98,9 @@ def explain(
     if not files:
         raise XaibenchError(" ".join(f"{what}: {why}" for what, why in missing.items()))
     ready = ready_model(run, model, (fold, seed), split_list(classes), given_ones(given))
-    explainer = PictureExplainer(ready, choose_methods(ready, split_list(methods)), target)
+    explainer = PictureExplainer(
+        ready, choose_methods(ready, split_list(methods)), target, covered=covered
+    )
     with logged_to(out, command_line()):
         table, advice = write_explanations(explainer(files), out, ready.title)
     for line in (*describe(table), *advice):

@@ -16,13 +16,22 @@ class PictureFile(NamedTuple):
     path: Path
 
 
+class CoveredPicture(NamedTuple):
+    """A picture ``(H, W, 3)`` uint8 with a part covered, and the target's confidence on it."""
+
+    name: str
+    image: NDArray[np.uint8]
+    confidence: float
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a method made of a picture.
 
     ``raw`` is its map ``(h, w)`` over the network's square, ``heat`` the finished one ``(H, W)`` in
     [0, 1] over the picture; both are None where the method failed, as ``status`` says. ``target``
-    is the class explained, empty where the model has none.
+    is the class explained, empty where the model has none. ``covered`` holds the picture as it is,
+    then with parts covered that the map tells, where that was asked for.
     """
 
     status: str
@@ -30,6 +39,7 @@ class Answer:
     heat: NDArray[np.float32] | None = None
     target: str = ""
     target_confidence: float = float("nan")
+    covered: Sequence[CoveredPicture] = ()
 
 
 class Neighbour(NamedTuple):

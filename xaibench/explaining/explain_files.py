@@ -1,6 +1,7 @@
 """Explaining a user's own pictures with a trained model."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from operator import setitem
@@ -12,7 +13,7 @@ from torch import Tensor
 from xaibench.core.contract import CLASS_WORDS
 from xaibench.core.data import Picture
 from xaibench.core.errors import OutOfMemoryError, XaibenchError
-from xaibench.core.explanation import Advice, Answer, Explanation, PictureFile
+from xaibench.core.explanation import Advice, Answer, CoveredPicture, Explanation, PictureFile
 from xaibench.core.loading import resize_picture
 from xaibench.core.passes.device import place_images
 from xaibench.core.plugin import Bound
@@ -21,6 +22,7 @@ from xaibench.core.reading.images import read_image
 from xaibench.core.registry import bind
 from xaibench.core.suggest import did_you_mean
 from xaibench.explaining.batch import without_masks
+from xaibench.explaining.covered import cover_pictures
 from xaibench.explaining.inputs import check_words
 from xaibench.explaining.learned_before import LearnedBefore
 from xaibench.explaining.source import Explained, MapSource
@@ -40,13 +42,16 @@ class PictureExplainer:
         failures: why a picture, or a method on it, has no map.
     """
 
-    def __init__(self, stored: StoredModel, methods: Sequence[Bound], target: str) -> None:
+    def __init__(
+        self, stored: StoredModel, methods: Sequence[Bound], target: str, *, covered: bool = False
+    ) -> None:
         """Check that the model serves the methods and knows the target.
 
         Args:
             stored: the model.
             methods: all of which are wanted.
             target: ``predicted``, or the name or number of a class.
+            covered: show the pictures with parts covered, too.
 
         Raises:
             XaibenchError: a method asks for what the model, or a call without masks, has not; or
@@ -58,7 +63,7 @@ class PictureExplainer:
         remedy = "take a model of a run that had it among its methods (--run DIR)"
         check_words(methods, stored.engine.model, stored.blank, known, remedy)
         self._session = LearnedBefore(stored, [m for m in methods if m.plugin.fit])
-        self._target = _class_of(target, stored)
+        self._target, self._shows_covered = _class_of(target, stored), covered
 
     def __call__(self, files: Sequence[PictureFile]) -> Iterator[Explanation]:
         """Yield what is found, picture by picture; unreadable ones are left out."""
@@ -114,6 +119,8 @@ class PictureExplainer:
         found: Mapping[str, Explained],
         advice: Sequence[Advice],
     ) -> Iterator[Explanation]:
+        shows = self._shows_covered and known is not None
+        covered = {spec: self._cover(each) for spec, each in found.items()} if shows else {}
         for row, (file, picture) in enumerate(pictures):
             sure = None if known is None else known[row].cpu()
             answers = {
@@ -122,9 +129,19 @@ class PictureExplainer:
                 else self._answer(source.method, found[source.method.spec], row, picture, sure)
                 for source in sources
             }
+            answers |= {
+                spec: replace(answers[spec], covered=each[row])
+                for spec, each in covered.items()
+                if answers[spec].target
+            }
             prediction = "" if sure is None else self.stored.classes[int(sure.argmax())]
             confidence = float("nan") if sure is None else float(sure.max())
             yield Explanation(file, picture.image, prediction, confidence, answers, advice[row])
+
+    def _cover(self, found: Explained) -> list[Sequence[CoveredPicture]]:
+        batch, (kind, maps) = found.batch, next(iter(found.maps.items()))
+        targets = batch.targets[kind]
+        return cover_pictures(batch.images, maps.values, targets, self.stored.engine.predict)
 
     def _targets(self, known: Tensor | None, count: int) -> dict[str, Tensor]:
         """Return the class of each image; the first and the last where nobody names or knows one.

@@ -17,6 +17,7 @@ from xaibench.core.maps import OK
 from xaibench.core.store import folder_name, replacing, write_with
 from xaibench.report.advice import AdviceWriter
 from xaibench.report.pictures.grid import GridRow, draw_grid
+from xaibench.report.pictures.mosaic import draw_strip
 from xaibench.report.pictures.overlay import overlay
 from xaibench.results.folder import EXPLAINED_FILE, MAPS_FILE, SHEET_FILE
 from xaibench.results.maps import MapWriter
@@ -62,6 +63,7 @@ def write_explanations(
                         Image.fromarray(overlay(each.image, answer.heat)).save(picture, "png")
             with replacing(out / each.file.name / SHEET_FILE) as picture:
                 draw_grid([_sheet(each)], picture)
+            _show_covered(each, out)
             advice.add(each)
         writer.close()
     advice.close()
@@ -92,6 +94,29 @@ def describe(table: pd.DataFrame) -> Iterator[str]:
         yield "  ".join(padded).rstrip()
     if len(table) > _SHOWN:
         yield f"... and {len(table) - _SHOWN} more in explained.csv"
+
+
+def _show_covered(each: Explanation, out: Path) -> None:
+    """Draw ``<picture>/covered-<method>.png`` where covered pictures were asked for."""
+    for method, answer in each.answers.items():
+        if not answer.covered:
+            continue
+        whole = answer.covered[0].confidence
+        captions = [f"{shown.name}\n{_change(shown.confidence, whole)}" for shown in answer.covered]
+        captions[0] = f"as it is\n{whole:.3f}"
+        title = f"{method}: confidence of {answer.target} where a part is covered"
+        images = [shown.image for shown in answer.covered]
+        draw_strip(
+            images, captions, title, out / each.file.name / f"covered-{folder_name(method)}.png"
+        )
+
+
+def _change(confidence: float, whole: float) -> str:
+    """Say what drop and increase in confidence make of a covered picture."""
+    drop = max(0.0, whole - confidence) / whole if whole else float("nan")
+    return f"{confidence:.3f}, " + (
+        "an increase" if confidence > whole else f"a drop of {drop:.0%}"
+    )
 
 
 def _rows(each: Explanation, model: str) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,46 @@
+"""Covered pictures by hand, and drawn by the command."""
+
+import pytest
+import torch
+from PIL import Image
+
+from xaibench.explaining.covered import cover_pictures
+
+
+def test_four_coverings_of_a_picture_by_hand():
+    images = torch.tensor([1.0, 0.8, 0.4, 0.2]).view(1, 1, 1, 4).repeat(1, 3, 1, 1)
+    maps = torch.tensor([[[1.0, 0.5, 0.25, 0.0]]])
+
+    def predict(given):
+        bright = given.mean(dim=(1, 2, 3))
+        return torch.stack([bright, 1 - bright], dim=1)
+
+    (shown,) = cover_pictures(images, maps, torch.tensor([0]), predict)
+    assert [each.name for each in shown] == [
+        "as it is",
+        "the rest darkened by the map",
+        "the important part darkened by the map",
+        "the rest black, cut at half of the map",
+        "the important part black, cut at half of the map",
+    ]
+    kept = [
+        [1, 0.8, 0.4, 0.2],
+        [1, 0.4, 0.1, 0],
+        [0, 0.4, 0.3, 0.2],
+        [1, 0.8, 0, 0],
+        [0, 0, 0.4, 0.2],
+    ]
+    for each, row in zip(shown, kept, strict=True):
+        assert each.confidence == pytest.approx(sum(row) / 4, rel=1e-6)
+        assert each.image[0, :, 0].tolist() == pytest.approx([255 * v for v in row], abs=0.51)
+
+
+def test_the_command_draws_them(finished_run, call, tmp_path):
+    Image.new("RGB", (30, 20), "gray").save(tmp_path / "grey.png")
+    out = tmp_path / "out"
+    code, _, errors = call("explain", tmp_path / "grey.png", "--run", finished_run.out, "--covered",
+                           "--methods", "gradcam,occlusion[window=8]", "--out", out)  # fmt: skip
+    assert code == 0, errors
+    assert {file.name for file in out.rglob("covered-*.png")} == {
+        "covered-gradcam.png", "covered-occlusion-window=8.png",
+    }  # fmt: skip

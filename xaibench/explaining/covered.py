@@ -1,0 +1,46 @@
+"""Covered pictures: what Average Drop and Increase in Confidence ask the model about."""
+
+from collections.abc import Sequence
+from itertools import product
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from xaibench.core.confidence import Predict
+from xaibench.core.covering import By, Covered, CoveredConfidence, cover
+from xaibench.core.explanation import CoveredPicture
+
+_PARTS = {"unimportant": "the rest", "important": "the important part"}
+_WAYS = {"darken": "darkened by the map", "zero": "black, cut at half of the map"}
+
+
+def cover_pictures(
+    images: Tensor, maps: Tensor, targets: Tensor, predict: Predict
+) -> list[Sequence[CoveredPicture]]:
+    """Return each image as it is, and covered in four ways, with the target's confidence.
+
+    Args:
+        images: ``(B, 3, H, W)`` in [0, 1].
+        maps: ``(B, H, W)`` in [0, 1].
+        targets: ``(B,)``.
+        predict: images -> confidences ``(B, K)``.
+    """
+    first = predict(images).gather(1, targets[:, None])[:, 0]
+    looks = [("as it is", images, first)]
+    ask = CoveredConfidence(images, maps, targets, predict)
+    by: By
+    covered: Covered
+    for by, covered in product(get_args(By), get_args(Covered)):
+        seen = cover(images, maps, covered, by, None)
+        looks.append((f"{_PARTS[covered]} {_WAYS[by]}", seen, ask(covered, by)))
+    return [
+        [CoveredPicture(name, _pixels(seen[row]), float(sure[row])) for name, seen, sure in looks]
+        for row in range(len(images))
+    ]
+
+
+def _pixels(image: Tensor) -> NDArray[np.uint8]:
+    shown = (image.float().clamp(0, 1) * 255).round().byte().movedim(0, -1)
+    return np.asarray(shown.cpu().numpy(), np.uint8)
