@@ -118,8 +118,10 @@ def _check(source: Path, outline: Any, size: tuple[int, int]) -> Iterator[NDArra
         counts = outline["counts"]
         runs = counts if isinstance(counts, list) else unpack_runs(str(counts))
         # pycocotools would fill what is missing with whatever lies in memory.
-        if sum(runs) != size[0] * size[1] or any(run < 0 for run in runs):
-            raise ValueError(f"counts sum to {sum(runs)}, not to {size[0] * size[1]}, or below 0")
+        if min(runs, default=0) < 0:
+            raise ValueError(f"a count of {min(runs)}")
+        if sum(runs) != size[0] * size[1]:
+            raise ValueError(f"counts sum to {sum(runs)}, not to {size[0] * size[1]}")
         return
     for polygon in outline:
         numbers = np.array(polygon, np.float64)
