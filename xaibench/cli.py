@@ -16,6 +16,7 @@ from xaibench.commands.analyse import analyse
 from xaibench.commands.audit import audit
 from xaibench.commands.compare import compare
 from xaibench.commands.complete import PROGRAM, VARIABLE, completion
+from xaibench.commands.court import court
 from xaibench.commands.data import fetch
 from xaibench.commands.diagnose import diagnose
 from xaibench.commands.exits import Exit, epilog
@@ -35,7 +36,7 @@ from xaibench.core.logs import interruption_of, place_of
 from xaibench.core.visible import visible
 
 _COMMANDS = (
-    init, run, report, analyse, explain, score, compare, publish, diagnose, study, power,
+    init, run, report, analyse, explain, score, compare, publish, diagnose, study, power, court,
     list_plugins, metrics, check, layers, features, audit, fetch, completion,
 )  # fmt: skip
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}

@@ -9,7 +9,9 @@ from xaibench.core.maps import finish
 from xaibench.methods.ceiling import ceiling
 from xaibench.metrics.iou import iou
 from xaibench.report.facts.section import Row, Section
+from xaibench.report.judging.judge import judge
 from xaibench.report.judging.reach import reach
+from xaibench.report.wording.headline import headline
 from xaibench.results.records import MethodEntry, MetricEntry, RunRecord
 
 KINDS = {"gradcam": "method", "rise": "method", "centre": "control", "ceiling": "control",
@@ -20,7 +22,8 @@ FAMILIES = ["cam", "perturbation", "control", "control", "control"]
 
 def section_of(values):
     units = pd.DataFrame({"fold": 0, "seed": 0, "sample": ["a"], "group": ["a"]})
-    return Section("d", "s", ROWS, units, {"iou": np.array([values])}, {})
+    table = np.array([values])
+    return Section("d", "s", ROWS, units, {"iou": table}, {"iou": ~np.isnan(table)})
 
 
 def run_of(methods, *, better=True):
@@ -62,3 +65,10 @@ def test_the_ceiling_is_the_truth_averaged_over_cells_and_read_like_a_map():
     assert 0.1 < iou(maps, masks).item() < 0.3
     fine, _ = finish(ceiling(torch.zeros(1, 5, 8, 12), masks), (8, 12))
     assert iou(fine, masks).item() == 1
+
+
+def test_the_headline_names_the_ceiling_of_a_leading_cam_alone():
+    for values, told in (([0.3, 0.2, 0.25, 0.45, 1.0], True), ([0.3, 0.6, 0.25, 0.45, 1.0], False)):
+        section, run = section_of(np.array(values)), run_of([row.method for row in ROWS])
+        (said,) = headline(section, run, judge(section, run))
+        assert ("On its grid the truth itself reaches 0.450." in said) == told

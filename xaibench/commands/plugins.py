@@ -32,6 +32,7 @@ def list_plugins(kind: str | None) -> None:
     Callbacks and executors, too: where their code lies, which may need a library.
     """
     from xaibench.core.registry import plugins
+    from xaibench.report.facts.court import in_court
 
     for each in [kind] if kind else [*_KINDS, *EXTENSIONS]:
         click.secho(each, bold=True)
@@ -44,6 +45,8 @@ def list_plugins(kind: str | None) -> None:
             click.echo(visible(f"  {known.title:24}{known.summary}"))
             if known.options:
                 click.echo(f"  {'':24}{known.defaults}")
+            if _KINDS[each] == "metric" and (verdict := in_court(known.name)):
+                click.echo(f"  {'':24}court: {verdict}")
 
 
 @command(
@@ -60,13 +63,15 @@ def metrics(name: str | None) -> None:
     from xaibench.core.definition import define
     from xaibench.core.registry import bind, plugins
     from xaibench.explaining.trial import try_metric
+    from xaibench.report.facts.court import in_court
     from xaibench.report.facts.traits import FAMILIES
 
     if name:
         metric = bind("metric", name)
         try_metric(metric)
         click.secho(metric.spec, bold=True)
-        _lay_out(define(metric))
+        verdict = in_court(metric.spec)
+        _lay_out(define(metric) | ({"court": verdict} if verdict else {}))
         return
     known = [bind("metric", each) for each in plugins("metric")]
     for family in FAMILIES:

@@ -10,13 +10,12 @@ All vectors are ``(K, C, N)``: a grid with a margin of zeros, row after row, so 
 the same vector some places on.
 """
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
-_CENTRE = 4  # the weight of the place itself in `_sum`
+from xaibench.core.grids import PaddedGrid, coarsen, refine, sum_neighbours, thirds
+
+_CENTRE = 4  # the weight of the place itself in `sum_neighbours`
 _DAMPING = 0.8
 _COARSEST = 16  # pixels a side that are solved directly
 _REGULAR = (
@@ -26,47 +25,16 @@ _REDUCTION = 1e-4  # of the error in single precision, before the residual is ta
 _MOST_ROUNDS, _MOST_ITERATIONS = 8, 40
 
 
-class _Grid(NamedTuple):
-    """Sides of a grid and of the same with its margin: one before, and one or two behind."""
-
-    height: int
-    width: int
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return 2 * (self.height // 2) + 3, 2 * (self.width // 2) + 3
-
-    @property
-    def inside(self) -> slice:
-        """From the first place all of whose neighbours exist to behind the last."""
-        return slice(self.shape[1] + 1, self.shape[0] * self.shape[1] - self.shape[1] - 1)
-
-    @property
-    def coarser(self) -> "_Grid":
-        return _Grid(self.height // 2 + 1, self.width // 2 + 1)
-
-    def view(self, flat: Tensor) -> Tensor:
-        """Return the grid without its margin, ``(..., H, W)``."""
-        return self.whole(flat)[..., 1 : self.height + 1, 1 : self.width + 1]
-
-    def whole(self, flat: Tensor) -> Tensor:
-        """Return the grid with its margin."""
-        return flat.reshape(*flat.shape[:-1], *self.shape)
-
-    def flatten(self, values: Tensor) -> Tensor:
-        """Lay ``(..., H, W)`` out with its margin."""
-        right, below = (self.shape[1] - self.width - 1, self.shape[0] - self.height - 1)
-        return pad(values, (1, right, 1, below)).flatten(-2)
-
-
 class Multigrid:
     """The systems of removed pixels ``(K, H, W)``, which are solved side by side."""
 
     def __init__(self, removed: Tensor) -> None:
-        grid = _Grid(*removed.shape[1:])
+        grid = PaddedGrid(*removed.shape[1:])
         self._grid, self._inside = grid, grid.inside
         gone = grid.flatten(removed[:, None].double())
-        weights = _sum(grid.flatten(torch.ones_like(removed[:1, None], dtype=torch.float64)), grid)
+        weights = sum_neighbours(
+            grid.flatten(torch.ones_like(removed[:1, None], dtype=torch.float64)), grid
+        )
         self._gone = gone[..., self._inside]
         self._diagonal = self._gone * weights
         self._single = (self._gone.float(), self._diagonal.float())
@@ -84,7 +52,7 @@ class Multigrid:
             tolerance: largest error of a value; it is estimated by the preconditioner.
         """
         right = torch.zeros_like(flat := self._grid.flatten(kept))
-        right[..., self._inside] = self._gone * _sum(flat, self._grid)
+        right[..., self._inside] = self._gone * sum_neighbours(flat, self._grid)
         found = torch.zeros_like(right)
         for _ in range(_MOST_ROUNDS):
             step, error = self._improve((right - self._apply(found)).float(), tolerance)
@@ -122,7 +90,7 @@ class Multigrid:
         gone, diagonal = self._single if single else (self._gone, self._diagonal)
         product = torch.zeros_like(vector)
         inside = torch.mul(vector[..., self._inside], diagonal, out=product[..., self._inside])
-        inside.addcmul_(gone, _sum(vector, self._grid), value=-1)
+        inside.addcmul_(gone, sum_neighbours(vector, self._grid), value=-1)
         return product
 
     def _cycle(self, residual: Tensor, at: int = 0) -> Tensor:
@@ -135,8 +103,8 @@ class Multigrid:
         # The diagonal's share of what is left is known without multiplying by it.
         left = (1 - _DAMPING) * residual
         left[..., level.inside] += self._beside(level, guess, at)
-        coarse = self._cycle(_coarsen(left, level.grid), at + 1)
-        guess.addcmul_(level.unknown, _refine(coarse, level.grid))
+        coarse = self._cycle(coarsen(left, level.grid), at + 1)
+        guess.addcmul_(level.unknown, refine(coarse, level.grid))
         right = self._beside(level, guess, at).add_(residual[..., level.inside])
         guess.mul_(1 - _DAMPING)
         guess[..., level.inside].addcmul_(level.smoother[..., level.inside], right)
@@ -146,14 +114,14 @@ class Multigrid:
         """Return what neighbours add to each place inside: the diagonal minus the matrix."""
         if at:
             return level.beside(vector)
-        total = _sum(vector, level.grid).add_(vector[..., level.inside], alpha=-_CENTRE)
+        total = sum_neighbours(vector, level.grid).add_(vector[..., level.inside], alpha=-_CENTRE)
         return total.mul_(self._single[0])
 
 
 class _Level:
     """One grid with its matrix: ``stencil`` ``(3, 3, K, 1, N)`` holds each place's neighbours."""
 
-    def __init__(self, grid: _Grid, stencil: Tensor) -> None:
+    def __init__(self, grid: PaddedGrid, stencil: Tensor) -> None:
         self.grid, self.stencil = grid, stencil
         self.inside = grid.inside
         self._offsets = [(y - 1) * grid.shape[1] + x - 1 for y in range(3) for x in range(3)]
@@ -180,16 +148,7 @@ class _Level:
         return _Level(self.grid.coarser, self.grid.coarser.flatten(stencil))
 
 
-def _sum(vector: Tensor, grid: _Grid) -> Tensor:
-    """Return the sums over neighbours, weighed [1, 2, 1] along both axes, of all places inside."""
-    row = grid.shape[1]
-    beside = vector[..., 1:] + vector[..., :-1]
-    beside = beside[..., 1:] + beside[..., :-1]
-    below = beside[..., row:] + beside[..., :-row]
-    return below[..., row:] + below[..., :-row]
-
-
-def _fine_stencil(gone: Tensor, weights: Tensor, grid: _Grid) -> Tensor:
+def _fine_stencil(gone: Tensor, weights: Tensor, grid: PaddedGrid) -> Tensor:
     inside, row = grid.inside, grid.shape[1]
     stencil = gone.new_zeros(3, 3, *gone.shape)
     for place in range(9):
@@ -201,48 +160,17 @@ def _fine_stencil(gone: Tensor, weights: Tensor, grid: _Grid) -> Tensor:
     return stencil
 
 
-def _thirds(values: Tensor, axis: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return what lies on the coarse places of an axis with its margin, before and behind them."""
-    last = values.movedim(axis, -1)
-    parts = (last[..., 1::2], last[..., :-1:2], last[..., 2::2])
-    on, before, behind = (part.movedim(-1, axis) for part in parts)
-    return on, before, behind
-
-
 def _galerkin(stencil: Tensor, offset: int, axis: int) -> Tensor:
     """Coarsen a matrix along one axis; its neighbours there lie along the axis ``offset``.
 
     A coarse place lies on each second fine one, and those between are halfway.
     """
-    back, own, ahead = (_thirds(part, axis) for part in stencil.unbind(offset))
+    back, own, ahead = (thirds(part, axis) for part in stencil.unbind(offset))
     diagonal = own[0] + (own[1] + own[2]) / 4
     diagonal += (back[0] + ahead[0] + ahead[1] + back[2]) / 2
     lower = (back[0] + back[1]) / 2 + own[1] / 4
     upper = (ahead[0] + ahead[2]) / 2 + own[2] / 4
     return torch.stack([lower, diagonal, upper], dim=offset)
-
-
-def _coarsen(vector: Tensor, grid: _Grid) -> Tensor:
-    """Give each coarse place its own value and half of those beside it, along both axes."""
-    values = grid.whole(vector)
-    for axis in (-2, -1):
-        on, before, behind = _thirds(values, axis)
-        values = torch.add(before, behind).mul_(0.5).add_(on)
-    return grid.coarser.flatten(values)
-
-
-def _refine(vector: Tensor, grid: _Grid) -> Tensor:
-    """Interpolate between coarse places, along both axes."""
-    values = grid.coarser.view(vector)
-    for axis, size in ((-2, grid.height), (-1, grid.width)):
-        shape = [*values.shape]
-        shape[axis] = 2 * shape[axis]
-        finer = values.new_empty(shape).movedim(axis, -1)
-        coarse = values.movedim(axis, -1)
-        finer[..., ::2] = coarse
-        torch.add(coarse[..., :-1], coarse[..., 1:], out=finer[..., 1:-1:2]).mul_(0.5)
-        values = finer.movedim(-1, axis).narrow(axis, 0, size)
-    return grid.flatten(values)
 
 
 def _inverse(level: _Level) -> Tensor:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from xaibench.core.store import folder_name
+from xaibench.report.facts.court import in_court
 from xaibench.report.judging.estimates import BoardRow
 from xaibench.report.numbers import number
 from xaibench.report.wording.board_table import TIED, Board, BoardCell, BoardColumn
@@ -221,4 +222,6 @@ def _beside(column: BoardColumn) -> Column:
 def _told(run: RunRecord, metric: str) -> str:
     entries = run.metrics[metric].definition or {}
     wanted = ("measures", "value", "direction", "bounds")
-    return " ".join(" ".join(str(entries[key]).split()) for key in wanted if entries.get(key))
+    told = [" ".join(str(entries[key]).split()) for key in wanted if entries.get(key)]
+    verdict = in_court(metric)
+    return " ".join([*told, *([f"Court: {verdict}."] if verdict else [])])

@@ -8,6 +8,7 @@ from xaibench.report.facts.section import Section
 from xaibench.report.facts.traits import header, headlines, primary_metric
 from xaibench.report.judging.blind import worse_than_blind
 from xaibench.report.judging.judge import Judged
+from xaibench.report.judging.reach import reach
 from xaibench.report.judging.standing import all_alike, order_rows, other_leaders
 from xaibench.report.judging.tested import LEVEL
 from xaibench.report.numbers import number
@@ -19,8 +20,9 @@ from xaibench.results.records import RunRecord
 def headline(section: Section, run: RunRecord, judged: Mapping[str, Judged]) -> Iterator[str]:
     """Yield Markdown on the primary metric, and on the first of each other family.
 
-    Who leads and how far, what the best blind control has, and for the primary metric whether the
-    family's other metrics have the same row first.
+    Who leads and how far, what the best blind control has, how far the truth itself comes on the
+    leader's grid, and for the primary metric whether the family's other metrics have the same row
+    first.
     """
     primary = primary_metric(run)
     for metric in headlines(run):
@@ -32,7 +34,8 @@ def headline(section: Section, run: RunRecord, judged: Mapping[str, Judged]) -> 
             blind = _blind(section, run, found, metric, ranked[0])
             odd = beware(section, metric, ranked[0])
             order = _order(section, run, judged, metric) if metric == primary else ""
-            yield f"By {header(run, metric)}, {said}.{blind}{order}{f' {odd}' if odd else ''}"
+            top = _ceiling(section, run, found, metric, ranked[0])
+            yield f"By {header(run, metric)}, {said}.{blind}{top}{order}{f' {odd}' if odd else ''}"
 
 
 def _leader(section: Section, metric: str, found: Judged, ranked: list[int], way: int) -> str:
@@ -67,6 +70,14 @@ def _blind(section: Section, run: RunRecord, found: Judged, metric: str, leader:
         return f" The best blind control is {control}."
     beside = "is worse than" if p < LEVEL else "isn't shown to beat"
     return f" It {beside} {control}, which never looks at the image."
+
+
+def _ceiling(section: Section, run: RunRecord, found: Judged, metric: str, leader: int) -> str:
+    """Say what the truth itself reaches on the grid of a leader that is a CAM, if it is known."""
+    if run.methods[section.rows[leader].method].family != "cam":
+        return ""  # a map of as many cells as the image has no grid that binds
+    ceiling = reach(section, run, metric, found.mean).ceiling[leader]
+    return "" if np.isnan(ceiling) else f" On its grid the truth itself reaches {number(ceiling)}."
 
 
 def _order(section: Section, run: RunRecord, judged: Mapping[str, Judged], metric: str) -> str:

@@ -1,0 +1,53 @@
+"""Planted networks use what they say; metrics are ranked by it, whatever the phantoms' seed."""
+
+import pytest
+import torch
+
+from xaibench.core.registry import bind, plugins
+from xaibench.diagnostics.court import PLACE, court
+from xaibench.diagnostics.planted import RULES, Planted, draw_phantoms
+from xaibench.report.facts.court import in_court
+
+CHEAP = ("mass_in_mask", "rank_accuracy")
+
+
+@pytest.fixture(scope="module")
+def phantoms():
+    return draw_phantoms(3, seed=4)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_planted_network_hangs_on_what_it_uses_and_on_nothing_else(phantoms, rule):
+    network = Planted(rule, phantoms)
+    told = network(phantoms.images)
+    assert (told[:, 1] > 0).all()
+    wide = torch.nn.functional.max_pool2d(phantoms.regions.float(), 3, 1, 1) > 0
+    for structure in range(3):
+        hidden = torch.where(wide[:, structure, None], 0.5, phantoms.images)
+        moved = (network(hidden) - told).abs().amax(dim=1)
+        if structure in RULES[rule]:
+            assert (moved > 1).all()
+        else:
+            assert (moved < 1e-4).all()
+
+
+def test_structures_never_touch(phantoms):
+    assert phantoms.regions.sum(dim=1).max() == 1
+    assert (phantoms.regions.sum(dim=(2, 3)) > 20).all()
+
+
+def test_metrics_of_place_follow_the_annotation_on_any_seed():
+    for seed in (0, 7):
+        found = list(court([bind("metric", name) for name in CHEAP], images=6, seed=seed))
+        assert [line["metric"] for line in found] == list(CHEAP)
+        for line in found:
+            assert line["verdict"] == PLACE
+            assert line["lesion"] > 0.8
+            assert line["shortcut"] < 0
+
+
+def test_the_packaged_verdicts_are_of_metrics_that_there_are():
+    known = [name for name in plugins("metric") if in_court(name)]
+    assert len(known) > 25
+    assert in_court("mass_in_mask").startswith(PLACE)
+    assert in_court("iou[threshold=0.3]") == ""

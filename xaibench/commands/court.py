@@ -1,0 +1,42 @@
+"""``xaibench court``."""
+
+from pathlib import Path
+
+import click
+
+from xaibench.commands.options import plugin_option, say, text_option, verbosity_options
+
+
+@click.command()
+@verbosity_options
+@text_option("--metrics", "NAMES", "comma-separated; default all")
+@click.option("--images", type=click.IntRange(min=4), default=32, show_default=True,
+              help="phantoms")  # fmt: skip
+@click.option("--seed", type=int, default=0, show_default=True, help="of the phantoms")
+@click.option("--out", type=Path, metavar="FILE", help="write a CSV, too")
+@plugin_option
+def court(metrics: str | None, images: int, seed: int, out: Path | None) -> None:
+    """Try metrics on networks whose rule is planted: do they rank maps by what a network uses?
+
+    Of each metric stands there Somers' D given the known order of maps, for networks that use
+    the lesion, a marker beside it (a shortcut), both, and neither.
+    """
+    from functools import partial
+
+    import pandas as pd
+
+    from xaibench.core.csv_cells import to_csv
+    from xaibench.core.registry import bind, plugins
+    from xaibench.core.spec import split_list
+    from xaibench.core.store import write_with
+    from xaibench.diagnostics.court import COLUMNS
+    from xaibench.diagnostics.court import court as judge_metrics
+
+    names = split_list(metrics) if metrics else list(plugins("metric"))
+    lines = []
+    for line in judge_metrics([bind("metric", name) for name in names], images=images, seed=seed):
+        lines.append(line)
+        told = "".join(f"{line[column]:>9}" for column in COLUMNS[1:-1])
+        say(f"{line['metric']:28}{told}  {line['verdict']}")
+    if out:
+        write_with(out, partial(to_csv, pd.DataFrame(lines, columns=COLUMNS)))
