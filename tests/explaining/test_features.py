@@ -10,7 +10,7 @@ from torch import nn
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Classifier
 from xaibench.core.passes.engine import Engine
-from xaibench.explaining.features import Features
+from xaibench.explaining.features import LayerView
 from xaibench.explaining.stored_model import StoredModel
 
 
@@ -35,7 +35,7 @@ def pictures():
 
 
 def test_patches_are_what_the_highest_activation_depends_on(stored):
-    found = Features(stored, "1", pictures()).patches(1, best=3)
+    found = LayerView(stored, "1", pictures()).patches(1, best=3)
     assert [patch.picture for patch in found] == [1, 2, 0]
     assert found[0].place == (10, 3, 15, 6)  # 5 x 3 round x = 12, y = 4
     assert found[1].place == (0, 0, 3, 2)  # the rest is padding
@@ -46,23 +46,23 @@ def test_patches_are_what_the_highest_activation_depends_on(stored):
 
 def test_what_nothing_excites_has_a_black_patch(stored):
     black = [np.zeros((20, 20, 3), np.uint8)]
-    (patch,) = Features(stored, "1", black).patches(1, best=4)
+    (patch,) = LayerView(stored, "1", black).patches(1, best=4)
     assert patch.value == 0
     assert not patch.pixels.any()
 
 
 def test_filters_and_maps_by_hand(stored):
-    first = Features(stored, "", pictures())
+    first = LayerView(stored, "", pictures())
     filters = first.filters()
     assert (first.name, filters.shape) == ("0", (2, 3, 5, 3))
     assert filters[0, 1, 2].tolist() == [255, 128, 128]
     assert filters[1, 0, :2].tolist() == [[255] * 3, [64] * 3]  # 1 and -0.5 of the largest
-    maps = Features(stored, "1", pictures()).maps(1, 1)
+    maps = LayerView(stored, "1", pictures()).maps(1, 1)
     assert maps.shape == (1, 20, 20)
     assert np.unravel_index(maps[0].argmax(), (20, 20)) == (4, 12)
     assert (maps.min(), maps.max()) == (0, 255)
     with pytest.raises(XaibenchError, match="no filters that can be shown"):
-        Features(stored, "1", pictures()).filters()
+        LayerView(stored, "1", pictures()).filters()
 
 
 def test_the_command_writes_sheets_and_a_table(finished_run, call, tmp_path):

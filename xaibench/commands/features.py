@@ -60,7 +60,7 @@ def features(
     (of the first layer), maps-LAYER.png (of the first image), patches-LAYER.png and patches.csv.
     """
     from xaibench.core.spec import split_list
-    from xaibench.explaining.features import Features, features_of, read_pictures
+    from xaibench.explaining.features import LayerView, features_of, read_pictures
     from xaibench.explaining.pictures import find_pictures
     from xaibench.report.feature_sheets import write_features, write_filters
 
@@ -72,7 +72,7 @@ def features(
     ready = ready_model(run, model, (None, None), [], given_ones(given))
     pictures = list(read.values())
     with logged_to(out, command_line()):
-        first = Features(ready, "", pictures)
+        first = LayerView(ready, "", pictures)
         write_filters(first.filters(), first.name, out)
         write_features(
             features_of(ready, split_list(layers), pictures, channels, best), list(read), out

@@ -22,7 +22,7 @@ from xaibench.explaining.stored_model import StoredModel
 _COLOURS = (1, 3)
 
 
-class Features:
+class LayerView:
     """One layer of a trained model, and what pictures do to it."""
 
     def __init__(
@@ -144,7 +144,7 @@ def features_of(
     """
     found = []
     for layer in layers or [stored.engine.model.cam_layer or ""]:
-        each = Features(stored, layer, pictures)
+        each = LayerView(stored, layer, pictures)
         patches = each.patches(channels, best)
         found.append(LayerFeatures(each.name, each.maps(0, channels), patches))
     return found
