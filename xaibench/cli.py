@@ -30,14 +30,15 @@ from xaibench.commands.power import power
 from xaibench.commands.publish import publish
 from xaibench.commands.run import report, run
 from xaibench.commands.score import score
+from xaibench.commands.site import site
 from xaibench.commands.study import study
 from xaibench.core.errors import XaibenchError
 from xaibench.core.logs import interruption_of, place_of
 from xaibench.core.visible import visible
 
 _COMMANDS = (
-    init, run, report, analyse, explain, score, compare, publish, diagnose, study, power, court,
-    list_plugins, metrics, check, layers, features, audit, fetch, completion,
+    init, run, report, analyse, explain, score, compare, publish, site, diagnose, study, power,
+    court, list_plugins, metrics, check, layers, features, audit, fetch, completion,
 )  # fmt: skip
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 

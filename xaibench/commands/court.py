@@ -4,10 +4,11 @@ from pathlib import Path
 
 import click
 
+from xaibench.commands.help import command
 from xaibench.commands.options import plugin_option, say, text_option, verbosity_options
 
 
-@click.command()
+@command("xaibench court", "xaibench court --metrics iou,insertion --seed 1")
 @verbosity_options
 @text_option("--metrics", "NAMES", "comma-separated; default all")
 @click.option("--images", type=click.IntRange(min=4), default=32, show_default=True,

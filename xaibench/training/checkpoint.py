@@ -11,7 +11,6 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map
 
 from xaibench.results.sealed import DamagedError, read_sealed, write_sealed
 
@@ -45,7 +44,7 @@ class Checkpoints:
         if time.perf_counter() - self._began < self._seconds / _LARGEST_SHARE:
             return
         self._began = time.perf_counter()
-        self._writing = self._writer.submit(self._write, tree_map(_copy, dict(content())))
+        self._writing = self._writer.submit(self._write, _copied(dict(content())))
 
     def settle(self) -> None:
         """Wait until what was begun is written.
@@ -68,8 +67,15 @@ class Checkpoints:
         self._seconds = time.perf_counter() - self._began
 
 
-def _copy(value: Any) -> Any:
-    return value.detach().to("cpu", copy=True) if isinstance(value, Tensor) else value
+def _copied(content: Any) -> Any:
+    """Return state dicts and what they hold with tensors of their own, on the CPU."""
+    if isinstance(content, Tensor):
+        return content.detach().to("cpu", copy=True)
+    if isinstance(content, Mapping):
+        return {name: _copied(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return type(content)([_copied(value) for value in content])
+    return content
 
 
 def pack(content: Mapping[str, Any]) -> bytes:

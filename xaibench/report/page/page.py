@@ -65,7 +65,7 @@ def write_page(
         .render(
             title=run.dataset,
             date=run.date.partition("T")[0],
-            headline=_headline(contents),
+            headline=leads(contents),
             concluded=_concluded(contents),
             warnings=run.all_warnings,
             failures=failures(run, out),
@@ -83,7 +83,8 @@ def write_page(
     write_text(out / PAGE_FILE, text)
 
 
-def _headline(contents: Contents) -> Sequence[Markup]:
+def leads(contents: Contents) -> Sequence[Markup]:
+    """Return the sentences that a page opens with, one for each dataset and split."""
     several = len(contents.chapters) > 1
     return [
         sentence((f"{chapter.section.title}: " if several else "") + " ".join(said))
