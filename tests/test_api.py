@@ -192,6 +192,7 @@ def test_maps_are_of_the_images_size_and_range_and_follow_the_seed(net, images):
     assert not torch.equal(again, explain(net, images, methods=["random"], seed=1)["random"])
 
 
+@pytest.mark.slow
 def test_the_model_is_left_as_it_was(net, images):
     net[1].eval()
     net[0].weight.requires_grad_(requires_grad=False)

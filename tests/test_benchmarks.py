@@ -90,6 +90,7 @@ def test_a_quick_profile_runs(path, part, tmp_path, call):
     run_quick(call, path, part, tmp_path)
 
 
+@pytest.mark.slow
 def test_one_quick_profile_runs_with_one_network_and_one_fold(tmp_path, call):
     path = FOLDER / "skin_attention.toml"
     [part] = read_suite(path, "quick")

@@ -180,9 +180,16 @@ def test_a_metric_that_knows_empty_masks_is_only_asked_whether_it_means_it(findi
     ]
 
 
-@pytest.mark.parametrize("plugin", [*(path for path in sorted(EXAMPLES.glob("*.py"))
-                                      if "@xaibench." in path.read_text("utf-8")), "gradcam", "iou",
-                                    "phantom[images=20]"], ids=str)  # fmt: skip
+def shipped():
+    """Examples with a plugin, the long ones as slow, and one plugin of each kind."""
+    for path in sorted(EXAMPLES.glob("*.py")):
+        if "@xaibench." in path.read_text("utf-8"):
+            long = path.stem in ("fastshap_short", "multi_layer_fusion", "opticam_short")
+            yield pytest.param(path, marks=pytest.mark.slow if long else ())
+    yield from ("gradcam", "iou", "phantom[images=20]")
+
+
+@pytest.mark.parametrize("plugin", shipped(), ids=str)
 def test_examples_and_shipped_plugins_pass(plugin, call):
     code, printed, _ = call(plugin)
     assert code == 0, printed

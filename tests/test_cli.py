@@ -223,6 +223,7 @@ def test_fetching_what_nobody_may_download_says_where_to_get_it(call, tmp_path):
         assert_refused(call("fetch", name, "--data-root", tmp_path), address)
 
 
+@pytest.mark.slow
 def test_failed_cells_end_with_code_3_and_the_rest_is_reported_and_again(
     call, plugin_file, tmp_path
 ):

@@ -18,8 +18,15 @@ SPECS = {
     ("dataset", "folder"): "folder[path={pictures}]",
     ("dataset", "across"): "across[train=phantom,test=phantom[images=8]]",
 }
-# Networks whose family has a smaller one; and what takes twenty seconds.
-LARGE = {"denoising_autoencoder", "modified_vae", "small_alexnet", "xrai", "max_box_acc"}
+# What takes more than a second; networks of a kind stand for each other.
+LARGE = {
+    "abn", "aic", "attention", "autoencoder", "bcos", "blur_ig", "captum",
+    "denoising_autoencoder", "extremal_perturbation", "f_fidelity", "fastshap", "guided",
+    "guided_ig", "idgi", "irof", "legrad", "max_box_acc", "modified_vae", "opticam",
+    "patch_classifier", "road", "saliency_lib", "same_head", "scratch_cnn", "sensitivity_n",
+    "sic", "small_alexnet", "small_resnet", "small_vgg", "softcam", "tsne", "unet", "vae",
+    "vargrad", "wsol", "xrai",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -63,6 +70,7 @@ def check(kind, trials):
     assert {each.rule.title: each.why for each in broken} == {}
 
 
+@pytest.mark.slow
 def test_every_network_tries_methods_and_every_method_is_tried():
     tried = {
         name: {t.network for t in trials_of(bind("method", name))} for name in plugins("method")
@@ -77,6 +85,7 @@ def test_rules_have_titles_of_their_own(kind):
     assert len(set(titles)) == len(titles)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "name"), [("method", "gradcam"), ("metric", "iou"), ("dataset", "phantom")]
 )

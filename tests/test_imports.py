@@ -95,6 +95,7 @@ def named(offenders):
     return {str(path.relative_to(PACKAGE.parent)): found for path, found in offenders if found}
 
 
+@pytest.mark.slow
 def test_imports_point_down():
     upwards = ((path, set(imported_layers(path)) - ALLOWED[layer_of(path)]) for path in FILES)
     assert named(upwards) == {}
@@ -165,6 +166,7 @@ def printing_lines(path):
     return [c.lineno for c in calls if isinstance(c.func, ast.Name) and c.func.id == "print"]
 
 
+@pytest.mark.slow
 def test_nothing_prints():
     assert named((path, printing_lines(path)) for path in FILES) == {}
 

@@ -99,6 +99,7 @@ def test_a_cell_that_fails_says_why(told):
             for cell in failed} == failures  # fmt: skip
 
 
+@pytest.mark.slow
 def test_callbacks_make_no_result_stale_and_hear_of_the_board(small, tmp_path):
     given = {**small, "metrics": ("iou",), "out": str(tmp_path / "out")}
     run, again = xaibench.run(**given), Listener()

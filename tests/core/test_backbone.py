@@ -171,6 +171,7 @@ def test_a_transformer_is_not_cut():
         cut_trunk(build_network("vit_b_32", CLASSES, "none"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "linear"), [("resnet18", True), ("squeezenet1_1", False)])
 def test_class_weights_exist_where_only_pooling_stands_before_the_last_layer(name, linear):
     model = build_classifier(name, CLASSES, "none").eval()

@@ -7,6 +7,7 @@ from xaibench.core.networks.dilation import keep_resolution
 from xaibench.core.networks.trunk_classifier import build_trunk
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "first"), [("resnet18", 0), ("timm/tf_efficientnet_lite0", 1)])
 def test_every_second_position_is_what_it_was(name, first):
     # TensorFlow's networks pad at the end of an even side, and on both sides where no step is made.

@@ -139,6 +139,7 @@ def one_by_one(model, image, variants, form):
     return torch.stack(logits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [kind for kind in MODELS if kind != "resnet18"])
 def test_variants_run_together_equal_those_that_run_one_by_one(kind):
     model, image = MODELS[kind](), images_of(kind)

@@ -247,6 +247,7 @@ def test_an_ensemble_of_known_networks_names_both():
         find_cam_layer(Both(), noise(1, 3, 64, 64))
 
 
+@pytest.mark.slow
 def test_a_known_network_whose_parts_are_called_by_another_is_searched():
     class Head(nn.Module):
         def __init__(self):

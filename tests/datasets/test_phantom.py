@@ -147,6 +147,7 @@ def test_ten_thousand_samples_hold_no_pixels():
     assert len(pickle.dumps(data)) < 2_000_000
 
 
+@pytest.mark.slow
 def test_shortcut_agrees_with_the_class_as_often_as_told():
     data = phantom(images=160, shortcut=0.8, mask="marker")
     shown = np.array([data.read(sample).mask.any() for sample in data.samples])

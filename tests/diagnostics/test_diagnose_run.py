@@ -42,6 +42,7 @@ def verdict(frame, diagnostic, method, stage=""):
     return found
 
 
+@pytest.mark.slow
 def test_the_run_stays_as_it_was(diagnosed):
     _, _, before, after = diagnosed
     assert after == before
@@ -108,6 +109,7 @@ def test_tables_are_written_for_machines_and_people(diagnosed):
         assert part in page
 
 
+@pytest.mark.slow
 def test_the_command_line_says_who_passes(finished, call, tmp_path):
     out = shutil.copytree(finished, tmp_path / "copy")
     arguments = ("--checks", "classifier_dependence", "--methods", "spn,gradcam", "--images", "6")
@@ -134,6 +136,7 @@ def test_a_method_that_fails_is_undecided_and_alone(finished, tmp_path):
     assert verdict(frame, "randomization", "gradcam") == "pass"
 
 
+@pytest.mark.slow
 def test_the_model_in_memory_stays_and_explains_again_what_is_stored(finished):
     options = read_json(finished / "run.json")["options"]
     selection = select({**options, "out": str(finished)})

@@ -71,6 +71,7 @@ def test_recipes_take_turns_and_make_maps_of_all_kinds():
     assert np.unravel_index(int(blob[0].argmax()), (24, 33)) == (6, 24)
 
 
+@pytest.mark.slow
 def test_a_metric_that_is_won_has_no_leader_on_the_board(finished, tmp_path, monkeypatch):
     monkeypatch.setattr("xaibench.diagnostics.gaming.TRIES", 8)
     out = shutil.copytree(finished, tmp_path / "out")

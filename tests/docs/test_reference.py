@@ -28,6 +28,7 @@ def pages():
     return make_pages()
 
 
+@pytest.mark.slow
 def test_the_generated_pages_are_fresh(pages):
     assert not stale_pages(ROOT / "docs", pages), "run `python docs/generator`"
 
@@ -128,6 +129,7 @@ def left(tmp_path_factory):
     return out
 
 
+@pytest.mark.slow
 def test_a_run_leaves_no_file_that_the_page_does_not_name(left):
     patterns = [as_pattern(name) for name in FILES]
     names = [path.relative_to(left).as_posix() for path in left.rglob("*") if path.is_file()]

@@ -21,6 +21,7 @@ def answers(tasks, resources):
     return {done.task.key: done.error or done.answer for done in processes(do, tasks, resources)}
 
 
+@pytest.mark.slow
 def test_it_keeps_the_contract(tmp_path, caplog):
     check_contract(processes, tmp_path, caplog, workers=2)
     assert active_children() == []

@@ -238,6 +238,7 @@ def test_another_model_makes_new_analyses(analysed, plugin_file, tmp_path):
     assert make_plan(selection).trainings == [(0, "nutshell", 0)]
 
 
+@pytest.mark.slow
 def test_beside_a_run_its_model_is_taken_and_its_tables_stay(analyse, call, plugin_file, tmp_path):
     asked = ("--models", "nutshell", "--methods", "gradcam", "--metrics", "iou", "--no-controls")
     code, *_ = call("run", *WORDS, *asked, "--plugin", plugin_file, "--out", tmp_path)
@@ -259,6 +260,7 @@ def test_beside_a_run_its_model_is_taken_and_its_tables_stay(analyse, call, plug
     assert {name: (tmp_path / name).read_bytes() for name in kept} == kept
 
 
+@pytest.mark.slow
 def test_a_run_analyses_too_and_failures_cost_their_own(call, plugin_file, tmp_path):
     asked = ("--models", "nutshell", "--methods", "gradcam", "--metrics", "iou", "--no-controls")
     more = ("--analyses", "spread[fail=true],spread", "--plugin", plugin_file, "--out", tmp_path)

@@ -40,6 +40,7 @@ def test_the_runner_up_is_the_best_of_the_others():
     assert runner_up(logits, torch.tensor([1, 2])).tolist() == [2, 0]
 
 
+@pytest.mark.slow
 def test_every_training_and_method_is_measured_and_only_maps_of_the_decision_change(finished_run):
     table = costs_of(finished_run.out)
     methods = table.index.get_level_values("method")
@@ -95,6 +96,7 @@ def copy(finished_run, tmp_path):
     return shutil.copytree(finished_run.out, tmp_path / "copy")
 
 
+@pytest.mark.slow
 def test_it_is_resumed_by_itself_and_switched_off_by_an_option(copy, settings, plan_of, run_cells):
     assert plan_of(settings, copy).jobs == []
     (lost,) = copy.glob("cells/*/kfold-2-fold1/pocket/seed1/gradcam/dependence.json")
@@ -111,6 +113,7 @@ def test_it_is_resumed_by_itself_and_switched_off_by_an_option(copy, settings, p
     assert plan_of(settings, copy).jobs == []
 
 
+@pytest.mark.slow
 def test_a_run_without_it_has_an_empty_column_and_no_learned_map_is_a_witness(
     copy, settings, run_cells
 ):
@@ -124,6 +127,7 @@ def test_a_run_without_it_has_an_empty_column_and_no_learned_map_is_a_witness(
     assert "| dependence |" not in to_markdown(contents, copy)
 
 
+@pytest.mark.slow
 def test_models_that_do_not_classify_have_none(small, run_cells, tmp_path):
     models = ("pocket", "modified_vae")
     run_cells({**small, "models": models, "methods": ("gradcam", "residual")}, tmp_path / "out")

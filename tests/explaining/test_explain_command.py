@@ -302,6 +302,7 @@ def squeezenet(tmp_path_factory):
     return folder, network
 
 
+@pytest.mark.slow
 def test_a_file_of_weights_tells_its_classes(squeezenet, scan, explain):
     folder, network = squeezenet
     given = ["--model", "squeezenet1_1", "--image-size", 64, "--methods", "gradcam"]

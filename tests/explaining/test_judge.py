@@ -79,6 +79,7 @@ def test_run_json_tells_who_judges_and_who_saw_all_masks(judged):
     assert {"what": "gradcam on marker", "reason": "marker doesn't classify"} in run["skipped"]
 
 
+@pytest.mark.slow
 def test_the_board_says_so_and_the_second_plan_is_empty(judged, marked, plan_of, call):
     code, _, _ = call("report", judged)
     assert code == 0
@@ -105,6 +106,7 @@ def test_a_judge_beside_the_models_is_trained_for_it(marked, run_cells, tmp_path
     assert list((outcome.out / "models").rglob("pocket/seed0/model.pt"))
 
 
+@pytest.mark.slow
 def test_an_edit_of_a_judge_beside_the_models_makes_its_scores_again(
     marked, plan_of, run_cells, tmp_path
 ):

@@ -50,6 +50,7 @@ def by_hand(selection, fold, sample):
     return (marked & mask).sum() / (marked | mask).sum(), mask[large == large.max()].mean()
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_the_unresized_mask(selection):
     scores = pd.read_csv(selection.layout.out / "scores.csv", dtype={"sample": str})
     assert "mask lost in resizing" not in set(scores["status"])

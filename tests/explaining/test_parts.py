@@ -63,6 +63,7 @@ def inodes(out):
     return {path: path.stat().st_ino for path in out.rglob("maps*.npz")}
 
 
+@pytest.mark.slow
 def test_there_are_maps_of_both_kinds_in_two_parts_and_scores_of_all_metrics(whole):
     names = [path.name for path in sorted(cell(whole).glob("maps*.npz"))]
     assert names == ["maps-0000-of-0002.npz", "maps-0001-of-0002.npz"]
@@ -74,6 +75,7 @@ def test_there_are_maps_of_both_kinds_in_two_parts_and_scores_of_all_metrics(who
     assert len(scores(whole)) == 1 + 2 * TESTED * 5 * len(METRICS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changed",
     [
@@ -103,6 +105,7 @@ def test_another_part_size_later_computes_nothing(given, out, plan_of, run_cells
     assert inodes(out) == before
 
 
+@pytest.mark.slow
 def test_a_new_metric_takes_the_maps_of_other_parts(given, whole, trained, run_cells):
     run_cells(given, trained, part_size=5, metrics=METRICS[:2])
     before = inodes(trained)
@@ -134,6 +137,7 @@ def test_maps_that_are_damaged_cost_all_parts_where_the_parts_are_others(
     assert scores(out) == scores(whole)
 
 
+@pytest.mark.slow
 def test_parts_that_a_killed_run_left_are_taken(given, whole, trained, run_cells):
     selection = select({**given, "out": str(trained), "part_size": 3})
     plan = make_plan(selection)

@@ -164,6 +164,7 @@ def break_it(done, monkeypatch):
     return break_by
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
 def test_a_methods_own_fault_costs_its_maps_alone_and_is_told(
     door, given, out, run_cells, break_it, tmp_path
@@ -174,6 +175,7 @@ def test_a_methods_own_fault_costs_its_maps_alone_and_is_told(
         assert re.search(said, door(given, copy, run_cells))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
 def test_what_is_no_methods_fault_ends_the_walk(door, given, out, run_cells, break_it, tmp_path):
     for number, (fault, error) in enumerate(PASSED_ON.values()):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 from bad_row import SIDES, drawn, lopsided
 from hypothesis import assume, given, settings
@@ -158,6 +159,7 @@ WORDS = st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True)
 VALUES = st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=9).map(str.strip)
 
 
+@pytest.mark.slow
 @many
 @given(WORDS, st.dictionaries(WORDS, VALUES, max_size=3))
 def test_specs_read_back_as_they_were_written(name, options):

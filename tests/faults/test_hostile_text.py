@@ -5,6 +5,7 @@ import json
 import re
 
 import pandas as pd
+import pytest
 from terminals import on_a_terminal
 
 from xaibench.core.logs import logged_to
@@ -77,6 +78,7 @@ def test_a_log_is_not_written_through_a_link(tmp_path):
 NAME = f'=HYPERLINK("http://x")<script>alert(1)</script>[a](http://b)|{ESCAPES}\\input{{c}}'
 
 
+@pytest.mark.slow
 def test_a_report_of_hostile_names_writes_them_as_text(finished_copy, call):
     about = json.loads((finished_copy / "run.json").read_text("utf-8"))
     about["classes"][0] = NAME

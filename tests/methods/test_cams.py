@@ -60,6 +60,7 @@ def library_maps(name, network, layer, targets=TARGETS):
         return torch.from_numpy(peer(IMAGES, targets))
 
 
+@pytest.mark.slow
 @every_kind
 def test_gradient_cams_equal_the_librarys(kind):
     ours, theirs = Scaled(build(kind)), Scaled(build(kind, inplace=False))
@@ -72,6 +73,7 @@ def test_gradient_cams_equal_the_librarys(kind):
         close(found[spec], library_maps(name, theirs, layer))
 
 
+@pytest.mark.slow
 @every_kind
 def test_gradcam_pp_follows_the_formula_without_a_small_number_in_the_denominator(kind):
     activations, gradients = double(build(kind, inplace=False), LAYERS[kind])
@@ -107,6 +109,7 @@ def test_features_that_are_not_finite_spoil_their_own_image_only():
     assert torch.equal(found[::2], expected[::2])
 
 
+@pytest.mark.slow
 @every_kind
 def test_eigencams_equal_the_librarys_projection_with_the_sign_rule_that_both_have(kind):
     activations, gradients = (
@@ -118,6 +121,7 @@ def test_eigencams_equal_the_librarys_projection_with_the_sign_rule_that_both_ha
         close(found[spec], stretched(np.maximum(projected, 0)), atol=3e-5)
 
 
+@pytest.mark.slow
 def test_at_the_last_layer_before_pooling_and_one_layer_the_simple_cams_are_one():
     network = build("resnet18")
     activations, _ = double(build("resnet18", inplace=False), "layer4")
@@ -129,12 +133,14 @@ def test_at_the_last_layer_before_pooling_and_one_layer_the_simple_cams_are_one(
         close(places * raw_maps(network, spec, "layer4"), expected.relu())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["squeezenet1_1", "mobilenet_v3_small", "small"])
 def test_cam_is_refused_where_no_single_linear_layer_follows_the_pooling(kind):
     with pytest.raises(XaibenchError, match="cam needs class_weights"):
         Explainer(build(kind), layer=LAYERS[kind])(IMAGES, TARGETS, "cam")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("alpha", "classes"), [(1.0, 3), (0.6, 2), (0.5, 1)])
 def test_finercam_is_gradcam_of_the_difference_to_the_nearest_classes_with_weights_held_fixed(
     alpha, classes
@@ -195,6 +201,7 @@ def test_smooth_gradcam_pp_without_noise_is_gradcam_pp():
     close(smooth / plain.max(), plain / plain.max())
 
 
+@pytest.mark.slow
 def test_smooth_gradcam_pp_averages_each_power_over_noisy_copies():
     network, layer = build("resnet18", inplace=False), "layer3.1.conv2"
     expected = []

@@ -50,6 +50,7 @@ def gap_of(model, spec, side=SIDE):
     return engine.gap
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

@@ -83,6 +83,7 @@ def test_they_add_up_whatever_has_a_bias(middle):
         torch.testing.assert_close(inputs + biases[:, 0, 0], logits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["resnet18", "small", "mobilenet_v3_small"])
 def test_they_add_up_in_whole_networks(kind):
     network = build(kind)

@@ -75,6 +75,7 @@ def parts_of(signed):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [build_resnet, make_chain])
 def test_gradient_equals_captums_saliency_and_keeps_one_sign_if_asked(make):
     network = make()
@@ -84,6 +85,7 @@ def test_gradient_equals_captums_saliency_and_keeps_one_sign_if_asked(make):
     close(raw_maps(network, "gradient[part=negative]"), (-theirs).amax(dim=1).relu())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["absolute", "positive", "negative", "signed"])
 def test_input_x_gradient_equals_captums(part):
     network = build("resnet18")
@@ -175,6 +177,7 @@ class Functional(nn.Module):
         return self.last(functional.relu(images.mean(dim=(2, 3)), inplace=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [build_resnet, lambda: calibrated(Functional())])
 def test_deeplift_is_complete_where_relus_are_shared_functional_or_in_place(make):
     network = make()
@@ -184,6 +187,7 @@ def test_deeplift_is_complete_where_relus_are_shared_functional_or_in_place(make
         complete(found, network, baseline("black"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [build_resnet, make_chain])
 def test_guided_backprop_equals_captums(make):
     theirs = attr.GuidedBackprop(make(inplace=False)).attribute(IMAGES.clone(), TARGETS)
@@ -200,6 +204,7 @@ def test_guided_backprop_reaches_relus_that_are_functions():
     close(raw_maps(network, "guided_backprop"), theirs.abs().amax(dim=1))
 
 
+@pytest.mark.slow
 def test_guided_gradcam_equals_captums():
     same = build("resnet18", inplace=False)
     theirs = attr.GuidedGradCam(same, same.layer3).attribute(
@@ -209,6 +214,7 @@ def test_guided_gradcam_equals_captums():
     close(ours, theirs.abs().amax(dim=1).detach())
 
 
+@pytest.mark.slow
 def test_fullgrad_equals_the_librarys():
     network = build("resnet18")
     ours = Explainer(network, fold=False)(IMAGES, TARGETS, "fullgrad")["fullgrad"]

@@ -42,6 +42,7 @@ def test_without_biases_no_relevance_is_lost(kind):
     assert not changed
 
 
+@pytest.mark.slow
 def test_a_resnets_relevance_is_what_zennits_own_canonizer_gives():
     torch.manual_seed(0)
     network = residual("torchvision").double()

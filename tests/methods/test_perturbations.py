@@ -210,6 +210,7 @@ def test_scorecam_with_aligned_corners_equals_the_librarys():
     assert (found[specs[1]] - theirs).abs().max() > 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "layer", "pooled", "linear"),
     [

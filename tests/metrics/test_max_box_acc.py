@@ -111,6 +111,7 @@ def test_the_best_threshold_is_one_for_all_images_and_each_overlap():
     assert whole(together, maps, masks) < float(single) - 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("make", "version"), WSOL)
 def test_the_convention_of_wsolevaluation_gives_what_its_code_gives(make, version):
     maps, masks = lumpy() if make == "lumpy" else make()

@@ -50,6 +50,7 @@ class Lightning(nn.Module):
         }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_weights_are_found_whatever_training_wrapped_around_them(network, tmp_path):
     averaged = AveragedModel(network)
     files = {
@@ -126,6 +127,7 @@ def test_a_run_takes_one_checkpoint_and_trains_nothing():
         make_options(given | {"models": "resnet18,resnet50"}, {})
 
 
+@pytest.mark.slow
 def test_first_weights_may_be_a_checkpoint_too_and_others_are_refused_with_a_way(network, tmp_path):
     torch.save(Lightning(network).checkpoint(), tmp_path / "a.ckpt")
     found = build_network(NAME, 5, str(tmp_path / "a.ckpt")).state_dict()

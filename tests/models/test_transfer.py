@@ -79,6 +79,7 @@ def test_all_of_the_head_is_new_and_nothing_else(spec, numbers):
     assert {id(p) for p in fresh} == {id(p) for p in model.network.fc.parameters()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("spec", "linear"), [("[dropout=0.5]", True), ("[hidden=9]", False)])
 def test_cam_needs_a_head_of_one_layer_and_dropout_does_not_hinder_it(spec, linear):
     model = build(f"resnet18{spec}").eval()
@@ -131,6 +132,7 @@ def test_a_stored_frozen_model_is_read_back_without_first_weights(first_weights)
     assert torch.equal(again(images), model(images))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("known", [True, False])
 def test_a_plan_warns_of_random_numbers_that_are_frozen(known, first_weights, tmp_path):
     plan = make_plan(select({

@@ -158,6 +158,7 @@ def test_a_figure_lies_in_its_analysis_folder(tmp_path):
         read_analyses(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_document_has_numbers_meanings_notes_and_links_that_lead_somewhere(tmp_path):
     write(tmp_path)
     found = read_analyses(tmp_path)

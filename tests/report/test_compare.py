@@ -66,6 +66,7 @@ def test_other_seeds_count_as_more_seeds(run):
     assert len(both.predictions) == 24
 
 
+@pytest.mark.slow
 def test_other_datasets_are_other_parts_with_classes_of_their_own(run, tmp_path):
     skin = changed("classes", to=["naevus", "melanoma"]) | {"mask_fraction": 0.5}
     skin["splits"] = {"holdout.csv": "another"}
@@ -181,6 +182,7 @@ def test_groups_of_a_folder_without_predictions_come_from_its_splits(run, tmp_pa
     assert board["iou_groups"].tolist() == [11]
 
 
+@pytest.mark.slow
 def test_a_comparison_can_be_compared_again(run, tmp_path):
     write_merged(merged(run("one"), run("two", "hirescam")), tmp_path / "both")
     again = merged(tmp_path / "both", run("three", "spn"))
@@ -206,6 +208,7 @@ def call(monkeypatch, capsys, *arguments):
     return ended.value.code or 0, said.out, said.err
 
 
+@pytest.mark.slow
 def test_the_command_prints_and_writes_the_board(run, tmp_path, monkeypatch, capsys):
     one, two, out = run("one"), run("two", "hirescam"), tmp_path / "out"
     code, printed, _ = call(monkeypatch, capsys, "compare", one, two, "--out", out)

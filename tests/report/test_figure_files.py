@@ -33,6 +33,7 @@ def report(tmp_path_factory):
     return out, drawn_of(make_contents(out), out)
 
 
+@pytest.mark.slow
 def test_a_report_draws_what_there_is_and_nothing_else_lies_there(report):
     out, drawn = report
     names = [f"{subject}-{name}" for subject in ("board", "ranks", "scores", "cost", "slices")

@@ -69,6 +69,7 @@ def rising(tmp_path_factory):
     return out, write_frontier(out, law)
 
 
+@pytest.mark.slow
 def test_minutes_are_labels_of_all_images_and_masks_of_those_that_are_seen(rising):
     table = pd.read_csv(rising[0] / "frontier.csv").set_index("level")
     assert table.loc[0.0, ["origin", "annotated"]].tolist() == ["post-hoc", 0]
@@ -82,6 +83,7 @@ def test_minutes_are_labels_of_all_images_and_masks_of_those_that_are_seen(risin
     assert (table["low"] < table["value"]).all()
 
 
+@pytest.mark.slow
 def test_the_crossing_is_the_planted_one_and_budgets_are_predicted_from_the_others(rising):
     out, answers = rising
     (line,) = pd.read_csv(out / "budgets.csv").to_dict("records")
@@ -101,6 +103,7 @@ def test_the_crossing_is_the_planted_one_and_budgets_are_predicted_from_the_othe
     assert read_study(out).about.seconds == SECONDS
 
 
+@pytest.mark.slow
 def test_learned_from_masks_that_mislead_never_overtakes(tmp_path):
     answers = write_frontier(tmp_path, lambda count: 0.1 - 0.02 * np.log(count))
     (line,) = pd.read_csv(tmp_path / "budgets.csv").to_dict("records")
@@ -110,6 +113,7 @@ def test_learned_from_masks_that_mislead_never_overtakes(tmp_path):
     assert pd.read_csv(tmp_path / "frontier.csv")["on_front"].sum() == 1
 
 
+@pytest.mark.slow
 def test_a_network_that_uses_a_shortcut_is_overtaken_by_the_fewest_masks(tmp_path):
     answers = write_frontier(tmp_path, law, post_hoc=0.02)
     assert "with the fewest annotated images tried, 4, it has overtaken" in answers[0]

@@ -107,6 +107,7 @@ def test_no_rows_are_refused(tmp_path):
         draw_grid([], tmp_path / "grid.png")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("images", "methods"), [(4, 200), (60, 3), (60, 200)])
 def test_a_grid_is_never_larger_than_programs_can_show(tmp_path, monkeypatch, images, methods):
     said = []

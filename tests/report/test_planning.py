@@ -43,6 +43,7 @@ def test_a_detectable_difference_is_found_four_times_in_five():
         assert 0.7 < share < 0.9 or (kind == "images" and share > 0.6), (kind, share)
 
 
+@pytest.mark.slow
 def test_the_command_says_what_it_takes():
     said = CliRunner().invoke(cli, ["power", "--images", "100", "--difference", "0.5"])
     assert said.exit_code == 0, said.output

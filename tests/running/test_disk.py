@@ -36,6 +36,7 @@ def most(given, out, **changed):
     return most_bytes(selection, make_plan(selection))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changed",
     [
@@ -93,6 +94,7 @@ def test_without_maps_a_new_metric_explains_again(given, bare_run, keeping, run_
     assert (out / "scores.csv").read_bytes() == (whole / "scores.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_report_and_diagnose_say_what_is_missing(bare_run, plugin_file, call, tmp_path):
     out = shutil.copytree(bare_run, tmp_path / "out")
     code, _, told = call("report", out, "--plugin", plugin_file)

@@ -53,6 +53,7 @@ def learner(small, tmp_path):
     return {**small, "plugin": plugins, "methods": ("learned_place",), "mask_fraction": 0.5}
 
 
+@pytest.mark.slow
 def test_a_fit_is_resumed_stored_charged_and_told(
     learner, run_cells, plan_of, tmp_path, monkeypatch
 ):

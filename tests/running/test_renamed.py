@@ -129,6 +129,7 @@ def {name}(images, generator):
 """
 
 
+@pytest.mark.slow
 def test_models_and_methods_keep_what_was_stored_under_their_earlier_names(
     small, run_cells, plan_of, tmp_path
 ):

@@ -4,6 +4,8 @@ import ast
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import pytest
+
 import xaibench
 from xaibench.report import current
 from xaibench.report.current import is_current
@@ -50,6 +52,7 @@ SOURCES = ["run.json", "scores.csv", "predictions.csv", "costs.csv", "splits/*.c
            "models/**/model.json", "models/**/history.csv", "cells/**/cell.json"]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_change_of_any_file_makes_the_report_again(finished_copy):
     unseen = []
     for pattern in [*REPORT, *SOURCES]:
@@ -78,6 +81,7 @@ def test_so_do_diagnoses_a_damaged_record_and_another_library(finished_copy, mon
     assert not is_current(finished_copy)
 
 
+@pytest.mark.slow
 def test_every_library_that_reports_use_is_named():
     used = set()
     for room in ("report", "stats"):

@@ -149,6 +149,7 @@ def test_the_same_command_again_recomputes_nothing(settings, finished_copy, run_
     assert rows_of(finished_copy) == table
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "size", [3, *(pytest.param(size, marks=pytest.mark.slow) for size in (1, 16))]
 )
@@ -182,6 +183,7 @@ def test_batch_size_changes_no_byte_of_a_real_network(small, run_cells, tmp_path
         assert tables[0] == tables[1]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_in_another_folder(
     settings, finished_run, run_cells, tmp_path
 ):
@@ -190,6 +192,7 @@ def test_the_same_seed_gives_the_same_bytes_in_another_folder(
     assert rows_of(tmp_path) == mine
 
 
+@pytest.mark.slow
 def test_a_new_metric_recomputes_no_map(one_model, finished_copy, run_cells):
     given, old = one_model
     before = stamps(finished_copy, "model.pt", "maps.npz")
@@ -214,6 +217,7 @@ def test_two_kinds_of_target_share_a_map_where_they_agree(finished_run):
     assert mixed, "the shared run must hold right and wrong predictions to show anything"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["label", "predicted"])
 def test_a_chosen_target_explains_nothing_else(small, run_cells, tmp_path, kind):
     run_cells(small, tmp_path, target=kind, split="kfold:2")
@@ -304,6 +308,7 @@ def test_a_map_that_is_not_finite_is_marked_and_kept(small, run_cells, tmp_path,
     assert (scores.drop(marked.index)["status"] == "ok").all()
 
 
+@pytest.mark.slow
 def test_a_failing_new_metric_keeps_earlier_scores(
     one_model, finished_copy, run_cells, monkeypatch
 ):
@@ -322,6 +327,7 @@ def test_a_failing_new_metric_keeps_earlier_scores(
     assert stamps(finished_copy, "maps.npz", "model.pt") == maps
 
 
+@pytest.mark.slow
 def test_a_model_that_comes_out_differently_takes_its_maps_with_it(
     small, run_cells, tmp_path, monkeypatch
 ):

@@ -79,6 +79,7 @@ def test_a_seal_that_can_not_be_read_vouches_for_nothing(finished_copy, spoil, s
             read(finished_copy)
 
 
+@pytest.mark.slow
 def test_accepted_changes_stand_in_the_document(finished_copy):
     edit(finished_copy / "scores.csv", raise_a_score)
     contents = judge_all(read_material(finished_copy, accept_changes=True), finished_copy)

@@ -39,6 +39,7 @@ def picky(small, tmp_path):
     return {**small, "plugin": (*small["plugin"], str(file)), "methods": methods}
 
 
+@pytest.mark.slow
 def test_what_is_unsupported_is_skipped_and_never_fails(picky, run_cells, plan_of, tmp_path):
     outcome = run_cells(picky, tmp_path / "out")
     assert outcome.failures == {}

@@ -68,6 +68,7 @@ def test_test_classes_need_another_dataset():
         select({"test_classes": "a=b"})
 
 
+@pytest.mark.slow
 def test_a_run_tests_on_the_other_dataset_and_trains_once(both, settings, run_cells, tmp_path):
     given = {**settings, "models": ("pocket",), "methods": ("gradcam",), "metrics": ("iou",),
              "controls": False, "split": "kfold:2", "seeds": (0,), "epochs": 1,

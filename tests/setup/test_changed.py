@@ -156,6 +156,7 @@ def _make_earlier(selection):
         write_record(path, {**known, "fingerprint": ledger.earlier.model})
 
 
+@pytest.mark.slow
 def test_an_earlier_run_counts_until_its_options_change(settings, finished_copy, plan_of):
     selection = select({**settings, "out": str(finished_copy)})
     _make_earlier(selection)

@@ -39,6 +39,7 @@ def test_each_model_and_cell_tells_who_made_it(finished_run):
     assert len(told(finished_run.out)["made_by"]) == 1
 
 
+@pytest.mark.slow
 def test_a_finished_run_repeated_under_another_torch_changes_nothing(
     settings, finished_copy, run_cells, upgraded
 ):

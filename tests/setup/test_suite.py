@@ -107,6 +107,7 @@ def test_bytes_that_are_no_text_are_no_suite(tmp_path):
         read_suite(path)
 
 
+@pytest.mark.slow
 def test_a_part_without_its_data_costs_only_itself(tmp_path, plugin_file, call):
     text = f"""
     plugin = "{plugin_file}"

@@ -34,6 +34,7 @@ def covered(trials, groups=None):
     return int(((ends[:, 0] <= trials.true) & (trials.true <= ends[:, 1])).sum())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("trials", "lowest", "highest"),
     one_by_default(
@@ -71,6 +72,7 @@ def test_ignoring_groups_claims_too_much():
     assert covered(made, groups=alone) < 0.85 * made.values.shape[1]
 
 
+@pytest.mark.slow
 def test_ignoring_seeds_claims_too_much():
     made = seeded(0.4)
     blind = made._replace(seeds=np.zeros_like(made.seeds))

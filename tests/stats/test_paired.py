@@ -42,6 +42,7 @@ def test_signs_of_few_groups_are_all_tried():
     assert p_of(A, B, groups) == expected == p_of(B, A, groups) == 2 / 128
 
 
+@pytest.mark.slow
 def test_signs_of_many_groups_agree_with_scipy():
     random = np.random.default_rng(2)
     a, b = random.gamma(2, size=(2, 40))

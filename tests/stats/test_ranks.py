@@ -91,6 +91,7 @@ def test_rank_intervals_count_what_is_clearly_better_and_worse():
     assert turned.tolist() == [[1, 3], [1, 3], [4, 4], [0, 0], [1, 3]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gap", [0.0, 0.02, 0.1])
 def test_rank_intervals_hold_all_true_ranks_together(gap):
     random = np.random.default_rng(1)

@@ -47,6 +47,7 @@ def six_digits(published, finished):
     pd.testing.assert_frame_equal(*tables, check_dtype=False, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_nothing_heavy_and_no_path_leaves_the_machine(finished, published, tmp_path):
     files = [path for path in published.rglob("*") if path.is_file()]
     assert not {path.suffix for path in files} & {".pt", ".npz", ".log", ".lock", ".tmp"}
@@ -68,6 +69,7 @@ def test_publications_compare_like_runs(published, tmp_path, call):
     assert code == 2
 
 
+@pytest.mark.slow
 def test_a_damaged_publication_is_refused_by_name(published, call):
     path = published / "1" / "scores.csv.xz"
     path.write_bytes(lzma.compress(lzma.decompress(path.read_bytes())[:-40]))

@@ -122,6 +122,7 @@ def test_the_baseline_is_trained_once_and_fractions_see_their_masks(finished):
     assert parts[0] == parts[1] == parts[2]
 
 
+@pytest.mark.slow
 def test_the_same_command_again_computes_nothing(copy, call, arguments):
     before, table = made(copy), (copy / "study.csv").read_bytes()
     words = arguments(out=copy)
@@ -182,6 +183,7 @@ def test_without_a_baseline_no_masks_are_what_counts(given):
     assert str(planned.out) == "results/study-mask-fraction-phantom-images=60"
 
 
+@pytest.mark.slow
 def test_dataset_size_keeps_the_test_images(given, tmp_path):
     options = {**given, "models": ("mini",), "methods": ("gradcam",), "out": str(tmp_path)}
     planned = plan_study("dataset-size", ("1", "0.25"), options)
@@ -194,6 +196,7 @@ def test_dataset_size_keeps_the_test_images(given, tmp_path):
     assert row["n"] == 12
 
 
+@pytest.mark.slow
 def test_loss_averages_over_the_other_factors(given, tmp_path):
     options = {**given, "models": ("aware",), "metrics": ("iou", "artefacts"), "seeds": (0,),
                "out": str(tmp_path)}  # fmt: skip
@@ -220,6 +223,7 @@ def test_loss_averages_over_the_other_factors(given, tmp_path):
     assert [text for text in outcome.answers if text.startswith("**artefacts of spn**: ")]
 
 
+@pytest.mark.slow
 def test_filters_compares_with_the_first(given, tmp_path):
     options = {**given, "models": ("mini",), "seeds": (0,), "out": str(tmp_path)}
     planned = plan_study("filters", ("3-4", "8-8"), options)
@@ -294,6 +298,7 @@ def test_a_dry_run_leaves_nothing(call, arguments, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_study_waits_while_another_writes_into_its_folder(copy, given):
     planned = plan_study("mask-fraction", ("0", "1"), {**given, "out": str(copy)})
     (copy / "study.csv").unlink()

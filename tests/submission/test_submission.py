@@ -186,6 +186,7 @@ def test_maps_of_the_predicted_class_are_no_maps_of_the_label(finished_run, save
         score(path, target="predicted")
 
 
+@pytest.mark.slow
 def test_maps_at_the_images_own_size_are_resized_and_transposed_ones_refused(
     finished_run, save, score, settings
 ):
@@ -355,6 +356,7 @@ def test_one_fold_can_be_scored_alone(finished_run, save, score):
     assert list(read_json(done.out / "run.json")["splits"]) == ["kfold-2-fold1.csv"]
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_board_and_what_is_odd(finished_run, save, tmp_path):
     maps = labels_only(finished_run)
     path = save(maps | {"benign/0001": np.ones((2, 2))})
@@ -451,6 +453,7 @@ def test_all_samples_can_be_scored_and_a_limit_makes_no_stranger(red, save, tmp_
     assert {"iou_tuned", "average_mask on unstated"} <= {skip.what for skip in done.skips}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("XAIBENCH_DATA" not in os.environ, reason="real BUSI: XAIBENCH_DATA not set")
 def test_maps_of_real_busi_images(save, tmp_path):
     chosen = {"dataset": "busi", "limit": 24, "image_size": 64, "metrics": ("iou", "hit_rate")}
