@@ -65,7 +65,8 @@ def test_a_run_halves_what_it_explains_at_once(machine, small, tmp_path):
             machine.before = None
             assert met, (place, form)
             assert torch.equal(again[0], maps), (place, form)
-            assert again[1] == scores or len(again[1]) == len(scores)
+            # Part by part, so in another order; undefined scores are NaN.
+            assert sorted(map(repr, again[1])) == sorted(map(repr, scores)), (place, form)
 
 
 @pytest.mark.slow
