@@ -85,24 +85,18 @@ class Session:
             XaibenchError: the model can't be recorded as the methods need it.
         """
         for batch in batches:
-            found = self._do_in_parts(batch, sources, bar)
+            found: defaultdict[MapSource, list[Explained]] = defaultdict(list)
+            most = min(self.at_once, len(batch.ids))
+            size = BatchSize.exactly(self.engine.device, most)
+            do = partial(self._do, batch, sources, bar)
+            # All at once, until memory runs out.
+            for source, made in chain.from_iterable(size.over(len(batch.ids), do)):
+                found[source].append(made)
+            if size.size < most:
+                self.at_once = size.size
             for source in sources:
                 if not source.failure and source in found:
                     source.take(join_parts(batch, found[source]))
-
-    def _do_in_parts(
-        self, batch: ImageBatch, sources: Sequence[MapSource], bar: Bar | None
-    ) -> Mapping[MapSource, list[Explained]]:
-        """Explain and score a batch: all at once, until memory runs out."""
-        found: defaultdict[MapSource, list[Explained]] = defaultdict(list)
-        most = min(self.at_once, len(batch.ids))
-        size = BatchSize.exactly(self.engine.device, most)
-        do = partial(self._do, batch, sources, bar)
-        for source, made in chain.from_iterable(size.over(len(batch.ids), do)):
-            found[source].append(made)
-        if size.size < most:
-            self.at_once = size.size
-        return found
 
     def _do(
         self,
@@ -181,15 +175,12 @@ class Session:
         """
         if not source.needs_maps:
             return Explained(batch, {}, source.read(batch))
-        with reading(self.engine, source.method.layer):
-            return self._ask(source, batch, tapes[source.method.layer])
-
-    def _ask(self, source: MapSource, batch: ImageBatch, tape: Tape) -> Explained:
         method, raw, words = source.method, {}, source.method.plugin.signature.words
-        known = self._known(method)  # at nobody's cost
+        tape, known = tapes[method.layer], self._known(method)  # at nobody's cost
         meter, whole = source.meter, "network" in words
+        measuring = nullcontext() if meter is None else meter.measuring(whole_network=whole)
         self.engine.gap = None
-        with meter.measuring(whole_network=whole) if meter is not None else nullcontext():
+        with reading(self.engine, method.layer), measuring:
             for kind in batch.targets:
                 question = question_for(method, tape, batch, kind, self.seed, known)
                 if len(question.rows):

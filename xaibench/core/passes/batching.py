@@ -76,24 +76,20 @@ class BatchSize:
         first = 0
         while first < count:
             last = min(first + self.size, count)
-            result = self._try(work, first, last)
-            if result is None:
+            lacking = False
+            try:
+                result = work(first, last)
+            except (RuntimeError, MemoryError) as error:
+                if not ran_out_of_memory(error):
+                    raise
+                lacking = True
+            if lacking:  # out here, as an exception in flight keeps the pass's tensors alive
                 self._halve()
                 continue
             yield result
             if last - first == self.size:
                 self._grow()
             first = last
-
-    @staticmethod
-    def _try(work: Callable[[int, int], Result], first: int, last: int) -> Result | None:
-        # Returned and not raised: an exception in flight would keep the pass's tensors alive.
-        try:
-            return work(first, last)
-        except (RuntimeError, MemoryError) as error:
-            if not ran_out_of_memory(error):
-                raise
-            return None
 
     def _halve(self) -> None:
         if self.size == 1:
