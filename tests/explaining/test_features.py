@@ -65,14 +65,14 @@ def test_filters_and_maps_by_hand(stored):
         LayerView(stored, "1", pictures()).filters()
 
 
-def test_the_command_writes_sheets_and_a_table(finished_run, call, tmp_path):
+def test_the_command_writes_sheets_and_a_table(finished_run, call, tmp_path, plugin_file):
     for name, picture in zip("abc", pictures(), strict=True):
         Image.fromarray(picture).save(tmp_path / f"{name}.png")
     (tmp_path / "d.png").write_bytes(b"none")
     out = tmp_path / "out"
     code, _, errors = call("features", tmp_path, "--run", finished_run.out, "--best", 2,
-                           "--channels", 3, "--out", out)  # fmt: skip
-    assert (code, "d: " in errors) == (3, True)
+                           "--channels", 3, "--out", out, "--plugin", plugin_file)  # fmt: skip
+    assert (code, "d: " in errors) == (3, True), errors
     table = pd.read_csv(out / "patches.csv")
     assert len(table) == 6
     assert set(table["picture"]) <= set("abc")
