@@ -199,6 +199,7 @@ def test_examples_and_shipped_plugins_pass(plugin, call):
     assert re.search(rf"cost +[\d.e-]+ s an image.* {memory}", printed)
 
 
+@pytest.mark.slow
 def test_a_file_with_several_plugins_has_all_of_them_checked(written, call):
     file = written(
         "@xaibench.method()\ndef trial(images):\n    return grey(images).mT\n\n\n"

@@ -62,6 +62,7 @@ def example_run(tmp_path_factory):
     forget_plugin_files()
 
 
+@pytest.mark.slow
 def test_examples_show_up_in_scores_and_on_the_board(example_run):
     folder, _, printed = example_run
     scores = pd.read_csv(folder / "out" / "scores.csv")

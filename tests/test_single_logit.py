@@ -79,6 +79,7 @@ def agree(ours, theirs, tolerance=1e-4):
     return {k: d for k, m in ours.items() if (d := float((m - theirs[k]).abs().max())) > tolerance}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("targets", [0, [1, 0]], ids=str)
 def test_class_1_is_explained_by_the_logit_and_class_0_by_its_negative(one, images, targets):
     methods = [spec for spec in EXPLAINING if not spec.startswith("rise")]
@@ -115,6 +116,7 @@ def test_without_targets_the_sign_of_the_logit_decides(one, images):
         explain(shifted, images, 2)
 
 
+@pytest.mark.slow
 def test_a_sigmoid_at_the_end_changes_no_map_once_it_is_said(one, images):
     ended = nn.Sequential(one, nn.Sigmoid())
     methods = [spec for spec in EXPLAINING if spec != "cam"]  # no linear head any more
@@ -140,6 +142,7 @@ def test_images_that_hold_nan_are_told(one, images):
         explain(one, broken, 1)
 
 
+@pytest.mark.slow
 def test_a_softmax_at_the_end_is_explained_by_log_p(images):
     net = network(4)
     ended, logs = nn.Sequential(net, nn.Softmax(dim=1)), nn.Sequential(net, nn.LogSoftmax(dim=1))

@@ -123,6 +123,7 @@ def test_lines_of_the_log_and_of_the_output_are_never_torn(tmp_path):
     assert left_standing(written) == expected
 
 
+@pytest.mark.slow
 def test_a_pipe_gets_plain_lines_and_no_control_codes(piped):
     code, _, said, told = piped
     assert code == Exit.FAILED
@@ -171,6 +172,7 @@ def finished(piped, tmp_path):
     return shutil.copytree(piped[1], tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_full_prints_all_boards(call, finished):
     code, out, err = call("report", finished, "--full")
     assert (code, err) == (Exit.DONE, "")

@@ -97,6 +97,7 @@ def test_known_groups_make_a_note_and_strangers_a_warning(place):
     assert found.groups == dict.fromkeys((one, other, third), one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", ["phantom[images=30]", "phantom[images=20,shortcut=1]"])
 def test_distinct_phantoms_are_clean(spec):
     found = audit(open_dataset(bind("dataset", spec)))

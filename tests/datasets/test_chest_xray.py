@@ -134,6 +134,7 @@ def test_real_xrays():
         assert dataset.read(dataset.samples[0]).image.shape == (*image.size[::-1], 3)
 
 
+@pytest.mark.slow
 @real
 def test_check_of_real_xrays_and_audit_of_some(call, tmp_path):
     code, out, _ = call("check", "chest_xray")

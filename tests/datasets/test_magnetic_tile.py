@@ -119,6 +119,7 @@ def test_fetch_unpacks_the_repository_and_then_returns_at_once(tmp_path, monkeyp
     assert len(magnetic_tile(tmp_path / "root").samples) == 20
 
 
+@pytest.mark.slow
 @real
 def test_real_tiles():
     data = magnetic_tile(Path(os.environ["XAIBENCH_DATA"]), classes=ALL)

@@ -49,6 +49,7 @@ def test_the_run_stays_as_it_was(diagnosed):
     assert any(name.endswith("model.pt") for name in before)
 
 
+@pytest.mark.slow
 def test_controls_fail_randomization_and_gradcam_passes(diagnosed):
     _, frame, *_ = diagnosed
     for control in ("sobel", "centre", "all_ones", "random", "fragile"):

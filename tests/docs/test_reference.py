@@ -39,6 +39,7 @@ def test_a_changed_or_missing_page_is_stale(tmp_path):
     assert stale_pages(tmp_path, {"a.md": "then"}) == ["a.md"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_plugin_and_every_option_has_its_place(kind, pages):
     page = pages[f"reference/{plural(kind)}.md"]
@@ -140,6 +141,7 @@ def test_a_run_leaves_no_file_that_the_page_does_not_name(left):
     assert not absent
 
 
+@pytest.mark.slow
 def test_a_table_has_the_columns_that_the_page_names(left):
     for name, columns in COLUMNS.items():
         (path, *_) = [

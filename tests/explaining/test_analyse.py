@@ -210,6 +210,7 @@ def test_a_damaged_table_is_made_again_from_the_embeddings_that_hold(copied):
     assert stored.stat().st_mtime_ns == made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [1, 7])
 def test_damaged_embeddings_are_made_again_the_same_in_any_batch(copied, batch_size):
     stored = find(copied, "train_embeddings.npy")

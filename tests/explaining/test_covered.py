@@ -35,6 +35,7 @@ def test_four_coverings_of_a_picture_by_hand():
         assert each.image[0, :, 0].tolist() == pytest.approx([255 * v for v in row], abs=0.51)
 
 
+@pytest.mark.slow
 def test_the_command_draws_them(finished_run, call, tmp_path):
     Image.new("RGB", (30, 20), "gray").save(tmp_path / "grey.png")
     out = tmp_path / "out"

@@ -69,6 +69,7 @@ def test_scores_are_those_of_the_unresized_mask(selection):
     assert seen == 30
 
 
+@pytest.mark.slow
 def test_the_size_is_told_and_part_of_what_scores_are_made_from(selection, plan_of):
     assert "scored at the original size" in str(read_json(selection.layout.out / "run.json"))
     given = {name: getattr(selection.options, name) for name in selection.options.__annotations__}

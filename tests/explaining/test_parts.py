@@ -97,6 +97,7 @@ def test_no_division_and_no_order_changes_a_score(given, whole, trained, run_cel
     assert scores(trained) == scores(whole)
 
 
+@pytest.mark.slow
 def test_another_part_size_later_computes_nothing(given, out, plan_of, run_cells):
     before = inodes(out)
     plan = plan_of(given, out, part_size=2)

@@ -167,6 +167,7 @@ def test_specs_read_back_as_they_were_written(name, options):
     assert parse_spec(f"{name}[{text}]" if text else name) == (name, options)
 
 
+@pytest.mark.slow
 @many
 @given(st.text(max_size=120), st.text(max_size=120))
 def test_folders_of_specs_stay_inside_and_apart(one, other):

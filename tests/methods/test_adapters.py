@@ -314,6 +314,7 @@ def test_batch_size_changes_nothing_and_progress_is_silent(name, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_passes_in_parts_change_nothing():
     model = build()
     for name, argument in (

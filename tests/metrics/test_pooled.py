@@ -72,6 +72,7 @@ def test_one_threshold_serves_all_images():
     assert whole("iou_best", maps, masks) < float(score("iou_best", maps, masks).mean()) - 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["iou_best", "pxap", "max_box_acc"])
 def test_the_mean_of_the_images_parts_is_the_pooled_value(name):
     maps, masks = binary()

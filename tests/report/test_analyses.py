@@ -188,6 +188,7 @@ def test_a_terminal_gets_a_line_for_each(tmp_path):
     assert line.startswith("net[width=2], holdout, seed 0: made: right 0.750 [0.47, 0.91], number")
 
 
+@pytest.mark.slow
 def test_the_same_figure_is_the_same_file(tmp_path):
     flat = [figure for figure in FIGURES if figure["name"] == "flat"]
     drawn = []

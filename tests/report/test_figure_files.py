@@ -49,6 +49,7 @@ def test_a_report_draws_what_there_is_and_nothing_else_lies_there(report):
     }
 
 
+@pytest.mark.slow
 def test_every_svg_is_small_plain_xml_with_texts(report):
     out, drawn = report
     for figure in drawn:

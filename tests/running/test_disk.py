@@ -70,6 +70,7 @@ def test_the_plan_says_what_maps_take_and_what_is_free(given, tmp_path, monkeypa
     assert "on disk, where 12.3 kB are free (" in describe_maps(selection, plan)[0]
 
 
+@pytest.mark.slow
 def test_what_is_there_takes_nothing_more(given, keeping):
     assert most(given, keeping) == 0
     assert most(given, keeping, metrics=(*METRICS, "hit_rate")) == 0

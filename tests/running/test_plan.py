@@ -25,6 +25,7 @@ def missing(plan):
     return {(job.fold, job.model, job.seed): set(job.methods) for job in plan.jobs}
 
 
+@pytest.mark.slow
 def test_a_method_is_skipped_where_the_model_lacks_what_it_needs(replan):
     assert reasons(replan()) == {"spn on pocket": "pocket has no saliency"}
 

@@ -81,6 +81,7 @@ def test_a_damaged_publication_is_refused_by_name(published, call):
 CLIMBING = ["../../elsewhere", "/tmp/elsewhere", "..", "", "a/b", "\x1b[2J"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["publish", "report"])
 @pytest.mark.parametrize("point", CLIMBING)
 def test_a_study_that_names_folders_elsewhere_is_refused(copy, tmp_path, call, command, point):

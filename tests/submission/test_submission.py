@@ -150,6 +150,7 @@ def test_neither_order_nor_form_changes_a_score(finished_run, save, score):
     assert tables[0] == tables[1] == tables[2]
 
 
+@pytest.mark.slow
 def test_a_missing_map_shifts_no_other(finished_run, save, score):
     whole = labels_only(finished_run)
     lost = sorted(whole)[5]

@@ -111,6 +111,7 @@ def test_balanced_weights_are_the_published_ones(tmp_path):
     torch.testing.assert_close(cross_entropy(logits, batch), by_hand)
 
 
+@pytest.mark.slow
 def test_the_history_averages_a_part_of_the_loss_over_the_batches_that_have_it(tmp_path):
     # Of 38 training images in steps of 2 one has a mask: most steps know nothing of the part.
     given = {"dataset": "phantom[images=48]", "mask_fraction": 0.04, "image_size": 32,

@@ -46,6 +46,7 @@ def test_one_cycle_rises_for_a_seventh_of_the_steps_and_ends_near_nothing():
     assert rates[-1] < 1e-4
 
 
+@pytest.mark.slow
 def test_an_average_of_the_weights_is_what_is_kept_and_judged(tmp_path):
     trainer = trainer_of(tmp_path, ema=0.6, keep_epoch="last", learning_rate=0.01)
     name = "head.0.weight"
@@ -65,6 +66,7 @@ def test_an_average_of_the_weights_is_what_is_kept_and_judged(tmp_path):
     torch.testing.assert_close(kept, model.loss(batch)["loss"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["published", "strong"])
 def test_training_goes_on_where_it_was_stopped(recipe, tmp_path):
     given = {"recipe": recipe, "epochs": 3}
@@ -81,6 +83,7 @@ def test_training_goes_on_where_it_was_stopped(recipe, tmp_path):
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.slow
 def test_the_last_epoch_is_kept_where_it_is_asked_for(tmp_path):
     trainer = trainer_of(tmp_path, keep_epoch="last")
     trainer._validate = lambda: {"validation_loss": float(len(trainer.state.history))}

@@ -44,6 +44,7 @@ def same(found, wanted):
         np.testing.assert_equal(found[key][1], share)
 
 
+@pytest.mark.slow
 def test_each_row_carries_its_own_supervision(told):
     found, text = told(models=MODELS, methods=("gradcam", "spn"))
     nan = np.nan

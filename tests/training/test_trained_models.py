@@ -42,6 +42,7 @@ def trained(request, run_cells, tmp_path_factory):
     return select({**SETTINGS, "out": str(out)}), xaibench.load_scores(out)
 
 
+@pytest.mark.slow
 def test_nothing_is_said_to_be_trained(trained):
     selection, _ = trained
     plan = make_plan(select({**SETTINGS, "out": f"{selection.layout.out}-again"}))
