@@ -21,7 +21,7 @@ from xaibench.setup.building import ModelWords
 
 CHEAP = {"resnet18", "squeezenet1_1", "small_resnet", "small_vgg", "gap_cnn"}
 REFUSED = dict.fromkeys(
-    [("abn", "fullgrad"), ("patch_classifier", "fullgrad")],
+    [(name, "fullgrad") for name in ("abn", "bcos", "frozen_head", "patch_classifier")],
     "can't tell where in the image the biases of",
 )
 SIDE = 96  # what Inception takes at least is 75
