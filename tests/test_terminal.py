@@ -84,7 +84,7 @@ def test_a_terminal_shows_nested_bars_that_vanish_and_whole_lines(screen):
     frames = ESCAPE.sub("", written)
     bar, inner = r"━+[╸╺]?━*", "train matchbox, fold 0, seed 0"
     shown = (
-        rf"run phantom\[images=40\] +{bar} +0/3 +0:\d\d .*\r?\n"
+        rf"run phantom\[images=40\] +{bar} +0/4 +0:\d\d .*\r?\n"
         rf"  {inner} +{bar} +1/2 +0:\d\d +0:\d\d left *\r?\n"
         r"    loss \d\.\d{3}, validation loss"
     )
