@@ -43,7 +43,6 @@ def test_the_layer_its_form_and_the_head_are_told():
     assert names[12] == "layer"  # all of them follow
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "layer", "head"),
     [

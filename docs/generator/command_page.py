@@ -1,23 +1,21 @@
 """``cli.md``: every command, from click itself."""
 
 import re
-from dataclasses import fields
 
 import click
 from docstrings import escape
 
 from xaibench.cli import cli
 from xaibench.commands.exits import MEANINGS
+from xaibench.commands.help import Command, run_field
 from xaibench.core.markdown import markdown_table
 from xaibench.core.spec import as_text
-from xaibench.setup.options import RunOptions
 
 _INTRO = """# Command line
 
 `xaibench COMMAND --help` prints the same. Lists are written with commas, plugins as
 `name[option=value]`; put quotes around brackets. Where a run is told nothing, the dataset's
 [recipe](datasets.md) speaks, and then the defaults below."""
-_RUN_DEFAULTS = {item.metadata["help"]: item.default for item in fields(RunOptions)}
 
 
 def command_page() -> str:
@@ -45,6 +43,9 @@ def _section(context: click.Context) -> list[str]:
     # Before 8.5 click put a choice that may be left out into brackets twice.
     usage = usage.replace("[[", "[").replace("]]", "]")
     parts = [f"### {context.info_name}", f"```text\n{usage}\n```", _paragraphs(command.help or "")]
+    if isinstance(command, Command):
+        examples = "\n".join(command.examples)
+        parts.append(f"```text\n{examples}\n```")
     options = [each for each in command.params if isinstance(each, click.Option)]
     if options:
         rows = [
@@ -68,7 +69,8 @@ def _default(option: click.Option) -> str:
     """Return the default: click's own, or the run's where nothing given means that."""
     default = option.default
     if not isinstance(default, (bool, int, float, str)) or option.is_flag:
-        default = _RUN_DEFAULTS.get(option.help or "", "")
+        field = run_field(option)
+        default = field.default if field else ""
     if default in ("", (), None):
         return "required" if option.required else ""
     parts = default if isinstance(default, tuple) else (default,)

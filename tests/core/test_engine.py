@@ -41,7 +41,6 @@ def test_logits_and_confidences_are_the_same_bits_in_any_batch_and_order(kind, f
     assert_same_bits(kind, fold)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "fold"),
     [

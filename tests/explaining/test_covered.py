@@ -36,11 +36,12 @@ def test_four_coverings_of_a_picture_by_hand():
 
 
 @pytest.mark.slow
-def test_the_command_draws_them(finished_run, call, tmp_path):
+def test_the_command_draws_them(finished_run, call, tmp_path, plugin_file):
     Image.new("RGB", (30, 20), "gray").save(tmp_path / "grey.png")
     out = tmp_path / "out"
     code, _, errors = call("explain", tmp_path / "grey.png", "--run", finished_run.out, "--covered",
-                           "--methods", "gradcam,occlusion[window=8]", "--out", out)  # fmt: skip
+                           "--methods", "gradcam,occlusion[window=8]", "--plugin", plugin_file,
+                           "--out", out)  # fmt: skip
     assert code == 0, errors
     assert {file.name for file in out.rglob("covered-*.png")} == {
         "covered-gradcam.png", "covered-occlusion-window=8.png",

@@ -18,7 +18,7 @@ from xaibench.core.explanation import PictureFile
 from xaibench.core.model import IMAGENET_MEAN, IMAGENET_STD
 from xaibench.core.registry import bind
 from xaibench.core.roots import open_dataset
-from xaibench.explaining import explain_files
+from xaibench.explaining import pictures
 from xaibench.explaining.explain_files import PictureExplainer
 from xaibench.explaining.stored_model import model_of_run
 from xaibench.report.pictures.overlay import overlay
@@ -381,7 +381,7 @@ def test_a_new_picture_is_cut_as_the_runs_dataset_cuts_it(finished_run, monkeypa
             replace(stored, dataset=dataset), [bind("method", "gradcam")], "0"
         )
         file = PictureFile("x", Path("x.png"))
-        monkeypatch.setattr(explain_files, "read_image", lambda _: image)
+        monkeypatch.setattr(pictures, "read_image", lambda _: image)
         (found,) = explainer([file])
         return found
 

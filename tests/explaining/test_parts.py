@@ -75,7 +75,6 @@ def test_there_are_maps_of_both_kinds_in_two_parts_and_scores_of_all_metrics(who
     assert len(scores(whole)) == 1 + 2 * TESTED * 5 * len(METRICS)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "changed",
     [

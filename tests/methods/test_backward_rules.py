@@ -208,7 +208,6 @@ def test_scripts_are_refused(make, name):
         raw_maps(nn.Sequential(make(plain)), name, images=PICTURES)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["guided_backprop", "deeplift", "fullgrad"])
 @pytest.mark.parametrize("backend", ["eager", pytest.param("aot_eager", marks=pytest.mark.slow)])
 def test_compiled_networks_give_the_maps_of_what_was_compiled(name, backend):

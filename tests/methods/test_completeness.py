@@ -50,7 +50,6 @@ def gap_of(model, spec, side=SIDE):
     return engine.gap
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

@@ -179,7 +179,6 @@ def test_class_weights_weigh_images():
     torch.testing.assert_close(weighed["loss"], (0.9 * each[0] + 0.3 * each[1]) / 2)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [ALL[0], *(pytest.param(name, marks=pytest.mark.slow) for name in ALL[1:])]
 )

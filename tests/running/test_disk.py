@@ -36,7 +36,6 @@ def most(given, out, **changed):
     return most_bytes(selection, make_plan(selection))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "changed",
     [

@@ -149,7 +149,6 @@ def test_the_same_command_again_recomputes_nothing(settings, finished_copy, run_
     assert rows_of(finished_copy) == table
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "size", [3, *(pytest.param(size, marks=pytest.mark.slow) for size in (1, 16))]
 )

@@ -23,7 +23,7 @@ _OPTIONS = [field.name for field in fields(RunOptions) if field.name not in _ELS
 
 @command(
     "xaibench analyse --dataset chest_xray --model squeezenet1_1 --analysis knn,pca,tsne",
-    'xaibench analyse --model "vae[healthy=normal]" --analysis anomaly',
+    'xaibench analyse --dataset chest_xray --model "vae[healthy=normal]" --analysis anomaly',
 )
 @verbosity_options
 @click.option(

@@ -12,7 +12,7 @@ from xaibench.core.errors import XaibenchError
 
 @command(
     "xaibench fetch busi",
-    'xaibench fetch "cub[year=2010]" --data-root data',
+    'xaibench fetch "voc[sbd=true]" --data-root data',
 )
 @verbosity_options
 @click.argument("name", shell_complete=one_of("dataset"))

@@ -1,8 +1,7 @@
 """``xaibench explain``."""
 
-from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -17,14 +16,9 @@ from xaibench.commands.options import (
     verbosity_options,
 )
 from xaibench.commands.run import run_options
+from xaibench.commands.stored import pictures_argument, ready_model, run_option, weights_option
 from xaibench.core.errors import XaibenchError
 from xaibench.core.logs import logged_to
-from xaibench.setup.option_values import flag
-
-if TYPE_CHECKING:
-    from xaibench.explaining.stored_model import StoredModel
-
-_OF_WEIGHTS = ("weights", "image_size", "classes")
 
 
 @command(
@@ -32,8 +26,8 @@ _OF_WEIGHTS = ("weights", "image_size", "classes")
     "xaibench explain cat.jpg --model resnet50 --weights imagenet --methods gradcam,scorecam",
 )
 @verbosity_options
-@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
-@click.option("--run", type=Path, metavar="DIR", help="take a model that this run has trained")
+@pictures_argument
+@run_option
 @text_option(
     "--model",
     "SPEC",
@@ -65,7 +59,7 @@ _OF_WEIGHTS = ("weights", "image_size", "classes")
     help="draw what drop_in_confidence and increase_in_confidence ask: pictures with the important "
     "part covered, or the rest, each with its confidence",
 )
-@click.option("--weights", metavar="FILE|imagenet", help="all that the --model has learned")
+@weights_option
 @run_options("image_size", "layer", "device", "plugin")
 def explain(
     images: tuple[str, ...],
@@ -108,34 +102,3 @@ def explain(
     say(f"written to {out}: explained.csv, maps.npz, and overlays in a folder each")
     failures = {**missing, **explainer.failures}
     end_with(f"{what}: {why}" for what, why in failures.items())
-
-
-def ready_model(
-    run: Path | None,
-    model: str,
-    place: tuple[int | None, int | None],
-    classes: list[str],
-    chosen: Mapping[str, Any],
-) -> "StoredModel":
-    """Return a run's model of a fold and a seed, or one with all of its weights from elsewhere.
-
-    Raises:
-        XaibenchError: nothing names it, options contradict each other, or it isn't there.
-    """
-    from xaibench.explaining.stored_model import model_of_run, model_of_weights
-
-    fold, seed = place
-    if run is not None:
-        _refuse("--run settles it", {**chosen, "classes": classes}, _OF_WEIGHTS)
-        return model_of_run(run, model, fold, seed, chosen)
-    if not model:
-        raise XaibenchError("name what explains: --run DIR, or --model SPEC with --weights.")
-    _refuse("it chooses among the models of a --run", {"fold": fold, "seed": seed})
-    return model_of_weights(model, classes, chosen)
-
-
-def _refuse(why: str, given: Mapping[str, object], names: Collection[str] = ()) -> None:
-    """Refuse options that are of no account here."""
-    for name in names or given:
-        if given.get(name) not in (None, []):
-            raise XaibenchError(f"{flag(name)}: {why}; drop one.")

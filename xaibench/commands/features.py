@@ -6,7 +6,6 @@ from typing import Any
 import click
 
 from xaibench.commands.complete import one_of
-from xaibench.commands.explain import ready_model
 from xaibench.commands.help import command
 from xaibench.commands.options import (
     command_line,
@@ -17,6 +16,7 @@ from xaibench.commands.options import (
     verbosity_options,
 )
 from xaibench.commands.run import run_options
+from xaibench.commands.stored import pictures_argument, ready_model, run_option, weights_option
 from xaibench.core.errors import XaibenchError
 from xaibench.core.logs import logged_to
 
@@ -26,8 +26,8 @@ from xaibench.core.logs import logged_to
     "xaibench features cat.jpg --model resnet18 --weights imagenet --layers conv1,layer4",
 )
 @verbosity_options
-@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
-@click.option("--run", type=Path, metavar="DIR", help="take a model that this run has trained")
+@pictures_argument
+@run_option
 @text_option("--model", "SPEC", "one of the run's, or one with --weights", one_of("model"))
 @click.option("--layers", default="", metavar="A,B", help="default the CAM layer")
 @click.option(
@@ -41,7 +41,7 @@ from xaibench.core.logs import logged_to
 )
 @click.option("--out", type=Path, default=Path("features"), metavar="DIR",
               help="folder for pictures and table; default features")  # fmt: skip
-@click.option("--weights", metavar="FILE|imagenet", help="all that the --model has learned")
+@weights_option
 @run_options("image_size", "device", "plugin")
 def features(
     images: tuple[str, ...],
@@ -60,13 +60,13 @@ def features(
     (of the first layer), maps-LAYER.png (of the first image), patches-LAYER.png and patches.csv.
     """
     from xaibench.core.spec import split_list
-    from xaibench.explaining.features import LayerView, features_of, read_pictures
-    from xaibench.explaining.pictures import find_pictures
+    from xaibench.explaining.features import LayerView, features_of
+    from xaibench.explaining.pictures import find_pictures, read_pictures
     from xaibench.report.feature_sheets import write_features, write_filters
 
     files, missing = find_pictures(images, out)
-    read, unread = read_pictures(files)
-    failures = {**missing, **unread}
+    failures = dict(missing)
+    read = {file.name: picture for file, picture in read_pictures(files, failures)}
     if not read:
         raise XaibenchError(" ".join(f"{what}: {why}" for what, why in failures.items()))
     ready = ready_model(run, model, (None, None), [], given_ones(given))

@@ -43,21 +43,21 @@ class Command(click.Command):
         super().__init__(*given, **more)
         self.examples = examples
 
-    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the usage, and the examples below it."""
-        super().format_usage(ctx, formatter)
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples, and below them what the command does."""
         if self.examples:
             with formatter.section("Examples"):
                 for example in self.examples:
                     formatter.write(f"{'':{formatter.current_indent}}{example}\n")
+        super().format_help_text(ctx, formatter)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options by group."""
         found: dict[str, list[tuple[str, str]]] = {}
         for option in self.get_params(ctx):
             record = option.get_help_record(ctx)
-            if record is not None:
-                item = _OF_RUNS.get(getattr(option, "help", None) or "")
+            if isinstance(option, click.Option) and record is not None:
+                item = run_field(option)
                 group = _GROUP_OF[item.name] if item else _OTHER
                 said = record[1] + (_default(item) if item else "")
                 found.setdefault(group, []).append((record[0], said))
@@ -65,6 +65,11 @@ class Command(click.Command):
             if group in found:
                 with formatter.section(group if len(found) > 1 else _OTHER):
                     formatter.write_dl(found[group])
+
+
+def run_field(option: click.Parameter) -> Field[Any] | None:
+    """Return which of a run's options this is; None for one of the command's own."""
+    return _OF_RUNS.get(option.help or "") if isinstance(option, click.Option) else None
 
 
 def command(*examples: str, name: str | None = None) -> Callable[[Callable[..., Any]], Command]:

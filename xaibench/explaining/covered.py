@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from itertools import product
 from typing import get_args
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from xaibench.core.confidence import Predict
 from xaibench.core.covering import By, Covered, CoveredConfidence, cover
 from xaibench.core.explanation import CoveredPicture
+from xaibench.core.passes.device import as_bytes
 
 _PARTS = {"unimportant": "the rest", "important": "the important part"}
 _WAYS = {"darken": "darkened by the map", "zero": "black, cut at half of the map"}
@@ -36,11 +35,9 @@ def cover_pictures(
         seen = cover(images, maps, covered, by, None)
         looks.append((f"{_PARTS[covered]} {_WAYS[by]}", seen, ask(covered, by)))
     return [
-        [CoveredPicture(name, _pixels(seen[row]), float(sure[row])) for name, seen, sure in looks]
+        [
+            CoveredPicture(name, as_bytes(seen[row]).cpu().numpy(), float(sure[row]))
+            for name, seen, sure in looks
+        ]
         for row in range(len(images))
     ]
-
-
-def _pixels(image: Tensor) -> NDArray[np.uint8]:
-    shown = (image.float().clamp(0, 1) * 255).round().byte().movedim(0, -1)
-    return np.asarray(shown.cpu().numpy(), np.uint8)

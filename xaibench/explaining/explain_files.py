@@ -8,27 +8,27 @@ from operator import setitem
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from xaibench.core.contract import CLASS_WORDS
-from xaibench.core.data import Picture
 from xaibench.core.errors import OutOfMemoryError, XaibenchError
 from xaibench.core.explanation import Advice, Answer, CoveredPicture, Explanation, PictureFile
-from xaibench.core.loading import resize_picture
 from xaibench.core.passes.device import place_images
 from xaibench.core.plugin import Bound
 from xaibench.core.progress import progress_bar
-from xaibench.core.reading.images import read_image
 from xaibench.core.registry import bind
 from xaibench.core.suggest import did_you_mean
 from xaibench.explaining.batch import without_masks
 from xaibench.explaining.covered import cover_pictures
 from xaibench.explaining.inputs import check_words
 from xaibench.explaining.learned_before import LearnedBefore
+from xaibench.explaining.pictures import read_pictures, square_of
 from xaibench.explaining.source import Explained, MapSource
 from xaibench.explaining.stored_model import StoredModel
 from xaibench.setup.building import missing_word
 
+Pictures = Sequence[tuple[PictureFile, NDArray[np.uint8]]]
 # Photographs are large, and each waits at its own size.
 _AT_ONCE = 8
 PREDICTED = "predicted"
@@ -70,7 +70,7 @@ class PictureExplainer:
         with progress_bar("explain", f"by {self.stored.title}", len(files)) as bar:
             for first in range(0, len(files), _AT_ONCE):
                 chunk = files[first : first + _AT_ONCE]
-                if pictures := list(self._read(chunk)):
+                if pictures := list(read_pictures(chunk, self.failures)):
                     try:
                         found = self._explain(pictures)
                     except OutOfMemoryError:
@@ -78,18 +78,10 @@ class PictureExplainer:
                     yield from found
                 bar.advance(len(chunk))
 
-    def _read(self, files: Sequence[PictureFile]) -> Iterator[tuple[PictureFile, Picture]]:
-        for file in files:
-            try:
-                yield file, Picture(read_image(file.path), None)
-            except XaibenchError as error:
-                self.failures[file.name] = str(error)
-
-    def _explain(self, pictures: Sequence[tuple[PictureFile, Picture]]) -> Iterator[Explanation]:
+    def _explain(self, pictures: Pictures) -> Iterator[Explanation]:
         """Explain pictures at once; their maps are stretched to their sizes one by one."""
         engine, files = self.stored.engine, [file for file, _ in pictures]
-        seen = [Picture(p.image[self.stored.kept(*p.image.shape[:2])], None) for _, p in pictures]
-        squares = [resize_picture(each, self.stored.image_size).image for each in seen]
+        squares = [square_of(picture, self.stored) for _, picture in pictures]
         pixels = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2)
         images = place_images(pixels, engine.device)
         known = engine.predict(images) if engine.model.classifies else None
@@ -113,7 +105,7 @@ class PictureExplainer:
 
     def _answers(
         self,
-        pictures: Sequence[tuple[PictureFile, Picture]],
+        pictures: Pictures,
         known: Tensor | None,
         sources: Sequence[MapSource],
         found: Mapping[str, Explained],
@@ -136,7 +128,7 @@ class PictureExplainer:
             }
             prediction = "" if sure is None else self.stored.classes[int(sure.argmax())]
             confidence = float("nan") if sure is None else float(sure.max())
-            yield Explanation(file, picture.image, prediction, confidence, answers, advice[row])
+            yield Explanation(file, picture, prediction, confidence, answers, advice[row])
 
     def _cover(self, found: Explained) -> list[Sequence[CoveredPicture]]:
         batch, (kind, maps) = found.batch, next(iter(found.maps.items()))
@@ -161,12 +153,17 @@ class PictureExplainer:
         return {kind: torch.full((count,), k, device=device) for kind, k in classes.items()}
 
     def _answer(
-        self, method: Bound, found: Explained, row: int, picture: Picture, sure: Tensor | None
+        self,
+        method: Bound,
+        found: Explained,
+        row: int,
+        picture: NDArray[np.uint8],
+        sure: Tensor | None,
     ) -> Answer:
         kind, maps = next(iter(found.maps.items()))
         assert maps.enlarge is not None
         raw = found.raw[kind][row].cpu().numpy()
-        height, width = picture.image.shape[:2]
+        height, width = picture.shape[:2]
         heat = np.zeros((height, width), np.float32)
         seen = heat[self.stored.kept(height, width)]  # what the model wasn't shown stays at 0
         seen[:] = maps.enlarge(row, seen.shape)[0].cpu().numpy()

@@ -1,22 +1,20 @@
 """What the channels of a layer look for: filters, maps, and the patches that excite them most."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from xaibench.core.data import Picture
 from xaibench.core.errors import XaibenchError
-from xaibench.core.explanation import LayerFeatures, Patch, PictureFile
-from xaibench.core.loading import resize_picture
+from xaibench.core.explanation import LayerFeatures, Patch
 from xaibench.core.model import Model
 from xaibench.core.passes.device import place_images
 from xaibench.core.passes.layer_names import full_name, named_layer, short_name
 from xaibench.core.passes.layers import check_layer
 from xaibench.core.passes.spatial import SpatialLayer
-from xaibench.core.reading.images import read_image
+from xaibench.explaining.pictures import square_of
 from xaibench.explaining.stored_model import StoredModel
 
 _COLOURS = (1, 3)
@@ -42,10 +40,7 @@ class LayerView:
         name = full_name(self._model, layer) if layer else first_convolution(self._model)
         self._layer: SpatialLayer = check_layer(self._model, stored.blank, name)
         self.name = short_name(name)
-        self.squares = [
-            resize_picture(Picture(_shown(stored, each), None), stored.image_size).image
-            for each in pictures
-        ]
+        self.squares = [square_of(each, stored) for each in pictures]
         self._device = stored.engine.device
 
     def filters(self) -> NDArray[np.uint8]:
@@ -150,20 +145,6 @@ def features_of(
     return found
 
 
-def read_pictures(
-    files: Sequence[PictureFile],
-) -> tuple[Mapping[str, NDArray[np.uint8]], Mapping[str, str]]:
-    """Return pictures by their names, and why others can't be read."""
-    found: dict[str, NDArray[np.uint8]] = {}
-    failures: dict[str, str] = {}
-    for file in files:
-        try:
-            found[file.name] = read_image(file.path)
-        except XaibenchError as error:
-            failures[file.name] = str(error)
-    return found, failures
-
-
 def first_convolution(model: Model) -> str:
     """Return the name of the first convolution of an image.
 
@@ -174,8 +155,3 @@ def first_convolution(model: Model) -> str:
         if isinstance(part, nn.Conv2d) and part.weight.shape[1] in _COLOURS:
             return str(name)
     raise XaibenchError("the network has no convolution that reads the image; name a --layer.")
-
-
-def _shown(stored: StoredModel, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    height, width = image.shape[:2]
-    return image[stored.kept(height, width)]

@@ -13,7 +13,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.fingerprints import checksum, code_of, fingerprint
 from xaibench.core.loading import Loaded
 from xaibench.core.model import Model
-from xaibench.core.passes.device import place_images
+from xaibench.core.passes.device import as_bytes, place_images
 from xaibench.core.passes.engine import Engine
 from xaibench.core.progress import progress_bar
 from xaibench.core.restoration import FIDELITIES, fidelity
@@ -213,7 +213,7 @@ def _draw(model: Model, images: Tensor, clean: Tensor) -> Tensor:
     """Return pictures ``(B, 3, H, W, C)``: original, noisy, restored."""
     count = len(clean)
     shown = torch.stack([clean, images[:count], _restored(model, images)[:count]], dim=1)
-    return (shown.float().clamp(0, 1) * 255).round().byte().movedim(2, -1)
+    return as_bytes(shown)
 
 
 def _name_pixels(model: Model, images: Tensor, truth: Tensor) -> Tensor:

@@ -1,16 +1,23 @@
-"""The pictures that a user names: files, folders and patterns, each under a name of its own."""
+"""The pictures that a user names, each under a name of its own, and what a model sees of them."""
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from xaibench.core.data import Picture
+from xaibench.core.errors import XaibenchError
 from xaibench.core.explanation import PictureFile
 from xaibench.core.files import exists
+from xaibench.core.loading import resize_picture
 from xaibench.core.reading.annotations import list_files, natural_order
-from xaibench.core.reading.images import IMAGE_ENDINGS
+from xaibench.core.reading.images import IMAGE_ENDINGS, read_image
 from xaibench.core.reading.mask_names import split_off_masks
 from xaibench.core.visible import is_visible, visible
+from xaibench.explaining.stored_model import StoredModel
 
 
 def find_pictures(
@@ -43,6 +50,23 @@ def find_pictures(
                 "its name has control characters, or bytes that are no UTF-8; rename it."
             )
     return _name(fit), failures
+
+
+def read_pictures(
+    files: Iterable[PictureFile], failures: MutableMapping[str, str]
+) -> Iterator[tuple[PictureFile, NDArray[np.uint8]]]:
+    """Yield pictures ``(H, W, 3)``; why others can't be read is noted by their names."""
+    for file in files:
+        try:
+            yield file, read_image(file.path)
+        except XaibenchError as error:
+            failures[file.name] = str(error)
+
+
+def square_of(picture: NDArray[np.uint8], stored: StoredModel) -> NDArray[np.uint8]:
+    """Return the square that a model is shown of a picture ``(H, W, 3)``."""
+    shown = picture[stored.kept(*picture.shape[:2])]
+    return resize_picture(Picture(shown, None), stored.image_size).image
 
 
 def _expand(text: str, skip: Path) -> Iterator[Path]:

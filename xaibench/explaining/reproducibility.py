@@ -24,12 +24,11 @@ from xaibench.core.resemblance import resemblance, shrink
 from xaibench.explaining.choose_images import choose_images
 from xaibench.results.folder import PREDICTIONS_FILE
 from xaibench.results.maps import MapReader, map_files, map_key
-from xaibench.results.tables import LIKENESS
+from xaibench.results.tables import ALL_PAIRS, REPRODUCIBILITY
 from xaibench.setup.cells import Ledger, ledgers_of
 from xaibench.setup.selection import Selection
 
-SEEDS, FOLDS, ALL = "seeds", "training sets", "all"
-COLUMNS = ["dataset", "split", "model", "method", "between", "images", "pairs", *LIKENESS]
+SEEDS, FOLDS = "seeds", "training sets"
 _MARKED = 0.5  # share of a map's maximum, as the metric `iou` marks pixels
 # What a row takes grows with the pairs of trainings, of which ten seeds have 45 an image.
 _MOST_IMAGES, _MOST_PAIRS = 32, 600
@@ -47,11 +46,11 @@ def reproducibility(selection: Selection) -> pd.DataFrame:
     """Compare the stored maps of all rows that compete; no line where nothing can be compared.
 
     Returns:
-        The columns `COLUMNS`: for each (dataset, split, model, method) one line between ``seeds``
-        (of one fold), one between ``training sets`` (folds) where folds test the same images, and
-        one of ``all`` pairs. Means over images of the means over an image's pairs: Spearman's
-        correlation of the pixels, SSIM, the IoU of the pixels that reach half of the maximum, and
-        the distance of the maxima as a share of the diagonal.
+        The columns `REPRODUCIBILITY`: for each (dataset, split, model, method) one line between
+        ``seeds`` (of one fold), one between ``training sets`` (folds) where folds test the same
+        images, and one of ``all`` pairs. Means over images of the means over an image's pairs:
+        Spearman's correlation of the pixels, SSIM, the IoU of the pixels that reach half of the
+        maximum, and the distance of the maxima as a share of the diagonal.
     """
     by_model: dict[str, list[Ledger]] = defaultdict(list)
     for ledger in ledgers_of(selection):
@@ -64,11 +63,11 @@ def reproducibility(selection: Selection) -> pd.DataFrame:
         for method in methods
         for line in _compare_row(ledgers, asked, method)
     ]
-    return pd.DataFrame(lines, columns=COLUMNS)
+    return pd.DataFrame(lines, columns=REPRODUCIBILITY)
 
 
 def compare_pairs(maps: Tensor, pairs: Sequence[tuple[int, int]]) -> Floats:
-    """Return what `LIKENESS` names of each pair of maps, ``(P, 4)``.
+    """Return what `LIKENESS` (results/tables.py) names of each pair of maps, ``(P, 4)``.
 
     NaN is what is undefined: a constant map orders no pixels, marks none and has no peak.
 
@@ -123,7 +122,7 @@ def _predictions(ledger: Ledger) -> dict[str, int]:
 def _compare_row(
     ledgers: Sequence[Ledger], asked: Sequence[_Asked], method: Bound
 ) -> Iterator[dict[str, object]]:
-    found: dict[str, list[Floats]] = {SEEDS: [], FOLDS: [], ALL: []}
+    found: dict[str, list[Floats]] = {SEEDS: [], FOLDS: [], ALL_PAIRS: []}
     count = dict.fromkeys(found, 0)
     side = ledgers[0].selection.options.image_size
     with ExitStack() as stack:
@@ -140,7 +139,7 @@ def _compare_row(
             folds = [ledgers[at].fold for at in places]
             same = np.array([folds[one] == folds[other] for one, other in pairs])
             alike = compare_pairs(maps, pairs)
-            for name, chosen in ((SEEDS, same), (FOLDS, ~same), (ALL, same | ~same)):
+            for name, chosen in ((SEEDS, same), (FOLDS, ~same), (ALL_PAIRS, same | ~same)):
                 if chosen.any():
                     found[name].append(_mean(alike[chosen]))
                     count[name] += int(chosen.sum())
@@ -149,7 +148,7 @@ def _compare_row(
         if values:
             keys = (place.dataset, place.split, place.model, method.spec, name)
             numbers = (len(values), count[name], *_mean(np.stack(values)))
-            yield dict(zip(COLUMNS, [*keys, *numbers], strict=True))
+            yield dict(zip(REPRODUCIBILITY, [*keys, *numbers], strict=True))
 
 
 def _read(

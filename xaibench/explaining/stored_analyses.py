@@ -14,6 +14,7 @@ from torch import Tensor
 from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.explanation import Advice, Neighbour, Neighbours, Reconstruction
+from xaibench.core.passes.device import as_bytes
 from xaibench.core.passes.engine import Engine
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
@@ -55,9 +56,10 @@ class StoredAnalyses:
                 restored = engine.model.outputs(filled).reconstruction
                 assert restored is not None
                 errors = (restored - filled).double().square().mean(dim=(1, 2, 3))[:count]
+                shown = [as_bytes(each[:count]).cpu().numpy() for each in (images, restored)]
                 drawn = [
-                    Reconstruction(float(error), self._threshold, _pixels(seen), _pixels(picture))
-                    for error, seen, picture in zip(errors, images, restored, strict=False)
+                    Reconstruction(float(error), self._threshold, seen, picture)
+                    for error, seen, picture in zip(errors, *shown, strict=True)
                 ]
         return [Advice(*each) for each in zip(nearest, drawn, strict=True)]
 
@@ -119,8 +121,3 @@ class StoredAnalyses:
             if same and known.error is None and known.analysis.partition("[")[0] == name:
                 return bind("analysis", known.analysis), known
         return None
-
-
-def _pixels(image: Tensor) -> NDArray[np.uint8]:
-    shown = (image.float().clamp(0, 1) * 255).round().byte().movedim(0, -1)
-    return np.asarray(shown.cpu().numpy(), np.uint8)

@@ -40,6 +40,15 @@ def span(low: float, high: float, fine: bool = False) -> str:
     return f"[{low:.{digits}f}, {high:.{digits}f}]"
 
 
+def with_interval(value: float, low: float, high: float) -> str:
+    """Write a score and its interval, where it has one.
+
+    >>> with_interval(0.41, 0.38, 0.444), with_interval(0.41, float("nan"), float("nan"))
+    ('0.410 [0.38, 0.44]', '0.410')
+    """
+    return f"{number(value)} {span(low, high)}".strip()
+
+
 def p_text(p: float) -> str:
     """Write a p-value.
 

@@ -14,9 +14,9 @@ from xaibench.report.facts.material import read_material
 from xaibench.report.facts.traits import header, primary_metric
 from xaibench.report.judging.chapter import Contents, judge_all
 from xaibench.report.judging.estimates import BoardRow
-from xaibench.report.numbers import number, span
+from xaibench.report.numbers import with_interval
 from xaibench.report.page.page import leads
-from xaibench.report.page.templating import digest, environment, source
+from xaibench.report.page.templating import environment, inlined
 from xaibench.report.publish import publish
 from xaibench.report.study import is_study, read_study
 from xaibench.report.write import illustrate
@@ -66,7 +66,7 @@ class SiteRow:
     def text(self) -> str:
         """Its mean with the interval."""
         estimate = self.row.estimates[self.metric]
-        return f"{number(estimate.value)} {span(estimate.low, estimate.high)}".strip()
+        return with_interval(estimate.value, estimate.low, estimate.high)
 
 
 def build_site(results: Sequence[Path], out: Path) -> Sequence[str]:
@@ -129,7 +129,6 @@ def _index(boards: Sequence[SiteBoard], studies: Sequence[tuple[str, str]]) -> s
     by_dataset: dict[str, list[SiteBoard]] = {}
     for board in sorted(boards, key=lambda each: each.contents.run.date, reverse=True):
         by_dataset.setdefault(board.contents.run.dataset, []).append(board)
-    scripts = {name: source(name) for name in _SCRIPTS}
     return (
         environment()
         .get_template("site.html.j2")
@@ -137,9 +136,7 @@ def _index(boards: Sequence[SiteBoard], studies: Sequence[tuple[str, str]]) -> s
             datasets=[_of_dataset(*each) for each in sorted(by_dataset.items())],
             studies=studies,
             page=PAGE_FILE,
-            style=lambda name: Markup(source(name)),
-            script=lambda name: Markup(scripts[name]),
-            allowed=[digest(script) for script in scripts.values()],
+            **inlined(*_SCRIPTS),
         )
     )
 
@@ -158,4 +155,5 @@ def _of_dataset(name: str, boards: Sequence[SiteBoard]) -> Mapping[str, object]:
     way = 1 if metric is not None and run.metrics[metric].higher_is_better else -1
     rows.sort(key=lambda row: -way * row.value if row.value == row.value else math.inf)
     title = header(run, metric) if metric is not None else ""
-    return {"name": name, "boards": boards, "rows": rows, "metric": title}
+    order = "descending" if way > 0 else "ascending"
+    return {"name": name, "boards": boards, "rows": rows, "metric": title, "order": order}

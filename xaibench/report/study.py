@@ -15,7 +15,7 @@ from xaibench.report.facts.traits import header, metrics_of
 from xaibench.report.judging.arms import gather_arms
 from xaibench.report.judging.comparisons import compare_arms
 from xaibench.report.judging.frontier import Frontier, frontier
-from xaibench.report.numbers import number, p_text, span
+from xaibench.report.numbers import number, p_text, with_interval
 from xaibench.report.pictures.drawing import save_figure
 from xaibench.report.pictures.frontier_figure import draw_frontier
 from xaibench.report.pictures.study_figure import draw_study
@@ -161,7 +161,7 @@ def _document(
 def _table(lines: pd.DataFrame, first: str) -> str:
     rows = []
     for line in lines.to_dict("records"):
-        value = f"{number(line['value'])} {span(line['low'], line['high'])}".strip()
+        value = with_interval(line["value"], line["low"], line["high"])
         compared = not pd.isna(line["difference"])
         differs = [
             line["against"],

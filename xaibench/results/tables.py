@@ -28,6 +28,15 @@ DEPENDENCE = ("dependence_runner_up", "dependence_random_layers")
 LIKENESS = ("rank_correlation", "ssim", "iou", "peak_distance")
 """How alike an image's maps of several trainings are, as ``reproducibility.csv`` names it."""
 
+ALL_PAIRS = "all"
+"""Which pairs of trainings a line of ``reproducibility.csv`` is of, where it is of all."""
+
+REPRODUCIBILITY = [
+    *("dataset", "split", "model", "method", "between", "images", "pairs"),
+    *LIKENESS,
+]
+"""The columns of ``reproducibility.csv``."""
+
 _NAMES = ("dataset", "split", "model", "method", "sample", "metric", "group", "status")
 _LINES = 2**18
 # Numbers as text shrink to a thirtieth; what unpacks to far more is no table.

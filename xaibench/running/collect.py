@@ -10,7 +10,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.plugin import Bound
 from xaibench.core.store import write_with
 from xaibench.explaining.dependence import known_dependence
-from xaibench.explaining.reproducibility import COLUMNS, reproducibility
+from xaibench.explaining.reproducibility import reproducibility
 from xaibench.explaining.tuning import TUNED
 from xaibench.results.folder import (
     COSTS_FILE,
@@ -23,7 +23,13 @@ from xaibench.results.folder import (
     Place,
 )
 from xaibench.results.seal import check_seal, seal
-from xaibench.results.tables import FIT_COSTS, named_as_now, read_table, stored_table
+from xaibench.results.tables import (
+    FIT_COSTS,
+    REPRODUCIBILITY,
+    named_as_now,
+    read_table,
+    stored_table,
+)
 from xaibench.results.work_records import DependenceRecord
 from xaibench.running.plan import Plan
 from xaibench.setup.cells import Ledger, ledgers_of
@@ -61,7 +67,7 @@ def collect_tables(selection: Selection, plan: Plan) -> None:
     _write_frames(out / COSTS_FILE, _cost_frames(selection), [*Place._fields, "method"])
     alike = reproducibility(selection)
     if len(alike):
-        _write_frames(out / REPRODUCIBILITY_FILE, iter([alike]), COLUMNS)
+        _write_frames(out / REPRODUCIBILITY_FILE, iter([alike]), REPRODUCIBILITY)
     else:
         (out / REPRODUCIBILITY_FILE).unlink(missing_ok=True)
     seal_run(selection)

@@ -136,3 +136,8 @@ def place_images(images: Tensor, device: torch.device) -> Tensor:
     """Move uint8 images to a device as floats in [0, 1], channels last."""
     moved = images.to(device, non_blocking=True).float().div_(255)
     return moved.contiguous(memory_format=torch.channels_last)
+
+
+def as_bytes(images: Tensor) -> Tensor:
+    """Return images ``(..., C, H, W)`` in [0, 1] as they are shown: uint8, ``(..., H, W, C)``."""
+    return (images.float().clamp(0, 1) * 255).round().byte().movedim(-3, -1)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from xaibench.core.errors import XaibenchError
-from xaibench.report.facts.reproducibility import COLUMNS, nothing_measured
+from xaibench.report.facts.reproducibility import nothing_measured
 from xaibench.report.facts.soundness import check_numbers, check_together
 from xaibench.report.facts.won import read_won
 from xaibench.results.folder import (
@@ -21,7 +21,7 @@ from xaibench.results.folder import (
 from xaibench.results.records import RunRecord
 from xaibench.results.seal import check_seal
 from xaibench.results.stored_run import read_run
-from xaibench.results.tables import COSTS, read_table, stored_table
+from xaibench.results.tables import COSTS, REPRODUCIBILITY, read_table, stored_table
 
 _log = logging.getLogger(__name__)
 PLACE = list(Place._fields)
@@ -82,7 +82,7 @@ def read_material(out: Path, *, accept_changes: bool = False) -> Material:
     costs = _read(out / COSTS_FILE, [*PLACE, "method"])
     groups = None if predictions is not None and "group" in predictions else _split_groups(out, run)
     found = Material.of(run, scores, predictions, costs, groups)
-    alike = _read(out / REPRODUCIBILITY_FILE, COLUMNS)
+    alike = _read(out / REPRODUCIBILITY_FILE, REPRODUCIBILITY)
     if alike is not None:
         found = replace(found, reproducibility=alike)
     warnings = [

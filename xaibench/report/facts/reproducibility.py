@@ -5,24 +5,22 @@ from typing import Any
 
 import pandas as pd
 
-from xaibench.results.tables import LIKENESS
+from xaibench.results.tables import ALL_PAIRS, LIKENESS, REPRODUCIBILITY
 from xaibench.stats.rounding import rounded_table
 
 KEYS = ["dataset", "split", "model", "method"]
-ALL = "all"
-COLUMNS = [*KEYS, "between", "images", "pairs", *LIKENESS]
 
 
 def nothing_measured() -> pd.DataFrame:
     """Return the table of a run that has one training of each model, or no maps."""
-    return pd.DataFrame(columns=COLUMNS)
+    return pd.DataFrame(columns=REPRODUCIBILITY)
 
 
 def rank_correlations(table: pd.DataFrame) -> Mapping[tuple[str, ...], float]:
     """Return each row's mean rank correlation between all trainings, by `KEYS`."""
     lines: list[dict[str, Any]] = [
         {str(name): value for name, value in line.items()}
-        for line in rounded_table(table[table["between"] == ALL]).to_dict("records")
+        for line in rounded_table(table[table["between"] == ALL_PAIRS]).to_dict("records")
     ]
     return {tuple(str(line[key]) for key in KEYS): float(line[LIKENESS[0]]) for line in lines}
 

@@ -12,7 +12,7 @@ from xaibench.report.page.embedded import Figures
 from xaibench.report.page.gallery import Gallery
 from xaibench.report.page.parts import parts
 from xaibench.report.page.prose import prose, sentence
-from xaibench.report.page.templating import digest, environment, source
+from xaibench.report.page.templating import environment, inlined
 from xaibench.report.pictures.figures import Drawn
 from xaibench.report.wording.conclusions import conclusions
 from xaibench.report.wording.headline import headline
@@ -58,7 +58,6 @@ def write_page(
         XaibenchError: the folder can't be written, or its diagnostics can't be read.
     """
     run = contents.run
-    scripts = {name: source(name) for name in _SCRIPTS}
     text = (
         environment()
         .get_template("report.html.j2")
@@ -75,9 +74,7 @@ def write_page(
             files=[name for name in _FILES if (out / name).is_file()],
             parts=list(parts(contents, Figures(figures, out), out)),
             gallery=gallery,
-            style=lambda name: Markup(source(name)),
-            script=lambda name: Markup(scripts[name]),
-            allowed=[digest(script) for script in scripts.values()],
+            **inlined(*_SCRIPTS),
         )
     )
     write_text(out / PAGE_FILE, text)

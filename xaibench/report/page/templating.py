@@ -3,8 +3,10 @@
 from base64 import b64encode
 from hashlib import sha256
 from importlib.resources import files
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from xaibench.report.page.prose import soft
 
@@ -29,6 +31,16 @@ def source(name: str) -> str:
     return files(_PACKAGE).joinpath("templates", name).read_text("utf-8")
 
 
-def digest(script: str) -> str:
+def inlined(*scripts: str) -> dict[str, Any]:
+    """Return what a template needs to hold its styles and scripts, and a policy for these alone."""
+    texts = {name: source(name) for name in scripts}
+    return {
+        "style": lambda name: Markup(source(name)),
+        "script": lambda name: Markup(texts[name]),
+        "allowed": [_digest(text) for text in texts.values()],
+    }
+
+
+def _digest(script: str) -> str:
     """Return the name by which a page's policy allows an inline script, and no other one."""
     return f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}"

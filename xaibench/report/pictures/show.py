@@ -97,10 +97,13 @@ def _as_picture(image: NDArray[Any], row: int) -> NDArray[np.uint8]:
     shape = image.shape
     if image.ndim > _DEEP:
         image = _row(image, row)
-    if image.ndim == _DEEP and image.shape[0] in _CHANNELS and image.shape[2] not in _CHANNELS:
+    # Of three rows and columns with three channels: as torch has them.
+    if (
+        image.ndim == _DEEP
+        and image.shape[0] in _CHANNELS
+        and (image.shape[2] not in _CHANNELS or image.shape[0] == image.shape[2])
+    ):
         image = np.moveaxis(image, 0, 2)
-    elif image.ndim == _DEEP and image.shape[0] == _DEEP == image.shape[2]:
-        image = np.moveaxis(image, 0, 2)  # tensors of three rows and columns are torch's
     if image.ndim == _FLAT:
         image = image[..., None]
     if image.ndim != _DEEP or image.shape[2] not in _CHANNELS or not image.size:

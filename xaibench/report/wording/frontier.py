@@ -8,7 +8,7 @@ import numpy as np
 from xaibench.core.markdown import markdown_table
 from xaibench.core.supervision import in_words
 from xaibench.report.judging.frontier import Frontier
-from xaibench.report.numbers import number, span
+from xaibench.report.numbers import number, with_interval
 
 Line = dict[Hashable, Any]
 ABOUT = """\
@@ -48,7 +48,7 @@ def frontier_to_markdown(found: Frontier, seconds: Mapping[str, float]) -> Itera
 
 def _line(line: Line) -> list[str]:
     front = f"{'yes' if line['on_front'] else 'no'} ({line['front_share']:.0%})"
-    value = f"{number(line['value'])} {span(line['low'], line['high'])}".strip()
+    value = with_interval(line["value"], line["low"], line["high"])
     learned = in_words(line["supervision"], line["share"])
     count, minutes = f"{line['annotated']:.0f}", f"{line['minutes']:.0f}"
     return [line["method"], line["model"], learned, count, minutes, value, front]

@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 
 from xaibench.core.markdown import markdown_table
-from xaibench.report.facts.reproducibility import ALL
 from xaibench.report.facts.traits import shown
 from xaibench.report.numbers import NONE, number
 from xaibench.results.records import RunRecord
-from xaibench.results.tables import LIKENESS
+from xaibench.results.tables import ALL_PAIRS, LIKENESS
 from xaibench.stats.variance_components import COMPONENTS
 
 TITLE = "Do the maps repeat?"
@@ -39,7 +38,7 @@ def repeats_to_markdown(
     lines = list(repeated.to_dict("records"))
     kinds = {str(line["between"]) for line in lines}
     if len(kinds) == 2:  # noqa: PLR2004 (one kind of pairs, and all: the same)
-        lines = [line for line in lines if line["between"] != ALL]
+        lines = [line for line in lines if line["between"] != ALL_PAIRS]
     yield markdown_table(
         ["method", "model", "between", "images", "pairs", *_names()],
         [

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from xaibench.report.facts.section import Section
 from xaibench.report.judging.judge import Judged
-from xaibench.report.numbers import number, span
+from xaibench.report.numbers import with_interval
 
 _NAMED = 6
 
@@ -28,5 +28,4 @@ def names_of(section: Section, places: Iterable[int]) -> str:
 
 def value_of(found: Judged, place: int) -> str:
     """Write a row's mean and its interval."""
-    text = f"{number(found.mean[place])} {span(found.low[place], found.high[place])}"
-    return text.strip()
+    return with_interval(found.mean[place], found.low[place], found.high[place])

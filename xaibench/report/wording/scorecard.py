@@ -6,7 +6,7 @@ import pandas as pd
 
 from xaibench.core.markdown import markdown_table, plain
 from xaibench.report.judging.scorecard import SIDES
-from xaibench.report.numbers import NONE, number, span
+from xaibench.report.numbers import NONE, with_interval
 from xaibench.report.wording.markdown import bullets
 from xaibench.results.records import RunRecord
 
@@ -51,7 +51,7 @@ def _cell(line: dict[object, object], side: str) -> str:
     if isinstance(value, str):
         return value
     low, high = (float(str(line[f"{side}_{end}"])) for end in ("low", "high"))
-    return f"{number(float(str(value)))} {span(low, high)}".strip()
+    return with_interval(float(str(value)), low, high)
 
 
 def _sources(table: pd.DataFrame) -> Iterator[str]:

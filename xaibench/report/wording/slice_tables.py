@@ -9,7 +9,7 @@ from xaibench.core.markdown import markdown_table
 from xaibench.report.facts.section import ROW
 from xaibench.report.facts.traits import header, headlines
 from xaibench.report.judging.slices import FEWEST_GROUPS
-from xaibench.report.numbers import NONE, number, span
+from xaibench.report.numbers import NONE, with_interval
 from xaibench.report.wording.markdown import bullets
 from xaibench.results.records import RunRecord
 
@@ -68,5 +68,5 @@ def _table(rows: pd.DataFrame, run: RunRecord, metric: str) -> str:
 
 
 def _cell(row: dict[Any, Any]) -> str:
-    value = f"{number(row['value'])} {span(row['low'], row['high'])}".strip()
+    value = with_interval(row["value"], row["low"], row["high"])
     return f"{value} (n {row['n']})"
