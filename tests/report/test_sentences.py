@@ -3,12 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
-from frames import RUN, metric, rows_of, run_of, save, write_board
+from frames import NET, RUN, metric, rows_of, rows_on_board, run_of, save, write_board
 
 from xaibench.report.facts.material import Material
 from xaibench.report.facts.section import sections
 from xaibench.report.judging.blind import blind_rows
 from xaibench.report.judging.judge import judge
+from xaibench.report.wording.boards import boards
 from xaibench.report.wording.conclusions import conclusions
 from xaibench.report.wording.headline import headline
 from xaibench.report.wording.recommendation import recommendation
@@ -170,3 +171,36 @@ def test_every_training_option_belongs_to_the_recipe(option):
     other = run_of(options={"epochs": 5, option: "other"})
     mine, its = (each.of_dataset("busi").recipes["resnet18"] for each in (run, other))
     assert {name for name in mine if mine[name] != its[name]} == {option}
+
+
+def test_equivalence_is_shown_and_not_inferred_from_a_missing_difference():
+    random = np.random.default_rng(3)
+    best = random.uniform(0.4, 0.8, 40)
+    scores = {
+        "spn": best,
+        "gradcam": best - 0.004 + random.normal(0, 0.002, 40),
+        "hirescam": best - 0.02 + random.normal(0, 0.15, 40),
+        "rise[a=x|y]": best - 0.2,
+    }
+    rows = [rows_of(method, "iou", scored) for method, scored in scores.items()]
+    run = run_of(protocol=RUN.protocol | {"margin": 0.02})
+    (text,) = [each for each in said(run, *rows, by=conclusions) if each.startswith("Within 0.02")]
+    assert text == (
+        "Within 0.02 of `spn` on `resnet18` by iou ↑: `gradcam` on `resnet18` is equivalent (two "
+        "one-sided tests); none is noninferior, without being shown to be no better; `hirescam` on "
+        "`resnet18` is neither significantly different nor shown to be noninferior."
+    )
+    lines = rows_on_board([line for each in rows for line in each], run)
+    board = {row.method: row.estimates["iou"] for row in lines}
+    assert board["gradcam"].noninferiority_p <= board["gradcam"].equivalence_p < 0.05
+    assert np.isnan(board["spn"].equivalence_p)
+    assert board["rise[a=x|y]"].noninferiority_p > 0.95
+    assert not any(each.startswith("Within") for each in said(RUN, *rows, by=conclusions))
+    (table, *_) = boards(lines, run)
+    cells = table.cells("beside", "iou")
+    assert [cells[method, NET].text for method in scores] == [
+        "—",
+        "equivalent",
+        "not shown",
+        "not shown",
+    ]

@@ -22,7 +22,7 @@ RUN_GROUPS = {
         "class_weighting", "augmentation",
     ),
     "Explaining": ("methods", "target", "dependence", "keep_maps", "fold"),
-    "Scoring": ("metrics", "primary", "controls", "score_at", "analyses"),
+    "Scoring": ("metrics", "primary", "margin", "controls", "score_at", "analyses"),
     "Compute": (
         "device", "precision", "compile", "replicas", "executor", "workers", "threads", "address",
         "shared", "batch_size", "part_size",

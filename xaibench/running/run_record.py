@@ -156,6 +156,7 @@ def describe_protocol(selection: Selection, plan: Plan) -> dict[str, Any]:
         "limit": options.limit,
         "layer": options.layer,
         "primary": selection.primary or usual_primary(plan.metrics),
+        **({"margin": options.margin} if options.margin else {}),
         "judge": _judge(selection),
         "precision": options.precision,
         **_train_precision(selection),

@@ -17,11 +17,13 @@ _LOWEST = {
     "split_seed": 0, "mask_fraction": 0, "train_fraction": 0, "epochs": 1, "train_batch_size":
     2, "image_size": 32, "batch_size": 1, "limit": 0, "replicas": 1, "workers": 0, "threads": 0,
     "part_size": 1, "fresh_rate": 0, "weight_decay": 0, "label_smoothing": 0, "ema": 0,
+    "margin": 0,
 }  # fmt: skip
 # Seeds as numpy takes them; a square of that side is 200 MB as numbers.
 _HIGHEST = {
     "mask_fraction": 1, "train_fraction": 1, "image_size": 4096, "split_seed": 2**32 - 1,
     "label_smoothing": 1, "ema": 0.9999, "fresh_rate": 1000, "weight_decay": 1,
+    "margin": 10**6,
 }  # fmt: skip
 
 

@@ -55,6 +55,7 @@ class RunOptions:
         "scores to compute",
     )
     primary: str = _option("", "metric that is tested alone; default the first of localization")
+    margin: float = _option(0.0, "difference in --primary that doesn't matter; tests equivalence")
     controls: bool = _option(True, "score the control methods, too")
     split: str = _option("holdout", "holdout, official, kfold:K, kfold:KxR, or file:DIR (stored)")
     groups: str = _option("", "CSV file (sample, group) of images that never part in a split")

@@ -16,6 +16,12 @@ from xaibench.results.tables import COSTS, DEPENDENCE, GAP
 _OWN = (*SECTION, *ROW, "kind", "supervision", "mask_budget")
 
 _REACH = ("ceiling", "floor", "reached")
+BESIDE = (
+    "noninferiority_p",
+    "equivalence_p",
+    "noninferiority_p_training_sets",
+    "equivalence_p_training_sets",
+)
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,8 @@ class Estimate:
     which generalise to new test images (and new trainings on the same training sets);
     ``_training_sets`` are those that generalise to new training sets, too. ``ceiling`` is what the
     truth scores on the row's grid, ``floor`` the best blind control, and ``reached`` the share of
-    the way between them; runs of before have none.
+    the way between them; runs of before have none. ``noninferiority_p`` and ``equivalence_p`` are
+    those of the primary metric, against the leader, where a margin was declared.
     """
 
     value: float
@@ -47,6 +54,10 @@ class Estimate:
     ceiling: float = np.nan
     floor: float = np.nan
     reached: float = np.nan
+    noninferiority_p: float = np.nan
+    equivalence_p: float = np.nan
+    noninferiority_p_training_sets: float = np.nan
+    equivalence_p_training_sets: float = np.nan
 
     @property
     def maps(self) -> int:
@@ -154,7 +165,7 @@ def _columns(metric: str, estimate: Estimate) -> Iterator[tuple[str, Any]]:
             continue
         if name == "value":
             yield metric, value
-        elif name in _REACH and np.isnan(value):
+        elif name in (*_REACH, *BESIDE) and np.isnan(value):
             continue
         elif name == "higher_is_better":
             yield f"{metric}_better", "higher" if value else "lower"

@@ -12,8 +12,10 @@ from xaibench.report.facts.material import Material
 from xaibench.report.facts.reproducibility import rank_correlations
 from xaibench.report.facts.section import Section
 from xaibench.report.facts.supervision import supervision_of
-from xaibench.report.judging.estimates import BoardRow, Estimate
+from xaibench.report.facts.traits import primary_metric
+from xaibench.report.judging.estimates import BESIDE, BoardRow, Estimate
 from xaibench.report.judging.judge import Judged
+from xaibench.report.judging.noninferior import beside_leader
 from xaibench.report.judging.reach import reach
 from xaibench.results.records import RunRecord
 from xaibench.results.tables import COSTS, GAP
@@ -59,6 +61,13 @@ def _rows(
     run, pairs = material.run, [(row.model, row.method) for row in section.rows]
     learned = supervision_of(run, section.dataset, pairs)
     columns = {metric: _estimates(section, run, found, metric) for metric, found in judged.items()}
+    if beside := beside_leader(section, run, judged):
+        tested = zip(*(rounded(column).tolist() for column in beside[2:]), strict=True)
+        primary = str(primary_metric(run))
+        columns[primary] = [
+            replace(estimate, **dict(zip(BESIDE, p, strict=True)))
+            for estimate, p in zip(columns[primary], tested, strict=True)
+        ]
     for place, (row, known) in enumerate(zip(section.rows, learned, strict=True)):
         yield BoardRow(
             dataset=section.dataset,

@@ -42,6 +42,7 @@ class BoardColumn(NamedTuple):
         "rank",
         "skill",
         "reach",
+        "beside",
         "dependence",
         "repeats",
         "count",

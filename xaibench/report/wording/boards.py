@@ -11,6 +11,7 @@ from xaibench.core.supervision import in_words
 from xaibench.report.facts.traits import FAMILIES, header, metrics_of, shown
 from xaibench.report.judging.estimates import BoardRow
 from xaibench.report.numbers import NONE, is_fine, number, span
+from xaibench.report.wording.beside import beside_cell, margin_shown
 from xaibench.report.wording.board_table import TIED, Board, BoardCell, BoardColumn
 from xaibench.results.records import RunRecord
 from xaibench.results.tables import COSTS, GAP
@@ -92,6 +93,7 @@ def _table(
     ranks = compete and any(row.estimates[first].rank_high > 0 for row in rows)
     skills = compete and not all(np.isnan(row.estimates[first].skill) for row in rows)
     reaches = compete and not all(np.isnan(row.estimates[first].reached) for row in rows)
+    margin = margin_shown(rows, run, first) if compete else 0
     depends = not all(np.isnan(row.dependence) for row in rows)
     repeats = not all(np.isnan(row.reproducibility) for row in rows)
     cells = [_column(rows, run, metric, compete=compete) for metric in metrics]
@@ -108,6 +110,8 @@ def _table(
             line.append(BoardCell(number(found.skill), value=_known(found.skill)))
         if reaches:
             line.append(BoardCell(number(found.reached), value=_known(found.reached)))
+        if margin:
+            line.append(beside_cell(found))
         if depends:
             line.append(BoardCell(number(row.dependence), value=_known(row.dependence)))
         if repeats:
@@ -121,6 +125,7 @@ def _table(
         *([BoardColumn(f"rank by {shown(run, first)}", "rank", first)] if ranks else []),
         *([BoardColumn(f"skill by {shown(run, first)}", "skill", first)] if skills else []),
         *([BoardColumn(f"reached by {shown(run, first)}", "reach", first)] if reaches else []),
+        *([BoardColumn(f"within {margin:g} of the best", "beside", first)] if margin else []),
         *([BoardColumn("dependence", "dependence")] if depends else []),
         *([BoardColumn("reproducibility", "repeats")] if repeats else []),
         *(BoardColumn(title, "count") for title in ("maps", "degenerate")),

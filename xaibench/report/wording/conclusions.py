@@ -15,6 +15,7 @@ from xaibench.report.judging.reach import reach
 from xaibench.report.judging.standing import all_alike, order_rows
 from xaibench.report.judging.tested import LEVEL
 from xaibench.report.numbers import number
+from xaibench.report.wording.beside import beside_sentences
 from xaibench.report.wording.row_names import name_of, names_of, value_of
 from xaibench.report.wording.scope import scope
 from xaibench.results.records import RunRecord
@@ -32,6 +33,8 @@ def conclusions(section: Section, run: RunRecord, judged: Mapping[str, Judged]) 
         ranked = order_rows(section, run, judged[metric], metric)
         if ranked:
             yield " ".join(_metric(section, run, judged[metric], metric, ranked))
+    if said := " ".join(beside_sentences(section, run, judged)):
+        yield said
     yield from scope(section, run, judged)
 
 

@@ -8,8 +8,10 @@ from xaibench.core.markdown import markdown_table, plain
 from xaibench.report.judging.agreement import agreement_lines, identical_rows
 from xaibench.report.judging.chapter import Chapter, Contents
 from xaibench.report.judging.decision import decisions_to_markdown
+from xaibench.report.judging.noninferior import margin_of
 from xaibench.report.judging.reach import CEILING, ORACLE
 from xaibench.report.wording.analysis_document import analyses_to_markdown
+from xaibench.report.wording.beside import ABOUT as ABOUT_MARGIN
 from xaibench.report.wording.boards import boards, cost_board, is_promised
 from xaibench.report.wording.classification_tables import classification_to_markdown
 from xaibench.report.wording.conclusions import conclusions
@@ -100,6 +102,8 @@ def _judge(run: RunRecord) -> Iterator[str]:
             "the floor is the best control that looks at no image, the ceiling the truth itself on "
             f"the grid of the CAM layer (`{CEILING}`), or for maps of more cells the `{ORACLE}`."
         )
+    if margin := margin_of(run):
+        yield ABOUT_MARGIN.format(margin=margin)
     if run.won:
         yield (
             "- § marks metrics that maps without a network win (`xaibench diagnose --gaming`): no "
