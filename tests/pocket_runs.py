@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from plugin_files import forget_plugin_files
 
 import xaibench
@@ -47,9 +48,15 @@ def settings(plugin_file):
 
 
 @pytest.fixture(scope="session")
-def finished_run(settings, tmp_path_factory):
-    """A whole run with its report: two models, two folds, two seeds. Read only."""
-    return xaibench.run(**settings, out=str(tmp_path_factory.mktemp("finished") / "out"))
+def finished_run(settings, tmp_path_factory, worker_id):
+    """A whole run with its report: two models, two folds, two seeds. Read only.
+
+    The first worker makes it; the others find nothing left to do.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder if worker_id == "master" else folder.parent) / "finished"
+    with FileLock(f"{folder}.lock"):
+        return xaibench.run(**settings, out=str(folder / "out"))
 
 
 @pytest.fixture(scope="session")

@@ -100,6 +100,7 @@ def test_networks_that_normalise_in_place_are_explained_like_others(net, images)
         torch.testing.assert_close(ours[method], maps)
 
 
+@pytest.mark.slow
 def test_a_model_in_float64_gets_its_maps_in_float64(net, images):
     methods = ["gradcam", "gradient", "occlusion[window=5]", "rise[masks=8]", "sobel", "all_ones"]
     double = explain(net.double(), images, 1, methods)
@@ -310,6 +311,7 @@ def test_faithfulness_equals_direct_computation(net, images, targets):
     np.testing.assert_array_equal(increase, (lost[rows, chosen] > before).float())
 
 
+@pytest.mark.slow
 def test_a_run_from_python_returns_scores_and_board_and_leaves_random_numbers_alone(tmp_path):
     torch.manual_seed(3)
     expected = torch.rand(2)

@@ -136,6 +136,7 @@ def test_what_one_plugin_leaves_behind_meets_no_other(findings):
     assert torch.equal(torch.get_rng_state(), state)
 
 
+@pytest.mark.slow
 def test_a_method_that_fails_on_one_network_is_told_on_which(findings):
     found = findings(
         "@xaibench.method()\ndef trial(images, activations):\n"

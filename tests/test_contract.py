@@ -18,14 +18,18 @@ SPECS = {
     ("dataset", "folder"): "folder[path={pictures}]",
     ("dataset", "across"): "across[train=phantom,test=phantom[images=8]]",
 }
-# What takes more than a second; networks of a kind stand for each other.
+# What takes more than half a second; plugins of a kind stand for each other.
 LARGE = {
-    "abn", "aic", "attention", "autoencoder", "bcos", "blur_ig", "captum",
-    "denoising_autoencoder", "extremal_perturbation", "f_fidelity", "fastshap", "guided",
-    "guided_ig", "idgi", "irof", "legrad", "max_box_acc", "modified_vae", "opticam",
-    "patch_classifier", "road", "saliency_lib", "same_head", "scratch_cnn", "sensitivity_n",
-    "sic", "small_alexnet", "small_resnet", "small_vgg", "softcam", "tsne", "unet", "vae",
-    "vargrad", "wsol", "xrai",
+    "ablationcam", "abn", "aic", "attention", "attnlrp", "autoencoder", "bcos", "blur_ig",
+    "cam", "cam_to_mask", "captum", "coco_yolo", "deeplift", "denoising_autoencoder",
+    "eigengradcam", "evidence", "extremal_perturbation", "f_fidelity", "fastshap", "fcn8",
+    "finercam", "frozen_head", "gap_cnn", "gradcam_pp", "gradient_shap", "guided",
+    "guided_gradcam", "guided_ig", "idgi", "integrated_gradients", "irof", "iscam",
+    "kernel_shap", "legrad", "liftcam", "max_box_acc", "modified_vae", "opticam",
+    "patch_classifier", "road", "saliency_lib", "saliency_net", "same_head", "scratch_cnn",
+    "sensitivity_n", "sic", "small_alexnet", "small_resnet", "small_vgg", "smooth_gradcam_pp",
+    "smoothgrad", "softcam", "spn", "sscam", "tsne", "unet", "vae", "vargrad", "wsol", "xrai",
+    "zennit_lib",
 }  # fmt: skip
 
 

@@ -147,6 +147,7 @@ def test_public_names_are_what_the_type_checker_sees():
         assert getattr(xaibench, name) is not None
 
 
+@pytest.mark.slow
 def test_one_name_is_one_thing():
     homes = {}
     for path in FILES:

@@ -127,6 +127,7 @@ def test_mistakes_are_told_in_one_sentence(model, layer, said):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_a_run_takes_the_layer_and_refuses_one_that_is_not_there(tmp_path):
     given = {
         "dataset": "phantom[images=30]", "models": ["resnet18"], "methods": ["gradcam"],
@@ -138,6 +139,7 @@ def test_a_run_takes_the_layer_and_refuses_one_that_is_not_there(tmp_path):
         make_plan(select({**given, "layer": "layer7"}))
 
 
+@pytest.mark.slow
 def test_a_layer_of_one_position_is_refused_before_anything_runs(tmp_path):
     given = {
         "dataset": "phantom[images=30]", "models": ["resnet18"], "image_size": 32,
@@ -151,6 +153,7 @@ def test_a_layer_of_one_position_is_refused_before_anything_runs(tmp_path):
         make_plan(select({**given, "methods": ["gradcam"]}))
 
 
+@pytest.mark.slow
 def test_every_layer_has_its_output_and_its_parameters(tmp_path):
     lines = told("gap_cnn", "--classes", "2", "--svg", str(tmp_path / "net.svg"))
     rows = {line.split()[0]: line.split()[1:] for line in lines[18:]}

@@ -73,6 +73,7 @@ def test_examples_show_up_in_scores_and_on_the_board(example_run):
     assert "heat_outside ↓" in printed
 
 
+@pytest.mark.slow
 def test_own_checkpoint_is_used_untrained(example_run):
     folder, checkpoint, _ = example_run
     (stored,) = (folder / "out" / "models").rglob("model.pt")

@@ -113,6 +113,7 @@ with logging_to_terminal(logging.INFO), progress_bar("suite", "s" * 200, 2) as o
 """
 
 
+@pytest.mark.slow
 def test_lines_of_the_log_and_of_the_output_are_never_torn(tmp_path):
     code, written = on_a_terminal(tmp_path, "-c", MANY_LINES)
     assert code == 0
@@ -139,6 +140,7 @@ def test_a_pipe_gets_plain_lines_and_no_control_codes(piped):
     ]
 
 
+@pytest.mark.slow
 def test_the_summary_fits_a_screen_and_says_where_everything_is(piped):
     _, out, said, _ = piped
     _, summary = said.split("phantom[images=40], holdout\n")

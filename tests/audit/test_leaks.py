@@ -204,6 +204,7 @@ def test_a_plan_knows_what_an_audit_found_and_says_if_there_was_none(redrawn):
     assert f"{other.id} (test)" in warning
 
 
+@pytest.mark.slow
 def test_a_part_of_what_was_audited_is_known_and_what_came_later_is_not(redrawn):
     given, one, _ = redrawn
     audit(select(given).dataset)

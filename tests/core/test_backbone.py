@@ -166,6 +166,7 @@ def test_other_names_are_no_backbones(name):
         build_network(name, CLASSES, "none")
 
 
+@pytest.mark.slow
 def test_a_transformer_is_not_cut():
     with pytest.raises(XaibenchError, match="VisionTransformer can't be cut"):
         cut_trunk(build_network("vit_b_32", CLASSES, "none"))
@@ -178,6 +179,7 @@ def test_class_weights_exist_where_only_pooling_stands_before_the_last_layer(nam
     assert (find_head(model, torch.rand(1, 3, 64, 96)).weights is not None) == linear
 
 
+@pytest.mark.slow
 def test_class_weights_and_pooled_activations_give_the_logits():
     model = build_classifier("resnet18", CLASSES, "none").eval()
     images = torch.rand(2, 3, 64, 96)

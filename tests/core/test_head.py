@@ -251,6 +251,7 @@ def test_heads_of_known_networks(kind, pooled, linear):
     assert (head.weights is not None) == linear
 
 
+@pytest.mark.slow
 def test_weights_are_the_last_layers_own():
     model = model_of("resnet18")
     weights = find_head(model, IMAGES).weights
@@ -357,6 +358,7 @@ def test_weights_that_each_image_has_for_itself_are_nobodys():
     assert far(ours, one_by_one(model, IMAGES[:1], variants, "first")) < 1e-5
 
 
+@pytest.mark.slow
 def test_a_head_is_found_once_for_each_layer_and_size_and_forgotten_with_its_model():
     calls, model = [], net("one layer")
     model.network.trunk.register_forward_hook(lambda *_: calls.append(1))

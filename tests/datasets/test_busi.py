@@ -232,6 +232,7 @@ def test_real_busi_is_complete():
     assert max(len(sample.masks) for sample in dataset.samples) == 3
 
 
+@pytest.mark.slow
 @real
 def test_real_masks_fit_and_are_neither_full_nor_transposed():
     dataset = busi(Path(os.environ["XAIBENCH_DATA"]), classes=ALL)

@@ -44,6 +44,7 @@ def markers():
     return pictures(images=60, shortcut=0.8, mask="marker")
 
 
+@pytest.mark.slow
 def test_two_constructions_are_equal(plain):
     data = phantom(images=60)
     assert all(same(data.read(sample), plain[sample.id]) for sample in data.samples[::4])
@@ -161,18 +162,21 @@ def test_full_shortcut_gives_the_class_away():
         assert picture.mask.any() == name.startswith("malignant")
 
 
+@pytest.mark.slow
 def test_marker_keeps_off_the_lesion(plain, markers):
     for name, (_, marker) in markers.items():
         near = ndimage.binary_dilation(marker, EIGHT_NEIGHBOURS, iterations=3)
         assert not (near & (plain[name].mask == 1)).any()
 
 
+@pytest.mark.slow
 def test_every_sample_finds_room_for_its_marker():
     # Marked with probability 1: the malignant, whose spikes reach farthest.
     data = phantom(images=100, balance=0.98, shortcut=1.0, mask="marker")
     assert all(data.read(sample).mask.sum() > 50 for sample in data.samples if sample.label)
 
 
+@pytest.mark.slow
 def test_shortcut_changes_the_markers_pixels_and_no_others(plain, marked, markers):
     for name, (image, mask) in plain.items():
         marker = markers[name].mask == 1

@@ -20,6 +20,8 @@ from xaibench.diagnostics.subject import open_subject
 from xaibench.explaining.batch import Maps
 from xaibench.setup.selection import select
 
+pytestmark = pytest.mark.slow  # whole runs
+
 
 def digest(folder):
     files = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -42,14 +44,12 @@ def verdict(frame, diagnostic, method, stage=""):
     return found
 
 
-@pytest.mark.slow
 def test_the_run_stays_as_it_was(diagnosed):
     _, _, before, after = diagnosed
     assert after == before
     assert any(name.endswith("model.pt") for name in before)
 
 
-@pytest.mark.slow
 def test_controls_fail_randomization_and_gradcam_passes(diagnosed):
     _, frame, *_ = diagnosed
     for control in ("sobel", "centre", "all_ones", "random", "fragile"):
@@ -110,7 +110,6 @@ def test_tables_are_written_for_machines_and_people(diagnosed):
         assert part in page
 
 
-@pytest.mark.slow
 def test_the_command_line_says_who_passes(finished, call, tmp_path):
     out = shutil.copytree(finished, tmp_path / "copy")
     arguments = ("--checks", "classifier_dependence", "--methods", "spn,gradcam", "--images", "6")
@@ -137,7 +136,6 @@ def test_a_method_that_fails_is_undecided_and_alone(finished, tmp_path):
     assert verdict(frame, "randomization", "gradcam") == "pass"
 
 
-@pytest.mark.slow
 def test_the_model_in_memory_stays_and_explains_again_what_is_stored(finished):
     options = read_json(finished / "run.json")["options"]
     selection = select({**options, "out": str(finished)})
@@ -205,7 +203,6 @@ def test_a_damaged_model_is_refused_and_not_trained_again(finished, tmp_path):
     assert stored.read_bytes() == b"damaged"
 
 
-@pytest.mark.slow
 def test_twins_are_trained_once_and_judged_only_where_they_use_the_marker(
     plugin_file, tmp_path, monkeypatch
 ):

@@ -6,8 +6,8 @@ from doc_blocks import ROOT, Reader, blocks_of, fresh_plugins, inside
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # Pages whose commands train and explain, which takes longer than all others together.
 LONG = [page for page in PAGES if page.stem in (
-    "add_a_method", "add_a_metric", "add_a_model", "add_an_analysis", "command_line", "tutorial",
-    "your_own_images",
+    "add_a_dataset", "add_a_method", "add_a_metric", "add_a_model", "add_an_analysis",
+    "coming_from", "command_line", "install", "networks", "tutorial", "your_own_images",
 )]  # fmt: skip
 
 

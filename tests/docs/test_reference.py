@@ -82,6 +82,7 @@ def test_every_word_has_its_place(pages):
             assert f"| `{word}` |" in page
 
 
+@pytest.mark.slow
 def test_a_layer_above_what_it_imports_is_drawn_by_arrows_that_point_down(pages):
     picture = pages["house.svg"]
     drawn = re.findall(r'<path d="M\d+ (\d+)[VC][^"]*?(\d+)"/>', picture)

@@ -70,6 +70,7 @@ def test_how_many_workers_there_are(tmp_path, monkeypatch):
     assert machine.gpu_of(Resources(tmp_path), 1) == {}
 
 
+@pytest.mark.slow
 def test_what_ended_a_worker_is_said(tmp_path):
     tasks = [task("left", "leave", 3), task("crashed", "die", "d", 9, signal.SIGSEGV), task("fine")]
     found = answers(tasks, Resources(tmp_path, workers=1, retries=0))

@@ -325,6 +325,7 @@ def test_a_file_of_weights_tells_its_classes(squeezenet, scan, explain):
     assert "2 tensors are missing, left over or of another shape" in said
 
 
+@pytest.mark.slow
 def test_a_file_of_weights_with_one_output_tells_two_classes(squeezenet, scan, explain, tmp_path):
     state = torch.load(squeezenet[0] / "3.pth", weights_only=True)
     for key in ("classifier.1.weight", "classifier.1.bias"):

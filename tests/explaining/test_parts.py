@@ -18,6 +18,8 @@ from xaibench.running.tasks import tasks_of
 from xaibench.setup.jobs import Stage
 from xaibench.setup.selection import select
 
+pytestmark = pytest.mark.slow  # whole runs
+
 METHODS = ("gradcam", "flaky", "spn")
 METRICS = ("iou", "iou_tuned", "drop_in_confidence", "pxap")
 TESTED, SIDE = 13, 96
@@ -63,7 +65,6 @@ def inodes(out):
     return {path: path.stat().st_ino for path in out.rglob("maps*.npz")}
 
 
-@pytest.mark.slow
 def test_there_are_maps_of_both_kinds_in_two_parts_and_scores_of_all_metrics(whole):
     names = [path.name for path in sorted(cell(whole).glob("maps*.npz"))]
     assert names == ["maps-0000-of-0002.npz", "maps-0001-of-0002.npz"]
@@ -78,16 +79,10 @@ def test_there_are_maps_of_both_kinds_in_two_parts_and_scores_of_all_metrics(who
 @pytest.mark.parametrize(
     "changed",
     [
-        pytest.param(
-            {"part_size": 1, "batch_size": 5, "methods": METHODS[::-1]}, marks=pytest.mark.slow
-        ),
-        pytest.param(
-            {"part_size": 3, "batch_size": 16, "metrics": METRICS[::-1]}, marks=pytest.mark.slow
-        ),
+        {"part_size": 1, "batch_size": 5, "methods": METHODS[::-1]},
+        {"part_size": 3, "batch_size": 16, "metrics": METRICS[::-1]},
         {"part_size": 7, "batch_size": 1, "models": ("pocket_saliency", "pocket")},
-        pytest.param(
-            {"part_size": 1000, "batch_size": 3, "keep_maps": False}, marks=pytest.mark.slow
-        ),
+        {"part_size": 1000, "batch_size": 3, "keep_maps": False},
     ],
     ids=lambda changed: ",".join(map(str, changed)),
 )
@@ -96,7 +91,6 @@ def test_no_division_and_no_order_changes_a_score(given, whole, trained, run_cel
     assert scores(trained) == scores(whole)
 
 
-@pytest.mark.slow
 def test_another_part_size_later_computes_nothing(given, out, plan_of, run_cells):
     before = inodes(out)
     plan = plan_of(given, out, part_size=2)
@@ -105,7 +99,6 @@ def test_another_part_size_later_computes_nothing(given, out, plan_of, run_cells
     assert inodes(out) == before
 
 
-@pytest.mark.slow
 def test_a_new_metric_takes_the_maps_of_other_parts(given, whole, trained, run_cells):
     run_cells(given, trained, part_size=5, metrics=METRICS[:2])
     before = inodes(trained)
@@ -137,7 +130,6 @@ def test_maps_that_are_damaged_cost_all_parts_where_the_parts_are_others(
     assert scores(out) == scores(whole)
 
 
-@pytest.mark.slow
 def test_parts_that_a_killed_run_left_are_taken(given, whole, trained, run_cells):
     selection = select({**given, "out": str(trained), "part_size": 3})
     plan = make_plan(selection)
@@ -159,7 +151,6 @@ def held():
     return tracemalloc.get_traced_memory()[0] + sum(each.nbytes for each in tensors)
 
 
-@pytest.mark.slow
 def test_memory_is_flat_from_the_second_part_to_the_tenth(given, tmp_path, monkeypatch):
     changed = {"dataset": "phantom[images=200]", "split": "holdout", "train_fraction": 0.1,
                "models": ("pocket",), "methods": ("flaky",), "part_size": 2, "epochs": 1,

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 from scipy.stats import spearmanr
 
@@ -27,6 +28,7 @@ def test_pairs_of_maps_worked_by_hand():
     assert np.isnan(found[2:]).all()  # constant maps say nothing
 
 
+@pytest.mark.slow
 def test_a_run_compares_seeds_of_one_fold(finished_run, settings, monkeypatch):
     table = pd.read_csv(finished_run.out / "reproducibility.csv")
     assert set(table["between"]) == {"seeds", "all"}  # each image is tested in one fold alone

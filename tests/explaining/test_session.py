@@ -213,6 +213,7 @@ def test_fewer_images_at_once_are_tried_where_no_option_says_how_many(given, out
     assert found.failures == {}
 
 
+@pytest.mark.slow
 def test_nobody_else_records_a_pass_asks_a_method_or_finishes_its_maps():
     """Beside the core, plugins, whose word for it is another, and `xaibench check`, which tries."""
     words = {"record", "question_for", "Tape", "Question", "finish"}

@@ -94,6 +94,7 @@ def test_empty_masks_tune_nothing():
         _ = tuning.threshold
 
 
+@pytest.mark.slow
 def test_costs_are_charged_as_if_each_method_stood_alone(run_cells, small, tmp_path):
     methods = ("gradcam", "hirescam", "sobel", "occlusion[stride=16,window=16]", "gradient",
                "input_x_gradient")  # fmt: skip

@@ -10,6 +10,8 @@ from PIL import Image
 
 from results import committed_cells, results_of
 
+pytestmark = pytest.mark.slow  # whole runs in processes of their own
+
 FILES = (
     ("models/pocket/model.pt", "models/pocket/predictions.csv",
      "models/pocket_saliency/model.json"),
@@ -52,7 +54,7 @@ def place(out, name):
     return out / kind / "phantom-images=60" / "holdout" / model / "seed0" / file
 
 
-@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("group", range(len(FILES)))
 def test_damaged_files_are_named_and_made_again(group, seed, whole, out, run):
     chance = random.Random(f"{group}{seed}")
@@ -73,7 +75,7 @@ def test_what_every_run_writes_is_not_read(whole, out, run):
     assert results_of(out) == whole.results
 
 
-@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_damaged_parts_are_named_and_made_again(seed, whole, run, tmp_path):
     chance, out = random.Random(seed), tmp_path / "out"
     run(out, KilledBefore(70, str(out)))  # two parts of a model are there, and the other's

@@ -8,6 +8,8 @@ from live_runs import Live, arguments
 
 from results import leftovers_of, results_of
 
+pytestmark = pytest.mark.slow  # whole runs in processes of their own
+
 PLUGIN = Path(__file__).with_name("mishaps.py")
 CHANGED = {"methods": "gradcam,mishap,spn", "workers": 2}
 
@@ -22,7 +24,6 @@ def start(tmp_path):
     return run
 
 
-@pytest.mark.slow
 def test_a_killed_worker_changes_no_result(start, tmp_path):
     assert start(tmp_path / "serial")[0] == 0
     there = ["processes", "ray"] if find_spec("ray") else ["processes"]

@@ -28,6 +28,8 @@ from xaibench.results.tables import read_table
 from xaibench.setup.options import RunOptions, make_options
 from xaibench.setup.suite import read_suite
 
+pytestmark = pytest.mark.slow
+
 fuzzed = settings(derandomize=True, deadline=None, max_examples=40, database=None)
 many = settings(fuzzed, max_examples=120)
 
@@ -159,7 +161,6 @@ WORDS = st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True)
 VALUES = st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=9).map(str.strip)
 
 
-@pytest.mark.slow
 @many
 @given(WORDS, st.dictionaries(WORDS, VALUES, max_size=3))
 def test_specs_read_back_as_they_were_written(name, options):
@@ -167,7 +168,6 @@ def test_specs_read_back_as_they_were_written(name, options):
     assert parse_spec(f"{name}[{text}]" if text else name) == (name, options)
 
 
-@pytest.mark.slow
 @many
 @given(st.text(max_size=120), st.text(max_size=120))
 def test_folders_of_specs_stay_inside_and_apart(one, other):

@@ -8,6 +8,8 @@ from live_runs import Live, arguments
 
 from results import TABLES, leftovers_of, results_of
 
+pytestmark = pytest.mark.slow  # whole runs in processes of their own
+
 PLUGIN = Path(__file__).with_name("mishaps.py")
 CHANGED = {
     "models": "pocket", "methods": "gradcam,mishap", "metrics": "iou,pxap,clumsy",
@@ -17,10 +19,8 @@ PLACE = "on pocket, fold 0, seed 0"
 OUT_OF_LUCK = "RuntimeError('out of luck')"
 MISHAPS = [
     ("mishap", "raise", f"mishap {PLACE}: {OUT_OF_LUCK}"),
-    pytest.param("mishap", "quit", f"mishap {PLACE}: RuntimeError('it called sys.exit(0)')",
-                 marks=pytest.mark.slow),
-    pytest.param("mishap", "nan", f"mishap {PLACE}: method mishap returned nothing but NaN or "
-                 "infinity.", marks=pytest.mark.slow),
+    ("mishap", "quit", f"mishap {PLACE}: RuntimeError('it called sys.exit(0)')"),
+    ("mishap", "nan", f"mishap {PLACE}: method mishap returned nothing but NaN or infinity."),
     ("clumsy", "raise", f"clumsy of gradcam {PLACE}: metric clumsy failed: {OUT_OF_LUCK}"),
     ("awkward", "raise", f"awkward {PLACE}: {OUT_OF_LUCK}"),
 ]  # fmt: skip
@@ -87,7 +87,6 @@ def test_a_failure_is_a_result(who, what, why, mishaps, start, unharmed, tmp_pat
         assert calls(mishaps, "clumsy") == others + 1
 
 
-@pytest.mark.slow
 def test_a_lack_of_memory_is_nobodys_failure(mishaps, start, unharmed, tmp_path):
     out = tmp_path / "out"
     (mishaps / "mishap").write_text("hog")
@@ -122,7 +121,6 @@ def test_failures_stand_in_the_record_the_summary_and_the_page(mishaps, start, t
     assert f"failed before: awkward {PLACE}: {OUT_OF_LUCK}" in said
 
 
-@pytest.mark.slow
 def test_an_edited_plugin_is_tried_without_being_told(mishaps, start, unharmed, tmp_path):
     out, plugin = tmp_path / "out", tmp_path / "mishaps.py"
     code = PLUGIN.read_text("utf-8")
@@ -149,7 +147,6 @@ def test_a_model_that_cant_be_trained_costs_its_own_cells(mishaps, start, tmp_pa
     assert models == {"pocket", "stumbling"}
 
 
-@pytest.mark.slow
 def test_a_replica_that_fails_is_a_failure_of_its_model(mishaps, start, tmp_path):
     (mishaps / "stumbling").write_text("raise")
     code, said = start(tmp_path / "out", models="stumbling", replicas=2)

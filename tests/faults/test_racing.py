@@ -12,6 +12,8 @@ from xaibench.core.store import read_json
 from xaibench.results.seal import changed_since
 from xaibench.results.tables import COSTS
 
+pytestmark = pytest.mark.slow  # whole runs in processes of their own
+
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (DEBUG|INFO|WARNING|ERROR) \S")
 
 
@@ -30,7 +32,7 @@ def check_clean(out):
     assert list((out / "locks" / "runs").glob("run-*")) == []
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [2, 3])
 def test_the_same_run_many_times_is_done_once(count, whole, tmp_path):
     out = tmp_path / "out"
     ends = start_all(out, *[{}] * count)
@@ -46,7 +48,6 @@ def test_the_same_run_many_times_is_done_once(count, whole, tmp_path):
     assert log.count("analyse pocket, fold 0, seed 0: pca") == 1
 
 
-@pytest.mark.slow
 def test_parts_of_other_sizes_and_other_methods_get_along(whole, run, tmp_path):
     out = tmp_path / "out"
     mine = {"methods": "gradcam,sobel", "part_size": 2}
@@ -60,7 +61,6 @@ def test_parts_of_other_sizes_and_other_methods_get_along(whole, run, tmp_path):
     check_clean(out)
 
 
-@pytest.mark.slow
 def test_four_runs_of_other_methods_come_to_one_board(tmp_path):
     out, alone = tmp_path / "out", tmp_path / "alone"
     chosen = ["gradcam", "spn", "sobel,gradient", "gradcam_pp"]
@@ -90,7 +90,6 @@ def read_board(out):
     return board.sort_values(["model", "method"]).reset_index(drop=True)
 
 
-@pytest.mark.slow
 def test_runs_that_train_otherwise_mix_nothing(whole, run, tmp_path):
     """Each comes to its own result, or says that another has replaced its models."""
     out, alone = tmp_path / "out", tmp_path / "alone"
@@ -106,7 +105,6 @@ def test_runs_that_train_otherwise_mix_nothing(whole, run, tmp_path):
         check_clean(out)
 
 
-@pytest.mark.slow
 def test_a_run_describes_itself_even_if_another_did_meanwhile(run, tmp_path):
     out = tmp_path / "out"
     slow = Live(arguments(out, "cells", models="pocket"), tmp_path / "slow", POCKET_SLEEP="0.8")
@@ -121,7 +119,6 @@ def test_a_run_describes_itself_even_if_another_did_meanwhile(run, tmp_path):
     assert list(read_json(out / "run.json")["models"]) == ["pocket"]
 
 
-@pytest.mark.slow
 def test_who_waits_for_one_that_is_killed_takes_over(whole, tmp_path):
     out = tmp_path / "out"
     slow = Live(arguments(out, "cells"), tmp_path / "slow", POCKET_SLEEP="0.4")

@@ -12,6 +12,8 @@ from live_runs import KilledBefore, KilledWriting, Live, arguments
 from results import committed_cells, inconsistencies_of, leftovers_of, results_of
 from xaibench.core.store import temporary_path
 
+pytestmark = pytest.mark.slow  # whole runs in processes of their own
+
 COMMITS = 110
 """How often a whole run renames or removes a file before its report."""
 
@@ -27,9 +29,7 @@ def resume(run, out, whole):
     assert inconsistencies_of(out) == []
 
 
-@pytest.mark.parametrize(
-    "seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (0, 2, 3))]
-)
+@pytest.mark.parametrize("seed", range(4))
 def test_killed_between_two_steps(seed, whole, run, tmp_path):
     """The n-th file is written, but not in its place, or the n-th is to be removed."""
     chance, out = random.Random(seed), tmp_path / "out"
@@ -40,7 +40,6 @@ def test_killed_between_two_steps(seed, whole, run, tmp_path):
     resume(run, out, whole)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_killed_at_any_time(seed, whole, run, tmp_path):
     chance, out = random.Random(1000 + seed), tmp_path / "out"
@@ -51,7 +50,6 @@ def test_killed_at_any_time(seed, whole, run, tmp_path):
     resume(run, out, whole)
 
 
-@pytest.mark.slow
 def test_killed_before_its_checkpoint_is_removed(whole, run, tmp_path):
     out = tmp_path / "out"
     run(out, KilledBefore(1, "/checkpoint.pt"))
@@ -60,7 +58,6 @@ def test_killed_before_its_checkpoint_is_removed(whole, run, tmp_path):
     resume(run, out, whole)
 
 
-@pytest.mark.slow
 def test_killed_in_the_middle_of_a_checkpoint(whole, run, tmp_path):
     out, size = tmp_path / "out", 14_000
     assert run(out, KilledWriting(size))[0] == -signal.SIGXFSZ
@@ -84,7 +81,6 @@ def test_training_goes_on_from_its_last_epoch(whole, run, tmp_path):
     assert results_of(out) == whole.results
 
 
-@pytest.mark.slow
 def test_a_checkpoint_of_other_options_is_not_taken(run, tmp_path):
     out, fresh = tmp_path / "out", tmp_path / "fresh"
     run(out, KilledBefore(8, str(out)))
@@ -105,7 +101,6 @@ def test_a_damaged_checkpoint_is_named_and_training_begins_anew(whole, run, tmp_
     assert results_of(out) == whole.results
 
 
-@pytest.mark.slow
 def test_killed_in_its_report_a_run_writes_it_again(whole, tmp_path):
     out = tmp_path / "out"
     kill = KilledBefore(COMMITS + 6, str(out))

@@ -9,6 +9,8 @@ from live_runs import Live, arguments
 
 from results import committed_cells, inconsistencies_of, leftovers_of, results_of
 
+pytestmark = pytest.mark.slow  # whole runs in processes of their own
+
 SIZE = 8 * 2**20
 """Room for a whole run with its report, in bytes."""
 
@@ -47,13 +49,7 @@ def check_said(code, said, disk):
     )
 
 
-@pytest.mark.parametrize(
-    "free",
-    [
-        110_000,
-        *(pytest.param(free, marks=pytest.mark.slow) for free in (0, 40_000, 230_000, 420_000)),
-    ],
-)
+@pytest.mark.parametrize("free", [0, 40_000, 110_000, 230_000, 420_000])
 def test_once_there_is_room_it_goes_on(free, whole, run, disk):
     ballast, out = fill(disk, free), disk / "out"
     code, said = run(out)
@@ -69,7 +65,6 @@ def test_once_there_is_room_it_goes_on(free, whole, run, disk):
     assert leftovers_of(out) == []
 
 
-@pytest.mark.slow
 def test_no_room_for_the_report(whole, run, disk, tmp_path):
     out = disk / "out"
     run(out)

@@ -127,6 +127,7 @@ def test_sam_is_asked_for_what_lies_in_the_box_around_the_map(sam_folder):
     assert not found[1].any()
 
 
+@pytest.mark.slow
 def test_a_sam_that_is_not_there_is_refused_in_a_sentence(tmp_path):
     _, images, activations, gradients = picture()
     with pytest.raises(XaibenchError, match=r"\[by=sam\]: .* can't be loaded .*by=grabcut\.$"):

@@ -124,6 +124,7 @@ def rise_masks(row, count, cells, keep):
         yield torch.from_numpy(mask)
 
 
+@pytest.mark.slow
 def test_rise_weighs_each_mask_by_the_confidence_in_what_it_leaves():
     network, keep, expected = build("small"), 0.4, []
     for row, image in enumerate(IMAGES):
@@ -143,6 +144,7 @@ class Indifferent(nn.Module):
         return images.new_zeros(len(images), CLASSES)
 
 
+@pytest.mark.slow
 def test_rises_masks_keep_every_place_equally_often():
     # With the same confidence for each mask the map is the masks' mean by keep.
     means = CLASSES * raw_maps(Indifferent(), "rise[masks=3000,keep=0.3]", images=IMAGES[:1])

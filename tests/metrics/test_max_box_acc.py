@@ -97,6 +97,7 @@ def test_boxes_end_behind_their_last_pixel_and_corners_connect():
     np.testing.assert_allclose(shares, [[1 / 7, 0], [0, 1]])
 
 
+@pytest.mark.slow
 def test_the_best_threshold_is_one_for_all_images_and_each_overlap():
     maps, masks = lumpy()
     way = "version=1,convention=exact,thresholds=100"

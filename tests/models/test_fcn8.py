@@ -96,6 +96,7 @@ def test_class_weights_weigh_images():
     torch.testing.assert_close(weighed["loss"], (0.9 * each[0] + 0.3 * each[1]) / 2)
 
 
+@pytest.mark.slow
 def test_it_learns_to_mark_its_class():
     model, batch = build(), batch_of([True] * 3)
     optimiser = torch.optim.Adam(model.parameters(), 0.03)

@@ -108,6 +108,7 @@ def test_a_frozen_network_learns_its_head_and_nothing_else(first_weights):
     assert [len(group["params"]) for group in groups] == [4]
 
 
+@pytest.mark.slow
 def test_a_tuned_network_learns_all_and_moves_its_statistics(first_weights):
     model = build("resnet18", first_weights)
     assert changed(model) == set(model.state_dict())
@@ -123,6 +124,7 @@ def test_training_mode_reaches_the_head_of_a_frozen_network_alone():
     assert not any(part.training for part in model.modules())
 
 
+@pytest.mark.slow
 def test_a_stored_frozen_model_is_read_back_without_first_weights(first_weights):
     model = build("resnet18[frozen=true,hidden=9]", first_weights).eval()
     again = build("resnet18[frozen=true,hidden=9]").eval()

@@ -141,6 +141,7 @@ def test_checksums_are_shortened_to_what_tells_them_apart(run):
         merged(run("one", about=one), run("two", about=other))
 
 
+@pytest.mark.slow
 def test_networks_of_one_name_must_be_one_network(run):
     other = predicted(LABELS, [1 - LABELS[0], *LABELS[1:]])
     with pytest.raises(XaibenchError, match="two networks are called resnet18, seed 0: prediction"):

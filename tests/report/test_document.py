@@ -175,6 +175,7 @@ def test_rows_of_a_network_that_learned_from_masks_are_marked(write, scores):
     assert "| gradcam | saliency_net † | 0.400" in text
 
 
+@pytest.mark.slow
 def test_names_cannot_break_a_table(write):
     name = "folder[path=a|b<c>\nd]"
     methods = SAID["methods"] | {name: {"family": "cam", "blind": False}}

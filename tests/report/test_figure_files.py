@@ -101,6 +101,7 @@ def test_a_sheet_that_lays_itself_out_is_saved_whole(tmp_path):
     assert sides == pytest.approx([6 * 72, 4 * 72], abs=8)
 
 
+@pytest.mark.slow
 def test_two_chapters_have_names_of_their_own(tmp_path):
     scores = pd.DataFrame(rows_of("gradcam", "iou", [0.1, 0.5, 0.4]))
     both = pd.concat([scores, scores.assign(split="kfold:5")])

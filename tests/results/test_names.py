@@ -4,6 +4,8 @@ import ast
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+import pytest
+
 import xaibench
 from xaibench.results import folder
 
@@ -27,6 +29,7 @@ def told_names(path):
                 yield f"{path.relative_to(PACKAGE)}, line {node.lineno}: {node.value}"
 
 
+@pytest.mark.slow
 def test_the_names_of_files_on_disk_occur_in_one_room():
     files = [path for path in PACKAGE.rglob("*.py")
              if path.relative_to(PACKAGE).as_posix() not in EXEMPT

@@ -148,6 +148,7 @@ def test_records_of_earlier_versions_are_read(tmp_path):
     assert read_record(tmp_path / "tables.json", SealRecord).files == {"scores.csv": "0"}
 
 
+@pytest.mark.slow
 def test_records_are_read_by_their_fields_everywhere():
     """No other module reads JSON of a run's folder, or looks an entry of ``run.json`` up."""
     package, found = Path(xaibench.__file__).parent, []

@@ -78,6 +78,7 @@ def test_what_is_there_takes_nothing_more(given, keeping):
     assert most(given, keeping.with_name("empty"), keep_maps=False) == 0
 
 
+@pytest.mark.slow
 def test_without_maps_the_scores_are_the_same_and_hold(given, keeping, bare_run, plan_of):
     assert taken_bytes(bare_run) == 0
     assert (bare_run / "scores.csv").read_bytes() == (keeping / "scores.csv").read_bytes()
@@ -85,6 +86,7 @@ def test_without_maps_the_scores_are_the_same_and_hold(given, keeping, bare_run,
         assert plan_of(given, bare_run, keep_maps=keep_maps).jobs == []
 
 
+@pytest.mark.slow
 def test_without_maps_a_new_metric_explains_again(given, bare_run, keeping, run_cells, tmp_path):
     out, more = shutil.copytree(bare_run, tmp_path / "out"), (*METRICS, "hit_rate")
     run_cells(given, out, keep_maps=False, metrics=more)

@@ -70,6 +70,7 @@ def test_what_was_coming_when_a_run_was_killed_counts_if_its_scores_are_there(
     assert read_cell(path.parent).failed_metrics == {}
 
 
+@pytest.mark.slow
 def test_a_threshold_of_another_model_is_not_told(small, run_cells, tmp_path):
     given = {**small, "mask_fraction": 1.0, "metrics": ("iou", "iou_tuned")}
     run_cells(given, tmp_path)

@@ -49,6 +49,7 @@ def stamps(out):
     return {path: path.stat().st_mtime_ns for path in paths if path.is_file()}
 
 
+@pytest.mark.slow
 def test_scores_of_the_earlier_name_are_read_under_the_new_one(
     small, plugin_file, run_cells, plan_of, declare, tmp_path, caplog
 ):

@@ -133,6 +133,7 @@ def test_seeds_share_the_split_and_differ_in_weights(finished_run):
     assert len(finished_run.scores.groupby(["sample", "fold"])) == 48
 
 
+@pytest.mark.slow
 def test_the_same_command_again_recomputes_nothing(settings, finished_copy, run_cells):
     before = stamps(finished_copy, "model.pt", "maps.npz", "cell.json", "predictions.csv")
     table = rows_of(finished_copy)

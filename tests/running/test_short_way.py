@@ -62,6 +62,7 @@ def test_a_methods_function_is_reached_in_few_steps(call, small, tmp_path):
     assert len({frame.filename for frame in steps}) <= FILES
 
 
+@pytest.mark.slow
 def test_records_are_not_read_again_and_again(small, run_cells, tmp_path, opened):
     run_cells(small, tmp_path, controls=True, models=("pocket", "pocket_saliency"))
     cells = len(list(tmp_path.rglob("cell.json")))

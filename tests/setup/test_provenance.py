@@ -52,6 +52,7 @@ def test_a_finished_run_repeated_under_another_torch_changes_nothing(
     assert "99.1" not in (finished_copy / "run.json").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_a_board_of_mixed_versions_says_so_and_strict_ones_make_it_again(
     settings, finished_copy, run_cells, plan_of, upgraded
 ):

@@ -65,6 +65,7 @@ def test_newcombe_gives_its_papers_example_and_turns_round_with_the_rates():
     assert np.isnan(newcombe([], [])).all()
 
 
+@pytest.mark.slow
 def test_newcombe_holds_the_difference_and_agrees_with_the_test():
     counts = np.random.default_rng(0).multinomial(60, [0.85, 0.08, 0.03, 0.04], 2000)
     low, high = np.array([newcombe(*answers(*row)) for row in counts]).T

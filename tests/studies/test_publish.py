@@ -9,6 +9,8 @@ import pytest
 
 from xaibench.report import publish as publishing
 
+pytestmark = pytest.mark.slow  # whole runs
+
 TABLES = ("leaderboard.csv", "leaderboard.md", "classification.csv", "decisions.csv")
 
 
@@ -21,7 +23,6 @@ def published(finished, tmp_path, call, monkeypatch):
     return out
 
 
-@pytest.mark.slow
 def test_every_table_is_written_again_from_compressed_scores(finished, published, call):
     for point in ("baseline", "0", "1"):
         assert not (published / point / "scores.csv").exists()
@@ -47,7 +48,6 @@ def six_digits(published, finished):
     pd.testing.assert_frame_equal(*tables, check_dtype=False, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.slow
 def test_nothing_heavy_and_no_path_leaves_the_machine(finished, published, tmp_path):
     files = [path for path in published.rglob("*") if path.is_file()]
     assert not {path.suffix for path in files} & {".pt", ".npz", ".log", ".lock", ".tmp"}
@@ -61,7 +61,6 @@ def test_nothing_heavy_and_no_path_leaves_the_machine(finished, published, tmp_p
     assert run["options"]["out"] == "0"
 
 
-@pytest.mark.slow
 def test_publications_compare_like_runs(published, tmp_path, call):
     folders = [str(published / "0"), str(published / "baseline")]
     code, _, err = call("compare", *folders, "--out", str(tmp_path / "board"))
@@ -69,7 +68,6 @@ def test_publications_compare_like_runs(published, tmp_path, call):
     assert code == 2
 
 
-@pytest.mark.slow
 def test_a_damaged_publication_is_refused_by_name(published, call):
     path = published / "1" / "scores.csv.xz"
     path.write_bytes(lzma.compress(lzma.decompress(path.read_bytes())[:-40]))
@@ -81,7 +79,6 @@ def test_a_damaged_publication_is_refused_by_name(published, call):
 CLIMBING = ["../../elsewhere", "/tmp/elsewhere", "..", "", "a/b", "\x1b[2J"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("command", ["publish", "report"])
 @pytest.mark.parametrize("point", CLIMBING)
 def test_a_study_that_names_folders_elsewhere_is_refused(copy, tmp_path, call, command, point):
@@ -148,7 +145,6 @@ def test_what_cannot_be_made_again_is_never_overwritten(copy, tmp_path, call, pl
     assert sorted(tmp_path.rglob("*")) == before
 
 
-@pytest.mark.slow
 def test_publishing_again_leaves_nothing_of_before(finished, published, call):
     (published / "0" / "figures").mkdir(exist_ok=True)
     (published / "0" / "figures" / "old.png").write_bytes(b"")
@@ -157,7 +153,6 @@ def test_publishing_again_leaves_nothing_of_before(finished, published, call):
     assert not (published / "0" / "figures" / "old.png").exists()
 
 
-@pytest.mark.slow
 def test_a_publication_s_publication_is_the_same(published, tmp_path, call):
     again = tmp_path / "again"
     assert call("publish", str(published / "0"), str(again))[0] == 0

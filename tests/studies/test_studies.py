@@ -47,6 +47,7 @@ def made(out):
     return {str(path.relative_to(out)): path.stat().st_mtime_ns for path in found}
 
 
+@pytest.mark.slow
 def test_mask_fraction_compares_each_fraction_with_none_on_the_same_network(finished):
     """And the network without masks with the baseline: a head of its own changes it, too."""
     table = table_of(finished)
@@ -97,6 +98,7 @@ def test_supervision_leaves_its_front_and_its_curves(given, tmp_path):
     assert any("post-hoc row" in answer for answer in outcome.answers)
 
 
+@pytest.mark.slow
 def test_learned_maps_are_compared_with_those_without_masks(finished):
     table = table_of(finished)
     none, all_ = (scores(finished, level, "aware", "spn") for level in ("0", "1"))
@@ -110,6 +112,7 @@ def test_learned_maps_are_compared_with_those_without_masks(finished):
     assert cam["difference"] == pytest.approx(gap.mean())
 
 
+@pytest.mark.slow
 def test_the_baseline_is_trained_once_and_fractions_see_their_masks(finished):
     models = {path.relative_to(finished).parts[0]: path.parts[-3]
               for path in finished.rglob("model.pt")}  # fmt: skip

@@ -141,6 +141,7 @@ def test_what_no_network_said_is_blank_and_reported_as_unknown(finished_run, sav
         assert told[column].tolist() == own[column].tolist() or told[column].isna().all()
 
 
+@pytest.mark.slow
 def test_neither_order_nor_form_changes_a_score(finished_run, save, score):
     maps = labels_only(finished_run)
     names = list(np.random.default_rng(0).permutation(list(maps)))
@@ -166,6 +167,7 @@ def test_a_missing_map_shifts_no_other(finished_run, save, score):
     assert board_of(done.out)["iou_undefined"].tolist() == [1]
 
 
+@pytest.mark.slow
 def test_an_error_of_the_network_needs_a_map_of_its_class(finished_run, save, score):
     every = cell_maps(finished_run, "gradcam", "pocket", 0)
     wrong = {key.removeprefix("predicted/") for key in every if key.startswith("predicted/")}
@@ -206,6 +208,7 @@ def test_maps_at_the_images_own_size_are_resized_and_transposed_ones_refused(
     assert f"proportions of their image nor are they square ('{first}')" in strange.warnings[0]
 
 
+@pytest.mark.slow
 def test_odd_values_are_counted(finished_run, save, score):
     names = sorted(labels_only(finished_run))
     random = np.random.default_rng(0)
@@ -396,6 +399,7 @@ def red(run_cells, small, tmp_path_factory):
     return given, out, maps, selection.split(0)
 
 
+@pytest.mark.slow
 def test_thresholds_are_tuned_on_submitted_validation_maps(red, save, score):
     _, out, maps, split = red
     done = score(save(maps), model="pocket", directory=out, target="both")
@@ -410,6 +414,7 @@ def test_thresholds_are_tuned_on_submitted_validation_maps(red, save, score):
     assert "have no map" in skip.reason
 
 
+@pytest.mark.slow
 def test_without_a_run_the_same_options_give_the_same_protocol_and_controls(
     red, save, tmp_path, run_cells
 ):

@@ -69,6 +69,7 @@ def test_each_row_carries_its_own_supervision(told):
     assert f"{trained[1]}: it comes trained, with maps of its own, and doesn't declare" in text
 
 
+@pytest.mark.slow
 def test_a_cam_alone_keeps_the_mark_of_its_network(told):
     found, text = told(models=("pocket_saliency",), methods=("gradcam",))
     same(found, {("pocket_saliency", "gradcam"): ("masks", 0.25)})
@@ -94,6 +95,7 @@ def test_what_is_declared_must_be_known(kind, share):
         declare("model", kind, share)
 
 
+@pytest.mark.slow
 def test_the_record_is_the_models(told, small, run_cells, tmp_path):
     out = tmp_path / "out"
     run_cells({**small, "epochs": 1}, out, models=("pocket_saliency", "autoencoder"),

@@ -15,6 +15,8 @@ from xaibench.setup.building import ModelWords
 from xaibench.setup.jobs import Job
 from xaibench.setup.selection import select
 
+pytestmark = pytest.mark.slow  # whole runs
+
 SPECS = ("checkpoint", "checkpoint[at=2]", "checkpoint[mean=0.1]")
 SETTINGS = {
     "dataset": "phantom[images=24]",
@@ -33,7 +35,7 @@ SETTINGS = {
 
 @pytest.fixture(
     scope="module",
-    params=["serial", pytest.param("processes", marks=pytest.mark.slow)],
+    params=["serial", "processes"],
 )
 def trained(request, run_cells, tmp_path_factory):
     """Selection and scores of a run. A single worker meets all folds, seeds and specs."""
@@ -42,7 +44,6 @@ def trained(request, run_cells, tmp_path_factory):
     return select({**SETTINGS, "out": str(out)}), xaibench.load_scores(out)
 
 
-@pytest.mark.slow
 def test_nothing_is_said_to_be_trained(trained):
     selection, _ = trained
     plan = make_plan(select({**SETTINGS, "out": f"{selection.layout.out}-again"}))
