@@ -228,7 +228,7 @@ def test_what_was_found_in_the_same_images_is_not_looked_for_again(redrawn, tmp_
 
 def test_of_drawn_images_and_of_shipped_groups_nobody_asks_for_an_audit():
     samples = tuple(Sample(str(n), Path(f"{n}"), n % 2) for n in range(4))
-    assert say_unaudited(Dataset(("a", "b"), samples), "drawn") == []
+    assert say_unaudited(Dataset(("a", "b"), samples), "drawn", None) == []
     here = tuple(Sample(str(n), Path(__file__), n % 2) for n in range(4))
-    assert len(say_unaudited(Dataset(("a", "b"), here), "files")) == 1
-    assert say_unaudited(Dataset(("a", "b"), here, audited=True), "busi") == []
+    assert len(say_unaudited(Dataset(("a", "b"), here), "files", None)) == 1
+    assert say_unaudited(Dataset(("a", "b"), here, audited=True), "busi", None) == []

@@ -4,21 +4,31 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from shlex import quote
 
-from xaibench.audit.known import recall_pairs
 from xaibench.core.data import Dataset, Sample
 from xaibench.core.reading.copies import find_copies
+from xaibench.core.reading.duplicates import Pair
 from xaibench.core.splits import PARTS, Split, check_split, parted_groups
 
 
 def find_leaks(
-    samples: Sequence[Sample], splits: Mapping[int, Split], *, drawn: bool = True
+    samples: Sequence[Sample],
+    splits: Mapping[int, Split],
+    near: Sequence[Pair] = (),
+    *,
+    drawn: bool = True,
 ) -> list[str]:
     """Return a warning for each fold with images in two parts that show the same.
 
     Such a split isn't refused, for the files may be all that there is: who reads the warning in
     ``run.json`` knows what the numbers are worth. Whole files are compared here, where each sample
-    has its own, and near-duplicates are those that `xaibench audit` has found. Published or stored
-    parts (not ``drawn``) that share a patient are a warning likewise: they aren't ours to change.
+    has its own. Published or stored parts (not ``drawn``) that share a patient are a warning
+    likewise: they aren't ours to change.
+
+    Args:
+        samples: all samples of a run.
+        splits: the parts of each fold.
+        near: which samples show the same, as an audit has found (`audit.known`).
+        drawn: whether chance has made the parts.
 
     Raises:
         XaibenchError: a sample stands in two parts of a split, or a group where we parted it.
@@ -27,13 +37,11 @@ def find_leaks(
     copies = find_copies(owners) if len(owners) == len(samples) else []
     named = [[owners[path].id for path in group] for group in copies]
     same = {frozenset(pair) for group in named for pair in combinations(group, 2)}
-    near = [
-        [samples[first].id, samples[second].id] for first, second, _ in recall_pairs(samples) or ()
-    ]
+    alike = [[samples[first].id, samples[second].id] for first, second, _ in near]
     kinds = {
         "the same image file stands in two parts under two names": named,
         "images that show the same stand in two parts": [
-            pair for pair in near if frozenset(pair) not in same
+            pair for pair in alike if frozenset(pair) not in same
         ],
     }
     warnings = []
@@ -60,14 +68,15 @@ def find_leaks(
     return warnings
 
 
-def say_unaudited(dataset: Dataset, spec: str) -> list[str]:
+def say_unaudited(dataset: Dataset, spec: str, near: Sequence[Pair] | None) -> list[str]:
     """Return a note where nobody has looked for near-duplicates in a dataset's files.
 
     Args:
         dataset: what a run takes, which may be a part of what was audited.
         spec: by which the command line names it.
+        near: what audits have found in it; None where none has looked.
     """
-    if dataset.audited or recall_pairs(dataset.samples) is not None:
+    if dataset.audited or near is not None:
         return []
     if not any(sample.path.exists() for sample in dataset.samples):
         return []  # drawn, not read

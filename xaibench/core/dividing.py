@@ -47,8 +47,8 @@ def divide(
 def _best_part(filled: Floats, group: Floats, whole: Floats) -> int:
     """Return the part that a group makes the classes most even in; of equal ones the smallest."""
     parts = len(filled)
-    tried = np.repeat(filled[:, None], parts, axis=1)  # (part, trial, class)
-    tried[range(parts), range(parts)] += group
+    tried = filled[:, None].repeat(parts, axis=1)  # (part, trial, class)
+    tried.reshape(parts * parts, -1)[:: parts + 1] += group  # the diagonal: a slice costs least
     # Lists, as single numbers of an array cost five times as much.
     uneven = (_in_eights(_spread(tried / whole, _one_by_one).T) / len(whole)).tolist()
     sizes = filled.sum(axis=1).tolist()

@@ -2,13 +2,10 @@
 
 import shutil
 from contextlib import suppress
-from math import prod
 from pathlib import Path
 
 from rich.filesize import decimal
 
-from xaibench.core.errors import XaibenchError
-from xaibench.core.passes.layers import cam_layer_of
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
 from xaibench.core.store import files_below
@@ -48,7 +45,7 @@ def most_bytes(selection: Selection, plan: Plan) -> int:
         ledger = Ledger(selection, job.fold, model, job.seed)
         methods = [bind("method", spec) for spec in job.methods]
         new = [method for method in methods if not ledger.cell_state(method).has_maps]
-        numbers = _numbers(selection, model, new) if new else 0
+        numbers = _numbers(selection.options.image_size**2, plan.places[job.model], new)
         names = sum(2 * len(sample.id) + _ENTRY for sample in test)
         total += _maps_of_an_image(selection, ledger) * (len(test) * numbers + len(new) * names)
     return round(total)
@@ -68,25 +65,15 @@ def _maps_of_an_image(selection: Selection, ledger: Ledger) -> float:
     return 2 - 1 / len(selection.dataset.classes) if both else 1
 
 
-def _numbers(selection: Selection, model: Bound, methods: list[Bound]) -> float:
-    """Return the bytes of all methods' numbers for one map each."""
-    image = selection.options.image_size**2
+def _numbers(image: int, grid: int, methods: list[Bound]) -> float:
+    """Return the bytes of all methods' numbers for one map each, of an image or of a CAM."""
     words = [set(method.plugin.signature.words) for method in methods]
     cams = [
         method.plugin.traits.family == "cam" and "activations" in asked
         for method, asked in zip(methods, words, strict=True)
     ]
-    grid = _grid(selection, model) if any(cams) else image
     sizes = (
         grid if is_cam else image / _SHRUNK if asked & _MASKS else image
         for is_cam, asked in zip(cams, words, strict=True)
     )
     return _FLOAT * sum(sizes)
-
-
-def _grid(selection: Selection, model: Bound) -> int:
-    """Return how many places the layer has that CAMs read."""
-    network = selection.build(model, seed=0, weights="none")
-    with suppress(XaibenchError):  # that layer fails its cells, and alone
-        return prod(cam_layer_of(network, selection.blank).shape[1:])
-    return selection.options.image_size**2

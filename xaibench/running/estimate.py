@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 
 import torch
 
-from xaibench.core.batch import Batch
 from xaibench.core.model import Model
 from xaibench.core.passes.device import (
     autocast_if_half,
@@ -23,10 +22,14 @@ from xaibench.setup.jobs import JobStep, Stage
 from xaibench.setup.selection import Selection
 
 _CALLS, _ENOUGH_SECONDS, _AT_ONCE = 3, 1.0, 2
+_STEP = 3  # passes that a training step takes as long as
 
 
 def estimate_seconds(selection: Selection, plan: Plan) -> float:
-    """Estimate the run's time from one training step and one pass of each model, measured now."""
+    """Estimate the run's time from a pass of each model, measured now: a training step is three.
+
+    Gradients aren't computed, for they would cost a plan more memory and time than all else.
+    """
     device, total = device_here(selection.options), 0.0
     for model in selection.models:
         mine = [job for job in plan.jobs if job.model == model.spec]
@@ -34,19 +37,19 @@ def estimate_seconds(selection: Selection, plan: Plan) -> float:
             continue
         with repeatable(device):
             built = selection.build(model, 0, weights="none")
-            step, forward = _time_model(selection, built, device)
+            forward = _time_pass(selection, built, device)
         for job in mine:
             split = selection.split(job.fold)
             if plan.trains(job):
-                per_epoch = len(split.train) * step + 2 * len(split.validation) * forward
-                total += selection.options.epochs * per_epoch
+                per_epoch = _STEP * len(split.train) + 2 * len(split.validation)
+                total += selection.options.epochs * per_epoch * forward
             # A pass to record, and one to score, for each method.
             total += len(split.test) * forward * (2 + len(job.methods))
     return total
 
 
 def passes_of(selection: Selection, plan: Plan, step: JobStep) -> Mapping[str, float]:
-    """Count the passes of an image, by the bars that show them; a training step is three."""
+    """Count the passes of an image, by the bars that show them."""
     job, split = step.job, selection.split(step.job.fold)
     if step.stage is Stage.EXPLAIN:
         return {"explain": len(step.part.of(split.test)) * (2 + len(job.methods))}
@@ -54,7 +57,7 @@ def passes_of(selection: Selection, plan: Plan, step: JobStep) -> Mapping[str, f
         images = len(images_of(ledger_of(selection, job)))
         return {"dependence": 3 * images * len(job.dependence)}
     if step.stage is Stage.TRAIN and plan.trains(job):
-        per_epoch = 3 * len(split.train) + len(split.validation)
+        per_epoch = _STEP * len(split.train) + len(split.validation)
         return {"train": selection.options.epochs * per_epoch}
     return {}
 
@@ -69,27 +72,20 @@ def passes_of_all(
     return total
 
 
-def _time_model(selection: Selection, model: Model, device: torch.device) -> tuple[float, float]:
-    """Return seconds per image of a training step and of a forward pass."""
+def _time_pass(selection: Selection, model: Model, device: torch.device) -> float:
+    """Return seconds per image of a pass, in the precision that most are made with: training's."""
     size, count = selection.options.image_size, selection.options.train_batch_size
     if device.type == "cpu":  # where more at once are no faster, and a plan should need no memory
         count = min(count, _AT_ONCE)
     model = place_model(model, device)
     images = place_images(torch.randint(256, (count, 3, size, size), dtype=torch.uint8), device)
     precision = training_precision(device, selection.options.train_precision)
-    labels = torch.zeros(count, dtype=torch.long, device=device)
-    masks = torch.ones(count, size, size, dtype=torch.int8, device=device)
-    batch = Batch(images, labels, masks, labels == 0, count, count)
-
-    def step() -> None:
-        with autocast_if_half(device, precision):
-            torch.autograd.backward(model.loss(batch)["loss"])
 
     def forward() -> None:
-        with torch.inference_mode():
+        with torch.inference_mode(), autocast_if_half(device, precision):
             model.outputs(images)
 
-    return _seconds(step, device) / count, _seconds(forward, device) / count
+    return _seconds(forward, device) / count
 
 
 def _seconds(work: Callable[[], None], device: torch.device) -> float:

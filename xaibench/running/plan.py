@@ -4,26 +4,22 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from xaibench.audit.known import recall_pairs
 from xaibench.audit.leaks import find_leaks, say_unaudited
-from xaibench.core.contract import CLASSIFIER_WORDS, JUDGED_WORDS, LAYER_WORDS, MASK_WORDS
 from xaibench.core.errors import XaibenchError
-from xaibench.core.model import Model
-from xaibench.core.passes.layers import cam_layer_of
-from xaibench.core.passes.own_layer import with_layer
 from xaibench.core.plugin import Bound
 from xaibench.core.splits import Split
 from xaibench.explaining.analyse import analysis_failure, is_analysed, why_no_analysis
 from xaibench.explaining.dependence import is_unmeasured
 from xaibench.explaining.trial import try_metric
-from xaibench.explaining.tuning import TUNED
 from xaibench.results.records import Skip
 from xaibench.results.work_records import CellRecord, ModelRecord
-from xaibench.setup.building import missing_word, why_no_attention
+from xaibench.running.why_not import count_places, why_no_layer, why_no_map, why_no_score
 from xaibench.setup.cells import CellState, Ledger
 from xaibench.setup.devices import check_device
 from xaibench.setup.file_check import check_files
 from xaibench.setup.jobs import Job
-from xaibench.setup.model_warnings import LEARNED_MAPS, doubts_about, notes_on_size
+from xaibench.setup.model_warnings import doubts_about, notes_on_size
 from xaibench.setup.selection import Selection
 
 
@@ -44,6 +40,8 @@ class Plan:
     failed: dict[str, str] = field(default_factory=dict)
     changed: dict[str, str] = field(default_factory=dict)
     """What is stored but counts no more, and why."""
+    places: dict[str, int] = field(default_factory=dict)
+    """How many numbers a CAM of each model with jobs has."""
 
     def trains(self, job: Job) -> bool:
         """Whether a job's model has to be trained; one that comes trained hasn't."""
@@ -64,14 +62,16 @@ def make_plan(selection: Selection) -> Plan:
     plan = Plan(metrics=[])
     for metric in selection.metrics:
         try_metric(metric)
-    plan.metrics += _served(selection.metrics, partial(_why_no_score, selection), plan)
+    plan.metrics += _served(selection.metrics, partial(why_no_score, selection), plan)
     splits = {fold: selection.split(fold) for fold in selection.folds}
     plan.warnings += selection.dataset.notes
     plan.warnings += check_files(selection.dataset, selection.options)
-    plan.warnings += find_leaks(selection.dataset.samples, splits, drawn=selection.is_drawn)
+    samples, near = selection.dataset.samples, recall_pairs(selection.dataset.samples)
+    plan.warnings += find_leaks(samples, splits, near or (), drawn=selection.is_drawn)
     plan.warnings += _find_unplaced(selection, splits)
-    plan.notes += say_unaudited(selection.dataset, selection.dataset_spec)
+    plan.notes += say_unaudited(selection.dataset, selection.dataset_spec, near)
     said = [skip for model in selection.models for skip in _plan_model(selection, model, plan)]
+    selection.forget_prototype()
     if plan.trainings and not selection.options.train:
         raise XaibenchError(
             f"--no-train: {plan.trainings[0][1]} has never been trained; give its weights as "
@@ -87,15 +87,13 @@ def make_plan(selection: Selection) -> Plan:
 
 def _plan_model(selection: Selection, model: Bound, plan: Plan) -> list[Skip]:
     """Plan a model's cells and analyses; return what methods have said they can't explain."""
-    prototype = selection.build(model, seed=0, weights="none")
+    prototype = selection.prototype(model)
     drawn = selection.is_drawn
     plan.warnings += doubts_about(model, prototype, selection.options.weights, drawn=drawn)
     plan.notes += notes_on_size(model, selection.options.weights, selection.options.image_size)
     where = f" on {model.spec}"
-    why_no_map = partial(_why_no_map, selection, model, prototype)
-    why_no_layer = partial(_why_no_layer, selection, prototype)
-    methods = _served(selection.methods, why_no_layer, plan, where)
-    methods = _served(methods, why_no_map, plan, where)
+    methods = _served(selection.methods, partial(why_no_layer, selection, prototype), plan, where)
+    methods = _served(methods, partial(why_no_map, selection, model, prototype), plan, where)
     why_not = partial(why_no_analysis, selection, prototype)
     analyses = _served(selection.analyses, why_not, plan, where)
     if not prototype.classifies and not analyses and not any(map(_is_named, methods)):
@@ -139,6 +137,8 @@ def _plan_model(selection: Selection, model: Bound, plan: Plan) -> list[Skip]:
             if missing or left or again or not trained:
                 specs = tuple(method.spec for method in missing)
                 plan.jobs.append(Job(fold, model.spec, seed, specs, left, again))
+                if model.spec not in plan.places:
+                    plan.places[model.spec] = count_places(selection, prototype)
     return said
 
 
@@ -190,48 +190,6 @@ def _find_unplaced(selection: Selection, splits: Mapping[int, Split]) -> list[st
         if left
         else []
     )
-
-
-def _why_no_score(selection: Selection, metric: Bound) -> str | None:
-    words = metric.plugin.signature.words
-    if "masks" in words and not selection.dataset.annotated:
-        return f"{selection.dataset_spec} has no masks"
-    if JUDGED_WORDS & set(words) and selection.judge is None:
-        return "no model of the run classifies; name one that judges with --judge"
-    splits = [selection.split(fold) for fold in selection.folds]
-    if TUNED in words and not all(split.seen_in(split.validation) for split in splits):
-        return "no validation mask may be seen under this --mask-fraction"
-    return None
-
-
-def _why_no_layer(selection: Selection, prototype: Model, method: Bound) -> str | None:
-    reads = set(method.plugin.signature.words) & LAYER_WORDS
-    if not (reads and prototype.classifies and (prototype.cam_layer or method.layer)):
-        return None
-    try:
-        cam_layer_of(with_layer(prototype, method.layer), selection.blank)
-    except XaibenchError as error:
-        return str(error).rstrip(".")
-    return why_no_attention(method, prototype, selection.blank)
-
-
-def _why_no_map(selection: Selection, model: Bound, prototype: Model, method: Bound) -> str | None:
-    words, learns = set(method.plugin.asked), "training_masks" in method.plugin.asked
-    if (learns or words & MASK_WORDS) and not selection.dataset.annotated:
-        return f"{selection.dataset_spec} has no masks"
-    blind = not any(selection.split(f).seen for f in selection.folds)
-    if blind and (learns or "mean_mask" in words):
-        return "no training mask may be seen under this --mask-fraction"
-    word = missing_word(method, prototype, selection.blank)
-    if word in CLASSIFIER_WORDS and not prototype.classifies:
-        return f"{model.plugin.name} doesn't classify"
-    if word:
-        return f"{model.plugin.name} has no {word}"
-    declared = prototype.supervision
-    known = prototype.trained or (declared is not None and not declared.localizes)
-    if words & LEARNED_MAPS and not (selection.dataset.annotated or known):
-        return f"{selection.dataset_spec} has no masks to learn from"
-    return None
 
 
 def _refuse_if_none_is_served(selection: Selection, plan: Plan) -> None:

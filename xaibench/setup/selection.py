@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xaibench.core.data import Dataset, Sample
+from xaibench.core.data import Dataset
 from xaibench.core.errors import XaibenchError
 from xaibench.core.loading import Loader
 from xaibench.core.model import Model
@@ -27,7 +27,7 @@ from xaibench.results.integrity import intact_record
 from xaibench.results.records import RunRecord
 from xaibench.results.splits import find_stored
 from xaibench.setup.building import ModelFacts, ModelWords, build_model
-from xaibench.setup.dividing import divide_dataset
+from xaibench.setup.dividing import divide_dataset, limit_samples
 from xaibench.setup.option_values import listed
 from xaibench.setup.options import RunOptions, make_options
 from xaibench.setup.primary import primary_of
@@ -58,6 +58,7 @@ class Selection:
         self.command = ""  # what the user wrote, told by every result
         self._splits: dict[tuple[int, int], Split] = {}
         self._about: dict[str, ModelFacts] = {}
+        self._prototype: tuple[str, Model] | None = None
         self.layout = Layout(Path(options.out or default_out(self.dataset_spec)))
 
     @property
@@ -81,7 +82,7 @@ class Selection:
         samples, groups = found.samples, self.options.groups
         if groups:
             samples = join_groups(samples, Path(groups))
-        return replace(found, samples=_limit(samples, found.apart, self.options.limit))
+        return replace(found, samples=limit_samples(samples, found.apart, self.options.limit))
 
     @cached_property
     def loader(self) -> Loader:
@@ -129,10 +130,21 @@ class Selection:
             self._choose_layer(built, model.spec)
         return built
 
+    def prototype(self, model: Bound) -> Model:
+        """Return an untrained network to look at; the last one is kept, for who asks next."""
+        if self._prototype is None or self._prototype[0] != model.spec:
+            self._prototype = None  # two would take twice the memory
+            self._prototype = model.spec, self.build(model, seed=0, weights="none")
+        return self._prototype[1]
+
+    def forget_prototype(self) -> None:
+        """Keep no network: a study has many selections."""
+        self._prototype = None
+
     def about(self, model: Bound) -> ModelFacts:
         """Return what a model is; it is built for that if it never was."""
         if model.spec not in self._about:
-            self.build(model, seed=0, weights="none")
+            self.prototype(model)
         return self._about[model.spec]
 
     @cached_property
@@ -236,13 +248,3 @@ def _dataset_of(options: RunOptions) -> Bound:
     if options.test_classes:
         raise XaibenchError("--test-classes goes with --test-dataset; name one, or leave it out.")
     return train
-
-
-def _limit(samples: tuple[Sample, ...], apart: frozenset[str], count: int) -> tuple[Sample, ...]:
-    if not count:
-        return samples
-    kept: dict[tuple[int, bool], list[Sample]] = {}
-    for sample in samples:
-        kept.setdefault((sample.label, sample.id in apart), []).append(sample)
-    chosen = {sample.id for group in kept.values() for sample in group[:count]}
-    return tuple(sample for sample in samples if sample.id in chosen)

@@ -1,27 +1,23 @@
 """Files that are byte for byte the same under different names."""
 
-import hashlib
 from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from xaibench.core.fingerprints import checksum
+from xaibench.core.contents import contents_of
 
-_START = 1 << 12
 _Thing = TypeVar("_Thing")
 
 
 def find_copies(paths: Iterable[Path]) -> list[list[Path]]:
     """Return groups of two or more existing files with the same bytes, in the order given.
 
-    Sizes first, then the first 4 kB, then all of it: seldom is a file read that has no copy. A path
-    named twice is one file.
+    A path named twice is one file. What a file holds is asked of the cache of contents, which a
+    plan fills in any case.
     """
-    files = [path for path in dict.fromkeys(paths) if path.is_file()]
-    groups = [files]
-    for key in (lambda path: path.stat().st_size, _start, checksum):
-        groups = [alike for group in groups for alike in grouped_by(group, key) if len(alike) > 1]
-    return groups
+    sums = contents_of(paths)
+    there = [path for path, content in sums.items() if content]
+    return [alike for alike in grouped_by(there, sums.__getitem__) if len(alike) > 1]
 
 
 def grouped_by(things: Iterable[_Thing], key: Callable[[_Thing], Hashable]) -> list[list[_Thing]]:
@@ -30,8 +26,3 @@ def grouped_by(things: Iterable[_Thing], key: Callable[[_Thing], Hashable]) -> l
     for thing in things:
         gathered.setdefault(key(thing), []).append(thing)
     return list(gathered.values())
-
-
-def _start(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return hashlib.sha256(file.read(_START)).digest()
