@@ -40,7 +40,7 @@ reference:  ## are the generated pages of docs/ fresh?
 docs: reference  ## the documentation into site/, strictly
 	NO_MKDOCS_2_WARNING=1 $(BIN)python -m mkdocs build --quiet
 
-hooks:  ## what stands before each commit: lint, type, reference
+hooks:  ## what is before each commit: lint, type, reference
 	$(BIN)pre-commit run --all-files
 
 smoke:  ## a short main job, and what it must leave

@@ -2,7 +2,7 @@
 
     python benchmarks/repeat.py results/published/busi results/two_cores/busi-repeated
 
-Boards and accuracies are read as they stand. A published interval of 95 % speaks of new images and
+Boards and accuracies are read as they are. A published interval of 95 % covers new images and
 new training seeds; a repetition on the same images varies less, but has an error of its own.
 """
 
@@ -37,7 +37,7 @@ class Repeated(NamedTuple):
 
 
 def pair(published: Path, repeated: Path) -> list[Repeated]:
-    """Return all values that have a published interval and stand on both boards.
+    """Return all values that have a published interval and are on both boards.
 
     Raises:
         XaibenchError: a folder has no board, or they share no row.

@@ -27,7 +27,7 @@ from xaibench.report.write import illustrate, write_tables
 _ROWS = 1_000_000
 _KILOBYTES = 1e3
 _MODELS = ("plain", "saliency_aware")
-_CONTROLS = ("centre", "random")
+_CONTROLS = ("center", "random")
 _HEADER = ("rows x metrics x maps", "scores", "scores.csv", "read", "judged", "drawn", "whole")
 
 
@@ -58,7 +58,7 @@ def make_up(shape: Shape, count: int, out: Path) -> None:
         "group": [f"pair {at // 2}" if at % 10 < 2 else "" for at in numbers],  # noqa: PLR2004
         "label": numbers % 2,
         "mask_share": np.where(numbers % 20 == 3, 0, rng.random(images)),  # noqa: PLR2004
-        "lesions": 1 + (rng.random(images) < 0.2),  # noqa: PLR2004
+        "regions": 1 + (rng.random(images) < 0.2),  # noqa: PLR2004
     })  # fmt: skip
     run = _run(shape)
     (out / "run.json").write_text(json.dumps(run), "utf-8")

@@ -7,7 +7,7 @@ import xaibench
 
 @xaibench.model()
 def own_network(classes: int, *, width: int = 16) -> xaibench.Classifier:
-    """Build a small convolutional network for grey images scaled to [-1, 1]."""
+    """Build a small convolutional network for gray images scaled to [-1, 1]."""
     network = nn.Sequential()
     network.add_module("features", nn.Sequential(
         nn.Conv2d(3, width, 5, stride=2, padding=2), nn.BatchNorm2d(width), nn.ReLU(),

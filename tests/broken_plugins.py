@@ -2,7 +2,7 @@
 
 from plugin_sources import Case, Source, analysis, dataset, fit, method, metric, model
 
-GREY = "return grey(images)"
+GRAY = "return gray(images)"
 SHARE = "return share(maps, masks)"
 SHARES = "return share(maps, masks)[:, None].expand(-1, 2)"
 MASK = "xaibench.MaskLayer(HERE / '{}.png')"
@@ -14,9 +14,9 @@ def loss(self, batch):
     return {'loss': sum(p.square().sum() for p in self.parameters())}"""
 
 METHODS = (
-    Case("method", "says what it does", "end it with a full stop",
-         f"__doc__ = 'A trial'\n\n\n@xaibench.method()\ndef trial(images):\n    {GREY}\n"),
-    method("paper in the bibliography", r"paper='who2000' is no key in .*; add the entry", GREY,
+    Case("method", "has a docstring", "end it with a full stop",
+         f"__doc__ = 'A trial'\n\n\n@xaibench.method()\ndef trial(images):\n    {GRAY}\n"),
+    method("paper in the bibliography", r"paper='who2000' is no key in .*; add the entry", GRAY,
            paper="who2000"),
     fit("its fit runs", r"returned a float; it must return tensors by name",
         "return float(len(training_images))"),
@@ -28,53 +28,53 @@ METHODS = (
     method("the truth is for controls", "asks for masks, .* declare family='control'",
            "return masks.float()", words="masks"),
     method("runs", r"raises ValueError: no map today \(trial.py:\d+\); mend that. It asked for "
-           r"images \(3, 3, 40, 56\)", "grey(images)\nraise ValueError('no map today')"),
+           r"images \(3, 3, 40, 56\)", "gray(images)\nraise ValueError('no map today')"),
     method("one map for each image", r"returned \(3, 3\); return \(3, h, w\)",
            "return images.mean(dim=(2, 3))"),
     method("floating numbers, where the images lie", "are torch.int32; return floats",
-           "return (255 * grey(images)).int()"),
+           "return (255 * gray(images)).int()"),
     method("upright maps", "40 x 56 .* maps are 56 x 40: they lie on their side",
-           "return grey(images).mT"),
+           "return gray(images).mT"),
     method("finite maps", "nan in 3 places, the first in map 0 at row 3, column 4; guard",
-           "maps = grey(images)\nmaps[:, 3, 4] = torch.nan\nreturn maps"),
+           "maps = gray(images)\nmaps[:, 3, 4] = torch.nan\nreturn maps"),
     method("no NaN on constant images", "black image .* gives nan; .* divide by it only where",
-           "maps = grey(images)\nspan = maps.amax(dim=(1, 2)) - maps.amin(dim=(1, 2))\n"
+           "maps = gray(images)\nspan = maps.amax(dim=(1, 2)) - maps.amin(dim=(1, 2))\n"
            "return maps / span[:, None, None]"),
     method("maps that vary", "all maps are constant: .* blind=True",
            "return images.mean(dim=(1, 2, 3))[:, None, None].expand(-1, 4, 6)",
            status="doubtful"),
     method("values in [0, 1] where nothing rescales them", "clamped .* declare rescale='minmax'",
-           "return 3 * grey(images)", rescale="none"),
-    method("blind controls see nothing", "other images .* drop blind=True", GREY, blind=True,
+           "return 3 * gray(images)", rescale="none"),
+    method("blind controls see nothing", "other images .* drop blind=True", GRAY, blind=True,
            family="control"),
     method("same seed, same map", "same seed .* different maps; draw .* `generator`",
            "stream = torch.Generator().manual_seed(torch.initial_seed())\n"
-           "return grey(images) + torch.rand(40, 56, generator=stream)"),
-    method("another seed, another map", "no seed changes its maps; use it, or drop it", GREY,
+           "return gray(images) + torch.rand(40, 56, generator=stream)"),
+    method("another seed, another map", "no seed changes its maps; use it, or drop it", GRAY,
            words="images, generator"),
     method("independence of the batch", "another map alone than among 3 .* over each image",
-           "return grey(images) / (1 + grey(images).max())"),
-    method("lets go of memory", "each call leaves 1 tensors of 6720 numbers behind",
-           f"KEPT.append(grey(images))\n{GREY}"),
+           "return gray(images) / (1 + gray(images).max())"),
+    method("releases memory", "each call leaves 1 tensors of 6720 numbers behind",
+           f"KEPT.append(gray(images))\n{GRAY}"),
     method("global random states untouched", "draws from numpy's random state, or seeds it",
-           f"np.random.seed(0)\n{GREY}"),
+           f"np.random.seed(0)\n{GRAY}"),
     method("torch's settings untouched", "leaves torch's grad mode changed; .* `with` block",
-           f"torch.set_grad_enabled(False)\n{GREY}"),
+           f"torch.set_grad_enabled(False)\n{GRAY}"),
     method("arguments untouched", "changes images in place, .* work on a copy",
            "return images.mul_(0.5).mean(dim=1)"),
     method("layers and weights untouched", "changes the model: .*weight; work on copy.deepcopy",
-           f"with torch.no_grad():\n    next(network.parameters()).mul_(1.1)\n{GREY}",
+           f"with torch.no_grad():\n    next(network.parameters()).mul_(1.1)\n{GRAY}",
            words="images, network"),
     method("training modes untouched", "another mode .* in the model itself, .* call train",
-           f"network.train()\n{GREY}", words="images, network"),
+           f"network.train()\n{GRAY}", words="images, network"),
     method("requires_grad untouched", "leaves requires_grad changed in .*; put it back",
-           f"network.requires_grad_(False)\n{GREY}", words="images, network"),
+           f"network.requires_grad_(False)\n{GRAY}", words="images, network"),
     method("no gradients left behind", r"leaves .grad in .*; use torch.autograd.grad",
            "leaves = images.clone().requires_grad_()\n"
            "network(leaves)[:, 0].sum().backward()\nreturn leaves.grad.abs().sum(dim=1)",
            words="images, network"),
     method("no hooks left behind", "leaves hooks in the model itself; .* handle.remove",
-           f"network.register_forward_hook(lambda *_: None)\n{GREY}", words="images, network"),
+           f"network.register_forward_hook(lambda *_: None)\n{GRAY}", words="images, network"),
 )  # fmt: skip
 
 METRICS = (
@@ -129,17 +129,17 @@ MODELS = (
     model("a logit for each class", r"doesn't classify, but .* logits \(3, 3\); return images.new",
           "classifies = False"),
     model("takes images of any size", "takes 224 x 224, but not 112 x 144 .*; pool adaptively",
-          "def normalise(self, images):\n    assert images.shape[2] == 224, 'too small'\n"
-          "    return super().normalise(images)", status="doubtful"),
+          "def normalize(self, images):\n    assert images.shape[2] == 224, 'too small'\n"
+          "    return super().normalize(images)", status="doubtful"),
     model("finite outputs", "constant images give NaN or infinite logits; guard",
-          "def normalise(self, images):\n"
+          "def normalize(self, images):\n"
           "    return images / images.std(dim=(1, 2, 3), keepdim=True)"),
     model("same outputs in any batch", "other logits alone than in a batch",
-          "def normalise(self, images):\n    return images - 2 * images.mean(dim=0)"),
+          "def normalize(self, images):\n    return images - 2 * images.mean(dim=0)"),
     model("same outputs in any batch", "give different reconstruction; .* self.training",
           DRAWS % "torch.rand_like(images)"),
     model("images untouched", "changes its images in place; work on a copy",
-          "def normalise(self, images):\n    return images.mul_(0.5)"),
+          "def normalize(self, images):\n    return images.mul_(0.5)"),
     model("abilities are words", "abilities name clairvoyance; the words are in",
           "@property\ndef abilities(self):\n    return super().abilities | {'clairvoyance'}"),
     model("maps of its own where they are promised", "saliency leaves .* end it with a sigmoid",
@@ -165,7 +165,7 @@ MODELS = (
     model("weights can be stored and read back", "state dict loaded, it gives other logits",
           "def __init__(self, classes):\n    super().__init__(classes)\n"
           "    self.secret = torch.randn(1, 3, 1, 1)\n"
-          "def normalise(self, images):\n    return images * self.secret"),
+          "def normalize(self, images):\n    return images * self.secret"),
 )  # fmt: skip
 
 DATASETS = (
@@ -199,7 +199,7 @@ ANALYSES = (
              "return xaibench.Findings({'spread': embeddings.astype(float)})"),
     analysis("numbers, or one for each test image", "'spread' is int64; return floats",
              "return xaibench.Findings({'spread': embeddings.argmax(axis=1)})"),
-    analysis("says what its numbers mean", "doesn't say what width means; add it there",
+    analysis("explains its numbers", "doesn't say what width means; add it there",
              f"{SPREAD}\nreturn xaibench.Findings({{'spread': spread, 'width[x]': 2.0}})"),
     analysis("numbers within the declared bounds", r"'spread' is 9.*, outside of 0.0 to 1.0",
              f"{SPREAD}\nreturn xaibench.Findings({{'spread': 9 + spread}})"),

@@ -45,7 +45,7 @@ class Drawing(xaibench.Model):
         return super().abilities | {"saliency"}
 
     def outputs(self, images: Tensor, *, saliency: bool = False) -> xaibench.Outputs:
-        activations = self.trunk(self.normalise(images))
+        activations = self.trunk(self.normalize(images))
         drawn = self.drawer(activations).sigmoid()
         logits = self.head((activations * drawn).mean(dim=(2, 3)))
         return xaibench.Outputs(logits, drawn[:, 0] if saliency else None)

@@ -18,7 +18,7 @@ import xaibench
 HERE, KEPT = Path(__file__).parent, []
 
 
-def grey(images):
+def gray(images):
     return images.mean(dim=1)
 
 
@@ -35,7 +35,7 @@ class Net(xaibench.Model):
         self.head = nn.Linear(8, classes)
 
     def outputs(self, images, *, saliency=False):
-        features = self.features(self.normalise(images)).relu()
+        features = self.features(self.normalize(images)).relu()
         return xaibench.Outputs(self.head(features.mean(dim=(2, 3))))
 
     def new_parameters(self):
@@ -79,7 +79,7 @@ def method(rule, says, body, words="images", status="fails", **traits):
 
 def fit(rule, says, body, words="training_images"):
     lines = "\n    ".join(body.strip().split("\n"))
-    method = _declare("method", "images, fitted", "return grey(images)", {"fit": Source("learn")})
+    method = _declare("method", "images, fitted", "return gray(images)", {"fit": Source("learn")})
     return Case("method", rule, says, f"def learn({words}):\n    {lines}\n\n\n{method}")
 
 

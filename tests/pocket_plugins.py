@@ -52,7 +52,7 @@ class PocketSaliency(xaibench.Model):
         return super().abilities | {"saliency"}
 
     def outputs(self, images, *, saliency=False):
-        activations = self.trunk(self.normalise(images))
+        activations = self.trunk(self.normalize(images))
         predicted = self.mask_head(activations).sigmoid()[:, 0] if saliency else None
         return xaibench.Outputs(self.head(activations.mean(dim=(2, 3))), predicted)
 
@@ -77,14 +77,14 @@ def pocket_saliency(classes: int, weights: str) -> PocketSaliency:
 
 @xaibench.method()
 def flaky(images: Tensor) -> Tensor:
-    """Return the grey image, or what FLAKY asks for, beyond the first full batch."""
+    """Return the gray image, or what FLAKY asks for, beyond the first full batch."""
     fault = os.environ.get("FLAKY", "") if len(images) < 16 else ""
     if fault == "raise":
         raise RuntimeError("out of luck")
-    grey = images.mean(dim=1)
+    gray = images.mean(dim=1)
     if fault == "nan":
-        grey[:, 3, 4] = torch.nan
-    return grey[:, 0] if fault == "shape" else grey
+        gray[:, 3, 4] = torch.nan
+    return gray[:, 0] if fault == "shape" else gray
 
 
 @xaibench.method()

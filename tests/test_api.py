@@ -83,7 +83,7 @@ def test_an_unknown_layer_is_an_error_that_lists_layers(net, images):
         explain(net, images, layer="layer4")
 
 
-def test_networks_that_normalise_in_place_are_explained_like_others(net, images):
+def test_networks_that_normalize_in_place_are_explained_like_others(net, images):
     class InPlace(nn.Module):
         def __init__(self):
             super().__init__()

@@ -88,13 +88,13 @@ def test_every_rule_has_a_plugin_that_breaks_it():
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_maps_made_on_the_cpu_fail_on_the_gpu(findings):
-    found = findings("@xaibench.method()\ndef trial(images):\n    return grey(images).cpu()\n")
+    found = findings("@xaibench.method()\ndef trial(images):\n    return gray(images).cpu()\n")
     assert list(found) == [GPU]
 
 
 def test_global_noise_breaks_all_that_hangs_on_it(findings):
     found = findings(
-        "@xaibench.method()\ndef trial(images):\n    return torch.rand_like(grey(images))\n"
+        "@xaibench.method()\ndef trial(images):\n    return torch.rand_like(gray(images))\n"
     )
     assert list(found) == [
         "same seed, same map",
@@ -107,12 +107,12 @@ def test_global_noise_breaks_all_that_hangs_on_it(findings):
     ("body", "rule"),
     [
         # A batch of one loses a dimension.
-        ("return grey(images).squeeze()", "independence of the batch"),
-        ("network.train()\n    network(images)\n    network.eval()\n    return grey(images)",
+        ("return gray(images).squeeze()", "independence of the batch"),
+        ("network.train()\n    network(images)\n    network.eval()\n    return gray(images)",
          "layers and weights untouched"),
-        ("network.double()\n    return grey(images)", "layers and weights untouched"),
-        ("images.requires_grad_()\n    return grey(images)", "arguments untouched"),
-        ("nn.modules.module.register_module_forward_hook(print)\n    return grey(images)",
+        ("network.double()\n    return gray(images)", "layers and weights untouched"),
+        ("images.requires_grad_()\n    return gray(images)", "arguments untouched"),
+        ("nn.modules.module.register_module_forward_hook(print)\n    return gray(images)",
          "no hooks left behind"),
     ],
 )  # fmt: skip
@@ -128,7 +128,7 @@ def test_what_one_plugin_leaves_behind_meets_no_other(findings):
         "@xaibench.method()\ndef trial(images):\n"
         "    nn.modules.module.register_module_forward_hook(print)\n"
         "    torch.set_default_dtype(torch.float64)\n    torch.set_num_threads(2)\n"
-        "    torch.rand(1)\n    return grey(images)\n"
+        "    torch.rand(1)\n    return gray(images)\n"
     )
     assert not hooks
     assert torch.get_default_dtype() is torch.float32
@@ -150,7 +150,7 @@ def test_what_a_runs_frozen_network_refuses_fails_here_too(findings):
     found = findings(
         "@xaibench.method()\ndef trial(images, network):\n"
         "    loss = network(images).sum()\n"
-        "    torch.autograd.grad(loss, next(network.parameters()))\n    return grey(images)\n"
+        "    torch.autograd.grad(loss, next(network.parameters()))\n    return gray(images)\n"
     )
     assert "does not require grad" in found["runs"].why
 
@@ -203,7 +203,7 @@ def test_examples_and_shipped_plugins_pass(plugin, call):
 @pytest.mark.slow
 def test_a_file_with_several_plugins_has_all_of_them_checked(written, call):
     file = written(
-        "@xaibench.method()\ndef trial(images):\n    return grey(images).mT\n\n\n"
+        "@xaibench.method()\ndef trial(images):\n    return gray(images).mT\n\n\n"
         "@xaibench.metric(higher_is_better=True)\ndef sound(maps, masks):\n"
         "    return share(maps, masks)\n"
     )
@@ -261,13 +261,13 @@ def test_files_that_hold_nothing_or_fail_to_import_are_mistakes(written, call):
     code, _, told = call(written(""))
     assert code == 2
     assert "it declares nothing" in told
-    code, _, told = call(written("raise OSError('no licence')\n"))
+    code, _, told = call(written("raise OSError('no license')\n"))
     assert code == 2
-    assert "fails to import (OSError: no licence)" in told
+    assert "fails to import (OSError: no license)" in told
 
 
 def test_a_name_of_two_kinds_needs_its_kind(written):
-    file = written("@xaibench.method()\ndef iou(images):\n    return grey(images)\n")
+    file = written("@xaibench.method()\ndef iou(images):\n    return gray(images)\n")
     assert [bound.plugin.kind for bound in find(str(file))] == ["method"]
     with pytest.raises(XaibenchError, match="is a method and a metric; choose one with --kind"):
         find("iou")

@@ -135,7 +135,11 @@ def test_list_shows_options_with_their_defaults(call, plugin_file):
         ("--split", "kfold:999", "more images or fewer folds"),
         ("--limit", "-3", "--limit -3: at least 0"),
         ("--limit", "4", "a small --limit or per_class leaves too few"),
-        ("--augmentation", "none,crop", "--augmentation none,crop: 'none' stands alone"),
+        (
+            "--augmentation",
+            "none,crop",
+            "--augmentation none,crop: 'none' can't be combined with others",
+        ),
         ("--augmentation", "flip", "there is no 'flip'"),
         ("--schedule", "step:7", "--schedule step:7: write constant"),
         ("--train-fraction", "0", "something must be left to learn from"),

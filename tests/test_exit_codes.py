@@ -77,7 +77,7 @@ def test_an_unexpected_error_is_one_line_that_says_where_the_traceback_is(
     assert code == Exit.FAULT
     line = err.splitlines()[-1]
     assert line == (
-        "unexpected error: ValueError: the sky fell; the traceback stands in "
+        "unexpected error: ValueError: the sky fell; the traceback is in "
         f"{out / 'run.log'}; please report it."
     )
     assert "Traceback" not in err

@@ -14,7 +14,7 @@ PIXELS = torch.rand(1, 6, 11, 19)
 
 
 class Network(nn.Module):
-    """A trunk and a head, with whatever stands between image and trunk."""
+    """A trunk and a head, with whatever is between image and trunk."""
 
     def __init__(self, through=lambda trunk, images: trunk(images)):
         super().__init__()

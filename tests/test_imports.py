@@ -10,7 +10,7 @@ PACKAGE = Path(xaibench.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 PLUGINS = ("datasets", "models", "methods", "metrics", "analyses")
 LONGEST = 250
-# What a layer may import beside what stands outside the package.
+# What a layer may import beside what is outside the package.
 ALLOWED = {
     "": {"", "api", "callbacks", "core", "explaining", "report", "running"},
     "__main__": {"cli"},

@@ -12,7 +12,7 @@ from xaibench.core.registry import _loaded_files, _plugins, bind, load_plugin_fi
 BIBLIOGRAPHY = Path(__file__).parent.parent / "references.bib"
 ENTRIES = [
     "measures", "value", "notes", "direction", "bounds", "board", "ranked", "estimand", "target",
-    "normalisation", "resize", "mask rule", "threshold source", "tie rule", "covering", "baseline",
+    "normalization", "resize", "mask rule", "threshold source", "tie rule", "covering", "baseline",
     "needs", "options", "paper",
 ]  # fmt: skip
 METRICS = plugins("metric")

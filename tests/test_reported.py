@@ -123,7 +123,7 @@ def test_suites_are_set_up_as_the_reports_say(place, tmp_path):
             continue
         models = [canonical("model", spec) for spec in options["models"]]
         assert canonical("model", entry.model) in models
-        chosen = {"", "centre", "random", "average_mask", *options["methods"], *options["analyses"]}
+        chosen = {"", "center", "random", "average_mask", *options["methods"], *options["analyses"]}
         assert entry.method in chosen
         assert entry.table != "leaderboard.csv" or entry.column in options["metrics"]
         # Whatever table the entry has, its setting is compared in the same way.
@@ -165,7 +165,7 @@ def test_other_damage_is_told_by_its_line_too(tmp_path):
     with pytest.raises(XaibenchError, match="line 4: 3 cells instead of 24; quote"):
         read_entries(path)
     path.write_text(whole + whole.splitlines()[1] + "\n", "utf-8")
-    with pytest.raises(XaibenchError, match="line 4: id 'e' stands there twice"):
+    with pytest.raises(XaibenchError, match="line 4: id 'e' is there twice"):
         read_entries(path)
     path.write_text(whole.replace("metric", "measure", 1), "utf-8")
     with pytest.raises(XaibenchError, match="line 1: the columns must be id, system, item"):

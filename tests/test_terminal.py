@@ -31,7 +31,7 @@ ARGUMENTS = (
 
 
 def left_standing(written):
-    """Return the lines that stand on the screen in the end, as a terminal would show them."""
+    """Return the lines that are on the screen in the end, as a terminal would show them."""
     lines, row, column = [""], 0, 0
     for part in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\n]|[^\x1b\r\n]+", written):
         if part == "\r":
@@ -205,7 +205,7 @@ def test_names_of_plugins_complete_also_within_a_list(tmp_path):
     assert completed("run", "--dataset", "phan") == ["phantom"]
     assert completed("run", "--methods", "gradcam,sp") == ["gradcam,spn"]
     assert completed("run", "--methods", "spn,sp") == []
-    assert completed("analyse", "--analysis", "pca,kn") == ["pca,knn"]
+    assert completed("analyze", "--analysis", "pca,kn") == ["pca,knn"]
     assert completed("run", "--callbacks", "mlflow,ten") == ["mlflow,tensorboard"]
     assert completed("run", "--executor", "proc") == ["processes"]
     assert completed("metrics", "hit_rate_g") == ["hit_rate_graded"]

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from xaibench import __version__
-from xaibench.commands.analyse import analyse
+from xaibench.commands.analyze import analyze
 from xaibench.commands.audit import audit
 from xaibench.commands.compare import compare
 from xaibench.commands.complete import PROGRAM, VARIABLE, completion
@@ -37,7 +37,7 @@ from xaibench.core.logs import interruption_of, place_of
 from xaibench.core.visible import visible
 
 _COMMANDS = (
-    init, run, report, analyse, explain, score, compare, publish, site, diagnose, study, power,
+    init, run, report, analyze, explain, score, compare, publish, site, diagnose, study, power,
     court, list_plugins, metrics, check, layers, features, audit, fetch, completion,
 )  # fmt: skip
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}

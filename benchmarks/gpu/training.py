@@ -9,7 +9,7 @@ from setting import Setting, Table, seconds
 
 import xaibench
 from xaibench.core.passes.device import autocast_if_half
-from xaibench.training.optimise import make_optimiser
+from xaibench.training.optimize import make_optimizer
 from xaibench.training.train import Trainer
 
 
@@ -23,16 +23,16 @@ def steps(setting: Setting) -> Table:
     ours = seconds(lambda: trainer._epoch(len(trainer.state.history)), setting.device, 2)
     batches = list(islice(trainer.feed.training(0, None), 4))
     images = sum(len(batch.images) for batch in batches)
-    optimiser = make_optimiser("adamw", model, 1e-4, fused=setting.device.type == "cuda")
+    optimizer = make_optimizer("adamw", model, 1e-4, fused=setting.device.type == "cuda")
     model.train()
 
     def bare() -> None:
         for batch in batches:
-            optimiser.zero_grad(set_to_none=True)
+            optimizer.zero_grad(set_to_none=True)
             with autocast_if_half(setting.device, trainer.precision):
                 loss = torch.nn.functional.cross_entropy(model(batch.images), batch.labels)
             loss.backward()
-            optimiser.step()
+            optimizer.step()
 
     theirs = seconds(bare, setting.device, 2)
     rates = count / ours, images / theirs

@@ -24,7 +24,7 @@ class Entry(NamedTuple):
     ``images`` is the number of test images and ``cases`` what a rate counts, such as the images
     that were called malignant for a precision; ``low``, ``high`` and ``attainable`` follow from
     the others. ``options`` holds what a run's options must be for its setting to be the report's,
-    ``table``, ``model``, ``method`` and ``column`` where ours is found; ``command`` stands where
+    ``table``, ``model``, ``method`` and ``column`` where ours is found; ``command`` is where
     no suite's run is meant, and ``reason`` says why there may be no run.
     """
 
@@ -139,7 +139,7 @@ def _mistakes(cells: list[str], before: dict[str, Entry]) -> Iterator[str]:
     entry = Entry(*cells)
     yield from (f"'{name}' is empty; fill it in" for name in _NEEDED if not getattr(entry, name))
     if entry.id in before:
-        yield f"id '{entry.id}' stands there twice; choose another"
+        yield f"id '{entry.id}' is there twice; choose another"
     for name, known in (("system", SYSTEMS), ("unit", UNITS), ("table", ("", *TABLES))):
         if getattr(entry, name) not in known:
             yield f"{name} '{getattr(entry, name)}'; choose one of {', '.join(filter(None, known))}"

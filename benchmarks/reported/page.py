@@ -34,7 +34,7 @@ python benchmarks/reported results     # and your own
 ## How to read it
 
 - **reported**: as printed, with the count that gives it and Wilson's 95 % interval where it is a
-  rate of known n (wilson1927). Where no k/n gives the printed figure, the cell says so. ≈ stands
+  rate of known n (wilson1927). Where no k/n gives the printed figure, the cell says so. ≈ is
   where the report rounds.
 - **ours**: of the named suite's run, with n test images: Wilson's interval for rates, a bootstrap's
   over groups and seeds for others, the board's own for metrics. Folds are pooled; of several seeds
@@ -45,10 +45,10 @@ python benchmarks/reported results     # and your own
 - **not reproduced**: the setting is the same, and neither value lies in the other's interval.
 - **not the same setting**: a run there is, but of a quick profile, with options that differ from
   the report's or the suite's, or with less than a third or more than three times as many test
-  images. Both values stand there and nothing is concluded.
+  images. Both values are there and nothing is concluded.
 - **held by a test**: a property of the code, and the test suite checks it.
 - **told by a command of its own**: the answer is a table or a picture, not one figure.
-- **not run**: nothing of ours to show; why stands below the table. Nothing here is estimated."""
+- **not run**: nothing of ours to show; why is below the table. Nothing here is estimated."""
 
 
 def write_page(entries: Sequence[Entry], verdicts: Sequence[Verdict]) -> str:

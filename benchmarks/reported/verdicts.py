@@ -21,7 +21,7 @@ _MOST_APART = 3
 
 
 class Kind(StrEnum):
-    """How an entry and our runs stand to each other."""
+    """How an entry compares with our runs."""
 
     REPRODUCED = "reproduced"
     NOT_REPRODUCED = "not reproduced"

@@ -78,7 +78,7 @@ def _made(rows: int, metrics: int, images: int, seeds: int, *, scattered: bool) 
         prediction=np.where(right, label, 1 - label),
         group=[f"g{at // 2}" if at % 5 == 0 else "" for at in image],
         mask_share=rng.random(images)[image] / 3,
-        lesions=1,
+        regions=1,
         confidence_0=0.5,
         confidence_1=0.5,
     )

@@ -81,7 +81,7 @@ def _images(setting: Setting) -> tuple[Tensor, Tensor]:
     loader = Loader(data, setting.image_size)
     chosen = [s for s in data.samples if s.label == 0 and s.masks][: setting.batch]
     loaded = next(iter(loader.batches(chosen, setting.batch)))
-    # Laid out as torchvision's ToTensor leaves them: the peers' users do not choose otherwise.
+    # In memory as torchvision's ToTensor leaves them: the peers' users do not choose otherwise.
     return (loaded.images.float() / 255).contiguous(), loaded.masks
 
 

@@ -16,7 +16,7 @@ from xaibench.core.passes.device import place_images, place_model
 from xaibench.core.passes.engine import Engine
 from xaibench.core.registry import bind
 from xaibench.setup.building import ModelWords, numbered
-from xaibench.training.optimise import make_optimiser
+from xaibench.training.optimize import make_optimizer
 
 VIT, CNN, TARGET = "vit_base_patch16_224", "tf_efficientnet_lite0", 1
 
@@ -67,10 +67,10 @@ def _ours(name: str, setting: Setting) -> Model:
 
 
 def _our_step(model: Model, images: Tensor) -> Callable[[], None]:
-    """Return a step as training takes it: its optimiser, its layout, its loss."""
+    """Return a step as training takes it: its optimizer, its layout, its loss."""
     device, labels = torch.device("cpu"), torch.arange(len(images)) % 2
     model = place_model(copy.deepcopy(model), device).train()
-    optimizer = make_optimiser("adamw", model, 1e-4)
+    optimizer = make_optimizer("adamw", model, 1e-4)
     pixels = (255 * images).byte()
     masks = torch.zeros(len(images), *images.shape[2:], dtype=torch.int8)
 

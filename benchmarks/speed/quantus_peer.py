@@ -17,7 +17,7 @@ maps, masks = stored["maps"][:, None], stored["masks"][:, None]
 images = np.zeros((len(maps), 3, *maps.shape[2:]), np.float32)
 labels = np.zeros(len(maps), int)
 network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(images[0].size, 2))
-plain = {"normalise": False, "abs": False, "disable_warnings": True}
+plain = {"normalize": False, "abs": False, "disable_warnings": True}
 metrics = {
     "pointing": quantus.PointingGame(**plain),
     "mass": quantus.RelevanceMassAccuracy(**plain),

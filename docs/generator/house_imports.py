@@ -18,7 +18,7 @@ def imports_of_layers() -> Imports:
 def parts_of(layer: str) -> list[list[str]]:
     """Return the parts of a layer, those that need the others first; empty where it has none.
 
-    Each row stands on the rows after it.
+    Each row uses the rows after it.
     """
     folder = _PACKAGE / layer
     names = [path.parent.name for path in sorted(folder.glob("*/__init__.py"))]

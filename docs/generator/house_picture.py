@@ -1,13 +1,13 @@
 """``house.svg``: layers as rooms, and arrows for what they really import.
 
-Rooms stand where the plan below puts them; arrows come from the code. One that would point up is an
+Rooms are where the plan below puts them; arrows come from the code. One that would point up is an
 error, so that the picture can't show another house than there is.
 """
 
 from collections.abc import Mapping
 
 from house_imports import imports_of_layers, needed, parts_of
-from house_plan import COLOURS, ROOMS, Room
+from house_plan import COLORS, ROOMS, Room
 
 _WIDTH, _HEIGHT, _HEADROOM, _MARGIN, _STEP = 760, 884, 19, 6, 94
 
@@ -16,7 +16,7 @@ def house_picture() -> str:
     """Return the picture as SVG, legible on white and on black.
 
     Raises:
-        ValueError: a layer has no room, or imports one that stands higher.
+        ValueError: a layer has no room, or imports one that is higher.
     """
     imports = imports_of_layers()
     if unplaced := set(imports) - set(ROOMS):
@@ -46,7 +46,7 @@ def house_picture() -> str:
 
 
 def _draw(name: str, room: Room, parts: list[list[str]]) -> str:
-    fill, stroke = COLOURS[room.colour]
+    fill, stroke = COLORS[room.color]
     width, height = room.right - room.left, room.bottom - room.top
     lines = [
         f'<rect x="{room.left}" y="{room.top}" width="{width}" height="{height}" rx="6" '
@@ -89,7 +89,7 @@ def _draw_parts(room: Room, parts: list[list[str]], stroke: str) -> list[str]:
 def _arrow(above: str, below: str) -> str:
     first, last = ROOMS[above], ROOMS[below]
     if first.bottom > last.top:
-        raise ValueError(f"{above} imports {below}, which stands no lower in the house")
+        raise ValueError(f"{above} imports {below}, which is no lower in the house")
     if (x := _free(first, last, ROOMS)) is not None:
         return f'<path d="M{x} {first.bottom}V{last.top - 1}"/>'
     # Side by side: a bow from the nearer edge of one to the nearer edge of the other.
@@ -121,6 +121,6 @@ def _free(first: Room, last: Room, rooms: Mapping[str, Room]) -> int | None:
     return widest[len(widest) // 2] if widest else None
 
 
-def _text(x: int, y: int, text: str, colour: str, size: int, *, bold: bool = False) -> str:
+def _text(x: int, y: int, text: str, color: str, size: int, *, bold: bool = False) -> str:
     weight = ' font-weight="600"' if bold else ""
-    return f'<text x="{x}" y="{y}" fill="{colour}" font-size="{size}"{weight}>{text}</text>'
+    return f'<text x="{x}" y="{y}" fill="{color}" font-size="{size}"{weight}>{text}</text>'

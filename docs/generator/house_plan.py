@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 _PLUGINS = ("datasets", "models", "methods", "metrics", "analyses")
-COLOURS = {
+COLORS = {
     "command": ("#dbe7f6", "#5b84b1"),
     "middle": ("#e4ecd9", "#7d9a5c"),
     "report": ("#f6e6cf", "#b98a45"),
@@ -19,7 +19,7 @@ class Room(NamedTuple):
     top: int
     right: int
     bottom: int
-    colour: str
+    color: str
     purpose: str
 
 

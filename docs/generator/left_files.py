@@ -10,7 +10,7 @@ FILES = {
     "leaderboard.md": "what may be concluded; a row for each model and method; definitions",
     "leaderboard.tex": "the boards as LaTeX tables",
     "leaderboard.csv": "the same numbers, a column for each, for other programs",
-    "slices.csv": "the same by class, right or wrong, lesion size, confidence, number of lesions",
+    "slices.csv": "the same by class, right or wrong, mask size, confidence, number of regions",
     "agreement.csv": "how far two metrics put the rows into the same order: Kendall's τ",
     "scorecard.md": "consistency, plausibility, fidelity, dependence and cost of each row, and the "
     "scores that say so",
@@ -33,7 +33,7 @@ FILES = {
     "locks/NAME.lock": "who works on what; empty, and of no account once nobody does",
     "locks/runs/NAME.lock": "who works in the folder",
     "run.log": "what happened, with the time, run after run",
-    "splits/SPLIT.csv": "who stood in which part, and whose masks were seen",
+    "splits/SPLIT.csv": "the part of each sample, and whose masks were seen",
     "models/MODEL/model.pt": "weights",
     "models/MODEL/model.json": "fingerprint and checksums",
     "models/MODEL/history.csv": "losses and accuracy of each epoch",
@@ -58,7 +58,7 @@ ANYWHERE = {
     "method": "with its options",
     "metric": "with its options",
     "sample": "the image's id",
-    "group": "images of one group never part in a split; empty for an image alone",
+    "group": "images of one group stay in one part of a split; empty for an image alone",
     "label": "index of the true class",
     "kind": "`method`, `learned` or `control`",
     "n": "images that the number rests on",
@@ -83,10 +83,10 @@ COLUMNS = {
         "METRIC_better": "`higher` or `lower`",
         "METRIC_low": "lower end of the 95 % interval",
         "METRIC_high": "upper end",
-        "METRIC_ties": "letters; rows that share one can't be told apart",
+        "METRIC_ties": "letters; rows that share one are not significantly different",
         "METRIC_rank_low": "best rank that the tests allow",
         "METRIC_rank_high": "worst rank that they allow",
-        "METRIC_skill": "where the mean stands between the best blind control (0) and the upper "
+        "METRIC_skill": "where the mean lies between the best blind control (0) and the upper "
         "bound (1)",
         "METRIC_ceiling": "of localization: what the truth scores on the grid of the CAM layer",
         "METRIC_floor": "what the best blind control scores",
@@ -95,7 +95,7 @@ COLUMNS = {
         "columns need several folds and seeds",
         "METRIC_high_training_sets": "upper end",
         "METRIC_ties_training_sets": "letters, likewise",
-        "seconds_per_image": "to explain one image, as if the method stood alone",
+        "seconds_per_image": "to explain one image, as if it were the only method",
         "forwards_per_image": "passes through the network for one image",
         "peak_memory_mb": "highest memory of the process or of the GPU",
         "completeness_gap": "largest share of the sum that a method's attributions promise and "
@@ -153,7 +153,7 @@ COLUMNS = {
     "predictions.csv": {
         "prediction": "index of the predicted class; empty for models that don't classify",
         "mask_share": "share of the image that its mask covers",
-        "lesions": "number of separate regions in the mask",
+        "regions": "number of connected regions in the mask",
         "confidence_K": "confidence in class K",
     },
     "classification.csv": {
@@ -189,7 +189,7 @@ COLUMNS = {
         "verdict": "the outcome in words",
     },
     "costs.csv": {
-        "seconds_per_image": "to explain one image, as if the method stood alone",
+        "seconds_per_image": "to explain one image, as if it were the only method",
         "forwards_per_image": "passes through the network for one image",
         "peak_memory_mb": "highest memory of the process or of the GPU",
         "completeness_gap": "largest share of the sum that a method's attributions promise and "

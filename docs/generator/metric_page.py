@@ -9,7 +9,7 @@ from xaibench.core.registry import bind, plugins
 
 _INTRO = """# Metrics
 
-Each metric defines itself; the same text stands in every report and is printed by
+Each metric defines itself; the same text is in every report and is printed by
 `xaibench metrics NAME`, with options such as `iou[threshold=0.3]` taken into account. Undefined is
 NaN and counted, never 0."""
 _FAMILIES = ("localization", "faithfulness", "complexity")

@@ -47,7 +47,7 @@ def models_page() -> str:
     """Return the page of all models."""
     return _plain_page(
         "model",
-        "# Models\n\nEvery model takes pixels in [0, 1] and normalises inside; its first weights "
+        "# Models\n\nEvery model takes pixels in [0, 1] and normalizes inside; its first weights "
         "come from `--weights`. Every model takes the options `checkpoint` and `class_order`, too "
         "([checkpoints](../howto/networks.md#checkpoints)).",
     )
@@ -58,7 +58,7 @@ def analyses_page() -> str:
     return _plain_page(
         "analysis",
         "# Analyses\n\nAn analysis looks at what a trained network makes of the test images: "
-        "`xaibench analyse`, or `xaibench run --analyses`.",
+        "`xaibench analyze`, or `xaibench run --analyses`.",
     )
 
 

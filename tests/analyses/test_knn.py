@@ -9,7 +9,7 @@ from xaibench.core.errors import XaibenchError
 NAMES = ("a", "b", "c")
 
 
-def test_one_neighbour_of_four_points_by_hand():
+def test_one_neighbor_of_four_points_by_hand():
     train = np.array([[0, 0], [4, 0], [0, 2], [4, 2]], np.float32)
     # The first lies beside (4, 0), the second beside (0, 2), the third half way but for a bit.
     test = np.array([[3.9, 0.3], [0.4, 1.8], [2.1, 0]], np.float32)
@@ -52,7 +52,7 @@ def test_votes_f1_and_the_sweep_are_sklearns(k):
 
 
 @pytest.mark.parametrize("k", [0, 4])
-def test_more_neighbours_than_images_are_told(k):
+def test_more_neighbors_than_images_are_told(k):
     few = np.zeros((3, 2), np.float32)
     with pytest.raises(XaibenchError, match=rf"knn\[k={k}\]: choose 1 to 3"):
         knn(few, np.zeros(3, int), few, np.zeros(3, int), None, NAMES, k=k)

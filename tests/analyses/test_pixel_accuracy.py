@@ -49,7 +49,7 @@ def test_without_any_mask_nothing_is_known():
     assert not pixel_accuracy(CONFUSION[2:], ("one", "two")).figures
 
 
-def test_pictures_go_from_the_best_image_to_the_worst_in_vocs_colours():
+def test_pictures_go_from_the_best_image_to_the_worst_in_vocs_colors():
     found = pixel_accuracy(CONFUSION[[2, 0, 1]], ("one", "two"))
     (figure,), pixels = found.figures, found.pixels["classes"]
     assert figure.rows == ("b\n75% right", "c\n75% right")  # the first has no mask

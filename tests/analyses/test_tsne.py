@@ -33,17 +33,17 @@ def test_what_is_laid_out_of_pca_is_not_what_is_laid_out_of_embeddings():
 
 def test_few_images_lower_the_perplexity_and_many_are_drawn_from():
     found = tsne(clouds(), clouds(1), 5, dimensions=(2,), images=25)
-    assert found.notes == ["perplexity 8: 25 images are few", "25 of 45 test images were laid out"]
+    assert found.notes == ["perplexity 8: 25 images are few", "25 of 45 test images were embedded"]
     placed = ~np.isnan(found.images["tsne2d_1"])
     assert placed.sum() == 25
     again = tsne(clouds(), clouds(1), 6, dimensions=(2,), images=25).images["tsne2d_1"]
     assert not np.array_equal(placed, ~np.isnan(again))
 
 
-def test_few_images_of_many_dimensions_find_their_neighbours_in_space():
+def test_few_images_of_many_dimensions_find_their_neighbors_in_space():
     rng = np.random.default_rng(0)
-    centres = 3 * rng.normal(size=(2, 64))
-    points = (centres[np.arange(60) % 2] + rng.normal(size=(60, 64))).astype(np.float32)
+    centers = 3 * rng.normal(size=(2, 64))
+    points = (centers[np.arange(60) % 2] + rng.normal(size=(60, 64))).astype(np.float32)
     found = tsne(points, points, 0, dimensions=(3,))
     assert found.quantities["trustworthiness_3d"] > 0.94  # .79 by scikit-learn's own steps
 

@@ -14,7 +14,7 @@ SHAPE = (90, 140)
 
 
 def scan(number, shape=SHAPE):
-    """Return a drawn grey scan ``(H, W)`` and the mask of its lesion."""
+    """Return a drawn gray scan ``(H, W)`` and the mask of its lesion."""
     rng = np.random.default_rng(number)
     lesion = draw_lesion(shape, False, rng)
     return draw_scan(lesion, rng), lesion.region

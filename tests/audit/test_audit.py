@@ -103,12 +103,12 @@ FAULTS = {
         lambda place: (place / "b/05_mask.png").unlink(),
         {("b/05", "missing_mask", "warning")},
     ),
-    "overlay": (overlay, {("a/04", "colour_overlay", "warning")}),
+    "overlay": (overlay, {("a/04", "color_overlay", "warning")}),
     "16 bits": (deepen, {("b/07", "unusual_depth", "note")}),
     "one pixel": (shrink, {("a/06", "unusual_size", "note"), ("a/06", "full_mask", "warning")}),
     "copy": (copy, {(f"a/{n}", "exact_copy", "warning") for n in ("08", "99")}),
     "rescaled": (rescale, {(f"a/{n}", "near_duplicate", "warning") for n in ("08", "99")}),
-    "relabelled": (relabel, {(n, "label_conflict", "warning") for n in ("a/08", "b/99")}),
+    "relabeled": (relabel, {(n, "label_conflict", "warning") for n in ("a/08", "b/99")}),
 }
 
 
@@ -146,7 +146,7 @@ def test_copies_of_both_labels_hang_together(place):
     assert found.groups == dict.fromkeys(("a/08", "a/99", "b/98"), "a/08")
     assert describe_audit(found, Path("my audit"))[-1] == (
         "groups of images that show the same: 1, over 3 images, the largest of 3; mixing classes: "
-        "1; parted by the dataset's own groups: 1, so run with --groups 'my audit/groups.csv'"
+        "1; duplicate groups split between parts: 1, so run with --groups 'my audit/groups.csv'"
     )
 
 
@@ -162,7 +162,7 @@ def test_the_command_writes_tables_that_a_run_takes(place, call, tmp_path, monke
         rows = list(csv.DictReader(file))
     assert [(row["severity"], row["finding"], row["sample"]) for row in rows] == [
         ("error", "unreadable_image", "a/00"),
-        ("warning", "colour_overlay", "a/04"),
+        ("warning", "color_overlay", "a/04"),
         ("warning", "label_conflict", "a/08"),
         ("warning", "label_conflict", "b/99"),
     ]

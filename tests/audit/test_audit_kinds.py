@@ -123,7 +123,7 @@ def test_real_busi():
     found = audit(open_dataset(plugin, os.environ["XAIBENCH_DATA"]))
     counts = Counter((each.finding, each.severity) for each in found.findings)
     assert not found.failed
-    assert counts["colour_overlay", "warning"] == 16
+    assert counts["color_overlay", "warning"] == 16
     assert counts["several_masks", "note"] == 17
     assert counts["empty_mask", "note"] == 133
     assert counts["near_duplicate", "warning"] == 0  # the shipped groups keep them together

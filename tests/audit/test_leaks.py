@@ -20,7 +20,7 @@ from xaibench.setup.selection import select
 
 @pytest.fixture
 def place(tmp_path):
-    """Two classes of noise; one image stands in both under another name."""
+    """Two classes of noise; one image is in both under another name."""
     for number in range(24):
         pixels = np.random.default_rng(number).integers(0, 256, (18, 26), np.uint8)
         path = tmp_path / "scans" / "ab"[number % 2] / f"{number:02}.png"
@@ -59,7 +59,7 @@ def test_a_file_in_two_parts_is_a_warning_in_plan_and_run(given, run_cells, tmp_
     plan = make_plan(selection)
     first = plan.warnings[0]
     assert first.startswith(
-        "leak: fold 0: the same image file stands in two parts under two names, 1 times"
+        "leak: fold 0: the same image file is in two parts under two names, 1 times"
     )
     assert f"{one.id} (train)" in first
     assert f"{other.id} (test)" in first
@@ -103,7 +103,7 @@ def test_a_leaking_split_stops_the_plan(given):
     selection = select(given)
     split = selection.split(1)
     object.__setattr__(split, "test", (*split.test, split.train[0]))
-    with pytest.raises(XaibenchError, match=f"sample '{split.train[0].id}' stands in train"):
+    with pytest.raises(XaibenchError, match=f"sample '{split.train[0].id}' is in train"):
         make_plan(selection)
 
 
@@ -116,7 +116,7 @@ def test_samples_of_one_file_are_not_compared(given):
 
 @pytest.fixture
 def patients(tmp_path, given):
-    """Published parts between which one patient stands; the others have two images each."""
+    """Published parts that share one patient; the others have two images each."""
     names = ("NORMAL/IM-{:04}-{}", "PNEUMONIA/person{}_virus_{}")
     for number in range(40):
         patient, part = 1 + number // 4, ("train", "test")[number // 2 % 2]
@@ -162,15 +162,15 @@ def test_a_sample_in_two_published_parts_stops_the_plan(patients):
     selection = select({**patients, "split": "official"})
     split = selection.split(0)
     object.__setattr__(split, "test", (*split.test, split.train[0]))
-    with pytest.raises(XaibenchError, match=f"sample '{split.train[0].id}' stands in train"):
+    with pytest.raises(XaibenchError, match=f"sample '{split.train[0].id}' is in train"):
         make_plan(selection)
 
 
 def draw(path, number, change=np.asarray):
     """A smooth picture of its own for each number, large enough to be compared."""
     noise = np.random.default_rng(number).normal(size=(60, 84))
-    grey = 120 + 300 * gaussian_filter(noise, 1.5)
-    Image.fromarray(np.ascontiguousarray(change(grey.clip(0, 255).astype(np.uint8)))).save(path)
+    gray = 120 + 300 * gaussian_filter(noise, 1.5)
+    Image.fromarray(np.ascontiguousarray(change(gray.clip(0, 255).astype(np.uint8)))).save(path)
 
 
 @pytest.fixture
@@ -180,7 +180,7 @@ def redrawn(given):
     for number, sample in enumerate(samples):
         draw(sample.path, number)
     one, other = parted(select(given))
-    draw(other.path, samples.index(one), lambda grey: grey[:52, ::-1])
+    draw(other.path, samples.index(one), lambda gray: gray[:52, ::-1])
     return given, one, other
 
 
@@ -190,7 +190,7 @@ def test_a_plan_knows_what_an_audit_found_and_says_if_there_was_none(redrawn):
     plan = make_plan(selection)
     assert plan.warnings == []
     assert plan.notes == [
-        "never audited: near-duplicates may stand in two parts; look for them with `xaibench audit "
+        "never audited: near-duplicates may be in two parts; look for them with `xaibench audit "
         f"--dataset '{given['dataset']}'`"
     ]
     assert f"  note: {plan.notes[0]}" in describe_plan(selection, plan)
@@ -199,7 +199,7 @@ def test_a_plan_knows_what_an_audit_found_and_says_if_there_was_none(redrawn):
     plan = make_plan(select(given))
     assert plan.notes == []
     warning = plan.warnings[0]
-    assert warning.startswith("leak: fold 0: images that show the same stand in two parts, 1 times")
+    assert warning.startswith("leak: fold 0: images that show the same are in two parts, 1 times")
     assert f"{one.id} (train)" in warning
     assert f"{other.id} (test)" in warning
 

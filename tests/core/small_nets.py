@@ -73,7 +73,7 @@ def _built(kind):
 
 
 def wrap(network, layer=None):
-    """Make a model whose normalisation changes nothing."""
+    """Make a model whose normalization changes nothing."""
     return Classifier(network, cam_layer=layer, mean=[0, 0, 0], std=[1, 1, 1]).eval()
 
 

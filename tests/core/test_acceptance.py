@@ -104,7 +104,7 @@ def test_chance_and_company_are_told_apart():
         form_of(network)
     with pytest.raises(XaibenchError, match="different logits each time"):
         form_of(Then(4, lambda z: functional.dropout(z, 0.3)))
-    with pytest.raises(XaibenchError, match="alone than beside another; normalise"):
+    with pytest.raises(XaibenchError, match="alone than beside another; normalize"):
         form_of(Then(4, lambda z: z - z.mean(dim=0)))
     form_of(Then(4, nn.Dropout(0.5)).train())
 

@@ -28,7 +28,7 @@ def expand(text):
 
 
 def looks(files):
-    """Stand for the pixels: in these tests masks lie below folders whose names say so."""
+    """Replace the pixels: in these tests masks lie below folders whose names say so."""
     words = ("mask", "gt", "label", "annot", "truth", "seg")
     return any(word in file.lower() for file in files for word in words)
 
@@ -67,7 +67,7 @@ def laid_out(text, *, masks=looks, **options):
         ("{train,test}/{cat,dog} masks/{cat,dog}", {"train", "test"}, ["masks"]),
     ],
 )
-def test_layouts_are_recognised(text, parts, annotated):
+def test_layouts_are_recognized(text, parts, annotated):
     found = laid_out(text)
     assert found.classes == ("cat", "dog")
     assert {home.part for home in found.homes.values()} == parts

@@ -96,16 +96,16 @@ def test_the_middle_slice_of_a_volume_is_seen_from_the_feet(tmp_path, monkeypatc
 
 def test_arrays_of_numpy(tmp_path):
     random = np.random.default_rng(0)
-    grey = random.integers(0, 255, (HEIGHT, WIDTH), np.uint8)
-    colours = random.integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
-    for name, values in {"g": grey, "c": colours, "d": grey.astype(np.uint16) << 8}.items():
+    gray = random.integers(0, 255, (HEIGHT, WIDTH), np.uint8)
+    colors = random.integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
+    for name, values in {"g": gray, "c": colors, "d": gray.astype(np.uint16) << 8}.items():
         np.save(tmp_path / f"{name}.npy", values)
-    assert np.array_equal(read_image(tmp_path / "g.npy")[..., 2], grey)
-    assert np.array_equal(read_image(tmp_path / "d.npy")[..., 2], grey)
-    assert np.array_equal(read_image(tmp_path / "c.npy"), colours)
-    for name, values in {"b": grey > 90, "i": (grey > 90).astype(np.int64)}.items():
+    assert np.array_equal(read_image(tmp_path / "g.npy")[..., 2], gray)
+    assert np.array_equal(read_image(tmp_path / "d.npy")[..., 2], gray)
+    assert np.array_equal(read_image(tmp_path / "c.npy"), colors)
+    for name, values in {"b": gray > 90, "i": (gray > 90).astype(np.int64)}.items():
         np.save(tmp_path / f"{name}.npy", values)
-        assert np.array_equal(read_mask(tmp_path / f"{name}.npy"), grey > 90)
+        assert np.array_equal(read_mask(tmp_path / f"{name}.npy"), gray > 90)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_volumes_in_class_folders_have_masks(tmp_path):
 
 @pytest.fixture
 def volumes(tmp_path):
-    """Two images whose greys tell the slice; a mask of 4 voxels in slice 1, and 1 in slice 4."""
+    """Two images whose grays tell the slice; a mask of 4 voxels in slice 1, and 1 in slice 4."""
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         image, mask = np.zeros((8, 6, 5), np.int16), np.zeros((8, 6, 5), np.int16)

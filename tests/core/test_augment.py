@@ -24,19 +24,19 @@ def test_image_and_mask_move_together_to_less_than_half_a_pixel():
     images, masks = marked()
     moved_images, moved_masks = augment(0.6 * images, masks, SEEDS)
     for before, image, mask in zip(masks, moved_images, moved_masks, strict=True):
-        grey = image.mean(dim=0)
-        shown = grey > (grey.min() + grey.max()) / 2
+        gray = image.mean(dim=0)
+        shown = gray > (gray.min() + gray.max()) / 2
         assert (shown != (mask > 0)).float().mean() < 0.002
         assert not torch.equal(mask, before)
 
 
-def test_jitter_changes_colours_alone():
-    colours = torch.rand(COUNT, 3, 1, 1, generator=torch.Generator().manual_seed(0)) * 0.5 + 0.2
-    images, masks = colours.expand(-1, -1, HEIGHT, WIDTH), marked()[1]
+def test_jitter_changes_colors_alone():
+    colors = torch.rand(COUNT, 3, 1, 1, generator=torch.Generator().manual_seed(0)) * 0.5 + 0.2
+    images, masks = colors.expand(-1, -1, HEIGHT, WIDTH), marked()[1]
     moved, _ = augment(images, masks, SEEDS)
     middle = moved[:, :, 20:28, 32:40]
     assert (middle.flatten(2).std(dim=2) < 1e-5).all()
-    assert ((middle.mean(dim=(2, 3)) - colours[:, :, 0, 0]).abs().amax(dim=1) > 1e-3).all()
+    assert ((middle.mean(dim=(2, 3)) - colors[:, :, 0, 0]).abs().amax(dim=1) > 1e-3).all()
 
 
 def test_the_same_seed_gives_the_same_change_and_another_another():
@@ -94,7 +94,7 @@ def geometry():
 
 def _unjittered(image, mask, seed):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("xaibench.core.augment._recolour", lambda images, _: images)
+        patch.setattr("xaibench.core.augment._recolor", lambda images, _: images)
         return augment(image, mask, [seed])[0][0].numpy()
 
 

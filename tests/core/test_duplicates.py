@@ -71,7 +71,7 @@ COPIES = {
         image * 0.9 + np.random.default_rng(9).uniform(0, 20, image.shape)
     ).astype(np.uint8),
     "with calipers, cropped": lambda image: with_cross(image)[:-20, 30:],
-    "in colour": lambda image: np.stack([image, image, image // 2], axis=2),
+    "in color": lambda image: np.stack([image, image, image // 2], axis=2),
 }
 
 
@@ -105,7 +105,7 @@ def test_pictures_of_one_kind_are_not_joined_however_alike_from_afar():
 
 
 def test_flat_images_are_no_near_duplicates():
-    assert pairs_of(*[np.full((20, 30), grey, np.uint8) for grey in (0, 0, 255)]) == []
+    assert pairs_of(*[np.full((20, 30), gray, np.uint8) for gray in (0, 0, 255)]) == []
     assert pairs_of() == []
 
 

@@ -1,6 +1,6 @@
 """Grad-CAM at the layer that is found, against one by hand at the layer that is meant.
 
-Of a convolutional network it is what `forward_features` gives, of a transformer it stands in this
+Of a convolutional network it is what `forward_features` gives, of a transformer it is in this
 table. The weights are random.
 """
 
@@ -254,7 +254,7 @@ def test_networks_of_hugging_face(kind):
     compare(network, layer, (side, side), form)
 
 
-# What `forward_features` gives, by where its channels stand.
+# What `forward_features` gives, by where its channels are.
 FEATURES = {
     first: """
         resnet18 resnetv2_50 seresnet18 skresnet18 legacy_seresnet18 resnest14d res2net50_26w_4s

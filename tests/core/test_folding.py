@@ -203,12 +203,12 @@ def test_a_convolution_of_another_class_is_not_folded():
 
 
 @pytest.mark.parametrize(
-    "normalise", [parametrizations.weight_norm, parametrizations.spectral_norm]
+    "normalize", [parametrizations.weight_norm, parametrizations.spectral_norm]
 )
-def test_a_weight_that_is_made_of_others_is_neither_folded_nor_changed(normalise):
+def test_a_weight_that_is_made_of_others_is_neither_folded_nor_changed(normalize):
     def network():
         net = Net()
-        normalise(net.first)
+        normalize(net.first)
         return net
 
     model = made(network)

@@ -79,14 +79,14 @@ def test_numpys_streams():
 
 
 def test_pillow_resizes_and_decodes():
-    grey = np.arange(35, dtype=np.uint8).reshape(5, 7) * 7
-    image = Image.fromarray(grey)
+    gray = np.arange(35, dtype=np.uint8).reshape(5, 7) * 7
+    image = Image.fromarray(gray)
     smaller = np.asarray(image.resize((3, 4), Image.Resampling.BILINEAR))
     assert smaller.tolist() == [[18, 33, 48], [75, 90, 105], [133, 148, 163], [190, 205, 220]]
     boxed = np.asarray(image.resize((3, 2), Image.Resampling.BOX))
     assert boxed.tolist() == [[53, 70, 88], [176, 193, 211]]
     file = io.BytesIO()
-    Image.fromarray(np.stack([grey, 255 - grey, grey // 2], -1)).save(file, "JPEG", quality=80)
+    Image.fromarray(np.stack([gray, 255 - gray, gray // 2], -1)).save(file, "JPEG", quality=80)
     read = np.asarray(Image.open(io.BytesIO(file.getvalue())))
     assert read.sum(axis=(0, 1)).tolist() == [4187, 4761, 2069]
     assert read[2, :3].tolist() == [[106, 151, 48], [108, 148, 49], [114, 143, 53]]
@@ -111,7 +111,7 @@ def test_superlu_solves_what_imputation_asks():
 
 def blobs():
     random = np.random.default_rng(0)
-    return np.concatenate([random.normal(centre, 0.3, (12, 4)) for centre in (0, 3, 7)])
+    return np.concatenate([random.normal(center, 0.3, (12, 4)) for center in (0, 3, 7)])
 
 
 def test_scikit_learns_components_clusters_and_layouts():
@@ -126,7 +126,7 @@ def test_scikit_learns_components_clusters_and_layouts():
     clusters = KMeans(3, n_init=10, random_state=0).fit(blobs())
     assert clusters.labels_[::4].tolist() == [2, 2, 2, 0, 0, 0, 1, 1, 1]
     assert clusters.inertia_ == near(10.948522382182563)
-    # Layouts depend on last digits; who is whose neighbour hardly does.
+    # Layouts depend on last digits; who is whose neighbor hardly does.
     places = TSNE(2, perplexity=5, init="pca", random_state=0).fit_transform(blobs())
     assert trustworthiness(blobs(), places, n_neighbors=5) == pytest.approx(0.98, abs=0.01)
 
@@ -167,18 +167,18 @@ def test_scikit_images_parts_and_likeness():
 
 def after_steps(build, schedule=None):
     weights = nn.Parameter(torch.tensor([1.0, -2.0]))
-    optimiser = build([weights])
-    scheduler = schedule(optimiser) if schedule else None
+    optimizer = build([weights])
+    scheduler = schedule(optimizer) if schedule else None
     for _ in range(4):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         weights.square().sum().backward()
-        optimiser.step()
+        optimizer.step()
         if scheduler:
             scheduler.step()
     return weights.tolist()
 
 
-def test_torchs_optimisers():
+def test_torchs_optimizers():
     adamw = after_steps(lambda p: torch.optim.AdamW(p, lr=0.1, weight_decay=0.01))
     assert adamw == near([0.6005986332893372, -1.5941530466079712], 1e-5)
     sgd = after_steps(lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9))

@@ -19,7 +19,7 @@ def truth():
     return region
 
 
-def test_rgba_mask_is_read_by_its_colours_not_by_its_opaque_alpha(tmp_path, truth):
+def test_rgba_mask_is_read_by_its_colors_not_by_its_opaque_alpha(tmp_path, truth):
     pixels = np.zeros((HEIGHT, WIDTH, 4), np.uint8)
     pixels[..., 3] = 255
     pixels[truth, :3] = 255
@@ -64,7 +64,7 @@ def test_exif_rotation_is_applied_to_image_and_mask(tmp_path, truth):
     np.testing.assert_array_equal(read_image(tmp_path / "turned.png")[..., 0] > 0, upright)
 
 
-def test_grey_palette_and_transparent_images_become_rgb(tmp_path):
+def test_gray_palette_and_transparent_images_become_rgb(tmp_path):
     for mode in ("1", "L", "P", "RGBA", "CMYK"):
         file = tmp_path / f"{mode}.{'jpg' if mode == 'CMYK' else 'png'}"
         Image.new(mode, (WIDTH, HEIGHT)).save(file)
@@ -127,16 +127,16 @@ def test_without_annotation_there_is_no_mask(tmp_path):
 def test_a_mask_of_zeros_and_ones_is_refused_rather_than_read_as_empty(tmp_path):
     path = tmp_path / "ones.png"
     Image.fromarray(np.eye(3, 5, dtype=np.uint8)).save(path)
-    with pytest.raises(XaibenchError, match="brightest grey of this mask is 1"):
+    with pytest.raises(XaibenchError, match="brightest gray of this mask is 1"):
         read_mask(path)
 
 
-def test_a_palette_mask_in_dark_colours_is_refused(tmp_path):
+def test_a_palette_mask_in_dark_colors_is_refused(tmp_path):
     path = tmp_path / "voc.png"
     mask = Image.fromarray(np.eye(3, 5, dtype=np.uint8), "P")
     mask.putpalette([0, 0, 0, 128, 0, 0])
     mask.save(path)
-    with pytest.raises(XaibenchError, match="brightest grey of this mask is 38"):
+    with pytest.raises(XaibenchError, match="brightest gray of this mask is 38"):
         read_mask(path)
 
 

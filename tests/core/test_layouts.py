@@ -35,7 +35,7 @@ class Strided(nn.Module):
 
 
 class Last(nn.Module):
-    """Channels stand last in between, as in Swin: ``(B, 6, 6, 6)``."""
+    """Channels are last in between, as in Swin: ``(B, 6, 6, 6)``."""
 
     def __init__(self):
         super().__init__()

@@ -63,7 +63,7 @@ def test_what_moved_farther_is_not(shift):
     assert alike(one, np.roll(one, shift, axis=(0, 1))) < 0.4
 
 
-def test_a_speck_of_one_grey_is_no_detail():
+def test_a_speck_of_one_gray_is_no_detail():
     # Without a floor under the contrast, one stray pixel would match any other.
     specks = np.full((2, 128, 128), 100, np.uint8)
     specks[0, 40, 50] = specks[1, 44, 47] = 101

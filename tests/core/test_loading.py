@@ -14,7 +14,7 @@ SIZE = 16
 
 
 def drawn(number):
-    """Return a picture of its own colour, bright in the upper right corner, and its mask."""
+    """Return a picture of its own color, bright in the upper right corner, and its mask."""
     height, width = 20 + number, 40 + 3 * number
     image = np.full((height, width, 3), 10 + number, np.uint8)
     mask = np.zeros((height, width), np.int8)

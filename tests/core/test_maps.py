@@ -99,7 +99,7 @@ def test_a_map_that_resizing_makes_constant_becomes_zeros():
 
 @pytest.mark.parametrize("rescale", ["minmax", "none"])
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-def test_a_non_finite_map_becomes_zeros_and_spares_its_neighbours(bad, rescale):
+def test_a_non_finite_map_becomes_zeros_and_spares_its_neighbors(bad, rescale):
     raw = signed_maps()
     alone, _ = finish(raw, SIZE, rescale=rescale)
     spoilt = raw.clone()

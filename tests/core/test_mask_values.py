@@ -31,15 +31,15 @@ def saved(path, pixels, **options):
 
 
 def palette(pixels):
-    """Return indices in the colours of Pascal VOC for 0, 8, 15 and 255."""
+    """Return indices in the colors of Pascal VOC for 0, 8, 15 and 255."""
     image = Image.fromarray(pixels, "P")
-    colours = np.zeros((256, 3), np.uint8)
-    colours[[8, 15, 255]] = (64, 0, 0), (192, 128, 128), (224, 224, 192)
-    image.putpalette(colours.ravel().tolist())
+    colors = np.zeros((256, 3), np.uint8)
+    colors[[8, 15, 255]] = (64, 0, 0), (192, 128, 128), (224, 224, 192)
+    image.putpalette(colors.ravel().tolist())
     return image
 
 
-def coloured(first, second, ground=(0, 0, 0)):
+def colored(first, second, ground=(0, 0, 0)):
     pixels = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     pixels[:], pixels[FIRST], pixels[SECOND] = ground, first, second
     return pixels
@@ -53,7 +53,7 @@ def coloured(first, second, ground=(0, 0, 0)):
         (drawn(200, 255), where(True, True)),
         (drawn(200, 40, ground=40), where(True)),
         (drawn(0xC000, 0x4000, ground=0x4000, kind=np.uint16), where(True)),
-        (coloured((0, 255, 0), (0, 250, 0)), where(True, True)),
+        (colored((0, 255, 0), (0, 250, 0)), where(True, True)),
     ],
 )
 def test_what_can_be_known_is_read(tmp_path, pixels, expected):
@@ -77,11 +77,11 @@ def test_smoothed_edges_and_lossy_compression_are_no_objects(tmp_path):
         (drawn(3, 200), r"say what counts, as values=1\+2"),
         (drawn(1000, 40000, kind=np.uint16), "the value 1000 beside brighter ones"),
         (drawn(200, 255, ground=180), "nothing in this mask is black"),
-        (coloured((120, 0, 0), (255, 255, 255)), "several colours"),
-        (coloured((255, 0, 0), (255, 0, 0), (255, 255, 255)), "several colours"),
-        (coloured((255, 255, 0), (0, 255, 255)), "several colours"),
-        (palette(drawn(8, 255)), "several colours"),
-        (palette(drawn(15, 255)), "several colours"),
+        (colored((120, 0, 0), (255, 255, 255)), "several colors"),
+        (colored((255, 0, 0), (255, 0, 0), (255, 255, 255)), "several colors"),
+        (colored((255, 255, 0), (0, 255, 255)), "several colors"),
+        (palette(drawn(8, 255)), "several colors"),
+        (palette(drawn(15, 255)), "several colors"),
         (np.random.default_rng(0).integers(20, 230, (HEIGHT, WIDTH), np.uint8), "looks like an im"),
     ],
 )
@@ -128,7 +128,7 @@ def test_shares_count_from_a_half_on(tmp_path):
     [
         ({"values": ("x",)}, r"folder\[values=x\]: write values from 0 to 65535"),
         ({"values": ("5-2",)}, r"values=5-2\]: write values"),
-        ({"values": ("1", "2"), "ignore": ("2",)}, "2 stands in both"),
+        ({"values": ("1", "2"), "ignore": ("2",)}, "2 is in both"),
         ({"ignore": ("255",)}, r"ignore=255\]: say with values= what counts"),
         ({"values": ("1",), "soft": True}, "exclude each other"),
     ],
@@ -138,9 +138,9 @@ def test_options_that_leave_it_open_are_refused(tmp_path, options, message):
         folder(tmp_path, path="x", **options)
 
 
-def test_a_coloured_mask_has_no_values(tmp_path):
-    path = saved(tmp_path / "m.png", coloured((255, 0, 0), (0, 255, 0)))
-    with pytest.raises(XaibenchError, match=r"m\.png: this mask has colours that Pascal"):
+def test_a_colored_mask_has_no_values(tmp_path):
+    path = saved(tmp_path / "m.png", colored((255, 0, 0), (0, 255, 0)))
+    with pytest.raises(XaibenchError, match=r"m\.png: this mask has colors that Pascal"):
         read_mask(path, 76)
 
 
@@ -154,17 +154,17 @@ def test_a_deep_tiff_whose_white_is_zero_is_turned_round(tmp_path):
     assert read_files(sample).image[3, 4, 0] == 0xFF
 
 
-def test_an_rgb_mask_in_the_colours_of_pascal_voc_is_read_by_its_indices(tmp_path):
+def test_an_rgb_mask_in_the_colors_of_pascal_voc_is_read_by_its_indices(tmp_path):
     indexed = palette(drawn(8, 15, 255))
     mask = saved(tmp_path / "m.png", indexed.convert("RGB"))
     assert np.array_equal(read_mask(mask, (8,)), where(True))
     assert np.array_equal(read_mask(mask, (1, 15)), where(False, True))
     assert np.array_equal(read_mask(mask, 255), ~where(True, True))
-    grey = saved(tmp_path / "g.png", coloured((128, 128, 128), (64, 64, 64)))
-    with pytest.raises(XaibenchError, match="RGB mask could be greys, or indices"):
-        read_mask(grey, (56, 128))  # a grey here, and the index of another grey
-    assert np.array_equal(read_mask(grey, 128), where(True))
-    assert np.array_equal(read_mask(grey, 7), where(True))  # index 7 is grey
-    other = saved(tmp_path / "o.png", coloured((250, 3, 9), (0, 128, 0)))
-    with pytest.raises(XaibenchError, match="colours that Pascal VOC's palette lacks"):
+    gray = saved(tmp_path / "g.png", colored((128, 128, 128), (64, 64, 64)))
+    with pytest.raises(XaibenchError, match="RGB mask could be grays, or indices"):
+        read_mask(gray, (56, 128))  # a gray here, and the index of another gray
+    assert np.array_equal(read_mask(gray, 128), where(True))
+    assert np.array_equal(read_mask(gray, 7), where(True))  # index 7 is gray
+    other = saved(tmp_path / "o.png", colored((250, 3, 9), (0, 128, 0)))
+    with pytest.raises(XaibenchError, match="colors that Pascal VOC's palette lacks"):
         read_mask(other, 2)

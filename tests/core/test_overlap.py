@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from xaibench.core.overlap import binarise, jaccard, jaccard_curve
+from xaibench.core.overlap import binarize, jaccard, jaccard_curve
 from xaibench.metrics.jaccard_by_grade import jaccard_by_grade
 
 THRESHOLDS = tuple(step / 20 for step in range(1, 21))
@@ -11,7 +11,7 @@ def case():
     generator = torch.Generator().manual_seed(0)
     maps = torch.rand(6, 17, 29, generator=generator)
     maps[1] *= 0.3
-    maps[2] = (maps[2] * 20).round() / 20  # many values stand exactly on a threshold
+    maps[2] = (maps[2] * 20).round() / 20  # many values are exactly at a threshold
     maps[3] = 0
     truth = torch.zeros(6, 17, 29, dtype=torch.bool)
     truth[:, 3:9, 12:27] = True
@@ -24,7 +24,7 @@ def test_every_threshold_of_the_curve_equals_its_own_pass_bit_for_bit():
     maps, truth = case()
     curve = jaccard_curve(maps, truth, THRESHOLDS)
     for column, threshold in enumerate(THRESHOLDS):
-        alone = jaccard(binarise(maps, threshold), truth)
+        alone = jaccard(binarize(maps, threshold), truth)
         assert torch.equal(curve[:, column].nan_to_num(-1), alone.nan_to_num(-1)), threshold
     assert curve[4].isnan().all()
     assert not curve[3].any()

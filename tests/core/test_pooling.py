@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from xaibench.core.pooling import Spool, linearise
+from xaibench.core.pooling import Spool, linearize
 
 
 def ratio(mean):
@@ -20,7 +20,7 @@ def statistics(count=400):
 
 def test_the_mean_of_all_parts_is_the_pooled_value():
     rows = statistics()
-    values = linearise(rows, ratio)
+    values = linearize(rows, ratio)
     torch.testing.assert_close(values.mean(), rows[:, 0].sum() / rows[:, 1].sum())
     assert not torch.allclose(values.mean(), (rows[:, 0] / rows[:, 1]).mean(), atol=1e-4)
 
@@ -30,28 +30,28 @@ def test_the_spread_of_the_parts_is_the_error_of_the_pooled_value():
     random = np.random.default_rng(1)
     drawn = [rows[random.integers(0, len(rows), len(rows))].mean(dim=0) for _ in range(4000)]
     bootstrap = np.std([float(ratio(mean)) for mean in drawn])
-    delta = float(linearise(rows, ratio).std()) / np.sqrt(len(rows))
+    delta = float(linearize(rows, ratio).std()) / np.sqrt(len(rows))
     assert delta == pytest.approx(bootstrap, rel=0.05)
 
 
 def test_the_best_of_a_curve_gives_each_image_its_value_there():
     curves = torch.tensor([[0.1, 0.6, 0.3], [0.5, 0.2, 0.3], [0.0, 0.7, 0.4]])
-    values = linearise(curves, torch.max)
+    values = linearize(curves, torch.max)
     torch.testing.assert_close(values, curves[:, 1].double())
 
 
 def test_undefined_rows_stay_undefined_and_change_no_other():
     rows = statistics(20)
     holed = torch.cat([rows[:7], torch.tensor([[torch.nan, 1.0]]), rows[7:]])
-    values = linearise(holed, ratio)
+    values = linearize(holed, ratio)
     assert values.isnan().nonzero().tolist() == [[7]]
-    torch.testing.assert_close(values[~values.isnan()], linearise(rows, ratio))
-    assert linearise(holed[7:8], ratio).isnan().all()
+    torch.testing.assert_close(values[~values.isnan()], linearize(rows, ratio))
+    assert linearize(holed[7:8], ratio).isnan().all()
 
 
 def test_batches_spooled_to_disk_give_what_one_batch_gives(monkeypatch):
     rows = statistics(50).float()
-    whole = linearise(rows, ratio)
+    whole = linearize(rows, ratio)
     monkeypatch.setattr("xaibench.core.pooling._ROWS_AT_ONCE", 7)
     with closing(Spool()) as spool:
         for batch in rows.split(16):
@@ -66,5 +66,5 @@ def test_an_empty_spool_holds_no_values():
 
 def test_pooling_works_where_gradients_are_switched_off():
     with torch.inference_mode():
-        values = linearise(statistics(), ratio)
-    torch.testing.assert_close(values.mean(), linearise(statistics(), ratio).mean())
+        values = linearize(statistics(), ratio)
+    torch.testing.assert_close(values.mean(), linearize(statistics(), ratio).mean())

@@ -132,7 +132,7 @@ def test_the_log_holds_the_traceback_of_what_nobody_expected(tmp_path):
 
     with pytest.raises(ValueError, match="odd") as caught:
         fail()
-    assert place_of(caught.value) == f"the traceback stands in {tmp_path / 'out/run.log'}"
+    assert place_of(caught.value) == f"the traceback is in {tmp_path / 'out/run.log'}"
     text = (tmp_path / "out/run.log").read_text("utf-8")
     assert 'raise ValueError("odd")' in text
     assert "ERROR unexpected error: ValueError('odd')" in text

@@ -207,10 +207,10 @@ def test_our_own_splits_pass_the_check(name):
 @pytest.mark.parametrize(
     ("leaking", "told"),
     [
-        (hand_made(test="fgb"), "sample 'b' stands in train and in test"),
-        (hand_made(validation="dea"), "sample 'a' stands in train and in validation"),
-        (hand_made(c="p 7", d="p 7"), "group 'p 7' stands in train and in validation"),
-        (hand_made(e="p 7", g="p 7"), "group 'p 7' stands in validation and in test"),
+        (hand_made(test="fgb"), "sample 'b' is in train and in test"),
+        (hand_made(validation="dea"), "sample 'a' is in train and in validation"),
+        (hand_made(c="p 7", d="p 7"), "group 'p 7' is in train and in validation"),
+        (hand_made(e="p 7", g="p 7"), "group 'p 7' is in validation and in test"),
     ],
 )
 def test_a_leaking_split_is_refused_and_says_what_leaks(leaking, told):

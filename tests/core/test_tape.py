@@ -198,7 +198,7 @@ def test_an_unsuitable_layer_is_named_and_no_hook_stays(layer, reason):
     assert torch.is_grad_enabled()
 
 
-def test_images_are_normalised_inside_the_model():
+def test_images_are_normalized_inside_the_model():
     network, layer = build("in-place")
     images = noise(3, 3, 40, 56)
     model = Classifier(network, cam_layer=layer, mean=[0.1, 0.2, 0.3], std=[0.5, 0.6, 0.7]).eval()

@@ -22,8 +22,8 @@ def test_lines_classes_and_areas(tmp_path):
     assert read(tmp_path, "") == []
 
 
-def test_pixels_whose_centre_lies_inside(tmp_path):
-    # 6 columns and 4 rows: x up to 0.4 of 6 takes the centres .5 and 1.5, y from 0.5 rows 2 and 3.
+def test_pixels_whose_center_lies_inside(tmp_path):
+    # 6 columns and 4 rows: x up to 0.4 of 6 takes the centers .5 and 1.5, y from 0.5 rows 2 and 3.
     (left,) = read(tmp_path, "0 0 .5 .4 .5 .4 1 0 1")
     wanted = np.zeros((4, 6), bool)
     wanted[2:, :2] = True

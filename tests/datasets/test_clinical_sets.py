@@ -60,16 +60,16 @@ def test_an_archive_of_another_checksum_is_refused_and_kept(tmp_path):
     assert (tmp_path / "BUSBRA.zip").is_file()
 
 
-def test_bus_uclm_tells_findings_by_colour(tmp_path):
+def test_bus_uclm_tells_findings_by_color(tmp_path):
     place = tmp_path / "BUS-UCLM"
     rows = {"ALWI_000": ("Malignant", 0), "ALWI_001": ("Benign", 1), "ANFO_000": ("Normal", None)}
     for name, (_, channel) in rows.items():
-        colours = np.zeros((*SHAPE, 3), np.uint8)
+        colors = np.zeros((*SHAPE, 3), np.uint8)
         if channel is not None:
-            colours[..., channel] = region() * 255
-            colours[0, 0, 1 - channel] = 255
+            colors[..., channel] = region() * 255
+            colors[0, 0, 1 - channel] = 255
         save(place / "images" / f"{name}.png", blank())
-        save(place / "masks" / f"{name}.png", colours)
+        save(place / "masks" / f"{name}.png", colors)
     lines = "".join(f"{name}.png;2022;{label}\n" for name, (label, _) in rows.items())
     (place / "INFO.csv").write_text(f"Image;Date;Label\n{lines}")
     found = bus_uclm(tmp_path, classes=("benign", "malignant", "normal"))

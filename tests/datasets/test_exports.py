@@ -1,4 +1,4 @@
-"""What labelling tools export: the same objects in every format, and what is refused."""
+"""What labeling tools export: the same objects in every format, and what is refused."""
 
 import base64
 import io
@@ -315,7 +315,7 @@ def label_studio(name, at):
         results.append({"type": next(k for k in value if k.endswith("labels")), "value": value,
                         "original_width": width, "original_height": height})  # fmt: skip
     image = f"/data/upload/1/0a1b2c3d-{name}.png" if at % 2 else f"s3://bucket/images/{name}.png"
-    annotations = [{"result": [], "was_cancelled": True}, {"result": results}]
+    annotations = [{"result": [], "was_canceled": True}, {"result": results}]
     return {"id": at, "data": {"image": image}, "annotations": annotations}
 
 

@@ -309,7 +309,7 @@ def test_ids_of_a_manifest_never_lead_outside(tmp_path, pets):
         ("image,label\ncat/8.png,cat\n", r"line 2: there is no file .*cat/8\.png"),
         ("image,label,mask\ncat/9.png,cat,no.png\n", r"line 2: there is no file .*no\.png"),
         ("image,label\ncat/9.png,cat\n", "only one class"),
-        ("image,label\ncat/9.png,a\ncat/9.png,b\n", "line 3: 'cat/9' stands in line 2 already"),
+        ("image,label\ncat/9.png,a\ncat/9.png,b\n", "line 3: 'cat/9' is in line 2 already"),
         ('image,label\n"cat/9.png"x,cat\n', "not a readable CSV"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Tables of images as spreadsheets, R, pandas and labelling tools write them."""
+"""Tables of images as spreadsheets, R, pandas and labeling tools write them."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def read(tmp_path):
 
 
 def rows(*columns, header="image,label", separator=","):
-    """Return a table of the four images, labelled by their first letter, with further columns."""
+    """Return a table of the four images, labeled by their first letter, with further columns."""
     lines = [header + "".join(f",{name}" for name, _ in columns)]
     for place, name in enumerate(NAMES):
         cells = [f"scans/{name}.png", name[0], *(values[place] for _, values in columns)]
@@ -82,7 +82,7 @@ def test_boxes_in_columns_one_row_each(read):
     assert [sample.boxes for sample in dataset.samples] == [
         (Box(0, 0, 3, 2),), (Box(1, 1, 4, 3),), (), (Box(2, 2, 7, 5), Box(4, 0, 6, 1)),
     ]  # fmt: skip
-    with pytest.raises(XaibenchError, match="line 6: 'scans/b2' stands in line 5 already"):
+    with pytest.raises(XaibenchError, match="line 6: 'scans/b2' is in line 5 already"):
         read(rows(*sides) + "scans/b2.png,a,4,0,6,1\n")
     with pytest.raises(XaibenchError, match="line 6: the box is in shares"):
         read(rows(*sides) + "scans/b2.png,b,0.1,0.2,0.9,0.8\n")

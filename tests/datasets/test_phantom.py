@@ -10,7 +10,7 @@ from xaibench.core.registry import bind
 from xaibench.datasets import phantom as module
 from xaibench.datasets.phantom import phantom
 
-EIGHT_NEIGHBOURS = np.ones((3, 3))
+EIGHT_NEIGHBORS = np.ones((3, 3))
 
 
 def pictures(**options):
@@ -80,7 +80,7 @@ def test_seeds_and_samples_differ(plain):
     assert len({picture.image.tobytes() for picture in plain.values()}) == 60
 
 
-def test_images_are_grey_uint8_of_many_sizes_wider_than_high(plain):
+def test_images_are_gray_uint8_of_many_sizes_wider_than_high(plain):
     sizes = {picture.image.shape[:2] for picture in plain.values()}
     assert len(sizes) > 50
     assert sum(height != width for height, width in sizes) > 50
@@ -96,7 +96,7 @@ def test_mask_is_one_region_inside_the_image(plain):
         assert mask.dtype == np.int8
         assert set(np.unique(mask)) == {0, 1}
         assert 0.03 <= mask.mean() <= 0.18
-        assert ndimage.label(mask, EIGHT_NEIGHBOURS)[1] == 1
+        assert ndimage.label(mask, EIGHT_NEIGHBORS)[1] == 1
         assert mask.sum() == mask[1:-1, 1:-1].sum()
 
 
@@ -165,7 +165,7 @@ def test_full_shortcut_gives_the_class_away():
 @pytest.mark.slow
 def test_marker_keeps_off_the_lesion(plain, markers):
     for name, (_, marker) in markers.items():
-        near = ndimage.binary_dilation(marker, EIGHT_NEIGHBOURS, iterations=3)
+        near = ndimage.binary_dilation(marker, EIGHT_NEIGHBORS, iterations=3)
         assert not (near & (plain[name].mask == 1)).any()
 
 

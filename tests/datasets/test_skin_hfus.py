@@ -15,7 +15,7 @@ from xaibench.metrics.hit_rate_graded import hit_rate_graded
 from xaibench.metrics.hit_rate_signed import hit_rate_signed
 from xaibench.metrics.jaccard_by_grade import jaccard_by_grade
 
-GREYS = np.array([[255, 255, 128, 64, 0], [255, 128, 64, 32, 0], [128, 64, 32, 0, 0]], np.uint8)
+GRAYS = np.array([[255, 255, 128, 64, 0], [255, 128, 64, 32, 0], [128, 64, 32, 0, 0]], np.uint8)
 GRADES = [[3, 3, 2, 1, -1], [3, 2, 1, 0, -1], [2, 1, 0, -1, -1]]
 MAP = torch.tensor([[
     [1.00, 0.40, 1.00, 0.63, 0.00],
@@ -33,13 +33,13 @@ def write(root, label, layers, image=None):
 @pytest.fixture
 def mask(tmp_path):
     """The grades ``(1, 3, 5)`` of a layer map that was written and read as users' are."""
-    write(tmp_path, "healthy", GREYS)
-    write(tmp_path, "lesion", GREYS[::-1].copy())
+    write(tmp_path, "healthy", GRAYS)
+    write(tmp_path, "lesion", GRAYS[::-1].copy())
     dataset = skin_hfus(tmp_path)
     return torch.from_numpy(dataset.read(dataset.samples[0]).mask)[None]
 
 
-def test_greys_are_grades(mask):
+def test_grays_are_grades(mask):
     assert mask.tolist() == [GRADES]
     assert mask.dtype == torch.int8
 
@@ -87,13 +87,13 @@ def test_images_classes_and_patients(tmp_path):
     ]  # fmt: skip
 
 
-def test_other_greys_and_sizes_are_errors_that_name_them(tmp_path):
-    strange = GREYS.copy()
+def test_other_grays_and_sizes_are_errors_that_name_them(tmp_path):
+    strange = GRAYS.copy()
     strange[1, 3] = 200
     write(tmp_path, "a", strange)
-    write(tmp_path, "b", GREYS.T.copy())
+    write(tmp_path, "b", GRAYS.T.copy())
     dataset = skin_hfus(tmp_path)
-    with pytest.raises(XaibenchError, match=r"layers/a/scan\.png: the grey 200 is no layer"):
+    with pytest.raises(XaibenchError, match=r"layers/a/scan\.png: the gray 200 is no layer"):
         dataset.read(dataset.samples[0])
     with pytest.raises(XaibenchError, match=r"layers/b/scan\.png: this mask is 3x5.* is 5x3"):
         dataset.read(dataset.samples[1])

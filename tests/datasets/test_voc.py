@@ -113,7 +113,7 @@ def test_masks_that_lost_their_palette_are_refused(tmp_path):
     file = folder / "SegmentationClass" / "2007_4.png"
     with Image.open(file) as mask:
         mask.convert("RGB").save(file)
-    with pytest.raises(XaibenchError, match=r"2007_4\.png: this mask has colours that "):
+    with pytest.raises(XaibenchError, match=r"2007_4\.png: this mask has colors that "):
         voc(tmp_path)
 
 

@@ -1,6 +1,6 @@
 """Tiny datasets of photographs and scans, in the very layout that users download.
 
-Images are wider than high, and what tells the classes apart is a patch of colour whose place varies
+Images are wider than high, and the classes differ by a patch of color whose place varies
 from image to image; it is what masks and boxes mark.
 """
 
@@ -16,7 +16,7 @@ SHAPE = (30, 44)
 SPECIES = ("001.Black_footed_Albatross", "002.Laysan_Albatross", "016.Painted_Bunting")
 BREEDS = ("n02085620-Chihuahua", "n02085782-Japanese_spaniel", "n02113799-standard_poodle")
 SKIN = ("healthy", "inflammatory", "lesion", "other")
-COLOURS = ((210, 60, 40), (50, 90, 220), (60, 190, 70), (200, 190, 40))
+COLORS = ((210, 60, 40), (50, 90, 220), (60, 190, 70), (200, 190, 40))
 
 
 class Scene(NamedTuple):
@@ -32,7 +32,7 @@ def draw(label, number):
     image = rng.integers(90, 130, (*SHAPE, 3))
     top, left = rng.integers(3, 12), rng.integers(3, 20)
     box = Box(int(left), int(top), int(left + 14), int(top + 9))
-    image[box.top : box.bottom, box.left : box.right] = COLOURS[label]
+    image[box.top : box.bottom, box.left : box.right] = COLORS[label]
     return Scene((image + rng.integers(0, 9, image.shape)).astype(np.uint8), box)
 
 
@@ -68,7 +68,7 @@ def make_cub(root, per_class=4):
 
 
 def vote(box):
-    """Return the votes of five people in greys: all for the middle, three within, two around."""
+    """Return the votes of five people in grays: all for the middle, three within, two around."""
     votes = np.zeros(SHAPE, np.uint8)
     for grow, people in ((1, 2), (0, 3), (-3, 5)):
         left, top, right, bottom = box
@@ -138,10 +138,10 @@ def make_chest_xray(root, per_class=4):
              "PNEUMONIA/person{}_virus_{}")  # fmt: skip
     for label, name in enumerate(names):
         for number in range(per_class):
-            grey = draw(label, number).image.mean(axis=2).astype(np.uint8)
+            gray = draw(label, number).image.mean(axis=2).astype(np.uint8)
             part = ("train", "test", "val", "train")[number % 4]
             first = ("", "NORMAL2-")[number % 2] if label == 0 else 1 + 500 * label + number
-            save(folder / part / f"{name.format(first, 10 + number)}.jpeg", grey)
+            save(folder / part / f"{name.format(first, 10 + number)}.jpeg", gray)
     return folder
 
 

@@ -14,7 +14,7 @@ VOC_PALETTE = [value for index in range(256) for value in (index, 255 - index, i
 
 
 def make_mnist(root, train=30, test=20, shape=(20, 28), packed=True):
-    """Digits in turn; digit d is a bar of grey 200 from row 3 on, in column 2d + 1."""
+    """Digits in turn; digit d is a bar of gray 200 from row 3 on, in column 2d + 1."""
     folder = root / "MNIST" / "raw"
     folder.mkdir(parents=True)
     for part, count in (("train", train), ("t10k", test)):
@@ -77,7 +77,7 @@ def make_voc(root, train, val):
         (lists / f"{listed}.txt").write_text("".join(f"{name}\n" for name in content))
         for name, values in content.items():
             truth = voc_truth(values)
-            save(folder / "JPEGImages" / f"{name}.jpg", colour(truth))
+            save(folder / "JPEGImages" / f"{name}.jpg", color(truth))
             mask = Image.fromarray(truth)
             mask.putpalette(VOC_PALETTE)
             (folder / "SegmentationClass").mkdir(exist_ok=True)
@@ -93,7 +93,7 @@ def make_sbd(root, train, val):
         for name, values in content.items():
             truth = voc_truth(values)
             truth[truth == 255] = 0
-            save(folder / "img" / f"{name}.jpg", colour(truth))
+            save(folder / "img" / f"{name}.jpg", color(truth))
             savemat(folder / "cls" / f"{name}.mat", {"GTcls": {"Segmentation": truth}})
     return folder
 
@@ -127,7 +127,7 @@ def make_coco_yolo(root, pictures, name="coco_tiny"):
     return folder
 
 
-def colour(truth):
-    """A picture in which each class has a colour of its own, with a little noise."""
+def color(truth):
+    """A picture in which each class has a color of its own, with a little noise."""
     noise = np.random.default_rng(0).integers(0, 20, (*truth.shape, 3))
     return (noise + np.stack([truth * 11, 200 - truth * 7, truth * 3], 2) % 220).astype(np.uint8)

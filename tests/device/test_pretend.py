@@ -40,11 +40,11 @@ def test_gradients_and_steps_there_are_those_of_the_cpu(machine):
         )
         images = torch.rand(3, 3, 5, 6)
         network.to(device)
-        optimiser = torch.optim.AdamW(network.parameters(), fused=device == "cuda")
+        optimizer = torch.optim.AdamW(network.parameters(), fused=device == "cuda")
         for _ in range(2):
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             network(images.to(device)).square().sum().backward()
-            optimiser.step()
+            optimizer.step()
         found.append(torch.cat([p.detach().cpu().flatten() for p in network.parameters()]))
     torch.testing.assert_close(*found)
 

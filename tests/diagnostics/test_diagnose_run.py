@@ -52,7 +52,7 @@ def test_the_run_stays_as_it_was(diagnosed):
 
 def test_controls_fail_randomization_and_gradcam_passes(diagnosed):
     _, frame, *_ = diagnosed
-    for control in ("sobel", "centre", "all_ones", "random", "fragile"):
+    for control in ("sobel", "center", "all_ones", "random", "fragile"):
         assert verdict(frame, "randomization", control) == "fail", control
     for method in ("gradcam", "spn"):
         assert verdict(frame, "randomization", method) == "pass", method
@@ -180,7 +180,7 @@ def test_a_comparison_and_a_file_are_no_run(finished, tmp_path):
         (("absent",), ("absent: no run.json",)),
         ((), ("name the folder", "--shortcut")),
         (("{out}", "--shortcut"), ("name the folder", "--shortcut")),
-        (("{out}", "--checks", "randomisation"), ("did you mean 'randomization'?",)),
+        (("{out}", "--checks", "randomization"), ("did you mean 'randomization'?",)),
         (("{out}", "--methods", "occlusion"), ("--methods: occlusion", "is not in this run")),
         (("{out}", "--methods", "gradcan"), ("did you mean 'gradcam'?",)),
         (("{out}", "--images", "1"), ("--images 1: at least 4",)),
@@ -214,7 +214,7 @@ def test_twins_are_trained_once_and_judged_only_where_they_use_the_marker(
     use = frame[frame["stage"] == "classifier"].iloc[0]
     relies = use["accuracy_telling"] >= 0.9 and use["accuracy_lying"] <= 0.5
     judged = frame[frame["verdict"] != ""]
-    assert set(judged["method"]) >= {"gradcam", "sobel", "centre"}
+    assert set(judged["method"]) >= {"gradcam", "sobel", "center"}
     if not relies:
         assert set(judged["verdict"]) == {"undecided"}
         assert judged["why"].str.contains("doesn't clearly use the marker").all()

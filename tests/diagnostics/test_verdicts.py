@@ -46,8 +46,8 @@ def test_a_turned_map_is_another_one():
 
 
 def test_maps_alike_for_all_images_fail_too():
-    centre = np.repeat(blobs(0)[:1], 12, axis=0)
-    assert randomized(centre, centre)[0] == "fail"
+    center = np.repeat(blobs(0)[:1], 12, axis=0)
+    assert randomized(center, center)[0] == "fail"
 
 
 def test_what_all_maps_share_is_chance():

@@ -88,7 +88,7 @@ def test_batch_norms_take_the_images_statistics(pond, images):
     pond.trunk[1].running_mean.fill_(1e3)
     changed = with_random_weights(pond, ["trunk.0", "trunk.1"], images, seed=0)
     with torch.no_grad():
-        seen = changed.trunk[0](changed.normalise(images))
+        seen = changed.trunk[0](changed.normalize(images))
     norm = changed.trunk[1]
     torch.testing.assert_close(norm.running_mean, seen.mean(dim=(0, 2, 3)))
     torch.testing.assert_close(norm.running_var, seen.transpose(0, 1).flatten(1).var(dim=1))

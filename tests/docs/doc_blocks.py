@@ -66,7 +66,7 @@ class Reader:
     """Follows a page in a folder of its own: one Python process, and a fresh shell a command.
 
     With ``run=False`` it reads what can be read: commands against the command line, files that
-    plugins stand in, options of suites. Nothing is trained or explained.
+    plugins are in, options of suites. Nothing is trained or explained.
     """
 
     def __init__(self, folder, *, run=True):

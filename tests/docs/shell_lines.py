@@ -1,4 +1,4 @@
-"""Lines of a shell as they stand in a page, read against the real command line."""
+"""Lines of a shell as they are in a page, read against the real command line."""
 
 import re
 import shlex

@@ -61,7 +61,7 @@ SAMPLE = """
         "xaibench fetch bussi",
         "xaibench metrics 'iou[treshold=0.3]'",
         "xaibench check nowhere.py",
-        "xaibench analyse --analysis tsme",
+        "xaibench analyze --analysis tsme",
         "xaibench run --suite benchmarks/pneumonia.toml --part four",
         "xaibench run --plugin nowhere.py",
         "pip install '.[everything]'",

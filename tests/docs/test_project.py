@@ -1,4 +1,4 @@
-"""What stands around the package: tasks, citation, references, hooks, and the book's contents."""
+"""What is around the package: tasks, citation, references, hooks, and the book's contents."""
 
 import os
 import re

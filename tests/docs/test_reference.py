@@ -101,7 +101,7 @@ def test_an_arrow_that_others_make_plain_is_left_out():
 
 def test_an_import_upwards_is_no_picture(monkeypatch):
     monkeypatch.setattr("house_picture.imports_of_layers", lambda: {"core": {"running"}})
-    with pytest.raises(ValueError, match="core imports running, which stands no lower"):
+    with pytest.raises(ValueError, match="core imports running, which is no lower"):
         house_picture()
 
 

@@ -84,7 +84,7 @@ def test_a_script_that_guards_nothing_is_told_so(tmp_path, monkeypatch):
     script.write_text("raise RuntimeError('run as a script')")
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
     monkeypatch.setattr(sys.modules["__main__"], "__file__", str(script), raising=False)
-    with pytest.raises(XaibenchError, match="must stand below its `if __name__ == '__main__':`"):
+    with pytest.raises(XaibenchError, match="must be below its `if __name__ == '__main__':`"):
         answers([task("a")], Resources(tmp_path, workers=1))
 
 

@@ -69,7 +69,7 @@ def test_a_model_of_two_classes_is_trained_and_explained(model, run, tmp_path):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("binary[outputs=7]", r"tells 7 classes apart, but phantom\[images=24\] has 2"),
+        ("binary[outputs=7]", r"has 7 classes, but phantom\[images=24\] has 2"),
         ("binary[ending=Sigmoid]", "output='logits' or output='probabilities'"),
         ("binary[outputs=2,ending=Sigmoid]", "but do not sum to 1"),
     ],

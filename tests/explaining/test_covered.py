@@ -37,9 +37,9 @@ def test_four_coverings_of_a_picture_by_hand():
 
 @pytest.mark.slow
 def test_the_command_draws_them(finished_run, call, tmp_path, plugin_file):
-    Image.new("RGB", (30, 20), "gray").save(tmp_path / "grey.png")
+    Image.new("RGB", (30, 20), "gray").save(tmp_path / "gray.png")
     out = tmp_path / "out"
-    code, _, errors = call("explain", tmp_path / "grey.png", "--run", finished_run.out, "--covered",
+    code, _, errors = call("explain", tmp_path / "gray.png", "--run", finished_run.out, "--covered",
                            "--methods", "gradcam,occlusion[window=8]", "--plugin", plugin_file,
                            "--out", out)  # fmt: skip
     assert code == 0, errors

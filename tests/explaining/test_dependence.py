@@ -45,7 +45,7 @@ def test_every_training_and_method_is_measured_and_only_maps_of_the_decision_cha
     table = costs_of(finished_run.out)
     methods = table.index.get_level_values("method")
     assert len(table) == 2 * 2 * len(finished_run.leaderboard)  # folds x seeds
-    unmoved = table[methods.isin(["spn", "centre", "sobel", "random", "average_mask", "oracle"])]
+    unmoved = table[methods.isin(["spn", "center", "sobel", "random", "average_mask", "oracle"])]
     assert (unmoved == 0).all(axis=None)
     moved = table[methods == "gradcam"]
     assert (moved > 0).all(axis=None)
@@ -62,7 +62,7 @@ def test_the_board_has_the_mean_over_trainings_and_the_smaller_of_both(finished_
 
 def cam_by_hand(model, images, classes):
     """Grad-CAM of a pocket network, ``(B, 32, 32)``, by autograd alone."""
-    activations = model.network[:4](model.normalise(images)).detach().requires_grad_()
+    activations = model.network[:4](model.normalize(images)).detach().requires_grad_()
     logits = model.network[4:](activations)
     (gradients,) = torch.autograd.grad(logits.gather(1, classes[:, None]).sum(), activations)
     maps = (gradients.mean(dim=(2, 3), keepdim=True) * activations).sum(dim=1).relu()

@@ -46,8 +46,8 @@ class Segments(xaibench.Model):
         return super().abilities | {"class_maps"}
 
     def outputs(self, images, *, saliency=False):
-        grey = images.mean(dim=1, keepdim=True)
-        maps = torch.cat([1 - grey, grey, grey.flip(3) / 2], dim=1)
+        gray = images.mean(dim=1, keepdim=True)
+        maps = torch.cat([1 - gray, gray, gray.flip(3) / 2], dim=1)
         return xaibench.Outputs(images.new_zeros(len(images), 0), class_maps=maps)
 
 
@@ -157,7 +157,7 @@ def test_overlays_blend_by_hand():
     image = np.array([[[10, 20, 30], [100, 100, 100], [0, 0, 0]]], np.uint8)
     blended = overlay(image, np.array([[0, 1, 0.5]], np.float32))
     assert blended[0, 0].tolist() == [10, 20, 30]
-    # Inferno ends at (252, 255, 164); four fifths of it over one of grey.
+    # Inferno ends at (252, 255, 164); four fifths of it over one of gray.
     assert blended[0, 1].tolist() == [222, 224, 152]
     assert blended[0, 2].sum() > 0
 

@@ -72,7 +72,7 @@ def test_there_are_maps_of_both_kinds_in_two_parts_and_scores_of_all_metrics(who
     assert len([key for key in keys if key.startswith("label/")]) == TESTED
     assert 0 < len([key for key in keys if key.startswith("predicted/")]) < TESTED
     assert not (cell(whole) / "parts").exists()
-    # In each fold gradcam and the grey image on both models, spn on one.
+    # In each fold gradcam and the gray image on both models, spn on one.
     assert len(scores(whole)) == 1 + 2 * TESTED * 5 * len(METRICS)
 
 

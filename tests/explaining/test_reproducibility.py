@@ -32,7 +32,7 @@ def test_pairs_of_maps_worked_by_hand():
 def test_a_run_compares_seeds_of_one_fold(finished_run, settings, monkeypatch):
     table = pd.read_csv(finished_run.out / "reproducibility.csv")
     assert set(table["between"]) == {"seeds", "all"}  # each image is tested in one fold alone
-    assert not {"centre", "random"} & set(table["method"])
+    assert not {"center", "random"} & set(table["method"])
     assert (table["images"] == 32).all()
     monkeypatch.setattr(reproducibility, "_MOST_IMAGES", 48)
     found = reproducibility.reproducibility(select({**settings, "out": str(finished_run.out)}))

@@ -24,7 +24,7 @@ from xaibench.submission.score import score_submission
 from xaibench.submission.setting import setting_of_options
 
 PACKAGE = Path(xaibench.__file__).parent
-METHODS = ("faulty", "grey")
+METHODS = ("faulty", "gray")
 PLUGIN = '''
 """A method that does what it is told, and one that always explains."""
 
@@ -40,7 +40,7 @@ def faulty(images: Tensor) -> Tensor:
 
 
 @xaibench.method(family="control")
-def grey(images: Tensor) -> Tensor:
+def gray(images: Tensor) -> Tensor:
     """Return the mean channel."""
     return images.mean(dim=1)
 
@@ -100,7 +100,7 @@ def out(done, tmp_path):
 def by_a_run(given, out, run_cells):
     shutil.rmtree(out / "cells")
     failures = run_cells(given, out).failures
-    assert len(xaibench.load_scores(out).query("method == 'grey'"))
+    assert len(xaibench.load_scores(out).query("method == 'gray'"))
     return " ".join(failures.values())
 
 
@@ -109,7 +109,7 @@ def by_an_explainer(given, out, run_cells):
     images = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     model = selection.build(selection.models[0], seed=0)
     maps = xaibench.Explainer(model)(images, 0, METHODS)
-    assert maps["grey"].shape == (3, 32, 32)
+    assert maps["gray"].shape == (3, 32, 32)
     with pytest.raises(XaibenchError) as caught:
         maps["faulty"]
     return str(caught.value)
@@ -122,7 +122,7 @@ def by_explaining_files(given, out, run_cells):
     explainer = PictureExplainer(model_of_run(out, "", None, None, plugins_of(given)), methods,
                                  "predicted")  # fmt: skip
     (found,) = explainer([PictureFile("picture", path)])
-    assert found.answers["grey"].heat.shape == (40, 30)
+    assert found.answers["gray"].heat.shape == (40, 30)
     status = found.answers["faulty"].status
     return "nothing but NaN" if status == NON_FINITE else status
 
@@ -134,7 +134,7 @@ def by_a_submission(given, out, run_cells):
     kept = {name: given[name] for name in ("dataset", "split", "metrics", "image_size", "device")}
     chosen = {**kept, **plugins_of(given), "out": str(out / "scored"), "controls": True}
     scored = score_submission(setting_of_options(chosen, "", None, None), out / "mine.npz", {}, "-")
-    assert {"mine", "grey"} <= set(xaibench.load_scores(scored.out)["method"])
+    assert {"mine", "gray"} <= set(xaibench.load_scores(scored.out)["method"])
     return " ".join(scored.failures.values())
 
 
@@ -142,7 +142,7 @@ def by_a_diagnosis(given, out, run_cells):
     selection = select({**given, "out": str(out)})
     subject = open_subject(selection, selection.models[0], selection.methods, 4)
     found = subject.maps_of(subject.model)
-    assert found["grey"].values.shape[1:] == (32, 32)
+    assert found["gray"].values.shape[1:] == (32, 32)
     maps = found["faulty"]
     if isinstance(maps, str):
         return maps

@@ -28,7 +28,7 @@ def test_above_the_threshold_is_an_alarm():
 
 
 @pytest.mark.slow
-def test_neighbours_and_errors_of_the_runs_own_test_images(call, tmp_path):
+def test_neighbors_and_errors_of_the_runs_own_test_images(call, tmp_path):
     out, spec = tmp_path / "out", "autoencoder[healthy=benign]"
     arguments = [part for key, value in TINY.items() if not isinstance(value, bool)
                  for part in (f"--{key.replace('_', '-')}", value)]  # fmt: skip
@@ -40,7 +40,7 @@ def test_neighbours_and_errors_of_the_runs_own_test_images(call, tmp_path):
     assert code == 0, errors
     dataset = open_dataset(bind("dataset", TINY["dataset"]))
     for model, analysis, file in (
-        ("small_resnet", "knn", "neighbours"),
+        ("small_resnet", "knn", "neighbors"),
         (spec, "anomaly", "anomalies"),
     ):
         told = {
@@ -71,5 +71,5 @@ def test_neighbours_and_errors_of_the_runs_own_test_images(call, tmp_path):
                 assert mine["error"] == pytest.approx(row.error, rel=1e-4)
                 threshold = told[record]["numbers"]["threshold"]
                 assert mine["alarm"] == (row.error > threshold)
-        drawn = "neighbours.png" if analysis == "knn" else "reconstruction.png"
+        drawn = "neighbors.png" if analysis == "knn" else "reconstruction.png"
         assert len(list(explained.rglob(drawn))) == len(known)

@@ -23,7 +23,7 @@ def jaccard(values, mask, threshold):
 @pytest.fixture(scope="module")
 def tuned(run_cells, small, tmp_path_factory):
     out = tmp_path_factory.mktemp("tuned") / "out"
-    given = {**small, "methods": ("sobel", "centre"), "metrics": ("iou", "iou_tuned", "iou_best")}
+    given = {**small, "methods": ("sobel", "center"), "metrics": ("iou", "iou_tuned", "iou_best")}
     run_cells(given, out, mask_fraction=0.5)
     return select({**given, "out": str(out), "mask_fraction": 0.5})
 
@@ -37,17 +37,17 @@ def test_thresholds_are_the_best_on_validation_masks_under_the_budget(tuned):
     seen = [s for s in split.validation if s.id in split.seen]
     assert 0 < len(seen) < len(split.validation)
     costs = pd.read_csv(tuned.layout.out / "costs.csv").set_index("method")
-    from xaibench.methods.centre import centre  # noqa: PLC0415
+    from xaibench.methods.center import center  # noqa: PLC0415
 
     pictures = [tuned.loader.load(sample) for sample in seen]
     images = torch.from_numpy(np.stack([p.image for p in pictures])).permute(0, 3, 1, 2) / 255
-    maps, _ = finish(centre(images), images.shape[2:], sign="relu")
+    maps, _ = finish(center(images), images.shape[2:], sign="relu")
     means = [
         np.mean([jaccard(m, p.mask > 0, t) for m, p in zip(maps.numpy(), pictures, strict=True)])
         for t in GRID
     ]
-    assert costs.loc["centre", "tuned_threshold"] == GRID[int(np.argmax(means))]
-    assert costs.loc["centre", "tuned_threshold"] != costs.loc["sobel", "tuned_threshold"]
+    assert costs.loc["center", "tuned_threshold"] == GRID[int(np.argmax(means))]
+    assert costs.loc["center", "tuned_threshold"] != costs.loc["sobel", "tuned_threshold"]
 
 
 def test_test_images_are_scored_at_the_tuned_threshold(tuned):

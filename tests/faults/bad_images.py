@@ -44,7 +44,7 @@ def claiming(width, height):
 
 
 def frames(count, size=SIDES):
-    """Return pictures of growing grey."""
+    """Return pictures of growing gray."""
     return [Image.fromarray(np.full(size, 40 * n, np.uint8)) for n in range(1, count + 1)]
 
 
@@ -53,7 +53,7 @@ def saved_all(path, pictures):
     pictures[0].save(path, save_all=True, append_images=pictures[1:])
 
 
-def coloured():
+def colored():
     """Return a mask in green and red."""
     pixels = np.zeros((*SIDES, 3), np.uint8)
     pixels[2:7, 3:20], pixels[9:12] = (0, 255, 0), (255, 0, 0)
@@ -112,7 +112,7 @@ ROWS = [
         after(lambda: drawn(image(".tif"), lopsided().astype(np.int32) - 1000)),
     ),
     Bad(
-        "image in Lab colours",
+        "image in Lab colors",
         READ,
         after(lambda: Image.new("LAB", SIDES[::-1]).save(image(".tif"))),
     ),
@@ -145,13 +145,13 @@ ROWS = [
     ),
     Bad("mask of another size", READ, after(lambda: drawn(MASK, lopsided().T))),
     Bad("mask of zeros and ones", READ, after(lambda: drawn(MASK, lopsided(1)))),
-    Bad("mask in two colours", READ, after(lambda: drawn(MASK, coloured()))),
+    Bad("mask in two colors", READ, after(lambda: drawn(MASK, colored()))),
     Bad(
         "mask in red alone",
         READ,
         after(
             lambda: (
-                drawn(MASK, coloured()[..., [1, 0, 2]] * [1, 0, 0])
+                drawn(MASK, colored()[..., [1, 0, 2]] * [1, 0, 0])
                 if False
                 else drawn(MASK, np.stack([lopsided(), *[lopsided(0)] * 2], 2))
             )

@@ -18,7 +18,7 @@ class Bad(NamedTuple):
     """One bad input: what is called in an empty folder, and what makes the input there before.
 
     A command that begins with ``read`` reads every picture of a dataset ``folder`` instead. What
-    it must say stands in ``answers.toml``.
+    it must say is in ``answers.toml``.
     """
 
     name: str

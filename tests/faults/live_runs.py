@@ -40,7 +40,7 @@ TINY = {
 """Two models, one with masks; three methods; six test images in three parts; one analysis."""
 
 CELLS = "cells"
-"""Stands for ``xaibench run`` in a command line: all but the report, which takes longest."""
+"""Replaces ``xaibench run`` in a command line: does all but the report, which takes longest."""
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(

@@ -36,7 +36,7 @@ many = settings(fuzzed, max_examples=120)
 PIXELS = st.sampled_from(["uint8", "uint16", "int32", "float32", "bool"]).flatmap(
     lambda kind: arrays(kind, array_shapes(min_dims=2, max_dims=2, max_side=9))
 )
-COLOURS = arrays("uint8", st.tuples(*[st.integers(1, 9)] * 2, st.sampled_from([3, 4])))
+COLORS = arrays("uint8", st.tuples(*[st.integers(1, 9)] * 2, st.sampled_from([3, 4])))
 
 
 def result_of(read, path):
@@ -50,7 +50,7 @@ def result_of(read, path):
 
 
 @fuzzed
-@given(st.one_of(PIXELS, COLOURS), st.sampled_from(["png", "tif"]), st.integers(0, 9))
+@given(st.one_of(PIXELS, COLORS), st.sampled_from(["png", "tif"]), st.integers(0, 9))
 def test_any_pixels_are_a_mask_of_their_size_or_are_refused(pixels, ending, turn):
     exif = Image.Exif()
     exif[0x0112] = turn

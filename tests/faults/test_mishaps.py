@@ -80,7 +80,7 @@ def test_a_failure_is_a_result(who, what, why, mishaps, start, unharmed, tmp_pat
     (mishaps / who).unlink()
     others = calls(mishaps, "clumsy")
     assert start(out, retry_failed=True)[0] == 0
-    tables = results_of(out)  # in the cells rows may stand in another order
+    tables = results_of(out)  # in the cells rows may be in another order
     assert all(tables[name] == unharmed[name] for name in TABLES)
     assert leftovers_of(out) == []
     if who == "awkward":  # and only that was tried

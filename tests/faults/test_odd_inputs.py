@@ -18,7 +18,7 @@ from xaibench.results.tables import read_table
 from xaibench.setup.suite import read_suite
 
 IMAGE, MASK = "scans/a/0.png", "scans/a/0_mask.png"
-GREYS = np.arange(24 * 32, dtype=np.uint16).reshape(SIDES) // 3
+GRAYS = np.arange(24 * 32, dtype=np.uint16).reshape(SIDES) // 3
 MARKED = lopsided() > 0
 
 
@@ -44,23 +44,23 @@ def instead(ending, save):
 
 
 def test_sixteen_bits_give_the_same_picture_as_eight():
-    deep = (GREYS * 257).astype(np.uint16)
+    deep = (GRAYS * 257).astype(np.uint16)
     for ending in (".png", ".tif"):
         image = instead(ending, lambda path: drawn(path, deep))
-        assert (image == GREYS[..., None]).all()
+        assert (image == GRAYS[..., None]).all()
         Path(IMAGE).write_bytes(b"")
 
 
-def test_colour_models_become_rgb():
-    colours = np.zeros((*SIDES, 3), np.uint8)
-    colours[:, :9], colours[:5, 9:] = (200, 30, 60), (10, 90, 250)
-    original = Image.fromarray(colours)
+def test_color_models_become_rgb():
+    colors = np.zeros((*SIDES, 3), np.uint8)
+    colors[:, :9], colors[:5, 9:] = (200, 30, 60), (10, 90, 250)
+    original = Image.fromarray(colors)
     cmyk = instead(".jpg", lambda path: original.convert("CMYK").save(path, quality=100))
-    assert np.abs(cmyk.astype(int) - colours).mean() < 3
+    assert np.abs(cmyk.astype(int) - colors).mean() < 3
     Path("scans/a/0.jpg").unlink()
     palette = original.convert("P", palette=Image.Palette.ADAPTIVE)
     palette.save(IMAGE)
-    assert (first().image == colours).all()
+    assert (first().image == colors).all()
 
 
 def test_what_is_transparent_lies_on_black():
@@ -130,7 +130,7 @@ NAMES = (
 
 def test_names_of_any_kind_survive_the_way_through_tables(call):
     for name in NAMES:
-        drawn(f"scans/b/{name}.png", GREYS.astype(np.uint8))
+        drawn(f"scans/b/{name}.png", GRAYS.astype(np.uint8))
         drawn(f"scans/b/{name}_mask.png", lopsided())
     dataset = open_dataset(bind("dataset", "folder[path=scans]"))
     ids = [sample.id for sample in dataset.samples]
@@ -147,7 +147,7 @@ def test_names_of_any_kind_survive_the_way_through_tables(call):
 
 
 def test_an_accent_may_be_written_in_two_ways():
-    drawn("scans/a/e\u0301.png", GREYS.astype(np.uint8))
+    drawn("scans/a/e\u0301.png", GRAYS.astype(np.uint8))
     drawn("masks/a/\u00e9.png", lopsided())
     written("g.csv", "sample,group\na/e\u0301,one\na/0,one\n")
     dataset = open_dataset(bind("dataset", "folder[path=scans,masks=masks]"))
@@ -166,11 +166,11 @@ def test_spreadsheets_write_marks_and_other_ends_of_lines():
 
 def test_an_audit_warns_of_swapped_masks_and_of_12_bits():
     drawn(MASK, 255 - lopsided())
-    drawn("scans/a/1.png", (GREYS * 16).astype(np.uint16))
+    drawn("scans/a/1.png", (GRAYS * 16).astype(np.uint16))
     found = audit(open_dataset(bind("dataset", "folder[path=scans]"))).findings
     told = {(each.sample, each.finding): each.detail for each in found}
     assert told["a/0", "inverted_mask"].startswith("85.8% is marked, the whole border too")
-    assert told["a/1", "dark_image"].endswith("its brightest grey is 15 of 255; stretch its greys")
+    assert told["a/1", "dark_image"].endswith("its brightest gray is 15 of 255; stretch its grays")
 
 
 PLUGIN = """import xaibench

@@ -45,7 +45,7 @@ def test_the_same_run_many_times_is_done_once(count, whole, tmp_path):
     assert log.count("INFO begin: ") == log.count("INFO end") == count
     epochs = re.findall(r"(\w+), fold 0, seed 0: epoch (\d)/3", log)
     assert sorted(epochs) == [(m, e) for m in ("pocket", "pocket_saliency") for e in "123"]
-    assert log.count("analyse pocket, fold 0, seed 0: pca") == 1
+    assert log.count("analyze pocket, fold 0, seed 0: pca") == 1
 
 
 def test_parts_of_other_sizes_and_other_methods_get_along(whole, run, tmp_path):

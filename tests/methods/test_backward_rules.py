@@ -227,9 +227,9 @@ def test_frozen_scripts_are_refused(name):
 
 
 @pytest.mark.parametrize("name", ["guided_backprop", "deeplift", "fullgrad"])
-def test_quantised_layers_are_refused(name):
+def test_quantized_layers_are_refused(name):
     network = torch.ao.quantization.quantize_dynamic(Between(squeeze_and_excite), {nn.Linear})
-    with pytest.raises(XaibenchError, match="'gate' is quantised"):
+    with pytest.raises(XaibenchError, match="'gate' is quantized"):
         raw_maps(network, name, images=PICTURES)
 
 
@@ -267,7 +267,7 @@ def test_guided_backprop_equals_captums_beside_other_activations():
 
 
 def test_guided_backprop_by_hand():
-    # The first layer gives x and 2 - x, the second 0.5 + 2 a - 3 a' + 5 b + b' of neighbours.
+    # The first layer gives x and 2 - x, the second 0.5 + 2 a - 3 a' + 5 b + b' of neighbors.
     first, second, last = nn.Conv2d(1, 2, 1), nn.Conv2d(2, 1, (1, 2)), nn.Linear(2, 4)
     with torch.no_grad():
         first.weight.copy_(torch.tensor([1.0, -1]).view(2, 1, 1, 1))

@@ -61,7 +61,7 @@ def test_the_walker_s_chances_solve_the_laplacian():
     assert not found[1].any()
 
 
-def test_a_cut_keeps_to_the_colours_of_both_sides():
+def test_a_cut_keeps_to_the_colors_of_both_sides():
     truth, images, activations, gradients = picture()
     found = cam_to_mask(images, activations, gradients, by="grabcut", inside=0.7, outside=0.02)[0]
     heat, _ = finish(gradcam(activations, gradients), (ROWS, COLUMNS))

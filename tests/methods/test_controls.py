@@ -7,7 +7,7 @@ from scipy import ndimage
 from xaibench.core.seeds import BatchGenerator
 from xaibench.methods.all_ones import all_ones
 from xaibench.methods.average_mask import average_mask
-from xaibench.methods.centre import centre
+from xaibench.methods.center import center
 from xaibench.methods.oracle import oracle
 from xaibench.methods.random import random
 from xaibench.methods.sobel import sobel
@@ -16,15 +16,15 @@ IMAGES = torch.rand(3, 3, 14, 25, generator=torch.Generator().manual_seed(0))
 
 
 def test_sobel_equals_scipys_on_the_mean_of_the_channels():
-    for found, grey in zip(sobel(IMAGES), IMAGES.mean(dim=1).double().numpy(), strict=True):
-        down, across = (ndimage.sobel(grey, axis=axis, mode="nearest") for axis in (0, 1))
+    for found, gray in zip(sobel(IMAGES), IMAGES.mean(dim=1).double().numpy(), strict=True):
+        down, across = (ndimage.sobel(gray, axis=axis, mode="nearest") for axis in (0, 1))
         np.testing.assert_allclose(found, np.hypot(down, across), atol=1e-5)
 
 
-def test_centre_is_a_gaussian_a_quarter_of_each_side_wide():
+def test_center_is_a_gaussian_a_quarter_of_each_side_wide():
     rows, columns = np.mgrid[:14, :25]
     y, x = (rows - 6.5) / (14 / 4), (columns - 12) / (25 / 4)
-    for found in centre(IMAGES):
+    for found in center(IMAGES):
         np.testing.assert_allclose(found, np.exp(-(x**2 + y**2) / 2), atol=1e-6)
 
 

@@ -109,7 +109,7 @@ def test_occlusion_keeps_one_part_of_what_a_window_takes_from_the_logit(window):
 
 
 def rise_masks(row, count, cells, keep):
-    """Masks one by one, each enlarged by hand: between cells' centres the way is straight."""
+    """Masks one by one, each enlarged by hand: between cells' centers the way is straight."""
     generator = BatchGenerator(SEEDS)
     grids = (generator.uniform(count, cells + 1, cells + 1)[row] < keep).double().numpy()
     shifts = generator.uniform(count, 2)[row].double().numpy()

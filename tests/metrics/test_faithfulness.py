@@ -136,7 +136,7 @@ def test_each_way_of_covering_costs_one_pass_for_all_metrics():
     assert evidence.passes == 4
 
 
-def test_covering_happens_in_pixels_before_normalisation():
+def test_covering_happens_in_pixels_before_normalization():
     images, _, _ = case()
     black = cover(images, torch.zeros(COUNT, HEIGHT, WIDTH), "unimportant", "darken", None)
     assert not black.any()

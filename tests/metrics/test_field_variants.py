@@ -91,7 +91,7 @@ def test_hausdorff_is_the_distance_between_all_pairs_of_border_pixels():
 
 
 def test_normalized_baselines_are_rise_s_in_its_own_space():
-    """The kernel of its notebook, convolved with zeros around normalised images."""
+    """The kernel of its notebook, convolved with zeros around normalized images."""
     images = torch.rand(2, 3, 19, 27, generator=torch.Generator().manual_seed(1))
     peak = np.zeros((11, 11))
     peak[5, 5] = 1

@@ -22,7 +22,7 @@ import numpy as np, quantus, torch
 stored = np.load(sys.argv[1])
 network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(77, 3, bias=False))
 network[1].weight.data = torch.from_numpy(stored["weights"])
-flipping = quantus.PixelFlipping(features_in_step=7, perturb_baseline=0.0, normalise=False,
+flipping = quantus.PixelFlipping(features_in_step=7, perturb_baseline=0.0, normalize=False,
                                  disable_warnings=True)
 curves = flipping(network.eval(), stored["images"], stored["targets"], stored["maps"][:, None],
                   channel_first=True, softmax=True)

@@ -179,8 +179,8 @@ def test_information_curves_are_drawn_point_by_point(metric, case):
             where = torch.from_numpy(gone.reshape(HEIGHT, WIDTH))
             seen = torch.where(where, bare[row], images[row])
             kept = io.BytesIO()
-            grey = (seen.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
-            Image.fromarray(grey).save(kept, "WEBP", lossless=True, quality=0, method=0)
+            gray = (seen.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+            Image.fromarray(gray).save(kept, "WEBP", lossless=True, quality=0, method=0)
             answer = predict(seen[None])[0]
             value = min(1, (answer[targets[row]] / confidence[row]).item())
             steps.append(

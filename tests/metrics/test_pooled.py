@@ -7,7 +7,7 @@ from lesions import binary, layered, score, whole
 from sklearn.metrics import average_precision_score
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.pooling import linearise
+from xaibench.core.pooling import linearize
 from xaibench.core.registry import bind
 from xaibench.metrics.iou import iou
 from xaibench.metrics.pxap import pxap
@@ -78,7 +78,7 @@ def test_the_mean_of_the_images_parts_is_the_pooled_value(name):
     maps, masks = binary()
     masks[[2, 9]] = 0
     metric = bind("metric", name).plugin
-    parts = linearise(metric.function(maps, masks), metric.traits.pool)
+    parts = linearize(metric.function(maps, masks), metric.traits.pool)
     assert parts.isnan().nonzero().flatten().tolist() == [2, 9]
     assert float(parts.nanmean()) == pytest.approx(whole(name, maps, masks), abs=1e-9)
     assert len(set(parts[~parts.isnan()].tolist())) > 3

@@ -1,4 +1,4 @@
-"""ROAD: what is removed, what stands there instead, and what is made of it."""
+"""ROAD: what is removed, what is there instead, and what is made of it."""
 
 import numpy as np
 import pytest

@@ -128,7 +128,7 @@ def test_codes_are_drawn_at_random_in_training_alone():
     torch.testing.assert_close(seen[1], model.encoder(data.images).chunk(2, dim=1)[0])
 
 
-def test_noise_is_grey_of_the_given_strength_and_in_training_alone():
+def test_noise_is_gray_of_the_given_strength_and_in_training_alone():
     model = build("denoising_autoencoder[noise=0.2]")
     images = torch.full((50, 3, SIDE, SIDE), 0.1)
     seen = []
@@ -187,11 +187,11 @@ def test_it_learns_to_draw(name):
     data.images = torch.zeros_like(data.images)
     data.images[0, :, 2:7, 3:14] = 1
     data.images[1, :, 5:15, 9:12] = 1
-    optimiser = torch.optim.Adam(model.parameters(), 3e-3)
+    optimizer = torch.optim.Adam(model.parameters(), 3e-3)
     for _ in range(120):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         model.loss(data)["loss"].backward()
-        optimiser.step()
+        optimizer.step()
     drawn = model.eval().outputs(data.images).reconstruction
     assert (drawn - data.images).square().mean() < 0.02  # their mean: 0.07
 

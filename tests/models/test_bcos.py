@@ -5,7 +5,7 @@ from torch.nn import functional
 from training_data import NAMES, batch_of, gradients
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.networks.bcos import BcosLayer, Gated, Switch, Uncentred, both_signs, settle
+from xaibench.core.networks.bcos import BcosLayer, Gated, Switch, Uncentered, both_signs, settle
 from xaibench.models.bcos import BcosNetwork, bcos
 
 CLASSES = len(NAMES)
@@ -61,7 +61,7 @@ def test_what_pixels_add_is_the_logit_and_the_product_of_all_layers():
 
 
 def test_norms_subtract_nothing_and_activations_are_factors():
-    norm = Uncentred(nn.BatchNorm2d(3), Switch())
+    norm = Uncentered(nn.BatchNorm2d(3), Switch())
     inputs = torch.randn(4, 3, 5, 6) + 2
     expected = inputs / (inputs.square().mean(dim=(0, 2, 3)) + 1e-5).sqrt()[:, None, None]
     torch.testing.assert_close(norm(inputs), expected)

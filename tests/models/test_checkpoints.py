@@ -88,7 +88,7 @@ def test_outputs_stand_in_the_order_of_the_datasets_classes(network, tmp_path):
     models = [build(f"checkpoint={tmp_path / file}") for file in files]
     models.append(build(f"checkpoint={tmp_path / 'd.pth'},class_order=normal+benign+malignant"))
     with torch.no_grad():
-        theirs = network(models[0].normalise(IMAGES))
+        theirs = network(models[0].normalize(IMAGES))
         for model in models:
             torch.testing.assert_close(model(IMAGES), theirs[:, [1, 2, 0]])
         torch.testing.assert_close(build(f"checkpoint={tmp_path / 'd.pth'}")(IMAGES), theirs)
@@ -112,7 +112,7 @@ def test_what_is_no_such_checkpoint_is_refused_with_what_to_do(network, tmp_path
     for file, words in cases.items():
         with pytest.raises(XaibenchError, match=words):
             build(f"checkpoint={tmp_path / file}")
-    with pytest.raises(XaibenchError, match=r"tells 3 classes apart.* has 2 .*--weights"):
+    with pytest.raises(XaibenchError, match=r"has 3 classes.* has 2 .*--weights"):
         build(f"checkpoint={tmp_path / 'w.pth'}", ("a", "b"))
 
 

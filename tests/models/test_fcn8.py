@@ -36,7 +36,7 @@ def truth_of(batch, row):
 
 def test_scores_of_three_scales_are_enlarged_and_added():
     model, images = build(), batch_of([True] * 2).images
-    fine = model.stages[0](model.normalise(images))
+    fine = model.stages[0](model.normalize(images))
     middle = model.stages[1](fine)
     coarse = model.stages[2](middle)
     assert [each.shape[2:] for each in (fine, middle, coarse)] == [(20, 28), (10, 14), (5, 7)]
@@ -99,14 +99,14 @@ def test_class_weights_weigh_images():
 @pytest.mark.slow
 def test_it_learns_to_mark_its_class():
     model, batch = build(), batch_of([True] * 3)
-    optimiser = torch.optim.Adam(model.parameters(), 0.03)
+    optimizer = torch.optim.Adam(model.parameters(), 0.03)
     batch.images = 0.2 * batch.images
     for row, label in enumerate(batch.labels):
         batch.images[row, label] += 0.7 * (batch.masks[row] > 0)
     for _ in range(100):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         model.loss(batch)["loss"].backward()
-        optimiser.step()
+        optimizer.step()
     assert model.loss(batch)["pixel_accuracy"] > 0.9  # background alone: 0.73
     most = model.outputs(batch.images).class_maps.argmax(dim=1)
     assert [most[row, 6 + row, 28].item() for row in range(3)] == [1, 2, 3]

@@ -17,7 +17,7 @@ def build():
 
 def test_the_foreground_is_to_show_the_class_and_the_background_not_to():
     model, batch = build(), batch_of([False] * 2)
-    activations = model.trunk(model.normalise(batch.images))
+    activations = model.trunk(model.normalize(batch.images))
     shares = model.tell_apart(activations)
     expected = cross_entropy(model.head(activations.mean(dim=(2, 3))), batch)
     for row, label in enumerate(batch.labels.tolist()):

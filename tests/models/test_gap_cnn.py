@@ -77,12 +77,12 @@ def test_the_heads_weights_are_found_and_its_embedding_is_the_pooled_activations
     weights = find_head(model, images).weights
     torch.testing.assert_close(weights, model.head.weight.detach(), rtol=0, atol=1e-4)
     with torch.no_grad():
-        pooled = model.network.features(model.normalise(images)).mean(dim=(2, 3))
+        pooled = model.network.features(model.normalize(images)).mean(dim=(2, 3))
         torch.testing.assert_close(model.embed(images), pooled)
 
 
 def test_weights_of_the_earlier_order_are_refused_by_name(model):
-    moved = {"1": "2", "5": "6", "9": "10", "13": "14"}  # batch norms stood behind the ReLUs
+    moved = {"1": "2", "5": "6", "9": "10", "13": "14"}  # batch norms was behind the ReLUs
     state = {}
     for name, value in model.state_dict().items():
         head, _, rest = name.partition("features.")

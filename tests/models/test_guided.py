@@ -68,7 +68,7 @@ def res_by_hand(relative, inside):
 
 def cams(model, batch):
     """Return Grad-CAM's positive map of each image by autograd."""
-    activations = model.trunk(model.normalise(batch.images)).detach().requires_grad_()
+    activations = model.trunk(model.normalize(batch.images)).detach().requires_grad_()
     logits = model.classify(activations)
     logits.gather(1, batch.labels[:, None]).sum().backward()
     weights = activations.grad.sum(dim=(2, 3))
@@ -130,11 +130,11 @@ def test_a_map_that_is_positive_nowhere_learns_to_fill_the_mask():
     cam = torch.full((1, 5, 7), -1.0, requires_grad=True)
     energy(cam.relu(), functional.adaptive_avg_pool2d(marked, (5, 7))).sum().backward()
     assert not cam.grad.any()
-    optimiser = torch.optim.Adam([cam], 0.2)
+    optimizer = torch.optim.Adam([cam], 0.2)
     for _ in range(40):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         energy_dice(cam, marked).sum().backward()
-        optimiser.step()
+        optimizer.step()
     found = finish(cam.detach(), (40, 56))[0] >= 0.5
     both, either = (found & (marked > 0)).sum(), (found | (marked > 0)).sum()
     assert both / either > 0.6

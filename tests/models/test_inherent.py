@@ -28,7 +28,7 @@ def test_softcam_is_cam_and_its_logits_are_the_evidence_s_mean():
     model = SoftCam(trunk(), channels=6, classes=CLASSES, lasso=0.2, ridge=0.5)
     batch = batch_of([False] * 2)
     outputs = model.outputs(batch.images)
-    activations = model.trunk(model.normalise(batch.images))
+    activations = model.trunk(model.normalize(batch.images))
     weights = model.head.weight[:, :, 0, 0]
     expected = torch.einsum("bdhw,kd->bkhw", activations, weights)
     expected = expected + model.head.bias[None, :, None, None]
@@ -50,7 +50,7 @@ def test_patches_are_classified_alone_and_their_logits_averaged():
     assert outputs.evidence.shape == (2, CLASSES, 5, 7)
     for row, column in ((0, 0), (2, 5), (4, 6)):
         cut = images[:, :, 8 * row : 8 * row + 8, 8 * column : 8 * column + 8]
-        alone = model.head(model.trunk(model.normalise(cut)).mean(dim=(2, 3)))
+        alone = model.head(model.trunk(model.normalize(cut)).mean(dim=(2, 3)))
         torch.testing.assert_close(outputs.evidence[:, :, row, column], alone)
     torch.testing.assert_close(outputs.logits, outputs.evidence.mean(dim=(2, 3)))
     torch.testing.assert_close(model.head(model.embed(images)), outputs.logits)
@@ -62,7 +62,7 @@ def test_the_attention_branch_weighs_what_the_last_stage_sees():
         classes=CLASSES,
     ).eval()  # fmt: skip
     batch = batch_of([False] * 2)
-    fine = model.trunk[0](model.normalise(batch.images))
+    fine = model.trunk[0](model.normalize(batch.images))
     attention, attended = model.branch(fine)
     assert attention.shape == (2, 20, 28)
     assert 0 < attention.min() < attention.max() < 1

@@ -10,13 +10,13 @@ from torch import nn
 
 from xaibench.core.batch import Batch
 from xaibench.core.errors import XaibenchError
-from xaibench.core.networks.backbone import build_network, normalisation
+from xaibench.core.networks.backbone import build_network, normalization
 from xaibench.core.networks.weights import read_weights
 from xaibench.core.passes.layers import cam_layer_of
 from xaibench.core.reading.images import read_image
 from xaibench.core.registry import bind, find_plugin
 from xaibench.setup.building import ModelWords, build_model
-from xaibench.training.optimise import make_optimiser
+from xaibench.training.optimize import make_optimizer
 
 timm = pytest.importorskip("timm")
 transformers = pytest.importorskip("transformers")
@@ -25,7 +25,7 @@ SIZE = 64
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A small ViT in the layout of Hugging Face, normalised in a way of its own."""
+    """A small ViT in the layout of Hugging Face, normalized in a way of its own."""
     place = tmp_path_factory.mktemp("hub") / "tiny-vit"
     torch.manual_seed(3)
     config = transformers.ViTConfig(
@@ -69,9 +69,9 @@ def test_a_frozen_network_of_each_library_learns_its_head_alone(kind, folder):
     assert bind("model", spec).spec == f"{specs(folder)[kind]}[dropout=0.2,frozen=true,hidden=9]"
     assert [type(part) for part in model.head[1:3]] == [nn.Linear, nn.ReLU]
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    optimiser = make_optimiser("sgd", model.train(), 0.1)
+    optimizer = make_optimizer("sgd", model.train(), 0.1)
     model.loss(batch())["loss"].backward()
-    optimiser.step()
+    optimizer.step()
     head = f"network.{model._head}."
     assert {name for name, p in model.named_parameters() if p.grad is not None} == {
         f"{head}{part}.{kind}" for part in (1, 4) for kind in ("weight", "bias")
@@ -84,11 +84,11 @@ def test_a_frozen_network_of_each_library_learns_its_head_alone(kind, folder):
     assert cam_layer_of(model, batch().images).shape[1] > 1
 
 
-def test_pixels_are_normalised_as_the_configuration_says(folder):
-    assert normalisation("timm/tf_efficientnet_lite0") == {"mean": (0.5,) * 3, "std": (0.5,) * 3}
-    assert normalisation("timm/eva02_tiny_patch14_224")["mean"][0] == 0.48145466  # CLIP's
-    assert normalisation(f"hf/{folder}") == {"mean": (0.1, 0.2, 0.3), "std": (0.4, 0.5, 0.6)}
-    assert normalisation("efficientnet_v2_l")["std"] == (0.5,) * 3
+def test_pixels_are_normalized_as_the_configuration_says(folder):
+    assert normalization("timm/tf_efficientnet_lite0") == {"mean": (0.5,) * 3, "std": (0.5,) * 3}
+    assert normalization("timm/eva02_tiny_patch14_224")["mean"][0] == 0.48145466  # CLIP's
+    assert normalization(f"hf/{folder}") == {"mean": (0.1, 0.2, 0.3), "std": (0.4, 0.5, 0.6)}
+    assert normalization("efficientnet_v2_l")["std"] == (0.5,) * 3
     model = build(f"hf/{folder}", "imagenet").eval()
     images = batch().images
     theirs = transformers.ViTForImageClassification.from_pretrained(folder).eval()
@@ -193,7 +193,7 @@ def test_real_weights_fit_and_tell_cats_from_dogs():
     pictures = [
         nn.functional.interpolate(each[None], (224, 224), mode="bicubic") for each in pictures
     ]
-    norm = normalisation("timm/tf_efficientnet_lite0")
+    norm = normalization("timm/tf_efficientnet_lite0")
     with torch.no_grad():
         cat, dog = network((torch.cat(pictures) - norm["mean"][0]) / norm["std"][0]).argmax(dim=1)
     assert 281 <= cat <= 285

@@ -150,7 +150,7 @@ def test_masks_may_be_larger_than_the_map():
 def test_attention_multiplies_activations_by_one_plus_the_map():
     model = build("attention").eval()
     images = batch_of([True] * 4).images
-    activations = model.trunk(model.normalise(images))
+    activations = model.trunk(model.normalize(images))
     attention = torch.sigmoid(model.mask_head.conv(activations.mean(dim=1, keepdim=True)))
     expected = model.head((activations * (1 + attention)).mean(dim=(2, 3)))
     outputs = model.outputs(images, saliency=True)

@@ -22,7 +22,7 @@ def build(spec):
 
 
 def batch(seed):
-    """Noise with bright stripes that stand the nearer the smaller the label."""
+    """Noise with bright stripes that are the nearer the smaller the label."""
     random = np.random.default_rng(seed)
     images = 0.3 * random.random((20, 3, 30, 34), dtype=np.float32)
     labels = np.arange(20) % CLASSES
@@ -62,11 +62,11 @@ def test_any_size_from_28_pixels_works(name, size):
 )
 def test_it_learns_to_tell_stripes(name):
     model = build(name).train()
-    optimiser = torch.optim.Adam(model.parameters(), 3e-3)
+    optimizer = torch.optim.Adam(model.parameters(), 3e-3)
     for step in range(15):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         model.loss(batch(step))["loss"].backward()
-        optimiser.step()
+        optimizer.step()
     unseen = batch(99)
     with torch.no_grad():
         right = (model.eval()(unseen.images).argmax(dim=1) == unseen.labels).sum()

@@ -12,7 +12,7 @@ from xaibench.core.registry import bind
 from xaibench.running.plan import make_plan
 from xaibench.setup.building import ModelWords
 from xaibench.setup.selection import select
-from xaibench.training.optimise import make_optimiser
+from xaibench.training.optimize import make_optimizer
 
 CLASSES = 4
 NETWORKS = [
@@ -92,9 +92,9 @@ def test_cam_needs_a_head_of_one_layer_and_dropout_does_not_hinder_it(spec, line
 def changed(model):
     """Learn one step, and return the names in the state dict whose values are others then."""
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    optimiser = make_optimiser("sgd", model.train(), 0.1)
+    optimizer = make_optimizer("sgd", model.train(), 0.1)
     model.loss(batch())["loss"].backward()
-    optimiser.step()
+    optimizer.step()
     return {name for name, value in model.state_dict().items() if not value.equal(before[name])}
 
 
@@ -104,7 +104,7 @@ def test_a_frozen_network_learns_its_head_and_nothing_else(first_weights):
     head = {f"network.fc.{part}.{kind}" for part in (1, 4) for kind in ("weight", "bias")}
     assert changed(model) == head
     assert {name for name, p in model.named_parameters() if p.grad is not None} == head
-    groups = make_optimiser("adam", model, 0.1).param_groups
+    groups = make_optimizer("adam", model, 0.1).param_groups
     assert [len(group["params"]) for group in groups] == [4]
 
 

@@ -36,7 +36,7 @@ def test_class_maps_are_what_is_marked_shared_out_among_the_classes():
     model, images = unet(), batch_of([True] * 2).images
     maps = model.outputs(images).class_maps
     assert maps.shape == (2, 1 + CLASSES, 40, 56)
-    logits = model.decoder(model.trunk.levels(model.normalise(images)))
+    logits = model.decoder(model.trunk.levels(model.normalize(images)))
     logits = functional.interpolate(logits, (40, 56), mode="bilinear", align_corners=False)
     torch.testing.assert_close(1 - maps[:, 0], logits[:, 0].sigmoid())
     expected = logits[:, 0, None].sigmoid() * logits[:, 1:].softmax(dim=1)
@@ -77,7 +77,7 @@ def test_the_saliency_aware_network_joins_the_stages_and_its_logits_are_the_same
     outputs = model.outputs(images, saliency=True)
     assert outputs.saliency.shape == (2, 40, 56)
     assert 0 <= outputs.saliency.min() < outputs.saliency.max() <= 1
-    pooled = model.trunk(model.normalise(images)).mean(dim=(2, 3))
+    pooled = model.trunk(model.normalize(images)).mean(dim=(2, 3))
     torch.testing.assert_close(outputs.logits, model.head(pooled))
     assert model.cam_layer == "trunk.2"
     found = gradients(model.train(), batch_of([True, False]))

@@ -79,7 +79,7 @@ def test_attention_is_dropped_behind_both_last_stages(monkeypatch):
     monkeypatch.setattr(erasing, "_DROPPED", 1.0)
     model, batch = build("adl"), batch_of([False] * 2)
     first, second, third = model.trunk
-    seen = drop_attended(second(first(model.normalise(batch.images))))
+    seen = drop_attended(second(first(model.normalize(batch.images))))
     logits = model.classify(drop_attended(third(seen)))
     torch.testing.assert_close(model.loss(batch)["loss"], cross_entropy(logits, batch))
 
@@ -93,7 +93,7 @@ def test_nothing_is_hidden_after_training(training):
 
 def test_the_second_head_sees_nothing_of_where_the_first_one_looks():
     model, batch = build("", ComplementaryLearners), batch_of([False] * 2)
-    activations = model.trunk(model.normalise(batch.images))
+    activations = model.trunk(model.normalize(batch.images))
     scores = model.head(activations)
 
     def stretched(scores, classes):

@@ -43,8 +43,8 @@ def board():
         rows_of("gradcam", "iou", spread(0.5))
         + rows_of("hirescam", "iou", spread(0.3) + np.tile([0.02, -0.02], 20))
         + rows_of("rise[a=x|y]", "iou", [NAN] * 40)
-        + rows_of("centre", "iou", spread(0.2))
-        + rows_of("centre", "iou", spread(0.2), model="vgg16")
+        + rows_of("center", "iou", spread(0.2))
+        + rows_of("center", "iou", spread(0.2), model="vgg16")
         + rows_of("oracle", "iou", np.ones(40))
     )
 
@@ -62,15 +62,15 @@ def test_cells_carry_the_numbers_that_they_print(board):
     rank = first.rows[1][3]
     assert (rank.text, rank.value, first.rows[1][2].letters) == ("2", 2, ("b",))
     assert [(line.method, line.model) for line in controls.lines] == [
-        ("oracle", NET), ("centre", "")]  # fmt: skip
+        ("oracle", NET), ("center", "")]  # fmt: skip
     assert controls.rows[1][1].text == "all 2"
     assert controls.rows[1][2].value == pytest.approx(0.2)
 
 
 def test_controls_that_differ_in_the_last_bit_alone_are_named_once():
     values = spread(0.2)
-    scores = rows_of("centre", "iou", values) + rows_of(
-        "centre", "iou", np.nextafter(values, 1), model="vgg16"
+    scores = rows_of("center", "iou", values) + rows_of(
+        "center", "iou", np.nextafter(values, 1), model="vgg16"
     )
     (controls,) = boards(rows_on_board(scores), RUN)
     assert [line.model for line in controls.lines] == [""]
@@ -83,7 +83,7 @@ def test_a_columns_scale_spans_what_competes_and_the_blind_control(board):
     (sheet,) = sheets(from_frame(board, RUN), RUN)
     by_name = {row.line.method: row.cells[2][1] for body in sheet.bodies for row in body.rows}
     known = board.set_index("method")
-    low, high = 0.2, known.loc["gradcam", "iou_high"]  # centre, which is blind, is the lowest
+    low, high = 0.2, known.loc["gradcam", "iou_high"]  # center, which is blind, is the lowest
     for method in ("gradcam", "hirescam"):
         ends = known.loc[method, ["iou", "iou_low", "iou_high"]].astype(float)
         drawn = by_name[method][:3]
@@ -105,9 +105,9 @@ def test_each_row_is_measured_against_its_own_models_best_blind_control():
     scores = [
         *rows_of("gradcam", "drop", spread(0.5)),
         *rows_of("gradcam", "drop", spread(0.5), model="vgg16"),
-        *rows_of("centre", "drop", spread(0.1)),
+        *rows_of("center", "drop", spread(0.1)),
         *rows_of("all_ones", "drop", spread(0.3)),
-        *rows_of("centre", "drop", spread(0.9), model="vgg16"),
+        *rows_of("center", "drop", spread(0.9), model="vgg16"),
     ]
     (sheet,) = sheets(rows_on_board(scores), RUN)
     blind = {row.line.model: row.cells[2][1].blind for row in sheet.bodies[0].rows}
@@ -202,7 +202,7 @@ def test_undefined_values_are_counted_by_metric_and_reason():
 def test_what_was_run_leaves_out_what_nobody_knows():
     told = {fact.name: fact.texts for fact in facts(RUN)}
     assert told["images at"] == ["160 by 160 pixels"]
-    assert told["controls"] == ["centre", "all_ones", "oracle"]
+    assert told["controls"] == ["center", "all_ones", "oracle"]
     assert told["training masks seen"] == ["25 %"]
     assert "weights" not in told
 
@@ -232,33 +232,35 @@ def said(*rows):
 def test_the_headline_says_who_leads_and_how_far():
     best, twin = rows_of("spn", "iou", spread(0.6)), rows_of("gradcam", "iou", spread(0.6)[::-1])
     worst = rows_of("hirescam", "iou", spread(0.2))
-    blind = rows_of("centre", "iou", spread(0.9))
+    blind = rows_of("center", "iou", spread(0.9))
     value = rf"`\w+` on `{NET}` \w+ (the best mean, |with )0.600 \[0.\d\d, 0.\d\d\], "
     (only,) = said(best)
     assert only == f"By iou ↑, the only row, `spn` on `{NET}`, has 0.600 [0.58, 0.62]."
-    better = f"{only} The best blind control is `centre`, 0.300."
-    assert said(best, rows_of("centre", "iou", spread(0.3))) == [better]
-    unseen = "`centre`, {}, which never looks at the image."
+    better = f"{only} The best blind control is `center`, 0.300."
+    assert said(best, rows_of("center", "iou", spread(0.3))) == [better]
+    unseen = "`center`, {}, which never looks at the image."
     assert said(best, blind) == [f"{only} It is worse than {unseen.format('0.900')}"]
-    alike = rows_of("centre", "iou", spread(0.6)[::-1])
-    assert said(best, alike) == [f"{only} It isn't shown to beat {unseen.format('0.600')}"]
+    alike = rows_of("center", "iou", spread(0.6)[::-1])
+    told = f"{only} It is not significantly better than {unseen.format('0.600')}"
+    assert said(best, alike) == [told]
     (apart,) = said(best, worst)
     assert re.fullmatch(rf"By iou ↑, {value}apart from the other row.", apart)
     (tied,) = said(best, twin, worst)
     assert re.fullmatch(rf"By iou ↑, {value}and 1 of 2 others tie with it.", tied)
     (level,) = said(best, twin)
-    assert re.fullmatch(rf"By iou ↑, {value}but no other row can be told apart from it.", level)
+    none = "no row is significantly different from it"
+    assert re.fullmatch(rf"By iou ↑, {value[:-2]}; {none}.", level)
     assert said(blind) == []
     drop = rows_of("gradcam", "drop", spread(0.3))
     assert [text.split(",")[0] for text in said(best, drop)] == ["By iou ↑", "By drop ↓"]
 
 
 def test_the_headline_names_no_leader_of_rows_that_are_alike():
-    same = [rows_of(name, "drop", [0.0] * 40) for name in ("gradcam", "hirescam", "centre")]
+    same = [rows_of(name, "drop", [0.0] * 40) for name in ("gradcam", "hirescam", "center")]
     (text,) = said(*same)
     assert text.startswith("By drop ↓, all 2 rows have the same scores, 0.000 [0.00, ")
     assert text.endswith(
-        "]. It isn't shown to beat `centre`, 0.000, which never looks at the image."
+        "]. It is not significantly better than `center`, 0.000, which never looks at the image."
     )
 
 

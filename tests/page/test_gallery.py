@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
-from xaibench.core.overlap import binarise
+from xaibench.core.overlap import binarize
 from xaibench.report.facts.material import read_material
 from xaibench.report.facts.section import Row, Section
 from xaibench.report.judging.chapter import judge_all
@@ -62,7 +62,7 @@ def test_a_level_is_marked_by_each_threshold_up_to_it():
     for finished in (steps, 0.37 * steps, torch.zeros(2, 3), torch.rand(9, 4) * 0.2):
         levels = torch.from_numpy(levels_of(finished))
         for k in range(1, 101):
-            assert ((levels >= k) == binarise(finished[None], k / 100)[0]).all()
+            assert ((levels >= k) == binarize(finished[None], k / 100)[0]).all()
     assert levels_of(steps).tolist() == [[0, 29, 57], [58, 10, 100]]
 
 
@@ -184,7 +184,7 @@ def test_a_gallery_holds_every_image_that_fits(contents, finished_run, monkeypat
     assert [sample.name for sample in least.samples] == [s.name for s in whole.samples[:5]]
     assert len(json.loads(least.data)["samples"]) == 5
     assert all("random" in sample.reasons for sample in whole.samples)
-    # Those beyond a gap stand there for their scores alone, wherever chance has put them.
+    # Those beyond a gap are there for their scores alone, wherever chance has put them.
     section = contents.chapters[0].section
     names = section.units["sample"].to_numpy()
     order = {names[each.unit]: each.drawn for each in choose_samples(section, contents.run)}

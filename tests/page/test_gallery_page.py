@@ -77,7 +77,7 @@ def scores(finished_run):
     table = read_table(finished_run / "scores.csv")
     table = table[table["metric"] == "iou"]
     control = table["method"].isin(["average_mask", "sobel"])
-    kept = control | ~table["method"].isin(["random", "centre", "all_ones", "oracle", "ceiling"])
+    kept = control | ~table["method"].isin(["random", "center", "all_ones", "oracle", "ceiling"])
     table = table[kept].assign(model=table["model"].mask(control, ""))
     return table.drop_duplicates(["sample", "method", "model"])
 
@@ -142,7 +142,7 @@ def test_marked_pixels_are_drawn_where_they_lie(page, stored):
     assert (width, height) == (104, 72)
     changed = np.reshape(changed, (height, width))
     marked, truth = (part[0].numpy() for part in stored(*tiles_of(page)[0].key, 0.95))
-    # Where the centres of the picture's pixels lie in the map.
+    # Where the centers of the picture's pixels lie in the map.
     rows, columns = (((np.arange(n) + 0.5) * 48 / n).astype(int) for n in (height, width))
     hit, missed, free = (
         part[np.ix_(rows, columns)] for part in (marked & truth, truth & ~marked, ~marked & ~truth)

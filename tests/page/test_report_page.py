@@ -54,8 +54,8 @@ def made(tmp_path_factory):
         *rows_of("rise[a=x|y]", "iou", spread(0.09)),
         *rows_of("spn", "iou", spread(0.6), model="vgg16"),
         *rows_of("gradcam", "iou", spread(0.105), model="vgg16"),
-        *rows_of("centre", "iou", spread(0.2)),
-        *rows_of("centre", "iou", spread(0.2), model="vgg16"),
+        *rows_of("center", "iou", spread(0.2)),
+        *rows_of("center", "iou", spread(0.2), model="vgg16"),
         *rows_of("oracle", "iou", np.ones(20)),
     ]
     iou = metric() | {"definition": MEANING}
@@ -85,11 +85,11 @@ def test_a_metric_sorts_by_value_and_what_is_undefined_stands_last_both_ways(loo
     button.click()
     assert head.get_attribute("aria-sort") == "ascending"
     assert methods(page) == RISING
-    assert methods(page, 1) == ["centre ", "oracle resnet18"]
+    assert methods(page, 1) == ["center ", "oracle resnet18"]
     button.click()
     assert head.get_attribute("aria-sort") == "descending"
     assert methods(page) == FALLING
-    assert methods(page, 1) == ["oracle resnet18", "centre "]
+    assert methods(page, 1) == ["oracle resnet18", "center "]
 
 
 @pytest.mark.parametrize("key", ["Enter", "Space"])
@@ -114,7 +114,7 @@ def test_filters_hide_rows_and_count_what_is_left(look, made):
     form.get_by_label("Filter").fill("")
     form.get_by_label("Model").select_option("vgg16")
     assert sorted(methods(page)) == ["gradcam vgg16", "spn vgg16"]
-    assert methods(page, 1) == ["centre "]  # the same beside every model
+    assert methods(page, 1) == ["center "]  # the same beside every model
     form.get_by_label("controls").uncheck()
     form.get_by_label("learned").uncheck()
     assert methods(page) == ["gradcam vgg16"]
@@ -204,8 +204,8 @@ def test_paper_gets_tables_without_controls(look, hostile):
 
 def test_dark_follows_the_system_and_the_button_has_the_last_word(look, made):
     def brightness(page):
-        colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
-        return sum(map(int, re.findall(r"\d+", colour)))
+        color = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        return sum(map(int, re.findall(r"\d+", color)))
 
     assert brightness(look(made, color_scheme="light")) > 700
     page = look(made, color_scheme="dark")
@@ -230,7 +230,7 @@ def test_the_page_is_whole_without_script_and_fits_a_telephone(look, made):
     ("rows", "changes"),
     [
         (rows_of("gradcam", "iou", [0.5]), {}),
-        (rows_of("centre", "iou", [0.5, 0.25]), {}),
+        (rows_of("center", "iou", [0.5, 0.25]), {}),
         (rows_of("gradcam", "drop", [NAN, NAN]), {}),
         (rows_of("spn", "iou", spread(0.5)) + rows_of("gradcam", "iou", spread(0.5), dataset="cub"),
          {"datasets": {name: {"classes": ["a", "b"], "mask_fraction": 1, "splits": {}}

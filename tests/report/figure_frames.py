@@ -26,7 +26,7 @@ def make_contents(folder):
         if method == "hirescam":
             values[4] = NAN
         scores += rows_of(method, "iou", values) + rows_of(method, "drop", 0.1 * shift + values / 9)
-    scores += rows_of("centre", "iou", np.full(IMAGES, 0.4)) + rows_of("centre", "drop", [0.5] * 30)
+    scores += rows_of("center", "iou", np.full(IMAGES, 0.4)) + rows_of("center", "drop", [0.5] * 30)
     labels = np.arange(IMAGES) % 3 // 2
     said = np.where(np.arange(IMAGES) < 6, 0, labels)
     costs = pd.DataFrame(rows_of("", "", [0] * len(SECONDS)))[[*Place._fields, "method"]].assign(
@@ -34,6 +34,6 @@ def make_contents(folder):
         peak_memory_mb=1.0,
     )  # fmt: skip
     material = Material.of(
-        RUN, pd.DataFrame(scores), predicted(labels, said).assign(lesions=1), costs
+        RUN, pd.DataFrame(scores), predicted(labels, said).assign(regions=1), costs
     )
     return judge_all(material, folder)

@@ -24,7 +24,7 @@ METHODS = {
     "hirescam": ("cam", False),
     "rise[a=x|y]": ("perturbation", False),
     "spn": ("learned", False),
-    "centre": ("control", True),
+    "center": ("control", True),
     "all_ones": ("control", True),
     "oracle": ("control", False),
 }

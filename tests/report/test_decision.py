@@ -19,7 +19,7 @@ def attention(values, *, metric="iou", blind=0.3, **where):
     """Grad-CAM's scores beside those of a blind control."""
     return [
         *rows_of("gradcam", metric, values, **where),
-        *rows_of("centre", metric, blind + NOISE, **where),
+        *rows_of("center", metric, blind + NOISE, **where),
     ]
 
 
@@ -48,7 +48,7 @@ def test_each_side_is_judged_and_both_are_concluded_from(said, values, accuracy,
     assert (row["accuracy_is"], row["attention_is"]) == (accuracy, looks)
     assert words in row["conclusion"]
     assert row["conclusion"] == conclude(accuracy, looks)
-    assert (row["control"], row["metric"]) == ("centre", "iou")
+    assert (row["control"], row["metric"]) == ("center", "iou")
     assert row["control_value"] == pytest.approx(0.3)
 
 

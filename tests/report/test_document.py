@@ -34,8 +34,8 @@ def scores():
         *noisy("hirescam", "iou", 0.5),
         *noisy("rise[a=x|y]", "iou", 0.2),
         *noisy("spn", "iou", 0.6, model="saliency_net"),
-        *noisy("centre", "iou", 0.3),
-        *noisy("centre", "iou", 0.3, model="saliency_net"),
+        *noisy("center", "iou", 0.3),
+        *noisy("center", "iou", 0.3, model="saliency_net"),
         *noisy("oracle", "iou", 0.9),
         *rows_of("gradcam", "drop", [0.5, 0.25, NAN]),
         *rows_of("hirescam", "drop", [0.5, 0.25, NAN]),
@@ -77,7 +77,7 @@ def test_letters_that_nobody_could_read_become_a_mark_of_ties_with_the_best():
 
 def test_controls_are_marked_never_bold_and_named_once_where_equal(write, scores):
     text = write(scores)
-    assert "| centre (control, blind) | all 2 | 0.300 [0.28, 0.32] | 40 | 0 |" in text
+    assert "| center (control, blind) | all 2 | 0.300 [0.28, 0.32] | 40 | 0 |" in text
     assert "| oracle (control) | resnet18 | 0.900 [0.88, 0.92] | 40 | 0 |" in text
     assert text.index("Controls, not ranked:") > text.index("| gradcam |")
 
@@ -85,15 +85,15 @@ def test_controls_are_marked_never_bold_and_named_once_where_equal(write, scores
 def test_what_may_be_concluded_stands_on_top(write, scores):
     text = write(scores)
     top = text[: text.index("### Localization")]
-    assert "40 maps a row, of 40 independent images or groups" in top
+    assert "40 maps per row, from 40 independent groups of images" in top
     assert "`spn` on `saliency_net` leads with 0.600 [0.58, 0.62]" in top
-    assert "It differs from all 3 other rows" in top
+    assert "It is significantly different from all 3 other rows" in top
     assert "best without: `gradcam` on `resnet18`, 0.500" in top
-    assert "Best control that never looks at the image: `centre` 0.300" in top
+    assert "Best blind control (never looks at the image): `center` 0.300" in top
     assert "**Worse than it**: `rise[a=x|y]` on `resnet18`." in top
     assert "One training seed only" in top
     assert "- gradcam = hirescam on resnet18" in top
-    assert "No skill is given" in top
+    assert "Skill needs a segmentation model" in top
 
 
 def test_a_tie_with_the_leader_is_said_to_be_one(write):
@@ -104,8 +104,9 @@ def test_a_tie_with_the_leader_is_said_to_be_one(write):
         for line in rows_of(method, "iou", row)
     ]
     text = write(scores)
-    assert "None of the 2 other rows can be told apart from it, so it has not won." in text
-    assert "Not told apart from it: " not in text
+    none = "None of the 2 other rows is significantly different from it: there is no clear winner."
+    assert none in text
+    assert "Not significantly different from it: " not in text
     # 0.29, the deviation of uniform numbers, times 2 ** 0.5 * 2.9 / 30 ** 0.5.
     reach = float(text.split("for this design): ")[1].split(" ")[0])
     assert 0.17 < reach < 0.27
@@ -229,7 +230,7 @@ def test_metrics_that_agree_have_tau_1_whatever_their_direction(tmp_path):
             *rows_of(method, "drop", [1 - value, 0.9 - value]),
             *rows_of(method, "outside", [value, value + 0.1]),
         )
-    ] + rows_of("centre", "iou", [0.9, 0.8])
+    ] + rows_of("center", "iou", [0.9, 0.8])
     folder = save(tmp_path / "run", RUN, scores)
     write_board(folder)
     found = pd.read_csv(folder / "agreement.csv").set_index(["first", "second"])

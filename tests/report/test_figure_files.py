@@ -1,4 +1,4 @@
-"""A report's figures as files: which there are, and what stands in them."""
+"""A report's figures as files: which there are, and what is in them."""
 
 from xml.etree import ElementTree
 

@@ -78,7 +78,7 @@ def test_what_a_picture_shows_is_said_in_words(contents):
     row = contents.board.set_index("method").loc["spn"]
     assert title.startswith("iou ↑ on busi, holdout")
     assert f"4 rows by iou ↑: spn has the best mean, {row['iou']:.3f} [" in alt
-    assert "best blind control centre 0.400" in alt
+    assert "best blind control center 0.400" in alt
     assert "last is rise[a=x|y] with 0." in alt
 
 
@@ -141,8 +141,8 @@ def test_the_drawn_front_follows_the_metrics_direction(contents):
 def test_labels_cover_neither_each_other_nor_dots():
     points = np.array([[50.0, 50.0], [52.0, 51.0], [50.0, 53.0], [140.0, 12.0]])
     sizes = np.array([[30.0, 9.0], [12.0, 9.0], [40.0, 18.0], [50.0, 9.0]])
-    centres = place_labels(points, sizes, (150, 100))
-    low, high = centres - sizes / 2, centres + sizes / 2
+    centers = place_labels(points, sizes, (150, 100))
+    low, high = centers - sizes / 2, centers + sizes / 2
     for one, other in itertools.combinations(range(4), 2):
         assert (np.minimum(high[one], high[other]) <= np.maximum(low[one], low[other])).any()
     for point in points:
@@ -156,7 +156,7 @@ def test_scores_show_each_rows_own_mean(contents):
     shown = {y: x for line in figure.axes[0].lines if line.get_marker() == "|"
              for x, y in zip(*line.get_data(), strict=True)}  # fmt: skip
     board = contents.board.set_index("method")["drop"]
-    expected = [*board.drop("centre").sort_values(), board["centre"]]
+    expected = [*board.drop("center").sort_values(), board["center"]]
     assert [shown[row] for row in range(5)] == pytest.approx(expected)
 
 

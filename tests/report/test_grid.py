@@ -55,8 +55,8 @@ def test_heat_is_the_more_opaque_the_hotter(tmp_path):
     first, second = cells(pixels)
     step = second[1] - first[1]
     row = (first[0] + first[2]) // 2
-    centre = (first[1] + first[3]) // 2
-    blues = [pixels[row, centre + index * step][2] for index in range(4)]
+    center = (first[1] + first[3]) // 2
+    blues = [pixels[row, center + index * step][2] for index in range(4)]
     assert blues[0] == blues[1] == 255 > blues[2] > blues[3]
 
 

@@ -22,7 +22,7 @@ def test_tables_are_whole_and_balanced():
     board = rows_on_board(
         rows_of(NASTY, "iou", values, dataset=NASTY)
         + rows_of("gradcam", "iou", [*(values - 0.05)[:-1], NAN], dataset=NASTY)
-        + rows_of("centre", "iou", values, dataset=NASTY)
+        + rows_of("center", "iou", values, dataset=NASTY)
         + rows_of("gradcam", "drop", values, dataset=NASTY),
         run,
     )

@@ -22,7 +22,7 @@ def scores():
         + rows_of("rise[a=x|y]", "drop", [0.1, 0.3], status="constant map")
         + rows_of("spn", "iou", [NAN, NAN], status="empty mask", model="saliency_net")
         + rows_of("spn", "drop", [float("inf"), 0.2], model="saliency_net")
-        + rows_of("centre", "iou", [0.3, 0.3, 0.3])
+        + rows_of("center", "iou", [0.3, 0.3, 0.3])
         + rows_of("oracle", "iou", [1.0, 1.0, 1.0])
     )
 
@@ -61,7 +61,7 @@ def test_degenerate_maps_are_counted_once_for_all_metrics(scores):
 
 def test_best_first_by_localization_unknown_last_controls_behind(scores):
     board = board_of(scores.sample(frac=1, random_state=0))
-    assert board["method"].tolist() == ["gradcam", "rise[a=x|y]", "spn", "oracle", "centre"]
+    assert board["method"].tolist() == ["gradcam", "rise[a=x|y]", "spn", "oracle", "center"]
     assert board["kind"].tolist() == ["method", "method", "learned", "control", "control"]
 
 
@@ -82,7 +82,7 @@ def test_ties_stand_in_the_order_of_names_and_lower_can_be_better():
 def test_what_the_run_does_not_list_and_what_stands_there_twice_is_refused(scores):
     with pytest.raises(XaibenchError, match="'scorecam', but run"):
         board_of(scores.replace("spn", "scorecam"))
-    with pytest.raises(XaibenchError, match="some drop of busi, holdout stand there twice"):
+    with pytest.raises(XaibenchError, match="some drop of busi, holdout are there twice"):
         board_of(pd.concat([scores, scores[5:6]]))
 
 
@@ -167,14 +167,14 @@ def test_a_map_that_is_missing_for_one_image_shifts_no_other():
 
 
 def test_controls_and_metrics_that_never_rank_get_no_letters_and_no_ranks():
-    scores = simulated().replace("rise[a=x|y]", "centre")
+    scores = simulated().replace("rise[a=x|y]", "center")
     run = run_of(metrics={"iou": metric(), "outside": metric(ranked=False)})
     board = board_of(scores, run).set_index("method")
     assert board["outside_ties"].tolist() == ["", "", ""]
     assert board["outside_rank_high"].isna().all()
     assert (board["outside_low"] < board["outside"]).all()
     assert board["iou_ties"].tolist() == ["a", "a", ""]
-    assert np.isnan(board.loc["centre", "iou_rank_low"])
+    assert np.isnan(board.loc["center", "iou_rank_low"])
 
 
 def test_intervals_end_at_the_metrics_bounds():
@@ -192,9 +192,9 @@ def test_skill_lies_between_the_best_blind_control_and_the_segmentation_network(
     scores = (
         rows_of("gradcam", "iou", [0.2, 0.4])
         + rows_of("gradcam", "drop", [0.3, 0.5])
-        + rows_of("centre", "iou", [0.1, 0.3])
+        + rows_of("center", "iou", [0.1, 0.3])
         + rows_of("all_ones", "iou", [0.0, 0.1])
-        + rows_of("centre", "drop", [0.7, 0.9])
+        + rows_of("center", "drop", [0.7, 0.9])
         + rows_of("oracle", "iou", [1.0, 1.0])
         + rows_of("segmentation", "iou", [0.5, 0.7], model="unet")
         + rows_of("segmentation", "drop", [0.1, 0.3], model="unet")
@@ -204,7 +204,7 @@ def test_skill_lies_between_the_best_blind_control_and_the_segmentation_network(
     assert board.loc["gradcam", "drop_skill"] == pytest.approx((0.4 - 0.8) / (0.2 - 0.8))
     # On a model without controls of its own any others will do.
     assert board.loc["segmentation", "iou_skill"] == pytest.approx(1)
-    assert board.loc[["centre", "oracle"], "iou_skill"].isna().all()
+    assert board.loc[["center", "oracle"], "iou_skill"].isna().all()
     without = board_of([line for line in scores if line["method"] != "segmentation"], run)
     assert without["iou_skill"].isna().all()
     # Under a budget it competes, and bounds nothing.
@@ -216,7 +216,7 @@ def test_who_has_learned_from_masks_says_from_how_many():
     scores = [
         *rows_of("gradcam", "iou", [0.5]),
         *rows_of("gradcam", "iou", [0.5], model="saliency_net"),
-        *rows_of("centre", "iou", [0.5], model="saliency_net"),
+        *rows_of("center", "iou", [0.5], model="saliency_net"),
         *rows_of("spn", "iou", [0.5], model="saliency_net"),
         *rows_of("mine", "iou", [0.5]),
     ]

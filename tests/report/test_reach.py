@@ -14,7 +14,7 @@ from xaibench.report.judging.reach import reach
 from xaibench.report.wording.headline import headline
 from xaibench.results.records import MethodEntry, MetricEntry, RunRecord
 
-KINDS = {"gradcam": "method", "rise": "method", "centre": "control", "ceiling": "control",
+KINDS = {"gradcam": "method", "rise": "method", "center": "control", "ceiling": "control",
          "oracle": "control"}  # fmt: skip
 ROWS = [Row("net", method, kind) for method, kind in KINDS.items()]
 FAMILIES = ["cam", "perturbation", "control", "control", "control"]
@@ -28,7 +28,7 @@ def section_of(values):
 
 def run_of(methods, *, better=True):
     entries = {
-        method: MethodEntry(family=family, blind=method == "centre")
+        method: MethodEntry(family=family, blind=method == "center")
         for method, family in zip(KINDS, FAMILIES, strict=True)
         if method in methods
     }
@@ -51,7 +51,7 @@ def test_a_cam_is_bounded_by_its_grid_and_other_maps_by_the_truth(better):
 
 def test_runs_of_before_have_no_reach():
     values = np.array([0.3, 0.6, 0.2, 0.45, 1.0])
-    run = run_of(["gradcam", "rise", "centre", "oracle"])
+    run = run_of(["gradcam", "rise", "center", "oracle"])
     assert np.isnan(reach(section_of(values), run, "iou", values).share).all()
 
 
@@ -71,4 +71,4 @@ def test_the_headline_names_the_ceiling_of_a_leading_cam_alone():
     for values, told in (([0.3, 0.2, 0.25, 0.45, 1.0], True), ([0.3, 0.6, 0.25, 0.45, 1.0], False)):
         section, run = section_of(np.array(values)), run_of([row.method for row in ROWS])
         (said,) = headline(section, run, judge(section, run))
-        assert ("On its grid the truth itself reaches 0.450." in said) == told
+        assert ("On its grid the true mask reaches 0.450." in said) == told

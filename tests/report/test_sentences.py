@@ -51,9 +51,9 @@ def test_the_headline_says_who_leads_by_the_other_metrics():
 
 
 def test_the_headline_names_the_best_blind_control():
-    blind = rows_of("centre", "iou", values(0.2))
+    blind = rows_of("center", "iou", values(0.2))
     (text,) = said(RUN, rows_of("spn", "iou", values(0.6)), blind)
-    assert text.endswith("The best blind control is `centre`, 0.200.")
+    assert text.endswith("The best blind control is `center`, 0.200.")
 
 
 def test_the_primary_metric_leads_and_is_tested_alone():
@@ -79,16 +79,16 @@ def test_all_ones_is_no_rival_by_faithfulness_as_it_can_not_lose():
     scores = [
         *rows_of("gradcam", "drop", values(0.3)),
         *rows_of("all_ones", "drop", values(0.0, 0)),
-        *rows_of("centre", "drop", values(0.2)),
+        *rows_of("center", "drop", values(0.2)),
         *rows_of("all_ones", "iou", values(0.5)),
-        *rows_of("centre", "iou", values(0.2)),
+        *rows_of("center", "iou", values(0.2)),
     ]
     (section,) = sections(Material.of(run, pd.DataFrame(scores)))
     rival = {
         name: section.rows[blind_rows(section, run, name)["resnet18"]].method
         for name in ("drop", "iou")
     }
-    assert rival == {"drop": "centre", "iou": "all_ones"}
+    assert rival == {"drop": "center", "iou": "all_ones"}
 
 
 def trained(method, mean, by_fold, by_seed):
@@ -108,12 +108,12 @@ def trained(method, mean, by_fold, by_seed):
     return rows
 
 
-def test_new_training_sets_are_spoken_of_apart():
+def test_new_training_sets_have_a_sentence_of_their_own():
     still, moved = np.zeros(5), np.array([-0.1, 0.1, -0.08, 0.12, 0.01])
     run = run_of(metrics={"iou": metric()}, seeds=[0, 1, 2])
     rows = trained("spn", 0.5, moved, (0, 0, 0)), trained("gradcam", 0.46, still, (0, 0, 0))
     text = " ".join(said(run, *rows, by=conclusions))
-    assert "It differs from the other row" in text
+    assert "It is significantly different from the other row" in text
     assert "new test images and to new trainings on the same training sets" in text
     assert "not significantly different from it: `gradcam` on `resnet18`." in text
     advice = " ".join(said(run, *rows, by=recommendation))
@@ -123,15 +123,15 @@ def test_new_training_sets_are_spoken_of_apart():
 def test_a_single_seed_says_that_it_can_not():
     rows = rows_of("spn", "iou", values(0.6)), rows_of("gradcam", "iou", values(0.4))
     text = " ".join(said(RUN, *rows, by=conclusions))
-    assert "generalise to new test images, not to new trainings" in text
+    assert "cover image sampling, not training variance" in text
     assert "Nothing is said of new training sets" in text
     advice = " ".join(said(RUN, *rows, by=recommendation))
-    assert "A single training seed says nothing of new trainings." in advice
+    assert "One training seed: training variance is not covered." in advice
 
 
 def test_the_recommendation_names_one_several_or_none():
     best, twin = rows_of("spn", "iou", values(0.6)), rows_of("gradcam", "iou", values(0.6)[::-1])
-    worst, blind = rows_of("hirescam", "iou", values(0.2)), rows_of("centre", "iou", values(0.7))
+    worst, blind = rows_of("hirescam", "iou", values(0.2)), rows_of("center", "iou", values(0.7))
     assert said(RUN, best, worst, by=recommendation)[0] == (
         "**Which:** `spn` on `resnet18`, 0.600 [0.58, 0.62] by iou ↑."
     )
@@ -141,14 +141,15 @@ def test_the_recommendation_names_one_several_or_none():
     )
     assert "1 of 2 other rows are significantly different" in sure
     none = said(RUN, best, worst, blind, by=recommendation)[0]
-    assert none.startswith("**Which:** none. By iou ↑ no row is shown to beat `centre` (0.700)")
+    start = "**Which:** none. By iou ↑ no row is significantly better than `center` (0.700)"
+    assert none.startswith(start)
 
 
 def test_the_scorecard_leads_back_to_the_scores(tmp_path):
     scores = [
         *rows_of("gradcam", "iou", values(0.5)),
         *rows_of("gradcam", "drop", values(0.3)),
-        *rows_of("centre", "iou", values(0.2)),
+        *rows_of("center", "iou", values(0.2)),
     ]
     found = []
     for shift in (0, 1e-3):
@@ -159,7 +160,7 @@ def test_the_scorecard_leads_back_to_the_scores(tmp_path):
     text = found[0]
     assert "| gradcam | resnet18 | 0.500 [0.48, 0.52] | 0.300 [0.28, 0.32] |" in text
     assert "plausibility of gradcam on resnet18: scores.csv: iou of gradcam on resnet18, 40" in text
-    assert "centre" not in text
+    assert "center" not in text
     hashes = [[line[-12:] for line in each.splitlines() if "hash" in line] for each in found]
     assert len(hashes[0]) == 2
     assert not set(hashes[0]) & set(hashes[1])

@@ -17,9 +17,9 @@ def test_every_form_of_an_image_gives_the_same_picture():
     as_tensor = torch.from_numpy(IMAGE).permute(2, 0, 1)
     for form in (as_tensor, as_tensor[None], as_tensor / 255, IMAGE / 255, IMAGE[None]):
         assert (np.asarray(show(form, MAP)) == first).all()
-    grey = IMAGE[..., :1]
-    expected = np.asarray(show(np.repeat(grey, 3, axis=2), MAP))
-    for form in (grey, grey[..., 0], torch.from_numpy(grey[..., 0])[None] / 255):
+    gray = IMAGE[..., :1]
+    expected = np.asarray(show(np.repeat(gray, 3, axis=2), MAP))
+    for form in (gray, gray[..., 0], torch.from_numpy(gray[..., 0])[None] / 255):
         assert (np.asarray(show(form, MAP)) == expected).all()
 
 

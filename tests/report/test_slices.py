@@ -24,7 +24,7 @@ def slices_of(scores, predictions, run=RUN):
 
 @pytest.fixture
 def predictions():
-    return predicted(LABELS, SAID, mask_share=SHARES, lesions=LESIONS, sure=0.5 + VALUES)
+    return predicted(LABELS, SAID, mask_share=SHARES, regions=LESIONS, sure=0.5 + VALUES)
 
 
 def of(found, name, part, **where):
@@ -41,10 +41,10 @@ def of(found, name, part, **where):
         ("class", "malignant", LABELS == 1),
         ("prediction", "correct", LABELS == SAID),
         ("prediction", "wrong", LABELS != SAID),
-        ("lesion size", "small", (SHARES > 0) & (SHARES < 0.075)),
-        ("lesion size", "large", SHARES > 0.145),
-        ("lesions", "one", LESIONS == 1),
-        ("lesions", "several", LESIONS == 2),
+        ("mask size", "small", (SHARES > 0) & (SHARES < 0.075)),
+        ("mask size", "large", SHARES > 0.145),
+        ("regions", "one", LESIONS == 1),
+        ("regions", "several", LESIONS == 2),
         ("confidence", "low", np.arange(COUNT) < 10),
         ("confidence", "high", np.arange(COUNT) >= 20),
     ],
@@ -96,19 +96,19 @@ def test_pooled_estimands_and_runs_without_predictions_have_no_slices(prediction
 def test_a_network_nobody_named_has_slices_of_images_only(predictions):
     unknown = predictions.assign(prediction=NAN, confidence_0=NAN, confidence_1=NAN)
     found = slices_of(rows_of("gradcam", "iou", VALUES), unknown)
-    assert set(found["slice"]) == {"class", "lesion size", "lesions"}
+    assert set(found["slice"]) == {"class", "mask size", "regions"}
 
 
 def test_the_document_shows_parts_with_their_bounds_and_numbers(tmp_path, predictions):
-    scores = rows_of("gradcam", "iou", VALUES) + rows_of("centre", "iou", VALUES)
+    scores = rows_of("gradcam", "iou", VALUES) + rows_of("center", "iou", VALUES)
     folder = save(tmp_path, RUN, scores, predictions)
     write_board(folder)
     text = (folder / "leaderboard.md").read_text("utf-8")
     text = text[text.index("### Slices") : text.index("## Classification")]
     assert "- wrong: the row's own model is wrong; left out, 5 independent images are fewer" in text
-    assert "Not by lesion size: no part has 10 independent images." in text
+    assert "Not by mask size: no part has 10 independent images." in text
     assert "- several: two or more connected regions" in text
     # Student's: 2.26 * 0.0908 / 10 ** 0.5 = 0.065.
     assert "| gradcam | resnet18 | 0.135 [0.07, 0.20] (n 10) | 0.150 [0.11, 0.19] (n 20) |" in text
-    assert "centre" not in text
-    assert set(pd.read_csv(folder / "slices.csv")["method"]) == {"gradcam", "centre"}
+    assert "center" not in text
+    assert set(pd.read_csv(folder / "slices.csv")["method"]) == {"gradcam", "center"}

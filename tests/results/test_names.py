@@ -1,4 +1,4 @@
-"""The names of files on disk stand in one room, so that a change of format touches one place."""
+"""The names of files on disk are in one room, so that a change of format touches one place."""
 
 import ast
 from fnmatch import fnmatchcase

@@ -1,4 +1,4 @@
-"""`--split file:DIR`: the same images stand in the same parts again."""
+"""`--split file:DIR`: the same images are in the same parts again."""
 
 from dataclasses import replace
 from pathlib import Path

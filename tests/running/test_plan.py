@@ -42,12 +42,12 @@ def test_without_masks_localization_and_mask_controls_are_skipped(settings, plan
     controls = {f"{name} on pocket" for name in ("oracle", "average_mask", "ceiling")}
     skipped = {"iou", "hit_rate", *controls}
     assert reasons(plan) == dict.fromkeys(skipped, "bare has no masks")
-    assert {"gradcam", "centre"} <= set(plan.jobs[0].methods)
+    assert {"gradcam", "center"} <= set(plan.jobs[0].methods)
     assert not {"oracle", "average_mask"} & set(plan.jobs[0].methods)
 
 
 def test_maps_that_are_learned_from_masks_need_some(settings, plan_of, tmp_path):
-    # A network that never saw a mask would stand on the board as learned, and explain by noise.
+    # A network that never saw a mask would be on the board as learned, and explain by noise.
     wanted = {"models": ("pocket_saliency",), "methods": ("gradcam", "spn"), "controls": False}
     plan = plan_of(settings, tmp_path, dataset="bare", **wanted)
     assert reasons(plan)["spn on pocket_saliency"] == "bare has no masks to learn from"

@@ -55,7 +55,7 @@ def test_a_methods_function_is_reached_in_few_steps(call, small, tmp_path):
     assert code == 3
     way = plugins("method")["probe"].function.way
     files = [frame.filename for frame in way]
-    # From the body of the command: above it stands click, and how errors are told.
+    # From the body of the command: above it are click, and how errors are told.
     start = files.index(str(Path(PACKAGE, "commands", "run.py")))
     steps = [frame for frame in way[start:-1] if frame.filename.startswith(PACKAGE)]
     assert len(steps) <= FRAMES, " ".join(frame.name for frame in steps)

@@ -123,7 +123,7 @@ def test_fingerprints_of_earlier_records_come_out_as_they_did(monkeypatch):
                         "models": ("gap_cnn", "saliency_net"), "out": "/nowhere",
                         "recipe": "published"})  # fmt: skip
     place = selection, 1, selection.models[0], 3
-    assert Ledger(*place).earlier.model == ""  # its layers stood in another order then
+    assert Ledger(*place).earlier.model == ""  # its layers was in another order then
     monkeypatch.setattr(earlier_records, "_REBUILT", frozenset())
     earlier = Ledger(*place).earlier
     gradcam, captum = selection.methods

@@ -28,7 +28,7 @@ def test_wilson_takes_arrays_and_knows_no_rate_of_nothing():
     assert all(isinstance(end, float) for end in wilson(1, 3))
 
 
-def test_wilson_of_expected_hits_lies_between_its_neighbours():
+def test_wilson_of_expected_hits_lies_between_its_neighbors():
     ends = np.array([wilson(x, 30) for x in (26, 26.5, 27)])
     assert (np.diff(ends, axis=0) > 0).all()
     for count in range(1, 200):

@@ -93,7 +93,7 @@ def test_many_units_are_drawn_in_blocks(monkeypatch):
 
 @pytest.mark.parametrize("folds", [1, 2])
 def test_very_many_groups_are_drawn_in_bundles_that_scatter_alike(folds):
-    # Classes stand one behind the other, as the images' names do.
+    # Classes are one behind the other, as the images' names do.
     groups = np.arange(6000) // 2
     fold, one = groups % folds, np.zeros(6000, int)
     values = np.stack([groups < 900, np.random.default_rng(0).gamma(2, size=6000)], axis=1)

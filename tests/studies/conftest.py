@@ -42,7 +42,7 @@ class Aware(xaibench.Model):
         return super().abilities | {"saliency"}
 
     def outputs(self, images, *, saliency=False):
-        activations = self.trunk(self.normalise(images))
+        activations = self.trunk(self.normalize(images))
         predicted = self.mask_head(self.grow(activations)).sigmoid()[:, 0] if saliency else None
         return xaibench.Outputs(self.head(activations.mean(dim=(2, 3))), predicted)
 

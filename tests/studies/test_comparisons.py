@@ -143,7 +143,7 @@ def test_where_nothing_differs_other_images_still_may():
     assert found["difference_high"] == pytest.approx(3.8415 / 15.8415, abs=1e-3)
     assert found["difference_low"] == -found["difference_high"]
     assert next(answers(table, section)) == (
-        "**iou of spn**, `net`: against 0, not told apart at 1 with n = 24."
+        "**iou of spn**, `net`: against 0, not significantly different at 1 with n = 24."
     )
 
 
@@ -163,5 +163,8 @@ def test_answers_name_what_is_higher_and_what_it_would_take():
     trend, levels, seeds = answers(table, section)
     assert "from 0 to 2 on a straight line through the levels, a trend (p < 0.001)" in trend
     assert "against 0, higher at 2 (+0.2" in levels
-    assert "not told apart at 1 with n = 24; it would take a difference of about 0.0" in levels
+    assert (
+        "not significantly different at 1 with n = 24; minimum detectable difference (80 % power) "
+        "0.0" in levels
+    )
     assert seeds.startswith("One training seed only")

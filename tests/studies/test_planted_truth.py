@@ -29,7 +29,7 @@ class Drawing(xaibench.Model):
         return super().abilities | ({"saliency"} if self.draws else set())
 
     def outputs(self, images, *, saliency=False):
-        activations = self.trunk(self.normalise(images))
+        activations = self.trunk(self.normalize(images))
         found = self.mask_head(activations).sigmoid()[:, 0] if self.draws else None
         return xaibench.Outputs(self.head(activations.mean(dim=(2, 3))), found)
 

@@ -201,7 +201,7 @@ def test_dataset_size_keeps_the_test_images(given, tmp_path):
 
 @pytest.mark.slow
 def test_loss_averages_over_the_other_factors(given, tmp_path):
-    options = {**given, "models": ("aware",), "metrics": ("iou", "artefacts"), "seeds": (0,),
+    options = {**given, "models": ("aware",), "metrics": ("iou", "artifacts"), "seeds": (0,),
                "out": str(tmp_path)}  # fmt: skip
     values = ("l2", "l1", "bilinear", "nearest", "5")
     planned = plan_study("loss", values, options)
@@ -221,9 +221,9 @@ def test_loss_averages_over_the_other_factors(given, tmp_path):
     assert (row["series"], row["against"]) == ("loss", "l2")
     assert set(table[table["kind"] == "factor"]["series"]) == {"loss", "upsampling"}
     assert not (table["kind"] == "trend").any()
-    blocky = line(table, "artefacts", "spn", "nearest", kind="factor")
+    blocky = line(table, "artifacts", "spn", "nearest", kind="factor")
     assert blocky["difference"] > 0
-    assert [text for text in outcome.answers if text.startswith("**artefacts of spn**: ")]
+    assert [text for text in outcome.answers if text.startswith("**artifacts of spn**: ")]
 
 
 @pytest.mark.slow

@@ -137,7 +137,7 @@ def test_what_no_network_said_is_blank_and_reported_as_unknown(finished_run, sav
     told = pd.read_csv(done.out / "predictions.csv")
     assert told[["prediction", "confidence_0", "confidence_1"]].isna().all(axis=None)
     own = pd.read_csv(finished_run.out / "predictions.csv").query("model == 'pocket' and seed == 0")
-    for column in ("sample", "label", "group", "mask_share", "lesions"):
+    for column in ("sample", "label", "group", "mask_share", "regions"):
         assert told[column].tolist() == own[column].tolist() or told[column].isna().all()
 
 
@@ -297,7 +297,7 @@ GOOD = np.ones((3, 4), np.float32)
         ({"benign/0001": GOOD, "label/benign/0001": GOOD}, "both explain the label class of"),
         ({"ids": np.array(["a", "a"]), "maps": np.ones((2, 3, 4))}, "names 'a' 2 times"),
         ({"ids": np.array(["a"]), "maps": np.ones((2, 3, 4))}, r"each of the 2 maps, as text"),
-        ({"ids": np.array(["a"]), "maps": np.ones((1, 3, 4)), "x": GOOD}, "'x' stands beside"),
+        ({"ids": np.array(["a"]), "maps": np.ones((1, 3, 4)), "x": GOOD}, "'x' is beside"),
         ({"about": np.array("{}")}, "holds no map"),
         ({"arr_0": GOOD}, "name the arrays 'ids' and 'maps', or one array for each sample"),
         ({"benign/0001": GOOD, "about": np.array("{")}, "is no JSON"),

@@ -13,7 +13,7 @@ from xaibench.results.sealed import write_sealed
 from xaibench.setup.options import make_options
 from xaibench.setup.selection import Selection, select
 from xaibench.training.checkpoint import pack
-from xaibench.training.optimise import LearningRate
+from xaibench.training.optimize import LearningRate
 from xaibench.training.train import Trainer
 
 CPU = torch.device("cpu")
@@ -145,7 +145,7 @@ def test_a_run_that_is_repeated_keeps_its_recipe(tmp_path):
         ("scale:2", "'scale' takes a number above 0, at most 1"),
         ("crop:0.3", "'crop' takes no number"),
         ("gamma:x", "'gamma' takes a number"),
-        ("none,crop", "'none' stands alone"),
+        ("none,crop", "'none' can't be combined with others"),
     ],
 )
 def test_a_change_that_can_not_be_read_is_told(text, reason):

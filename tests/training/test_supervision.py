@@ -83,7 +83,7 @@ def test_without_a_mask_to_see_none_was_used(told):
 
 def test_maps_that_need_no_mask_are_asked_on_a_dataset_without_any(small, tmp_path):
     given = {**small, "plugin": (*small["plugin"], CHECKPOINTS), "dataset": "bare",
-             "methods": ("spn",), "metrics": ("artefacts",), "out": str(tmp_path)}  # fmt: skip
+             "methods": ("spn",), "metrics": ("artifacts",), "out": str(tmp_path)}  # fmt: skip
     assert make_plan(select({**given, "models": ("drawing[says=labels]",)})).cells == 1
     with pytest.raises(XaibenchError, match="no masks to learn from"):
         make_plan(select({**given, "models": ("drawing",)}))

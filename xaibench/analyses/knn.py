@@ -1,4 +1,4 @@
-"""k nearest neighbours of the embeddings name the class, beside the model's own head."""
+"""k nearest neighbors of the embeddings name the class, beside the model's own head."""
 
 from typing import Literal
 
@@ -18,9 +18,9 @@ _SWEEP = (1, 3, 5, 7, 9, 15, 25, 49)
 @analysis(
     paper="cover1967nearest",
     quantities={
-        "accuracy": "share of the test images that their neighbours in the training part name "
+        "accuracy": "share of the test images that their neighbors in the training part name "
         "rightly",
-        "macro_f1": "mean over classes of the neighbours' F1",
+        "macro_f1": "mean over classes of the neighbors' F1",
         "head_accuracy": "share of the test images that the model's own head names rightly",
     },
 )
@@ -40,15 +40,15 @@ def knn(
     Args:
         embeddings: ``(N, D)``.
         labels: ``(N,)``.
-        train_embeddings: ``(M, D)``, as they are: neither centred nor scaled.
+        train_embeddings: ``(M, D)``, as they are: neither centered nor scaled.
         train_labels: ``(M,)``.
         predictions: ``(N,)`` of the head, or None.
         class_names: K of them.
-        k: neighbours.
+        k: neighbors.
         metric: distance between embeddings.
 
     Raises:
-        XaibenchError: fewer training images than neighbours.
+        XaibenchError: fewer training images than neighbors.
     """
     if not 1 <= k <= len(train_embeddings):
         raise XaibenchError(f"knn[k={k}]: choose 1 to {len(train_embeddings)}: training images.")
@@ -70,8 +70,8 @@ def knn(
         {"sweep": sweep},
         [
             Lines(
-                "neighbours",
-                "Nearest neighbours of the embeddings",
+                "neighbors",
+                "Nearest neighbors of the embeddings",
                 "sweep",
                 "k",
                 lines,

@@ -41,7 +41,7 @@ def pca(
         labels: ``(N,)``.
         train_embeddings: ``(M, D)``.
         class_names: K of them.
-        seed: of the randomised SVD and of k-means.
+        seed: of the randomized SVD and of k-means.
         components: in which k-means clusters.
         clusters: ``none`` makes one for each class.
 
@@ -96,7 +96,7 @@ def pca(
                 if size <= components
                 for ending, more, by in (
                     ("", "", "class"),
-                    ("_clusters", ", coloured by cluster", columns[size]),
+                    ("_clusters", ", colored by cluster", columns[size]),
                 )
             ),
             Lines(

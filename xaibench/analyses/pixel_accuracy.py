@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from xaibench.core.errors import XaibenchError
 from xaibench.core.estimates import ratio
 from xaibench.core.findings import Findings, PictureRows
-from xaibench.core.reading.palette import colours
+from xaibench.core.reading.palette import colors
 from xaibench.core.registry import analysis
 
 Integers = NDArray[np.integer]
@@ -60,9 +60,9 @@ def pixel_accuracy(
     total = pd.DataFrame(pixel_confusion.sum(axis=0), columns=names)
     own = right.sum(axis=1) / counts.sum(axis=(1, 2))
     rows = _from_best_to_worst(own, shown)
-    pictures = {"classes": _in_colour(*segment(rows))} if rows else {}
+    pictures = {"classes": _in_color(*segment(rows))} if rows else {}
     titles = tuple(f"{samples[row]}\n{own[row]:.0%} right" for row in rows)
-    key = {name: "#" + colours()[k].tobytes().hex() for k, name in enumerate(names)}
+    key = {name: "#" + colors()[k].tobytes().hex() for k, name in enumerate(names)}
     return Findings(
         quantities={
             "pixel_accuracy": ratio(right.sum(axis=1), counts.sum(axis=(1, 2))),
@@ -83,9 +83,9 @@ def _from_best_to_worst(right: NDArray[np.float64], shown: int) -> list[int]:
     return [order[int(step)] for step in steps]
 
 
-def _in_colour(images: Integers, truth: Integers, predicted: Integers) -> NDArray[np.uint8]:
+def _in_color(images: Integers, truth: Integers, predicted: Integers) -> NDArray[np.uint8]:
     """Return pictures ``(n, 3, H, W, 3)``."""
-    palette = colours().copy()
+    palette = colors().copy()
     palette[_UNKNOWN] = 255
     drawn = [palette[np.where(index < 0, _UNKNOWN, index)] for index in (truth, predicted)]
     return np.stack([images.astype(np.uint8), *drawn], axis=1)

@@ -37,7 +37,7 @@ def reconstruction(
 ) -> Findings:
     """Compare what a model draws with the clean images, from these and from noisy ones.
 
-    Noise is grey and normal. Pairs test whether drawing takes noise away.
+    Noise is gray and normal. Pairs test whether drawing takes noise away.
 
     Args:
         errors: ``(N,)`` mean squared errors.

@@ -1,4 +1,4 @@
-"""t-SNE: the test images laid out in two and three dimensions, neighbours beside neighbours."""
+"""t-SNE: the test images as points in two and three dimensions, similar images close together."""
 
 from typing import Literal
 
@@ -11,8 +11,8 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.findings import Findings, Scatter
 from xaibench.core.registry import analysis
 
-_NEIGHBOURS, _FEWEST = 5, 8
-# The optimisation needs three times as many images as a neighbourhood holds.
+_NEIGHBORS, _FEWEST = 5, 8
+# The optimization needs three times as many images as a neighborhood holds.
 _SHARE = 3
 # scikit-learn's steps of 50 and more throw few images apart, in three dimensions above all; N / 12
 # is what belkina2019tsne advises.
@@ -22,8 +22,8 @@ _EXAGGERATION, _USUAL_RATE, _QUARTER = 12.0, 50.0, 4.0
 @analysis(
     paper="maaten2008tsne",
     quantities={
-        "trustworthiness_2d": "how far the five neighbours of an image on the map of two "
-        "dimensions are neighbours in the embedding: 1 all, about 0.5 by chance",
+        "trustworthiness_2d": "how far the five neighbors of an image on the map of two "
+        "dimensions are neighbors in the embedding: 1 all, about 0.5 by chance",
         "trustworthiness_3d": "the same of the map of three dimensions",
     },
 )
@@ -38,7 +38,7 @@ def tsne(
     images: int = 2000,
     components: int = 50,
 ) -> Findings:
-    """Lay out the test images; distances between clusters and their sizes mean nothing.
+    """Embed the test images; distances between clusters and their sizes mean nothing.
 
     Args:
         embeddings: ``(N, D)``.
@@ -46,9 +46,9 @@ def tsne(
         seed: chooses images and starts the layout.
         of: the embeddings as they are, or their first principal components.
         dimensions: of the maps, 2 and 3.
-        perplexity: size of a neighbourhood; lowered to a third of the images where they are few.
+        perplexity: size of a neighborhood; lowered to a third of the images where they are few.
         images: at most so many, drawn by chance; the others have no place on the map.
-        components: principal components, where they are laid out.
+        components: principal components, before the embedding.
 
     Raises:
         XaibenchError: too few images, or an option out of range.
@@ -59,7 +59,7 @@ def tsne(
     suited = min(perplexity, (count - 1) / _SHARE)
     notes = [] if suited == perplexity else [f"perplexity {suited:.3g}: {count} images are few"]
     if count < len(embeddings):
-        notes.append(f"{count} of {len(embeddings)} test images were laid out")
+        notes.append(f"{count} of {len(embeddings)} test images were embedded")
     points = embeddings[chosen]
     if of == "pca":
         size = min(components, *train_embeddings.shape)
@@ -94,8 +94,8 @@ def _check(dimensions: tuple[int, ...], perplexity: float, count: int, component
 
 
 def _trust(embeddings: NDArray[np.float32], places: NDArray[np.float32]) -> float:
-    neighbours = min(_NEIGHBOURS, (len(places) - 1) // 2)
-    return float(trustworthiness(embeddings, places, n_neighbors=neighbours))
+    neighbors = min(_NEIGHBORS, (len(places) - 1) // 2)
+    return float(trustworthiness(embeddings, places, n_neighbors=neighbors))
 
 
 def _spread(

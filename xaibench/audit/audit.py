@@ -88,21 +88,21 @@ def judge_masks(facts: Sequence[Facts], *, annotated: bool) -> Iterator[AuditFin
 
 
 def judge_pictures(facts: Sequence[Facts]) -> Iterator[AuditFinding]:
-    """Yield pictures unlike most: coloured among grey ones, of another size, of another depth."""
+    """Yield pictures unlike most: colored among gray ones, of another size, of another depth."""
     readable = [each for each in facts if each.imprint is not None]
     if not readable:
         return
-    grey = sum(each.coloured < _FEW_PIXELS for each in readable)
+    gray = sum(each.colored < _FEW_PIXELS for each in readable)
     deep = sum(each.deep for each in readable)
     sizes = np.array([each.size for each in readable])
     typical = np.median(sizes, axis=0)
     unusual = (sizes * _UNUSUAL_RATIO < typical) | (sizes > _UNUSUAL_RATIO * typical)
     for each, strange in zip(readable, unusual.any(axis=1), strict=True):
         height, width = each.size
-        if each.coloured >= _FEW_PIXELS and 2 * grey > len(readable):
-            share = each.coloured / (height * width)
-            detail = f"{share:.2%} of it is coloured; {grey} of {len(readable)} images are grey"
-            yield AuditFinding(each.sample.id, "colour_overlay", "warning", detail)
+        if each.colored >= _FEW_PIXELS and 2 * gray > len(readable):
+            share = each.colored / (height * width)
+            detail = f"{share:.2%} of it is colored; {gray} of {len(readable)} images are gray"
+            yield AuditFinding(each.sample.id, "color_overlay", "warning", detail)
         if strange:
             detail = f"{width}x{height}, where {typical[1]:.0f}x{typical[0]:.0f} is usual"
             yield AuditFinding(each.sample.id, "unusual_size", "note", detail)
@@ -149,7 +149,7 @@ def _describe_groups(found: Audit, table: Path) -> str:
         return "no two images show the same"
     return (
         f"groups of images that show the same: {len(groups)}, over {len(found.groups)} images, "
-        f"the largest of {largest}; mixing classes: {mixed}; parted by the dataset's own groups: "
+        f"the largest of {largest}; mixing classes: {mixed}; duplicate groups split between parts: "
         f"{apart}{f', so run with --groups {quote(str(table))}' if apart else ''}"
     )
 

@@ -70,7 +70,7 @@ def describe_duplicates(
 ) -> Iterator[AuditFinding]:
     """Yield one finding for each sample and kind of duplicate; its detail names the other samples.
 
-    A pair within a group of the dataset's own is only a note, for no split parts it.
+    A pair within a group of the dataset's own is only a note, for no split separates it.
     """
     found: dict[tuple[int, str], list[tuple[int, float | None]]] = {}
     for first, second, likeness in duplicates:

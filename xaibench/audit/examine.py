@@ -24,9 +24,9 @@ from xaibench.core.threads import map_by_threads
 Severity = Literal["error", "warning", "note"]
 
 _TINT = 4
-"""Channels that differ by more are a colour; less is what JPEG leaves of a grey."""
+"""Channels that differ by more are a color; less is what JPEG leaves of a gray."""
 _DIM = 32
-"""Below are all greys that 12 bits leave when they are scaled down as if they were 16."""
+"""Below are all grays that 12 bits leave when they are scaled down as if they were 16."""
 _MOST_THREADS = 8
 
 
@@ -43,7 +43,7 @@ class AuditFinding(NamedTuple):
 class Facts:
     """What a sample's files tell. Small, so that those of a whole dataset fit in memory.
 
-    ``size`` is (height, width), ``coloured`` counts pixels, ``marked`` is the share of the picture
+    ``size`` is (height, width), ``colored`` counts pixels, ``marked`` is the share of the picture
     that its masks and boxes mark (None without any, or where one can't be used), ``rim`` the share
     of its outermost pixels that they mark, and ``pixels`` is a checksum of size and pixels. An
     image that can't be read has no imprint, and only findings.
@@ -54,7 +54,7 @@ class Facts:
     imprint: NDArray[np.uint8] | None = None
     pixels: str = ""
     size: tuple[int, int] = (0, 0)
-    coloured: int = 0
+    colored: int = 0
     deep: bool = False
     marked: float | None = None
     rim: float = 0.0
@@ -84,7 +84,7 @@ def examine(dataset: Dataset, sample: Sample) -> Facts:
         facts.add("unreadable_image", "error", _say(error))
         return facts
     if facts.deep and image.max() < _DIM:
-        detail = f"of 16 bits, yet its brightest grey is {image.max()} of 255; stretch its greys"
+        detail = f"of 16 bits, yet its brightest gray is {image.max()} of 255; stretch its grays"
         facts.add("dark_image", "warning", detail)
     if in_files and sample.annotated:
         _measure(facts, _merge_masks(facts))
@@ -95,7 +95,7 @@ def examine(dataset: Dataset, sample: Sample) -> Facts:
 
 def _describe(facts: Facts, image: NDArray[np.uint8]) -> None:
     facts.size = (image.shape[0], image.shape[1])
-    facts.coloured = int((_spread(image) > _TINT).sum())
+    facts.colored = int((_spread(image) > _TINT).sum())
     digest = hashlib.sha256(repr(image.shape).encode())
     digest.update(image.tobytes())
     facts.pixels = digest.hexdigest()

@@ -19,7 +19,7 @@ def recall_pairs(samples: Sequence[Sample]) -> list[Pair] | None:
     """Return which samples show the same, or None if no audit has compared all of them.
 
     Images are known by their content, wherever they lie and whatever they are called. An audit of
-    more images serves, too. Pairs are in order; the first of a pair stands before the second.
+    more images serves, too. Pairs are in order; the first of a pair is before the second.
     """
     with suppress(OSError, RuntimeError):
         if next(_folder().glob(f"{_code()}-*.json"), None) is None:

@@ -1,4 +1,4 @@
-"""The leak check of every plan: nothing may stand on two sides of a split."""
+"""The leak check of every plan: nothing may be on two sides of a split."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
@@ -7,7 +7,7 @@ from shlex import quote
 from xaibench.core.data import Dataset, Sample
 from xaibench.core.reading.copies import find_copies
 from xaibench.core.reading.duplicates import Pair
-from xaibench.core.splits import PARTS, Split, check_split, parted_groups
+from xaibench.core.splits import PARTS, Split, check_split, divided_groups
 
 
 def find_leaks(
@@ -31,7 +31,7 @@ def find_leaks(
         drawn: whether chance has made the parts.
 
     Raises:
-        XaibenchError: a sample stands in two parts of a split, or a group where we parted it.
+        XaibenchError: a sample is in two parts of a split, or a group where we divided it.
     """
     owners = {sample.path: sample for sample in samples}
     copies = find_copies(owners) if len(owners) == len(samples) else []
@@ -39,15 +39,15 @@ def find_leaks(
     same = {frozenset(pair) for group in named for pair in combinations(group, 2)}
     alike = [[samples[first].id, samples[second].id] for first, second, _ in near]
     kinds = {
-        "the same image file stands in two parts under two names": named,
-        "images that show the same stand in two parts": [
+        "the same image file is in two parts under two names": named,
+        "images that show the same are in two parts": [
             pair for pair in alike if frozenset(pair) not in same
         ],
     }
     warnings = []
     for fold, split in splits.items():
         check_split(split, published=not drawn)
-        shared = parted_groups(split)
+        shared = divided_groups(split)
         if shared:
             name, parts = next(iter(shared.items()))
             warnings.append(
@@ -81,7 +81,7 @@ def say_unaudited(dataset: Dataset, spec: str, near: Sequence[Pair] | None) -> l
     if not any(sample.path.exists() for sample in dataset.samples):
         return []  # drawn, not read
     return [
-        "never audited: near-duplicates may stand in two parts; look for them with `xaibench audit "
+        "never audited: near-duplicates may be in two parts; look for them with `xaibench audit "
         f"--dataset {quote(spec)}`"
     ]
 

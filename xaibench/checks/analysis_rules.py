@@ -40,7 +40,7 @@ def gives_numbers(trial: AnalysisTrial) -> None:
             raise Broken(f"'{name}' is {np.asarray(value).dtype}; return floats.")
 
 
-@rule(RULES, "says what its numbers mean")
+@rule(RULES, "explains its numbers")
 def explains_its_quantities(trial: AnalysisTrial) -> None:
     """``quantities=`` names each."""
     names = {name.partition("[")[0] for name in trial.first.findings.quantities}
@@ -69,8 +69,8 @@ def draws_what_it_found(trial: AnalysisTrial) -> None:
     wanted = [(IMAGES, name) for pair in found.pairs for name in pair]
     for each in found.figures:
         if isinstance(each, Scatter):
-            colours = () if each.by == "class" else (each.by,)
-            wanted += [(IMAGES, name) for name in (*each.columns, *colours)]
+            colors = () if each.by == "class" else (each.by,)
+            wanted += [(IMAGES, name) for name in (*each.columns, *colors)]
         elif isinstance(each, Lines):
             wanted += [(each.table, name) for name in (each.x, *each.y)]
         elif isinstance(each, Histogram):

@@ -33,7 +33,7 @@ def opens(trial: DatasetTrial) -> None:
 
 @rule(RULES, "two classes or more, each with samples")
 def has_classes(trial: DatasetTrial) -> None:
-    """A classifier needs something to tell apart."""
+    """A classifier needs two classes."""
     classes = trial.dataset.classes
     if len(classes) < _FEWEST or len(set(classes)) < len(classes):
         raise Broken(f"its classes are {', '.join(classes) or 'none'}; name at least two, once.")
@@ -71,7 +71,7 @@ def gives_images(trial: DatasetTrial) -> None:
         if image.ndim != _CHANNELS or image.shape[2] != _CHANNELS or image.dtype != np.uint8:
             raise Broken(
                 f"sample {name!r} has an image {image.shape} of {image.dtype}; return (H, W, 3) "
-                "uint8, grey values repeated three times."
+                "uint8, gray values repeated three times."
             )
 
 

@@ -26,7 +26,7 @@ from xaibench.explaining.trial import synthetic_words
 
 SIDE, MOST = 224, 8
 _KIND = "label"
-_ANALYSED, _NAMES = 200, ("normal", "benign", "malignant")
+_ANALYZED, _NAMES = 200, ("normal", "benign", "malignant")
 # One image that took longer is enough.
 _PATIENCE = 1.0
 _MEGABYTE, _HUNDRED = 1 << 20, 100
@@ -127,7 +127,7 @@ def analysis_figures(analysis: Bound) -> Measurement:
     def work(count: int) -> None:
         analysis(synthetic_words(_NAMES, count, images=count))
 
-    return replace(_once(work, _ANALYSED), what="made-up embeddings")
+    return replace(_once(work, _ANALYZED), what="made-up embeddings")
 
 
 def _once(work: Callable[[int], object], count: int) -> Measurement:

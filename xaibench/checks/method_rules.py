@@ -10,7 +10,7 @@ from xaibench.checks.rule import Broken, Doubtful, Rule, Skipped, asked_for, des
 from xaibench.core.errors import Unsupported
 
 RULES: list[Rule] = []
-_GREYS = {0.0: "black", 0.5: "grey", 1.0: "white"}
+_GRAYS = {0.0: "black", 0.5: "gray", 1.0: "white"}
 _TRUTH = ("masks", "mean_mask")
 
 
@@ -80,15 +80,15 @@ def gives_finite_maps(trial: MethodTrial) -> None:
 
 @rule(RULES, "no NaN on constant images")
 def bears_constant_images(trial: MethodTrial) -> None:
-    """Images of a single grey give finite maps."""
+    """Images of a single gray give finite maps."""
     scene = Scene.ordinary()
-    for grey, name in _GREYS.items():
-        maps = trial.ask(replace(scene, images=torch.full_like(scene.images, grey)))
+    for gray, name in _GRAYS.items():
+        maps = trial.ask(replace(scene, images=torch.full_like(scene.images, gray)))
         wrong = ~maps.isfinite()
         # What ordinary images spoil as well is another rule's affair.
         if wrong.any() and trial.maps.isfinite().all():
             raise Broken(
-                f"a {name} image (all {grey}) gives {maps[wrong][0].item()}; a spread, a sum or a "
+                f"a {name} image (all {gray}) gives {maps[wrong][0].item()}; a spread, a sum or a "
                 "norm is zero there: divide by it only where it is positive."
             )
 

@@ -21,7 +21,7 @@ THRESHOLD = 0.4
 
 
 def explain_again(_kind: str, images: Tensor, classes: Tensor | None = None) -> Tensor:
-    """Stand in for a method that is asked again: return what is grey, and hangs on the class."""
+    """Replace a method that is asked again: return what is gray, and hangs on the class."""
     heat = images.mean(dim=1)
     return heat if classes is None else heat ** (2 + classes[:, None, None])
 

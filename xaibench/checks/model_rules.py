@@ -68,9 +68,9 @@ def takes_any_size(trial: ModelTrial) -> None:
 
 @rule(RULES, "finite outputs")
 def gives_finite_outputs(trial: ModelTrial) -> None:
-    """Also for images of a single grey."""
-    greys = torch.stack([torch.full_like(trial.images[0], grey) for grey in (0.0, 0.5, 1.0)])
-    constant = trial.look(trial.model, greys)
+    """Also for images of a single gray."""
+    grays = torch.stack([torch.full_like(trial.images[0], gray) for gray in (0.0, 0.5, 1.0)])
+    constant = trial.look(trial.model, grays)
     for name, given in (("ordinary", trial.given), ("constant", constant)):
         for what, values in given.items():
             if not values.isfinite().all():
@@ -92,7 +92,7 @@ def sees_each_image_alone(trial: ModelTrial) -> None:
     other = _different(alone, {name: values[:1] for name, values in trial.given.items()})
     if other:
         raise Broken(
-            f"an image has other {other} alone than in a batch; normalise with running statistics "
+            f"an image has other {other} alone than in a batch; normalize with running statistics "
             "in evaluation mode, and never over the batch."
         )
 
@@ -104,7 +104,7 @@ def leaves_images(trial: ModelTrial) -> None:
     with evaluating(trial.model), torch.no_grad(), isolated(0):
         trial.model.outputs(images)
     if not torch.equal(images, trial.images):
-        raise Broken("it changes its images in place; work on a copy, such as normalise() makes.")
+        raise Broken("it changes its images in place; work on a copy, such as normalize() makes.")
 
 
 @rule(RULES, "abilities are words")

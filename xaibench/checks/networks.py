@@ -33,7 +33,7 @@ class TwoHeads(Model):
 
     def outputs(self, images: Tensor, *, saliency: bool = False) -> Outputs:
         """Run the trunk once, and the heads that are asked for."""
-        activations = self.trunk(self.normalise(images))
+        activations = self.trunk(self.normalize(images))
         predicted = self.mask_head(activations) if saliency else None
         evidence = self.head(activations.movedim(1, 3)).movedim(3, 1)
         logits = self.head(activations.mean(dim=(2, 3)))
@@ -58,7 +58,7 @@ class Pictures(Model):
 
     def outputs(self, images: Tensor, *, saliency: bool = False) -> Outputs:  # noqa: ARG002
         """Run the trunk once, and both heads."""
-        activations = self.trunk(self.normalise(images))
+        activations = self.trunk(self.normalize(images))
         return Outputs(
             images.new_zeros(len(images), 0),
             class_maps=self.scorer(activations).softmax(dim=1),
@@ -113,7 +113,7 @@ class _Tokens(nn.Module):
 
 
 def build_plain() -> Model:
-    """Build a network in which an in-place ReLU stands behind the CAM layer, as in DenseNet."""
+    """Build a network in which an in-place ReLU is behind the CAM layer, as in DenseNet."""
     network = nn.Sequential(
         nn.Sequential(*_convolutions()),
         nn.ReLU(inplace=True),

@@ -10,7 +10,7 @@ from xaibench.core.plugin import Plugin
 RULES: list[Rule] = []
 
 
-@rule(RULES, "says what it does")
+@rule(RULES, "has a docstring")
 def says_what_it_does(trial: Any) -> None:
     """The docstring's first line is a sentence."""
     summary = trial.plugin.summary

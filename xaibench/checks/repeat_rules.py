@@ -51,7 +51,7 @@ def sees_each_image_alone(trial: MethodTrial) -> None:
         raise Broken("the order of the images changes their maps; treat all rows alike.")
 
 
-@rule(RULES, "lets go of memory")
+@rule(RULES, "releases memory")
 def keeps_nothing(trial: MethodTrial) -> None:
     """After a call no more tensors live than after the one before."""
     kept = []

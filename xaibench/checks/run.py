@@ -41,7 +41,7 @@ from xaibench.core.spec import parse_spec
 from xaibench.core.suggest import did_you_mean
 from xaibench.setup.building import missing_word
 
-# What can be told without running the plugin stands before what can't.
+# What can be told without running the plugin is before what can't.
 RULES: dict[str, list[Rule]] = {
     "dataset": [*plugin_rules.RULES, *dataset_rules.RULES],
     "model": [*plugin_rules.RULES, *model_rules.RULES],

@@ -44,7 +44,7 @@ class Given:
 
 
 class _Watched:
-    """Stands for a thing, and remembers what it was asked for."""
+    """Replaces a thing, and remembers what it was asked for."""
 
     def __init__(self, thing: object, asked: set[str]) -> None:
         self._thing, self._asked = thing, asked

@@ -72,7 +72,7 @@ def one_of(kind: str) -> Completer:
 
 
 def some_of(kind: str) -> Completer:
-    """Complete the last name of a list with commas; what stands before is offered with it."""
+    """Complete the last name of a list with commas; what is before is offered with it."""
 
     def complete(_context: click.Context, _option: click.Parameter, typed: str) -> Any:
         before, comma, last = typed.rpartition(",")

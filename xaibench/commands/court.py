@@ -19,7 +19,7 @@ from xaibench.commands.options import plugin_option, say, text_option, verbosity
 def court(metrics: str | None, images: int, seed: int, out: Path | None) -> None:
     """Try metrics on networks whose rule is planted: do they rank maps by what a network uses?
 
-    Of each metric stands there Somers' D given the known order of maps, for networks that use
+    Of each metric is there Somers' D given the known order of maps, for networks that use
     the lesion, a marker beside it (a shortcut), both, and neither.
     """
     from functools import partial

@@ -47,7 +47,7 @@ def diagnose(
     by maps that no network had a part in? Such a metric has no leader. With --shortcut: do methods
     point at a marker when the classifier uses it?
     """
-    from xaibench.diagnostics.document import summarise
+    from xaibench.diagnostics.document import summarize
     from xaibench.diagnostics.run import diagnose as diagnose_run
     from xaibench.diagnostics.run import diagnose_shortcut
     from xaibench.report.write import write_report
@@ -70,7 +70,7 @@ def diagnose(
         directory = out or Path("results/shortcut")
         with logged_to(directory, command_line()):
             frame = diagnose_shortcut(directory, models=models, **given)
-    for line in summarise(frame):
+    for line in summarize(frame):
         say(line)
     page = "" if shortcut else ", report.html"
     say(f"written to {directory}: diagnostics.md, diagnostics.csv{page}")

@@ -23,7 +23,7 @@ from xaibench.core.errors import XaibenchError
 def init(data: str, out: Path) -> None:
     """Look at your own images, and write a commented file of options to start from.
 
-    DATA is a folder of images, a table of them or an export of a labelling tool; or a dataset as
+    DATA is a folder of images, a table of them or an export of a labeling tool; or a dataset as
     `xaibench run --dataset` takes it. What was found is printed: check it before you run.
     """
     from xaibench.core.registry import bind

@@ -10,6 +10,8 @@ from xaibench.commands.exits import Exit
 from xaibench.core.suggest import did_you_mean
 from xaibench.core.visible import visible
 
+_OTHER_NAMES = {"analyse": "analyze"}
+
 
 class Commands(click.Group):
     """A group that suggests the nearest command, and falls silent when its reader leaves."""
@@ -27,11 +29,12 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find a command by its name."""
-        name = args[0]
+        name, *rest = args
+        name = _OTHER_NAMES.get(name, name)
         if self.get_command(ctx, name) is None and not name.startswith("-"):
             hint = did_you_mean(name, self.commands)
             raise click.UsageError(f"there is no command '{name}'{hint}", ctx)
-        return super().resolve_command(ctx, args)
+        return super().resolve_command(ctx, [name, *rest])
 
 
 def in_one_line(error: Exception) -> str:

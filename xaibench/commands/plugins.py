@@ -132,7 +132,7 @@ def check(target: str, kind: str | None, classes: int | None) -> None:
 def layers(model: str, image_size: int, layer: str, svg: Path | None, classes: int | None) -> None:
     """Show which layer CAMs read in a model, which others --layer could name, and all its layers.
 
-    MODEL is one of `xaibench list models`, with options. Of each layer stand there its output for
+    MODEL is one of `xaibench list models`, with options. Of each layer are there its output for
     one image and its parameters; a part that holds layers counts theirs.
     """
     from xaibench.core.passes.layer_rows import list_layers

@@ -38,7 +38,7 @@ def study(name: str, values: str, effort: str, *, dry_run: bool, **given: Any) -
     dataset-size: the share of the training images that all models learn from.
 
     loss: localization loss x upsampling mode x depth of a saliency-aware network, and the
-    artefacts in its maps; --values takes levels of any of the three, the first is the reference.
+    artifacts in its maps; --values takes levels of any of the three, the first is the reference.
 
     filters: the filters in the layers of a small network.
 

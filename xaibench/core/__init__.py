@@ -1,1 +1,1 @@
-"""The parts that everything else stands on; imports nothing of ours but itself."""
+"""The parts that everything else uses; imports nothing of ours but itself."""

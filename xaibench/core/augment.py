@@ -21,11 +21,11 @@ _POINTS = 4
 
 
 class _Change(NamedTuple):
-    """One image's: a map ``(2, 3)`` from output to input, displacements ``(2, h, w)``, colours."""
+    """One image's: a map ``(2, 3)`` from output to input, displacements ``(2, h, w)``, colors."""
 
     geometry: NDArray[np.float64]
     displacement: NDArray[np.float64]
-    colours: NDArray[np.float64]
+    colors: NDArray[np.float64]
     gamma: float
 
 
@@ -35,7 +35,7 @@ def augment(
     seeds: Sequence[int],
     kinds: Sequence[str] = AUGMENTATIONS,
 ) -> tuple[Tensor, Tensor]:
-    """Move and recolour images; by default as the study did: +-45 degrees, 75-100 % of the area.
+    """Move and recolor images; by default as the study did: +-45 degrees, 75-100 % of the area.
 
     All that moves is sampled once: bilinearly for images, to the nearest pixel for masks. What lies
     outside becomes black and background, or, with ``reflection``, the image's mirror image.
@@ -52,7 +52,7 @@ def augment(
     if not extents:
         return images, masks
     changes = [_draw(np.random.default_rng(seed), extents) for seed in seeds]
-    geometry, displacement, colours, gamma = (
+    geometry, displacement, colors, gamma = (
         torch.from_numpy(np.stack(part)).to(images) for part in zip(*changes, strict=True)
     )
     grid = functional.affine_grid(geometry, list(images.shape), align_corners=False)
@@ -65,7 +65,7 @@ def augment(
         masks[:, None].to(images.dtype), grid, "nearest", outside, align_corners=False
     )
     images = functional.grid_sample(images, grid, "bilinear", outside, align_corners=False)
-    images = _recolour(images, colours)
+    images = _recolor(images, colors)
     if "gamma" in extents:
         images = images ** gamma[:, None, None, None]
     return images, moved[:, 0].to(masks.dtype)
@@ -90,27 +90,27 @@ def _draw(random: Generator, extents: Mapping[str, float]) -> _Change:
         area = aspect = 1
     width = min(math.sqrt(area * aspect), 1)
     height = min(math.sqrt(area / aspect), 1)
-    centre = random.uniform(-1, 1, 2) * (1 - np.array([width, height]))
+    center = random.uniform(-1, 1, 2) * (1 - np.array([width, height]))
     flips = random.choice([-1.0, 1.0], 2)
     wanted = ["horizontal_flip" in extents, "vertical_flip" in extents]
     flips = np.where(wanted, flips, 1.0)
     rotation = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    colours = 1 + random.uniform(-_JITTER, _JITTER, 3) * ("colour" in extents)
+    colors = 1 + random.uniform(-_JITTER, _JITTER, 3) * ("color" in extents)
     zoom = 1 + float(drawn("scale"))
     # A side is 2 long for `affine_grid`.
-    centre = centre + 2 * drawn("translation", 2)
+    center = center + 2 * drawn("translation", 2)
     gamma = math.exp(float(drawn("gamma")))
     displacement = 2 * drawn("elastic", 2, _POINTS, _POINTS)
     linear = rotation @ np.diag(flips * [width, height]) * zoom
-    geometry = np.concatenate([linear, (rotation @ centre)[:, None]], axis=1)
-    return _Change(geometry, displacement, colours, gamma)
+    geometry = np.concatenate([linear, (rotation @ center)[:, None]], axis=1)
+    return _Change(geometry, displacement, colors, gamma)
 
 
-def _recolour(images: Tensor, factors: Tensor) -> Tensor:
+def _recolor(images: Tensor, factors: Tensor) -> Tensor:
     """Scale brightness, contrast and saturation of each image by its three factors."""
     brightness, contrast, saturation = factors[..., None, None, None].unbind(dim=1)
     images = images * brightness
     mean = images.mean(dim=(1, 2, 3), keepdim=True)
     images = (images - mean) * contrast + mean
-    grey = images.mean(dim=1, keepdim=True)
-    return ((images - grey) * saturation + grey).clamp(0, 1)
+    gray = images.mean(dim=1, keepdim=True)
+    return ((images - gray) * saturation + gray).clamp(0, 1)

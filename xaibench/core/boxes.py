@@ -14,7 +14,7 @@ from scipy import ndimage
 Which = Literal["largest", "all"]
 Numbers = NDArray[Any]
 Boxes = NDArray[np.int64]
-_NEIGHBOURS = np.ones((3, 3), bool)
+_NEIGHBORS = np.ones((3, 3), bool)
 
 
 def fits_by_level(
@@ -42,7 +42,7 @@ def fits_by_level(
 
 def boxes_of(region: NDArray[np.bool_]) -> Boxes:
     """Return the boxes of a region's connected parts, ``(n, 4)``."""
-    labels, _ = ndimage.label(region, _NEIGHBOURS)
+    labels, _ = ndimage.label(region, _NEIGHBORS)
     return _extents(labels[region] - 1, *np.nonzero(region))
 
 
@@ -75,7 +75,7 @@ def _boxes_by_level(levels: Numbers, count: int, which: Which) -> Iterator[tuple
 
 def _parts(region: NDArray[np.bool_], which: Which) -> tuple[Boxes, int]:
     """Return boxes, and the largest part's pixels; the region touches all sides of its frame."""
-    labels, count = ndimage.label(region, _NEIGHBOURS)
+    labels, count = ndimage.label(region, _NEIGHBORS)
     if count == 1:
         return np.array([[0, 0, *region.shape]]), int(np.count_nonzero(region))
     places = np.flatnonzero(region)

@@ -36,7 +36,7 @@ def plus_plus_weights(gradients: Tensor, activations: Tensor) -> Tensor:
 def principal_map(features: Tensor) -> Tensor:
     """Return the projection ``(B, h, w)`` of ``(B, D, h, w)`` on its first principal component.
 
-    Channels are centred over the positions. The projection comes from the smaller of both Gram
+    Channels are centered over the positions. The projection comes from the smaller of both Gram
     matrices, not from a singular value decomposition of ``hw x D``. Its sign, which is arbitrary,
     makes the largest absolute value positive. Of features that aren't finite the map is NaN.
     """

@@ -68,8 +68,8 @@ METHOD_WORDS = {
     "mean_mask": "(H, W) in [0, 1], average of the training masks that may be seen: for controls",
     "training_images": "(N, C, H, W) in [0, 1], read by rows: training_images[rows]; len() is N",
     "training_labels": "(N,) their classes",
-    "training_masks": "(N, H, W) int8 grades, read by rows; zeros where the mask budget hides one, "
-    "and .seen (N,) tells where it doesn't",
+    "training_masks": "(N, H, W) int8 grades, read by rows; zeros where the label fraction "
+    "hides one, and .seen (N,) tells where it doesn't",
     "fitted": "what the method's fit has returned for this model: tensors by name",
 }
 # What a fit may ask for: it runs once for each trained model, before any image is explained.
@@ -208,7 +208,7 @@ class Signature:
 def read_signature(kind: str, function: Callable[..., Any]) -> Signature:
     """Read a plugin's contract from its signature.
 
-    Options that several plugins share stand in a TypedDict, ``**name: Unpack[Shared]``; what isn't
+    Options that several plugins share are in a TypedDict, ``**name: Unpack[Shared]``; what isn't
     given is off: false, 0 or empty.
 
     Raises:
@@ -240,7 +240,7 @@ def read_signature(kind: str, function: Callable[..., Any]) -> Signature:
             raise XaibenchError(
                 f"{kind} {name}: '{argument.name}' is not a word of the {kind} vocabulary"
                 f"{did_you_mean(argument.name, vocabulary)}. The words are "
-                f"{', '.join(vocabulary)}; options stand after a '*'."
+                f"{', '.join(vocabulary)}; options come after a '*'."
             )
     return Signature(tuple(words), options)
 

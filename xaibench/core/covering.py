@@ -8,7 +8,7 @@ from torch import Tensor
 
 from xaibench.core.baselines import Baseline, baseline_of
 from xaibench.core.confidence import Predict, confidence_of
-from xaibench.core.overlap import binarise
+from xaibench.core.overlap import binarize
 
 Covered = Literal["unimportant", "important"]
 By = Literal["darken", "zero"]
@@ -27,9 +27,9 @@ def cover(images: Tensor, maps: Tensor, covered: Covered, by: By, beneath: Tenso
         maps: ``(B, H, W)`` in [0, 1].
         covered: the part that is covered.
         by: darken by the heat map, or cover a binary region.
-        beneath: the baseline that stands in the covered place, none for black.
+        beneath: the baseline that is in the covered place, none for black.
     """
-    keep = maps if by == "darken" else binarise(maps, _HALF).to(maps.dtype)
+    keep = maps if by == "darken" else binarize(maps, _HALF).to(maps.dtype)
     keep = (keep if covered == "unimportant" else 1 - keep)[:, None].to(images.dtype)
     return images * keep if beneath is None else images * keep + beneath * (1 - keep)
 

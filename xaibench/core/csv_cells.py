@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(inf|nan)", re.AS
 
 @lru_cache(2**16)
 def to_cell(text: str) -> str:
-    r"""Return text as it stands in a CSV file; control characters are shown as escapes.
+    r"""Return text as it is in a CSV file; control characters are shown as escapes.
 
     >>> [to_cell(text) for text in ("=1+1", "-0.5", "-a", "'=b", "it's", "a\x1b[2J")]
     ["'=1+1", '-0.5', "'-a", "''=b", "it's", 'a\\x1b[2J']
@@ -42,7 +42,7 @@ def from_cell(text: str) -> str:
 
 
 def to_cells(row: Iterable[object]) -> list[object]:
-    """Return a row of values whose texts can stand in a CSV file."""
+    """Return a row of values whose texts can be in a CSV file."""
     return [to_cell(value) if isinstance(value, str) else value for value in row]
 
 

@@ -35,10 +35,10 @@ class Box(NamedTuple):
 class MaskLayer(NamedTuple):
     """One annotation and the relevance grade of its foreground.
 
-    Without ``value`` the foreground is what is brighter than mid-grey; with it, the pixels of
-    exactly that grey (or one of several), or of that index where the file has a palette, so that
+    Without ``value`` the foreground is what is brighter than mid-gray; with it, the pixels of
+    exactly that gray (or one of several), or of that index where the file has a palette, so that
     one file can hold several layers. The grade `IGNORED` marks pixels that no metric counts. The
-    greys of a ``soft`` mask are shares of which half and more counts, whatever values there are.
+    grays of a ``soft`` mask are shares of which half and more counts, whatever values there are.
     """
 
     path: Path
@@ -52,9 +52,9 @@ class Sample:
     """One image and what is known about it.
 
     ``id`` is the path below the dataset's root without its ending. ``group`` names the patient or
-    the group of near-duplicates; samples of one group never part in a split. An empty group means
-    that the sample stands alone. ``part`` is where its publishers put it (train, validation or
-    test), for ``--split official``.
+    the group of near-duplicates; samples of one group stay in one part of a split. An empty group
+    means that the sample has no duplicates. ``part`` is where its publishers put it (train,
+    validation or test), for ``--split official``.
     """
 
     id: str

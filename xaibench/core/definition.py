@@ -42,14 +42,14 @@ def define(metric: Bound, target: str | None = None) -> dict[str, str]:
         else "per image, then the mean over images",
         "target": _TARGETS[target or traits.target]
         + ("" if target else ", unless --target says otherwise"),
-        "normalisation": "as the method declares: sign rule relu, abs or none; then min-max per "
+        "normalization": "as the method declares: sign rule relu, abs or none; then min-max per "
         "image, or none for probabilities; constant and non-finite maps become zeros",
         "resize": "maps bilinear to the network's input size, align_corners=False"
         + ("; masks nearest; under --score-at original both at the image's own" if masked else ""),
         "mask rule": _MASKS[traits.counted] if masked else "not asked for",
         "threshold source": traits.threshold,
         "tie rule": traits.ties,
-        "covering": "in pixel space, before the network's normalisation"
+        "covering": "in pixel space, before the network's normalization"
         if _ASKS_AGAIN & set(words)
         else "none",
         "baseline": _baseline(metric),

@@ -20,11 +20,11 @@ _LANES, _BLOCK = 8, 128
 def divide(
     labels: Sequence[int], groups: Sequence[str], parts: int, seed: int
 ) -> list[NDArray[np.int64]]:
-    """Return the places of the samples of each part, ascending; no group stands in two parts.
+    """Return the places of the samples of each part, ascending; no group is in two parts.
 
     Args:
         labels: the class of each sample.
-        groups: the group of each sample; a sample that stands alone has one of its own.
+        groups: the group of each sample; a sample without a group has one of its own.
         parts: how many; each class should have at least as many groups.
         seed: shuffles the groups; 0 or more, below 2**32.
     """

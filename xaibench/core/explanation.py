@@ -42,7 +42,7 @@ class Answer:
     covered: Sequence[CoveredPicture] = ()
 
 
-class Neighbour(NamedTuple):
+class Neighbor(NamedTuple):
     """A training image ``(H, W, 3)`` uint8 beside a picture: its class, and how far it is."""
 
     name: str
@@ -51,14 +51,14 @@ class Neighbour(NamedTuple):
     image: NDArray[np.uint8]
 
 
-class Neighbours(NamedTuple):
+class Neighbors(NamedTuple):
     """A picture's nearest training images, the class that most of them have, and how many have it.
 
     ``analysis`` is the one whose options count.
     """
 
     analysis: str
-    nearest: Sequence[Neighbour]
+    nearest: Sequence[Neighbor]
     vote: str
     votes: int
 
@@ -83,7 +83,7 @@ class Reconstruction(NamedTuple):
 class Advice(NamedTuple):
     """What a run's analyses say of a picture, where it has them."""
 
-    neighbours: Neighbours | None = None
+    neighbors: Neighbors | None = None
     reconstruction: Reconstruction | None = None
 
 

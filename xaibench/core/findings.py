@@ -13,7 +13,7 @@ IMAGES = "images"
 
 @dataclass(frozen=True)
 class Scatter:
-    """The test images as points: two columns of their table, or three; ``by`` one colours them."""
+    """The test images as points: two columns of their table, or three; ``by`` one colors them."""
 
     name: str
     title: str
@@ -50,7 +50,7 @@ class Histogram:
 class PictureRows:
     """Pictures of `Findings.pixels` under headings, a row each.
 
-    ``rows`` says what each shows, by default the first test images; ``key`` holds what colours
+    ``rows`` says what each shows, by default the first test images; ``key`` holds what colors
     stand for: their hexadecimal notation by name.
     """
 

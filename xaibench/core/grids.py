@@ -1,4 +1,4 @@
-"""Vectors on a grid with a margin of zeros, row after row: a neighbour lies some places on.
+"""Vectors on a grid with a margin of zeros, row after row: a neighbor lies some places on.
 
 A coarser grid holds every second place of either axis, and interpolates between them.
 """
@@ -18,12 +18,12 @@ class PaddedGrid(NamedTuple):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """The sides with the margin: odd, so that each coarse place has both of its neighbours."""
+        """The sides with the margin: odd, so that each coarse place has both of its neighbors."""
         return 2 * (self.height // 2) + 3, 2 * (self.width // 2) + 3
 
     @property
     def inside(self) -> slice:
-        """From the first place all of whose neighbours exist to behind the last."""
+        """From the first place all of whose neighbors exist to behind the last."""
         return slice(self.shape[1] + 1, self.shape[0] * self.shape[1] - self.shape[1] - 1)
 
     @property
@@ -45,8 +45,8 @@ class PaddedGrid(NamedTuple):
         return pad(values, (1, right, 1, below)).flatten(-2)
 
 
-def sum_neighbours(vector: Tensor, grid: PaddedGrid) -> Tensor:
-    """Return the sums over neighbours, weighed [1, 2, 1] along both axes, of all places inside."""
+def sum_neighbors(vector: Tensor, grid: PaddedGrid) -> Tensor:
+    """Return the sums over neighbors, weighed [1, 2, 1] along both axes, of all places inside."""
     row = grid.shape[1]
     beside = vector[..., 1:] + vector[..., :-1]
     beside = beside[..., 1:] + beside[..., :-1]

@@ -1,8 +1,8 @@
-"""Noisy linear imputation: removed pixels become what their neighbours suggest (Rong et al. 2022).
+"""Noisy linear imputation: removed pixels become what their neighbors suggest (Rong et al. 2022).
 
-Each removed pixel is the mean of its eight neighbours, weighed 1/6 beside and 1/12 across; those
+Each removed pixel is the mean of its eight neighbors, weighed 1/6 beside and 1/12 across; those
 outside of the image are left out. With the kept pixels given, that is a sparse linear system, one
-for all colours.
+for all colors.
 """
 
 from functools import cache
@@ -16,8 +16,8 @@ from torch import Tensor
 
 from xaibench.core.multigrid import Multigrid
 
-# Half of the neighbours: the system is symmetric.
-_NEIGHBOURS = (((0, 1), 1 / 6), ((1, 0), 1 / 6), ((1, 1), 1 / 12), ((1, -1), 1 / 12))
+# Half of the neighbors: the system is symmetric.
+_NEIGHBORS = (((0, 1), 1 / 6), ((1, 0), 1 / 6), ((1, 1), 1 / 12), ((1, -1), 1 / 12))
 _SMALL_ENOUGH = 64
 _FEW = 12_000  # unknowns, up to which factors take less time than iterations
 _TOLERANCE = 1e-5  # as estimated one step before the last: what is left is a tenth
@@ -57,7 +57,7 @@ def _fill(image: NDArray[np.float64], removed: NDArray[np.bool_]) -> NDArray[np.
     elif removed.any():
         order = _dissect(*removed.shape)
         order = order[removed.ravel()[order]]
-        known = _weigh_neighbours(np.where(removed, 0.0, image)).reshape(len(image), -1)
+        known = _weigh_neighbors(np.where(removed, 0.0, image)).reshape(len(image), -1)
         # Symmetric and diagonally dominant: no pivoting, and the order is given.
         factors = splu(
             _system(removed, order), permc_spec="NATURAL", diag_pivot_thresh=0.0,
@@ -67,12 +67,12 @@ def _fill(image: NDArray[np.float64], removed: NDArray[np.bool_]) -> NDArray[np.
     return filled
 
 
-def _weigh_neighbours(image: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the weighed sum over all neighbours of each pixel, ``(C, H, W)``."""
+def _weigh_neighbors(image: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the weighed sum over all neighbors of each pixel, ``(C, H, W)``."""
     height, width = image.shape[1:]
     wide = np.pad(image, ((0, 0), (1, 1), (1, 1)))
     total = np.zeros_like(image)
-    for (down, right), weight in _NEIGHBOURS:
+    for (down, right), weight in _NEIGHBORS:
         for side in (1, -1):
             top, left = 1 + side * down, 1 + side * right
             total += weight * wide[:, top : top + height, left : left + width]
@@ -86,8 +86,8 @@ def _system(removed: NDArray[np.bool_], order: NDArray[np.intp]) -> csc_array:
     number[order] = np.arange(len(order))
     number = number.reshape(height, width)
     rows, columns, values = [np.arange(len(order))], [np.arange(len(order))], []
-    values.append(_weigh_neighbours(np.ones((1, height, width))).ravel()[order])
-    for (down, right), weight in _NEIGHBOURS:
+    values.append(_weigh_neighbors(np.ones((1, height, width))).ravel()[order])
+    for (down, right), weight in _NEIGHBORS:
         first = number[: height - down, max(-right, 0) : width - max(right, 0)].ravel()
         second = number[down:, max(right, 0) : width - max(-right, 0)].ravel()
         both = (first >= 0) & (second >= 0)

@@ -57,6 +57,6 @@ def _compressed(image: Tensor) -> int:
     """Return how many bytes an image ``(C, H, W)`` takes without loss."""
     pixels = (image.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
     kept = io.BytesIO()
-    colours = pixels if pixels.shape[2] == 3 else pixels[..., :1].repeat(3, axis=2)  # noqa: PLR2004
-    Image.fromarray(colours).save(kept, "WEBP", lossless=True, quality=0, method=0)
+    colors = pixels if pixels.shape[2] == 3 else pixels[..., :1].repeat(3, axis=2)  # noqa: PLR2004
+    Image.fromarray(colors).save(kept, "WEBP", lossless=True, quality=0, method=0)
     return kept.tell()

@@ -13,7 +13,7 @@ from xaibench.core.files import exists, is_file
 from xaibench.core.visible import visible
 
 NAME = "run.log"
-_STANDS = "the traceback stands in "
+_STANDS = "the traceback is in "
 _open: set[Path] = set()
 
 

@@ -81,5 +81,5 @@ def min_max(maps: Tensor) -> Tensor:
 
 
 def _range(maps: Tensor) -> tuple[Tensor, Tensor]:
-    # Two passes, as torch's single one (aminmax) isn't vectorised: it takes ten times as long.
+    # Two passes, as torch's single one (aminmax) isn't vectorized: it takes ten times as long.
     return maps.amin(dim=(1, 2)), maps.amax(dim=(1, 2))

@@ -37,7 +37,7 @@ class Outputs(NamedTuple):
 class Model(nn.Module):
     """A network that may be able to classify, to show a map of its own, or to draw what it saw.
 
-    Images go in as pixels in [0, 1]; normalisation happens inside, so that covering an image
+    Images go in as pixels in [0, 1]; normalization happens inside, so that covering an image
     happens in pixel space. Subclasses implement `outputs`.
 
     Attributes:
@@ -96,9 +96,17 @@ class Model(nn.Module):
             return frozenset()
         return CLASSIFIER_WORDS if self.cam_layer else CLASSIFIER_WORDS - LAYER_WORDS
 
-    def normalise(self, images: Tensor) -> Tensor:
+    def __init_subclass__(cls) -> None:
+        """Let a network that spells its own `normalize` with an s be heard."""
+        super().__init_subclass__()
+        if "normalise" in vars(cls):
+            cls.normalize = cls.normalise  # type: ignore[method-assign]
+
+    def normalize(self, images: Tensor) -> Tensor:
         """Return ``(images - mean) / std``."""
         return (images - self.mean) / self.std
+
+    normalise = normalize
 
     def outputs(self, images: Tensor, *, saliency: bool = False) -> Outputs:
         """Run the network once; ``saliency`` asks for the model's own map, too."""
@@ -154,7 +162,7 @@ class Model(nn.Module):
 
 
 class Classifier(Model):
-    """Any network from normalised images to logits or probabilities.
+    """Any network from normalized images to logits or probabilities.
 
     Its head was made for this dataset's classes; a frozen network learns nothing but that, and the
     rest stays in evaluation mode, so that its batch norms keep their statistics.
@@ -172,7 +180,7 @@ class Classifier(Model):
         """Wrap a network.
 
         Args:
-            network: normalised images -> logits, or what `output` says.
+            network: normalized images -> logits, or what `output` says.
             cam_layer: the name, in the network, of the submodule whose output CAM methods read.
             head: the name of the part that is new; by default the last layer.
             frozen: the head alone learns.
@@ -205,7 +213,7 @@ class Classifier(Model):
         """Run the network; it has no saliency of its own."""
         if saliency:
             raise XaibenchError("this model has no saliency map of its own.")
-        return Outputs(self.output_choice.find(self.network(self.normalise(images))))
+        return Outputs(self.output_choice.find(self.network(self.normalize(images))))
 
     def new_parameters(self) -> list[nn.Parameter]:
         """Return the head's parameters."""

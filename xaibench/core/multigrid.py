@@ -1,21 +1,21 @@
 """Sparse systems on a grid by conjugate gradients, preconditioned by one multigrid cycle.
 
-The unknowns are the removed pixels of images; each is the mean of its eight neighbours, weighed 1/6
+The unknowns are the removed pixels of images; each is the mean of its eight neighbors, weighed 1/6
 beside and 1/12 across, and the kept ones are given. Twelve times that matrix is the sum of
-neighbours with weights 1, 2 and 4, which is [1, 2, 1] along both axes: four additions of whole
+neighbors with weights 1, 2 and 4, which is [1, 2, 1] along both axes: four additions of whole
 images. Coarser grids hold every second pixel of either axis (bilinear interpolation, Galerkin's
 products), so that seven or eight iterations do for holes of any size.
 
-All vectors are ``(K, C, N)``: a grid with a margin of zeros, row after row, so that a neighbour is
+All vectors are ``(K, C, N)``: a grid with a margin of zeros, row after row, so that a neighbor is
 the same vector some places on.
 """
 
 import torch
 from torch import Tensor
 
-from xaibench.core.grids import PaddedGrid, coarsen, refine, sum_neighbours, thirds
+from xaibench.core.grids import PaddedGrid, coarsen, refine, sum_neighbors, thirds
 
-_CENTRE = 4  # the weight of the place itself in `sum_neighbours`
+_CENTER = 4  # the weight of the place itself in `sum_neighbors`
 _DAMPING = 0.8
 _COARSEST = 16  # pixels a side that are solved directly
 _REGULAR = (
@@ -32,7 +32,7 @@ class Multigrid:
         grid = PaddedGrid(*removed.shape[1:])
         self._grid, self._inside = grid, grid.inside
         gone = grid.flatten(removed[:, None].double())
-        weights = sum_neighbours(
+        weights = sum_neighbors(
             grid.flatten(torch.ones_like(removed[:1, None], dtype=torch.float64)), grid
         )
         self._gone = gone[..., self._inside]
@@ -52,7 +52,7 @@ class Multigrid:
             tolerance: largest error of a value; it is estimated by the preconditioner.
         """
         right = torch.zeros_like(flat := self._grid.flatten(kept))
-        right[..., self._inside] = self._gone * sum_neighbours(flat, self._grid)
+        right[..., self._inside] = self._gone * sum_neighbors(flat, self._grid)
         found = torch.zeros_like(right)
         for _ in range(_MOST_ROUNDS):
             step, error = self._improve((right - self._apply(found)).float(), tolerance)
@@ -90,7 +90,7 @@ class Multigrid:
         gone, diagonal = self._single if single else (self._gone, self._diagonal)
         product = torch.zeros_like(vector)
         inside = torch.mul(vector[..., self._inside], diagonal, out=product[..., self._inside])
-        inside.addcmul_(gone, sum_neighbours(vector, self._grid), value=-1)
+        inside.addcmul_(gone, sum_neighbors(vector, self._grid), value=-1)
         return product
 
     def _cycle(self, residual: Tensor, at: int = 0) -> Tensor:
@@ -111,15 +111,15 @@ class Multigrid:
         return guess
 
     def _beside(self, level: "_Level", vector: Tensor, at: int) -> Tensor:
-        """Return what neighbours add to each place inside: the diagonal minus the matrix."""
+        """Return what neighbors add to each place inside: the diagonal minus the matrix."""
         if at:
             return level.beside(vector)
-        total = sum_neighbours(vector, level.grid).add_(vector[..., level.inside], alpha=-_CENTRE)
+        total = sum_neighbors(vector, level.grid).add_(vector[..., level.inside], alpha=-_CENTER)
         return total.mul_(self._single[0])
 
 
 class _Level:
-    """One grid with its matrix: ``stencil`` ``(3, 3, K, 1, N)`` holds each place's neighbours."""
+    """One grid with its matrix: ``stencil`` ``(3, 3, K, 1, N)`` holds each place's neighbors."""
 
     def __init__(self, grid: PaddedGrid, stencil: Tensor) -> None:
         self.grid, self.stencil = grid, stencil
@@ -130,13 +130,13 @@ class _Level:
         self.smoother = torch.where(diagonal > 0, _DAMPING / diagonal, 0.0)
 
     def beside(self, vector: Tensor) -> Tensor:
-        """Return what neighbours add to each place inside: the diagonal minus the matrix."""
+        """Return what neighbors add to each place inside: the diagonal minus the matrix."""
         inside = self.inside
         total = torch.zeros_like(vector[..., inside])
         for there, weights in zip(self._offsets, self.stencil.flatten(0, 1), strict=True):
             if there:
-                neighbour = vector[..., inside.start + there : inside.stop + there]
-                total.addcmul_(weights[..., inside], neighbour, value=-1)
+                neighbor = vector[..., inside.start + there : inside.stop + there]
+                total.addcmul_(weights[..., inside], neighbor, value=-1)
         return total
 
     def coarsened(self) -> "_Level":
@@ -153,15 +153,15 @@ def _fine_stencil(gone: Tensor, weights: Tensor, grid: PaddedGrid) -> Tensor:
     stencil = gone.new_zeros(3, 3, *gone.shape)
     for place in range(9):
         there = (place // 3 - 1) * row + place % 3 - 1
-        neighbour = gone[..., inside.start + there : inside.stop + there]
+        neighbor = gone[..., inside.start + there : inside.stop + there]
         weight = (1, 2, 1)[place // 3] * (1, 2, 1)[place % 3]
-        stencil[place // 3, place % 3, ..., inside] = -weight * neighbour * gone[..., inside]
+        stencil[place // 3, place % 3, ..., inside] = -weight * neighbor * gone[..., inside]
     stencil[1, 1, ..., inside] += weights * gone[..., inside]
     return stencil
 
 
 def _galerkin(stencil: Tensor, offset: int, axis: int) -> Tensor:
-    """Coarsen a matrix along one axis; its neighbours there lie along the axis ``offset``.
+    """Coarsen a matrix along one axis; its neighbors there lie along the axis ``offset``.
 
     A coarse place lies on each second fine one, and those between are halfway.
     """

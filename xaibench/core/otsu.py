@@ -1,4 +1,4 @@
-"""Otsu's threshold of a map: what parts its values best into two classes (otsu1979threshold)."""
+"""Otsu's threshold of a map: what divides its values best into two classes (otsu1979threshold)."""
 
 from typing import Literal
 

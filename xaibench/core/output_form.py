@@ -25,7 +25,7 @@ class OutputForm:
 
     Attributes:
         probabilities: the numbers are probabilities. Their logits are log p where the classes
-            exclude each other, and log p / (1 - p) where each stands alone.
+            exclude each other, and log p / (1 - p) where each class is independent.
         separate: a confidence is the sigmoid of its logit; otherwise the softmax over all.
         single: one number, of class 1, for two classes.
     """
@@ -41,7 +41,7 @@ class OutputForm:
         return cls(separate=single, single=single)
 
     def logits(self, numbers: Tensor) -> Tensor:
-        """Return logits ``(B, K)``; infinite where a p that stands alone is rounded to 0 or 1."""
+        """Return logits ``(B, K)``; infinite where a separate class's p is rounded to 0 or 1."""
         if self.probabilities:
             numbers = numbers.logit() if self.separate else _log(numbers)
         return torch.cat([-numbers, numbers], dim=1) if self.single else numbers
@@ -54,7 +54,7 @@ class OutputForm:
         """Return the logarithms ``(B, K)`` of the confidences that numbers mean.
 
         Raises:
-            XaibenchError: each class stands alone, so that no label tells what the others are.
+            XaibenchError: each class is independent, so that no label tells what the others are.
         """
         if self.separate and not self.single:
             raise XaibenchError(

@@ -15,7 +15,7 @@ GRID = tuple(step / 100 for step in range(1, 101))
 """Thresholds to choose among, as shares of the maximum."""
 
 
-def binarise(maps: Tensor, threshold: float) -> Tensor:
+def binarize(maps: Tensor, threshold: float) -> Tensor:
     """Return ``map >= threshold * max(map)``; a map of zeros marks nothing, ``(B, H, W)`` bool."""
     highest = maps.flatten(1).amax(dim=1)[:, None, None]
     return (maps >= threshold * highest) & (highest > 0)
@@ -32,7 +32,7 @@ def mark(metric: str, maps: Tensor, threshold: float, of: Of) -> Tensor:
     """
     if not 0 < threshold <= 1:
         raise XaibenchError(f"{metric}[threshold={threshold}]: choose a number above 0, up to 1.")
-    return binarise(maps, threshold) if of == "maximum" else maps >= threshold
+    return binarize(maps, threshold) if of == "maximum" else maps >= threshold
 
 
 def jaccard(predicted: Tensor, truth: Tensor) -> Tensor:

@@ -137,7 +137,7 @@ def insert_probe(network: Model, images: Tensor) -> Probe:
     """Lead the CAM layer's output through a module that sees it as ``(B, D, h, w)``.
 
     Libraries hook this module, or put another in its place, and needn't know of class tokens or of
-    channels that stand last. What follows gets a copy, so that functions working in place don't
+    channels that are last. What follows gets a copy, so that functions working in place don't
     reach what was recorded. Call it within `untouched`, which takes it out again.
 
     Raises:

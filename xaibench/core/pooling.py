@@ -13,7 +13,7 @@ Pool = Callable[[Tensor], Tensor]
 Rows = NDArray[np.floating]
 
 
-def linearise(statistics: Tensor, pool: Pool) -> Tensor:
+def linearize(statistics: Tensor, pool: Pool) -> Tensor:
     """Return one value for each image, ``(N,)``, whose mean is the pooled value itself.
 
     With m the mean of the statistics s_i, the value of image i is pool(m) + grad pool(m) . (s_i -
@@ -26,12 +26,12 @@ def linearise(statistics: Tensor, pool: Pool) -> Tensor:
     """
     rows = statistics.detach().cpu().numpy()
     starts = range(0, len(rows), _ROWS_AT_ONCE)
-    return _linearise(
+    return _linearize(
         lambda: (rows[first : first + _ROWS_AT_ONCE] for first in starts), rows.shape[1], pool
     )
 
 
-def _linearise(blocks: Callable[[], Iterable[Rows]], width: int, pool: Pool) -> Tensor:
+def _linearize(blocks: Callable[[], Iterable[Rows]], width: int, pool: Pool) -> Tensor:
     total, counted, count = np.zeros(width), 0, 0
     for block in blocks():
         known = block[~np.isnan(block).any(axis=1)]
@@ -68,10 +68,10 @@ class Spool:
         self._file.write(statistics.float().cpu().numpy().tobytes())
 
     def values(self, pool: Pool) -> Tensor:
-        """Return `linearise` of all that was added, ``(N,)``; empty where nothing was."""
+        """Return `linearize` of all that was added, ``(N,)``; empty where nothing was."""
         if not self._width:
             return torch.zeros(0, dtype=torch.float64)
-        return _linearise(self._blocks, self._width, pool)
+        return _linearize(self._blocks, self._width, pool)
 
     def _blocks(self) -> Iterator[Rows]:
         self._file.seek(0)

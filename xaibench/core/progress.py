@@ -17,7 +17,7 @@ _ALMOST = 1e-6  # what fractions of steps may lack of a whole one
 
 
 class Bar:
-    """One line of progress, which may stand inside another."""
+    """One line of progress, which may be inside another."""
 
     def __init__(
         self,
@@ -133,7 +133,7 @@ def progress_bar(
 ) -> Iterator[Bar]:
     """Show a bar with counts, elapsed time and time left while the block runs.
 
-    Entered inside another one, it stands below it and vanishes with its block. Where there is no
+    Entered inside another one, it is below it and vanishes with its block. Where there is no
     terminal, a line is logged for each ``unit``, or now and then.
 
     Args:

@@ -12,7 +12,7 @@ EXTENTS: Mapping[str, float] = {
     "crop": 0,
     "horizontal_flip": 0,
     "vertical_flip": 0,
-    "colour": 0,
+    "color": 0,
     "scale": 0.2,
     "translation": 0.05,
     "gamma": 0.25,
@@ -20,10 +20,10 @@ EXTENTS: Mapping[str, float] = {
     "reflection": 0,
 }
 # Those of the study.
-AUGMENTATIONS = ("rotation", "crop", "horizontal_flip", "vertical_flip", "colour")
+AUGMENTATIONS = ("rotation", "crop", "horizontal_flip", "vertical_flip", "color")
 # What today's trainings undergo; what lies outside is the mirror image.
 STRONG_AUGMENTATIONS = (
-    *("rotation:20", "scale", "translation", "horizontal_flip", "colour", "gamma", "reflection"),
+    *("rotation:20", "scale", "translation", "horizontal_flip", "color", "gamma", "reflection"),
 )
 LocalizationLoss = Literal[
     "l1", "l2", "ssim", "bce", "dice", "bce_dice", "focal", "tversky", "boundary"
@@ -68,6 +68,8 @@ _USAGE = (
 def recipe_of(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return a stored run's options of training; nothing where it tells no options."""
     told = {**_ONCE, **options} if options else {}
+    if "augmentation" in told:
+        told["augmentation"] = tuple(map(_now, told["augmentation"]))
     return {
         name: list(told[name]) if isinstance(told[name], tuple) else told[name]
         for name in _RECIPE
@@ -117,18 +119,23 @@ def read_augmentation(chosen: Sequence[str]) -> dict[str, float]:
     {'rotation': 20.0, 'horizontal_flip': 0}
 
     Raises:
-        XaibenchError: one is unknown or goes nowhere, or ``none`` stands beside others.
+        XaibenchError: one is unknown or goes nowhere, or ``none`` is combined with others.
     """
     told = f"--augmentation {','.join(chosen)}"
     if "none" in chosen:
         if len(chosen) > 1:
-            raise XaibenchError(f"{told}: 'none' stands alone.")
+            raise XaibenchError(f"{told}: 'none' can't be combined with others.")
         return {}
     return dict(_read_change(text, told) for text in chosen)
 
 
+def _now(change: str) -> str:
+    """Return a change of images as it is spelled now."""
+    return change.replace("colour", "color")
+
+
 def _read_change(text: str, told: str) -> tuple[str, float]:
-    name, _, given = text.partition(":")
+    name, _, given = _now(text).partition(":")
     if name not in EXTENTS:
         raise XaibenchError(
             f"{told}: there is no '{name}'{did_you_mean(name, EXTENTS)}; choose some of "

@@ -95,14 +95,14 @@ def metric(
     Args:
         higher_is_better: direction of the arrow on the board.
         paper: key in ``references.bib``.
-        family: the board it stands on.
+        family: the board it belongs to.
         bounds: smallest and largest value possible.
         target: explain the true class (localization) or the predicted one (faithfulness).
         turned_by: option values under which the direction turns round.
         counted: whether it is defined for images whose mask is ``filled``, ``empty``, or any.
         threshold: in words, where the threshold comes from.
         ties: in words, what becomes of equal values.
-        baseline: in words, what stands in the place of what is covered or removed.
+        baseline: in words, what is in the place of what is covered or removed.
         pool: differentiable, statistics' mean ``(S,)`` -> value; makes it a pooled estimand.
         ranked: False where it chose something by the truth that it is judged by.
         pixelwise: it is the same when map and mask are shuffled alike.
@@ -166,7 +166,7 @@ def analysis(
 
     Args:
         paper: key in ``references.bib``.
-        quantities: what its numbers mean, by name; ``iou`` speaks for ``iou[lesion]``, too.
+        quantities: what its numbers mean, by name; ``iou`` covers ``iou[lesion]``, too.
         bounds: smallest and largest value possible of those that are means over test images.
         aliases: earlier names, the first one first.
     """

@@ -42,7 +42,7 @@ class Screen:
     @contextmanager
     def showing(self, line: "Bar") -> Iterator[None]:
         """Show a line below the others while the block runs, where there is a terminal."""
-        # The console's own: where bars stand already, sys.stderr is rich's and may deny it.
+        # The console's own: where bars are already, sys.stderr is rich's and may deny it.
         if self.silent or not console.file.isatty() or console.is_dumb_terminal:
             yield
             return
@@ -68,7 +68,7 @@ class Screen:
                 self._start()
 
     def _start(self) -> None:
-        # A new one every time: where it stood before, others have written since.
+        # A new one every time: where it was before, others have written since.
         self._live = Live(
             get_renderable=self._draw,
             console=console,

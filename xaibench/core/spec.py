@@ -26,7 +26,7 @@ _NUMBERS = {int: "a whole number", float: "a number"}
 
 
 def split_list(text: str) -> list[str]:
-    """Split at commas that stand outside brackets and double quotes.
+    """Split at commas that are outside brackets and double quotes.
 
     >>> split_list("resnet50, saliency_net[backbone=resnet18,loss=dice]")
     ['resnet50', 'saliency_net[backbone=resnet18,loss=dice]']

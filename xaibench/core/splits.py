@@ -18,7 +18,7 @@ Parts = tuple[Sequence[Sample], Sequence[Sample], Sequence[Sample]]
 
 @dataclass(frozen=True)
 class Split:
-    """Three disjoint parts; no group stands in two of them. ``seen`` names the masks to train on.
+    """Three disjoint parts; no group is in two of them. ``seen`` names the masks to train on.
 
     ``seen`` holds ids of training and validation samples whose masks the budget grants.
     """
@@ -76,7 +76,7 @@ def make_split(
         divided: parts that are known already, from a stored split.
 
     Raises:
-        XaibenchError: a class is too small to stand in every part, or no parts were published.
+        XaibenchError: a class is too small to be in every part, or no parts were published.
     """
     train, validation, test = divided or _divide_all(samples, name, fold, seed)
     train = _keep_share(train, train_fraction, seed)
@@ -125,20 +125,20 @@ def _keep_share(samples: Sequence[Sample], fraction: float, seed: int) -> list[S
 
 
 def check_split(split: Split, *, published: bool = False) -> None:
-    """Make sure that no sample stands in two parts, and no group unless the parts were published.
+    """Make sure that no sample is in two parts, and no group unless the parts were published.
 
     Raises:
         XaibenchError: one does; it is named with its parts.
     """
     parted = {f"sample '{name}'": parts for name, parts in _in_two_parts(split, "id").items()}
     if not published:
-        parted |= {f"group '{name}'": parts for name, parts in parted_groups(split).items()}
+        parted |= {f"group '{name}'": parts for name, parts in divided_groups(split).items()}
     for what, (here, there, *_) in parted.items():
-        raise XaibenchError(f"the split leaks: {what} stands in {here} and in {there}.")
+        raise XaibenchError(f"the split leaks: {what} is in {here} and in {there}.")
 
 
-def parted_groups(split: Split) -> dict[str, list[str]]:
-    """Return the groups that stand in more than one part, with these parts."""
+def divided_groups(split: Split) -> dict[str, list[str]]:
+    """Return the groups that are in more than one part, with these parts."""
     return _in_two_parts(split, "group")
 
 
@@ -180,8 +180,8 @@ def _divide(samples: Sequence[Sample], parts: int, seed: int) -> list[list[Sampl
     """
     if (fewest := _fewest(samples)) < parts:
         raise XaibenchError(
-            f"the smallest class has {fewest} images (or groups of them, which never part), but "
-            f"the split needs {parts} of each class; take more images or fewer folds (a small "
+            f"the smallest class has {fewest} images (or groups of them, which stay in one part), "
+            f"but the split needs {parts} of each class; take more images or fewer folds (a small "
             "--limit or per_class leaves too few)."
         )
     labels = [sample.label for sample in samples]

@@ -20,7 +20,7 @@ def map_by_threads(
     """Yield what a function makes of each thing, in their order, however many there are.
 
     Args:
-        do: the function; files and numpy let go of the interpreter meanwhile.
+        do: the function; files and numpy release the interpreter meanwhile.
         things: what it is called with.
         threads: how many; as many as there are cores.
     """

@@ -1,6 +1,6 @@
 """Ultrasound-like pictures, drawn from random numbers.
 
-Everything is drawn in grey levels, which stand for decibels as on a scanner's screen: what
+Everything is drawn in gray levels, which stand for decibels as on a scanner's screen: what
 multiplies an echo (attenuation, contrast, speckle) is added here.
 """
 
@@ -11,18 +11,18 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy import ndimage
 
-Grey = NDArray[np.float32]
+Gray = NDArray[np.float32]
 Region = NDArray[np.bool_]
 
 _ANGLES = np.linspace(-np.pi, np.pi, 361)
 _MARGIN = 3
-_SPECKLE_CONTRAST = 15.0  # grey levels for a factor e in amplitude
+_SPECKLE_CONTRAST = 15.0  # gray levels for a factor e in amplitude
 
 
 class Lesion(NamedTuple):
     """A lesion's region and how it is drawn.
 
-    ``contrast`` and ``posterior`` are grey levels by which the lesion, and the tissue in its
+    ``contrast`` and ``posterior`` are gray levels by which the lesion, and the tissue in its
     acoustic shadow, differ from the rest. ``rim`` is the brightness of its border, ``blur`` how
     far that spreads: a thin capsule, or a faint halo.
     """
@@ -37,13 +37,13 @@ class Lesion(NamedTuple):
 def draw_scan(lesion: Lesion, generator: Generator) -> NDArray[np.uint8]:
     """Return the image ``(H, W)`` of a lesion in layered tissue."""
     shape = lesion.region.shape
-    grey = _draw_layers(shape, generator)
-    grey += _draw_streaks(shape, generator)
-    _add_vessels(grey, lesion.region, generator)
-    _add_lesion(grey, lesion)
-    _add_shadows(grey, generator)
-    grey += _draw_speckle(shape, generator) + generator.normal(0, 6)
-    return np.asarray(grey.clip(0, 255).round(), np.uint8)
+    gray = _draw_layers(shape, generator)
+    gray += _draw_streaks(shape, generator)
+    _add_vessels(gray, lesion.region, generator)
+    _add_lesion(gray, lesion)
+    _add_shadows(gray, generator)
+    gray += _draw_speckle(shape, generator) + generator.normal(0, 6)
+    return np.asarray(gray.clip(0, 255).round(), np.uint8)
 
 
 def draw_lesion(shape: tuple[int, int], irregular: bool, generator: Generator) -> Lesion:
@@ -121,7 +121,7 @@ def _fill(
     return inside if count == 1 else parts == parts[round(center[0]), round(center[1])]
 
 
-def _draw_layers(shape: tuple[int, int], generator: Generator) -> Grey:
+def _draw_layers(shape: tuple[int, int], generator: Generator) -> Gray:
     """Skin, fat, gland, fascia and muscle, each with a wavy upper border, dimmer with depth."""
     height, width = shape
     across = np.linspace(0, 2 * np.pi, width)
@@ -138,7 +138,7 @@ def _draw_layers(shape: tuple[int, int], generator: Generator) -> Grey:
     return np.asarray(np.interp(warped, depths, levels) - attenuation, np.float32)
 
 
-def _draw_streaks(shape: tuple[int, int], generator: Generator) -> Grey:
+def _draw_streaks(shape: tuple[int, int], generator: Generator) -> Gray:
     """Fibres: noise smeared along the width, and slow changes of gain."""
     noise = generator.standard_normal(shape, np.float32)
     fibres = ndimage.uniform_filter(noise, (3, 19), mode="reflect")
@@ -146,7 +146,7 @@ def _draw_streaks(shape: tuple[int, int], generator: Generator) -> Grey:
     return np.asarray(fibres * 45 + coarse[: shape[0], : shape[1]], np.float32)
 
 
-def _draw_speckle(shape: tuple[int, int], generator: Generator) -> Grey:
+def _draw_speckle(shape: tuple[int, int], generator: Generator) -> Gray:
     """Log of a Rayleigh field, its grains wider than high."""
     waves = generator.standard_normal((2, *shape), np.float32)
     waves = ndimage.gaussian_filter(waves, (0, 0.7, 1.1), truncate=2.5)
@@ -155,9 +155,9 @@ def _draw_speckle(shape: tuple[int, int], generator: Generator) -> Grey:
     return np.asarray(_SPECKLE_CONTRAST / 2 * np.log(power + 0.02), np.float32)
 
 
-def _add_vessels(grey: Grey, lesion: Region, generator: Generator) -> None:
+def _add_vessels(gray: Gray, lesion: Region, generator: Generator) -> None:
     """Darken small smooth blobs outside the lesion, often below the lesion's own level."""
-    height, width = grey.shape
+    height, width = gray.shape
     rows, columns = np.ogrid[:height, :width]
     center = np.argwhere(lesion).mean(axis=0)
     # By area and not by extent: spikes must not thin out the vessels of one class.
@@ -169,29 +169,29 @@ def _add_vessels(grey: Grey, lesion: Region, generator: Generator) -> None:
         if np.hypot(y - center[0], x - center[1]) < reach + max(half):
             continue
         distance = np.hypot((rows - y) / half[0], (columns - x) / half[1])
-        grey -= np.asarray(drop * ((1.2 - distance) / 0.4).clip(0, 1), np.float32)
+        gray -= np.asarray(drop * ((1.2 - distance) / 0.4).clip(0, 1), np.float32)
 
 
-def _add_lesion(grey: Grey, lesion: Lesion) -> None:
+def _add_lesion(gray: Gray, lesion: Lesion) -> None:
     cover = ndimage.gaussian_filter(lesion.region.astype(np.float32), 0.8, truncate=3)
     passed = np.cumsum(cover, axis=0) * (1 - cover)
     behind = ndimage.uniform_filter1d(passed / passed.max(), 5, axis=1)
     # Fibres and layers fade inside: a lesion pushes them aside.
-    own = 0.5 * grey + 0.5 * float(grey[lesion.region].mean()) + lesion.contrast
-    grey += cover * (own - grey) + lesion.posterior * behind
+    own = 0.5 * gray + 0.5 * float(gray[lesion.region].mean()) + lesion.contrast
+    gray += cover * (own - gray) + lesion.posterior * behind
     blurred = ndimage.gaussian_filter(cover, lesion.blur, truncate=3)
     rim = 4 * blurred * (1 - blurred)
     # The rim echoes best where the beam meets it squarely: above and below.
-    grey += lesion.rim * rim * (0.6 + np.abs(np.gradient(cover, axis=0)))
+    gray += lesion.rim * rim * (0.6 + np.abs(np.gradient(cover, axis=0)))
 
 
-def _add_shadows(grey: Grey, generator: Generator) -> None:
+def _add_shadows(gray: Gray, generator: Generator) -> None:
     """Darken soft columns below some depth, as behind ribs, gas and bad contact."""
-    height, width = grey.shape
+    height, width = gray.shape
     rows, columns = np.ogrid[:height, :width]
     for _ in range(generator.integers(0, 3)):
         x, spread = generator.uniform(0, width), generator.uniform(4, 14)
         start, strength = generator.uniform(0, 0.6) * height, generator.uniform(12, 35)
         onset = ((rows - start) / (0.2 * height)).clip(0, 1)
         across = np.exp(-(((columns - x) / spread) ** 2))
-        grey -= np.asarray(strength * onset * across, np.float32)
+        gray -= np.asarray(strength * onset * across, np.float32)

@@ -30,10 +30,11 @@ def fetch_bus_bra(root: Path) -> Path:
 def bus_bra(
     root: Path, *, classes: tuple[str, ...] = _CLASSES, per_class: int = 0, test_fold: int = 0
 ) -> Dataset:
-    """Read BUS-BRA in its published layout, anywhere below ``root``; patients never part.
+    """Read BUS-BRA in its published layout, anywhere below ``root``.
 
-    ``BUSBRA/Images/bus_0001-l.png`` has the mask ``BUSBRA/Masks/mask_0001-l.png``; ``bus_data.csv``
-    names patients and findings. 1,268 images are benign, 607 malignant.
+    Images of a patient stay in one part. ``BUSBRA/Images/bus_0001-l.png`` has the mask
+    ``BUSBRA/Masks/mask_0001-l.png``; ``bus_data.csv`` names patients and findings. 1,268 images are
+    benign, 607 malignant.
 
     Args:
         root: folder that holds all data, or that of BUS-BRA itself.

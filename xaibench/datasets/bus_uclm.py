@@ -23,12 +23,12 @@ _MIDDLE = 127
 def bus_uclm(
     root: Path, *, classes: tuple[str, ...] = ("benign", "malignant"), per_class: int = 0
 ) -> Dataset:
-    """Read BUS-UCLM in its published layout, anywhere below ``root``; patients never part.
+    """Read BUS-UCLM in its published layout, anywhere below ``root``.
 
-    ``BUS-UCLM/images/ALWI_000.png`` has the mask ``BUS-UCLM/masks/ALWI_000.png``, green where it is
-    benign and red where malignant; ``INFO.csv`` names the findings, and the first part of a file's
-    name the patient. 174 images are benign, 90 malignant and 419 normal. Its licence could not be
-    verified, so that it isn't downloaded.
+    Images of a patient stay in one part. ``BUS-UCLM/images/ALWI_000.png`` has the mask
+    ``BUS-UCLM/masks/ALWI_000.png``, green where it is benign and red where malignant; ``INFO.csv``
+    names the findings, and the first part of a file's name the patient. 174 images are benign, 90
+    malignant and 419 normal. Its license could not be verified, so that it isn't downloaded.
 
     Args:
         root: folder that holds all data, or that of BUS-UCLM itself.
@@ -64,13 +64,13 @@ def _describe(folder: Path, name: str, label: int) -> Sample:
 
 
 def _read(names: tuple[str, ...], sample: Sample) -> Picture:
-    image, colours = read_image(sample.path), read_image(sample.masks[0].path)
-    if colours.shape != image.shape:
+    image, colors = read_image(sample.path), read_image(sample.masks[0].path)
+    if colors.shape != image.shape:
         raise XaibenchError(
             f"{sample.masks[0].path}: of another size than its image; get it again."
         )
     channel = _CHANNELS.get(names[sample.label])
     if channel is None:
         return Picture(image, np.zeros(image.shape[:2], np.int8))
-    own, other = colours[..., channel] > _MIDDLE, colours[..., 1 - channel] > _MIDDLE
+    own, other = colors[..., channel] > _MIDDLE, colors[..., 1 - channel] > _MIDDLE
     return Picture(image, (own & ~other).astype(np.int8))

@@ -67,9 +67,10 @@ def busi(
 ) -> Dataset:
     """Read BUSI in its official layout, anywhere below ``root``.
 
-    Nearly half of its images have near-duplicates; they share a group, so that no split parts them.
-    The groups are those of ``xaibench audit``, joined by pairs in which people saw the same lesion
-    from another side. There may be more of these: BUSI doesn't say which patient an image shows.
+    Nearly half of its images have near-duplicates; they share a group, so that no split separates
+    them. The groups are those of ``xaibench audit``, joined by pairs in which people saw the same
+    lesion from another side. There may be more of these: BUSI doesn't say which patient an image
+    shows.
 
     Args:
         root: folder that holds all data, or that of BUSI itself.

@@ -30,9 +30,9 @@ def chexlocalize(root: Path, *, finding: str = "Pleural Effusion", per_class: in
     """Read X-rays with and without a finding; the mask is the radiologists' outline of it.
 
     ``CheXpert/val/patient64541/study1/view1_frontal.jpg`` has a row in ``CheXpert/val_labels.csv``
-    and outlines in ``CheXlocalize/gt_segmentations_val.json``; ``test`` is laid out alike. Patients
-    never part. The data are given out after registration alone, and there is nothing to train on:
-    take a model that comes trained, or ``--test-dataset chexlocalize``.
+    and outlines in ``CheXlocalize/gt_segmentations_val.json``; ``test`` has the same structure.
+    Images of a patient stay in one part. The data are given out after registration alone, and there
+    is nothing to train on: take a model that comes trained, or ``--test-dataset chexlocalize``.
 
     Args:
         root: folder that holds all data, or the one that holds CheXpert and CheXlocalize.

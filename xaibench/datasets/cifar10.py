@@ -84,7 +84,7 @@ def _find(root: Path) -> Path | None:
 
 @lru_cache(maxsize=len(_PARTS))
 def _load(folder: Path, part: str) -> CIFAR10:
-    # The batches are pickles, which run whatever stands in them: none is opened before the
+    # The batches are pickles, which run whatever is in them: none is opened before the
     # checksums of all hold, and torchvision checks again.
     if file := _bad_file(folder):
         raise XaibenchError(

@@ -109,8 +109,8 @@ def _name_pictures(
     labels = list_files(folder / "labels", _LABELS)
     if not images.keys() & labels.keys():
         raise XaibenchError(
-            f"{folder}: no file of labels/ is named like one of images/; lay out both alike, "
-            f"such as {_EXAMPLE}."
+            f"{folder}: no file of labels/ is named like one of images/; give both the same "
+            f"structure, such as {_EXAMPLE}."
         )
     for key in (key for key in labels if key in images):
         areas: Counter[str] = Counter()

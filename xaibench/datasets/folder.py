@@ -52,7 +52,7 @@ def folder(
     nothing: str = "",
     slice: str = MIDDLE,
 ) -> Dataset:
-    """Read images from class folders, from a manifest or from what a labelling tool exports.
+    """Read images from class folders, from a manifest or from what a labeling tool exports.
 
     The masks of ``cat/1.jpg`` are ``cat/1_mask.png``, ``cat/1_mask_1.png`` and so on beside it,
     ``cat/masks/1.png``, or ``cat/1.png`` below ``masks``; its boxes are in ``cat/1.xml`` (Pascal
@@ -67,10 +67,10 @@ def folder(
         boxes: folder of boxes, likewise.
         classes: class folders (or labels) to use, in this order; all by default, sorted. Folders
             that are named here are classes, whatever they are called.
-        values: of the foreground in masks, greys or indices of a palette, as in 1+2 or 1-20; by
-            default what is brighter than mid-grey.
+        values: of the foreground in masks, grays or indices of a palette, as in 1+2 or 1-20; by
+            default what is brighter than mid-gray.
         ignore: values of pixels that no metric counts, beside ``values``.
-        soft: the greys of masks are shares, of which half and more counts.
+        soft: the grays of masks are shares, of which half and more counts.
         group: how names tell what must not part, such as patients: ``regex:`` and a regular
             expression, whose brackets (or the whole of it) match the group.
         images: folder of the images of an export that lies elsewhere.

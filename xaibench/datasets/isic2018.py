@@ -22,11 +22,11 @@ def isic2018(
     """Read the images of task 3 (HAM10000), and masks of whatever is called like them.
 
     ``ISIC2018_Task3_Training_Input/ISIC_0024306.jpg`` has a row in the table of the folder
-    ``ISIC2018_Task3_Training_GroundTruth``; Validation and Test are laid out alike and are parts
-    for ``--split official``. Images of one lesion never part, where the table of lesion groups is
-    there. The challenge's masks are of other images (task 1); those of HAM10000, which Tschandl
-    published, are found as ``ISIC_0024306_segmentation.png`` anywhere below ``root``. Licences
-    could not be verified, so that nothing is downloaded.
+    ``ISIC2018_Task3_Training_GroundTruth``; Validation and Test have the same structure and are
+    parts for ``--split official``. Images of one lesion stay in one part, where the table of lesion
+    groups is there. The challenge's masks are of other images (task 1); those of HAM10000, which
+    Tschandl published, are found as ``ISIC_0024306_segmentation.png`` anywhere below ``root``.
+    Licenses could not be verified, so that nothing is downloaded.
 
     Args:
         root: folder that holds all data.

@@ -20,7 +20,7 @@ def kvasir_seg(root: Path, *, normal: tuple[str, ...] = _NORMAL, per_class: int 
     ``Kvasir-SEG/images/NAME.jpg`` has the mask ``Kvasir-SEG/masks/NAME.jpg``. It holds nothing but
     polyps, so that a classifier needs folders of Kvasir, such as ``normal-cecum``, anywhere below
     ``root``. They show other places of the gut: a classifier may tell the place and not the polyp.
-    Its licence could not be verified, so that it isn't downloaded.
+    Its license could not be verified, so that it isn't downloaded.
 
     Args:
         root: folder that holds all data.

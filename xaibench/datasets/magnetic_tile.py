@@ -45,7 +45,7 @@ def fetch_magnetic_tile(root: Path) -> Path:
 @dataset(
     paper="huang2020magnetic",
     fetch=fetch_magnetic_tile,
-    # Fray shows eight tiles, too few for a tenth of them to stand in each part of a hold-out.
+    # Fray shows eight tiles, too few for a tenth of them to be in each part of a hold-out.
     recipe={"split": "kfold:5"},
     whole={"classes": _ALL},
 )
@@ -113,7 +113,7 @@ def _list_pairs(folder: Path) -> list[Path]:
 def _name_tiles(keys: set[str]) -> dict[str, str]:
     """Return the tile of each picture whose name tells: frames that follow closely show one tile.
 
-    Whatever their class: the same tile stands in Break where the exposure shows the defect, and in
+    Whatever their class: the same tile is in Break where the exposure shows the defect, and in
     Free or Crack where it doesn't.
     """
     frames = sorted(

@@ -49,7 +49,7 @@ def fetch_mnist(root: Path) -> Path:
 def mnist(root: Path, *, classes: tuple[str, ...] = _DIGITS, per_class: int = 0) -> Dataset:
     """Read the digits in their official files, packed or not, anywhere below ``root``.
 
-    The mask is the stroke: what is brighter than mid-grey. Where only the training or only the test
+    The mask is the stroke: what is brighter than mid-gray. Where only the training or only the test
     digits are there, these are all.
 
     Args:
@@ -80,8 +80,8 @@ def _list_part(folder: Path, part: str, classes: tuple[str, ...]) -> Iterator[Sa
 
 
 def _read(sample: Sample, *, folder: Path) -> Picture:
-    grey = _load(folder, sample.part)[0][int(sample.id.rpartition("/")[2])]
-    return Picture(np.repeat(grey[..., None], 3, axis=2), (grey > _STROKE).astype(np.int8))
+    gray = _load(folder, sample.part)[0][int(sample.id.rpartition("/")[2])]
+    return Picture(np.repeat(gray[..., None], 3, axis=2), (gray > _STROKE).astype(np.int8))
 
 
 def _find(root: Path) -> Path | None:

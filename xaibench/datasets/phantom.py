@@ -17,7 +17,7 @@ from xaibench.core.ultrasound import Region, draw_lesion, draw_scan
 _CLASSES = ("benign", "malignant")
 _MALIGNANT = 1
 _LEAST = 2
-_MARKER_GREY = 245
+_MARKER_GRAY = 245
 # Pixels around the lesion; the deepest seventh of the picture.
 _RIMS, _DEEPEST = ((1, 18), (2, 8), (3, 0)), 7
 
@@ -50,7 +50,7 @@ def phantom(
         shortcut: probability with which a marker burnt into a corner agrees with the class:
             malignant images carry it with this probability p, benign ones with 1 - p. So 1 gives
             the class away, 0.5 says nothing about it, and values between 0 and 0.5 mark the
-            benign. 0 stands apart: no marker anywhere.
+            benign. 0 is a special case: no marker anywhere.
         mask: what is the truth: the lesion; the marker (an empty mask where there is none); or
             layers of relevance: 3 in the lesion, 2 and 1 in two rims around it, -1 in the deepest
             tissue, where nothing is to be seen, and 0 elsewhere. ``misleading`` divides the images
@@ -105,11 +105,11 @@ def _draw(sample: Sample, *, shortcut: float, mask: str, seed: int) -> Picture:
     )
     shape = (int(shaping.integers(110, 171)), int(shaping.integers(140, 221)))
     lesion = draw_lesion(shape, sample.label == _MALIGNANT, shaping)
-    grey = draw_scan(lesion, scanning)
+    gray = draw_scan(lesion, scanning)
     marker = np.zeros(shape, np.bool_)
     if shortcut > 0 and (marking.random() < shortcut) == (sample.label == _MALIGNANT):
         marker = _draw_cross(lesion.region, marking)
-        grey[marker] = _MARKER_GREY
+        gray[marker] = _MARKER_GRAY
     elsewhere = lesion.region[::-1, ::-1] & ~lesion.region
     truths = {
         "lesion": lesion.region,
@@ -117,7 +117,7 @@ def _draw(sample: Sample, *, shortcut: float, mask: str, seed: int) -> Picture:
         "layers": _grade(lesion.region),
         "misleading": lesion.region if sample.part == "test" else elsewhere,
     }
-    return Picture(np.repeat(grey[..., None], 3, axis=2), truths[mask].astype(np.int8))
+    return Picture(np.repeat(gray[..., None], 3, axis=2), truths[mask].astype(np.int8))
 
 
 def _grade(lesion: Region) -> NDArray[np.int8]:

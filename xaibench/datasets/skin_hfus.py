@@ -23,7 +23,7 @@ def skin_hfus(
 ) -> Dataset:
     """Read ``skin_hfus/images/CLASS/NAME.png`` and the layer maps ``skin_hfus/layers/CLASS/...``.
 
-    A layer map is a grey PNG of the image's size whose levels 255, 128, 64, 32 and 0 are the
+    A layer map is a gray PNG of the image's size whose levels 255, 128, 64, 32 and 0 are the
     relevance grades 3, 2, 1, 0 and -1. Patients may be named by a table, too: ``run --groups``.
 
     Args:
@@ -31,10 +31,11 @@ def skin_hfus(
         classes: class folders to use, in this order; all by default, sorted.
         per_class: keep the first so many images of each class; 0 keeps all.
         patient_ends: what the patient's part of a file name ends with: given ``_``, the images
-            ``p7_left.png`` and ``p7_2.png`` are of one patient. Without it each stands alone.
+            ``p7_left.png`` and ``p7_2.png`` are of one patient. Without it each is a group of its
+            own.
 
     Raises:
-        XaibenchError: it is not there, a layer map is missing or has other greys, or an option is
+        XaibenchError: it is not there, a layer map is missing or has other grays, or an option is
             wrong.
     """
     check_per_class(_FOLDER, per_class)
@@ -75,7 +76,7 @@ def _describe(folder: Path, file: Path, label: int, patient_ends: str) -> Sample
     layers = folder / "layers" / f"{key}.png"
     if not layers.is_file():
         raise XaibenchError(f"{layers}: the layer map of {file.name} is missing; add it.")
-    masks = tuple(MaskLayer(layers, grade, grey) for grey, grade in _GRADES.items())
+    masks = tuple(MaskLayer(layers, grade, gray) for gray, grade in _GRADES.items())
     group = file.stem.partition(patient_ends)[0] if patient_ends else ""
     return Sample(key, file, label, masks, group=group)
 
@@ -85,7 +86,7 @@ def _read(sample: Sample) -> Picture:
     strange = np.setdiff1d(read_values(path), list(_GRADES))
     if strange.size:
         raise XaibenchError(
-            f"{path}: the grey {strange[0]} is no layer; use 255, 128, 64, 32 and 0 alone (PNG, "
+            f"{path}: the gray {strange[0]} is no layer; use 255, 128, 64, 32 and 0 alone (PNG, "
             "resized to the nearest pixel)."
         )
     return read_files(sample)

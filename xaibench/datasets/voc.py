@@ -82,7 +82,7 @@ def voc(
         root: folder that holds all data.
         classes: those to use; labels count in this order.
         objects: ``single`` keeps images with objects of one class, ``largest`` takes all with any,
-            labelled by the class that covers most pixels.
+            labeled by the class that covers most pixels.
         sbd: add the images of the Semantic Boundaries Dataset (hariharan2011sbd) to the training
             part, except those that VOC tests on. Reading them all takes a minute.
 
@@ -134,7 +134,7 @@ def _find_sbd(root: Path) -> Path:
 
 
 def _read(sample: Sample) -> Picture:
-    """Read also masks that stand in MATLAB's files."""
+    """Read also masks that are in MATLAB's files."""
     image, (layer,) = read_image(sample.path), sample.masks
     mask = read_truth(layer.path) == layer.value
     if mask.shape != image.shape[:2]:

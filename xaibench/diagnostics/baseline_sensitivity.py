@@ -1,4 +1,4 @@
-"""Baseline sensitivity: does what stands in the covered place decide which method wins?"""
+"""Baseline sensitivity: does what is in the covered place decide which method wins?"""
 
 import typing
 from collections.abc import Iterator, Sequence

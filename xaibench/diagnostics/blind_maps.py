@@ -55,7 +55,7 @@ def make_maps(
         mean_mask: ``(H, W)``.
     """
     first, second, third, fourth = recipe.numbers
-    grey, (height, width) = images.mean(dim=1), images.shape[2:]
+    gray, (height, width) = images.mean(dim=1), images.shape[2:]
     if recipe.kind == "blob":
         rows = torch.linspace(0, 1, height)[:, None].to(images)
         columns = torch.linspace(0, 1, width).to(images)
@@ -63,10 +63,10 @@ def make_maps(
         squares = ((rows - first) / sizes[0]) ** 2 + ((columns - second) / sizes[1]) ** 2
         raw = (-squares / 2).exp().expand(len(images), -1, -1)
     elif recipe.kind == "blur":
-        raw = _blurred(grey, first / 8)
+        raw = _blurred(gray, first / 8)
         raw = (1 - raw if second < 1 / 2 else raw) ** (1 + 4 * third)
     elif recipe.kind == "threshold":
-        soft = _blurred(grey, fourth / 16)
+        soft = _blurred(gray, fourth / 16)
         ends = torch.quantile(
             soft.flatten(1), torch.tensor(sorted((first, second))).to(soft), dim=1
         )
@@ -75,8 +75,8 @@ def make_maps(
     elif recipe.kind == "average_mask" and mean_mask is not None:
         raw = (mean_mask ** (0.2 + 3 * first)).expand(len(images), -1, -1)
     else:
-        noise = torch.rand(grey.shape, generator=torch.Generator().manual_seed(int(1e6 * fourth)))
-        raw = _blurred((masks > 0).float(), second / 8) + first * noise.to(grey)
+        noise = torch.rand(gray.shape, generator=torch.Generator().manual_seed(int(1e6 * fourth)))
+        raw = _blurred((masks > 0).float(), second / 8) + first * noise.to(gray)
         raw = 1 - raw / raw.max() if third < 1 / 4 else raw
     return finish(raw.float(), (height, width))
 

@@ -16,7 +16,7 @@ from xaibench.diagnostics.subject import Subject
 from xaibench.explaining.batch import Maps
 
 NAME = "classifier_dependence"
-# Above this, by rank and by structure, nobody would tell the two maps apart.
+# Above this, by rank and by structure, the two maps look the same.
 _SAME = 0.95
 
 

@@ -42,7 +42,7 @@ class _Map(NamedTuple):
 def court(metrics: Sequence[Bound], *, images: int, seed: int) -> Iterator[dict[str, object]]:
     """Yield a line of `COLUMNS` for each metric of localization or faithfulness.
 
-    Under each rule stands Somers' D of the metric's means, turned so that higher is better, given
+    Under each rule is Somers' D of the metric's means, turned so that higher is better, given
     the shares of the maps that lie on what the network uses: of the pairs of maps whose shares
     differ, those in the right order less those in the wrong one. 1 for a metric that ranks by the
     truth, 0 for one that can't tell. Metrics that ask the method again, fail here or are undefined

@@ -33,7 +33,7 @@ _MEANINGS: Mapping[str, tuple[str, str]] = {
         "is no fault of theirs alone.",
     ),
     baseline_sensitivity.NAME: (
-        "Does what stands in the covered place decide which method wins?",
+        "Does what is in the covered place decide which method wins?",
         "Methods are ranked by the run's faithfulness metrics under black, mean and blurred "
         "baselines, and under both ways of covering; controls don't compete. **Passes** where the "
         "winner stays and Kendall's tau is 0.5 or more (a quarter of all pairs change places) in "
@@ -43,7 +43,7 @@ _MEANINGS: Mapping[str, tuple[str, str]] = {
     ),
     gaming.NAME: (
         "Can a metric be won by maps that no network had a part in?",
-        "Of 200 such maps (blobs, the image blurred or between two of its greys, the average "
+        "Of 200 such maps (blobs, the image blurred or between two of its grays, the average "
         "training mask, and for metrics that don't ask for the truth the mask under noise) the "
         "best on one half of the images is compared on the other half with the method that is best "
         "there. **Fails** where it is better beyond a 95 % bootstrap interval of the paired "
@@ -83,7 +83,7 @@ def to_markdown(frame: pd.DataFrame, about: Sequence[str]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def summarise(frame: pd.DataFrame) -> Iterator[str]:
+def summarize(frame: pd.DataFrame) -> Iterator[str]:
     """Yield a line for each diagnostic, model and stage: who passes, who fails."""
     judged = frame[frame["verdict"] != ""]
     for (name, model, stage), rows in judged.groupby(["diagnostic", "model", "stage"], sort=False):

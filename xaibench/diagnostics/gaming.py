@@ -21,7 +21,7 @@ NAME = "gaming"
 TRIES = 200
 # These ask for what maps alone don't have.
 _ASKS_THE_METHOD = frozenset({"explain", "tuned_threshold"})
-_SAID = {FAIL: "beats", PASS: "is worse than", UNDECIDED: "isn't told apart from"}
+_SAID = {FAIL: "beats", PASS: "is worse than", UNDECIDED: "isn't significantly different from"}
 
 
 def gaming(subject: Subject, metrics: Sequence[Bound], tries: int = TRIES) -> Iterator[Finding]:

@@ -52,15 +52,15 @@ class Planted(nn.Module):
         return torch.stack([-found / 2, found / 2], dim=1)
 
     def _evidence(self, images: Tensor) -> Tensor:
-        grey = avg_pool2d(images.mean(dim=1, keepdim=True), 3, 1, 1, count_include_pad=False)[:, 0]
-        dark, bright = (_DARK - grey).relu(), (grey - _BRIGHT).relu()
+        gray = avg_pool2d(images.mean(dim=1, keepdim=True), 3, 1, 1, count_include_pad=False)[:, 0]
+        dark, bright = (_DARK - gray).relu(), (gray - _BRIGHT).relu()
         colored = (images[:, 2] - images[:, 0] - _COLORED).relu()
         found = torch.stack([dark, colored, bright], dim=1)[:, self.used]
         return found.sum(dim=(2, 3))
 
 
 def draw_phantoms(count: int, seed: int) -> Phantoms:
-    """Draw pictures of grey noise, each with all three structures."""
+    """Draw pictures of gray noise, each with all three structures."""
     random = np.random.default_rng(seed)
     images = 0.5 + random.normal(0, 0.04, (count, 1, SIDE, SIDE)).repeat(3, axis=1)
     regions = np.zeros((count, 3, SIDE, SIDE), bool)

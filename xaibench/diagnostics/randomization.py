@@ -19,7 +19,7 @@ NAME = "randomization"
 _DEPTHS = (0.25, 0.5, 0.75, 1.0)
 # Half of the way from chance to identity: at more, more of a map stays than goes.
 _KEPT = 0.5
-# Maps that are alike for all images (the centre) would leave no room between chance and identity.
+# Maps that are alike for all images (the center) would leave no room between chance and identity.
 _MOST_CHANCE = 0.95
 
 

@@ -59,7 +59,7 @@ def verdict_of(
     """Return the verdict on hits ``(B,)`` in the marker, and the interval of the difference.
 
     Chance is the same method on the same images for a twin network to which the marker says
-    nothing: a method that sees a bright cross wherever it stands gains nothing over that. It passes
+    nothing: a method that sees a bright cross wherever it is gains nothing over that. It passes
     where the 95 % interval of the gain lies above 0.2, and fails where it lies below.
     """
     low, high = interval(hits - twins_hits, groups)

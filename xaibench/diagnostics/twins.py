@@ -43,7 +43,7 @@ def twin(selection: Selection, model: Bound, marked: float) -> Model:
     """Train a network on marked phantoms, or take the one that an earlier call left.
 
     Images stay as they are: the pipeline's rotations and crops would cut off the corners where the
-    markers stand. Both twins see the same tissue in the same order, from the same first weights.
+    markers are. Both twins see the same tissue in the same order, from the same first weights.
     """
     options = selection.options
     path = selection.layout.out / "twins" / f"{folder_name(model.first_spec)}-{marked}.pt"
@@ -72,7 +72,7 @@ def _train(network: Model, loaded: Loaded, epochs: int, title: str) -> None:
     images, labels = place_images(loaded.images, device), labels_of(loaded, device)
     masks = loaded.masks.to(device)
     optimizer = Adam(network.parameters(), lr=_RATE)
-    # Towards the end steps become small, so that the last epoch is no outlier.
+    # Toward the end steps become small, so that the last epoch is no outlier.
     pace = LinearLR(optimizer, start_factor=1, end_factor=0.05, total_iters=epochs)
     network.train()
     with torch.random.fork_rng(), progress_bar("train", title, epochs, unit="epoch") as bar:

@@ -21,7 +21,7 @@ _PATIENCE = 10.0  # seconds for the head of a cluster to answer; Ray itself woul
 
 @contextmanager
 def connected(resources: Resources) -> Iterator[bool]:
-    """Be connected to a cluster in the block; a connection that stands already is used, and stays.
+    """Be connected to a cluster in the block; a connection that is already is used, and stays.
 
     Gives whether the connection is made here.
 

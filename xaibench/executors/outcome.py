@@ -18,7 +18,7 @@ class Outcome(NamedTuple):
 
 
 class ForeignError(Exception):
-    """Stands for an error that can't leave its process; it reads the same."""
+    """Replaces an error that can't leave its process; it reads the same."""
 
     def __repr__(self) -> str:
         return str(self)

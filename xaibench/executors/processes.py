@@ -95,7 +95,7 @@ class _Worker:
         if code == _FAULT and not self._is_ready:
             raise XaibenchError(
                 "--executor processes: a worker can't be started, as it says above; what a script "
-                "does with workers must stand below its `if __name__ == '__main__':`."
+                "does with workers must be below its `if __name__ == '__main__':`."
             )
         if code >= 0:
             return f"exit code {code}"

@@ -144,7 +144,7 @@ def without_masks(
     targets: Mapping[str, Tensor],
     predict: Callable[[Tensor], Tensor],
 ) -> ImageBatch:
-    """Lay out images ``(B, C, H, W)`` that nobody has annotated."""
+    """Make a batch of images ``(B, C, H, W)`` that nobody has annotated."""
     masks = torch.zeros_like(images[:, 0], dtype=torch.int8)
     return ImageBatch(ids, images, masks, [False] * len(ids), targets, predict)
 

@@ -78,7 +78,7 @@ def evidence_of(
 ) -> dict[str, Evidence]:
     """Lay one method's maps out for scoring, by kind of target.
 
-    Methods that are laid out before the first of them is scored share passes over covered images.
+    Methods that are listed before the first of them is scored share passes over covered images.
 
     Args:
         maps: finished, by kind of target.

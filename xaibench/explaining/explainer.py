@@ -197,7 +197,7 @@ def _collect(
 
 
 def _saturated(model: Model) -> str:
-    """Return what may be the cause and the remedy where probabilities stand alone."""
+    """Return what may be the cause and the remedy where probabilities are independent."""
     form = model.output_form
     if form is None or not (form.probabilities and form.separate):
         return ""

@@ -17,7 +17,7 @@ from xaibench.core.passes.spatial import SpatialLayer
 from xaibench.explaining.pictures import square_of
 from xaibench.explaining.stored_model import StoredModel
 
-_COLOURS = (1, 3)
+_COLORS = (1, 3)
 
 
 class LayerView:
@@ -44,13 +44,13 @@ class LayerView:
         self._device = stored.engine.device
 
     def filters(self) -> NDArray[np.uint8]:
-        """Return a first layer's filters ``(D, h, w, 3)``: grey is 0, the largest an end.
+        """Return a first layer's filters ``(D, h, w, 3)``: gray is 0, the largest an end.
 
         Raises:
             XaibenchError: the layer is no convolution of an image's one or three channels.
         """
         part = self._layer.module
-        if not isinstance(part, nn.Conv2d) or part.weight.shape[1] not in _COLOURS:
+        if not isinstance(part, nn.Conv2d) or part.weight.shape[1] not in _COLORS:
             raise XaibenchError(
                 f"layer '{self.name}' has no filters that can be shown as pictures: these are "
                 "those of a convolution that reads the image."
@@ -58,7 +58,7 @@ class LayerView:
         weights = part.weight.detach().cpu()
         weights = weights / weights.abs().amax(dim=(1, 2, 3), keepdim=True).clamp(min=1e-12)
         shown = ((weights + 1) * 127.5).round().byte().permute(0, 2, 3, 1)
-        return shown.expand(-1, -1, -1, _COLOURS[-1]).numpy()
+        return shown.expand(-1, -1, -1, _COLORS[-1]).numpy()
 
     def maps(self, picture: int, most: int) -> NDArray[np.uint8]:
         """Return a picture's first ``most`` maps ``(n, h, w)``, each from its lowest to highest."""
@@ -152,6 +152,6 @@ def first_convolution(model: Model) -> str:
         XaibenchError: there is none.
     """
     for name, part in model.named_modules():
-        if isinstance(part, nn.Conv2d) and part.weight.shape[1] in _COLOURS:
+        if isinstance(part, nn.Conv2d) and part.weight.shape[1] in _COLORS:
             return str(name)
     raise XaibenchError("the network has no convolution that reads the image; name a --layer.")

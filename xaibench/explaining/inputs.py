@@ -28,8 +28,8 @@ _CHANNELS = 4
 class _AsGiven(Classifier):
     """A user's network: the user's images are what it takes."""
 
-    def normalise(self, images: Tensor) -> Tensor:
-        """Return them as they are; a copy, as some networks normalise in place."""
+    def normalize(self, images: Tensor) -> Tensor:
+        """Return them as they are; a copy, as some networks normalize in place."""
         return images.clone()
 
 
@@ -168,7 +168,7 @@ def _has_truths(targets: Any) -> bool:
 def find_targets(targets: Any, logits: Tensor, rows: slice, count: int) -> Tensor:
     """Return the classes of some rows of ``count`` images: the given ones, or those predicted.
 
-    A model that doesn't classify predicts none; class 0 stands in, for maps of no class.
+    A model that doesn't classify predicts none; class 0 is explained instead.
 
     Raises:
         XaibenchError: they are no classes, or not one for each image.

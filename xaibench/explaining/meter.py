@@ -38,7 +38,7 @@ class Meter:
 
     @property
     def _clocks(self) -> tuple[float, float]:
-        # Answers that other methods have paid for are charged as if this one stood alone.
+        # Answers that other methods have paid for are charged as if it were the only one.
         engine = self._engine
         seconds = now(engine.device) + engine.spared_seconds
         return seconds, engine.seen + engine.spared_passes
@@ -67,7 +67,7 @@ class Meter:
                 self.gap = max(self.gap or 0.0, engine.gap)
 
     def add(self, other: "Meter") -> None:
-        """Add what was spent for several methods: each is charged as if it stood alone."""
+        """Add what was spent for several methods: each is charged as if it were the only one."""
         self.seconds += other.seconds
         self.passes += other.passes
         self._raise_peak(other.peak)

@@ -97,7 +97,7 @@ class Observations:
         return found[..., :3].astype(np.uint8), found[..., 3], found[..., 4]
 
     def restore(self, noise: float, count: int) -> tuple[dict[str, Array], Array]:
-        """Add grey noise to the test images and compare what the model draws with the clean ones.
+        """Add gray noise to the test images and compare what the model draws with the clean ones.
 
         Args:
             noise: its standard deviation; pixels are in [0, 1], and sums aren't cut to that.

@@ -113,7 +113,7 @@ class PartWriter(MapSource):
         mine = self._maps.name
         if self._writer is not None:
             return {mine: checksum(self._maps)}
-        # Maps in other parts are those of a whole cell, and stand in its own record.
+        # Maps in other parts are those of a whole cell, and are in its own record.
         return {name: sha for name, sha in self._state.maps.items() if name == mine}
 
     def _costs(self) -> PartCosts | None:

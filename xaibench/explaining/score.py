@@ -27,7 +27,7 @@ _NOT_COUNTED = {"filled": EMPTY_MASK, "empty": FILLED_MASK}
 class Score(NamedTuple):
     """One value. NaN means undefined; the status tells why, or what was wrong with the map.
 
-    ``pooled`` marks an image's part in one value of all images (`core.pooling.linearise`).
+    ``pooled`` marks an image's part in one value of all images (`core.pooling.linearize`).
     """
 
     sample: str
@@ -101,11 +101,11 @@ class Scorer:
     def _keep(self, metric: Bound, values: Tensor, evidence: Evidence, batch: ImageBatch) -> None:
         undefined = values.isnan().any(dim=1)
         marks = [math.nan if lost else 0.0 for lost in undefined.tolist()]
-        labelled = list(_label(metric, marks, evidence, batch))
-        hidden = undefined.new_tensor([math.isnan(score.value) for score in labelled])
+        labeled = list(_label(metric, marks, evidence, batch))
+        hidden = undefined.new_tensor([math.isnan(score.value) for score in labeled])
         waiting = self.waiting[metric.spec]
         waiting.statistics.append(values.masked_fill(hidden[:, None], math.nan).float().cpu())
-        waiting.labels += [(score.sample, score.status) for score in labelled]
+        waiting.labels += [(score.sample, score.status) for score in labeled]
 
 
 def pool_scores(metric: Bound, parts: Iterable[Waiting]) -> Iterator[Score]:

@@ -141,7 +141,7 @@ class Session:
     def _record(self, batch: ImageBatch, sources: Sequence[MapSource]) -> dict[str, Tape]:
         """Run the pass that all methods share: one for each layer that methods read, by its name.
 
-        Each is charged for it as if it stood alone.
+        Each is charged for it as if it were the only one.
         """
         tapes: dict[str, Tape] = {}
         for layer in dict.fromkeys(source.method.layer for source in sources):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
-from xaibench.core.explanation import Advice, Neighbour, Neighbours, Reconstruction
+from xaibench.core.explanation import Advice, Neighbor, Neighbors, Reconstruction
 from xaibench.core.passes.device import as_bytes
 from xaibench.core.passes.engine import Engine
 from xaibench.core.plugin import Bound
@@ -35,7 +35,7 @@ class StoredAnalyses:
     Attributes:
         layout: of the run's folder.
         place: the trained model.
-        select: reads the run's images, which neighbours are taken from.
+        select: reads the run's images, which neighbors are taken from.
     """
 
     layout: Layout
@@ -46,10 +46,10 @@ class StoredAnalyses:
         """Return what they say of each image ``(B, 3, H, W)``."""
         count = len(images)
         filled = engine.batch_size(images).fill(images)
-        nearest: list[Neighbours | None] = [None] * count
+        nearest: list[Neighbors | None] = [None] * count
         drawn: list[Reconstruction | None] = [None] * count
         with torch.inference_mode(), engine.casting():
-            if self._neighbours is not None:
+            if self._neighbors is not None:
                 embeddings = engine.model.embed(filled)[:count].float().cpu().numpy()
                 nearest = [self._look_up(row) for row in embeddings]
             if self._threshold is not None:
@@ -69,7 +69,7 @@ class StoredAnalyses:
         return None if known is None else known[1].numbers.get("threshold")
 
     @cached_property
-    def _neighbours(self) -> tuple[NearestNeighbors, Sequence[Sample], Bound, Selection] | None:
+    def _neighbors(self) -> tuple[NearestNeighbors, Sequence[Sample], Bound, Selection] | None:
         """Return the search among the training images, these, the analysis, and where they lie."""
         known = self._done(_KNN)
         if known is None:
@@ -81,27 +81,27 @@ class StoredAnalyses:
             selection = self.select()
             training = selection.split(self.place.fold, self.place.seed).train
         except XaibenchError as error:
-            _log.warning("no neighbours are shown, as the run's images can't be read: %s", error)
+            _log.warning("no neighbors are shown, as the run's images can't be read: %s", error)
             return None
         if told is None or not is_intact(path, told.sha256):
-            _log.warning("no neighbours are shown: %s is damaged; repeat the analysis.", path)
+            _log.warning("no neighbors are shown: %s is damaged; repeat the analysis.", path)
             return None
         embeddings = np.load(path)
         if len(embeddings) != len(training):
-            _log.warning("no neighbours are shown: other images than the run's lie there now.")
+            _log.warning("no neighbors are shown: other images than the run's lie there now.")
             return None
         options = {name: o.default for name, o in known[0].plugin.options.items()}
         options |= known[0].options
         search = NearestNeighbors(n_neighbors=options["k"], metric=options["metric"])
         return search.fit(embeddings), training, known[0], selection
 
-    def _look_up(self, embedding: NDArray[np.float32]) -> Neighbours:
-        assert self._neighbours is not None
-        search, training, analysis, selection = self._neighbours
+    def _look_up(self, embedding: NDArray[np.float32]) -> Neighbors:
+        assert self._neighbors is not None
+        search, training, analysis, selection = self._neighbors
         distances, rows = (found[0] for found in search.kneighbors(embedding[None]))
         classes = selection.dataset.classes
         nearest = [
-            Neighbour(
+            Neighbor(
                 sample.id,
                 classes[sample.label],
                 float(distance),
@@ -110,7 +110,7 @@ class StoredAnalyses:
             for distance, sample in zip(distances, [training[row] for row in rows], strict=True)
         ]
         votes = np.bincount([training[row].label for row in rows], minlength=len(classes))
-        return Neighbours(analysis.spec, nearest, classes[int(votes.argmax())], int(votes.max()))
+        return Neighbors(analysis.spec, nearest, classes[int(votes.argmax())], int(votes.max()))
 
     def _done(self, name: str) -> tuple[Bound, AnalysisRecord] | None:
         """Return a finished analysis of these weights; of several the first."""

@@ -205,7 +205,7 @@ def _restore(model: Model, folder: Path) -> None:
 def _names(
     count: int | None, spec: str, classes: Sequence[str], options: RunOptions
 ) -> tuple[str, ...]:
-    """Return the classes' names: as given, ImageNet's, or numbers; one output tells two apart."""
+    """Return the classes' names: as given, ImageNet's, or numbers; one output means two classes."""
     count = 2 if count == 1 else count
     if classes and count not in (None, len(classes)):
         raise XaibenchError(

@@ -42,7 +42,7 @@ def try_metric(metric: Bound) -> None:
 def try_analysis(
     analysis: Bound, class_names: tuple[str, ...], training: int, dimensions: int
 ) -> None:
-    """Analyse a few made-up images beside as many training images as there are, up to 2000.
+    """Analyze a few made-up images beside as many training images as there are, up to 2000.
 
     Args:
         analysis: to be tried.

@@ -37,7 +37,7 @@ def cam_to_mask(
     Options:
         of: the map; it is enlarged to the image's size and stretched to [0, 1].
         by: ``random_walker`` asks which seed a walker reaches first who shuns edges
-            (grady2006random), ``grabcut`` cuts the image by the colours of both sides, into 0 and 1
+            (grady2006random), ``grabcut`` cuts the image by the colors of both sides, into 0 and 1
             (rother2004grabcut), ``sam`` asks Segment Anything for what lies in the box around half
             of the map's maximum, at its peak.
         inside: what reaches this share of the maximum is surely inside.
@@ -96,7 +96,7 @@ def _cut(pixels: _Pixels, seeds: _Seeds, heat: NDArray[np.float32]) -> _Pixels:
     likely = np.where(heat >= _HALF, cv2.GC_PR_FGD, cv2.GC_PR_BGD)
     known = np.where(seeds == _INSIDE, cv2.GC_FGD, cv2.GC_BGD)
     mask = np.where(seeds > 0, known, likely).astype(np.uint8)
-    cv2.setRNGSeed(0)  # clusters of colours begin at random
+    cv2.setRNGSeed(0)  # clusters of colors begin at random
     shown = np.ascontiguousarray((255 * pixels).round().astype(np.uint8))
     models = np.zeros((2, 1, 65))
     cv2.grabCut(shown, mask, None, models[0], models[1], _ROUNDS, cv2.GC_INIT_WITH_MASK)

@@ -32,7 +32,7 @@ def extremal_perturbation(
     Options:
         area: share of the image that is kept.
         steps: of gradient ascent.
-        baseline: x', what stands outside of the mask.
+        baseline: x', what replaces the pixels outside the mask.
     """
     if steps < 1 or not 0 < area < 1:
         raise XaibenchError("extremal_perturbation: 'steps' from 1, 'area' between 0 and 1.")

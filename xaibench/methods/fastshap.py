@@ -88,7 +88,7 @@ def fastshap(
         cells: g, along each side.
         epochs: over the training images.
         coalitions: pairs drawn for each image and epoch.
-        baseline: what stands in cells that are left out.
+        baseline: what replaces the cells that are left out.
     """
     confidences = predict(images)
     with torch.device("meta"):  # no random numbers for weights that are known

@@ -33,7 +33,7 @@ def kernel_shap(
     Options:
         segments: superpixels (SLIC) to aim at.
         samples: coalitions seen.
-        baseline: what stands in superpixels that are left out.
+        baseline: what replaces the superpixels that are left out.
     """
     if segments < 2 or samples < 2:  # noqa: PLR2004 (a game needs two players)
         raise XaibenchError("kernel_shap: 'segments' and 'samples' from 2.")

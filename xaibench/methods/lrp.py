@@ -47,8 +47,8 @@ def lrp(
     _check(network)
     assert isinstance(network, Classifier)
     with untouched(network), torch.enable_grad():
-        seen = network.normalise(images).detach().requires_grad_()
-        bounds = [network.normalise(torch.full_like(images[:1], each)) for each in (0, 1)]
+        seen = network.normalize(images).detach().requires_grad_()
+        bounds = [network.normalize(torch.full_like(images[:1], each)) for each in (0, 1)]
         with _composite(rules, *bounds).context(network.network) as modified:
             with _SharedSums():
                 logits = network.output_choice.find(modified(seen))

@@ -31,7 +31,7 @@ def occlusion(
         window: side of the square window in pixels; 0 takes 30, in images whose shorter side is
             below 60 half of that.
         stride: step between windows; 0 takes half a window. The last window ends at the border.
-        baseline: what stands in the covered window.
+        baseline: what replaces the covered window.
         part: of the mean drop; ``positive`` where the logit falls under the window, ``negative``
             where it rises. Of ``signed`` the sign rule keeps what falls, too.
     """

@@ -9,9 +9,9 @@ from xaibench.core.registry import method
 
 @method(family="control")
 def sobel(images: Tensor) -> Tensor:
-    """Return the size of the grey image's Sobel gradient, shape (B, H, W)."""
-    grey = functional.pad(images.mean(dim=1, keepdim=True), (1, 1, 1, 1), mode="replicate")
-    across = grey.new_tensor([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
+    """Return the size of the gray image's Sobel gradient, shape (B, H, W)."""
+    gray = functional.pad(images.mean(dim=1, keepdim=True), (1, 1, 1, 1), mode="replicate")
+    across = gray.new_tensor([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
     kernels = torch.stack([across, across.T])[:, None]
-    across_and_down = functional.conv2d(grey, kernels)
+    across_and_down = functional.conv2d(gray, kernels)
     return across_and_down.square().sum(dim=1).sqrt()

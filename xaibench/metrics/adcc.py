@@ -54,9 +54,9 @@ def adcc(
 
 def _correlation(ours: Tensor, theirs: Tensor) -> Tensor:
     """Return Pearson's correlation of each pair of maps, ``(B,)``; -1 where one is constant."""
-    centred = [each.double().flatten(1) for each in (ours, theirs)]
-    mine, its = (each - each.mean(dim=1, keepdim=True) for each in centred)
+    centered = [each.double().flatten(1) for each in (ours, theirs)]
+    mine, its = (each - each.mean(dim=1, keepdim=True) for each in centered)
     size = mine.norm(dim=1) * its.norm(dim=1)
-    varied = [each.amax(dim=1) > each.amin(dim=1) for each in centred]
+    varied = [each.amax(dim=1) > each.amin(dim=1) for each in centered]
     found: Tensor = (mine * its).sum(dim=1) / size
     return found.where(varied[0] & varied[1], -1.0).clamp(-1, 1)

@@ -22,7 +22,7 @@ def auprc_lift(maps: Tensor, masks: Tensor) -> Tensor:
     """Return `average_precision` divided by the mask's share of the image, shape (B,).
 
     1 by chance and for a constant map; the truth reaches one over the mask's share, so that small
-    lesions can have large values. In (0, inf); NaN where the mask is empty.
+    masks can have large values. In (0, inf); NaN where the mask is empty.
 
     >>> from torch import tensor
     >>> maps = tensor([[[0.9, 0.8, 0.2], [0.0, 0.5, 0.1]]])

@@ -34,7 +34,7 @@ def average_gain(
 
     Options:
         by: darken by the map itself, or cover what lies below half of its maximum.
-        baseline: what stands where the map covers the image.
+        baseline: what replaces the covered part.
 
     >>> from torch import tensor
     >>> average_gain(tensor([0.8, 0.5]), lambda *way: tensor([0.6, 0.9]))

@@ -36,7 +36,7 @@ def deletion(
         steps: each costs one pass, and so does the whole image.
         baseline: what a removed pixel becomes.
         space: ``normalized`` is what RISE's own code does, whatever ``baseline`` says: removed
-            pixels are ImageNet's mean colour, zero once normalised. It takes 224 steps at 224
+            pixels are ImageNet's mean color, zero once normalized. It takes 224 steps at 224
             pixels.
 
     >>> from torch import ones, stack, tensor, zeros

@@ -28,9 +28,9 @@ def dice(
     """Return 2 |P and T| / (|P| + |T|), P: map >= threshold * max(map), T: mask > 0, shape (B,).
 
     In [0, 1]; NaN where the mask is empty; 0 for a map of zeros, which predicts nothing. With
-    ``of=scale`` the threshold itself is the limit, with ``of=otsu`` each map's own parts its values
-    best into two classes (otsu1979threshold). Per image: 2 J / (1 + J) of the Jaccard index J,
-    so that it ranks single maps as `iou` does, but not their means.
+    ``of=scale`` the threshold itself is the limit, with ``of=otsu`` each map's own divides its
+    values best into two classes (otsu1979threshold). Per image: 2 J / (1 + J) of the Jaccard index
+    J, so that it ranks single maps as `iou` does, but not their means.
 
     >>> from torch import tensor
     >>> maps = tensor([[[1.0, 0.5, 0.2], [0.0, 0.6, 0.1]]])

@@ -36,7 +36,7 @@ def drop_in_confidence(
     Options:
         covered: the part that is covered.
         by: darken by the map itself, or cover what lies below half of its maximum.
-        baseline: what stands where the map covers the image.
+        baseline: what replaces the covered part.
 
     >>> from torch import tensor
     >>> drop_in_confidence(tensor([0.8, 0.5]), lambda *way: tensor([0.6, 0.9]))

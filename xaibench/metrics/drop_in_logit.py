@@ -16,7 +16,7 @@ from xaibench.core.rise_baselines import normalized_zero
     bounds=(0.0, math.inf),
     target="predicted",
     ties="of no account",
-    baseline="ImageNet's mean colour, zero of normalised pixels",
+    baseline="ImageNet's mean color, zero of normalized pixels",
     title="Average Drop of the logit",
 )
 def drop_in_logit(
@@ -24,7 +24,7 @@ def drop_in_logit(
 ) -> Tensor:
     """Return max(0, y(x) - y(covered x)), y the target's logit, shape (B,).
 
-    What pytorch-grad-cam's DropInConfidence gives by default: normalised pixels are multiplied by
+    What pytorch-grad-cam's DropInConfidence gives by default: normalized pixels are multiplied by
     the map, and the difference isn't divided by y(x), as `drop_in_confidence` is by the confidence.
     Logits have no common scale: only rows of one network compare. Lower is better; 0 where nothing
     is lost, and for a map of ones, which covers nothing.

@@ -15,7 +15,7 @@ from xaibench.core.registry import metric
 def hit_rate_graded(maps: Tensor, masks: Tensor) -> Tensor:
     """Return the mean grade of the mask beneath all pixels at the map's maximum, shape (B,).
 
-    In [-1, 3] for layered masks (grades -1 to 3), where the truth itself reaches 3; in [0, 1] for
+    In [-1, 3] for layered masks (grades -1 to 3), where the true mask reaches 3; in [0, 1] for
     binary masks, where it equals `hit_rate`. A constant map scores the image's mean grade, as a
     random point does. NaN where no grade is positive.
 

@@ -34,8 +34,8 @@ def insertion(
 
     Options:
         steps: each costs one pass, and so does the bare baseline.
-        baseline: what stands there before a pixel is inserted.
-        space: ``normalized`` is what RISE's own code does, whatever ``baseline`` says: normalised
+        baseline: what is there before a pixel is inserted.
+        space: ``normalized`` is what RISE's own code does, whatever ``baseline`` says: normalized
             pixels are blurred by a kernel of 11 x 11, sigma 5, with zeros beyond the image. It
             takes 224 steps at 224 pixels.
 

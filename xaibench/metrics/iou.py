@@ -28,7 +28,7 @@ def iou(
     In [0, 1]; NaN where the mask is empty; 0 for a map of zeros, which predicts nothing. With
     ``of=scale`` the threshold itself is the limit: the binary saliency of a map of probabilities,
     which may be empty. For min-max rescaled maps both are the same. With ``of=otsu`` each map's own
-    threshold parts its values best into two classes (otsu1979threshold), and none is given.
+    threshold divides its values best into two classes (otsu1979threshold), and none is given.
 
     >>> from torch import tensor
     >>> maps = tensor([[[1.0, 0.5, 0.2], [0.0, 0.6, 0.1]]])

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from xaibench.core.overlap import binarise, jaccard
+from xaibench.core.overlap import binarize, jaccard
 from xaibench.core.registry import metric
 
 
@@ -18,7 +18,7 @@ def iou_tuned(maps: Tensor, masks: Tensor, tuned_threshold: float) -> Tensor:
 
     In [0, 1]; NaN where the mask is empty; 0 for a map of zeros. The threshold is one for all
     images of a method and model: the share of the maximum at which its mean Jaccard index on the
-    validation split is best, under the same mask budget for every method. Never tuned on test.
+    validation split is best, under the same label fraction for every method. Never tuned on test.
 
     >>> from torch import tensor
     >>> maps = tensor([[[1.0, 0.5, 0.2], [0.0, 0.6, 0.1]]])
@@ -26,4 +26,4 @@ def iou_tuned(maps: Tensor, masks: Tensor, tuned_threshold: float) -> Tensor:
     >>> iou_tuned(maps, masks, 0.55)  # marks 2 pixels, both true: 2 / 3
     tensor([0.6667])
     """
-    return jaccard(binarise(maps, tuned_threshold), masks > 0)
+    return jaccard(binarize(maps, tuned_threshold), masks > 0)

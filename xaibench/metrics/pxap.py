@@ -30,7 +30,7 @@ def pxap(maps: Tensor, masks: Tensor, *, bins: int = 1000) -> Tensor:
     """Return how many pixels of the mask, and of the whole image, each bin of the scale holds.
 
     The value of a set of images is the sum of precision times gain of recall over the thresholds
-    0, 1 / bins, 2 / bins, ... 1 of the scale, with all images' pixels in one pool: large lesions
+    0, 1 / bins, 2 / bins, ... 1 of the scale, with all images' pixels in one pool: large masks
     count for more, and maps must agree on a scale. Another estimand than the mean of
     `average_precision`. In (0, 1]; a row of NaN where the mask is empty; shape (B, 2 (bins + 1)).
 

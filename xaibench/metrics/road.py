@@ -23,7 +23,7 @@ _AT_ONCE = 16  # images, each of which is imputed in several ways
     target="predicted",
     turned_by={"order": "morf"},
     ties="chance decides, the same for all methods",
-    baseline="what the neighbours suggest, and noise",
+    baseline="what the neighbors suggest, and noise",
     title="ROAD",
 )
 def road(
@@ -42,7 +42,7 @@ def road(
 
     ``morf`` removes the most relevant pixels first (lower is better), ``lerf`` the least relevant
     ones (higher is better), ``difference`` is (lerf - morf) / 2, in [-1/2, 1/2]. Removed pixels are
-    imputed from their neighbours, with noise. Exactly round(fraction * H * W) pixels are removed:
+    imputed from their neighbors, with noise. Exactly round(fraction * H * W) pixels are removed:
     among equal ones chance decides, the same for all methods.
 
     Options:

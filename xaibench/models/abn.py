@@ -73,7 +73,7 @@ class AttentionBranchNetwork(TrunkClassifier):
         }
 
     def _run(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        activations = self.normalise(images)
+        activations = self.normalize(images)
         assert isinstance(self.trunk, Pyramid)
         *stages, last = list(self.trunk)
         for stage in stages:

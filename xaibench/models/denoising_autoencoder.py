@@ -24,7 +24,7 @@ class DenoisingAutoencoder(Autoencoder):
     def embed(self, images: Tensor) -> Tensor:
         """Return the codes ``(B, Z)``; in training, those of noisy images."""
         if self.training:
-            # Grey, as most pictures are; not cut to [0, 1], which would brighten black pixels on
+            # Gray, as most pictures are; not cut to [0, 1], which would brighten black pixels on
             # average, so that clean images were none that it knows.
             images = images + self.noise * torch.randn_like(images[:, :1])
         codes: Tensor = self.encoder(images.flatten(1))

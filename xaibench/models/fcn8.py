@@ -37,7 +37,7 @@ class FCN8(Model):
 
     def score(self, images: Tensor) -> Tensor:
         """Return the pixels' logits ``(B, 1 + K, H, W)``."""
-        levels = self.stages.levels(self.normalise(images))
+        levels = self.stages.levels(self.normalize(images))
         scores = [scorer(level) for level, scorer in zip(levels, self.scorers, strict=True)]
         total = scores.pop()
         while scores:
@@ -51,7 +51,7 @@ class FCN8(Model):
 
     def embed(self, images: Tensor) -> Tensor:
         """Return the trunk's activations, averaged over the image, ``(B, D)``."""
-        activations: Tensor = self.stages(self.normalise(images))
+        activations: Tensor = self.stages(self.normalize(images))
         return activations.mean(dim=(2, 3))
 
     def new_parameters(self) -> list[nn.Parameter]:

@@ -39,7 +39,7 @@ class FrozenHead(TrunkClassifier):
 
     def outputs(self, images: Tensor, *, saliency: bool = False) -> Outputs:
         """Run the trunk once; the map is each position's probability of being foreground."""
-        activations = self.trunk(self.normalise(images))
+        activations = self.trunk(self.normalize(images))
         found = self.tell_apart(activations)[:, _FOREGROUND] if saliency else None
         return Outputs(self.classify(activations), saliency=found)
 
@@ -58,7 +58,7 @@ class FrozenHead(TrunkClassifier):
         p is the confidence of the image's class by the background's average alone.
         """
         with torch.no_grad():
-            activations = self.trunk(self.normalise(batch.images))
+            activations = self.trunk(self.normalize(batch.images))
         logits, shares = self.classify(activations), self.tell_apart(activations)
         inside, outside = (
             self.judge(_average(activations, shares[:, region]))

@@ -14,7 +14,7 @@ from xaibench.core.registry import model
 def gap_cnn(classes: int) -> Classifier:
     """Build four blocks of [convolution, batch norm, ReLU] without padding, and one linear layer.
 
-    Max pooling stands between the blocks.
+    Max pooling is between the blocks.
     Images of 128 x 128 become 12 x 12 x 128. For two classes it holds 103,010 numbers, of which
     102,498 are learned and 512 are running statistics; each further class adds 129. Images have at
     least 36 pixels a side, and 44 for more than one position.
@@ -34,7 +34,7 @@ class _Features(nn.Sequential):
     def _load_from_state_dict(self, state: dict[str, Tensor], prefix: str, *rest: Any) -> None:
         if f"{prefix}2.running_mean" in state:
             raise XaibenchError(
-                "these weights are those of the earlier gap_cnn, whose ReLU stood before its batch "
+                "these weights are those of the earlier gap_cnn, whose ReLU was before its batch "
                 "norm; train it again."
             )
         super()._load_from_state_dict(state, prefix, *rest)

@@ -34,7 +34,7 @@ class Guided(TrunkClassifier):
 
         Without any, guidance is NaN and no part of the loss.
         """
-        activations = self.trunk(self.normalise(batch.images))
+        activations = self.trunk(self.normalize(batch.images))
         logits = self.classify(activations)
         classification = cross_entropy(logits, batch)
         guidance = self._guide(activations, batch)
@@ -73,7 +73,7 @@ class Guided(TrunkClassifier):
         size = (batch.images.shape[2], batch.images.shape[3])
         enlarged = functional.interpolate(relative[:, None], size, mode="bilinear")
         shown = torch.sigmoid(_STEEPNESS * (enlarged - _CUT))
-        rest = self.trunk(self.normalise(batch.images * (1 - shown)))
+        rest = self.trunk(self.normalize(batch.images * (1 - shown)))
         sure = self.classify(rest).softmax(dim=1).take_along_dim(batch.labels[:, None], dim=1)
         mined = sure.sum() / batch.images_counted
         if not seen.any():
@@ -100,7 +100,7 @@ def guided(
         loss: how far the map is off: ``energy`` outside, ``energy_dice`` that and the enlarged map
             at half of its maximum, ``rrr`` squares outside, ``l1`` and ``dice`` differences to the
             mask, ``ppce`` what is missing inside, ``res`` both, of a mask that may be inexact;
-            ``gain`` asks, too, that nothing be recognised without what the map shows.
+            ``gain`` asks, too, that nothing be recognized without what the map shows.
         weight: of this loss beside the cross-entropy.
         by: what it may read where masks are seen: their pixels, or the boxes around their regions.
         stride: pixels a side of the map's cells; for 16 the last stage keeps the resolution of the

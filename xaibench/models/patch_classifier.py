@@ -49,7 +49,7 @@ class PatchClassifier(Model):
         """Return what the trunk gives for each patch, averaged, ``(B, rows, columns, D)``."""
         rows, columns = (_places(side, self.patch) for side in images.shape[2:])
         # (B, C, rows, h, columns, w)
-        patches = self.normalise(images)[:, :, rows][..., columns].permute(0, 2, 4, 1, 3, 5)
+        patches = self.normalize(images)[:, :, rows][..., columns].permute(0, 2, 4, 1, 3, 5)
         activations: Tensor = self.trunk(patches.flatten(0, 2))
         return activations.mean(dim=(2, 3)).reshape(len(images), len(rows), len(columns), -1)
 

@@ -66,7 +66,7 @@ class SaliencyNet(TrunkClassifier):
         return Outputs(self.classify(activations), predicted)
 
     def _levels(self, images: Tensor) -> list[Tensor]:
-        pixels = self.normalise(images)
+        pixels = self.normalize(images)
         if isinstance(self.trunk, Pyramid | FeaturePyramid):
             return self.trunk.levels(pixels)
         return [self.trunk(pixels)]

@@ -28,7 +28,7 @@ class SoftCam(TrunkClassifier):
 
     def outputs(self, images: Tensor, *, saliency: bool = False) -> Outputs:  # noqa: ARG002
         """Run trunk and head; the evidence comes without another pass."""
-        evidence: Tensor = self.head(self.trunk(self.normalise(images)))
+        evidence: Tensor = self.head(self.trunk(self.normalize(images)))
         return Outputs(evidence.mean(dim=(2, 3)), evidence=evidence)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:

@@ -18,6 +18,6 @@ def timm(
 
     Any of ``timm.list_models()``. Networks of one size are built for ``--image-size``. ``--weights
     imagenet`` takes timm's own weights, those of a tag where the name has one behind a dot, and
-    pixels are normalised as these expect.
+    pixels are normalized as these expect.
     """
     return build_named(f"timm/{member}", classes, weights, image_size, **transfer)

@@ -37,7 +37,7 @@ class UNet(Model):
 
     def score(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return the pixels' logits: of being marked ``(B, H, W)``, of classes ``(B, K, H, W)``."""
-        logits = self.decoder(self.trunk.levels(self.normalise(images)))
+        logits = self.decoder(self.trunk.levels(self.normalize(images)))
         logits = functional.interpolate(logits, images.shape[2:], mode="bilinear").float()
         return logits[:, 0], logits[:, 1:]
 
@@ -50,7 +50,7 @@ class UNet(Model):
 
     def embed(self, images: Tensor) -> Tensor:
         """Return the trunk's activations, averaged over the image, ``(B, D)``."""
-        activations: Tensor = self.trunk(self.normalise(images))
+        activations: Tensor = self.trunk(self.normalize(images))
         return activations.mean(dim=(2, 3))
 
     def new_parameters(self) -> list[nn.Parameter]:

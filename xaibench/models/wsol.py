@@ -46,7 +46,7 @@ class Wsol(TrunkClassifier):
         return {"loss": loss, "accuracy": accuracy(logits, batch)}
 
     def _activations(self, images: Tensor) -> Tensor:
-        pixels = self.normalise(images)
+        pixels = self.normalize(images)
         if self.training_by != "adl":
             found: Tensor = self.trunk(pixels)
             return found
@@ -78,7 +78,7 @@ class ComplementaryLearners(TrunkClassifier):
 
     def outputs(self, images: Tensor, *, saliency: bool = False) -> Outputs:
         """Run the first head; the map of the predicted class is the larger one of both heads'."""
-        activations = self.trunk(self.normalise(images))
+        activations = self.trunk(self.normalize(images))
         scores = self.head(activations)
         logits = scores.mean(dim=(2, 3))
         if not saliency:
@@ -93,7 +93,7 @@ class ComplementaryLearners(TrunkClassifier):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the sum of both heads' cross-entropies."""
-        activations = self.trunk(self.normalise(batch.images))
+        activations = self.trunk(self.normalize(batch.images))
         scores = self.head(activations)
         logits = scores.mean(dim=(2, 3))
         erased = self._erase(activations, _map_of(scores, batch.labels))

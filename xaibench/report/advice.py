@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from xaibench.core.csv_cells import to_csv
-from xaibench.core.explanation import Advice, Explanation, Neighbours, Reconstruction
+from xaibench.core.explanation import Advice, Explanation, Neighbors, Reconstruction
 from xaibench.core.store import write_with
 from xaibench.report.pictures.mosaic import draw_strip
 
-NEIGHBOURS_FILE, ANOMALIES_FILE = "neighbours.csv", "anomalies.csv"
+NEIGHBORS_FILE, ANOMALIES_FILE = "neighbors.csv", "anomalies.csv"
 
 
 class AdviceWriter:
@@ -21,36 +21,36 @@ class AdviceWriter:
 
     def __init__(self, out: Path) -> None:
         self._out = out
-        self._neighbours: list[dict[str, Any]] = []
+        self._neighbors: list[dict[str, Any]] = []
         self._anomalies: list[dict[str, Any]] = []
         self.lines: list[str] = []
 
     def add(self, each: Explanation) -> None:
-        """Draw ``<picture>/neighbours.png`` and ``<picture>/reconstruction.png``."""
+        """Draw ``<picture>/neighbors.png`` and ``<picture>/reconstruction.png``."""
         name, advice = each.file.name, each.advice
         self.lines += list(in_words(name, advice))
-        if advice.neighbours is not None:
-            self._show_neighbours(name, each, advice.neighbours)
+        if advice.neighbors is not None:
+            self._show_neighbors(name, each, advice.neighbors)
         if advice.reconstruction is not None:
             self._show_reconstruction(name, advice.reconstruction)
 
     def close(self) -> None:
-        """Write ``neighbours.csv`` and ``anomalies.csv``, where there is anything to say."""
-        tables = {NEIGHBOURS_FILE: self._neighbours, ANOMALIES_FILE: self._anomalies}
+        """Write ``neighbors.csv`` and ``anomalies.csv``, where there is anything to say."""
+        tables = {NEIGHBORS_FILE: self._neighbors, ANOMALIES_FILE: self._anomalies}
         for file, rows in tables.items():
             if rows:
                 write_with(self._out / file, partial(to_csv, pd.DataFrame(rows)))
 
-    def _show_neighbours(self, name: str, each: Explanation, found: Neighbours) -> None:
+    def _show_neighbors(self, name: str, each: Explanation, found: Neighbors) -> None:
         said = f"{each.prediction}, {each.confidence:.2f}" if each.prediction else ""
         captions = [f"{Path(name).name}\n{said}"]
         for rank, near in enumerate(found.nearest, 1):
             captions.append(f"{near.kind}\n{Path(near.name).name}\ndistance {near.distance:.3g}")
-            self._neighbours.append(
+            self._neighbors.append(
                 {
                     "picture": name,
                     "rank": rank,
-                    "neighbour": near.name,
+                    "neighbor": near.name,
                     "class": near.kind,
                     "distance": near.distance,
                     "vote": found.vote,
@@ -58,7 +58,7 @@ class AdviceWriter:
             )
         images = [each.image, *(near.image for near in found.nearest)]
         title = f"Nearest training images: {found.votes} of {len(found.nearest)} {found.vote}"
-        draw_strip(images, captions, title, self._out / name / "neighbours.png")
+        draw_strip(images, captions, title, self._out / name / "neighbors.png")
 
     def _show_reconstruction(self, name: str, found: Reconstruction) -> None:
         off = np.abs(found.seen.astype(np.int16) - found.drawn).astype(np.uint8)
@@ -81,7 +81,7 @@ class AdviceWriter:
 
 def in_words(name: str, advice: Advice) -> Iterator[str]:
     """Yield a sentence for each of an explained picture's analyses."""
-    near, drawn = advice.neighbours, advice.reconstruction
+    near, drawn = advice.neighbors, advice.reconstruction
     if near is not None:
         told = _counted(near)
         yield f"{name}: the {len(near.nearest)} nearest training images vote {near.vote} ({told})"
@@ -94,6 +94,6 @@ def in_words(name: str, advice: Advice) -> Iterator[str]:
         )
 
 
-def _counted(found: Neighbours) -> str:
+def _counted(found: Neighbors) -> str:
     kinds: Sequence[str] = [near.kind for near in found.nearest]
     return ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))

@@ -39,7 +39,7 @@ def write_explanations(
     all methods beside it, ``maps.npz`` the raw maps ``(h, w)`` over the network's square under the
     names that the column ``map`` gives, ``explained.csv`` the table.
 
-    Where the run has analyses, what they say of the picture stands beside (`AdviceWriter`).
+    Where the run has analyses, what they say of the picture is beside (`AdviceWriter`).
 
     Returns:
         The table, a row for each picture and method, and sentences of the run's analyses.

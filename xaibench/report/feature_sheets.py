@@ -25,7 +25,7 @@ def write_filters(filters: NDArray[np.uint8], layer: str, out: Path) -> None:
         layer: whose they are.
         out: the folder.
     """
-    title = f"Filters of {layer}: grey is 0, black or white is a filter's largest absolute value"
+    title = f"Filters of {layer}: gray is 0, black or white is a filter's largest absolute value"
     _draw(list(filters), title, out / FILTERS_FILE)
 
 

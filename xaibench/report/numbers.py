@@ -25,7 +25,7 @@ def number(value: float, fine: bool = False) -> str:
 
 
 def span(low: float, high: float, fine: bool = False) -> str:
-    """Write an interval, with a third decimal where two hardly tell the ends apart.
+    """Write an interval, with a third decimal where two hardly distinguish the ends.
 
     >>> span(0.38, 0.444), span(0.4012, 0.4093), span(float("nan"), 1)
     ('[0.38, 0.44]', '[0.401, 0.409]', '')

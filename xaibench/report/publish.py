@@ -40,7 +40,7 @@ from xaibench.results.work_records import ModelRecord
 
 _FIGURES = ("agreement", "rates", "confusion", "training")  # and the boards of the headlines
 _SHEET_PIXELS, _QUALITY = (1600, 2000), 75  # of photographs
-_PLOT_PIXELS, _COLOURS = (1200, 1500), 64
+_PLOT_PIXELS, _COLORS = (1200, 1500), 64
 _ANALYSIS_PIXELS = (800, 1000)  # of which there are many
 _MADE_AGAIN = (SLICES_FILE, BOARD_LATEX_FILE)  # large, and a matter of one command
 _LARGE = 100_000  # bytes; smaller tables are easier to look at as they are
@@ -178,7 +178,7 @@ def _shrunk(picture: Path, most: tuple[int, int]) -> Image.Image:
 
 def _place(plot: Image.Image, path: Path) -> None:
     with replacing(path) as place:
-        plot.quantize(_COLOURS).save(place, "PNG", optimize=True)
+        plot.quantize(_COLORS).save(place, "PNG", optimize=True)
 
 
 def _found(folder: Path, *patterns: str) -> Iterator[Path]:

@@ -41,8 +41,8 @@ _NOTES = """\
 - A value is the mean over test images, seeds and folds with its 95 % interval, clustered by \
 groups of near-duplicates and by training as on a run's leaderboard.
 - A difference is paired by image. p is corrected by Holm's method for all rows of its table; \
-`detectable` is the difference that such a study would find four times in five under this \
-correction. Where nothing differs at all, the interval says what other images could still show.
+`detectable` is the minimum detectable difference (80 % power) under this correction. Where \
+nothing differs at all, the interval says what other images could still show.
 - A factor's level is the mean of all networks that have it.
 - A trend is the change from the first level to the last on a straight line through the levels, \
 which count as equally far apart, fitted to each image.

@@ -1,4 +1,4 @@
-"""Tables, figures and pages of a folder, from what stands there: nothing else is asked."""
+"""Tables, figures and pages of a folder, from what is there: nothing else is asked."""
 
 import logging
 from functools import partial

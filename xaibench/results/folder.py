@@ -87,7 +87,7 @@ class Layout:
     out: Path
 
     def split_file(self, place: Place) -> Path:
-        """Which sample stands in which part, and whose masks may be seen."""
+        """Which sample is in which part, and whose masks may be seen."""
         return self.out / "splits" / f"{place.fold_name}.csv"
 
     def model_folder(self, place: Place) -> Path:

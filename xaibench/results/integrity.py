@@ -22,7 +22,7 @@ from xaibench.results.study_records import SealRecord, StudyRecord
 from xaibench.results.work_records import UNSAID, ModelRecord
 
 R = TypeVar("R")
-_UNSEALED = (RunRecord, StudyRecord)  # the checksum of a run stands in its seal
+_UNSEALED = (RunRecord, StudyRecord)  # the checksum of a run is in its seal
 _SEAL = "record_checksum"
 _HALVES = re.compile("[\ud800-\udfff]")  # which neither tables nor figures can hold
 _DAMAGED = "is damaged (it differs from its checksum)"

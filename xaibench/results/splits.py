@@ -1,4 +1,4 @@
-"""Stored splits: who stands in which part, a table for each fold."""
+"""Stored splits: which sample is in which part, a table for each fold."""
 
 import io
 import re
@@ -34,7 +34,7 @@ class StoredSplits:
     files: Sequence[Path]
 
     def parts(self, samples: Sequence[Sample], classes: Sequence[str], fold: int) -> Parts:
-        """Return training, validation and test samples; who isn't named stands in no part.
+        """Return training, validation and test samples; who isn't named is in no part.
 
         Raises:
             XaibenchError: the file is unreadable, names what isn't there, or tells another class.
@@ -91,7 +91,7 @@ def find_stored(option: str) -> StoredSplits | None:
 
 
 def write_split(path: Path, split: Split, classes: Sequence[str]) -> None:
-    """Write who stands in which part, and whose masks may be seen, unless that stands there."""
+    """Write which sample is in which part, and whose masks may be seen, unless that is there."""
     rows = [
         (s.id, classes[s.label], s.group, part, s.id in split.seen)
         for part in PARTS

@@ -42,7 +42,7 @@ _LINES = 2**18
 # Numbers as text shrink to a thirtieth; what unpacks to far more is no table.
 _RATIO, _SMALL = 300, 2**20
 _OF_CELLS = ("tuned_threshold", *COSTS, *FIT_COSTS, GAP, *DEPENDENCE, *LIKENESS)
-_NUMBERS = ("value", "prediction", "mask_share", "lesions", *_OF_CELLS)
+_NUMBERS = ("value", "prediction", "mask_share", "regions", "lesions", *_OF_CELLS)
 
 
 def stored_table(path: Path) -> Path:
@@ -126,7 +126,8 @@ class _Unpacked(io.RawIOBase):
 
 
 def named_as_now(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table with the names that its plugins have now."""
+    """Return a table with the names that its columns and its plugins have now."""
+    table = table.rename(columns={"lesions": "regions"})
     for kind in ("model", "method", "metric"):
         column = table.get(kind, pd.Series(dtype=str))
         now = {str(spec): todays_spec(kind, str(spec)) for spec in column.unique()}

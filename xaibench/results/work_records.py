@@ -213,5 +213,5 @@ class AnalysisRecord:
 
     @property
     def place(self) -> Place:
-        """The trained model that was analysed."""
+        """The trained model that was analyzed."""
         return Place(self.dataset, self.split, self.fold, self.model, self.seed)

@@ -26,7 +26,7 @@ def describe_plan(selection: Selection, plan: Plan) -> Sequence[str]:
     if selection.dataset.annotated:
         lines.append(_count_annotated(selection.dataset))
     if plan.analyses:
-        lines.append(f"analyses: {plan.analyses}, of which {plan.analysed} done")
+        lines.append(f"analyses: {plan.analyses}, of which {plan.analyzed} done")
     for job in plan.jobs:
         first = "train" if plan.trains(job) else "predict"
         again = ["dependence"] if job.dependence else []

@@ -9,7 +9,7 @@ from xaibench.audit.leaks import find_leaks, say_unaudited
 from xaibench.core.errors import XaibenchError
 from xaibench.core.plugin import Bound
 from xaibench.core.splits import Split
-from xaibench.explaining.analyse import analysis_failure, is_analysed, why_no_analysis
+from xaibench.explaining.analyze import analysis_failure, is_analyzed, why_no_analysis
 from xaibench.explaining.dependence import is_unmeasured
 from xaibench.explaining.trial import try_metric
 from xaibench.results.records import Skip
@@ -35,7 +35,7 @@ class Plan:
     cells: int = 0
     done: int = 0
     analyses: int = 0
-    analysed: int = 0
+    analyzed: int = 0
     trainings: list[tuple[int, str, int]] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     changed: dict[str, str] = field(default_factory=dict)
@@ -122,11 +122,11 @@ def _plan_model(selection: Selection, model: Bound, plan: Plan) -> list[Skip]:
                 lost = {a.spec: why for a in analyses if (why := analysis_failure(ledger, a))}
             for what, why in (failed | lost).items():
                 plan.failed[f"{what} on {ledger.title}"] = why
-            analysed = [a for a in analyses if trained and is_analysed(ledger, a)]
-            left = tuple(a.spec for a in analyses if a not in analysed and a.spec not in lost)
+            analyzed = [a for a in analyses if trained and is_analyzed(ledger, a)]
+            left = tuple(a.spec for a in analyses if a not in analyzed and a.spec not in lost)
             plan.cells += len(methods)
             plan.analyses += len(analyses)
-            plan.analysed += len(analysed)
+            plan.analyzed += len(analyzed)
             plan.done += sum(
                 s.method not in missing and not s.failures(plan.metrics) for s in states
             )

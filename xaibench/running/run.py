@@ -21,7 +21,7 @@ from xaibench.executors.schedule import (
     Task,
     WorkerCrashError,
 )
-from xaibench.explaining.analyse import check_same_run
+from xaibench.explaining.analyze import check_same_run
 from xaibench.results.folder import RUN_FILE, SEAL_FILE, Layout
 from xaibench.results.integrity import as_json, intact_record, write_record
 from xaibench.results.plain import check_plain
@@ -130,7 +130,7 @@ def _clear(out: Path) -> None:
 
 
 def _finish(selection: Selection, plan: Plan, about: RunRecord) -> None:
-    """Describe the run and gather its tables, unless all of it stands there already."""
+    """Describe the run and gather its tables, unless all of it is there already."""
     out = selection.layout.out
     stored = intact_record(out / RUN_FILE, RunRecord)
     same = stored and as_json(replace(stored, command="")) == as_json(replace(about, command=""))

@@ -192,7 +192,7 @@ def _judge(selection: Selection) -> str:
 
 
 def save_split(selection: Selection, fold: int) -> tuple[str, str]:
-    """Write who stands in which part; return the file's name and checksum."""
+    """Write which sample is in which part; return the file's name and checksum."""
     place = Ledger(selection, fold, selection.models[0], seed=0).place
     path = selection.layout.split_file(place)
     write_split(path, selection.split(fold), selection.dataset.classes)

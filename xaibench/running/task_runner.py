@@ -1,4 +1,4 @@
-"""Doing one step of one job, in whichever process: train, explain a part, analyse, or join."""
+"""Doing one step of one job, in whichever process: train, explain a part, analyze, or join."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from xaibench.core.passes.device import choose_device, repeatable
 from xaibench.core.plugin import Bound
 from xaibench.core.progress import progress_bar
 from xaibench.core.registry import bind
-from xaibench.explaining.analyse import analyse
+from xaibench.explaining.analyze import analyze
 from xaibench.explaining.dependence import images_of, is_unmeasured, measure_dependence
 from xaibench.explaining.failures import PluginError, tell_failure
 from xaibench.explaining.fitted import fit_method
@@ -83,8 +83,8 @@ class TaskRunner:
                 return home._compute(ledger, methods, step)
 
     def _compute(self, ledger: Ledger, methods: Sequence[Bound], step: JobStep) -> Failures:
-        if step.stage is Stage.ANALYSE:
-            return analyse(ledger, load_model(ledger), step.job.analyses)
+        if step.stage is Stage.ANALYzE:
+            return analyze(ledger, load_model(ledger), step.job.analyses)
         if step.stage is Stage.EXPLAIN:
             self._explain(ledger, methods, step)
         elif step.stage is Stage.TRAIN:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from xaibench.explaining.analyse import analysis_record
+from xaibench.explaining.analyze import analysis_record
 from xaibench.results.folder import CELL_FILE, MODEL_FILE
 from xaibench.results.integrity import intact_record, write_record
 from xaibench.results.records import RunRecord

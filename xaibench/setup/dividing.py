@@ -18,7 +18,7 @@ def divide_dataset(
     fold: int,
     drawn: int,
 ) -> Split:
-    """Divide all samples; what stands apart is tested on alone.
+    """Divide all samples; what is apart is tested on alone.
 
     Args:
         dataset: what is divided.
@@ -52,7 +52,7 @@ def divide_dataset(
 def limit_samples(
     samples: tuple[Sample, ...], apart: frozenset[str], count: int
 ) -> tuple[Sample, ...]:
-    """Return the first samples of each class, in order: of those that stand apart as many again.
+    """Return the first samples of each class, in order: of those that are apart as many again.
 
     Args:
         samples: of a dataset.

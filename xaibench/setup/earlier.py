@@ -42,11 +42,12 @@ _TRAIN = tuple(
     f"pipeline/{name}" for name in ("train", "optimise", "supervision", "averages", "trained")
 )
 _EXPLAIN = ("pipeline/explain", "pipeline/walk")
-_ANALYSE = ("pipeline/analyse", "pipeline/observations")
+_ANALYzE = ("pipeline/analyse", "pipeline/observations")
 _SCORE = ("pipeline/evidence", "pipeline/score", "pipeline/tuning")
 # Methods whose maps were wrong for some networks; what they left is made again.
 _MENDED = frozenset({"deeplift", "fullgrad", "integrated_gradients"})
-# Models whose layers stood in another order.
+_COLOUR = "colour"
+# Models whose layers was in another order.
 _REBUILT = frozenset({"gap_cnn"})
 
 
@@ -71,7 +72,7 @@ class Earlier:
             _data(self._selection, ledger.fold),
             ledger.model.first_spec,
             ledger.seed,
-            [getattr(options, name) for name in _TRAINING],
+            [_once(name, getattr(options, name)) for name in _TRAINING],
             weights if weights in ("none", "imagenet") else checksum(Path(weights)),
             [checksum(file) for file in files if file.is_file()],
             _code(ledger.model.plugin.file, *_TRAIN),
@@ -102,8 +103,15 @@ class Earlier:
 
     def analysis(self, analysis: Bound) -> str:
         """Of an analysis."""
-        code = _code(analysis.plugin.file, *_ANALYSE)
+        code = _code(analysis.plugin.file, *_ANALYzE)
         return fingerprint(self.model, self._ledger.weights, analysis.first_spec, code)
+
+
+def _once(option: str, value: object) -> object:
+    """Return an option's value as it was written then: colors had another spelling."""
+    if option != "augmentation" or not isinstance(value, tuple):
+        return value
+    return tuple(_COLOUR if each == "color" else each for each in value)
 
 
 def renew_model(ledger: "Ledger", known: ModelRecord) -> ModelRecord:

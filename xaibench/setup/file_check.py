@@ -125,7 +125,7 @@ def _tell_dark(dark: Sequence[str], deep: int) -> list[str]:
         return []
     return [
         f"{len(dark)} of {min(deep, _MOST_DEEP)} images of 16 bits that were looked at are nearly "
-        f"black, such as {dark[0]}: are they of 10 or 12 bits? Stretch their greys to 16."
+        f"black, such as {dark[0]}: are they of 10 or 12 bits? Stretch their grays to 16."
     ]
 
 

@@ -18,7 +18,7 @@ from xaibench.setup.selection import Selection
 # The engine that each stage runs on, beside the plugin itself; what these import counts, too.
 SPLIT_CODE = ("core/splits",)
 TRAIN_CODE = (
-    *("training/train", "training/optimise", "training/supervision", "training/averages"),
+    *("training/train", "training/optimize", "training/supervision", "training/averages"),
     *("training/moving_average", "training/trained", "setup/building", "training/replicas"),
 )
 EXPLAIN_CODE = ("explaining/session", "explaining/run_session", "explaining/batch")

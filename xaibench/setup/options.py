@@ -58,7 +58,7 @@ class RunOptions:
     margin: float = _option(0.0, "difference in --primary that doesn't matter; tests equivalence")
     controls: bool = _option(True, "score the control methods, too")
     split: str = _option("holdout", "holdout, official, kfold:K, kfold:KxR, or file:DIR (stored)")
-    groups: str = _option("", "CSV file (sample, group) of images that never part in a split")
+    groups: str = _option("", "CSV file (sample, group) of images that stay in one part of a split")
     split_seed: int = _option(0, "seed of the split; training seeds share it")
     seeds: tuple[int, ...] = _option((0,), "training seeds")
     redraw: bool = _option(True, "each training seed draws its own training subset and masks")
@@ -70,14 +70,14 @@ class RunOptions:
         "a run that is repeated keeps its own",
     )
     epochs: int = _option(30, "training epochs")
-    learning_rate: float = _option(4e-4, "the optimiser's learning rate")
+    learning_rate: float = _option(4e-4, "the optimizer's learning rate")
     fresh_rate: float = _option(
         5.0, "times the learning rate: that of new layers on pretrained networks"
     )
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = _option(
         "adamw", "what trains; sgd has momentum 0.9"
     )
-    weight_decay: float = _option(0.01, "the optimiser's weight decay")
+    weight_decay: float = _option(0.01, "the optimizer's weight decay")
     schedule: str = _option(
         "one_cycle",
         "of the learning rate: constant, one_cycle, cosine, step:EPOCHS:FACTOR or "
@@ -110,7 +110,8 @@ class RunOptions:
     )
     image_size: int = _option(224, "side of the square that images are resized to")
     mask_resize: Literal["nearest", "area"] = _option(
-        "nearest", "how masks are resized: to the nearest pixel, or by area, which keeps lesions"
+        "nearest",
+        "how masks are resized: to the nearest pixel, or by area, which keeps small regions",
     )
     score_at: Literal["network", "original"] = _option(
         "network", "the size at which maps meet masks: the network's, or each image's own"
@@ -240,7 +241,7 @@ def _check(options: RunOptions) -> None:
         )
     for name in ("methods", "models", "metrics", "seeds", "analyses"):
         chosen = getattr(options, name)
-        # Analyses can stand alone; they ask for no method and no metric.
+        # Analyses can run without methods; they ask for no method and no metric.
         needed = name in ("models", "seeds") or not options.analyses
         if not chosen and needed and name != "analyses":
             raise XaibenchError(f"{flag(name)}: name at least one.")

@@ -120,7 +120,7 @@ class Selection:
         built = build_model(model, words, self.blank)
         if built.classifies and built.class_count != words.classes:
             raise XaibenchError(
-                f"model {model.spec} tells {built.class_count} classes apart, but "
+                f"model {model.spec} has {built.class_count} classes, but "
                 f"{self.options.dataset} has {words.classes} ({', '.join(words.class_names[:5])}"
                 f"{', ...' if words.classes > 5 else ''}); build it with `classes` outputs, or "  # noqa: PLR2004
                 "choose another dataset."

@@ -1,6 +1,6 @@
 """Suites: TOML files that hold the options of one run, or of several parts that belong together.
 
-Options stand at the top; ``[parts.NAME]`` adds what a part has of its own, ``[profiles.NAME]`` what
+Options are at the top; ``[parts.NAME]`` adds what a part has of its own, ``[profiles.NAME]`` what
 a profile changes, and ``[parts.NAME.profiles.NAME]`` what it changes in one part alone. A profile
 with ``parts = ["NAME"]`` runs only these.
 """

@@ -12,7 +12,7 @@ _PRIOR = 4  # cases
 def auroc_interval(positive: ArrayLike, scores: ArrayLike, *, level: float = 0.95) -> Interval:
     """Return a score interval of the area under the ROC curve, of independent cases.
 
-    DeLong's variance (delong1988auc) says nothing where three positives happen to stand above all
+    DeLong's variance (delong1988auc) says nothing where three positives happen to be above all
     others, and too little where they nearly do. So to the cases of either side four are added
     whose chance of winning varies as much as it can, by true area * (1 - true area)
     (birnbaum1957variance), and, as in Wilson's interval of a rate, the ends are the true areas from

@@ -1,7 +1,7 @@
 """What more annotation brings: a power law with a ceiling, and where it reaches a level.
 
-The score after n annotated images is modelled as c - a n^-b with a >= 0: it rises ever more slowly
-towards c (hestness2017deep). For a metric of errors, whose sign is turned, c is the error's floor.
+The score after n annotated images is modeled as c - a n^-b with a >= 0: it rises ever more slowly
+toward c (hestness2017deep). For a metric of errors, whose sign is turned, c is the error's floor.
 """
 
 from typing import NamedTuple

@@ -84,7 +84,7 @@ def spread(values: Floats, units: Clusters) -> Spread:
     The degrees of freedom are those of as many equal groups as there really are to count on: a few
     large ones among many small ones leave few (bell2002bias).
     The trainings' share is what their means vary by beyond the interaction of training and group;
-    that interaction already stands in the groups' share.
+    that interaction already is in the groups' share.
 
     Args:
         values: ``(N, P)`` without NaN, with two groups at least.
@@ -110,7 +110,7 @@ def between(residuals: Floats, codes: Codes, stratum: Codes) -> tuple[Floats, fl
         inside = strata == each
         share = sizes[inside] / sizes[inside].sum()
         own = np.ascontiguousarray(sums[inside].T)
-        # A large cluster draws the mean towards itself: without it, it would lie further off.
+        # A large cluster draws the mean toward itself: without it, it would lie further off.
         off = (own - share * own.sum(axis=1, keepdims=True)) / (1 - share)
         variance += (len(share) - 1) / len(share) * squared_lengths(off)
         degrees += 1 / float(share @ share) - 1

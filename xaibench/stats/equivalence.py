@@ -23,7 +23,7 @@ class Equivalence(NamedTuple):
 
 
 class EquivalenceTests(NamedTuple):
-    """What they generalise to, as in `PairTests`: new test images; new training sets, too."""
+    """What they generalize to, as in `PairTests`: new test images; new training sets, too."""
 
     images: Equivalence
     training_sets: Equivalence

@@ -27,7 +27,7 @@ def interval(
     few of them say little. Where all values are 0, or all are 1, as hits can be, percentiles have
     no width, and Wilson's interval of as many cases as there are groups takes their place.
 
-    The interval speaks of new images and new trainings, for the folds there were.
+    The interval covers new images and new trainings, for the folds there were.
 
     Args:
         values: ``(N,)`` scores, NaN where undefined.
@@ -88,7 +88,7 @@ def _ends(scores: Floats, drawn: Floats, units: Clusters, level: float) -> Float
     if not flat.all():
         varied = scores[:, ~flat]
         found = spread(varied, units)
-        reach = _standardised(drawn[:, ~flat], units, varied, norm.ppf(tail))
+        reach = _standardized(drawn[:, ~flat], units, varied, norm.ppf(tail))
         own = t.ppf(tail, found.degrees) ** 2 * found.variance
         if found.training_degrees:
             added = t.ppf(tail, found.training_degrees) ** 2 * found.training_variance
@@ -99,7 +99,7 @@ def _ends(scores: Floats, drawn: Floats, units: Clusters, level: float) -> Float
     return ends
 
 
-def _standardised(drawn: Floats, units: Clusters, scores: Floats, z: float) -> Floats:
+def _standardized(drawn: Floats, units: Clusters, scores: Floats, z: float) -> Floats:
     """Return how far BCa's percentiles lie from the middle, as multiples of the normal ones.
 
     ``(2, P)``, squared: below and above.

@@ -37,7 +37,7 @@ def evidence(differences: Floats, units: Clusters, sets: TrainingSets | None = N
     Args:
         differences: of units in two groups at least.
         units: their clusters.
-        sets: what tells their training sets apart.
+        sets: what distinguishes their training sets.
     """
     sums = sum_by(units.group, differences)
     if len(sums) > _BUNDLES:

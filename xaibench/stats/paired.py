@@ -32,7 +32,7 @@ def paired_test(
     the two-way clustered variance is tested, with Student quantiles of their own for groups and
     trainings, as `interval` has them; the p-value is never below that of the flipped groups.
 
-    ``wilcoxon`` ranks the groups' mean differences instead, and speaks of the seeds at hand only.
+    ``wilcoxon`` ranks the groups' mean differences instead, and covers only these seeds.
 
     Args:
         a: ``(N,)`` scores, NaN where undefined.

@@ -18,7 +18,7 @@ _DIFFERENCES_IN_MEMORY = 2**22
 class PairTests(NamedTuple):
     """P-values of pairs of columns, ``(M, M)`` each, NaN where nothing was tested.
 
-    ``images`` speaks of new test images (and with several seeds of new trainings on the same
+    ``images`` covers new test images (and with several seeds of new trainings on the same
     images), ``training_sets`` of new training sets, too; NaN where nothing tells of these.
     """
 

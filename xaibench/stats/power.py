@@ -42,7 +42,7 @@ class Detectable(NamedTuple):
 
 
 class UnitDesign(NamedTuple):
-    """Who stands where: ``(N,)`` each, as `paired_test` takes them; ``sets`` for new sets."""
+    """Units, ``(N,)`` each, as `paired_test` takes them; ``sets`` for new sets."""
 
     units: Clusters
     sets: TrainingSets | None
@@ -85,7 +85,7 @@ def detectable(
 ) -> Detectable:
     """Return the minimum detectable differences of a design, by simulation of just that design.
 
-    Normal effects of images, trainings and training sets are drawn and every draw is analysed as
+    Normal effects of images, trainings and training sets are drawn and every draw is analyzed as
     the tests do; the difference is the smallest that so many draws would have found.
 
     Args:

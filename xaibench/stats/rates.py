@@ -79,7 +79,7 @@ def newcombe(first_right: ArrayLike, second_right: ArrayLike, *, level: float = 
 
     Wilson's intervals of both are put together by the correlation of the cases, which counts less
     where it is positive (method 10 of newcombe1998paired). It stays inside [-1, 1], and reaches to
-    both sides of 0 where few cases tell the rates apart, even if these all say the same.
+    both sides of 0 where few cases distinguish the rates, even if these all say the same.
 
     Args:
         first_right: ``(N,)`` booleans.

@@ -92,7 +92,7 @@ def _bundle(units: Clusters) -> Clusters:
     bundle = strata * most
     for name in names:
         inside = np.flatnonzero(strata == name)
-        # By chance: in the names' order images of one class would stand together.
+        # By chance: in the names' order images of one class would be together.
         bundle[inside] += generator.permutation(len(inside)) % most
     return units._replace(group=number(bundle)[units.group])
 

@@ -10,10 +10,10 @@ _COUNTED = 20  # terms that aren't 0, of one column, up to which all its signs a
 _BORDERLINE_COUNTED = 30  # and up to which they are where the approximation says less than
 _BORDERLINE = 0.01
 _SUMS_IN_MEMORY = 2**22
-_SLACK = 1e-12  # far above rounding errors, far below what tells two sums apart
+_SLACK = 1e-12  # far above rounding errors, far below the difference between two sums
 _STEPS = 60
 _CLOSE = 1e-9
-_CENTRE = 1e-3  # below it the correction, a difference of two large numbers, is nothing
+_CENTER = 1e-3  # below it the correction, a difference of two large numbers, is nothing
 _DIVISORS = 12
 _WHOLE = 1e-6
 _PROBE = 24
@@ -53,7 +53,7 @@ def sign_flip_p(sums: Floats) -> Floats:
 
 
 def _try_all(sums: Floats) -> Floats:
-    rows = np.ascontiguousarray(sums.T)  # so that sums don't depend on what stands beside them
+    rows = np.ascontiguousarray(sums.T)  # so that sums don't depend on what is beside them
     # Sums that are equal but for rounding count as reached.
     enough = np.abs(rows.sum(axis=1)) - _SLACK * np.abs(rows).sum(axis=1)
     bits = np.arange(2 ** len(sums))[:, None] >> np.arange(len(sums)) & 1
@@ -101,7 +101,7 @@ def _saddle_point(sums: Floats) -> Floats:
     lattice = half_step > 0
     steps = np.where(lattice, half_step, 1.0)
     u = np.where(lattice, np.sinh((steps * tilt).clip(max=300)) / steps, tilt) * spread
-    central = w < _CENTRE
+    central = w < _CENTER
     u, reach = np.where(central, 1.0, u), np.where(central, 1.0, w)
     correction = np.where(central, 0.0, 1 / u.clip(np.finfo(float).tiny) - 1 / reach)
     tail = ndtr(-w) + np.exp(-(w**2) / 2) / np.sqrt(2 * np.pi) * correction

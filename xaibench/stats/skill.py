@@ -1,4 +1,4 @@
-"""Skill: where a score stands between what is trivial and what can be reached."""
+"""Skill: where a score lies between what is trivial and what can be reached."""
 
 import numpy as np
 from numpy.typing import ArrayLike

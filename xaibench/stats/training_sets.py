@@ -1,6 +1,6 @@
 """New training sets: how much the mean varies with the images that networks have learned from.
 
-Intervals and tests that speak of new test images, and of new trainings on the same images, take the
+Intervals and tests that cover new test images, and new trainings on the same images, take the
 training sets as they are. Whoever trains anew on other images of the same kind asks for more: there
 each fold, with its training set and its test images, is one observation of what could come out.
 """
@@ -30,7 +30,7 @@ class SetSpread(NamedTuple):
 
 
 def training_sets(samples: ArrayLike, folds: ArrayLike, seeds: ArrayLike) -> TrainingSets | None:
-    """Return what tells training sets apart, or None where nothing does.
+    """Return what distinguishes training sets, or None where nothing does.
 
     A single fold has one training set. With a single seed nobody knows how much of what folds
     differ by is chance in training. Where every fold is tested on all images, as another dataset

@@ -24,7 +24,7 @@ def variance_components(
 ) -> dict[str, float]:
     """Return the variance of each of `COMPONENTS`; NaN where nothing tells.
 
-    With a single seed the trainings' variance stands under ``fold``, and with a single training
+    With a single seed the trainings' variance is under ``fold``, and with a single training
     ``image and method`` holds the rest.
 
     Args:

@@ -46,7 +46,7 @@ def shares(values: Sequence[str], *, above_zero: bool = False) -> list[float]:
     """Read shares, and sort them.
 
     Raises:
-        XaibenchError: one is no number from 0 to 1, or stands there twice.
+        XaibenchError: one is no number from 0 to 1, or is there twice.
     """
     found = []
     for text in values:

@@ -1,4 +1,4 @@
-"""Loss: where do the artefacts in learned saliency maps come from?"""
+"""Loss: where do the artifacts in learned saliency maps come from?"""
 
 from collections.abc import Mapping, Sequence
 from itertools import product
@@ -57,9 +57,9 @@ def _chosen(values: Sequence[str]) -> dict[str, list[str]]:
 
 STUDY = Study(
     name="loss",
-    question="Where do the artefacts in the saliency maps come from: the localization loss, the "
+    question="Where do the artifacts in the saliency maps come from: the localization loss, the "
     "upsampling mode or the depth of the network that predicts them?",
     design=_design,
     ordered=False,
-    defaults={"methods": ("spn",), "metrics": ("artefacts", "iou"), "controls": False},
+    defaults={"methods": ("spn",), "metrics": ("artifacts", "iou"), "controls": False},
 )

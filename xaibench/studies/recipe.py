@@ -44,7 +44,7 @@ def _design(selection: Selection, values: Sequence[str]) -> Design:
 
 
 def _read(values: Sequence[str]) -> tuple[str, list[str]]:
-    """Return the option, and its values; its name stands before the first, or before all."""
+    """Return the option, and its values; its name is before the first, or before all."""
     name, _, first = values[0].partition("=") if values else ("", "", "")
     option = _SHORT.get(name, name)
     if option not in _OPTIONS or not first:

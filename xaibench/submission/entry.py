@@ -84,7 +84,7 @@ def as_method(about: MapsAbout) -> Bound:
     def submitted() -> Tensor:
         raise XaibenchError(f"{about.method} is a file of maps and explains no other image.")
 
-    # Whoever has seen masks stands among the learned methods.
+    # Whoever has seen masks is among the learned methods.
     traits = MethodTraits("learned" if about.mask_fraction else "other", about.sign, about.rescale)
     return Bound(Plugin("method", about.method, submitted, Signature((), {}), None, traits), {})
 

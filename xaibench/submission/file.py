@@ -95,7 +95,7 @@ class MapsFile:
                 raise XaibenchError(f"{self.path}: '{name}' is no array; keep only maps in it.")
             if count > 1:
                 raise XaibenchError(
-                    f"{self.path}: '{name.removesuffix('.npy')}' stands in it {count} times; keep "
+                    f"{self.path}: '{name.removesuffix('.npy')}' is in it {count} times; keep "
                     "one map."
                 )
         return [name.removesuffix(".npy") for name in names]
@@ -128,7 +128,7 @@ class MapsFile:
             )
         if len(shape) != dimensions or 0 in shape:
             raise XaibenchError(
-                f"{self.path}: '{key}' is {shape}; a map is (h, w), or '{MAPS}' (N, h, w) stand "
+                f"{self.path}: '{key}' is {shape}; a map is (h, w), or '{MAPS}' (N, h, w) are "
                 f"beside '{IDS}' (N,)."
             )
         if math.prod(shape[-2:]) > _MOST_PIXELS:
@@ -139,7 +139,7 @@ class MapsFile:
         (count, *size), ids = self._check_map(MAPS, len("Nhw")), self._array(IDS)
         if others := sorted(set(self._headers) - {ABOUT, IDS, MAPS}):
             raise XaibenchError(
-                f"{self.path}: '{others[0]}' stands beside '{IDS}' and '{MAPS}'; use one form."
+                f"{self.path}: '{others[0]}' is beside '{IDS}' and '{MAPS}'; use one form."
             )
         if ids.dtype.kind != "U" or ids.shape != (count,):
             raise XaibenchError(

@@ -83,7 +83,7 @@ class Setting(Selection):
 
 
 class _Unstated(Model):
-    """Stands where a network would: controls and masks need none."""
+    """Takes the place of a network: controls and masks need none."""
 
     def __init__(self, classes: int) -> None:
         super().__init__(cam_layer=None, trained=True)

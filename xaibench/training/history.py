@@ -13,7 +13,7 @@ def write_history(path: Path, history: list[dict[str, float]]) -> None:
     write_with(path, lambda file: pd.DataFrame(history).to_csv(file, index=False))
 
 
-def summarise(row: Mapping[str, float]) -> str:
+def summarize(row: Mapping[str, float]) -> str:
     """Return what an epoch came to, in a line."""
     accuracy = row.get("validation_accuracy")
     losses = f"loss {row['train_loss']:.3f}, validation loss {row['validation_loss']:.3f}"

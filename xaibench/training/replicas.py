@@ -21,7 +21,7 @@ from xaibench.results.folder import HISTORY_FILE
 from xaibench.setup.cells import Ledger
 from xaibench.setup.options import RunOptions
 from xaibench.setup.selection import Selection
-from xaibench.training.history import summarise
+from xaibench.training.history import summarize
 from xaibench.training.train import Trainer
 
 _LOOK_SECONDS = 0.5
@@ -30,7 +30,7 @@ _LOOK_SECONDS = 0.5
 def train_on_replicas(ledger: Ledger, model: Model) -> Supervision:
     """Train ``model`` in ``--replicas`` processes, one GPU each (on the CPU: gloo).
 
-    Every process loads the data itself and takes its share of each batch; the loss is normalised
+    Every process loads the data itself and takes its share of each batch; the loss is normalized
     by the whole batch, so that the gradients are those of one process. Batch norms see their own
     share.
 
@@ -84,7 +84,7 @@ def _show_epochs(bar: Bar, history: Path, shown: int) -> int:
     """Show the epochs beyond those that were; return how many there are now."""
     rows = pd.read_csv(history).to_dict("records")
     for row in rows[shown:]:
-        bar.advance(note=summarise({str(name): value for name, value in row.items()}))
+        bar.advance(note=summarize({str(name): value for name, value in row.items()}))
     return len(rows)
 
 

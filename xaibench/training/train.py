@@ -33,9 +33,9 @@ from xaibench.setup.options import RunOptions
 from xaibench.training.averages import Averages
 from xaibench.training.checkpoint import Checkpoints, read_checkpoint
 from xaibench.training.feed import Feed
-from xaibench.training.history import summarise, write_history
+from xaibench.training.history import summarize, write_history
 from xaibench.training.moving_average import MovingAverage
-from xaibench.training.optimise import LearningRate, make_optimiser
+from xaibench.training.optimize import LearningRate, make_optimizer
 from xaibench.training.supervision import (
     learned_from,
 )
@@ -73,7 +73,7 @@ class Trainer:
         self.step_model: nn.Module = _Loss(model)
         if options.replicas > 1:
             self.step_model = nn.parallel.DistributedDataParallel(self.step_model)
-        self.optimizer = make_optimiser(
+        self.optimizer = make_optimizer(
             options.optimizer, model, options.learning_rate, fresh_rate=options.fresh_rate,
             weight_decay=options.weight_decay, fused=device.type == "cuda",
         )  # fmt: skip
@@ -107,7 +107,7 @@ class Trainer:
                     write_history(folder / HISTORY_FILE, self.state.history)
                     # Last: what it says is there is there.
                     checkpoints.offer(lambda: self._state_to_store(fingerprint))
-                bar.advance(note=summarise(row))
+                bar.advance(note=summarize(row))
         if not self.state.best_model:
             raise XaibenchError(
                 f"{title}: the validation loss was never finite; lower --learning-rate."

@@ -135,7 +135,7 @@ def write_predictions(ledger: Ledger, model: Model, device: torch.device) -> Non
     covers and the number of regions there (empty without a mask), and all confidences. Models that
     don't classify leave prediction and confidences empty.
     """
-    columns = ["sample", "group", "label", "prediction", "mask_share", "lesions"]
+    columns = ["sample", "group", "label", "prediction", "mask_share", "regions"]
     columns += [f"confidence_{k}" for k in range(len(ledger.selection.dataset.classes))]
     with (
         replacing(ledger.folder / PREDICTIONS_FILE) as path,

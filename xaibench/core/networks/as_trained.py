@@ -50,7 +50,7 @@ def _check_count(
         weight = named_as(state, {key}).get(key)
         if weight is not None and len(weight) != len(class_names):
             raise XaibenchError(
-                f"checkpoint={path}: it tells {len(weight)} classes apart, and the dataset has "
+                f"checkpoint={path}: it has {len(weight)} classes, and the dataset has "
                 f"{len(class_names)} ({', '.join(class_names[:_SHOWN])}); train a new head on it "
                 f"with --weights {path}, or run on the dataset whose classes it learned."
             )

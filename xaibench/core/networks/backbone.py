@@ -22,7 +22,7 @@ class Transfer(TypedDict, total=False):
         hidden: width of a fresh layer before the last one; 0: there is none.
         dropout: in training, the share of what each of the head's layers sees that is dropped, on
             top of the network's own.
-        channels: that its first layer reads: 1 is the images' luminance, as networks of grey images
+        channels: that its first layer reads: 1 is the images' luminance, as networks of gray images
             see it, and pretrained weights are summed over colors; 0: all three.
     """
 
@@ -73,18 +73,18 @@ def build_classifier(
     kind = GrayClassifier if channels == 1 else Classifier
     return kind(
         network, cam_layer=known_layer(network), head=head, frozen=frozen,
-        pretrained=weights != "none", output="logits", **normalisation(name),
+        pretrained=weights != "none", output="logits", **normalization(name),
     )  # fmt: skip
 
 
-def normalisation(name: str) -> dict[str, tuple[float, ...]]:
+def normalization(name: str) -> dict[str, tuple[float, ...]]:
     """Return the ``mean`` and ``std`` of pixels that a network's own weights expect.
 
-    >>> normalisation("inception_v3")
+    >>> normalization("inception_v3")
     {'mean': (0.5, 0.5, 0.5), 'std': (0.5, 0.5, 0.5)}
     """
     source, own = source_of(name)
-    return source.normalisation(own)
+    return source.normalization(own)
 
 
 def build_network(name: str, classes: int, weights: str, size: int = 0) -> nn.Module:

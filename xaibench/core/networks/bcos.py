@@ -87,7 +87,7 @@ class BcosLayer(nn.Module):
         return lengths.repeat_interleave(self.layer.out_channels // self.layer.groups, dim=1)
 
 
-class Uncentred(nn.Module):
+class Uncentered(nn.Module):
     """A batch norm that divides and subtracts nothing: by the mean square, and without a bias."""
 
     def __init__(self, norm: nn.BatchNorm2d, switch: Switch) -> None:
@@ -146,7 +146,7 @@ def _replace_children(network: nn.Module, power: float, switch: Switch) -> None:
         if isinstance(part, _Layer):
             setattr(network, name, BcosLayer(part, power, switch))
         elif isinstance(part, nn.BatchNorm2d):
-            norm: nn.Module = Uncentred(part, switch)
+            norm: nn.Module = Uncentered(part, switch)
             if activation := getattr(part, "act", None):  # those of timm have one inside
                 norm = nn.Sequential(norm, activation)
                 _replace_children(norm, power, switch)
@@ -165,7 +165,7 @@ def settle(network: nn.Module, images: Tensor) -> None:
         network: in training.
         images: ``(B, 6, H, W)``.
     """
-    norms = [part for part in network.modules() if isinstance(part, Uncentred)]
+    norms = [part for part in network.modules() if isinstance(part, Uncentered)]
     before = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = 1.0

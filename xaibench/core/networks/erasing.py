@@ -20,7 +20,7 @@ def hide_patches(images: Tensor, mean: Tensor) -> Tensor:
     """Return images ``(B, C, H, W)`` of which each square of a grid is the mean half of the time.
 
     singh2017hide. The grid has 8 by 8 squares, drawn for each image; the mean ``(C, 1, 1)`` is that
-    of the network's normalisation.
+    of the network's normalization.
     """
     drawn = torch.rand(len(images), 1, _SQUARES, _SQUARES, device=images.device) < _HIDDEN
     hidden = functional.interpolate(drawn.float(), images.shape[2:], mode="nearest") > 0
@@ -70,6 +70,6 @@ def mix_in(images: Tensor, mixed: CutMix) -> Tensor:
     return result
 
 
-def _span(centre: float, side: int, share: float) -> slice:
-    middle, half = int(centre * side), int(share * side) // 2
+def _span(center: float, side: int, share: float) -> slice:
+    middle, half = int(center * side), int(share * side) // 2
     return slice(max(middle - half, 0), min(middle + half, side))

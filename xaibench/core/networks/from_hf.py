@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from xaibench.core.errors import XaibenchError
 from xaibench.core.networks.from_torchvision import head_of
 
-__all__ = ["build", "fetch_weights", "head_of", "image_size", "is_of_one_size", "normalisation"]
+__all__ = ["build", "fetch_weights", "head_of", "image_size", "is_of_one_size", "normalization"]
 
 _SAFE = {"trust_remote_code": False}
 
@@ -41,7 +41,7 @@ def build(name: str, classes: int, size: int) -> nn.Module:  # noqa: ARG001 (as 
 
 
 @cache
-def normalisation(name: str) -> dict[str, tuple[float, ...]]:
+def normalization(name: str) -> dict[str, tuple[float, ...]]:
     """Return the ``mean`` and ``std`` of its preprocessor_config.json.
 
     Raises:

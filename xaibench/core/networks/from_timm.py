@@ -35,7 +35,7 @@ def head_of(network: nn.Module) -> str:
     return str(head if isinstance(head, str) else head[0])
 
 
-def normalisation(name: str) -> dict[str, tuple[float, ...]]:
+def normalization(name: str) -> dict[str, tuple[float, ...]]:
     """Return the ``mean`` and ``std`` of pixels that a network's weights expect."""
     config = _config(name)
     return {"mean": tuple(config.mean), "std": tuple(config.std)}

@@ -14,7 +14,7 @@ _WITHOUT_SECOND_HEAD = {"aux_logits": False, "init_weights": True}
 _TWO_HEADED = ("googlenet", "inception_v3")
 # Their ImageNet weights expect pixels from -1 to 1 (torchvision: transform_input). The name decides
 # and not whether there are weights, as stored models are built without.
-_CENTRED = ("googlenet", "inception_v3", "efficientnet_v2_l")
+_CENTERED = ("googlenet", "inception_v3", "efficientnet_v2_l")
 
 
 def names() -> list[str]:
@@ -46,9 +46,9 @@ def head_of(network: nn.Module) -> str:
     return str(layers[-1])
 
 
-def normalisation(name: str) -> dict[str, tuple[float, ...]]:
+def normalization(name: str) -> dict[str, tuple[float, ...]]:
     """Return the ``mean`` and ``std`` of pixels that a network's ImageNet weights expect."""
-    if name in _CENTRED:
+    if name in _CENTERED:
         return {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
     return {"mean": IMAGENET_MEAN, "std": IMAGENET_STD}
 

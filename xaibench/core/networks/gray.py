@@ -7,15 +7,15 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Classifier
 
 _COLORS = 3
-# Of red, green and blue (ITU-R BT.601), as Pillow and torchvision make grey images.
+# Of red, green and blue (ITU-R BT.601), as Pillow and torchvision make gray images.
 _LUMINANCE = (0.299, 0.587, 0.114)
 
 
 class GrayClassifier(Classifier):
     """A network whose first layer reads one channel."""
 
-    def normalise(self, images: Tensor) -> Tensor:
-        """Return the luminance ``(B, 1, H, W)``, normalised by the mean of the three channels'."""
+    def normalize(self, images: Tensor) -> Tensor:
+        """Return the luminance ``(B, 1, H, W)``, normalized by the mean of the three channels'."""
         weights = images.new_tensor(_LUMINANCE).view(-1, 1, 1)
         gray = (images * weights).sum(dim=1, keepdim=True)
         return (gray - self.mean.mean()) / self.std.mean()

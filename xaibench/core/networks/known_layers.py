@@ -24,7 +24,7 @@ TABLE = {
     "ResNet": "layer4",
     "ShuffleNetV2": "conv5",
     "SqueezeNet": "features",
-    # What stands before the last attention marks the background (norm1 in each block); behind it
+    # What is before the last attention marks the background (norm1 in each block); behind it
     # every position still has a gradient of its own, as the logits pool over all.
     "SwinTransformer": "features.-1.-1.norm2",
     # Swin v2 has its norms behind attention and MLP, so that norm2 sees one branch alone.
@@ -54,7 +54,7 @@ _TIMM = {
     "VisionTransformerRelPos": "blocks.-1.norm1",
     "Xcit": "blocks.-1",
 }
-# Versions differ in what stands around the layers.
+# Versions differ in what is around the layers.
 _BEFORE = ("layers.-1.layernorm_before", "encoder.layer.-1.layernorm_before")
 _NORM1 = ("layers.-1.norm1", "encoder.layer.-1.norm1")
 _LAYER_NORM1 = (
@@ -79,7 +79,7 @@ _TRANSFORMERS = {
 _LIBRARIES: dict[str, Mapping[str, str | tuple[str, ...]]] = {
     "torchvision.models.": TABLE, "timm.models.": _TIMM, "transformers.models.": _TRANSFORMERS,
 }  # fmt: skip
-# Their norms stand behind attention, which reads what the block before gives.
+# Their norms are behind attention, which reads what the block before gives.
 _NORM_BEHIND = ("ResPostBlock", "EvaBlockPostNorm")
 
 

@@ -12,7 +12,7 @@ from xaibench.core.errors import XaibenchError
 
 Upsampling = Literal["bilinear", "nearest", "transposed", "shuffle"]
 _NARROWEST = 16
-# Sizes at which the `rasaee` head stands after each block, for images of 224 pixels.
+# Sizes at which the `rasaee` head is after each block, for images of 224 pixels.
 _RASAEE_SIZES = {3: (16, 64, 224), 4: (16, 48, 144, 224)}
 _REFERENCE_SIZE = 224
 

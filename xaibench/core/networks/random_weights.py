@@ -18,7 +18,7 @@ _ROUNDING = 1e-6
 def layers_in_order(model: Model, images: Tensor) -> list[str]:
     """Return the names of all layers with weights, from the first that runs to the last.
 
-    What never runs by itself, as the projection inside torch's attention, stands with its parent.
+    What never runs by itself, as the projection inside torch's attention, is with its parent.
     """
     places = _places(model, images)
     return sorted(_weighted(model), key=lambda name: _place(places, name))

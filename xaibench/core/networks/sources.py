@@ -16,7 +16,7 @@ class Library(Protocol):
     def head_of(self, network: nn.Module) -> str:
         """Return the name of the layer that gives the logits."""
 
-    def normalisation(self, name: str) -> dict[str, tuple[float, ...]]:
+    def normalization(self, name: str) -> dict[str, tuple[float, ...]]:
         """Return the ``mean`` and ``std`` of pixels that the library's weights expect."""
 
     def image_size(self, name: str) -> int | None:

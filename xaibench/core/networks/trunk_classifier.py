@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model, Outputs, evaluating
 from xaibench.core.networks import from_timm
-from xaibench.core.networks.backbone import build_network, cut_trunk, normalisation
+from xaibench.core.networks.backbone import build_network, cut_trunk, normalization
 from xaibench.core.networks.pyramid import FeaturePyramid, Pyramid
 from xaibench.core.networks.sources import TIMM
 from xaibench.core.networks.stages import cut_stages
@@ -24,7 +24,7 @@ class TrunkClassifier(Model):
     """Logits of a head on the trunk's activations, averaged over positions.
 
     Attributes:
-        trunk: normalised images -> activations ``(B, D, h, w)``; what CAM methods read.
+        trunk: normalized images -> activations ``(B, D, h, w)``; what CAM methods read.
         head: averages ``(B, D)`` -> logits ``(B, K)``.
     """
 
@@ -42,7 +42,7 @@ class TrunkClassifier(Model):
 
     def outputs(self, images: Tensor, *, saliency: bool = False) -> Outputs:  # noqa: ARG002
         """Run trunk and head."""
-        return Outputs(self.classify(self.trunk(self.normalise(images))))
+        return Outputs(self.classify(self.trunk(self.normalize(images))))
 
     def classify(self, activations: Tensor) -> Tensor:
         """Return the logits that belong to the trunk's activations."""
@@ -101,5 +101,5 @@ def build_pyramid(
 
 
 def about(backbone: str, weights: str) -> dict[str, Any]:
-    """Return normalisation, and whether the backbone was trained before: words of `Model`."""
-    return {"pretrained": weights != "none", **normalisation(backbone)}
+    """Return normalization, and whether the backbone was trained before: words of `Model`."""
+    return {"pretrained": weights != "none", **normalization(backbone)}

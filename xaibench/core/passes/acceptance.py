@@ -196,7 +196,7 @@ def _last_step(numbers: Tensor) -> str:
 
 
 def _is_checkpointed(numbers: Tensor) -> bool:
-    """Whether a reentrant checkpoint stands in their graph."""
+    """Whether a reentrant checkpoint is in their graph."""
     waiting, known = [numbers.grad_fn], set()
     while waiting:
         step = waiting.pop()
@@ -242,6 +242,6 @@ def _refuse_dependence(model: Model, noise: Tensor, alone: Outputs, pair: Output
     ]
     cause = f" ({', '.join(norms[:3])}: no running statistics)" if norms else ""
     raise XaibenchError(
-        f"an image has other {what} alone than beside another{cause}; normalise with running "
+        f"an image has other {what} alone than beside another{cause}; normalize with running "
         "statistics in evaluation mode, and never over the batch."
     )

@@ -1,4 +1,4 @@
-"""What a vision transformer's layers attend to, laid out over the image."""
+"""What a vision transformer's layers attend to, as maps over the image."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -29,7 +29,7 @@ class AttentionForm:
 
     Attributes:
         tokens: N.
-        first: the first patch among them; class tokens and registers stand before or behind.
+        first: the first patch among them; class tokens and registers are before or behind.
         grid: (h, w) of the patches, row by row.
         readers: the tokens behind the last layer that the logits are read from: class tokens where
             there are any, else patches.
@@ -184,7 +184,7 @@ def _refuse_parts(weights: list[Tensor], tokens: int) -> None:
 
 
 def _by_image(values: Tensor, count: int) -> Tensor:
-    """Return ``(B, heads, Q, N)``; heads may stand with the images."""
+    """Return ``(B, heads, Q, N)``; heads may be with the images."""
     if not values.numel():
         return values
     return values.reshape(count, -1, *values.shape[-2:])

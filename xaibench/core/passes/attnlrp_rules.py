@@ -43,7 +43,7 @@ class AttnLRP(TorchFunctionMode):
             with in_place_of_fused(_attend):
                 return func(*args, **{**named, "need_weights": False})
         if func is functional.layer_norm:
-            return _normalise(*args, **named)
+            return _normalize(*args, **named)
         if func in _PRODUCTS and len(args) > 1 and all(map(_is_activation, args[:2])):
             return func(_half(args[0]), _half(args[1]), *args[2:], **named)
         if func in _ACTIVATIONS and _is_activation(args[0]):
@@ -62,7 +62,7 @@ def _half(values: Tensor) -> Tensor:
     return (values + values.detach()) / 2
 
 
-def _normalise(
+def _normalize(
     values: Tensor,
     normalized_shape: Any,
     weight: Tensor | None = None,

@@ -32,7 +32,7 @@ _MATRIX_PRODUCTS = ("Addmm", "Mm")
 
 
 class Channels(NamedTuple):
-    """An axis that is normalised or convolved as channels."""
+    """An axis that is normalized or convolved as channels."""
 
     axis: int
 

@@ -44,9 +44,9 @@ def _rms_norm(
 
 def _normed(values: Tensor, dims: tuple[int, ...], eps: float) -> tuple[Tensor, Tensor, Tensor]:
     mean = values.mean(dim=dims, keepdim=True)
-    centred = values - mean
-    deviation = ((centred * centred).mean(dim=dims, keepdim=True) + eps).sqrt()
-    return centred / deviation, mean, deviation
+    centered = values - mean
+    deviation = ((centered * centered).mean(dim=dims, keepdim=True) + eps).sqrt()
+    return centered / deviation, mean, deviation
 
 
 def _affine(values: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
@@ -68,9 +68,9 @@ def _batch_norm(
     if not training and mean is not None and variance is not None:
         return NotImplemented
     each = (1, -1, *[1] * (values.ndim - 2))
-    normed, centre, deviation = _normed(values, (0, *range(2, values.ndim)), eps)
+    normed, center, deviation = _normed(values, (0, *range(2, values.ndim)), eps)
     weight, bias = (part if part is None else part.reshape(each) for part in (weight, bias))
-    return _affine(normed, weight, bias), centre, deviation
+    return _affine(normed, weight, bias), center, deviation
 
 
 def _variance(
@@ -81,10 +81,10 @@ def _variance(
     keepdim: bool = False,
 ) -> Tensor:
     dims = tuple(range(values.ndim)) if not dim else tuple(dim)
-    centred = values - values.mean(dim=dims, keepdim=True)
+    centered = values - values.mean(dim=dims, keepdim=True)
     count = torch.tensor(values.shape)[list(dims)].prod().item()
     freedom = count - (1 if correction is None else correction)
-    return (centred * centred).sum(dim=dims, keepdim=keepdim) / freedom
+    return (centered * centered).sum(dim=dims, keepdim=keepdim) / freedom
 
 
 def _variance_and_mean(

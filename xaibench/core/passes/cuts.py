@@ -101,7 +101,7 @@ def _has_cuts(model: Model, images: Tensor, layer: str | None) -> bool:
                 return watch.is_cut(model.outputs(leaf.clone()).logits)
         except (
             Exception
-        ) as error:  # what can't be watched may be scripted, quantised, or anything else
+        ) as error:  # what can't be watched may be scripted, quantized, or anything else
             let_through(error)
             return False
         finally:

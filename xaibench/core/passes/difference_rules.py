@@ -85,7 +85,7 @@ def _pointwise(step: Step, change: Change, multipliers: Cotangents) -> Cotangent
     shares, slopes = _shares(step, change), _slopes(step, change.ours, multipliers)
     found: Cotangents = []
     for place, number in enumerate(step.sources):
-        if number in step.sources[:place]:  # the first place speaks for all
+        if number in step.sources[:place]:  # the first place decides for all
             found.append(None)
             continue
         image, start = change.ours[place], change.theirs[place]

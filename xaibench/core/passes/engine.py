@@ -187,13 +187,13 @@ class Engine:
         targets: Tensor,
         run: Callable[[Tensor, Tensor], Tensor],
     ) -> tuple[Tensor, Tensor]:
-        """Return the multipliers of what stands in the places of images, and the changes ``(B,)``.
+        """Return the multipliers of what is in the places of images, and the changes ``(B,)``.
 
         Args:
             images: ``(B, C, H, W)``.
             pair: what is compared, and with what, ``(B, ...)`` each.
             targets: ``(B,)``.
-            run: images of a batch and what stands in their places -> logits.
+            run: images of a batch and what is in their places -> logits.
         """
 
         def derive(first: int, last: int) -> tuple[Tensor, Tensor]:

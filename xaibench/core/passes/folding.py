@@ -73,7 +73,7 @@ def _find_pairs(model: Model, images: Tensor) -> list[tuple[str, str]]:
 
 
 def _is_plain(convolution: nn.Conv2d) -> bool:
-    """Whether the weight is a parameter and not made of others, as by weight normalisation."""
+    """Whether the weight is a parameter and not made of others, as by weight normalization."""
     return "weight" in convolution._parameters
 
 

@@ -71,12 +71,12 @@ def children_of(module: nn.Module) -> Mapping[str, nn.Module | None]:
 
 
 def count_hooks(part: nn.Module | Tensor) -> int:
-    """Return how many hooks stand on a module or a parameter, as far as torch shows them."""
+    """Return how many hooks are on a module or a parameter, as far as torch shows them."""
     return sum(len(getattr(part, kind, None) or ()) for kind in _HOOKS)
 
 
 def global_hooks() -> dict[str, MutableMapping[int, Any]]:
-    """Return the hooks that stand on all modules, by kind; what is removed there is gone."""
+    """Return the hooks that are on all modules, by kind; what is removed there is gone."""
     return {
         f"torch's {kind.removeprefix('_').replace('_', ' ')}": getattr(torch_module, kind, {})
         for kind in _GLOBAL_HOOKS

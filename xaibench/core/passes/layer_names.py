@@ -5,7 +5,7 @@ from torch import nn
 from xaibench.core.errors import XaibenchError
 from xaibench.core.suggest import did_you_mean
 
-# What stands between a model and the network that users know: their names need not tell it.
+# What is between a model and the network that users know: their names need not tell it.
 _WRAPPERS = ("", "network.", "trunk.")
 _COMPILED = "_orig_mod."  # torch.compile keeps a part under this name
 

@@ -1,4 +1,4 @@
-"""How a layer's output is laid out: as activations ``(B, D, h, w)``, and back."""
+"""The axes of a layer's output: as activations ``(B, D, h, w)``, and back."""
 
 import re
 from abc import ABC, abstractmethod
@@ -46,7 +46,7 @@ class Map(AxisLayout):
     columns: int = 3
 
     def activations(self, output: Tensor) -> Tensor:
-        """See `AxisLayout`; channels that stand first pass unchanged."""
+        """See `AxisLayout`; channels that are first pass unchanged."""
         order = (0, self.channels, self.rows, self.columns)
         return output if order == (0, 1, 2, 3) else output.permute(order)
 
@@ -61,7 +61,7 @@ class Tokens(AxisLayout):
     """Tokens ``(B, N, D)`` or ``(B, D, N)``, some of which are a map's positions, row by row.
 
     Attributes:
-        first: the first position of the map; class tokens and registers stand before or behind.
+        first: the first position of the map; class tokens and registers are before or behind.
         grid: (h, w).
         axis: that of N.
     """

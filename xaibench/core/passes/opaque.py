@@ -19,6 +19,6 @@ def refuse_opaque(network: nn.Module) -> None:
             raise Unsupported(
                 "this method must see each of the network's operations, and "
                 f"{'the network' if name in {'', 'network'} else where} is "
-                f"{'a TorchScript' if script else 'quantised'}; pass the network from which it was "
+                f"{'a TorchScript' if script else 'quantized'}; pass the network from which it was "
                 "made."
             )

@@ -29,8 +29,8 @@ class Step:
     Attributes:
         function: of torch's operators.
         leaves: its arguments, flat; those in ``places`` are the image's.
-        form: how the flat arguments are laid out.
-        places: where in ``leaves`` values of the image stand.
+        form: how the flat arguments are nested.
+        places: where in ``leaves`` values of the image are.
         sources: the numbers of these values.
         results: the numbers of what comes out; None where that is no tensor.
     """

@@ -76,7 +76,7 @@ class _Recorder(DispatchMode):  # type: ignore[misc]
             self._held.append(found)
             return found
         if func is _aten.as_strided_.default and found.shape == leaves[0].shape:
-            return found  # of a pooled value that is laid out otherwise
+            return found  # of a pooled value that has other axes
         if writes_in_place(func):
             raise Unsupported(
                 f"this method can't follow the network's '{func.overloadpacket}', which writes in "

@@ -1,11 +1,11 @@
-"""Arguments of operations as a flat list, and back: tensors stand in tuples, lists and dicts."""
+"""Arguments of operations as a flat list, and back: tensors are in tuples, lists and dicts."""
 
 from collections.abc import Sequence
 from typing import Any
 
 
 def flatten(tree: Any) -> tuple[list[Any], Any]:
-    """Return what stands in a tree in order, and the tree with places in that list instead.
+    """Return what is in a tree in order, and the tree with places in that list instead.
 
     >>> flatten((["a"], {"b": None}))
     (['a', None], ([0], {'b': 1}))
@@ -28,7 +28,7 @@ def unflatten(leaves: Sequence[Any], form: Any) -> Any:
 
 
 def leaves_of(tree: Any) -> list[Any]:
-    """Return what stands in a tree, in order."""
+    """Return what is in a tree, in order."""
     return flatten(tree)[0]
 
 

@@ -58,7 +58,7 @@ def composed(name: str) -> str:
 
 
 def natural_order(text: str) -> list[tuple[int, str]]:
-    """Return a sort key by which ``scan 9`` stands before ``scan 10``.
+    """Return a sort key by which ``scan 9`` is before ``scan 10``.
 
     >>> sorted(["a10", "a9", "b"], key=natural_order)
     ['a9', 'a10', 'b']

@@ -19,7 +19,7 @@ _VOLUME = 3
 
 
 def open_array(path: Path, *, as_stored: bool, slice_at: int | None = None) -> Image.Image | None:
-    """Return the picture of such a file in grey or RGB; None where its ending says another kind.
+    """Return the picture of such a file in gray or RGB; None where its ending says another kind.
 
     Args:
         path: the file.
@@ -57,8 +57,8 @@ def _read_npy(path: Path, as_stored: bool) -> Image.Image:
     values = np.load(path, allow_pickle=False)
     if values.dtype == bool:
         values = values.astype(np.uint8) * (1 if as_stored else np.iinfo(np.uint8).max)
-    coloured = values.ndim == _CHANNELS and values.shape[2] == _CHANNELS
-    if values.ndim != 2 and not coloured:  # noqa: PLR2004
+    colored = values.ndim == _CHANNELS and values.shape[2] == _CHANNELS
+    if values.ndim != 2 and not colored:  # noqa: PLR2004
         raise XaibenchError(
             f"{path}: an array of shape {values.shape}, where an image is (H, W) or (H, W, 3); "
             "save it in that form; networks of other channels explain by xaibench.explain."
@@ -89,7 +89,7 @@ def _read_dicom(path: Path, as_stored: bool) -> Image.Image:
         rgb = pixels if kind == "RGB" else convert_color_space(pixels, kind, "RGB")
         return Image.fromarray(np.asarray(rgb, np.uint8))
     if kind == "PALETTE COLOR":
-        raise XaibenchError(f"{path}: its pixels are PALETTE COLOR; save it in grey or as RGB.")
+        raise XaibenchError(f"{path}: its pixels are PALETTE COLOR; save it in gray or as RGB.")
     if as_stored:
         return _to_image(path, pixels)
     values = np.asarray(apply_voi_lut(apply_modality_lut(pixels, file), file), np.float64)
@@ -183,7 +183,7 @@ def _to_image(path: Path, values: Numbers) -> Image.Image:
         )
     small = values.dtype.itemsize == 1
     if values.ndim == _CHANNELS and not small:
-        raise XaibenchError(f"{path}: colours of more than 8 bits; save it with 8 bits each.")
+        raise XaibenchError(f"{path}: colors of more than 8 bits; save it with 8 bits each.")
     return Image.fromarray(np.ascontiguousarray(values.astype(np.uint8 if small else np.uint16)))
 
 

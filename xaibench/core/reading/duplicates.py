@@ -1,4 +1,4 @@
-"""Near-duplicate images: the same scan, saved twice, must never stand on both sides of a split."""
+"""Near-duplicate images: the same scan, saved twice, must never be on both sides of a split."""
 
 import os
 from collections.abc import Sequence
@@ -40,13 +40,13 @@ class _Suspect(NamedTuple):
 
 
 def take_imprint(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the grey ``(192, 192)`` thumbnail of an image, by which it is compared.
+    """Return the gray ``(192, 192)`` thumbnail of an image, by which it is compared.
 
     Args:
         image: ``(H, W, 3)`` or ``(H, W)``; stretched to a square, so that a cropped copy fits.
     """
-    grey = Image.fromarray(image).convert("L")
-    return np.asarray(grey.resize((placing.SIDE, placing.SIDE), Image.Resampling.BOX))
+    gray = Image.fromarray(image).convert("L")
+    return np.asarray(gray.resize((placing.SIDE, placing.SIDE), Image.Resampling.BOX))
 
 
 def find_near_duplicates(imprints: Sequence[NDArray[np.uint8]]) -> list[Pair]:

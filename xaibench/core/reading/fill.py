@@ -1,4 +1,4 @@
-"""Which pixels lie inside an outline. Corners count in pixels: the first pixel's centre is 0.5."""
+"""Which pixels lie inside an outline. Corners count in pixels: the first pixel's center is 0.5."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,9 +8,9 @@ Region = NDArray[np.bool_]
 
 
 def fill_polygon(corners: Corners, shape: tuple[int, int]) -> Region:
-    """Return the pixels ``(H, W)`` whose centre lies inside a polygon.
+    """Return the pixels ``(H, W)`` whose center lies inside a polygon.
 
-    Those have an odd number of edges to their left, at their centre's height. Libraries that draw
+    Those have an odd number of edges to their left, at their center's height. Libraries that draw
     polygons either mark every pixel that the outline touches, or ask of every pixel anew, which
     takes a hundred times as long.
 
@@ -32,14 +32,14 @@ def fill_polygon(corners: Corners, shape: tuple[int, int]) -> Region:
 
 
 def fill_ellipse(
-    centre: tuple[float, float],
+    center: tuple[float, float],
     radii: tuple[float, float],
     degrees: float,
     shape: tuple[int, int],
 ) -> Region:
-    """Return the pixels ``(H, W)`` whose centre lies in an ellipse, turned clockwise as drawn."""
+    """Return the pixels ``(H, W)`` whose center lies in an ellipse, turned clockwise as drawn."""
     rows, columns = np.ogrid[: shape[0], : shape[1]]
-    x, y = columns + 0.5 - centre[0], rows + 0.5 - centre[1]
+    x, y = columns + 0.5 - center[0], rows + 0.5 - center[1]
     turn = np.deg2rad(degrees)
     along = x * np.cos(turn) + y * np.sin(turn)
     across = y * np.cos(turn) - x * np.sin(turn)

@@ -75,7 +75,7 @@ def join_groups(samples: Sequence[Sample], path: Path) -> tuple[Sample, ...]:
     """Return the samples in groups that break neither their own nor those of a table.
 
     What hangs together by either stays together: patients whose images are near-duplicates become
-    one group. Groups take the name of their first sample; a sample that stands alone has none.
+    one group. Groups take the name of their first sample; a sample without a group has none.
 
     The table may name samples of the dataset that this selection leaves out, such as a class.
 

@@ -14,7 +14,7 @@ _ENDS = {"PNG": b"IEND", "JPEG": b"\xff\xd9"}
 
 
 class Header(NamedTuple):
-    """Sides in pixels as they are stored, and whether greys have more than 8 bits."""
+    """Sides in pixels as they are stored, and whether grays have more than 8 bits."""
 
     width: int
     height: int

@@ -45,13 +45,13 @@ def without_ending(file: str) -> str:
 def read_image(path: Path, slice_at: int | None = None) -> NDArray[np.uint8]:
     """Return the image as ``(H, W, 3)`` uint8, its EXIF rotation applied.
 
-    16-bit grey images are scaled down to 8 bits rather than clipped. What is transparent lies on
+    16-bit gray images are scaled down to 8 bits rather than clipped. What is transparent lies on
     black, so that nothing is seen that people don't see. Of a volume it is the slice of that
     number, from the feet and from 0, or the middle one.
 
     Raises:
         XaibenchError: no readable image, several in one file, or one whose white is unknown:
-            floating point numbers, or greys beyond 16 bits.
+            floating point numbers, or grays beyond 16 bits.
     """
     image = open_picture(path, slice_at=slice_at)
     if has_depth(image):
@@ -69,18 +69,18 @@ def read_mask(
     """Return the foreground ``(H, W)``: luminance above 127, or the pixels of some values.
 
     Luminance and not a maximum over channels, because the alpha channel of an RGBA mask is opaque
-    everywhere and would mark the whole image. A value is a grey, or an index into a palette.
+    everywhere and would mark the whole image. A value is a gray, or an index into a palette.
 
     Args:
         path: the file.
-        value: that of the foreground, or several: greys, indices of the file's palette, or those
-            that the colours of an RGB mask have in Pascal VOC's.
-        soft: greys are shares, of which half and more counts: nothing else is asked of them.
+        value: that of the foreground, or several: grays, indices of the file's palette, or those
+            that the colors of an RGB mask have in Pascal VOC's.
+        soft: grays are shares, of which half and more counts: nothing else is asked of them.
         slice_at: which slice of a volume, as `read_image` counts them.
 
     Raises:
         XaibenchError: the mask is not black, yet nothing in it is bright enough to count: written
-            in zeros and ones, say, in the colours of a palette or as transparency. It would read
+            in zeros and ones, say, in the colors of a palette or as transparency. It would read
             as empty. Or some of its areas would count and others not, or it looks like an image.
     """
     image = open_picture(path, as_stored=True, slice_at=slice_at)
@@ -91,26 +91,26 @@ def read_mask(
     if has_depth(image):
         values = np.asarray(image)
         deep = values.max() > _WHITE
-        grey = scale_down(image) if deep else values.astype(np.uint8)
+        gray = scale_down(image) if deep else values.astype(np.uint8)
         if not soft:
             check_plausible(path, values, values, _DEEP_FOREGROUND if deep else _FOREGROUND)
     else:
-        grey = flatten(image, "L")
-        _refuse_transparency(path, image, grey)
+        gray = flatten(image, "L")
+        _refuse_transparency(path, image, gray)
         if not soft and image.mode != "1":
-            colours = _colours(image)
-            values = grey if colours is None else colours
-            check_plausible(path, values, grey, _FOREGROUND, colours)
-    if 0 < grey.max() <= _FOREGROUND:
+            colors = _colors(image)
+            values = gray if colors is None else colors
+            check_plausible(path, values, gray, _FOREGROUND, colors)
+    if 0 < gray.max() <= _FOREGROUND:
         raise XaibenchError(
-            f"{path}: the brightest grey of this mask is {grey.max()}, and only greys above "
+            f"{path}: the brightest gray of this mask is {gray.max()}, and only grays above "
             f"{_FOREGROUND} count; {_REMEDY}."
         )
-    return grey > _FOREGROUND
+    return gray > _FOREGROUND
 
 
 def read_values(path: Path) -> NDArray[np.generic]:
-    """Return a mask's values ``(H, W)``: greys, or indices where the file has a palette."""
+    """Return a mask's values ``(H, W)``: grays, or indices where the file has a palette."""
     return _values(path, open_picture(path, as_stored=True))
 
 
@@ -157,7 +157,7 @@ def turn_in_words(image: Path) -> str:
 
 
 def is_deep(path: Path) -> bool:
-    """Whether an image has more than 8 bits for a grey."""
+    """Whether an image has more than 8 bits for a gray."""
     if is_array(path.name):
         return False
     with open_plain(path) as stream, Image.open(stream, formats=FORMATS) as file:
@@ -182,14 +182,14 @@ def _values(path: Path, image: Image.Image) -> NDArray[np.generic]:
             if (indices := indices_of(pixels)) is not None:
                 return indices
             raise XaibenchError(
-                f"{path}: this mask has colours that Pascal VOC's palette lacks, so that its "
-                "pixels have no single value; save it in grey or with a palette."
+                f"{path}: this mask has colors that Pascal VOC's palette lacks, so that its "
+                "pixels have no single value; save it in gray or with a palette."
             )
     return np.asarray(image.convert("L"))
 
 
 def _has_value(path: Path, image: Image.Image, value: int | tuple[int, ...]) -> NDArray[np.bool_]:
-    """Return where a mask has some values; greys of an RGB file may be colours of a palette."""
+    """Return where a mask has some values; grays of an RGB file may be colors of a palette."""
     found = np.isin(_values(path, image), value)
     indices = indices_of(np.asarray(image)[..., :3]) if image.mode == "RGB" else None
     if indices is None:
@@ -197,14 +197,14 @@ def _has_value(path: Path, image: Image.Image, value: int | tuple[int, ...]) -> 
     shown = np.isin(indices, value)
     if found.any() and shown.any() and (found != shown).any():
         raise XaibenchError(
-            f"{path}: the values {value} of this RGB mask could be greys, or indices of Pascal "
-            "VOC's palette; save it in grey or with a palette."
+            f"{path}: the values {value} of this RGB mask could be grays, or indices of Pascal "
+            "VOC's palette; save it in gray or with a palette."
         )
     return found if found.any() else shown
 
 
-def _colours(image: Image.Image) -> NDArray[np.int32] | None:
-    """Return one number for each colour, ``(H, W)``; None where there are greys only."""
+def _colors(image: Image.Image) -> NDArray[np.int32] | None:
+    """Return one number for each color, ``(H, W)``; None where there are grays only."""
     if image.mode == "L":
         return None
     red, green, blue = np.moveaxis(flatten(image, "RGB").astype(np.int32), 2, 0)
@@ -213,8 +213,8 @@ def _colours(image: Image.Image) -> NDArray[np.int32] | None:
     return np.asarray((red << 16) | (green << 8) | blue)
 
 
-def _refuse_transparency(path: Path, image: Image.Image, grey: NDArray[np.uint8]) -> None:
-    if image.has_transparency_data and not grey.any():
+def _refuse_transparency(path: Path, image: Image.Image, gray: NDArray[np.uint8]) -> None:
+    if image.has_transparency_data and not gray.any():
         alpha = np.asarray(image.convert("RGBA"))[..., 3]
         if 0 < alpha.mean() < _WHITE:
             raise XaibenchError(

@@ -15,7 +15,7 @@ _TILE, _REACH = 26, 12
 _PLACES = 2 * _REACH + 1
 _WINDOW = _TILE + 2 * _REACH  # 50, which is fast to transform
 _WHOLE_WINDOW = (_WINDOW, _WINDOW)
-# Greys are whole numbers. A tile no livelier than their rounding tells nothing.
+# Grays are whole numbers. A tile no livelier than their rounding tells nothing.
 _ROUNDING = _TILE / np.sqrt(12)
 
 
@@ -48,7 +48,7 @@ def likeness(one: Details, other: Details) -> float:
     """Return how well the tiles of each are found again in the other, from 0 to 1.
 
     A tile may have moved by 12 of 128 pixels, so that a picture that was cropped, stretched or
-    scanned anew a moment later is still alike. Its score is the normalised cross-correlation at the
+    scanned anew a moment later is still alike. Its score is the normalized cross-correlation at the
     best place; tiles count by their liveliness. The smaller of both directions is returned, and 0
     for a picture without any detail.
     """
@@ -64,8 +64,8 @@ def _find(one: Details, other: Details) -> float:
     return float(best @ one.liveliness) / total
 
 
-def _sharpen(greys: NDArray[np.generic]) -> NDArray[np.float32]:
-    values = greys.astype(np.float32)
+def _sharpen(grays: NDArray[np.generic]) -> NDArray[np.float32]:
+    values = grays.astype(np.float32)
     return np.asarray(values - gaussian_filter(values, 1), np.float32)
 
 

@@ -77,7 +77,7 @@ def read_manifest(path: Path) -> Manifest:
         known = rows.get(row.id)
         if known is not None and not (row.boxes and row == known._replace(boxes=row.boxes)):
             raise XaibenchError(
-                f"{line.where}: '{row.id}' stands in {first[row.id]} already; keep one of them, or "
+                f"{line.where}: '{row.id}' is in {first[row.id]} already; keep one of them, or "
                 "rename a file that differs only in its ending."
             )
         rows[row.id] = row._replace(boxes=(*(known.boxes if known else ()), *row.boxes))

@@ -66,7 +66,7 @@ def split_off_masks(
 
 
 def companions_of(keys: Collection[str]) -> str:
-    """Return an ending of names that stands beside nearly every other key; empty without any.
+    """Return an ending of names that is beside nearly every other key; empty without any.
 
     Whatever it is, a mask or a changed copy, what bears it is no image of its own. Numbers alone
     are none, as people count their images.

@@ -13,7 +13,7 @@ _HIGHEST = 65535
 
 
 class MaskStyle(NamedTuple):
-    """What of a mask file counts; by default whatever is brighter than mid-grey."""
+    """What of a mask file counts; by default whatever is brighter than mid-gray."""
 
     values: tuple[int, ...] = ()
     ignore: tuple[int, ...] = ()
@@ -39,7 +39,7 @@ def read_style(
     )
     if both := set(counted) & set(left_out):
         raise XaibenchError(
-            f"{owner}[values={'+'.join(values)},ignore={'+'.join(ignore)}]: {min(both)} stands in "
+            f"{owner}[values={'+'.join(values)},ignore={'+'.join(ignore)}]: {min(both)} is in "
             "both; keep it in one."
         )
     if left_out and not counted:

@@ -41,7 +41,7 @@ def open_picture(
         with open_plain(path) as stream, Image.open(stream, formats=FORMATS) as file:
             _refuse_several(path, file)
             file.load()
-            image = ImageOps.exif_transpose(_upright_greys(file))
+            image = ImageOps.exif_transpose(_upright_grays(file))
             _refuse_unknown(path, image)
             return image
     except XaibenchError:
@@ -63,12 +63,12 @@ def open_picture(
 
 
 def has_depth(image: Image.Image) -> bool:
-    """Whether an opened image has more than 8 bits for a grey."""
+    """Whether an opened image has more than 8 bits for a gray."""
     return image.mode.startswith("I;16") or image.mode == "I"
 
 
 def scale_down(image: Image.Image) -> NDArray[np.uint8]:
-    """Return a deep image's greys in 8 bits."""
+    """Return a deep image's grays in 8 bits."""
     # Pillow's own conversion clips: all but the darkest 1/256 would come out white.
     return (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
 
@@ -81,8 +81,8 @@ def flatten(image: Image.Image, mode: str) -> NDArray[np.uint8]:
     return np.asarray(image.convert(mode))
 
 
-def _upright_greys(file: Image.Image) -> Image.Image:
-    """Turn the greys of a deep TIFF round that says so: Pillow does it for 8 bits alone."""
+def _upright_grays(file: Image.Image) -> Image.Image:
+    """Turn the grays of a deep TIFF round that says so: Pillow does it for 8 bits alone."""
     tags = getattr(file, "tag_v2", {})
     if not has_depth(file) or tags.get(_PHOTOMETRIC) != 0:
         return file
@@ -116,11 +116,11 @@ def _refuse_unknown(path: Path, image: Image.Image) -> None:
             "save it with 8 or 16 bits."
         )
     if image.mode not in _MODES and not has_depth(image):
-        raise XaibenchError(f"{path}: its pixels are {image.mode}; save it in grey or as RGB.")
+        raise XaibenchError(f"{path}: its pixels are {image.mode}; save it in gray or as RGB.")
     if image.mode == "I":
         low, high = int(np.asarray(image).min()), int(np.asarray(image).max())
         if low < 0 or high > _DEEPEST:
             raise XaibenchError(
-                f"{path}: its greys reach from {low} to {high}, and nothing says which of them is "
+                f"{path}: its grays reach from {low} to {high}, and nothing says which of them is "
                 "white; save it with 8 or 16 bits."
             )

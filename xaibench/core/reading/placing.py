@@ -70,7 +70,7 @@ def cut_middles(sketches: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     """Return ``(N, 8, 256)``: the middle of each sketch in the eight flips, as rows of length 1."""
     middles = np.stack([_MIDDLE @ each @ _MIDDLE.T for each in sketches])
     flipped = [[flip_by(middle, flip) for flip in range(FLIPS * TURNS)] for middle in middles]
-    return _normalise(np.array(flipped).reshape(len(middles), FLIPS * TURNS, -1))
+    return _normalize(np.array(flipped).reshape(len(middles), FLIPS * TURNS, -1))
 
 
 def find_middles(middles: NDArray[np.float32], other: NDArray[np.float32]) -> Match:
@@ -149,10 +149,10 @@ def _cut(
     """Return the windows ``(count ** 2, 256)`` of a sketch as rows of length 1."""
     sampled = np.asarray(axes[0] @ sketched @ axes[1].T, np.float32)
     sampled = sampled.reshape(count, _PATCH, count, _PATCH)
-    return _normalise(sampled.transpose(0, 2, 1, 3).reshape(count**2, -1))
+    return _normalize(sampled.transpose(0, 2, 1, 3).reshape(count**2, -1))
 
 
-def _normalise(rows: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+def _normalize(rows: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     rows = rows - rows.mean(axis=-1, keepdims=True)
     lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
     return np.asarray(rows / np.maximum(lengths, 1e-6), np.float32)

@@ -18,41 +18,41 @@ _REMEDY = "write it with 0 and 255, or say what counts, as values=1+2 of folder[
 def check_plausible(
     path: Path,
     values: NDArray[Any],
-    grey: NDArray[Any],
+    gray: NDArray[Any],
     threshold: int,
-    colours: NDArray[Any] | None = None,
+    colors: NDArray[Any] | None = None,
 ) -> None:
     """Make sure that what is brighter than a threshold is all that a mask marks.
 
-    An area is where a pixel and its eight neighbours have one value: edges that were smoothed have
-    none, nor has the noise of compression, but for greys next to black.
+    An area is where a pixel and its eight neighbors have one value: edges that were smoothed have
+    none, nor has the noise of compression, but for grays next to black.
 
     Args:
         path: of the mask.
-        values: ``(H, W)``, one for each grey or colour.
-        grey: ``(H, W)``, what is compared with the threshold.
-        threshold: the highest grey that doesn't count.
-        colours: ``(H, W)``, 256 * (256 * red + green) + blue; None where there are greys only.
+        values: ``(H, W)``, one for each gray or color.
+        gray: ``(H, W)``, what is compared with the threshold.
+        threshold: the highest gray that doesn't count.
+        colors: ``(H, W)``, 256 * (256 * red + green) + blue; None where there are grays only.
 
     Raises:
-        XaibenchError: areas lie on both sides of the threshold, none is black, colours differ, or
+        XaibenchError: areas lie on both sides of the threshold, none is black, colors differ, or
             most pixels lie in no area.
     """
     found = np.unique(values)
-    if len(found) == 1 or (colours is None and set(found.tolist()) <= {0, 255}):
+    if len(found) == 1 or (colors is None and set(found.tolist()) <= {0, 255}):
         return
-    marked = grey > threshold
-    if len(found) == _BINARY and colours is None and not marked.all():
+    marked = gray > threshold
+    if len(found) == _BINARY and colors is None and not marked.all():
         return
     areas = _areas(values)
     flat, places = np.unique(values[1:-1, 1:-1][areas], return_index=True)
-    greys = dict(zip(flat.tolist(), grey[1:-1, 1:-1][areas][places].tolist(), strict=True))
+    grays = dict(zip(flat.tolist(), gray[1:-1, 1:-1][areas][places].tolist(), strict=True))
     lowest = 0 if len(flat) >= _MOSTLY * len(found) else _BLACK
-    dark = [value for value, level in greys.items() if lowest < level <= threshold]
-    several = colours is not None and _has_several_colours(colours[marked])
-    if marked.any() and (several or (dark and colours is not None)):
+    dark = [value for value, level in grays.items() if lowest < level <= threshold]
+    several = colors is not None and _has_several_colors(colors[marked])
+    if marked.any() and (several or (dark and colors is not None)):
         raise XaibenchError(
-            f"{path}: this mask has several colours, of which only the bright ones would count; "
+            f"{path}: this mask has several colors, of which only the bright ones would count; "
             f"{_REMEDY}."
         )
     if marked.any() and dark:
@@ -62,16 +62,16 @@ def check_plausible(
         )
     if marked.all() and len(flat) > 1:
         raise XaibenchError(f"{path}: nothing in this mask is black; {_REMEDY}.")
-    between = (grey > _BLACK) & (grey < _NEARLY_WHITE) & ~np.isin(values, flat)
+    between = (gray > _BLACK) & (gray < _NEARLY_WHITE) & ~np.isin(values, flat)
     if areas.size and between.mean() > _HALF and threshold <= np.iinfo(np.uint8).max:
         raise XaibenchError(
             f"{path}: this looks like an image, not like a mask; put the mask there, or say "
-            "soft=true where its greys are shares."
+            "soft=true where its grays are shares."
         )
 
 
 def _areas(values: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return for each inner pixel whether all its neighbours have its value, ``(H-2, W-2)``."""
+    """Return for each inner pixel whether all its neighbors have its value, ``(H-2, W-2)``."""
     height, width = values.shape
     middle = values[1:-1, 1:-1]
     same = np.ones(middle.shape, np.bool_)
@@ -81,11 +81,11 @@ def _areas(values: NDArray[Any]) -> NDArray[np.bool_]:
     return same
 
 
-def _has_several_colours(colours: NDArray[Any]) -> bool:
-    """Whether frequent colours have more than one hue: smoothed edges keep that of their area."""
-    if not colours.size:
+def _has_several_colors(colors: NDArray[Any]) -> bool:
+    """Whether frequent colors have more than one hue: smoothed edges keep that of their area."""
+    if not colors.size:
         return False
-    found, counts = np.unique(colours, return_counts=True)
+    found, counts = np.unique(colors, return_counts=True)
     frequent = found[counts >= _FREQUENT * counts.sum()].astype(np.int64)
     parts = np.stack([frequent >> 16, (frequent >> 8) & 255, frequent & 255], axis=1)
     if not (np.ptp(parts, axis=1) > _CHROMA).any():

@@ -14,7 +14,7 @@ _MOST_COLUMNS, _SHOWN = 10_000, 20
 
 
 class TableRow(NamedTuple):
-    """A row's values by column, and where it stands, for messages."""
+    """A row's values by column, and where it is, for messages."""
 
     where: str
     cells: Mapping[str, str]

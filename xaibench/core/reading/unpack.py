@@ -107,7 +107,7 @@ def _unpack_tar(archive: Path, scratch: Path, folder: str) -> None:
             for each in opened
         )
         wanted: list[tarfile.TarInfo] = _select(archive, folder, members)
-        # Gzip's checksum stands at the very end, behind what tarfile looks at by itself.
+        # Gzip's checksum is at the very end, behind what tarfile looks at by itself.
         for _ in range(MAX_BYTES // _CHUNK):
             if not stream.read(_CHUNK):
                 break

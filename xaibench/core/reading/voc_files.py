@@ -51,7 +51,7 @@ def list_voc(place: Path) -> list[Entry]:
 
 
 def list_sbd(folder: Path) -> list[Entry]:
-    """Return all images of SBD, for training; it parts them in another way than VOC.
+    """Return all images of SBD, for training; it divides them in another way than VOC.
 
     Raises:
         XaibenchError: a list names a file that is missing.

@@ -48,7 +48,7 @@ def read_polygons(path: Path, kinds: int) -> list[Polygon]:
 
 
 def fill_polygons(polygons: Iterable[Polygon], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return the pixels ``(H, W)`` whose centre lies inside any of the polygons."""
+    """Return the pixels ``(H, W)`` whose center lies inside any of the polygons."""
     filled = np.zeros(shape, np.bool_)
     for polygon in polygons:
         filled |= fill_polygon(polygon.corners * shape[::-1], shape)

@@ -83,7 +83,7 @@ def _differences(first: RunRecord, second: RunRecord) -> Iterator[str]:
         if _DIVIDING & set(differing):
             continue
         for name in about.splits.keys() & its.splits.keys():
-            why = "other images, groups or masks stand in its parts"
+            why = "other images, groups or masks are in its parts"
             yield from _differ(
                 f"splits/{name} of {dataset}", about.splits[name], its.splits[name], why
             )

@@ -77,7 +77,7 @@ class Section:
 
     @cached_property
     def training_sets(self) -> TrainingSets | None:
-        """What tells training sets apart, by the folds as they were made."""
+        """What distinguishes training sets, by the folds as they were made."""
         return training_sets(*(self.units[name] for name in ("sample", "fold", "seed")))
 
     def whole(self, metric: str) -> NDArray[np.bool_]:
@@ -94,10 +94,10 @@ def sections(material: Material) -> Iterator[Section]:
     """Yield a section for each dataset and split.
 
     Rows are aligned by fold, seed and sample, so that a map that is missing for one image shifts no
-    other. The best by the first ranked metric stand first, controls behind all others.
+    other. The best by the first ranked metric are first, controls behind all others.
 
     Raises:
-        XaibenchError: a method is unknown to the run, or a value stands there twice.
+        XaibenchError: a method is unknown to the run, or a value is there twice.
     """
     for (dataset, split), scores in material.scores.groupby(SECTION, sort=True, observed=True):
         yield _section(str(dataset), str(split), scores, material)
@@ -142,7 +142,7 @@ def _section(dataset: str, split: str, scores: pd.DataFrame, material: Material)
         present[metric][where] = True
         if present[metric].sum() < chosen.sum():
             raise XaibenchError(
-                f"scores.csv: some {metric} of {dataset}, {split} stand there twice; delete the "
+                f"scores.csv: some {metric} of {dataset}, {split} are there twice; delete the "
                 "file and finish the run (the same command)."
             )
     order = _order(rows, values, material)

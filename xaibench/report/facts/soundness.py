@@ -47,7 +47,7 @@ def check_together(
     """Yield what a reader of the board must know of its scores.
 
     Raises:
-        XaibenchError: scores stand there for images that the model of their row hasn't seen.
+        XaibenchError: scores are there for images that the model of their row hasn't seen.
     """
     if len(predictions):
         known = pd.MultiIndex.from_frame(predictions[_MAP].astype(str))

@@ -1,4 +1,4 @@
-"""Which of a run's metrics are spoken of, and what they are called."""
+"""Which of a run's metrics are named first, and what they are called."""
 
 from xaibench.results.records import RunRecord
 
@@ -15,7 +15,7 @@ def metrics_of(run: RunRecord, family: str, *, ranked: bool | None = None) -> li
 
 
 def headlines(run: RunRecord) -> list[str]:
-    """Return the first ranked metrics of localization and faithfulness: what is spoken of.
+    """Return the first ranked metrics of localization and faithfulness: what a summary shows.
 
     A primary metric that was declared stands for its family, and first.
     Complexity is judged only where nothing else is: a random pixel is as sparse as can be.

@@ -39,7 +39,7 @@ class Analysis:
 
     @property
     def place(self) -> Place:
-        """The trained model that was analysed."""
+        """The trained model that was analyzed."""
         return self.about.place
 
     def table(self, name: str) -> pd.DataFrame:
@@ -106,11 +106,11 @@ def read_analyses(out: Path) -> list[Analysis]:
 def quantities(analyses: Sequence[Analysis]) -> pd.DataFrame:
     """Return a row for each quantity of each analysis, and for each difference of a pair.
 
-    ``low`` and ``high`` are ends of 95 % intervals: Wilson's for shares of images that all stand
+    ``low`` and ``high`` are ends of 95 % intervals: Wilson's for shares of images that all are
     alone, Newcombe's for differences of two such shares, else the bootstrap over groups. Quantities
     that aren't made from single test images have none; ``n`` counts those that they are made from.
     ``p`` is that of a difference: by McNemar's exact test, or by the paired test of groups.
-    Where a model was analysed in several folds or seeds, rows of fold and seed `ALL` say what all
+    Where a model was analyzed in several folds or seeds, rows of fold and seed `ALL` say what all
     of them come to: the mean over their test images.
     """
     rows: list[tuple[Any, ...]] = []
@@ -186,7 +186,7 @@ def _cut(ends: Interval, lowest: float, highest: float) -> Interval:
 
 
 def _are_coins(values: Floats, units: _Units) -> bool:
-    """Whether all images stand alone, and are right or wrong where they count."""
+    """Whether all images are independent, and are right or wrong where they count."""
     known = values[~np.isnan(values)]
     alone = len(np.unique(units.groups)) == len(units.groups)
     return alone and bool(np.isin(known, (0, 1)).all())

@@ -61,7 +61,7 @@ class Contents:
 
 
 def judge_all(material: Material, out: Path) -> Contents:
-    """Judge everything that stands in a folder; the tables' numbers are `rounded`.
+    """Judge everything that is in a folder; the tables' numbers are `rounded`.
 
     Args:
         material: its scores, predictions and costs.

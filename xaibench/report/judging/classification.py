@@ -1,4 +1,4 @@
-"""How well the models classify, and whether two of them can be told apart."""
+"""How well the models classify, and whether two of them are significantly different."""
 
 import json
 from collections.abc import Sequence

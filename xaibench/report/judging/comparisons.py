@@ -45,7 +45,7 @@ def compare_arms(
     ``groups``; ``value``, ``low``, ``high``, the mean and its 95 % interval;
     ``against``, ``difference``, ``difference_low``, ``difference_high``, paired by image; ``p``,
     and ``p_holm`` corrected for all rows of the same metric, method and kind; ``detectable``, the
-    difference that such a study would find four times in five under that correction, NaN where
+    minimum detectable difference (80 % power) under that correction, NaN where
     nothing differs.
 
     A factor's level is the mean of all arms that have it, over combinations of the other factors

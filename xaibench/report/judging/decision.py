@@ -80,7 +80,7 @@ def judge_attention(
 ) -> Attention:
     """Tell whether maps are better or worse than a blind control's, by the gain and its test.
 
-    A map that stays the same whatever the network decides is no witness, wherever it lies; a map
+    A map that stays the same whatever the network decides is no evidence, wherever it lies; a map
     learned from annotations must be known to change.
     """
     if dependence < INDEPENDENT:
@@ -99,7 +99,7 @@ def decisions(section: Section, material: Material) -> pd.DataFrame:
     over images, folds and seeds, and as wide as if each independent group were one case.
     Attention is right where the row is significantly better than its model's best blind control,
     wrong where it is significantly worse, by the board's own paired test with Holm's correction.
-    Maps whose dependence on the decision is below `INDEPENDENT` are no witness.
+    Maps whose dependence on the decision is below `INDEPENDENT` are no evidence.
 
     Columns: the keys; ``groups``, ``accuracy`` with its ends, ``commonest_class``, a share, and
     ``accuracy_is``; ``metric``, ``value``, the ``control`` with its value, ``p``, ``dependence``
@@ -156,9 +156,9 @@ def decisions_to_markdown(table: pd.DataFrame) -> Iterator[str]:
         f"attention is right where `{metric}` is significantly better than that of the model's "
         "best blind control, wrong where it is significantly worse. What neither holds for is not "
         f"shown. A map whose dependence on the decision is below {INDEPENDENT} is independent of "
-        "it, and can't vouch for it wherever it lies. The accuracy's interval counts images that "
-        "belong together as one, so that it may be wider than under Classification. All values "
-        "stand in decisions.csv."
+        "it, and is no evidence of it, wherever it lies. The accuracy's interval counts images "
+        "that belong together as one, so that it may be wider than under Classification. All "
+        "values are in decisions.csv."
     )
     lines: list[list[str]] = []
     keys = ["model", "accuracy_is", "attention_is", "conclusion"]

@@ -30,8 +30,8 @@ class Estimate:
 
     ``value`` is the mean over ``n`` defined maps of ``groups`` independent images; ``undefined``
     counts the others. ``low`` and ``high`` are the ends of its 95 % interval, ``ties`` its letters,
-    which generalise to new test images (and new trainings on the same training sets);
-    ``_training_sets`` are those that generalise to new training sets, too. ``ceiling`` is what the
+    which generalize to new test images (and new trainings on the same training sets);
+    ``_training_sets`` are those that generalize to new training sets, too. ``ceiling`` is what the
     truth scores on the row's grid, ``floor`` the best blind control, and ``reached`` the share of
     the way between them; runs of before have none. ``noninferiority_p`` and ``equivalence_p`` are
     those of the primary metric, against the leader, where a margin was declared.

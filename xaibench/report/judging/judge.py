@@ -33,7 +33,7 @@ class Judged:
     pairs are corrected among themselves, those of all others together. ``ties`` and ``ranks``
     ``(M, 2)`` are empty and 0 for controls, and for metrics that never rank.
 
-    All these generalise to new test images, and with several seeds to new trainings on the same
+    All these generalize to new test images, and with several seeds to new trainings on the same
     training sets. ``over_sets`` says the same of new training sets; None where nothing tells.
     """
 

@@ -18,7 +18,7 @@ class BesideLeader(NamedTuple):
     """One-sided p-values of each row against the leader, ``(M,)``; NaN where nothing was tested.
 
     ``not_worse`` is that of noninferiority, ``equivalent`` the larger of two one-sided tests. Holm
-    corrects each over the rows. They generalise as `Judged.p` does; ``_sets`` to new training sets.
+    corrects each over the rows. They generalize as `Judged.p` does; ``_sets`` to new training sets.
     """
 
     leader: int

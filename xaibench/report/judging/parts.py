@@ -11,7 +11,7 @@ from xaibench.report.facts.material import UNIT, Material
 from xaibench.report.facts.section import Floats, Section
 
 _THIRDS = (1 / 3, 2 / 3)
-_OF_IMAGE = ("label", "mask_share", "lesions")
+_OF_IMAGE = ("label", "mask_share", "regions")
 
 
 class Subgroup(NamedTuple):
@@ -42,10 +42,10 @@ def parts(section: Section, material: Material, models: Sequence[str]) -> Iterat
     yield Subgroup("prediction", "wrong", "the row's own model is wrong", told & (said != label))
     if "mask_share" in known:
         yield from _sizes(section, known["mask_share"])
-    if "lesions" in known:
-        count = known["lesions"]
-        yield Subgroup("lesions", "one", "one connected region in the mask", count == 1)
-        yield Subgroup("lesions", "several", "two or more connected regions", count > 1)
+    if "regions" in known:
+        count = known["regions"]
+        yield Subgroup("regions", "one", "one connected region in the mask", count == 1)
+        yield Subgroup("regions", "several", "two or more connected regions", count > 1)
     yield from _confidences(known["confidence"], models)
 
 
@@ -58,7 +58,7 @@ def _sizes(section: Section, share: Floats) -> Iterator[Subgroup]:
     texts = (f"up to {small:.1%} of the image", f"{small:.1%} to {large:.1%}", f"above {large:.1%}")
     chosen = ((share > 0) & (share <= small), (share > small) & (share <= large), share > large)
     for name, text, inside in zip(("small", "medium", "large"), texts, chosen, strict=True):
-        yield Subgroup("lesion size", name, text, inside)
+        yield Subgroup("mask size", name, text, inside)
 
 
 def _confidences(confidence: Floats, models: Sequence[str]) -> Iterator[Subgroup]:

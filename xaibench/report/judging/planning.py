@@ -90,7 +90,7 @@ def designs(
 
 
 def _design(images: int, split: str, seeds: int) -> UnitDesign:
-    """Return the design of images that all stand alone, divided at random in every repetition."""
+    """Return the design of independent images, divided at random in every repetition."""
     _, repeats = plain_split(split)
     folds = count_all_folds(split) // repeats
     random = np.random.default_rng(0)

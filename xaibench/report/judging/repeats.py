@@ -23,7 +23,7 @@ def repeats(section: Section, material: Material) -> pd.DataFrame:
 
 
 def variances(section: Section, run: RunRecord, repeated: pd.DataFrame) -> pd.DataFrame:
-    """Split the variance of scores, by the first metric of each family that is spoken of.
+    """Split the variance of scores, by the first metric of each family.
 
     Args:
         section: the scores.

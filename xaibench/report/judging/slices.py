@@ -1,4 +1,4 @@
-"""Scores on parts of the test images, such as one class or large lesions."""
+"""Scores on parts of the test images, such as one class or large masks."""
 
 from collections.abc import Sequence
 

@@ -30,7 +30,7 @@ class Embedded:
 
     @property
     def narrow(self) -> bool:
-        """Whether two of its kind may stand side by side."""
+        """Whether two of its kind may be side by side."""
         width = re.search(r'^<svg[^>]* style="width: ([\d.]+)pt', self.svg)
         return width is not None and float(width[1]) < _WIDE
 

@@ -39,7 +39,7 @@ class Gallery:
         total: how many test images there are.
         classes: of the images shown; ``methods``, ``models`` and ``reasons`` likewise.
         short: what each model is called where there is little room.
-        threshold: in hundredths, where the slider stands first.
+        threshold: in hundredths, where the slider is first.
         explained: whose class the maps explain, ``true`` or ``predicted``.
         trained: in words, of which training seed they are; empty where there is one alone.
         masked: whether any image shown has a mask.

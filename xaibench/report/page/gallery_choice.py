@@ -49,7 +49,7 @@ def choose_samples(section: Section, run: RunRecord) -> list[Choice]:
 
     Best and worst are the leading row's by the first headline metric, and chance decides where
     scores are equal; the random ones hang on the protocol alone. Images that were chosen in several
-    ways stand there once.
+    ways are there once.
     """
     drawn = np.random.default_rng(seed_of("gallery", run.protocol_hash))
     units = drawn.permutation(first_seed(section))
@@ -67,7 +67,7 @@ def choose_samples(section: Section, run: RunRecord) -> list[Choice]:
 
 
 def drawn_without_gap(places: Collection[int]) -> int:
-    """Return how many images in a row, from the first drawn, stand among these.
+    """Return how many images in a row, from the first drawn, are among these.
 
     Only they are a random sample: later ones are here for their scores, whatever their place.
 

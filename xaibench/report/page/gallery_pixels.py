@@ -75,9 +75,9 @@ def preview(image: NDArray[np.uint8], mask: NDArray[np.int8] | None) -> Preview:
 def heat_table() -> list[list[int]]:
     """Return red, green, blue and opacity of each level, 0 to 255: more relevant, more opaque."""
     share = np.linspace(0, 1, len(GRID) + 1)
-    colours = matplotlib.colormaps[HEAT](share)
-    colours[:, 3] = OPAQUE * share
-    table: list[list[int]] = np.rint(255 * colours).astype(int).tolist()
+    colors = matplotlib.colormaps[HEAT](share)
+    colors[:, 3] = OPAQUE * share
+    table: list[list[int]] = np.rint(255 * colors).astype(int).tolist()
     return table
 
 

@@ -100,7 +100,7 @@ class Reader:
         self, unit: int, name: str
     ) -> Iterator[tuple[int, Row, NDArray[np.uint8], float, str]]:
         """Yield place, row, levels, maximum and status of all maps shown, in the board's order."""
-        # A map that explains both classes stands there once, under either name.
+        # A map that explains both classes is there once, under either name.
         kinds = sorted(_KINDS, key=lambda kind: kind != self._kind)
         keys = [map_key(kind, name) for kind in kinds]
         fold, seed = (int(self.section.units[part][unit]) for part in ("fold", "seed"))

@@ -26,11 +26,12 @@ from xaibench.report.wording.scorecard import ABOUT, card
 from xaibench.report.wording.slice_tables import slices_to_markdown
 
 _ABOUT_BOARDS = (
-    "A cell holds a mean, its 95 % interval and letters: rows that share a letter can't be told "
-    "apart; where letters would be too many, `=` marks what ties with the best. Press a letter in "
-    "the head, and its rows stand out. A shaded cell can't be told apart from the best one, which "
-    "is bold. The line under it is the interval on the column's scale, the dot its mean, the thin "
-    "bar the best control that never looks at the image. † marks networks whose training saw masks."
+    "A cell holds a mean, its 95 % interval and letters: rows that share a letter are not "
+    "significantly different; where letters would be too many, `=` marks ties with the best. Press "
+    "a letter in the head, and its rows stand out. A shaded cell is not significantly different "
+    "from the best one, which is bold. The line under it is the interval on the column's scale, "
+    "the dot its mean, the thin bar the best control that never looks at the image. † marks "
+    "networks whose training saw masks."
 )
 _EMPTY = Markup()
 

@@ -38,7 +38,7 @@ class Column(NamedTuple):
 
     Attributes:
         title: what it is called.
-        metric: its metric; empty for what stands beside them.
+        metric: its metric; empty for what is beside them.
         order: what the first click on it sorts to, the best first.
         letters: of its tie groups.
         ends: the scale's ends, as text; empty where there is none.

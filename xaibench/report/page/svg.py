@@ -47,9 +47,9 @@ Tree.register_namespace("xlink", _LINK)
 
 
 def inline_svg(path: Path, prefix: str) -> Markup | None:
-    """Return a figure's SVG to stand in a page; None where the file is no SVG.
+    """Return a figure's SVG to be in a page; None where the file is no SVG.
 
-    Ids begin with ``prefix``, black becomes the colour of the text around it, and the width
+    Ids begin with ``prefix``, black becomes the color of the text around it, and the width
     follows the page.
     """
     try:

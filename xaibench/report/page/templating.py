@@ -1,4 +1,4 @@
-"""The page's templates, and the files that stand beside them."""
+"""The page's templates, and the files that are beside them."""
 
 from base64 import b64encode
 from hashlib import sha256
@@ -27,7 +27,7 @@ def environment() -> Environment:
 
 
 def source(name: str) -> str:
-    """Return the text of a style sheet or a script, as it stands."""
+    """Return the text of a style sheet or a script, as it is."""
     return files(_PACKAGE).joinpath("templates", name).read_text("utf-8")
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from xaibench.core.findings import IMAGES, Histogram, Lines, PictureRows, Scatter
 from xaibench.report.judging.analyses import Analysis
 from xaibench.report.pictures.drawing import (
-    COLOURS,
+    COLORS,
     DIM,
     FONT,
     SHAPES,
@@ -32,7 +32,7 @@ _PLANE, _SPACE, _WIDE, _SQUARE = (5.6, 4.4), (6.4, 5.0), (5.6, 3.5), (4.4, 4.2)
 _LONGEST_LEGEND, _LETTERS_PER_INCH = 20, 12
 # Of pictures: inches, and letters of a sample's name.
 _COLUMN, _NAMES, _HEAD, _LONGEST = 1.1, 1.6, 0.8, 24
-# Of the key to colours: inches of a line, and entries in one.
+# Of the key to colors: inches of a line, and entries in one.
 _LINE, _KEYS = 0.2, 3
 
 
@@ -55,12 +55,12 @@ def _scatter(analysis: Analysis, figure: Scatter) -> Figure:
     size = float(np.clip(_AREA / max(len(images), 1), _SMALLEST, _LARGEST))
     for number, name in enumerate(classes):
         points = images.loc[kinds == name, columns].to_numpy(float)
-        colour, shape = COLOURS[number % len(COLOURS)], SHAPES[number % len(SHAPES)]
+        color, shape = COLORS[number % len(COLORS)], SHAPES[number % len(SHAPES)]
         # As thousands of vectors no viewer opens them.
         axes.scatter(
             *points.T,
             s=size,
-            color=colour,
+            color=color,
             marker=shape,
             label=name,
             alpha=0.75,
@@ -95,13 +95,13 @@ def _lines(analysis: Analysis, figure: Lines) -> Figure:
     table = analysis.table(figure.table)
     drawn, axes = _sheet(analysis, figure.title, _SQUARE if figure.chance else _WIDE)
     several = len(figure.y) > 1
-    for colour, shape, name in zip(COLOURS, SHAPES, figure.y, strict=False):
+    for color, shape, name in zip(COLORS, SHAPES, figure.y, strict=False):
         marked = "" if figure.chance else shape
         axes.plot(
             table[figure.x],
             table[name],
             marker=marked,
-            color=colour,
+            color=color,
             markersize=3.5,
             linewidth=1.4,
             label=name.replace("_", " "),
@@ -127,14 +127,14 @@ def _histogram(analysis: Analysis, figure: Histogram) -> Figure:
     values = images[figure.column].to_numpy(float)
     edges = np.histogram_bin_edges(values, bins="doane")
     kinds = sorted(set(images[figure.by].to_list()))
-    styles = zip(kinds, COLOURS, "/\\x.", strict=False)
-    for kind, colour, hatch in styles:
+    styles = zip(kinds, COLORS, "/\\x.", strict=False)
+    for kind, color, hatch in styles:
         chosen = values[(images[figure.by] == kind).to_numpy()]
         axes.hist(
             chosen,
             edges,
-            color=to_rgba(colour, 0.35),
-            edgecolor=colour,
+            color=to_rgba(color, 0.35),
+            edgecolor=color,
             hatch=3 * hatch,
             histtype="stepfilled",
             linewidth=1.2,

@@ -9,7 +9,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch, Polygon
 
 from xaibench.core.passes.layer_rows import LayerRow, stages
-from xaibench.report.pictures.drawing import COLOURS, FONT, new_axes, save_figure, styled
+from xaibench.report.pictures.drawing import COLORS, FONT, new_axes, save_figure, styled
 
 _MOST, _MAP = 36, 3
 # Inches: the height of the input, the room between blocks, and of each doubling of the channels.
@@ -25,7 +25,7 @@ def draw_architecture(rows: Sequence[LayerRow], title: str, file: Path) -> None:
     """Draw the parts of a network in the order in which they ran, as SVG and PNG.
 
     Of a deep network the larger parts stand for the layers in them. Parts that work beside each
-    other stand one behind the other.
+    other are one behind the other.
 
     Raises:
         XaibenchError: the folder can't be written.
@@ -33,11 +33,11 @@ def draw_architecture(rows: Sequence[LayerRow], title: str, file: Path) -> None:
     shown = stages(rows, _MOST)
     largest = max((row.shape[-1] for row in shown if row.shape and _is_map(row)), default=1)
     kinds = list(dict.fromkeys(row.kind for row in shown))
-    colours = {kind: COLOURS[number % len(COLOURS)] for number, kind in enumerate(kinds)}
+    colors = {kind: COLORS[number % len(COLORS)] for number, kind in enumerate(kinds)}
     figure, axes = new_axes(1, 1)
     right, before = 0.0, None
     for row in shown:
-        right = _block(axes, row, right + _GAP, largest, colours)
+        right = _block(axes, row, right + _GAP, largest, colors)
         if row.shape != before:
             axes.text(right, _TALL + 0.45, _size(row), ha="right", rotation=60, size=FONT - 2)
         before = row.shape
@@ -48,7 +48,7 @@ def draw_architecture(rows: Sequence[LayerRow], title: str, file: Path) -> None:
     axes.set_axis_off()
     figure.set_size_inches(right + _GAP, below + above)
     axes.legend(
-        handles=[Patch(facecolor=colours[kind], label=kind) for kind in kinds],
+        handles=[Patch(facecolor=colors[kind], label=kind) for kind in kinds],
         loc="upper left",
         bbox_to_anchor=(0, 0),
         ncols=max(int((right + _GAP) / 1.5), 1),
@@ -57,7 +57,7 @@ def draw_architecture(rows: Sequence[LayerRow], title: str, file: Path) -> None:
 
 
 def _block(
-    axes: Axes, row: LayerRow, left: float, largest: int, colours: Mapping[str, str]
+    axes: Axes, row: LayerRow, left: float, largest: int, colors: Mapping[str, str]
 ) -> float:
     """Draw one part from ``left`` on; return where it ends."""
     shape = row.shape or (1,)
@@ -81,7 +81,7 @@ def _block(
         ],
     }  # fmt: skip
     for face, corners in faces.items():
-        red, green, blue = (c + (1 - c) * _LIGHTER[face] for c in to_rgb(colours[row.kind]))
+        red, green, blue = (c + (1 - c) * _LIGHTER[face] for c in to_rgb(colors[row.kind]))
         axes.add_patch(Polygon(corners, facecolor=(red, green, blue), edgecolor="black", lw=0.4))
     axes.text(
         (left + right) / 2, -0.08, row.name, rotation=90, ha="center", va="top", size=FONT - 2

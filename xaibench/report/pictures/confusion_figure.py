@@ -24,7 +24,7 @@ _LONGEST, _LETTER = 22, 0.058
 def draw_confusion(rows: pd.DataFrame, classes: Sequence[str], where: str) -> Drawing | None:
     """Draw what each model says of the images of each class, summed over folds and seeds.
 
-    Colours are shares of a true class, numbers are counts; of many models the first are shown.
+    Colors are shares of a true class, numbers are counts; of many models the first are shown.
     None without models.
 
     Args:
@@ -59,7 +59,7 @@ def draw_confusion(rows: pd.DataFrame, classes: Sequence[str], where: str) -> Dr
     more = "" if len(shown) == len(counts) else f", the first {_MOST} of {len(counts)} models"
     return Drawing(
         figure,
-        f"Confusion matrices on {where}{more}: numbers of images, of all folds and seeds, coloured "
+        f"Confusion matrices on {where}{more}: numbers of images, of all folds and seeds, colored "
         "by share of the true class.",
         f"Confusion matrices of {len(classes)} classes{more}: "
         f"{'; '.join(_in_words(*pair) for pair in shown.items())}.",

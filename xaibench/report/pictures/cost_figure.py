@@ -7,7 +7,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from xaibench.report.facts.traits import header
 from xaibench.report.judging.chapter import Chapter
 from xaibench.report.pictures.drawing import (
-    COLOURS,
+    COLORS,
     DIM,
     KINDS,
     Drawing,
@@ -50,21 +50,21 @@ def draw_cost(chapter: Chapter, run: RunRecord, metric: str) -> Drawing | None:
     axes.plot(
         cost[front],
         values[front],
-        color=COLOURS[2],
+        color=COLORS[2],
         linewidth=1.2,
         label="Pareto front",
         drawstyle="steps-post",
     )
     for at, line in enumerate(lines):
-        shape, colour = KINDS[line.kind]
+        shape, color = KINDS[line.kind]
         axes.plot(
             cost[at],
             values[at],
             shape,
-            color=colour,
+            color=color,
             markersize=5,
             zorder=3,
-            markerfacecolor=colour if at in front else "none",
+            markerfacecolor=color if at in front else "none",
         )
     _scale(axes)
     name_dots(axes, lines, (cost, values), (_WIDTH, _HEIGHT), bold=front)

@@ -17,21 +17,21 @@ from xaibench.core.visible import visible
 from xaibench.report.pictures.fonts import FAMILY, complete_fonts
 
 Floats = NDArray[np.float64]
-Colour = tuple[float, float, float, float]
+Color = tuple[float, float, float, float]
 DPI = 300
-# Colours that the colour-blind tell apart, and shapes that tell without any colour.
-COLOURS = (
+# Colors that color-blind readers can distinguish, and shapes that need no color.
+COLORS = (
     "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#999933", "#882255",
     "#332288", "#000000",
 )  # fmt: skip
 SHAPES = "osD^vP*X<"
-# A page may be light or dark: what stands back is grey, what is black takes the page's own ink.
+# A page may be light or dark: the background is gray, what is black takes the page's own ink.
 INK, DIM = "#000000", "#808080"
-KINDS = {"method": ("o", COLOURS[0]), "learned": ("s", COLOURS[3]), "control": ("D", DIM)}
+KINDS = {"method": ("o", COLORS[0]), "learned": ("s", COLORS[3]), "control": ("D", DIM)}
 ORIGINS = {
-    "post-hoc": ("o", COLOURS[0]),
-    "inherent": ("^", COLOURS[2]),
-    "learned": ("s", COLOURS[3]),
+    "post-hoc": ("o", COLORS[0]),
+    "inherent": ("^", COLORS[2]),
+    "learned": ("s", COLORS[3]),
 }
 FONT = 8.0
 _STYLE: Any = {
@@ -122,7 +122,7 @@ def set_off_numbers(axes: Axes) -> None:
 def save_figure(figure: Figure, folder: Path, name: str) -> None:
     """Save a figure as PNG, and as SVG without a background; the same figure is the same bytes.
 
-    Nothing is cut off: the sheet grows round what stands outside of it. The SVG's texts are texts.
+    Nothing is cut off: the sheet grows round what is outside of it. The SVG's texts are texts.
 
     Raises:
         XaibenchError: the folder can't be written.

@@ -19,7 +19,7 @@ warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from", category
 def complete_fonts(figure: Figure) -> bool:
     """Give texts with letters that `FAMILY` lacks a family of the system that has them.
 
-    Ticks have their texts only after the figure was laid out.
+    Ticks have their texts only after the figure's layout.
 
     Returns:
         Whether any text has changed.

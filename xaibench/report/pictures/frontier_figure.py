@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from xaibench.report.facts.traits import header
 from xaibench.report.judging.frontier import Frontier
 from xaibench.report.pictures.drawing import (
-    COLOURS,
+    COLORS,
     DIM,
     ORIGINS,
     Drawing,
@@ -25,7 +25,7 @@ _WIDTH, _HEIGHT = 4.6, 3.4
 def draw_frontier(found: Frontier, run: RunRecord, title: str) -> Drawing:
     """Draw all rows of a study by the minutes that their annotation took.
 
-    Rows on the front are filled and joined. A post-hoc row of a network that saw masks stands where
+    Rows on the front are filled and joined. A post-hoc row of a network that saw masks is where
     these put it.
     """
     table = found.rows
@@ -46,7 +46,7 @@ def draw_frontier(found: Frontier, run: RunRecord, title: str) -> Drawing:
                 )  # fmt: skip
     best = table[table["on_front"]].sort_values("minutes")
     axes.plot(
-        best["minutes"], best["value"], color=COLOURS[9], linewidth=1, drawstyle="steps-post",
+        best["minutes"], best["value"], color=COLORS[9], linewidth=1, drawstyle="steps-post",
         label="front",
     )  # fmt: skip
     _draw_curves(axes, found)

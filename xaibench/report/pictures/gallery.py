@@ -21,7 +21,7 @@ def pick_rows(
 ) -> list[GridRow]:
     """Return rows for the first few test images of each class, in the first fold and seed.
 
-    Each image has a row for each model; controls, which are alike for all, stand in its first.
+    Each image has a row for each model; controls, which are alike for all, are in its first.
     Pictures keep their own aspect ratio. Each map explains the class that localization is scored
     for.
 
@@ -46,7 +46,7 @@ def pick_rows(
 
 
 def places_of(predictions: pd.DataFrame) -> list[Place]:
-    """Return the trained models that a table speaks of."""
+    """Return the trained models that a table names."""
     distinct = predictions[list(Place._fields)].drop_duplicates()
     return [Place(*row) for row in distinct.itertuples(index=False)]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from xaibench.report.pictures.fonts import complete_fonts
-from xaibench.report.pictures.outline import COLOUR, Polyline, outlines
+from xaibench.report.pictures.outline import COLOR, Polyline, outlines
 from xaibench.report.pictures.overlay import overlay
 
 # Inches. Cells are placed by hand, because matplotlib's layouts leave wide gaps round pictures.
@@ -28,7 +28,7 @@ _MOST = 4000 / _DPI  # inches; programs fail at larger pictures, and nobody find
 class GridRow(NamedTuple):
     """One image and its maps: ``(H, W, 3)`` uint8, ``(H, W)`` int8 or None, ``(H, W)`` in [0, 1].
 
-    The caption stands at the left; it may have several lines. A map that isn't there, or None,
+    The caption is at the left; it may have several lines. A map that isn't there, or None,
     leaves its place empty.
     """
 
@@ -93,7 +93,7 @@ class _Sheet:
     def save(self, path: Path) -> None:
         for width, lines in self._lines.items():
             drawn = LineCollection(
-                lines, colors=COLOUR, linewidths=width, transform=self.figure.dpi_scale_trans
+                lines, colors=COLOR, linewidths=width, transform=self.figure.dpi_scale_trans
             )
             drawn.set_path_effects([Stroke(linewidth=width + 0.9, foreground="black"), Normal()])
             self.figure.add_artist(drawn)
@@ -111,7 +111,7 @@ def draw_grid(rows: Sequence[GridRow], path: Path, title: str = "") -> None:
 
     The more relevant a pixel, the more opaque its heat. A method without a map for an image leaves
     its cell empty. A layered mask is outlined at every positive grade. Of many methods all rows
-    stand once for the first ones, and again below for the next. No side is longer than 4000
+    are once for the first ones, and again below for the next. No side is longer than 4000
     pixels: what has no room is left out, and a line at the foot says how much.
 
     Raises:
@@ -203,7 +203,7 @@ def _wrap(text: str) -> str:
 
 
 def _draw_scale(sheet: _Sheet, top: float, outlined: bool) -> None:
-    """Show what each heat looks like over mid grey."""
+    """Show what each heat looks like over mid gray."""
     left = _CAPTION + _CELL + _GAP
     size = round(_BAR * _DPI), round(_CELL * _DPI)
     heat = np.broadcast_to(np.linspace(0, 1, size[1], dtype=np.float32), size)
@@ -211,6 +211,6 @@ def _draw_scale(sheet: _Sheet, top: float, outlined: bool) -> None:
     for share in (0, 1):
         place = left + share * _CELL
         sheet.write(place, top + _BAR + 0.01, str(share), ha="center", va="top", size=_FONT - 1.5)
-    # On the left, where the images stand: with a single method there is no room on the right.
+    # On the left, where the images are: with a single method there is no room on the right.
     text = f"{'line: mask    ' if outlined else ''}saliency"
     sheet.write(left - 0.1, top + _BAR / 2, text, ha="right", va="center", size=_FONT - 0.5)

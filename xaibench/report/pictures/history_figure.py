@@ -8,21 +8,21 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from xaibench.report.numbers import number
-from xaibench.report.pictures.drawing import COLOURS, DIM, Drawing, new_figure, styled
+from xaibench.report.pictures.drawing import COLORS, DIM, Drawing, new_figure, styled
 from xaibench.report.pictures.shown_rows import counted, fold, short_names
 from xaibench.results.folder import Place
 
 _STYLES = {"validation": "-", "train": ":"}
 _QUANTITIES = ("loss", "accuracy")
 _WIDTH, _HEIGHT, _GAP = 3.0, 2.3, 0.6  # inches
-_MANY, _THIN, _THICK = 6, 0.6, 1.3  # curves of a colour
+_MANY, _THIN, _THICK = 6, 0.6, 1.3  # curves of a color
 
 
 @styled
 def draw_history(histories: Mapping[Place, pd.DataFrame]) -> Drawing | None:
     """Draw loss and accuracy by epoch, training dotted and validation drawn through.
 
-    Trainings of one model, of other folds and seeds, have one colour. A ring marks the epoch of the
+    Trainings of one model, of other folds and seeds, have one color. A ring marks the epoch of the
     lowest validation loss, whose network is explained.
 
     None where nothing was trained.
@@ -43,10 +43,10 @@ def draw_history(histories: Mapping[Place, pd.DataFrame]) -> Drawing | None:
     for at, quantity in enumerate(drawn):
         # The sheet is an inch wide and high, and grows when it is saved.
         axes = figure.add_axes((at * (_WIDTH + _GAP), 1 - _HEIGHT, _WIDTH, _HEIGHT))
-        for colour, trained in enumerate(by_model.values()):
+        for color, trained in enumerate(by_model.values()):
             for history in trained:
                 width = _THIN if len(trained) > _MANY else _THICK
-                _draw_curves(axes, history, quantity, COLOURS[colour % len(COLOURS)], width)
+                _draw_curves(axes, history, quantity, COLORS[color % len(COLORS)], width)
         axes.set(xlabel="epoch", ylabel=quantity)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid()
@@ -65,20 +65,20 @@ def _parts(history: pd.DataFrame, quantity: str) -> list[str]:
 
 
 def _draw_curves(
-    axes: Axes, history: pd.DataFrame, quantity: str, colour: str, width: float
+    axes: Axes, history: pd.DataFrame, quantity: str, color: str, width: float
 ) -> None:
     best = _best_epoch(history)
     for part in _parts(history, quantity):
         values = history[f"{part}_{quantity}"].to_numpy(float)
-        axes.plot(history["epoch"], values, _STYLES[part], color=colour, linewidth=width)
+        axes.plot(history["epoch"], values, _STYLES[part], color=color, linewidth=width)
         if part == "validation" and best is not None:
             place = history["epoch"].iloc[best], values[best]
-            axes.plot(*place, "o", color=colour, markersize=4 * width, markerfacecolor="none")
+            axes.plot(*place, "o", color=color, markersize=4 * width, markerfacecolor="none")
 
 
 def _write_legend(axes: Axes, models: Sequence[str]) -> None:
-    for colour, model in enumerate(models):
-        axes.plot([], [], color=COLOURS[colour % len(COLOURS)], label=fold(model))
+    for color, model in enumerate(models):
+        axes.plot([], [], color=COLORS[color % len(COLORS)], label=fold(model))
     for part, style in _STYLES.items():
         axes.plot([], [], style, color=DIM, label=part)
     axes.plot([], [], "o", color=DIM, markerfacecolor="none", label="lowest validation loss")

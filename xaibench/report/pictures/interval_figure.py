@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from xaibench.report.facts.traits import header
 from xaibench.report.judging.chapter import Chapter
 from xaibench.report.pictures.drawing import (
-    COLOURS,
+    COLORS,
     DIM,
     FONT,
     INK,
@@ -34,7 +34,7 @@ from xaibench.stats.ranks import tie_letters
 _WIDTH, _PITCH, _MORE, _LETTER = 3.6, 0.175, 0.12, 0.095
 _VALUES, _TIES = 0.1, 1.3
 _CALLED = {"method": "method", "learned": "learned", "control": "control"}
-_REFERENCES = {"best blind control": ("--", DIM), "upper bound": (":", COLOURS[2])}
+_REFERENCES = {"best blind control": ("--", DIM), "upper bound": (":", COLORS[2])}
 
 
 @styled
@@ -52,9 +52,9 @@ def draw_intervals(chapter: Chapter, run: RunRecord, metric: str) -> Drawing | N
     drawn = _draw_rows(axes, chapter, lines, metric)
     named = references(lines, chapter.section, run)
     for name, line in named:
-        style, colour = _REFERENCES[name]
+        style, color = _REFERENCES[name]
         value = chapter.judged[metric].mean[line.place]
-        drawn.append(axes.axvline(value, linestyle=style, color=colour, label=name, zorder=1))
+        drawn.append(axes.axvline(value, linestyle=style, color=color, label=name, zorder=1))
     label_rows(axes, lines)
     if len(lines) > len(ranked):
         axes.axhline(len(ranked) - 0.5, color=DIM, linewidth=0.5)
@@ -80,7 +80,7 @@ def line_pitch(lines: list[ShownRow]) -> float:
 
 
 def label_rows(axes: Axes, lines: list[ShownRow]) -> None:
-    """Write a label for each row at the left, the first on top; controls stand back."""
+    """Write a label for each row at the left, the first on top; controls are gray."""
     # Plain texts: ticks take several times as long.
     axes.set(yticks=[], ylim=(len(lines) - 0.5, -0.5))
     for row, line in enumerate(lines):
@@ -101,7 +101,7 @@ def _draw_rows(axes: Axes, chapter: Chapter, lines: list[ShownRow], metric: str)
     """Draw dots and intervals; return what a legend names."""
     drawn: list[Any] = []
     found = chapter.judged[metric]
-    for kind, (shape, colour) in KINDS.items():
+    for kind, (shape, color) in KINDS.items():
         rows = [row for row, line in enumerate(lines) if line.kind == kind]
         places = [lines[row].place for row in rows]
         if rows:
@@ -114,7 +114,7 @@ def _draw_rows(axes: Axes, chapter: Chapter, lines: list[ShownRow], metric: str)
                     xerr=ends,
                     label=_CALLED[kind],
                     fmt=shape,
-                    color=colour,
+                    color=color,
                     markersize=4,
                     linewidth=1.2,
                 )

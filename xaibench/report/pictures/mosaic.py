@@ -46,7 +46,7 @@ def draw_mosaic(
 
 
 def _fitted(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a picture in colour, its longer side as long as a tile."""
+    """Return a picture in color, its longer side as long as a tile."""
     height, width = picture.shape[:2]
     scale = _TILE / max(height, width)
     size = max(round(width * scale), 1), max(round(height * scale), 1)

@@ -10,7 +10,7 @@ from xaibench.report.pictures.placement import place_labels
 from xaibench.report.pictures.shown_rows import ShownRow
 
 _POINTS = 72  # of an inch
-# Rows, and letters of a label, up to which labels stand at their dots; else these are numbered.
+# Rows, and letters of a label, up to which labels are at their dots; else these are numbered.
 _FEW, _SHORT = 8, 24
 _LINE = 0.15
 _NEAR = 9  # points up to which a label needs no line to its dot
@@ -29,7 +29,7 @@ def name_dots(
     Args:
         axes: with its scales set.
         lines: the rows.
-        dots: where they stand, ``(N,)`` for each axis.
+        dots: where they are, ``(N,)`` for each axis.
         sheet: width and height of the axes in inches.
         bold: places of rows whose names stand out in the key.
     """

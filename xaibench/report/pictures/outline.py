@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from skimage.measure import find_contours
 
 Polyline = NDArray[np.float64]
-COLOUR = "#2ee6ff"
+COLOR = "#2ee6ff"
 """Inferno has no green and no blue: an outline of this can't be taken for heat."""
 
 

@@ -18,7 +18,7 @@ def overlay(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.u
     Returns:
         ``(H, W, 3)``; where the heat is 0 the picture is as it was.
     """
-    colours = matplotlib.colormaps[HEAT](heat)[..., :3] * 255
+    colors = matplotlib.colormaps[HEAT](heat)[..., :3] * 255
     share = OPAQUE * heat[..., None]
-    blended: NDArray[np.uint8] = np.rint(image * (1 - share) + colours * share).astype(np.uint8)
+    blended: NDArray[np.uint8] = np.rint(image * (1 - share) + colors * share).astype(np.uint8)
     return blended

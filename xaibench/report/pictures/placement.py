@@ -13,7 +13,7 @@ _OUTSIDE = 50.0
 
 
 def place_labels(points: Floats, sizes: Floats, sheet: Sequence[float]) -> Floats:
-    """Return the centre of each label, ``(N, 2)``, one after another where it covers least.
+    """Return the center of each label, ``(N, 2)``, one after another where it covers least.
 
     Args:
         points: ``(N, 2)``, all in points of a sheet.
@@ -27,12 +27,12 @@ def place_labels(points: Floats, sizes: Floats, sheet: Sequence[float]) -> Float
     found = np.zeros_like(points)
     for at, (point, size) in enumerate(zip(points, sizes, strict=True)):
         steps = [way * (ring + size / 2 * np.abs(way)) for ring in _RINGS for way in ways]
-        centres = point + np.array(steps)
-        tried = np.concatenate([centres - size / 2, centres + size / 2], axis=1)
+        centers = point + np.array(steps)
+        tried = np.concatenate([centers - size / 2, centers + size / 2], axis=1)
         beyond = np.maximum(-tried[:, :2], 0) + np.maximum(tried[:, 2:] - np.asarray(sheet), 0)
         cost = _covered(tried, boxes) + _OUTSIDE * beyond.sum(axis=1)
         best = int(np.argmin(cost + _FAR * np.hypot(*np.array(steps).T)))
-        found[at] = centres[best]
+        found[at] = centers[best]
         boxes = np.concatenate([boxes, tried[best : best + 1]])
     return found
 

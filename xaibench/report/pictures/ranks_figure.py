@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from xaibench.report.facts.section import Floats
 from xaibench.report.facts.traits import header, shown
 from xaibench.report.judging.chapter import Chapter
-from xaibench.report.pictures.drawing import COLOURS, DIM, FONT, INK, Drawing, new_axes, styled
+from xaibench.report.pictures.drawing import COLORS, DIM, FONT, INK, Drawing, new_axes, styled
 from xaibench.report.pictures.interval_figure import line_pitch
 from xaibench.report.pictures.shown_rows import ShownRow, competing, counted
 from xaibench.results.records import RunRecord
@@ -57,7 +57,7 @@ def draw_ranks(chapter: Chapter, run: RunRecord, metric: str) -> Drawing | None:
             group,
             [depth] * len(group),
             "o-",
-            color=COLOURS[0],
+            color=COLORS[0],
             linewidth=3,
             markersize=3,
             markeredgewidth=0,
@@ -72,10 +72,11 @@ def draw_ranks(chapter: Chapter, run: RunRecord, metric: str) -> Drawing | None:
         figure,
         f"Mean ranks by {header(run, metric)} on {chapter.section.title}, over {maps} maps that "
         "all rows have, ties averaged; thick bars join rows (dots) whose means paired tests with "
-        "Holm's correction don't tell apart.",
+        "Holm's correction find no significant difference for.",
         f"Critical-difference picture of {len(lines)} rows by {header(run, metric)}: the best mean "
         f"rank is {ranks[0]:.2f}, of {lines[0].label}, the last {ranks[-1]:.2f}, of "
-        f"{lines[-1].label}; {counted(len(groups), 'bar')} for rows that can't be told apart.",
+        f"{lines[-1].label}; {counted(len(groups), 'bar')} for rows that are not significantly "
+        "different.",
     )
 
 

@@ -10,7 +10,7 @@ from xaibench.report.judging.classification import add_confusions
 from xaibench.report.judging.classifier_rates import figures
 from xaibench.report.numbers import number
 from xaibench.report.pictures.drawing import (
-    COLOURS,
+    COLORS,
     INK,
     Drawing,
     Floats,
@@ -59,7 +59,7 @@ def draw_rates(rows: pd.DataFrame, classes: Sequence[str], where: str) -> Drawin
             width * 0.92,
             yerr=bar_ends(heights, low, high),
             label=short[model],
-            color=COLOURS[at],
+            color=COLORS[at],
             error_kw={"ecolor": INK, "elinewidth": 0.8, "capsize": 2},
         )
     axes.set_xticks(np.arange(len(_RATES)), _NAMES)

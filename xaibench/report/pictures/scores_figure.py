@@ -62,8 +62,8 @@ def draw_scores(chapter: Chapter, run: RunRecord, metric: str) -> Drawing | None
 
 
 def _draw_shapes(axes: Axes, table: pd.DataFrame) -> None:
-    colours = {kind: colour for kind, (_, colour) in KINDS.items()}
-    shared: Any = {"x": "value", "y": "row", "hue": "kind", "palette": colours, "orient": "h"}
+    colors = {kind: color for kind, (_, color) in KINDS.items()}
+    shared: Any = {"x": "value", "y": "row", "hue": "kind", "palette": colors, "orient": "h"}
     shared |= {"dodge": False, "native_scale": True, "legend": False, "ax": axes}
     if len(table) > _MANY:
         seaborn.violinplot(
@@ -85,7 +85,7 @@ def _draw_shapes(axes: Axes, table: pd.DataFrame) -> None:
             table["value"],
             shifted,
             s=4,
-            c=table["kind"].map(colours),
+            c=table["kind"].map(colors),
             alpha=0.5,
             linewidth=0,
             rasterized=True,

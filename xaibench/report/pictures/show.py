@@ -13,7 +13,7 @@ from torch import Tensor
 
 from xaibench.core.errors import XaibenchError
 from xaibench.report.pictures.drawing import new_figure, styled
-from xaibench.report.pictures.outline import COLOUR, outlines
+from xaibench.report.pictures.outline import COLOR, outlines
 from xaibench.report.pictures.overlay import overlay
 
 _SIDE = 2.2  # inches of a panel's longer side
@@ -78,7 +78,7 @@ def _draw(panels: Mapping[str, NDArray[np.uint8]], lines: Sequence[Any]) -> Imag
         axes.set_title(name, pad=2)
         axes.set_axis_off()
         for line in lines:
-            axes.plot(line[:, 0] * width - 0.5, line[:, 1] * height - 0.5, color=COLOUR)
+            axes.plot(line[:, 0] * width - 0.5, line[:, 1] * height - 0.5, color=COLOR)
     with io.BytesIO() as file:
         figure.savefig(file, format="png", dpi=_DPI)
         with Image.open(file) as drawn:

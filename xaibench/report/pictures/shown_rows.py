@@ -112,7 +112,7 @@ def value_of(chapter: Chapter, metric: str, place: int) -> str:
 
 
 def short_names(models: Iterable[str]) -> dict[str, str]:
-    """Name models without their options where that is enough to tell them apart."""
+    """Name models without their options where that still names each uniquely."""
     distinct = list(dict.fromkeys(models))
     plain = [model.partition("[")[0] for model in distinct]
     unique = len(set(plain)) == len(distinct)

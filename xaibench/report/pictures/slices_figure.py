@@ -10,7 +10,7 @@ from xaibench.report.facts.traits import header
 from xaibench.report.judging.chapter import Chapter
 from xaibench.report.numbers import number, span
 from xaibench.report.pictures.drawing import (
-    COLOURS,
+    COLORS,
     DIM,
     SHAPES,
     Drawing,
@@ -51,7 +51,7 @@ def draw_slices(chapter: Chapter, run: RunRecord, metric: str) -> Drawing | None
             xerr=bar_ends(values, low, high),
             label=line.folded,
             fmt=SHAPES[at],
-            color=COLOURS[at],
+            color=COLORS[at],
             markersize=3.5,
             linewidth=1,
         )
@@ -88,7 +88,7 @@ def _parts(found: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def _depths(found: pd.DataFrame, rows: int) -> dict[tuple[str, str], float]:
-    """Return where each part begins, in inches from the top; slices stand further apart."""
+    """Return where each part begins, in inches from the top; slices are further apart."""
     depths: dict[tuple[str, str], float] = {}
     depth, before = 0.0, _WHOLE[0]
     for part in dict.fromkeys(_parts(found)):

@@ -27,7 +27,7 @@ _MOST_OPEN = 128  # archives
 
 
 def holds_maps(material: Material, out: Path) -> bool:
-    """Whether a run's folder has maps; merged ones have none, nor have runs that only analyse."""
+    """Whether a run's folder has maps; merged ones have none, nor have runs that only analyze."""
     run = material.run
     explained = bool(run.options and run.methods) and len(material.predictions) > 0
     return explained and Layout(out).holds_maps

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from xaibench.report.facts.traits import header
-from xaibench.report.pictures.drawing import Colour, bar_ends, new_figure
+from xaibench.report.pictures.drawing import Color, bar_ends, new_figure
 from xaibench.results.records import RunRecord
 
 _WIDTH, _HEIGHT, _ACROSS = 4.2, 3.4, 3
@@ -18,9 +18,9 @@ _LONG = 36  # letters of all tick labels above which they are tilted
 
 
 def draw_study(table: pd.DataFrame, run: RunRecord, title: str) -> Figure:
-    """Return a picture, laid out and ready to be saved in any format.
+    """Return a picture, ready to be saved in any format.
 
-    Levels stand at equal distances. Series of several levels are joined; a single one, such as a
+    Levels are at equal distances. Series of several levels are joined; a single one, such as a
     baseline, has a dashed line across. Crossed factors are shown by their levels' means.
 
     Args:
@@ -36,16 +36,16 @@ def draw_study(table: pd.DataFrame, run: RunRecord, title: str) -> Figure:
     figure.suptitle(title, size=_FONT + 2, weight="bold", parse_math=False)
     grid = figure.subplots(down, across, squeeze=False).ravel()
     tab10 = matplotlib.colormaps["tab10"]
-    colours = {name: tab10(at % 10) for at, name in enumerate(dict.fromkeys(shown["series"]))}
+    colors = {name: tab10(at % 10) for at, name in enumerate(dict.fromkeys(shown["series"]))}
     for axes, ((metric, method), lines) in zip(grid, panels, strict=False):
-        _draw_panel(axes, lines, colours)
+        _draw_panel(axes, lines, colors)
         name = header(run, str(metric)) + (f" of {method}" if method else "")
         axes.set_title(name, size=_FONT + 1, parse_math=False)
     for axes in grid[len(panels) :]:
         axes.set_axis_off()
     figure.legend(
-        [Line2D([], [], color=colour, marker="o") for colour in colours.values()],
-        list(colours),
+        [Line2D([], [], color=color, marker="o") for color in colors.values()],
+        list(colors),
         loc="outside lower center",
         ncols=across,
         frameon=False,
@@ -56,17 +56,17 @@ def draw_study(table: pd.DataFrame, run: RunRecord, title: str) -> Figure:
     return figure
 
 
-def _draw_panel(axes: Axes, lines: pd.DataFrame, colours: dict[str, Colour]) -> None:
+def _draw_panel(axes: Axes, lines: pd.DataFrame, colors: dict[str, Color]) -> None:
     crossed = bool((lines["kind"] == "factor").all())
     # Levels of different factors never share a place, even where they have one name.
     keys = list(zip(lines["series"] if crossed else [""] * len(lines), lines["level"], strict=True))
     ticks = list(dict.fromkeys(keys))
     place = np.array([ticks.index(key) for key in keys], float)
-    for number, (series, colour) in enumerate(colours.items()):
+    for number, (series, color) in enumerate(colors.items()):
         mine = (lines["series"] == series).to_numpy()
         if not mine.any():
             continue
-        shift = 0 if crossed else _APART * (number - (len(colours) - 1) / 2)
+        shift = 0 if crossed else _APART * (number - (len(colors) - 1) / 2)
         value, low, high = (lines.loc[mine, name].to_numpy() for name in ("value", "low", "high"))
         ends = bar_ends(value, low, high)
         style = "o" if crossed or len(value) == 1 else "o-"
@@ -78,10 +78,10 @@ def _draw_panel(axes: Axes, lines: pd.DataFrame, colours: dict[str, Colour]) -> 
             capsize=3,
             markersize=4.5,
             linewidth=1.3,
-            color=colour,
+            color=color,
         )
         if not crossed and len(value) == 1:
-            axes.axhline(value[0], color=colour, linestyle="--", linewidth=0.8)
+            axes.axhline(value[0], color=color, linestyle="--", linewidth=0.8)
     texts = [level for _, level in ticks]
     tilted = sum(map(len, texts)) > _LONG
     axes.set_xticks(

@@ -32,9 +32,9 @@ def analyses_to_markdown(
     yield "## Analyses"
     yield (
         "In each cell: the value and its 95 % interval, where it is made from single test images "
-        "(Wilson's where all stand alone, else bootstrapped over groups). p is of the difference, "
-        "by McNemar's exact test or by groups; where it and the interval disagree, go by p. All "
-        "numbers, with n, stand in analyses.csv."
+        "(Wilson's where all images are independent, else bootstrapped over groups). p is of the "
+        "difference, by McNemar's exact test or by groups; where it and the interval disagree, go "
+        "by p. All numbers, with n, are in analyses.csv."
     )
     keys = ["model", *(key for key in PLACE if key != "model" and table[key].nunique() > 1)]
     by_name = sorted(analyses, key=lambda each: each.about.analysis)

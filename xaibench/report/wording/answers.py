@@ -33,7 +33,7 @@ def answers(table: pd.DataFrame, section: Section) -> Iterator[str]:
                     yield f"{what}, `{series}`: {said}."
     if section.units["seed"].nunique() == 1:
         yield (
-            "One training seed only: all this speaks of other images, not of other trainings; "
+            "One training seed only: this covers image sampling, not training variance; "
             "--seeds 0,1,2,3,4 tells more."
         )
 
@@ -69,7 +69,7 @@ def _arms(lines: list[Row]) -> str:
                 found.append(f"{word} at {names}")
         if tied:
             names = ", ".join(line["level"] for line in tied)
-            found.append(f"not told apart at {names}{_needed(tied)}")
+            found.append(f"not significantly different at {names}{_needed(tied)}")
         said.append(f"against {against}, {'; '.join(found)}")
     return "; ".join(said)
 
@@ -103,4 +103,4 @@ def _needed(lines: list[Row]) -> str:
     count = max(line["n"] for line in lines)
     if np.isnan(reach).all():
         return f" with n = {count}"
-    return f" with n = {count}; it would take a difference of about {np.nanmax(reach):.2g}"
+    return f" with n = {count}; minimum detectable difference (80 % power) {np.nanmax(reach):.2g}"

@@ -12,8 +12,8 @@ class BoardCell(NamedTuple):
     """One cell: what is printed, and the numbers behind it.
 
     ``value``, by which a column is sorted, and the interval's ends are None where there is none.
-    ``letters`` are all of a row's, however many; of the rows that can't be told apart from the best
-    one `TIED` is one more.
+    ``letters`` are all of a row's, however many; of the rows not significantly different from the
+    best one `TIED` is one more.
     """
 
     text: str
@@ -54,7 +54,7 @@ class BoardColumn(NamedTuple):
 class Board(NamedTuple):
     """A table under a title; ``lead`` says in words what kind of rows it holds.
 
-    ``rows`` are the cells of each of the ``lines``. Behind method and model stand the ``metrics``,
+    ``rows`` are the cells of each of the ``lines``. Behind method and model are the ``metrics``,
     and behind them what else is known of a row.
     """
 

@@ -27,7 +27,7 @@ _COST_HEADERS = ("s per image", "forwards per image", "peak MB")
 def boards(rows: Sequence[BoardRow], run: RunRecord, widest: int = _WIDEST) -> Iterator[Board]:
     """Yield the tables of one dataset and split: a part for each family of metrics.
 
-    In each part the rows that compete stand first, then the controls, then the metrics that never
+    In each part the rows that compete are first, then the controls, then the metrics that never
     rank; more than ``widest`` ranked metrics are divided over several tables.
     """
     for family in FAMILIES:

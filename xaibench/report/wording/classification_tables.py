@@ -35,16 +35,16 @@ def classification_to_markdown(table: pd.DataFrame, tests: pd.DataFrame) -> Iter
         "of the positive class, "
         f"{', '.join(sorted({str(name) for name in table['positive'] if name})) or 'if any'}; "
         "brackets hold Wilson's 95 % interval, which takes images for independent. A confusion "
-        "matrix has a row for each true class. More figures stand in classification.csv."
+        "matrix has a row for each true class. More figures are in classification.csv."
     )
     yield markdown_table(names, [_line(row, names) for row in table.to_dict("records")])
     if len(tests):
-        yield "Can the models' accuracies be told apart?"
+        yield "Are the models' accuracies significantly different?"
         places = [name for name in ("dataset", "split") if tests[name].nunique() > 1]
         shown = [*places, *_COMPARED]
         lines = [[_plain(value) for value in row] for row in tests[shown].to_numpy(object)]
         yield markdown_table(shown, lines)
-        yield "The counts and the tests behind this stand in classification_tests.csv."
+        yield "The counts and the tests behind this are in classification_tests.csv."
 
 
 def _line(row: Mapping[Any, Any], names: list[str]) -> list[str]:

@@ -46,8 +46,8 @@ def _metric(
     maps = (~np.isnan(values)).sum(axis=0)
     counts = f"{maps.min()}" if maps.min() == maps.max() else f"{maps.min()} to {maps.max()}"
     yield (
-        f"**{family}, by {header(run, metric)}** ({counts} maps a row, of "
-        f"{section.count_groups(values).max()} independent images or groups of them):"
+        f"**{family}, by {header(run, metric)}** ({counts} maps per row, from "
+        f"{section.count_groups(values).max()} independent groups of images):"
     )
     leader, others = ranked[0], ranked[1:]
     if why := (run.won or {}).get(metric):
@@ -92,18 +92,19 @@ def _ties(
     tied = [place for place in others if place not in differ]
     if not tied:
         every = f"all {len(others)} other rows" if len(others) > 1 else "the other row"
-        yield f"It differs from {every} (p < 0.05 after correction)."
+        yield f"It is significantly different from {every} (p < 0.05, Holm)."
     elif len(tied) == len(others):
         yield (
-            f"None of the {len(others)} other rows can be told apart from it, so it has not won."
+            f"None of the {len(others)} other rows is significantly different from it: there "
+            "is no clear winner."
             if len(others) > 1
-            else "The other row can't be told apart from it, so it has not won."
+            else "The other row is not significantly different from it: there is no clear winner."
         )
     else:
         worse = len(others) - len(tied)
         yield (
-            f"Not told apart from it: {names_of(section, tied)}; the other "
-            f"{f'{worse} are' if worse > 1 else 'one is'} worse (p < 0.05 after correction)."
+            f"Not significantly different from it: {names_of(section, tied)}; the other "
+            f"{f'{worse} are' if worse > 1 else 'one is'} worse (p < 0.05, Holm)."
         )
 
 
@@ -116,14 +117,14 @@ def _detectable(section: Section, values: Floats) -> Iterator[str]:
     if single < _ROUNDING:  # every row lies apart from the leader by the same on all images
         return
     if np.isnan(single):
-        yield "There are too few independent images to test anything."
+        yield "Too few independent images for any test."
         return
     corrected = np.median(
         [detectable_in(section, gap, LEVEL / pairs).images for gap in gaps]
         if pairs > 1
         else [np.nan]
     )
-    more = f", {corrected:.2g} under the correction for {pairs} pairs" if pairs > 1 else ""
+    more = f", {corrected:.2g} with Holm's correction for {pairs} pairs" if pairs > 1 else ""
     yield (
         "Minimum detectable difference from the leader (80 % power, simulated for this design): "
         f"{single:.2g} for one pair alone{more}"
@@ -174,11 +175,11 @@ def _blind(section: Section, run: RunRecord, found: Judged, metric: str) -> Iter
         f"`{section.rows[blind].method}` {number(found.mean[blind])}"
         for blind, _ in compared.values()
     )
-    yield f"Best control that never looks at the image: {' or '.join(controls)}."
+    yield f"Best blind control (never looks at the image): {' or '.join(controls)}."
     if clearly:
         yield f"**Worse than it**: {names_of(section, clearly)}."
     if unsure:
-        yield f"Not told apart from it: {names_of(section, unsure)}."
+        yield f"Not significantly different from it: {names_of(section, unsure)}."
     if not clearly and not unsure:
         yield "All rows are better than it."
 
@@ -196,8 +197,8 @@ def _ceilings(section: Section, run: RunRecord, found: Judged, metric: str) -> I
     for model, (ceiling, floor) in told.items():
         binds = abs(limit - ceiling) > _BINDING * abs(limit - floor)
         yield (
-            f"On the grid of the CAM layer of `{model}` the truth itself reaches "
-            f"{number(ceiling)}, and the best map that looks at no image {number(floor)}."
+            f"On the grid of the CAM layer of `{model}` the true mask reaches "
+            f"{number(ceiling)}, and the best blind map {number(floor)}."
         ) + (
             " The grid binds: a layer of a stride of 16 (`--layer`; `xaibench layers MODEL` shows "
             "them) or a larger `--image-size` has more cells."

@@ -24,35 +24,35 @@ from xaibench.results.records import RunRecord
 
 NOTES = """\
 - A cell holds the mean over maps, its 95 % interval in brackets, and letters: rows that share a \
-letter can't be told apart (paired tests of all pairs, p < 0.05 after Holm's correction). \
-↑ higher is better, ↓ lower is better; the best value is bold, even where it ties. Where rows need \
-too many letters to read, `=` marks those that can't be told apart from the best one, and \
-leaderboard.csv has the letters.
+letter are not significantly different (paired tests of all pairs, p < 0.05 after Holm's \
+correction). ↑ higher is better, ↓ lower is better; the best value is bold, even where it ties. \
+Where rows need too many letters to read, `=` marks those not significantly different from the \
+best one, and leaderboard.csv has the letters.
 - Intervals are bootstrapped over groups of images that belong together (near-duplicates, \
 patients) and, where there are several training seeds, over trainings, within folds.
 - The primary metric, chosen before the run (`--primary`; by default the first of localization), \
 is tested alone; all other metrics are secondary, and their tests corrected together.
-- Intervals and letters generalise to new test images, and with several seeds to new trainings on \
-the same training sets. Columns `_training_sets` of leaderboard.csv generalise to new training \
+- Intervals and letters generalize to new test images, and with several seeds to new trainings on \
+the same training sets. Columns `_training_sets` of leaderboard.csv generalize to new training \
 sets, too.
 - `rank by` runs from the best rank to the worst that the same tests allow: one more than the rows \
 that are clearly better, to all but those that are clearly worse.
 - `maps` counts the scored maps of all folds and seeds. A value that is undefined (a hit needs a \
-mask that isn't empty) is left out of the mean and counted in its cell, never taken as 0.
+mask that isn't empty) is left out of the mean and counted in its cell, never counted as 0.
 - `degenerate` counts constant and non-finite maps. They stay in: they score as chance when \
 pointing and as an empty prediction elsewhere.
 - Controls bound the board and are not ranked; a blind one doesn't look at the image. A method \
-below the best of these is worse than not looking.
+below the best of these is worse than ignoring the image.
 - A learned method names what it was trained on, and of masks or boxes the share of the training \
 images; † marks rows of a network whose training saw them as well.
 - ‡ marks pooled estimands: one value for all images together, not the mean of one for each.
 - `skill` is (score - trivial) / (upper - trivial): trivial is the best blind control, upper the \
 segmentation network.
 - `dependence` is 1 minus the mean rank correlation between a map and the map of the runner-up \
-class, or that of random weights in the last layers, whichever is smaller: 0 for a map that stays \
-as it is whatever the network decides, 1 for one with nothing in common. Empty where the network \
-doesn't classify, and where nobody measured.
-- Metrics under "never ranked" chose something by the truth that they are judged by."""
+class, or that of random weights in the last layers, whichever is smaller: 0 for a map that \
+doesn't change with the network's decision, 1 for one with nothing in common. Empty where the \
+network doesn't classify, and where it was not measured.
+- Metrics under "never ranked" chose something by the same masks that score them."""
 
 
 ABOUT_GAPS = (
@@ -66,11 +66,11 @@ SAME_RESULT = (
 )
 ABOUT_AGREEMENT = (
     "Kendall's τ between the orders of the rows: 1 the same, 0 none in common, -1 the opposite; "
-    "all pairs stand in agreement.csv."
+    "all pairs are in agreement.csv."
 )
 ABOUT_SLICES = (
     "Means, intervals and numbers of maps (n) on parts of the images, by the first metric of each "
-    "board; all metrics and the controls stand in slices.csv. Nothing is tested here: of so many "
+    "board; all metrics and the controls are in slices.csv. No tests here: of so many "
     "parts some differ by chance."
 )
 
@@ -98,8 +98,8 @@ def to_markdown(contents: Contents, out: Path) -> str:
 def _judge(run: RunRecord) -> Iterator[str]:
     if CEILING in run.methods:
         yield (
-            "- `reached` is the share of what was reachable, (score - floor) / (ceiling - floor): "
-            "the floor is the best control that looks at no image, the ceiling the truth itself on "
+            "- `reached` is the share of the reachable range, (score - floor) / (ceiling - floor): "
+            "the floor is the best blind control, the ceiling the truth itself on "
             f"the grid of the CAM layer (`{CEILING}`), or for maps of more cells the `{ORACLE}`."
         )
     if margin := margin_of(run):
@@ -139,8 +139,8 @@ def _chapter(chapter: Chapter, run: RunRecord) -> Iterator[str]:
         yield bullets([f"{' = '.join(names)} on {model}" for model, names in same])
     yield from decisions_to_markdown(chapter.decisions)
     yield (
-        "In each cell: the mean, its 95 % interval, and letters; rows that share a letter can't be "
-        "told apart. The best is bold. More notes stand at the end."
+        "In each cell: the mean, its 95 % interval, and letters; rows that share a letter are not "
+        "significantly different. The best is bold. More notes are at the end."
     )
     family = ""
     for board in boards(chapter.board, run):

@@ -49,10 +49,10 @@ def _leader(section: Section, metric: str, found: Judged, ranked: list[int], way
     if not others:
         return f"the only row, {named}, has {value}"
     if np.isnan(found.p[leader, others]).all():
-        return f"{named} has the best mean, {value}, but too few images stand behind it to tell"
+        return f"{named} has the best mean, {value}, but too few images for a test"
     tied = sum(not found.p[leader, place] < LEVEL for place in others)
     if tied == len(others):
-        return f"{named} has the best mean, {value}, but no other row can be told apart from it"
+        return f"{named} has the best mean, {value}; no row is significantly different from it"
     if tied:
         return f"{named} leads with {value}, and {tied} of {len(others)} others tie with it"
     rest = f"all {len(others)} others" if len(others) > 1 else "the other row"
@@ -68,16 +68,16 @@ def _blind(section: Section, run: RunRecord, found: Judged, metric: str, leader:
     control = f"`{section.rows[blind].method}`, {number(found.mean[blind])}"
     if p < LEVEL and gain > 0:
         return f" The best blind control is {control}."
-    beside = "is worse than" if p < LEVEL else "isn't shown to beat"
+    beside = "is worse than" if p < LEVEL else "is not significantly better than"
     return f" It {beside} {control}, which never looks at the image."
 
 
 def _ceiling(section: Section, run: RunRecord, found: Judged, metric: str, leader: int) -> str:
-    """Say what the truth itself reaches on the grid of a leader that is a CAM, if it is known."""
+    """Say what the true mask reaches on the grid of a leader that is a CAM, if it is known."""
     if run.methods[section.rows[leader].method].family != "cam":
         return ""  # a map of as many cells as the image has no grid that binds
     ceiling = reach(section, run, metric, found.mean).ceiling[leader]
-    return "" if np.isnan(ceiling) else f" On its grid the truth itself reaches {number(ceiling)}."
+    return "" if np.isnan(ceiling) else f" On its grid the true mask reaches {number(ceiling)}."
 
 
 def _order(section: Section, run: RunRecord, judged: Mapping[str, Judged], metric: str) -> str:

@@ -29,13 +29,14 @@ _ESCAPES = {
 }
 _MEANS = "Means and 95\\,\\% intervals; $\\ddagger$ pooled over images."
 _TIES = (
-    "Rows that share a letter can't be told apart (= from the best; paired tests, Holm's "
-    "correction, $p < 0.05$); the best is bold. $\\dagger$ the network has been trained on masks."
+    "Rows that share a letter are not significantly different (= from the best; paired tests, "
+    "Holm's correction, $p < 0.05$); the best is bold. $\\dagger$ the network has been trained on "
+    "masks."
 )
 
 
 def escape(text: str) -> str:
-    r"""Return text that LaTeX prints as it stands.
+    r"""Return text that LaTeX prints as it is.
 
     >>> print(escape("rise[n=50%]_a ↑"))
     rise{[}n=50\%{]}\_a $\uparrow$

@@ -44,7 +44,7 @@ def _which(
         gain = run.metrics[metric].sign * (found.mean[leader] - found.mean[control])
         if not (p < LEVEL and gain > 0):
             return (
-                f"none. By {header(run, metric)} no row is shown to beat "
+                f"none. By {header(run, metric)} no row is significantly better than "
                 f"`{section.rows[control].method}` ({number(found.mean[control])}), which never "
                 "looks at the image."
             )
@@ -59,7 +59,7 @@ def _how_sure(
 ) -> Iterator[str]:
     others = [at for at in section.ranked if at != leader and not np.isnan(found.p[leader, at])]
     if not others:
-        yield "there is nothing to compare it with."
+        yield "there is no other row to compare with."
     elif tied:
         yield f"{count - 1 - len(tied)} of {count - 1} other rows are significantly different."
     else:
@@ -67,9 +67,9 @@ def _how_sure(
         yield f"all {len(others)} other rows are significantly different ({p_text(worst)} at most)."
     anew = found.over_sets
     if section.units["seed"].nunique() == 1:
-        yield "A single training seed says nothing of new trainings."
+        yield "One training seed: training variance is not covered."
     elif anew is None:
-        yield "A single fold says nothing of new training sets."
+        yield "One fold: new training sets are not covered."
     else:
         same = sum(not anew.p[leader, at] < LEVEL for at in others)
         yield (
@@ -90,7 +90,7 @@ def _changes(
     for place in leaders:
         if place != leader:
             names = " and ".join(f"`{name}`" for name in leaders[place])
-            yield f"another measure: by {names}, {name_of(section, place)} leads"
+            yield f"another metric: by {names}, {name_of(section, place)} leads"
     if len(decisions):
         row = section.rows[leader]
         mine = decisions[(decisions["model"] == row.model) & (decisions["method"] == row.method)]
@@ -98,4 +98,4 @@ def _changes(
             yield "a map that must depend on the decision: this one doesn't"
     if section.units["seed"].nunique() == 1:
         yield "more training seeds (`--seeds 0,1,2`)"
-    yield ("more images or trainings; `xaibench power --run` says how many a difference takes")
+    yield ("more images or trainings; `xaibench power --run` computes how many a difference needs")

@@ -19,18 +19,17 @@ def scope(section: Section, run: RunRecord, judged: Mapping[str, Judged]) -> Ite
     """Yield sentences on what a section's intervals and tests generalize to."""
     seeds, folds = section.units["seed"].nunique(), section.units["fold"].nunique()
     yield (
-        "One training seed only: intervals and tests generalise to new test images, not to new "
-        "trainings."
+        "One training seed: intervals and tests cover image sampling, not training variance."
         if seeds == 1
-        else f"{seeds} training seeds: intervals and tests generalise to new test images and to "
+        else f"{seeds} training seeds: intervals and tests generalize to new test images and to "
         "new trainings on the same training sets"
-        f"{', of which so few seeds can say little' if seeds < _FEW_SEEDS else ''}."
+        f"{', but so few seeds estimate training variance poorly' if seeds < _FEW_SEEDS else ''}."
     ) + (f" All {folds} folds are pooled." if folds > 1 else "")
     yield from _over_sets(section, run, judged)
     if not any(is_upper_bound(run, section.dataset, row.model, row.method) for row in section.rows):
         yield (
-            "No skill is given: it needs the upper bound of a network trained to segment from all "
-            f"masks (`{SEGMENTATION}` on `fcn8`), and the oracle is none."
+            "Skill needs a segmentation model, trained on all masks: add "
+            f"`{SEGMENTATION}` with `unet` or `fcn8` (`--models ...,unet`)."
         )
 
 
@@ -42,7 +41,7 @@ def _over_sets(section: Section, run: RunRecord, judged: Mapping[str, Judged]) -
     found, (leader, *others) = judged[metric], ranked
     if found.over_sets is None:
         yield (
-            "Nothing is said of new training sets: that takes several folds and several seeds "
+            "New training sets are not covered: that takes several folds and several seeds "
             "(`--split kfold:5 --seeds 0,1,2`)."
         )
         return
@@ -53,6 +52,6 @@ def _over_sets(section: Section, run: RunRecord, judged: Mapping[str, Judged]) -
         compared = f"; not significantly different from it: {names_of(section, same)}"
     yield (
         "New training sets, too (Nadeau and Bengio's corrected t-test over folds, conservative "
-        f"where folds don't resemble each other), by {header(run, metric)}: "
+        f"where folds differ), by {header(run, metric)}: "
         f"{name_of(section, leader)} {span(low, high)}{compared}."
     )

@@ -23,10 +23,10 @@ from xaibench.results.records import RunRecord
 _WIDE, _SCREEN = 180, 100
 _ROWS, _FEWEST_ROWS = 12, 3
 _METHOD, _MODEL, _VALUE = 24, 22, 13
-_NAMES = 2  # method and model, which stand before the numbers
+_NAMES = 2  # method and model, which are before the numbers
 _READING = (
-    "value [95 % interval] letters: rows that share a letter can't be told apart (=: from the "
-    "best); the best is marked *. leaderboard.md says what may be concluded."
+    "value [95 % interval] letters: rows that share a letter are not significantly different (=: "
+    "from the best); the best is marked *. leaderboard.md says what may be concluded."
 )
 
 

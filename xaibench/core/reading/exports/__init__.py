@@ -1,1 +1,1 @@
-"""What labelling tools export: images, and outlines of the objects in them."""
+"""What labeling tools export: images, and outlines of the objects in them."""

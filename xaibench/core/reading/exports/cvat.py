@@ -96,9 +96,9 @@ def _box(name: str, each: Element) -> Thing:
     sides = np.array([_number(each, side) for side in ("xtl", "ytl", "xbr", "ybr")])
     corners = corners_of_box(*sides)
     turn = np.deg2rad(_number(each, "rotation", 0))
-    centre = corners.mean(axis=0)
+    center = corners.mean(axis=0)
     turned = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-    return polygon(name, (corners - centre) @ turned + centre)
+    return polygon(name, (corners - center) @ turned + center)
 
 
 def _mask(name: str, each: Element) -> Thing:

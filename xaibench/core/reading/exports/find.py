@@ -1,4 +1,4 @@
-"""Which export of a labelling tool lies in a folder, told by what its files hold."""
+"""Which export of a labeling tool lies in a folder, told by what its files hold."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -35,7 +35,7 @@ Read = Callable[[ImageNames], tuple[list[Marked], tuple[str, ...]]]
 
 
 class Export(NamedTuple):
-    """One export: what it is called, the files that tell it apart, and how it is read."""
+    """One export: what it is called, the files it is recognized by, and how it is read."""
 
     kind: str
     source: Path

@@ -34,7 +34,7 @@ def read_label_studio(
 ) -> tuple[list[Marked], tuple[str, ...]]:
     """Return the images of a file that are there, and sentences on those that aren't.
 
-    Tasks without an annotation, or with a cancelled one alone, are passed over.
+    Tasks without an annotation, or with a canceled one alone, are passed over.
 
     Raises:
         XaibenchError: it isn't as it should be, a task has several annotations, or no image is
@@ -67,7 +67,7 @@ def read_label_studio(
 
 def _results(source: Path, task: Any) -> Any:
     drawn_by = [
-        each for key in _RESULTS for each in task.get(key) or () if not each.get("was_cancelled")
+        each for key in _RESULTS for each in task.get(key) or () if not each.get("was_canceled")
     ]
     if len(drawn_by) > 1:
         raise XaibenchError(
@@ -143,7 +143,7 @@ def _ellipse(name: str, value: Any) -> Thing:
 def read_brush(packed: Any, shape: tuple[int, int]) -> NDArray[np.bool_]:
     """Return the pixels of a brush ``(H, W)``: the alpha of an image in packed runs of bits.
 
-    In front stand the number of values (32 bits), the bits of a value less 1 (5), and four lengths
+    In front are the number of values (32 bits), the bits of a value less 1 (5), and four lengths
     of counts less 1 (4 bits each). Then in turn: 1 for a run or 0 for single values, which length
     the count has (2 bits), the count less 1, and the value or values.
     """

@@ -39,19 +39,19 @@ def share_polygon(name: str, corners: NDArray[np.float64]) -> Thing:
 
 
 def ellipse(
-    name: str, centre: tuple[float, float], radii: tuple[float, float], degrees: float = 0.0
+    name: str, center: tuple[float, float], radii: tuple[float, float], degrees: float = 0.0
 ) -> Thing:
     """Return what lies inside an ellipse in pixels."""
     area = float(np.pi * radii[0] * radii[1])
-    return Thing(name, area, partial(fill_ellipse, centre, radii, degrees))
+    return Thing(name, area, partial(fill_ellipse, center, radii, degrees))
 
 
 def share_ellipse(
-    name: str, centre: tuple[float, float], radii: tuple[float, float], degrees: float = 0.0
+    name: str, center: tuple[float, float], radii: tuple[float, float], degrees: float = 0.0
 ) -> Thing:
     """Return what lies inside an ellipse in shares of the image's sides."""
     area = float(np.pi * radii[0] * radii[1])
-    return Thing(name, area, partial(_fill_share_ellipse, centre, radii, degrees))
+    return Thing(name, area, partial(_fill_share_ellipse, center, radii, degrees))
 
 
 def drawn(name: str, pixels: Region, left: int = 0, top: int = 0) -> Thing:
@@ -60,7 +60,7 @@ def drawn(name: str, pixels: Region, left: int = 0, top: int = 0) -> Thing:
 
 
 def read_png(content: bytes) -> Region:
-    """Return what isn't black in a PNG that stands in a text file.
+    """Return what isn't black in a PNG that is in a text file.
 
     Raises:
         OSError: it is none.
@@ -74,11 +74,11 @@ def _fill_shares(corners: NDArray[np.float64], shape: Shape) -> Region:
 
 
 def _fill_share_ellipse(
-    centre: tuple[float, float], radii: tuple[float, float], degrees: float, shape: Shape
+    center: tuple[float, float], radii: tuple[float, float], degrees: float, shape: Shape
 ) -> Region:
     height, width = shape
     return fill_ellipse(
-        (centre[0] * width, centre[1] * height),
+        (center[0] * width, center[1] * height),
         (radii[0] * width, radii[1] * height),
         degrees,
         shape,

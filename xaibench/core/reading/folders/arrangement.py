@@ -1,4 +1,4 @@
-"""How a folder of images is laid out: classes, parts and annotations, from the names alone.
+"""The structure of a folder of images: classes, parts and annotations, from the names alone.
 
 Folders may be nested in any order: ``train/cat``, ``cat/train``, ``images/train/cat`` beside
 ``masks/train/cat``, ``cat/images`` beside ``cat/masks``, ``masks/cat`` beside ``cat``.
@@ -38,7 +38,7 @@ class Annotations(NamedTuple):
 
 @dataclass
 class Arrangement:
-    """What was recognised. What has no place in a layout is listed, for others to refuse or tell.
+    """What was recognized. What has no place in a layout is listed, for others to refuse or tell.
 
     Attributes:
         classes: their names, in natural order.
@@ -68,7 +68,7 @@ def arrange(
     without: Iterable[str] = (),
     literal: Collection[str] = (),
 ) -> Arrangement:
-    """Recognise a layout.
+    """Recognize a layout.
 
     Args:
         listing: the names.

@@ -82,7 +82,7 @@ def find_beside(place: Path, listing: Listing, found: Found) -> None:
 def find_in_folders(
     place: Path, layout: Arrangement, trees: Mapping[str, Path], found: Found
 ) -> None:
-    """Add the files in folders of their own, which options name or which were recognised.
+    """Add the files in folders of their own, which options name or which were recognized.
 
     Raises:
         XaibenchError: two folders hold masks of the same images, or one's files fit none.

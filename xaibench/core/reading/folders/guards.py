@@ -93,7 +93,7 @@ def check_keys(place: str, keys: Mapping[str, list[str]], look_like_masks: LookL
 
     Raises:
         XaibenchError: the names of one class repeat those of another, and the files look like
-            masks or the names are no mere numbers; one ending stands beside nearly every image; or
+            masks or the names are no mere numbers; one ending is beside nearly every image; or
             one folder repeats the names of the one that it lies in, or looks like masks.
     """
     for name, files in keys.items():

@@ -49,7 +49,7 @@ def part_of(name: str) -> str:
 
 
 def part_in(name: str) -> str:
-    """Return the first part of a split that stands in a name; empty if none.
+    """Return the first part of a split that is in a name; empty if none.
 
     >>> part_in("instances_val2017"), part_in("labels")
     ('validation', '')

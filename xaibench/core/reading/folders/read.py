@@ -1,4 +1,4 @@
-"""Samples from a folder of images: recognised, checked, and paired with masks and boxes."""
+"""Samples from a folder of images: recognized, checked, and paired with masks and boxes."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -46,7 +46,7 @@ def read_folder(
         place: the folder.
         listing: of its files, without those of ``trees``.
         trees: folders of ``masks`` and ``boxes`` that options name.
-        classes: those to use; all that are recognised by default.
+        classes: those to use; all that are recognized by default.
         style: how masks are written.
         usage: what to write, for messages.
 
@@ -57,7 +57,7 @@ def read_folder(
     check_exported_masks(str(place), listing.files)
     if not listing.folders:
         raise XaibenchError(f"{place}: it has no subfolders; {usage}.")
-    layout, sure = _recognise(place, listing, classes)
+    layout, sure = _recognize(place, listing, classes)
     found = find_images(place, layout)
     if not sure:
         check_keys(str(place), _names(found, place), partial(look_like_masks, place))
@@ -90,7 +90,7 @@ def read_folder(
     return Dataset(chosen, samples, notes=notes)
 
 
-def _recognise(place: Path, listing: Listing, classes: Sequence[str]) -> tuple[Arrangement, bool]:
+def _recognize(place: Path, listing: Listing, classes: Sequence[str]) -> tuple[Arrangement, bool]:
     """Return the layout, and whether the user has said which folders are classes."""
     looks = partial(look_like_masks, place)
     layout = arrange(listing, looks)

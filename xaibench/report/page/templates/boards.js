@@ -17,7 +17,7 @@
     return String(a).localeCompare(String(b), "en", { numeric: true });
   }
 
-  // What is undefined stands last in either direction; equal rows stay as they were.
+  // What is undefined is last in either direction; equal rows stay as they were.
   function sortBody(body, column, way) {
     const rows = Array.from(body.rows, (row) => [keyOf(row.cells[column]), row]);
     rows.sort(([a], [b]) => {
@@ -141,7 +141,7 @@
         await navigator.clipboard.writeText(source.textContent);
         button.textContent = "Copied";
       } catch {
-        // Some browsers keep the clipboard from files: then it stands selected.
+        // Some browsers keep the clipboard from files: then it stays selected.
         getSelection().selectAllChildren(source);
         button.textContent = "Selected";
       }

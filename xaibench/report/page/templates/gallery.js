@@ -12,10 +12,10 @@
   let size, heat, samples = [], at = 0, look = "heat";
 
   // Bytes in the order red, green, blue, opacity, whatever the machine's.
-  const colours = (bytes) => new Uint32Array(new Uint8ClampedArray(bytes).buffer);
-  const tones = colours([0, 0, 0, 0, 86, 200, 255, 255, 213, 94, 0, 235, 255, 246, 190, 185]);
+  const colors = (bytes) => new Uint32Array(new Uint8ClampedArray(bytes).buffer);
+  const tones = colors([0, 0, 0, 0, 86, 200, 255, 255, 213, 94, 0, 235, 255, 246, 190, 185]);
 
-  // Patterns tell the parts apart without their colours: dots, stripes, and all filled.
+  // Patterns distinguish the parts without color: dots, stripes, and all filled.
   const tone = (part, x, y) =>
     (part === MISSED && (x % 6 > 2 || y % 6 > 2)) || (part === FALSE && (x + y) % 6 > 2)
       ? tones[0] : tones[part];
@@ -200,7 +200,7 @@
     await rest();  // the page itself is painted first
     const data = JSON.parse(document.getElementById("gallery-data").textContent);
     size = data.size;
-    heat = colours(data.heat.flat());
+    heat = colors(data.heat.flat());
     samples = all(".gallery-sample").map((article, i) => {
       const sample = { article, data: data.samples[i], picture: article.querySelector("img") };
       sample.name = article.querySelector("h3").textContent;

@@ -1,4 +1,4 @@
-"""Grid artefacts: found where a grid is, and nowhere else."""
+"""Grid artifacts: found where a grid is, and nowhere else."""
 
 import math
 
@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from xaibench.core.errors import XaibenchError
-from xaibench.metrics.artefacts import artefacts
+from xaibench.metrics.artifacts import artifacts
 
 HEIGHT, WIDTH = 96, 72
 ROWS, COLUMNS = torch.arange(HEIGHT)[:, None], torch.arange(WIDTH)[None]
@@ -29,7 +29,7 @@ def upsampled(factor, mode):
 
 
 def value(picture, **options):
-    return artefacts(picture[None], **options).item()
+    return artifacts(picture[None], **options).item()
 
 
 def by_hand(picture, period):
@@ -59,7 +59,7 @@ def test_the_value_is_its_definition(period):
 
 
 @pytest.mark.parametrize("period", [2, 4, 8, 16, 32])
-def test_checkerboards_are_nothing_but_artefacts(period):
+def test_checkerboards_are_nothing_but_artifacts(period):
     assert value(checkers(period)) == pytest.approx(1)
     assert value(checkers(period), periods=(3,)) == 0
 
@@ -67,7 +67,7 @@ def test_checkerboards_are_nothing_but_artefacts(period):
 def test_what_has_no_grid_has_none():
     noise = torch.rand(4, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(1))
     disc = ((ROWS - 50) ** 2 + (COLUMNS - 30) ** 2 < 20**2).float()
-    assert artefacts(noise).max() < 3 / math.sqrt(HEIGHT * WIDTH)
+    assert artifacts(noise).max() < 3 / math.sqrt(HEIGHT * WIDTH)
     for picture in (blob(), disc, blob() + 0.1 * noise[0], ROWS * torch.ones(WIDTH)):
         assert value(picture) < 0.02
 
@@ -90,11 +90,11 @@ def test_a_fainter_grid_counts_less_and_scale_does_not():
 
 def test_undefined_where_there_is_nothing_to_see():
     flat = torch.full((2, 9, 13), 0.3)
-    assert artefacts(flat).isnan().all()
+    assert artifacts(flat).isnan().all()
     flat[1, 4, 5] = 1  # a single pixel doesn't come back
-    assert artefacts(flat)[1] == 0
+    assert artifacts(flat)[1] == 0
 
 
 def test_wrong_periods_are_told():
     with pytest.raises(XaibenchError, match="'periods' are whole numbers of 2 or more"):
-        artefacts(torch.rand(1, 8, 9), periods=(1, 4))
+        artifacts(torch.rand(1, 8, 9), periods=(1, 4))

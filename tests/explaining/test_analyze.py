@@ -1,4 +1,4 @@
-"""`xaibench analyse`: what is made, what is kept, and what is told."""
+"""`xaibench analyze`: what is made, what is kept, and what is told."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ from plugin_files import forget_plugin_files
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model
-from xaibench.explaining.analyse import is_analysed
+from xaibench.explaining.analyze import is_analyzed
 from xaibench.explaining.observations import Observations
 from xaibench.results.folder import Place
 from xaibench.running.plan import make_plan
@@ -103,26 +103,26 @@ WORDS = [part for key, value in TINY.items() for part in (f"--{key.replace('_', 
 
 @pytest.fixture(scope="module")
 def plugin_file(tmp_path_factory):
-    path = tmp_path_factory.mktemp("plugins") / "analysed_plugins.py"
+    path = tmp_path_factory.mktemp("plugins") / "analyzed_plugins.py"
     path.write_text(PLUGINS, "utf-8")
     return path
 
 
 @pytest.fixture
-def analyse(call, plugin_file):
-    """Call `xaibench analyse`."""
+def analyze(call, plugin_file):
+    """Call `xaibench analyze`."""
 
     def run(out, model, analysis, *more):
         asked = ("--model", model, "--analysis", analysis, "--plugin", plugin_file, "--out", out)
-        return call("analyse", *WORDS, *asked, *more)
+        return call("analyze", *WORDS, *asked, *more)
 
     return run
 
 
 @pytest.fixture(scope="module")
-def analysed(plugin_file, tmp_path_factory):
-    """Three models, analysed in every way that each can serve. Read only."""
-    out = tmp_path_factory.mktemp("analysed") / "out"
+def analyzed(plugin_file, tmp_path_factory):
+    """Three models, analyzed in every way that each can serve. Read only."""
+    out = tmp_path_factory.mktemp("analyzed") / "out"
     selection = select({
         **TINY, "models": ["nutshell", "blurry", "edges"], "methods": (), "metrics": (),
         "recipe": "published",
@@ -140,8 +140,8 @@ def folder_of(selection, model, analysis):
     return selection.layout.analysis_folder(place, analysis)
 
 
-def test_what_a_model_cannot_serve_is_skipped_with_the_reason(analysed):
-    skips = {skip.what: skip.reason for skip in make_plan(analysed).skips}
+def test_what_a_model_cannot_serve_is_skipped_with_the_reason(analyzed):
+    skips = {skip.what: skip.reason for skip in make_plan(analyzed).skips}
     assert skips == {
         "anomaly[healthy=benign] on nutshell": "it has no reconstruction",
         "pixel_accuracy on nutshell": "it has no class_maps",
@@ -150,38 +150,38 @@ def test_what_a_model_cannot_serve_is_skipped_with_the_reason(analysed):
     }
 
 
-def test_errors_are_mean_squares_of_the_test_images_in_order(analysed):
-    images = pd.read_csv(folder_of(analysed, "blurry", "anomaly[healthy=benign]") / "images.csv")
-    test = analysed.split(0).test
+def test_errors_are_mean_squares_of_the_test_images_in_order(analyzed):
+    images = pd.read_csv(folder_of(analyzed, "blurry", "anomaly[healthy=benign]") / "images.csv")
+    test = analyzed.split(0).test
     assert images["sample"].tolist() == [sample.id for sample in test]
     for sample, error in zip(test[:3], images["error"], strict=False):
-        pixels = analysed.loader.load(sample).image / 255
+        pixels = analyzed.loader.load(sample).image / 255
         assert error == pytest.approx(((pixels * 2 / 3) ** 2).mean(), rel=1e-5)
     states = images["class"].map({"benign": "healthy", "malignant": "sick"})
     assert images["state"].tolist() == states.tolist()
 
 
-def test_pixels_are_counted_by_the_class_of_their_image(analysed):
-    table = pd.read_csv(folder_of(analysed, "edges", "pixel_accuracy") / "confusion.csv")
+def test_pixels_are_counted_by_the_class_of_their_image(analyzed):
+    table = pd.read_csv(folder_of(analyzed, "edges", "pixel_accuracy") / "confusion.csv")
     found = table.set_index("true_class").to_numpy()
     expected = np.zeros((3, 3), int)
-    for sample in analysed.split(0).test:
-        truth = (analysed.loader.load(sample).mask > 0) * (sample.label + 1)
+    for sample in analyzed.split(0).test:
+        truth = (analyzed.loader.load(sample).mask > 0) * (sample.label + 1)
         for columns, predicted in ((slice(0, 10), 2), (slice(10, None), 0)):
             expected[:, predicted] += np.bincount(truth[:, columns].ravel(), minlength=3)
     assert found.tolist() == expected.tolist()
 
 
-def test_the_head_of_knn_is_the_runs_predictions(analysed):
-    images = pd.read_csv(folder_of(analysed, "nutshell", "knn[k=3]") / "images.csv")
-    predictions = pd.read_csv(analysed.layout.out / "predictions.csv").set_index("sample")
+def test_the_head_of_knn_is_the_runs_predictions(analyzed):
+    images = pd.read_csv(folder_of(analyzed, "nutshell", "knn[k=3]") / "images.csv")
+    predictions = pd.read_csv(analyzed.layout.out / "predictions.csv").set_index("sample")
     mine = predictions[predictions["model"] == "nutshell"].loc[images["sample"], "prediction"]
     assert images["head"].tolist() == mine.tolist()
 
 
-def test_a_second_plan_has_nothing_to_do_and_another_option_only_its_own(analysed):
-    assert make_plan(analysed).jobs == []
-    given = analysed.options.as_dict() | {"analyses": ["knn[k=3]", "knn[k=5]"]}
+def test_a_second_plan_has_nothing_to_do_and_another_option_only_its_own(analyzed):
+    assert make_plan(analyzed).jobs == []
+    given = analyzed.options.as_dict() | {"analyses": ["knn[k=3]", "knn[k=5]"]}
     jobs = make_plan(select(given)).jobs
     assert [(job.model, job.analyses) for job in jobs] == [
         (model, ("knn",)) for model in ("nutshell", "blurry", "edges")
@@ -189,11 +189,11 @@ def test_a_second_plan_has_nothing_to_do_and_another_option_only_its_own(analyse
 
 
 @pytest.fixture
-def copied(analysed, tmp_path):
+def copied(analyzed, tmp_path):
     """One of the models with one analysis, in a folder that a test may damage."""
-    shutil.copytree(analysed.layout.out, tmp_path / "copy")
+    shutil.copytree(analyzed.layout.out, tmp_path / "copy")
     changed = {"out": str(tmp_path / "copy"), "models": ["nutshell"], "analyses": ["knn[k=3]"]}
-    return select(analysed.options.as_dict() | changed)
+    return select(analyzed.options.as_dict() | changed)
 
 
 def find(selection, pattern):
@@ -231,21 +231,21 @@ def test_embeddings_that_are_not_finite_are_an_error(copied, monkeypatch):
         _ = observations.train_embeddings
 
 
-def test_another_model_makes_new_analyses(analysed, plugin_file, tmp_path):
-    given = analysed.options.as_dict() | {"models": ["nutshell"], "analyses": ["knn"]}
+def test_another_model_makes_new_analyses(analyzed, plugin_file, tmp_path):
+    given = analyzed.options.as_dict() | {"models": ["nutshell"], "analyses": ["knn"]}
     selection = select(given | {"epochs": 2})
     ledger = Ledger(selection, 0, selection.models[0], 0)
-    assert not is_analysed(ledger, selection.analyses[0])
+    assert not is_analyzed(ledger, selection.analyses[0])
     assert make_plan(selection).trainings == [(0, "nutshell", 0)]
 
 
 @pytest.mark.slow
-def test_beside_a_run_its_model_is_taken_and_its_tables_stay(analyse, call, plugin_file, tmp_path):
+def test_beside_a_run_its_model_is_taken_and_its_tables_stay(analyze, call, plugin_file, tmp_path):
     asked = ("--models", "nutshell", "--methods", "gradcam", "--metrics", "iou", "--no-controls")
     code, *_ = call("run", *WORDS, *asked, "--plugin", plugin_file, "--out", tmp_path)
     assert code == 0
     kept = {name: (tmp_path / name).read_bytes() for name in ("run.json", "scores.csv")}
-    code, printed, told = analyse(tmp_path, "nutshell", "knn")
+    code, printed, told = analyze(tmp_path, "nutshell", "knn")
     assert code == 0, told
     assert "models to train: 0" in printed
     assert {name: (tmp_path / name).read_bytes() for name in kept} == kept
@@ -253,7 +253,7 @@ def test_beside_a_run_its_model_is_taken_and_its_tables_stay(analyse, call, plug
     assert document.index("### Localization") < document.index("## Analyses")
     # Another training would take the place of the run's.
     for option in ("--epochs", "--replicas"):
-        code, _, told = analyse(tmp_path, "nutshell", "knn", option, "2")
+        code, _, told = analyze(tmp_path, "nutshell", "knn", option, "2")
         assert code == 2
         assert told.strip().endswith(
             f"{option} 2: the run in {tmp_path} has 1; give its options, or another --out."
@@ -286,8 +286,8 @@ def test_a_run_analyses_too_and_failures_cost_their_own(call, plugin_file, tmp_p
         ("anomaly", "nothing is left to compute (anomaly on nutshell: it has no reconstruction)"),
     ],
 )
-def test_mistakes_are_told_before_anything_is_trained(analysis, said, analyse, tmp_path):
-    code, printed, told = analyse(tmp_path / "out", "nutshell", analysis)
+def test_mistakes_are_told_before_anything_is_trained(analysis, said, analyze, tmp_path):
+    code, printed, told = analyze(tmp_path / "out", "nutshell", analysis)
     assert (code, printed) == (2, "")
     assert said in told
     assert not (tmp_path / "out").exists()

@@ -44,7 +44,7 @@ _SERVED_BY = {
     "segment": "class_maps",
 }
 _EMBEDDINGS = frozenset({"embeddings", "train_embeddings"})
-_CODE = ("explaining/analyse", "explaining/observations")
+_CODE = ("explaining/analyze", "explaining/observations")
 # What a folder's trained models, and who is tested, hang on.
 _SHARED = (
     "dataset", "split", "groups", "split_seed", "limit", "train_fraction", "mask_fraction",
@@ -99,7 +99,7 @@ def check_same_run(selection: Selection) -> None:
             )
 
 
-def is_analysed(ledger: Ledger, analysis: Bound) -> bool:
+def is_analyzed(ledger: Ledger, analysis: Bound) -> bool:
     """Whether the stored analysis is whole and made from the same."""
     _, known = analysis_record(ledger, analysis)
     same = known.fingerprint == _fingerprint(ledger, analysis)
@@ -119,13 +119,13 @@ def analysis_record(ledger: Ledger, analysis: Bound) -> tuple[Path, AnalysisReco
     return path, renew_analysis(ledger, analysis, known, _fingerprint(ledger, analysis))
 
 
-def analyse(ledger: Ledger, model: Model, specs: Sequence[str]) -> dict[str, str]:
+def analyze(ledger: Ledger, model: Model, specs: Sequence[str]) -> dict[str, str]:
     """Do analyses of a trained model; return the errors of those that failed, by analysis."""
     observations, failed = Observations(ledger, model), {}
     for analysis in (bind("analysis", spec) for spec in specs):
-        if is_analysed(ledger, analysis):  # by another run meanwhile
+        if is_analyzed(ledger, analysis):  # by another run meanwhile
             continue
-        _log.info("analyse %s: %s", ledger.title, analysis.spec)
+        _log.info("analyze %s: %s", ledger.title, analysis.spec)
         try:
             with blaming(f"analysis {analysis.spec}"):
                 _write(ledger, analysis, analysis(observations), observations)

@@ -6,9 +6,9 @@ from torch import Tensor
 from xaibench.core.registry import method
 
 
-@method(family="control", blind=True)
-def centre(images: Tensor) -> Tensor:
-    """Return a Gaussian around the centre, a quarter of each side wide, shape (B, H, W)."""
+@method(family="control", blind=True, aliases=("centre",))
+def center(images: Tensor) -> Tensor:
+    """Return a Gaussian around the center, a quarter of each side wide, shape (B, H, W)."""
     height, width = images.shape[2:]
     rows = _bump(height).to(images.device)
     columns = _bump(width).to(images.device)

@@ -1,4 +1,4 @@
-"""The recipes of the five systems: optimisers, schedules, class weights, chosen augmentations."""
+"""The recipes of the five systems: optimizers, schedules, class weights, chosen augmentations."""
 
 import math
 
@@ -16,7 +16,7 @@ from xaibench.core.splits import make_split
 from xaibench.setup.cells import Ledger
 from xaibench.setup.options import make_options
 from xaibench.setup.selection import Selection
-from xaibench.training.optimise import LearningRate, make_optimiser
+from xaibench.training.optimize import LearningRate, make_optimizer
 from xaibench.training.train import Trainer
 
 CPU = torch.device("cpu")
@@ -39,13 +39,13 @@ def network(*, pretrained=False):
     ],
 )
 def test_the_rate_falls_as_the_schedule_says(text, rates):
-    optimiser = make_optimiser("sgd", network(), 8)
-    schedule = LearningRate(text, optimiser, epochs=len(rates), steps=2)
+    optimizer = make_optimizer("sgd", network(), 8)
+    schedule = LearningRate(text, optimizer, epochs=len(rates), steps=2)
     seen = []
     for _ in rates:
-        seen.append(optimiser.param_groups[0]["lr"])
+        seen.append(optimizer.param_groups[0]["lr"])
         for _ in range(2):
-            optimiser.step()
+            optimizer.step()
             schedule.after_step()
         schedule.after_epoch()
     assert seen == pytest.approx(rates)
@@ -66,20 +66,20 @@ def test_a_schedule_that_can_not_be_read_is_told(text):
 def test_fresh_layers_of_pretrained_networks_learn_faster_and_frozen_ones_not_at_all():
     model = network(pretrained=True)
     model.network[0].requires_grad_(requires_grad=False)
-    groups = make_optimiser("rmsprop", model, 1e-3).param_groups
+    groups = make_optimizer("rmsprop", model, 1e-3).param_groups
     assert [(len(group["params"]), group["lr"]) for group in groups] == [(2, 1e-2)]
-    assert [g["lr"] for g in make_optimiser("adam", network(), 1e-3).param_groups] == [1e-3, 1e-3]
+    assert [g["lr"] for g in make_optimizer("adam", network(), 1e-3).param_groups] == [1e-3, 1e-3]
 
 
 def test_momentum_is_that_of_the_published_recipe():
-    assert make_optimiser("sgd", network(), 1).defaults["momentum"] == 0.9
+    assert make_optimizer("sgd", network(), 1).defaults["momentum"] == 0.9
 
 
-def test_a_model_is_trained_again_where_the_code_of_its_optimiser_changed(tmp_path, monkeypatch):
+def test_a_model_is_trained_again_where_the_code_of_its_optimizer_changed(tmp_path, monkeypatch):
     selection = Selection(make_options({"dataset": "phantom[images=40]", "out": str(tmp_path)}, {}))
     before = Ledger(selection, 0, selection.models[0], 0).model_fingerprint
     read = fingerprints._read
-    edited = "optimise.py"
+    edited = "optimize.py"
     monkeypatch.setattr(
         fingerprints, "_read", lambda path: ("edited", ()) if path.name == edited else read(path)
     )
@@ -154,10 +154,10 @@ def test_a_kind_draws_the_same_whatever_else_is_chosen():
     whole, _ = augment(images, masks, range(3))
     again, _ = augment(images, masks, range(3), AUGMENTATIONS)
     torch.testing.assert_close(whole, again)
-    coloured, _ = augment(images, masks, range(3), ("colour",))
-    assert not torch.allclose(coloured, images)
-    grey_once = augment(images.mean(dim=1, keepdim=True).repeat(1, 3, 1, 1), masks, range(3))[0]
-    assert torch.allclose(grey_once[:, 0], grey_once[:, 1], atol=1e-5)
+    colored, _ = augment(images, masks, range(3), ("color",))
+    assert not torch.allclose(colored, images)
+    gray_once = augment(images.mean(dim=1, keepdim=True).repeat(1, 3, 1, 1), masks, range(3))[0]
+    assert torch.allclose(gray_once[:, 0], gray_once[:, 1], atol=1e-5)
 
 
 def samples_of(dataset):

@@ -1,4 +1,4 @@
-"""The optimiser of a training run, and how its learning rate changes."""
+"""The optimizer of a training run, and how its learning rate changes."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ _MOMENTUM = 0.9
 _WARM_UP = 0.15
 _FUSED = frozenset({"adam", "adamw", "sgd"})
 _Groups = list[dict[str, object]]
-_OPTIMISERS: Mapping[str, Callable[..., Optimizer]] = {
+_OPTIMIZERS: Mapping[str, Callable[..., Optimizer]] = {
     "adam": Adam,
     "adamw": AdamW,
     "sgd": lambda groups, **options: SGD(groups, momentum=_MOMENTUM, **options),
@@ -21,7 +21,7 @@ _OPTIMISERS: Mapping[str, Callable[..., Optimizer]] = {
 }
 
 
-def make_optimiser(
+def make_optimizer(
     name: str,
     model: Model,
     rate: float,
@@ -30,7 +30,7 @@ def make_optimiser(
     weight_decay: float = 0,
     fused: bool = False,
 ) -> Optimizer:
-    """Return the optimiser of all parameters that learn; fresh ones of pretrained nets faster.
+    """Return the optimizer of all parameters that learn; fresh ones of pretrained nets faster.
 
     Args:
         name: adam, adamw, sgd or rmsprop.
@@ -39,7 +39,7 @@ def make_optimiser(
         fresh_rate: how many times as fast layers learn that start from random numbers, and so have
             further to go, where the others are pretrained.
         weight_decay: of all of them.
-        fused: make a step of all parameters in one kernel, where the optimiser has one.
+        fused: make a step of all parameters in one kernel, where the optimizer has one.
     """
     fresh = {id(parameter): parameter for parameter in model.new_parameters()}
     learned = [p for p in model.parameters() if p.requires_grad and id(p) not in fresh]
@@ -48,11 +48,11 @@ def make_optimiser(
     if fresh:
         groups.append({"params": list(fresh.values()), "lr": rate * pace})
     options = {"fused": True} if fused and name in _FUSED else {}
-    return _OPTIMISERS[name](groups, weight_decay=weight_decay, **options)
+    return _OPTIMIZERS[name](groups, weight_decay=weight_decay, **options)
 
 
 class LearningRate:
-    """Changes an optimiser's learning rate after each step or each epoch, as `core.recipe` says.
+    """Changes an optimizer's learning rate after each step or each epoch, as `core.recipe` says.
 
     Args:
         text: the schedule, as `core.recipe.read_schedule` takes it.

@@ -1,4 +1,4 @@
-"""Grid artefacts of upsampling: steps in the map that come back one period on."""
+"""Grid artifacts of upsampling: steps in the map that come back one period on."""
 
 import math
 
@@ -9,11 +9,17 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.registry import metric
 
 
-@metric(higher_is_better=False, family="complexity", counted="any", ties="of no account")
-def artefacts(maps: Tensor, *, periods: tuple[int, ...] = (2, 4, 8, 16, 32)) -> Tensor:
+@metric(
+    higher_is_better=False,
+    family="complexity",
+    counted="any",
+    ties="of no account",
+    aliases=("artefacts",),
+)
+def artifacts(maps: Tensor, *, periods: tuple[int, ...] = (2, 4, 8, 16, 32)) -> Tensor:
     """Return max_p max(0, r(p) - max(r(p - 1), r(p + 1), 0)), shape (B,).
 
-    r(p) is the correlation of the steps between neighbouring pixels with those p pixels further in
+    r(p) is the correlation of the steps between neighboring pixels with those p pixels further in
     the step's direction, along rows and columns together. Smooth maps have steps that change
     smoothly, noise and edges have steps that don't come back: 0, but for chance, which reaches
     about 1 / sqrt(HW). Upsampling layers leave checkerboards and blocks that come back at just
@@ -25,11 +31,11 @@ def artefacts(maps: Tensor, *, periods: tuple[int, ...] = (2, 4, 8, 16, 32)) -> 
 
     >>> from torch import arange, stack
     >>> places = (arange(6)[:, None] + arange(8)).float()
-    >>> artefacts(stack([places % 2, places / 12])).round(decimals=3)
+    >>> artifacts(stack([places % 2, places / 12])).round(decimals=3)
     tensor([1., 0.])
     """
     if not periods or min(periods) < 2:  # noqa: PLR2004
-        raise XaibenchError("artefacts: 'periods' are whole numbers of 2 or more.")
+        raise XaibenchError("artifacts: 'periods' are whole numbers of 2 or more.")
     scaled = maps.double()
     steps = [scaled.diff(dim=2), scaled.diff(dim=1).mT]
     found = torch.zeros_like(scaled[:, 0, 0])

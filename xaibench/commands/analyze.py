@@ -1,4 +1,4 @@
-"""``xaibench analyse``."""
+"""``xaibench analyze``."""
 
 from dataclasses import fields
 from typing import Any
@@ -22,8 +22,8 @@ _OPTIONS = [field.name for field in fields(RunOptions) if field.name not in _ELS
 
 
 @command(
-    "xaibench analyse --dataset chest_xray --model squeezenet1_1 --analysis knn,pca,tsne",
-    'xaibench analyse --dataset chest_xray --model "vae[healthy=normal]" --analysis anomaly',
+    "xaibench analyze --dataset chest_xray --model squeezenet1_1 --analysis knn,pca,tsne",
+    'xaibench analyze --dataset chest_xray --model "vae[healthy=normal]" --analysis anomaly',
 )
 @verbosity_options
 @click.option(
@@ -42,8 +42,8 @@ _OPTIONS = [field.name for field in fields(RunOptions) if field.name not in _ELS
     help="`xaibench list analyses` shows all",
 )
 @run_options(*_OPTIONS)
-def analyse(models: str | None, analyses: str, **given: Any) -> None:
-    """Look at what trained networks make of the images: PCA, t-SNE, neighbours, anomalies.
+def analyze(models: str | None, analyses: str, **given: Any) -> None:
+    """Look at what trained networks make of the images: PCA, t-SNE, neighbors, anomalies.
 
     Trains the networks, or takes those that a run with the same options left in --out, and writes
     analyses.csv, leaderboard.md, and figures below analyses/.
