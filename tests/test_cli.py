@@ -1,3 +1,4 @@
+import json
 import re
 import subprocess
 import sys
@@ -7,8 +8,10 @@ import pytest
 import torch
 
 from xaibench import cli
-from xaibench.commands import help
+from xaibench.commands import help, listed
+from xaibench.commands.table import COMMANDS
 from xaibench.core import registry
+from xaibench.core.contract import KINDS
 from xaibench.setup.options import RunOptions
 
 PLUGINS = '''
@@ -84,20 +87,41 @@ def assert_refused(result, *parts):
 def test_help_does_not_wait_for_torch():
     code = (
         "import sys; from xaibench.cli import cli; "
-        "[cli(words, standalone_mode=False) for words in (['--help'], ['run', '--help'])]; "
+        "asked = ['--help'], ['run', '--help'], ['list']; "
+        "[cli(words, standalone_mode=False) for words in asked]; "
         "assert not {'torch', 'pandas', 'matplotlib'} & set(sys.modules)"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     for option in ("--mask-fraction", "--train-batch-size", "--no-controls", "--dry-run"):
         assert option in ended.stdout
+    assert "gradcam_pp" in ended.stdout
+
+
+def test_the_table_of_commands_says_what_their_help_says():
+    for name, command in cli.cli.load_all().items():
+        assert command.name == name
+        assert command.help.splitlines()[0] == COMMANDS[name].what
+
+
+def test_a_list_that_is_known_is_what_importing_gives(monkeypatch, tmp_path):
+    for kind in KINDS:
+        known = listed.recall_listed(kind)
+        assert known, "run `python docs/generator`"
+        assert set(known) <= set(listed.register_listed(kind)), kind
+    stored = json.loads(listed._INDEX.read_text("utf-8"))
+    stored["metric"]["heads"][0][1] += 1
+    (tmp_path / "listed.json").write_text(json.dumps(stored))
+    monkeypatch.setattr(listed, "_INDEX", tmp_path / "listed.json")
+    assert listed.recall_listed("metric") is None
+    assert listed.recall_listed("method")
 
 
 def test_every_command_has_help(call):
-    for name in cli.cli.commands:
+    for name, command in cli.cli.load_all().items():
         code, out, _ = call(name, "--help")
         assert code == 0
         assert f"xaibench {name} " in out
-        assert cli.cli.commands[name].help.splitlines()[0] in " ".join(out.split())
+        assert command.help.splitlines()[0] in " ".join(out.split())
 
 
 @pytest.mark.parametrize(
@@ -264,7 +288,7 @@ def test_each_option_of_a_run_has_one_group_in_its_help():
 
 
 def test_help_opens_with_two_examples_that_name_real_options():
-    for name, command in cli.cli.commands.items():
+    for name, command in cli.cli.load_all().items():
         assert len(command.examples) == 2, name
         known = {option for each in command.params for option in (*each.opts, *each.secondary_opts)}
         for example in command.examples:

@@ -24,7 +24,7 @@ from xaibench.core.registry import bind
 from xaibench.explaining.batch import ImageBatch, Maps
 from xaibench.explaining.evidence import evidence_of
 from xaibench.explaining.explainer import Explainer, SaliencyMaps
-from xaibench.explaining.inputs import check_images, find_targets, wrap
+from xaibench.explaining.inputs import check_images, given_targets, predicted_classes, wrap
 from xaibench.explaining.score import score_batch
 from xaibench.report.page.notebook import board_html
 from xaibench.report.write import report_of
@@ -225,15 +225,14 @@ def _evidence(
         return looking
 
     predict, respond = asking("predict"), asking("logits")
-
     chosen = torch.zeros(count, dtype=torch.long)
-    if model is not None:
-        chosen = find_targets(targets, predict(images), slice(None), count)
-    ids = [str(row) for row in range(count)]
-    grades = masks.to(torch.int8)
-    return ImageBatch(
-        ids, images, grades, [True] * count, {"label": chosen}, predict, respond=respond
-    )
+    if model is not None and targets is not None:
+        chosen = given_targets(targets, count, model)
+    elif model is not None:
+        chosen = predicted_classes(predict(images))
+    ids, grades = [str(row) for row in range(count)], masks.to(torch.int8)
+    known = [True] * count, {"label": chosen}, predict
+    return ImageBatch(ids, images, grades, *known, respond=respond)
 
 
 def _score(batch: ImageBatch, maps: Tensor, metrics: Sequence[Bound]) -> pd.DataFrame:

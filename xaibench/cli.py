@@ -3,7 +3,6 @@
 import io
 import signal
 import sys
-import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,34 +11,13 @@ from typing import Any, NoReturn
 import click
 
 from xaibench import __version__
-from xaibench.commands.analyze import analyze
-from xaibench.commands.audit import audit
-from xaibench.commands.compare import compare
-from xaibench.commands.complete import PROGRAM, VARIABLE, completion
-from xaibench.commands.court import court
-from xaibench.commands.data import fetch
-from xaibench.commands.diagnose import diagnose
 from xaibench.commands.exits import Exit, epilog
-from xaibench.commands.explain import explain
-from xaibench.commands.features import features
-from xaibench.commands.init import init
 from xaibench.commands.mistakes import Commands, in_one_line
-from xaibench.commands.options import Verbosity
-from xaibench.commands.plugins import check, layers, list_plugins, metrics
-from xaibench.commands.power import power
-from xaibench.commands.publish import publish
-from xaibench.commands.run import report, run
-from xaibench.commands.score import score
-from xaibench.commands.site import site
-from xaibench.commands.study import study
+from xaibench.commands.table import COMMANDS, PROGRAM, VARIABLE
+from xaibench.commands.verbosity import Verbosity
 from xaibench.core.errors import XaibenchError
-from xaibench.core.logs import interruption_of, place_of
 from xaibench.core.visible import visible
 
-_COMMANDS = (
-    init, run, report, analyze, explain, score, compare, publish, site, diagnose, study, power,
-    court, list_plugins, metrics, check, layers, features, audit, fetch, completion,
-)  # fmt: skip
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -49,6 +27,7 @@ class _TerminatedError(KeyboardInterrupt):
 
 @click.group(
     cls=Commands,
+    table=COMMANDS,
     context_settings=_SETTINGS,
     epilog=epilog(),
     no_args_is_help=False,
@@ -60,10 +39,6 @@ def cli(context: click.Context) -> None:
     """Benchmark saliency methods: train, explain, score, compare."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
-
-
-for _command in _COMMANDS:
-    cli.add_command(_command)
 
 
 def main() -> None:
@@ -78,9 +53,13 @@ def main() -> None:
     except (XaibenchError, click.ClickException) as error:
         _end(Exit.MISTAKE, f"error: {in_one_line(error)}")
     except (click.Abort, KeyboardInterrupt, Exception) as error:
+        from xaibench.core.logs import interruption_of
+
         found = interruption_of(error)
         if found is None and not isinstance(error, click.Abort):
             if verbosity.verbose:
+                import traceback
+
                 click.echo(visible("".join(traceback.format_exception(error))), err=True)
             _end(Exit.FAULT, _describe(error))
         stopped = Exit.TERMINATED if isinstance(found, _TerminatedError) else Exit.STOPPED
@@ -105,6 +84,8 @@ def _end(code: Exit, line: str) -> NoReturn:
 
 
 def _describe(error: BaseException) -> str:
+    from xaibench.core.logs import place_of
+
     said = visible(" ".join(f"{type(error).__name__}: {error}".split()), lines=False)
     where = place_of(error) or "the same with --verbose shows the traceback"
     return f"unexpected error: {said}; {where}; please report it."

@@ -22,7 +22,7 @@ def command_page() -> str:
     """Return the page."""
     parts = [_INTRO, *_overview()]
     with click.Context(cli, info_name="xaibench") as top:
-        for name, command in cli.commands.items():
+        for name, command in cli.load_all().items():
             parts += _section(click.Context(command, info_name=name, parent=top))
     codes = [[str(code.value), meaning] for code, meaning in MEANINGS.items()]
     parts += ["## Exit codes", markdown_table(["code", "meaning"], codes, links=True)]
@@ -32,7 +32,7 @@ def command_page() -> str:
 def _overview() -> list[str]:
     rows = [
         [f"[`{name}`](#{name})", command.get_short_help_str(limit=120)]
-        for name, command in cli.commands.items()
+        for name, command in cli.load_all().items()
     ]
     return ["## Commands", markdown_table(["command", "what it does"], rows, links=True)]
 

@@ -8,6 +8,7 @@ from xaibench import explain
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Classifier
 from xaibench.core.passes.engine import Engine
+from xaibench.core.passes.own_layer import reading
 from xaibench.core.passes.several_layers import record_layers
 from xaibench.core.passes.tape import Tape
 
@@ -83,3 +84,13 @@ def test_a_methods_own_layer_is_as_if_the_model_named_it():
 def test_a_layer_that_is_not_there_or_not_read_is_refused(method, said):
     with pytest.raises(XaibenchError, match=said):
         explain(build(), IMAGES, methods=method)
+
+
+def test_batch_norms_are_folded_once():
+    engine = Engine(build())
+    for layer in ("", "0"):
+        with reading(engine, layer):
+            folded = engine.fast(IMAGES)
+        with reading(engine, layer):
+            assert engine.fast(IMAGES) is folded
+    assert engine.folded is not None

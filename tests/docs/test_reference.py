@@ -67,8 +67,9 @@ def test_a_docstring_explains_every_option(kind):
 def test_every_command_with_every_option_has_its_place(pages):
     page = pages["reference/cli.md"]
     sections = dict(re.findall(r"^### (\S+)\n(.*?)(?=^##|\Z)", page, re.M | re.S))
-    assert set(sections) == set(cli.commands)
-    for name, command in cli.commands.items():
+    commands = cli.load_all()
+    assert set(sections) == set(commands)
+    for name, command in commands.items():
         for param in command.params:
             if param.param_type_name == "option":
                 assert param.opts[0] in sections[name]

@@ -4,21 +4,11 @@ import inspect
 from collections.abc import Iterable, Sequence
 
 from xaibench.callbacks.callback import Callback
+from xaibench.callbacks.known import CALLBACKS
 from xaibench.callbacks.told import Callbacks
 from xaibench.core.contract import Option
 from xaibench.core.errors import XaibenchError, reason_of
-from xaibench.core.extensions import Extensions
 from xaibench.core.spec import coerce_options, parse_spec
-
-CALLBACKS = Extensions(
-    "--callbacks",
-    "xaibench.callbacks",
-    {
-        "tensorboard": "xaibench.callbacks.tensorboard:TensorBoard",
-        "mlflow": "xaibench.callbacks.mlflow:MLflow",
-    },
-)
-"""Each is a class of `Callback`, whose keyword-only arguments are its options."""
 
 
 def check_callbacks(specs: Sequence[str]) -> None:

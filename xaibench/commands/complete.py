@@ -13,16 +13,17 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from xaibench.callbacks.find import CALLBACKS
+from xaibench.callbacks.known import CALLBACKS
 from xaibench.commands.help import command
+from xaibench.commands.table import PROGRAM, VARIABLE
 from xaibench.core.contract import KINDS, plural
+from xaibench.core.extensions import announced
 from xaibench.executors.find import EXECUTORS
 
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 _PACKAGE = Path(__file__).parent.parent
 EXTENSIONS = {"callbacks": CALLBACKS, "executors": EXECUTORS}
 """What isn't declared by decorators, by its kind in the plural."""
-PROGRAM, VARIABLE = "xaibench", "_XAIBENCH_COMPLETE"
 
 
 @command(
@@ -55,14 +56,12 @@ def names_of(kind: str) -> list[str]:
     """
     if plural(kind) in EXTENSIONS:
         return sorted(EXTENSIONS[plural(kind)].known)
-    from importlib.metadata import entry_points
-
     folder = _PACKAGE / plural(kind)
     declared = re.compile(rf"^@{kind}\((.*?)^def (\w+)", re.DOTALL | re.MULTILINE)
     found = [each for file in folder.glob("*.py") for each in declared.findall(file.read_text())]
     prefixes = [(_LIBRARY.search(traits), name) for traits, name in found]
     ours = {prefix[1] if prefix else name for prefix, name in prefixes} - {""}
-    theirs = {entry.name for entry in entry_points(group=f"{PROGRAM}.{plural(kind)}")}
+    theirs = {entry.name for entry in announced(kind)}
     return sorted(ours | theirs)
 
 

@@ -54,7 +54,7 @@ def features(
     out: Path,
     **given: Any,
 ) -> None:
-    """Show what a trained network looks for: filters, feature maps, and what excites channels most.
+    """Show what a trained network looks for: filters, feature maps, what excites channels.
 
     IMAGE is a file, a folder or a pattern: a part of the dataset, for patches. Writes filters.png
     (of the first layer), maps-LAYER.png (of the first image), patches-LAYER.png and patches.csv.

@@ -1,13 +1,13 @@
 """What ``--help`` prints: examples first, then options in groups, with their defaults."""
 
 from collections.abc import Callable
-from dataclasses import Field, fields
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from xaibench.core.spec import as_text
-from xaibench.setup.options import RunOptions
+if TYPE_CHECKING:  # only commands that take a run's options wait for them
+    from dataclasses import Field
 
 RUN_GROUPS = {
     "Data": (
@@ -32,8 +32,6 @@ RUN_GROUPS = {
 """Each of a run's options under one heading."""
 _GROUP_OF = {name: group for group, names in RUN_GROUPS.items() for name in names}
 _OTHER = "Options"
-# By what they say: a command may have an option of its own that is called as one of a run's.
-_OF_RUNS = {item.metadata["help"]: item for item in fields(RunOptions)}
 
 
 class Command(click.Command):
@@ -67,9 +65,19 @@ class Command(click.Command):
                     formatter.write_dl(found[group])
 
 
-def run_field(option: click.Parameter) -> Field[Any] | None:
+def run_field(option: click.Parameter) -> "Field[Any] | None":
     """Return which of a run's options this is; None for one of the command's own."""
-    return _OF_RUNS.get(option.help or "") if isinstance(option, click.Option) else None
+    return _of_runs().get(option.help or "") if isinstance(option, click.Option) else None
+
+
+@cache
+def _of_runs() -> "dict[str, Field[Any]]":
+    from dataclasses import fields
+
+    from xaibench.setup.options import RunOptions
+
+    # By what they say: a command may have an option of its own that is called as one of a run's.
+    return {item.metadata["help"]: item for item in fields(RunOptions)}
 
 
 def command(*examples: str, name: str | None = None) -> Callable[[Callable[..., Any]], Command]:
@@ -77,8 +85,10 @@ def command(*examples: str, name: str | None = None) -> Callable[[Callable[..., 
     return click.command(name, cls=Command, examples=examples)
 
 
-def _default(item: Field[Any]) -> str:
+def _default(item: "Field[Any]") -> str:
     """Return what is in force where a run's option isn't given."""
+    from xaibench.core.spec import as_text
+
     default = item.default
     if default in ("", ()) or "default" in item.metadata["help"]:
         return ""

@@ -2,11 +2,14 @@
 
 import os
 import sys
+from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 import click
 
 from xaibench.commands.exits import Exit
+from xaibench.commands.table import TableEntry
 from xaibench.core.suggest import did_you_mean
 from xaibench.core.visible import visible
 
@@ -14,7 +17,47 @@ _OTHER_NAMES = {"analyse": "analyze"}
 
 
 class Commands(click.Group):
-    """A group that suggests the nearest command, and falls silent when its reader leaves."""
+    """A group that suggests the nearest command, and falls silent when its reader leaves.
+
+    Only the command that is asked for is imported.
+    """
+
+    def __init__(self, *given: Any, table: Mapping[str, TableEntry], **more: Any) -> None:
+        super().__init__(*given, **more)
+        self._table = table
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """Return the names, in the order of help."""
+        return sorted(self._table)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command; None where there is none of that name."""
+        if cmd_name not in self._table:
+            return None
+        module, _, name = self._table[cmd_name].place.partition(":")
+        command: click.Command = getattr(import_module(f"{__package__}.{module}"), name)
+        return command
+
+    def load_all(self) -> dict[str, click.Command]:
+        """Import every command, in the order of the pages."""
+        context = click.Context(self)
+        found = {name: self.get_command(context, name) for name in self._table}
+        return {name: command for name, command in found.items() if command is not None}
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what there is."""
+        names = self.list_commands(ctx)
+        limit = formatter.width - 6 - max(map(len, names))
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [
+                    (
+                        name,
+                        click.Command(name, help=self._table[name].what).get_short_help_str(limit),
+                    )
+                    for name in names
+                ]
+            )
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
@@ -32,7 +75,7 @@ class Commands(click.Group):
         name, *rest = args
         name = _OTHER_NAMES.get(name, name)
         if self.get_command(ctx, name) is None and not name.startswith("-"):
-            hint = did_you_mean(name, self.commands)
+            hint = did_you_mean(name, self._table)
             raise click.UsageError(f"there is no command '{name}'{hint}", ctx)
         return super().resolve_command(ctx, [name, *rest])
 

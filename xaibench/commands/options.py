@@ -6,37 +6,21 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from xaibench.commands.complete import Completer
 from xaibench.commands.exits import Exit
+from xaibench.commands.verbosity import QUIET, VERBOSE, Verbosity
 from xaibench.core.errors import XaibenchError
 from xaibench.core.visible import visible
 
+if TYPE_CHECKING:  # help needs no names of plugins
+    from xaibench.commands.complete import Completer
+
 Command = Callable[..., None]
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-_QUIET, _VERBOSE = logging.CRITICAL, logging.DEBUG
-
-
-@dataclass
-class Verbosity:
-    """How much a command tells."""
-
-    level: int = logging.INFO
-
-    @property
-    def quiet(self) -> bool:
-        """Whether nothing but errors is printed."""
-        return self.level >= _QUIET
-
-    @property
-    def verbose(self) -> bool:
-        """Whether tracebacks are printed."""
-        return self.level <= _VERBOSE
 
 
 def verbosity() -> Verbosity:
@@ -56,7 +40,7 @@ def verbosity_options(command: Command) -> Command:
         if quiet and verbose:
             raise XaibenchError("--quiet and --verbose: choose one of them.")
         mine = verbosity()
-        mine.level = _QUIET if quiet else _VERBOSE if verbose else _usual_level()
+        mine.level = QUIET if quiet else VERBOSE if verbose else _usual_level()
         with logging_to_terminal(mine.level):
             command(**given)
 
@@ -80,9 +64,9 @@ def say(text: str, *, bold: bool = False, err: bool = False, styled: bool = Fals
 
 
 def _load(_context: click.Context, _option: click.Parameter, files: tuple[Path, ...]) -> None:
-    from xaibench.core.registry import load_plugin_file
-
     for file in files:
+        from xaibench.core.registry import load_plugin_file
+
         load_plugin_file(file)
 
 
@@ -99,7 +83,7 @@ plugin_option = click.option(
 
 
 def text_option(
-    name: str, metavar: str, text: str, complete: Completer | None = None
+    name: str, metavar: str, text: str, complete: "Completer | None" = None
 ) -> Callable[[Command], Command]:
     """Give a command an option that is a text, empty where it isn't given."""
     return click.option(name, default="", metavar=metavar, help=text, shell_complete=complete)

@@ -1,52 +1,21 @@
-"""``xaibench list``, ``metrics``, ``check`` and ``layers``: what there is, and if it is sound."""
+"""``xaibench metrics``, ``check`` and ``layers``: what plugins are, and if they are sound."""
 
 import textwrap
 from pathlib import Path
 
 import click
 
-from xaibench.commands.complete import EXTENSIONS, any_plugin, one_of
+from xaibench.commands.complete import any_plugin, one_of
 from xaibench.commands.exits import Exit
 from xaibench.commands.help import command
 from xaibench.commands.options import plugin_option
-from xaibench.core.contract import KINDS, plural
+from xaibench.core.contract import KINDS
 from xaibench.core.visible import visible
 
 _WIDTH = 100
-_KINDS = {plural(kind): kind for kind in KINDS}
 
 _classes = click.option("--classes", type=click.IntRange(min=1), metavar="K",
                         help="number of classes, where a model's weights fix it")  # fmt: skip
-
-
-@command(
-    "xaibench list",
-    "xaibench list methods",
-    name="list",
-)
-@click.argument("kind", type=click.Choice([*_KINDS, *EXTENSIONS]), required=False)
-@plugin_option
-def list_plugins(kind: str | None) -> None:
-    """Show all datasets, models, methods, metrics and analyses, with their options.
-
-    Callbacks and executors, too: where their code lies, which may need a library.
-    """
-    from xaibench.core.registry import plugins
-    from xaibench.report.facts.court import in_court
-
-    for each in [kind] if kind else [*_KINDS, *EXTENSIONS]:
-        click.secho(each, bold=True)
-        if each in EXTENSIONS:
-            for name, entry in EXTENSIONS[each].known.items():
-                click.echo(f"  {name:24}{entry.value}")
-            continue
-        single, all_of = plugins(_KINDS[each]), plugins(_KINDS[each], families=True)
-        for known in [*single.values(), *all_of.values()]:
-            click.echo(visible(f"  {known.title:24}{known.summary}"))
-            if known.options:
-                click.echo(f"  {'':24}{known.defaults}")
-            if _KINDS[each] == "metric" and (verdict := in_court(known.name)):
-                click.echo(f"  {'':24}court: {verdict}")
 
 
 @command(
@@ -130,7 +99,7 @@ def check(target: str, kind: str | None, classes: int | None) -> None:
 @_classes
 @plugin_option
 def layers(model: str, image_size: int, layer: str, svg: Path | None, classes: int | None) -> None:
-    """Show which layer CAMs read in a model, which others --layer could name, and all its layers.
+    """Show a model's layers: which one CAMs read, and which others --layer could name.
 
     MODEL is one of `xaibench list models`, with options. Of each layer are there its output for
     one image and its parameters; a part that holds layers counts theirs.

@@ -6,12 +6,11 @@ import pkgutil
 import sys
 import traceback
 from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
 
 from xaibench.core.contract import plural
 from xaibench.core.errors import XaibenchError
-from xaibench.core.extensions import load_entry
+from xaibench.core.extensions import announced, load_entry
 
 
 def failed_import(path: Path, error: BaseException) -> XaibenchError:
@@ -59,5 +58,5 @@ def discover(kind: str) -> None:
     package = importlib.import_module(f"xaibench.{plural(kind)}")
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"{package.__name__}.{module.name}")
-    for entry in entry_points(group=package.__name__):
+    for entry in announced(kind):
         load_entry(entry, f"{kind} plugin {entry.name}")

@@ -1,12 +1,17 @@
 """What installed packages may add by entry points, beside what this package brings."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from xaibench.core.contract import plural
 from xaibench.core.errors import XaibenchError
 from xaibench.core.suggest import did_you_mean
+
+_OURS = "xaibench."  # which the groups of entry points begin with
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,9 @@ class Extensions:
     def known(self) -> dict[str, EntryPoint]:
         """All that there are, by name, ours first; nothing is imported."""
         ours = {name: EntryPoint(name, at, self.group) for name, at in self.ours.items()}
-        return ours | {e.name: e for e in entry_points(group=self.group) if e.name not in ours}
+        return ours | {
+            e.name: e for e in _announced(tuple(sys.path)).get(self.group, ()) if e.name not in ours
+        }
 
     def check(self, name: str) -> None:
         """Refuse a name that none of them has.
@@ -59,6 +66,19 @@ class Extensions:
                 f"{self.option} {name}: {error.name} is not installed; "
                 f"pip install 'xaibench[{name}]'"
             ) from error
+
+
+def announced(kind: str) -> tuple[EntryPoint, ...]:
+    """Return the plugins of a kind that installed packages bring, by entry points."""
+    return _announced(tuple(sys.path)).get(f"{_OURS}{plural(kind)}", ())
+
+
+@cache
+def _announced(_path: tuple[str, ...]) -> Mapping[str, tuple[EntryPoint, ...]]:
+    """Return our groups' entry points: to look through all installed packages takes its time."""
+    known = entry_points()
+    groups = [group for group in known.groups if group.startswith(_OURS)]
+    return {group: tuple(known.select(group=group)) for group in groups}
 
 
 def load_entry(entry: EntryPoint, what: str) -> Any:

@@ -32,9 +32,7 @@ class ImageBatch:
         lost_masks: which masks lost all that they marked when they were resized; none by default.
         originals: masks ``(H, W)`` at the images' own sizes, which scores are then made with.
         respond: images -> logits ``(B, K)``, where anybody can.
-        choose: logits ``(B, K)`` and their rows ``at`` -> targets, where they follow from the pass
-            that is recorded.
-        at: its rows, where it is a part of a larger batch.
+        choose: logits ``(B, K)`` -> targets, where they follow from the pass that is recorded.
         together: by kind of target, what is covered in one stream.
     """
 
@@ -47,8 +45,7 @@ class ImageBatch:
     lost_masks: Sequence[bool] = ()
     originals: Sequence[Tensor | None] = ()
     respond: Callable[[Tensor], Tensor] | None = None
-    choose: Callable[[Tensor, slice], Mapping[str, Tensor]] | None = None
-    at: slice = field(default_factory=lambda: slice(None))
+    choose: Callable[[Tensor], Mapping[str, Tensor]] | None = None
     together: defaultdict[str, list[CoveredConfidence]] = field(
         default_factory=lambda: defaultdict(list)
     )
@@ -87,7 +84,6 @@ class ImageBatch:
             targets={kind: classes[rows] for kind, classes in self.targets.items()},
             lost_masks=self.lost_masks[rows],
             originals=self.originals[rows],
-            at=rows,
             together=defaultdict(list),
         )
 

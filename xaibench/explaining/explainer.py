@@ -19,7 +19,13 @@ from xaibench.core.passes.layers import find_cam_layer
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
 from xaibench.explaining.batch import without_masks
-from xaibench.explaining.inputs import check_images, check_words, find_targets, wrap
+from xaibench.explaining.inputs import (
+    check_images,
+    check_words,
+    given_targets,
+    predicted_classes,
+    wrap,
+)
 from xaibench.explaining.learning import Fits, Learning, images_alone
 from xaibench.explaining.questions import words_of
 from xaibench.explaining.source import Explained, MapSource
@@ -108,18 +114,16 @@ class Explainer:
         named = {text: bind("method", text) for text in listed(methods)}
         engine = self._ready(images, list(named.values()))
         check_words(list(named.values()), engine.model, images, *self._known)
-        session, count = (
-            Learning(engine, self._training(images), self._fits, seed=seed),
-            len(images),
-        )
+        session = Learning(engine, self._training(images), self._fits, seed=seed)
         found: dict[str, list[Explained]] = {text: [] for text in named}
         sources = {text: MapSource(method, found[text].append) for text, method in named.items()}
-
-        def choose(logits: Tensor, rows: slice) -> dict[str, Tensor]:
-            return {"label": find_targets(targets, logits, rows, count)}
-
-        batch = without_masks([str(row) for row in range(count)], images, {}, engine.predict)
-        batch.choose, session.at_once = choose, engine.batch_size(images).size
+        ids, named_ones = [str(row) for row in range(len(images))], dict[str, Tensor]()
+        if targets is not None:
+            named_ones["label"] = given_targets(targets, len(images), engine.model)
+        batch = without_masks(ids, images, named_ones, engine.predict)
+        if targets is None:
+            batch.choose = lambda logits: {"label": predicted_classes(logits)}
+        session.at_once = engine.batch_size(images).size
         with evaluating(engine.model):
             session.walk([batch], list(sources.values()))
         return _collect(sources, found, engine.model)

@@ -165,20 +165,16 @@ def _has_truths(targets: Any) -> bool:
     return any(isinstance(each, bool) for each in np.ravel(np.array(values, dtype=object)))
 
 
-def find_targets(targets: Any, logits: Tensor, rows: slice, count: int) -> Tensor:
-    """Return the classes of some rows of ``count`` images: the given ones, or those predicted.
-
-    A model that doesn't classify predicts none; class 0 is explained instead.
+def given_targets(targets: Any, count: int, model: Model) -> Tensor:
+    """Return the classes ``(count,)`` that were named, one for each image or one for all.
 
     Raises:
-        XaibenchError: they are no classes, or not one for each image.
+        XaibenchError: they are no classes of the model, or not one for each image.
     """
-    classes = logits.shape[1]
-    if targets is None:
-        return logits.argmax(dim=1) if classes else logits.new_zeros(len(logits), dtype=torch.long)
+    classes = model.class_count or 0
     try:
         named = int(targets) if isinstance(targets, str) else targets
-        chosen = torch.as_tensor(named, device=logits.device)
+        chosen = torch.as_tensor(named, device=next((t.device for t in model.parameters()), None))
     except (TypeError, ValueError, RuntimeError):
         chosen = torch.zeros(0)
     if chosen.is_floating_point() or _has_truths(targets):
@@ -188,4 +184,14 @@ def find_targets(targets: Any, logits: Tensor, rows: slice, count: int) -> Tenso
     if chosen.shape != (count,) or chosen.min() < 0 or 0 < classes <= chosen.max():
         known = f"from 0 to {classes - 1}" if classes else "from 0 upwards"
         raise XaibenchError(f"targets must be {count} classes {known}, not {targets}.")
-    return chosen[rows]
+    return chosen
+
+
+def predicted_classes(logits: Tensor) -> Tensor:
+    """Return the classes ``(B,)`` of logits ``(B, K)``.
+
+    A model that doesn't classify predicts none; class 0 is explained instead.
+    """
+    if logits.shape[1]:
+        return logits.argmax(dim=1)
+    return logits.new_zeros(len(logits), dtype=torch.long)

@@ -162,7 +162,7 @@ class Session:
             if RECORDED_WORDS & set(method.plugin.signature.words):
                 meter.add(shared)
         if batch.choose is not None:
-            batch.targets = batch.choose(tape.logits[: len(batch.ids)].detach(), batch.at)
+            batch.targets = batch.choose(tape.logits[: len(batch.ids)].detach())
         return tape
 
     def _explain(

@@ -36,15 +36,15 @@ def reading(engine: Engine, layer: str) -> Iterator[None]:
     Raises:
         XaibenchError: there is no such layer.
     """
-    before = engine.model, engine.folded
     named = with_layer(engine.model, layer)
-    if named is not engine.model:
-        _, folded = _found[engine.model][layer]
-        engine.model = named
-        engine.folded = named if before[1] is before[0] else folded
+    if named is engine.model:
+        yield  # what is folded meanwhile stays folded
+        return
+    before, shared = engine.model, engine.folded
+    _, folded = _found[before][layer]
+    engine.model, engine.folded = named, named if shared is before else folded
     try:
         yield
     finally:
-        if engine.model is not before[0]:
-            _found[before[0]][layer] = named, engine.folded
-        engine.model, engine.folded = before
+        _found[before][layer] = named, engine.folded
+        engine.model, engine.folded = before, shared

@@ -1,10 +1,9 @@
 """How metrics came out of court: whether they rank maps by what a network is known to use."""
 
+import csv
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-
-import pandas as pd
 
 _TABLE = Path(__file__).parent / "court.csv"  # made by `xaibench court` (docs/court.md)
 _RULES = ("lesion", "shortcut", "both", "neither")
@@ -21,10 +20,10 @@ def in_court(metric: str) -> str:
 
 @cache
 def _verdicts() -> Mapping[str, str]:
-    table = pd.read_csv(_TABLE)
-    return {
-        str(
-            line["metric"]
-        ): f"{line['verdict']} ({', '.join(f'{r} {line[r]:.2f}' for r in _RULES)})"
-        for line in table.to_dict("records")
-    }
+    with _TABLE.open(newline="", encoding="utf-8") as file:
+        return {line["metric"]: _verdict(line) for line in csv.DictReader(file)}
+
+
+def _verdict(line: Mapping[str, str]) -> str:
+    figures = ", ".join(f"{rule} {float(line[rule] or 'nan'):.2f}" for rule in _RULES)
+    return f"{line['verdict']} ({figures})"
