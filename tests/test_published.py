@@ -181,7 +181,7 @@ def test_the_readme_s_board_is_the_published_one():
         (row,) = (row for row in board[board["method"] == method].to_dict("records")
                   if parse_spec(row["model"])[0] == network)  # fmt: skip
         for title, cell in zip(titles[2:], line[2:], strict=True):
-            metric = title.split()[0]
+            metric = re.findall("`(.+?)`", title)[0]
             ends = span(row[f"{metric}_low"], row[f"{metric}_high"])
             told = number(row[metric]), ends, row[f"{metric}_ties"]
             assert cell == " ".join(filter(None, told))

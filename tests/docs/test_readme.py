@@ -12,6 +12,7 @@ from xaibench.running.collect import SCORE_COLUMNS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
+OVERVIEW = (ROOT / "docs" / "overview.md").read_text("utf-8")
 
 
 def test_readme_shows_the_example_plugin_as_it_is():
@@ -26,13 +27,14 @@ def test_readme_has_exactly_the_two_setup_commands():
     ]
 
 
-def test_readme_names_the_score_columns_that_runs_write():
-    assert f"`{', '.join(SCORE_COLUMNS)}`" in README
+def test_the_overview_names_the_score_columns_that_runs_write():
+    assert f"`{', '.join(SCORE_COLUMNS)}`" in OVERVIEW
 
 
 @pytest.mark.parametrize("kind", ["method", "metric"])
-def test_readme_names_every_plugin(kind):
-    missing = [name for name in plugins(kind) if not re.search(rf"`{name}[`\[]", README)]
+def test_the_page_that_helps_to_choose_names_every_plugin(kind):
+    page = (ROOT / "docs" / "howto" / f"choose_a_{kind}.md").read_text("utf-8")
+    missing = [name for name in plugins(kind) if not re.search(rf"`{name}[`\[]", page)]
     assert not missing
 
 
