@@ -1,5 +1,6 @@
 """Arrays, DICOM and NIfTI as images and masks."""
 
+import gzip
 import sys
 
 import nibabel
@@ -121,6 +122,24 @@ def test_arrays_that_are_no_image(tmp_path, values, said):
     np.save(tmp_path / "a.npy", values, allow_pickle=True)
     with pytest.raises(XaibenchError, match=rf"a\.npy: {said}"):
         read_image(tmp_path / "a.npy")
+
+
+def test_what_would_fill_the_memory_is_refused_by_its_header(tmp_path):
+    np.lib.format.open_memmap(tmp_path / "a.npy", "w+", np.uint8, (1 << 18, 1 << 12))  # all a hole
+    with pytest.raises(XaibenchError, match=r"a\.npy: refused, its size \(1073741824 pixels\)"):
+        read_image(tmp_path / "a.npy")
+    (tmp_path / "short.npy").write_bytes((tmp_path / "a.npy").open("rb").read(200))
+    with pytest.raises(XaibenchError, match=r"short\.npy: not readable"):
+        read_image(tmp_path / "short.npy")
+    header = nibabel.Nifti1Header()
+    header.set_data_shape((1024, 1024, 513))
+    with gzip.open(tmp_path / "b.nii.gz", "wb") as file:
+        file.write(header.binaryblock + bytes(4))
+    with pytest.raises(XaibenchError, match=r"b\.nii\.gz: refused, its 537919488 numbers"):
+        read_image(tmp_path / "b.nii.gz")
+    huge = dicom(tmp_path / "c.dcm", np.zeros((2, 2)), Rows=65535, Columns=65535)
+    with pytest.raises(XaibenchError, match=r"c\.dcm: refused, its size \(4294836225 pixels\)"):
+        read_image(huge)
 
 
 @pytest.mark.parametrize("ending", [".jfif", ".webp", ".bmp", ".tif", ".jp2", ".npy"])

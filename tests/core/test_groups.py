@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.groups import join_groups, read_groups
+from xaibench.core.reading.name_rule import name_groups
 from xaibench.core.splits import check_split, make_split
 
 
@@ -119,3 +120,11 @@ def test_a_table_that_joins_nothing_is_told(tmp_path, caplog, rows):
     joined = join_groups([sample("a"), sample("b")], write(tmp_path / "g.csv", rows))
     assert groups_of(joined) == {"a": "", "b": ""}
     assert "no two images share a group" in caplog.text
+
+
+def test_an_expression_that_never_ends_is_ended():
+    names = ["a" * 40 + "!", "ab"]
+    assert name_groups("(a)(b)?", names) == ["a", "a/b"]
+    assert name_groups("b$", names) == [None, "b"]
+    with pytest.raises(TimeoutError, match=r"0\.5"):
+        name_groups("(a+)+$", names, seconds=0.5)

@@ -1,7 +1,8 @@
 """Files that hold numbers rather than pictures: numpy's arrays, DICOM and NIfTI."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,6 +17,7 @@ Numbers = NDArray[Any]
 _Reader = Callable[[Path, bool], Image.Image]
 _CHANNELS, _DEEPEST = 3, 65535
 _VOLUME = 3
+_MOST_IN_A_VOLUME = 2**29  # numbers; a scan of 512 x 512 x 1,500 has 393 million
 
 
 def open_array(path: Path, *, as_stored: bool, slice_at: int | None = None) -> Image.Image | None:
@@ -54,7 +56,8 @@ def is_called(path: Path, ending: str) -> bool:
 
 
 def _read_npy(path: Path, as_stored: bool) -> Image.Image:
-    values = np.load(path, allow_pickle=False)
+    values = np.load(path, mmap_mode="r", allow_pickle=False)  # numbers are read once it may be
+    _refuse_huge(path, values.shape[:2])
     if values.dtype == bool:
         values = values.astype(np.uint8) * (1 if as_stored else np.iinfo(np.uint8).max)
     colored = values.ndim == _CHANNELS and values.shape[2] == _CHANNELS
@@ -84,6 +87,7 @@ def _read_dicom(path: Path, as_stored: bool) -> Image.Image:
             f"{path}: it holds {frames} frames, and nothing says which one counts; save that one "
             "alone."
         )
+    _refuse_huge(path, (int(file.get("Rows", 0)), int(file.get("Columns", 0))))
     pixels, kind = file.pixel_array, str(file.PhotometricInterpretation)
     if pixels.ndim == _CHANNELS:
         rgb = pixels if kind == "RGB" else convert_color_space(pixels, kind, "RGB")
@@ -124,14 +128,21 @@ def open_volume(path: Path) -> Any:
     Its shape has three axes or two; numbers aren't read yet.
 
     Raises:
-        XaibenchError: it has more, or nibabel is missing.
+        XaibenchError: it has more, or more numbers than memory is sure to bear, or nibabel is
+            missing.
     """
     try:
         import nibabel  # noqa: PLC0415 (an extra)
     except ImportError:
         _refuse_without(path, "NIfTI", "nibabel")
     library: Any = nibabel
-    volume = library.as_closest_canonical(library.load(path))
+    stored = library.load(path)
+    if (numbers := prod(stored.shape)) > _MOST_IN_A_VOLUME:
+        raise XaibenchError(
+            f"{path}: refused, its {numbers} numbers exceed the limit of {_MOST_IN_A_VOLUME}; cut "
+            "it or scale it down."
+        )
+    volume = library.as_closest_canonical(stored)
     shape = [side for side in volume.shape[_VOLUME:] if side > 1]
     if shape or len(volume.shape) < 2:  # noqa: PLR2004
         raise XaibenchError(
@@ -161,6 +172,16 @@ def _read_slice(path: Path, as_stored: bool, *, slice_at: int | None) -> Image.I
     if as_stored:
         return _to_image(path, np.rint(seen).astype(np.int64))
     return Image.fromarray(_stretch(seen.astype(np.float64), seen.min(), seen.max()))
+
+
+def _refuse_huge(path: Path, sides: Sequence[int]) -> None:
+    """Refuse what Pillow refuses of pictures, before it is unpacked."""
+    most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+    if most and prod(sides) > most:
+        raise XaibenchError(
+            f"{path}: refused, its size ({prod(sides)} pixels) exceeds the limit of {most} pixels; "
+            "scale it down or remove it."
+        )
 
 
 def _stretch(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.uint8]:

@@ -12,6 +12,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.annotations import composed
 from xaibench.core.reading.joining import join_pairs
 from xaibench.core.reading.manifest import is_missing
+from xaibench.core.reading.name_rule import name_groups
 from xaibench.core.reading.spreadsheet import read_lines
 from xaibench.core.suggest import did_you_mean
 
@@ -46,29 +47,33 @@ def group_by_name(owner: str, samples: Sequence[Sample], rule: str) -> tuple[Sam
     sample's id.
 
     Raises:
-        XaibenchError: the rule is none, or doesn't match a name.
+        XaibenchError: the rule is none, doesn't match a name, or takes too long.
     """
     kind, _, pattern = rule.partition(":")
     given = f"{owner}[group={rule}]"
     try:
-        compiled = re.compile(pattern)
+        re.compile(pattern)
     except re.error as error:
         raise XaibenchError(f"{given}: not a regular expression ({error}); mend it.") from error
     if kind != "regex" or not pattern:
         raise XaibenchError(f"{given}: write regex: and a regular expression, as regex:(P[0-9]+).")
-    found = {sample.id: compiled.search(sample.id) for sample in samples}
-    lacking = [name for name, match in found.items() if match is None]
+    names = [sample.id for sample in samples]
+    try:
+        found = name_groups(pattern, names)
+    except TimeoutError as error:
+        raise XaibenchError(
+            f"{given}: it takes more than {error} s for {len(names)} names, as repeats within "
+            "repeats do, such as (a+)+; write a simpler one."
+        ) from None
+    lacking = [name for name, group in zip(names, found, strict=True) if group is None]
     if lacking:
         raise XaibenchError(
             f"{given}: it matches nothing in {len(lacking)} of {len(samples)} names, such as "
             f"'{lacking[0]}'; write one that finds the group of each image."
         )
-    groups = {
-        name: "/".join(filter(None, match.groups() or (match[0],)))
-        for name, match in found.items()
-        if match
-    }
-    return tuple(replace(sample, group=groups[sample.id]) for sample in samples)
+    return tuple(
+        replace(sample, group=group or "") for sample, group in zip(samples, found, strict=True)
+    )
 
 
 def join_groups(samples: Sequence[Sample], path: Path) -> tuple[Sample, ...]:
