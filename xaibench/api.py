@@ -1,6 +1,6 @@
 """The public functions: a whole run, or one step of it on one's own tensors."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,12 @@ from xaibench.callbacks.callback import BoardWritten, Callback
 from xaibench.callbacks.find import make_callbacks
 from xaibench.core.contract import METRIC_WORDS
 from xaibench.core.errors import XaibenchError
-from xaibench.core.maps import statuses_of
-from xaibench.core.model import Model, Reshape, evaluating
-from xaibench.core.passes.engine import Engine
+from xaibench.core.model import Reshape
 from xaibench.core.passes.float32 import exact_float32
-from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
-from xaibench.explaining.batch import ImageBatch, Maps
-from xaibench.explaining.evidence import evidence_of
 from xaibench.explaining.explainer import Explainer, SaliencyMaps
-from xaibench.explaining.inputs import check_images, given_targets, predicted_classes, wrap
-from xaibench.explaining.score import score_batch
+from xaibench.explaining.inputs import check_images, on_device, wrap
+from xaibench.explaining.own_maps import batch_of, score_maps
 from xaibench.report.page.notebook import board_html
 from xaibench.report.write import report_of
 from xaibench.results.folder import GRID_FILE
@@ -34,10 +29,11 @@ from xaibench.running.collect import load_scores
 from xaibench.running.locks import settled
 from xaibench.running.plan import make_plan
 from xaibench.running.run import run_plan
-from xaibench.setup.option_values import listed
+from xaibench.setup.option_values import either, listed
 from xaibench.setup.selection import select
 
 _MAP_DIMENSIONS = 3
+_METRICS = ("iou", "iou_area", "hit_rate", "mass_in_mask")
 _RUN_WORDS = frozenset({"explain", "tuned_threshold"})
 _MODEL_WORDS = frozenset(METRIC_WORDS) - _RUN_WORDS - {"maps", "masks"}
 
@@ -109,8 +105,10 @@ def explain(
     model: nn.Module,
     images: Tensor | np.ndarray,
     targets: Tensor | Sequence[int] | int | None = None,
-    methods: Sequence[str] | str = ("gradcam",),
+    methods: Sequence[str] | str | None = None,
     *,
+    method: Sequence[str] | str | None = None,
+    device: str | torch.device | None = None,
     layer: str | None = None,
     reshape: Reshape | None = None,
     output: str | int | None = None,
@@ -125,7 +123,10 @@ def explain(
             and again, make an `Explainer`.
         images: ``(B, C, H, W)`` as the model takes them.
         targets: class of each image, one class for all, or None for the predicted ones.
-        methods: names with options, ``name[option=value]``.
+        methods: names with options, ``name[option=value]``; ``gradcam`` by default.
+        method: the same, for one.
+        device: where to run, such as ``cuda``; a model that is elsewhere is copied. By default the
+            model's own.
         layer: the CAM layer's name; without it families of networks have theirs in a table
             (docs/howto/choose_a_layer.md), others the last map that all logits depend on.
         reshape: brings the layer's output to ``(B, D, h, w)`` where that form isn't found: a
@@ -147,18 +148,20 @@ def explain(
             gives a map.
     """
     explainer = Explainer(
-        model, layer=layer, reshape=reshape, output=output, fold=False,
+        model, layer=layer, reshape=reshape, output=output, device=device, fold=False,
         training_images=training_images,
     )  # fmt: skip
-    return explainer(images, targets, methods, seed=seed)
+    return explainer(images, targets, methods, method=method, seed=seed)
 
 
 @exact_float32()
 def score(
     maps: Tensor | np.ndarray,
     masks: Tensor | np.ndarray,
-    metrics: Sequence[str] | str = ("iou", "iou_area", "hit_rate", "mass_in_mask"),
+    metrics: Sequence[str] | str | None = None,
     *,
+    metric: Sequence[str] | str | None = None,
+    device: str | torch.device | None = None,
     model: nn.Module | None = None,
     images: Tensor | np.ndarray | None = None,
     targets: Tensor | Sequence[int] | int | None = None,
@@ -169,7 +172,10 @@ def score(
     Args:
         maps: ``(B, H, W)`` in [0, 1].
         masks: ``(B, H, W)``: boolean, or relevance grades with 0 for the background.
-        metrics: names with options; faithfulness metrics need ``model`` and ``images``.
+        metrics: names with options, by default ``iou``, ``iou_area``, ``hit_rate`` and
+            ``mass_in_mask``; faithfulness metrics need ``model`` and ``images``.
+        metric: the same, for one.
+        device: as for `explain`.
         model: as `explain` takes it.
         images: ``(B, C, H, W)`` as the model takes them, covered by multiplication with the map.
         targets: classes explained; None for the predicted ones.
@@ -189,15 +195,18 @@ def score(
             f"maps and masks must both be (B, H, W), not {tuple(maps.shape)} and "
             f"{tuple(masks.shape)}."
         )
-    bound = list({(one := bind("metric", spec)).spec: one for spec in listed(metrics)}.values())
-    for metric in bound:
-        words = set(metric.plugin.signature.words)
+    named = listed(either(metrics, metric, "metric") or _METRICS)
+    bound = list({(one := bind("metric", spec)).spec: one for spec in named}.values())
+    model = None if model is None else on_device(model, device)
+    for each in bound:
+        words = set(each.plugin.signature.words)
         if words & _RUN_WORDS:
-            raise XaibenchError(f"metric {metric.spec} asks the method itself: `xaibench run` it.")
+            raise XaibenchError(f"metric {each.spec} asks the method itself: `xaibench run` it.")
         if (model is None or images is None) and words & _MODEL_WORDS:
-            raise XaibenchError(f"metric {metric.spec} needs model= and images=.")
+            raise XaibenchError(f"metric {each.spec} needs model= and images=.")
     given = maps[:, None] if images is None or model is None else check_images(images, model)
-    maps, masks = maps.to(given.device), masks.to(given.device)
+    place = given.device if device is None else torch.device(device)
+    given, maps, masks = given.to(place), maps.to(place), masks.to(place)
     if images is not None and (len(images), *images.shape[2:]) != tuple(maps.shape):
         raise XaibenchError(
             f"images must be (B, C, H, W) of the maps' size {tuple(maps.shape)}, not "
@@ -206,44 +215,4 @@ def score(
     if not bool((masks.to(torch.int8) == masks).all()):
         raise XaibenchError("masks must be boolean or small whole grades; pass masks > 0.")
     wrapped = None if model is None or images is None else wrap(model, given, output=output)
-    return _score(_evidence(maps, masks, given, wrapped, targets), maps, bound)
-
-
-def _evidence(
-    maps: Tensor, masks: Tensor, images: Tensor, model: Model | None, targets: Any
-) -> ImageBatch:
-    count = len(maps)
-
-    def asking(part: str) -> Callable[[Tensor], Tensor]:
-        def looking(given: Tensor) -> Tensor:
-            if model is None:
-                raise XaibenchError("a metric asks the model; give model= and images=.")
-            with evaluating(model):
-                found: Tensor = getattr(Engine(model, fold=False), part)(given)
-                return found
-
-        return looking
-
-    predict, respond = asking("predict"), asking("logits")
-    chosen = torch.zeros(count, dtype=torch.long)
-    if model is not None and targets is not None:
-        chosen = given_targets(targets, count, model)
-    elif model is not None:
-        chosen = predicted_classes(predict(images))
-    ids, grades = [str(row) for row in range(count)], masks.to(torch.int8)
-    known = [True] * count, {"label": chosen}, predict
-    return ImageBatch(ids, images, grades, *known, respond=respond)
-
-
-def _score(batch: ImageBatch, maps: Tensor, metrics: Sequence[Bound]) -> pd.DataFrame:
-    finite = torch.isfinite(maps).flatten(1).all(dim=1)
-    maps = torch.where(finite[:, None, None], maps, 0.0)
-    if maps.min() < 0 or maps.max() > 1:
-        raise XaibenchError(
-            f"maps must lie in [0, 1], but reach from {maps.min():.3g} to {maps.max():.3g}; "
-            "rescale them first."
-        )
-    flat = maps.amax(dim=(1, 2)) == maps.amin(dim=(1, 2))
-    evidence = evidence_of({"label": Maps(maps, statuses_of(finite, flat))}, batch)
-    rows = score_batch(metrics, evidence, batch, lambda _: "label")
-    return pd.DataFrame(rows).rename(columns={"sample": "map"}).astype({"map": int})
+    return score_maps(batch_of(maps, masks, given, wrapped, targets), maps, bound)

@@ -23,6 +23,7 @@ from xaibench.explaining.inputs import (
     check_images,
     check_words,
     given_targets,
+    on_device,
     predicted_classes,
     wrap,
 )
@@ -30,7 +31,7 @@ from xaibench.explaining.learning import Fits, Learning, images_alone
 from xaibench.explaining.questions import words_of
 from xaibench.explaining.source import Explained, MapSource
 from xaibench.explaining.training_set import TrainingSet
-from xaibench.setup.option_values import listed
+from xaibench.setup.option_values import either, listed
 
 _log = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ class Explainer:
         layer: str | None = None,
         reshape: Reshape | None = None,
         output: str | int | None = None,
+        device: str | torch.device | None = None,
         precision: Precision = "fp32",
         fold: bool = True,
         compiled: bool = False,
@@ -86,12 +88,13 @@ class Explainer:
                 function that moves numbers alone, ``channels_first``, ``channels_last``, or
                 ``tokens=HxW``.
             output: as for `xaibench.explain`.
+            device: where to run, as for `xaibench.explain`.
             precision: ``fp32``, or ``bf16`` or ``fp16``, which change maps.
             fold: fold batch norms into convolutions, in a copy.
             compiled: run long work (Score-CAM, RISE, occlusion) through ``torch.compile``.
             training_images: as for `xaibench.explain`; a method learns at the first call.
         """
-        self.model, self._layer, self._output = model, layer, output
+        self.model, self._layer, self._output = on_device(model, device), layer, output
         self._reshape = reshape
         self._precision: Precision = precision
         self._fold, self._compiled = fold, compiled
@@ -105,11 +108,13 @@ class Explainer:
         self,
         images: Tensor | np.ndarray,
         targets: Tensor | Sequence[int] | int | None = None,
-        methods: Sequence[str] | str = ("gradcam",),
+        methods: Sequence[str] | str | None = None,
         *,
+        method: Sequence[str] | str | None = None,
         seed: int = 0,
     ) -> SaliencyMaps:
         """Return each method's saliency maps, as `xaibench.explain` does."""
+        methods = either(methods, method, "method") or ("gradcam",)
         images = check_images(images, self.model)
         named = {text: bind("method", text) for text in listed(methods)}
         engine = self._ready(images, list(named.values()))

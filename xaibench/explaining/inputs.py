@@ -1,7 +1,7 @@
 """What users hand to the public functions, checked and brought into form."""
 
 from collections.abc import Collection, Sequence
-from copy import copy
+from copy import copy, deepcopy
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,23 @@ def check_images(images: Tensor | np.ndarray, model: nn.Module) -> Tensor:
         )
     # A clone, as a tensor made in inference mode takes part in no gradient.
     return images.detach().to(parameter).clone()
+
+
+def on_device(model: nn.Module, device: str | torch.device | None) -> nn.Module:
+    """Return a model where it is to run: itself where it is there, else a copy.
+
+    Raises:
+        XaibenchError: there is no such device here.
+    """
+    if device is None or not isinstance(model, nn.Module):
+        return model
+    try:
+        place = torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise XaibenchError(f"device={device}: {reason}; name cpu, cuda or cuda:NUMBER.") from None
+    parameter = next(model.parameters(), None)
+    return model if parameter is None or parameter.device == place else deepcopy(model).to(place)
 
 
 def wrap(

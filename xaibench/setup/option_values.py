@@ -23,6 +23,19 @@ def listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, Iterable) else [value]
 
 
+def either(plural: Any, singular: Any, name: str) -> Any:
+    """Return what was given as ``methods=`` or as ``method=``.
+
+    Raises:
+        XaibenchError: both were.
+    """
+    if singular is None:
+        return plural
+    if plural is not None:
+        raise XaibenchError(f"give {name}s= or {name}=, not both.")
+    return singular
+
+
 def convert_one(name: str, value: Any, kind: Any) -> Any:
     """Return a single value as the kind that an option is declared as.
 
