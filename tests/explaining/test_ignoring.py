@@ -103,9 +103,9 @@ def test_by_area_a_grade_needs_half_of_a_pixel():
 def test_a_lost_lesion_is_undefined_for_every_metric(made):
     maps, masks = made
     masks[0] = 0
-    evidence, batch = laid_out(maps, masks, lost=[True, False])
+    evidence, _ = laid_out(maps, masks, lost=[True, False])
     metrics = [bind("metric", name) for name in ("false_alarm_mass", "iou", "pxap")]
-    rows = score_batch(metrics, evidence, batch, lambda _: "label")
+    rows = score_batch(metrics, evidence, lambda _: "label")
     lost = [row for row in rows if row.sample == "0"]
     assert {row.status for row in lost} == {LOST_MASK}
     assert all(np.isnan(row.value) for row in lost)

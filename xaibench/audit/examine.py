@@ -76,7 +76,10 @@ def examine(dataset: Dataset, sample: Sample) -> Facts:
     # A reader of its own gives image and mask together; files tell more one by one.
     in_files = dataset.read is read_files
     try:
-        image, mask = (read_image(sample.path), None) if in_files else dataset.read(sample)
+        if in_files:
+            image, mask = read_image(sample.path), None
+        else:
+            image, mask, _ = dataset.read(sample)
         _describe(facts, image)
         if in_files:
             facts.deep = is_deep(sample.path)

@@ -67,7 +67,7 @@ def has_its_files(trial: DatasetTrial) -> None:
 @rule(RULES, "images are (H, W, 3) bytes")
 def gives_images(trial: DatasetTrial) -> None:
     """What `read` gives for the first few samples and for the last."""
-    for name, (image, _) in trial.pictures.items():
+    for name, (image, *_) in trial.pictures.items():
         if image.ndim != _CHANNELS or image.shape[2] != _CHANNELS or image.dtype != np.uint8:
             raise Broken(
                 f"sample {name!r} has an image {image.shape} of {image.dtype}; return (H, W, 3) "
@@ -79,7 +79,7 @@ def gives_images(trial: DatasetTrial) -> None:
 def gives_masks(trial: DatasetTrial) -> None:
     """``(H, W)`` int8 where there are annotations, None elsewhere."""
     annotated = {sample.id: sample.annotated for sample in trial.dataset.samples}
-    for name, (image, mask) in trial.pictures.items():
+    for name, (image, mask, _) in trial.pictures.items():
         if (mask is not None) != annotated[name]:
             raise Broken(
                 f"sample {name!r} has {'no mask' if mask is None else 'a mask'}, but its sample "

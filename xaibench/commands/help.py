@@ -21,7 +21,7 @@ RUN_GROUPS = {
         "weight_decay", "schedule", "label_smoothing", "ema", "keep_epoch", "loss",
         "class_weighting", "augmentation",
     ),
-    "Explaining": ("methods", "target", "dependence", "keep_maps", "fold"),
+    "Explaining": ("methods", "target", "label_threshold", "dependence", "keep_maps", "fold"),
     "Scoring": ("metrics", "primary", "margin", "controls", "score_at", "analyses"),
     "Compute": (
         "device", "precision", "compile", "replicas", "executor", "workers", "threads", "address",

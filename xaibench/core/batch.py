@@ -7,13 +7,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from xaibench.core.data import IGNORED
+from xaibench.core.data import IGNORED, UNCERTAIN
 from xaibench.core.output_form import OutputForm
 
 
 @dataclass
 class Batch:
     """Training data: images ``(B, C, H, W)`` in [0, 1], labels ``(B,)``, masks ``(B, H, W)`` int8.
+
+    Where images may show several classes labels are ``(B, K)``: 1, 0, or -1 where nobody can tell.
 
     ``masked`` ``(B,)`` tells which masks may be seen. ``images_counted`` and ``masks_counted`` are
     the sums' denominators: the numbers of this batch, or, where a batch is shared out among
@@ -46,8 +48,11 @@ class Batch:
 def cross_entropy(numbers: Tensor, batch: Batch, form: OutputForm | None = None) -> Tensor:
     """Return the mean cross-entropy over the counted images, each weighed by its class.
 
-    Without a form the numbers are logits ``(B, K)``, or ``(B, 1)`` for two classes.
+    Without a form the numbers are logits ``(B, K)``, or ``(B, 1)`` for two classes. Of several
+    labels an image it is the binary cross-entropy, the mean over those that are known.
     """
+    if batch.labels.ndim > 1:
+        return _of_several(numbers, batch, form) / batch.images_counted
     logs = (form or OutputForm.of_logits(numbers)).log_likelihoods(numbers)
     total = functional.nll_loss(logs, batch.labels, weight=batch.class_weights, reduction="sum")
     if batch.label_smoothing:
@@ -57,7 +62,27 @@ def cross_entropy(numbers: Tensor, batch: Batch, form: OutputForm | None = None)
     return total / batch.images_counted
 
 
+def _of_several(numbers: Tensor, batch: Batch, form: OutputForm | None) -> Tensor:
+    """Return the sum over images; a class weighs w where it shows, and 1 - w where it doesn't."""
+    logits = numbers if form is None else form.logits(numbers)
+    known = batch.labels != UNCERTAIN
+    truth = (batch.labels == 1).to(logits.dtype)
+    smooth = torch.lerp(truth, torch.full_like(truth, 0.5), batch.label_smoothing)
+    each = functional.binary_cross_entropy_with_logits(logits, smooth, reduction="none")
+    if batch.class_weights is not None:
+        each = each * torch.where(truth > 0, batch.class_weights, 1 - batch.class_weights)
+    return ((each * known).sum(dim=1) / known.sum(dim=1).clamp(min=1)).sum()
+
+
 def accuracy(numbers: Tensor, batch: Batch, form: OutputForm | None = None) -> Tensor:
-    """Return the share of the batch's images whose label is the likeliest class."""
+    """Return the share of the batch's images whose label is the likeliest class.
+
+    Of several labels an image it is the share of those known that a confidence of 0.5 tells.
+    """
+    if batch.labels.ndim > 1:
+        logits = numbers.detach() if form is None else form.logits(numbers.detach())
+        known = batch.labels != UNCERTAIN
+        right = ((logits >= 0) == (batch.labels == 1)) & known
+        return right.sum() / known.sum().clamp(min=1)
     logs = (form or OutputForm.of_logits(numbers)).log_likelihoods(numbers.detach())
     return (logs.argmax(dim=1) == batch.labels).float().mean()

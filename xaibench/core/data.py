@@ -1,7 +1,8 @@
 """Samples, and the datasets that hold them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,8 @@ from xaibench.core.visible import is_visible, visible
 
 IGNORED = int(np.iinfo(np.int8).min)
 """The grade of pixels that no metric counts, and that no training takes for evidence."""
+UNCERTAIN = -1
+"""The label of a class in an image where nobody can tell whether it shows."""
 _UNMARKED = IGNORED - 1
 
 
@@ -47,6 +50,25 @@ class MaskLayer(NamedTuple):
     soft: bool = False
 
 
+class ClassLabel(NamedTuple):
+    """What is known of one class in an image that may show several.
+
+    Attributes:
+        label: 1 where the image shows it, 0 where it doesn't, `UNCERTAIN` where nobody can tell.
+        masks: where it shows; none at all say that it shows nowhere, and None that nobody looked.
+        boxes: likewise, beside or in place of masks.
+    """
+
+    label: int
+    masks: tuple[MaskLayer, ...] | None = None
+    boxes: tuple[Box, ...] = ()
+
+    @property
+    def annotated(self) -> bool:
+        """Whether anything says where the class shows; an empty mask says so, too."""
+        return self.masks is not None or bool(self.boxes)
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One image and what is known about it.
@@ -55,6 +77,9 @@ class Sample:
     the group of near-duplicates; samples of one group stay in one part of a split. An empty group
     means that the sample has no duplicates. ``part`` is where its publishers put it (train,
     validation or test), for ``--split official``.
+
+    Where images may show several classes ``class_labels`` has one for each class. Then ``masks``
+    and ``boxes`` are those of all classes together, and ``label`` is the first that it shows.
     """
 
     id: str
@@ -64,18 +89,39 @@ class Sample:
     boxes: tuple[Box, ...] = ()
     group: str = ""
     part: str = ""
+    class_labels: tuple[ClassLabel, ...] = ()
 
     @property
     def annotated(self) -> bool:
         """Whether anything says where the evidence lies (an empty mask says so, too)."""
+        if self.class_labels:
+            return any(each.annotated for each in self.class_labels)
         return bool(self.masks or self.boxes)
+
+    @property
+    def layers(self) -> tuple[MaskLayer, ...]:
+        """All mask layers, those of each class among them."""
+        return (*self.masks, *(layer for f in self.class_labels for layer in f.masks or ()))
+
+    def of_class(self, index: int) -> "Sample":
+        """Return the sample as an image of one of its classes alone, with that class's mask."""
+        each = self.class_labels[index]
+        layers = each.masks or ()
+        return replace(self, label=index, masks=layers, boxes=each.boxes, class_labels=())
+
+
+Mask = NDArray[np.int8]
 
 
 class Picture(NamedTuple):
-    """A sample's pixels: image ``(H, W, 3)`` uint8, mask ``(H, W)`` int8 grades or None."""
+    """A sample's pixels: image ``(H, W, 3)`` uint8, mask ``(H, W)`` int8 grades or None.
+
+    ``class_masks`` has one for each class where images may show several, None without annotation.
+    """
 
     image: NDArray[np.uint8]
-    mask: NDArray[np.int8] | None
+    mask: Mask | None
+    class_masks: tuple[Mask | None, ...] = ()
 
 
 def read_files(sample: Sample, slice_at: int | None = None) -> Picture:
@@ -89,8 +135,13 @@ def read_files(sample: Sample, slice_at: int | None = None) -> Picture:
     """
     image = read_image(sample.path, slice_at)
     if not sample.annotated:
-        return Picture(image, None)
-    return Picture(image, merge_annotations(sample, image.shape[:2], slice_at))
+        return Picture(image, None, (None,) * len(sample.class_labels))
+    merge = partial(merge_annotations, shape=image.shape[:2], slice_at=slice_at)
+    each = tuple(
+        merge(sample.of_class(index)) if each.annotated else None
+        for index, each in enumerate(sample.class_labels)
+    )
+    return Picture(image, merge(sample), each)
 
 
 def merge_annotations(
@@ -155,6 +206,16 @@ class Dataset:
                     f"sample {sample.id!r} has label {sample.label}, "
                     f"but there are {len(self.classes)} classes."
                 )
+            if len(sample.class_labels) != (len(self.classes) if self.several_labels else 0):
+                raise XaibenchError(
+                    f"sample {sample.id!r} has {len(sample.class_labels)} labels, but there are "
+                    f"{len(self.classes)} classes; each image needs one for each, or none has any."
+                )
+
+    @property
+    def several_labels(self) -> bool:
+        """Whether an image may show several classes, or none."""
+        return bool(self.samples[0].class_labels)
 
     @property
     def annotated(self) -> bool:

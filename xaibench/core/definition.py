@@ -8,7 +8,11 @@ from xaibench.core.bibliography import reference_of
 from xaibench.core.plugin import Bound, MetricTraits
 from xaibench.core.spec import as_text
 
-_TARGETS = {"label": "the true class", "predicted": "the predicted class"}
+_TARGETS = {
+    "label": "the true class",
+    "predicted": "the predicted class",
+    "each": "each of an image's classes that --target names, one map and one value for each",
+}
 _MASKS = {
     "filled": "not empty; an empty one is undefined: NaN and counted, never 0 and never a hit",
     "empty": "empty; any other is undefined: NaN and counted, never 0",

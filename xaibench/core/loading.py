@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from typing import Literal, NamedTuple
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from xaibench.core.data import IGNORED, Dataset, Picture, Sample
+from xaibench.core.data import IGNORED, Dataset, Mask, Picture, Sample
 
 _CACHE_BYTES = 1 << 30
 _THREADS = 4
@@ -22,6 +23,20 @@ MaskResize = Literal["nearest", "area"]
 _HALF = 0.5
 
 
+class ClassMask(NamedTuple):
+    """A mask at the network's size: of a whole image, or of one class in it.
+
+    Attributes:
+        mask: ``(H, W)`` int8 grades, or None.
+        lost: whether the original mask marks something and this one nothing.
+        original: the mask before, where it is asked for.
+    """
+
+    mask: Mask | None
+    lost: bool = False
+    original: Mask | None = None
+
+
 class Resized(NamedTuple):
     """A picture at the network's size.
 
@@ -30,12 +45,14 @@ class Resized(NamedTuple):
         mask: ``(H, W)`` int8 grades, or None.
         lost: whether the original mask marks something and this one nothing.
         original: the mask before, where it is asked for.
+        of_classes: a mask for each class, where images may show several.
     """
 
     image: NDArray[np.uint8]
-    mask: NDArray[np.int8] | None
+    mask: Mask | None
     lost: bool = False
-    original: NDArray[np.int8] | None = None
+    original: Mask | None = None
+    of_classes: tuple[ClassMask, ...] = ()
 
 
 class Loaded(NamedTuple):
@@ -47,6 +64,7 @@ class Loaded(NamedTuple):
         masks: ``(B, H, W)`` int8; 0 where there is no mask.
         lost: which masks lost all that they marked when they were resized.
         originals: the masks as they are in files, ``(H, W)`` each; empty unless asked for.
+        of_classes: of each sample a mask for each class, where images may show several.
     """
 
     samples: Sequence[Sample]
@@ -54,6 +72,20 @@ class Loaded(NamedTuple):
     masks: Tensor
     lost: Sequence[bool]
     originals: Sequence[Tensor | None] = ()
+    of_classes: Sequence[tuple[ClassMask, ...]] = ()
+
+    def of_class(self, index: int) -> "Loaded":
+        """Return the same with the masks of one class."""
+        mine = [each[index] for each in self.of_classes]
+        masks = _stack_masks([each.mask for each in mine], self.masks.shape[1])
+        kept = [each.original for each in mine] if self.originals else []
+        return Loaded(
+            [sample.of_class(index) for sample in self.samples],
+            self.images,
+            masks,
+            [each.lost for each in mine],
+            [None if each is None else torch.from_numpy(each) for each in kept],
+        )
 
 
 class Loader:
@@ -72,7 +104,8 @@ class Loader:
     ) -> None:
         self._dataset, self._size, self._mask_resize = dataset, image_size, mask_resize
         self._cache: dict[str, Resized] = {}
-        self._room = cache_bytes // (image_size * image_size * 4)
+        masks = len(dataset.classes) if dataset.several_labels else 0
+        self._room = cache_bytes // (image_size * image_size * (4 + masks))
 
     @property
     def classes(self) -> int:
@@ -109,7 +142,9 @@ class Loader:
     def _load_with_original(self, sample: Sample) -> Resized:
         picture = self._dataset.read(sample)
         resized = resize_picture(picture, self._size, self._mask_resize)
-        return resized._replace(original=picture.mask)
+        pairs = zip(resized.of_classes, picture.class_masks, strict=True)
+        each = tuple(small._replace(original=mask) for small, mask in pairs)
+        return resized._replace(original=picture.mask, of_classes=each)
 
     def load(self, sample: Sample) -> Resized:
         """Return one sample's picture, resized."""
@@ -132,16 +167,20 @@ def resize_picture(picture: Picture, size: int, mask_resize: MaskResize = "neare
             and the fullest pixels of a grade that covers half of none.
     """
     image = Image.fromarray(picture.image).resize((size, size), Image.Resampling.BILINEAR)
-    if picture.mask is None:
-        return Resized(np.asarray(image), None)
-    mask = resize_mask(picture.mask, size, mask_resize)
-    lost = bool((picture.mask > 0).any()) and not (mask > 0).any()
-    return Resized(np.asarray(image), mask, lost)
+    shrink = partial(_resize_known, size=size, mask_resize=mask_resize)
+    mask, lost, _ = shrink(picture.mask)
+    each = tuple(shrink(mask) for mask in picture.class_masks)
+    return Resized(np.asarray(image), mask, lost, of_classes=each)
 
 
-def resize_mask(
-    mask: NDArray[np.int8], size: int, mask_resize: MaskResize = "nearest"
-) -> NDArray[np.int8]:
+def _resize_known(mask: Mask | None, size: int, mask_resize: MaskResize) -> ClassMask:
+    if mask is None:
+        return ClassMask(None)
+    small = resize_mask(mask, size, mask_resize)
+    return ClassMask(small, bool((mask > 0).any()) and not (small > 0).any())
+
+
+def resize_mask(mask: Mask, size: int, mask_resize: MaskResize = "nearest") -> Mask:
     """Return a mask's grades on a square, ``(size, size)``, as `resize_picture` has them."""
     if mask_resize == "area":
         return _resize_by_area(mask, size)
@@ -150,7 +189,7 @@ def resize_mask(
     return np.asarray(nearest).view(np.int8)
 
 
-def _resize_by_area(mask: NDArray[np.int8], size: int) -> NDArray[np.int8]:
+def _resize_by_area(mask: Mask, size: int) -> Mask:
     lowest, *higher = np.unique(mask)
     resized = np.full((size, size), lowest, np.int8)
     for grade in higher:
@@ -164,20 +203,25 @@ def _stack(
     samples: Sequence[Sample], pictures: Sequence[Resized], size: int, *, originals: bool
 ) -> Loaded:
     images = torch.from_numpy(np.stack([picture.image for picture in pictures]))
-    empty = np.zeros((size, size), np.int8)
-    masks = np.stack([empty if p.mask is None else p.mask for p in pictures])
+    masks = _stack_masks([picture.mask for picture in pictures], size)
     lost = [picture.lost for picture in pictures]
     found = [None if p.original is None else torch.from_numpy(p.original) for p in pictures]
     return Loaded(
         samples,
         images.permute(0, 3, 1, 2),
-        torch.from_numpy(masks),
+        masks,
         lost,
         found if originals else (),
+        [picture.of_classes for picture in pictures],
     )
 
 
-def share_marked(masks: Iterable[NDArray[np.int8] | None], size: int) -> NDArray[np.float64]:
+def _stack_masks(masks: Sequence[Mask | None], size: int) -> Tensor:
+    empty = np.zeros((size, size), np.int8)
+    return torch.from_numpy(np.stack([empty if mask is None else mask for mask in masks]))
+
+
+def share_marked(masks: Iterable[Mask | None], size: int) -> NDArray[np.float64]:
     """Return how many of the masks mark each pixel, as a share ``(size, size)``.
 
     Pixels that a mask leaves open don't count for it; where none says anything the share is 0.

@@ -48,6 +48,7 @@ class Model(nn.Module):
         classifies: it has logits; other models are judged by one that has.
         all_masks: it learns from all training masks, whatever the budget: an upper bound.
         boxes_only: where masks may be seen, it is handed the boxes around their regions.
+        several_labels: its own loss takes labels ``(B, K)``, too (`core.batch.Batch`).
         output_form: how its numbers are read, and `class_count` K: found by `passes.acceptance`.
         supervision: what it declares to have learned from; None leaves it to the training's record.
     """
@@ -55,6 +56,7 @@ class Model(nn.Module):
     classifies = True
     all_masks = False
     boxes_only = False
+    several_labels = False
     output_form: OutputForm | None = None
     class_count: int | None = None
 
@@ -147,6 +149,11 @@ class Model(nn.Module):
         if not seen:
             raise XaibenchError("its last layer did not run; a model can define embed() itself.")
         return seen[-1] if seen[-1].ndim == 2 else seen[-1].mean(dim=(2, 3))  # noqa: PLR2004
+
+    @property
+    def takes_several_labels(self) -> bool:
+        """Whether it can learn from several labels an image."""
+        return self.several_labels or type(self).loss is Model.loss
 
     def new_parameters(self) -> list[nn.Parameter]:
         """Return the parameters that no pretrained weights reach: they may learn faster."""

@@ -178,14 +178,15 @@ def _divide(samples: Sequence[Sample], parts: int, seed: int) -> list[list[Sampl
     the worst choice: of BUSI's seven pictures of one lesion it had all, more than half of a class,
     and this lesion alone decided which epoch a training kept.
     """
+    several = bool(samples) and bool(samples[0].class_labels)
     if (fewest := _fewest(samples)) < parts:
         raise XaibenchError(
             f"the smallest class has {fewest} images (or groups of them, which stay in one part), "
             f"but the split needs {parts} of each class; take more images or fewer folds (a small "
             "--limit or per_class leaves too few)."
         )
-    labels = [sample.label for sample in samples]
     groups = [_group(sample) for sample in samples]
+    labels = _strata(samples, parts) if several else [sample.label for sample in samples]
     divided = [[samples[i] for i in chosen] for chosen in divide(labels, groups, parts, seed)]
     if not all(divided):
         raise XaibenchError(
@@ -194,8 +195,35 @@ def _divide(samples: Sequence[Sample], parts: int, seed: int) -> list[list[Sampl
     return sorted(divided, key=lambda part: -len({_group(sample) for sample in part}))
 
 
+def _strata(samples: Sequence[Sample], parts: int) -> list[int]:
+    """Return what is to be alike in all parts where images may show several classes.
+
+    That is the rarest class that an image shows; those that are too rare to stand in every part,
+    and images that show none, are one kind together.
+    """
+    homes: dict[int, set[str]] = {}
+    for sample in samples:
+        for k, each in enumerate(sample.class_labels):
+            if each.label == 1:
+                homes.setdefault(k, set()).add(_group(sample))
+    common = {k: len(found) for k, found in homes.items() if len(found) >= parts}
+    labels = [
+        min((k for k in common if s.class_labels[k].label == 1), key=common.__getitem__, default=-1)
+        for s in samples
+    ]
+    groups: dict[int, set[str]] = {}
+    for label, sample in zip(labels, samples, strict=True):
+        groups.setdefault(label, set()).add(_group(sample))
+    return [label if len(groups[label]) >= parts else -1 for label in labels]
+
+
 def _fewest(samples: Sequence[Sample]) -> int:
-    """Return the number of independent groups in the smallest class."""
+    """Return the number of independent groups in the smallest class.
+
+    Where images may show several classes, or none, it is that of all: no class need be everywhere.
+    """
+    if samples and samples[0].class_labels:
+        return len({_group(sample) for sample in samples})
     groups: dict[int, set[str]] = {}
     for sample in samples:
         groups.setdefault(sample.label, set()).add(_group(sample))

@@ -38,8 +38,24 @@ def across(
     mine = _match(train, test, first.classes, second.classes, classes)
     name = bind("dataset", test).plugin.name
     moved, originals = [], {}
+    if first.several_labels != second.several_labels:
+        raise XaibenchError(
+            f"an image of {train if first.several_labels else test} may show several classes, and "
+            f"one of the other dataset has one label; read both alike (objects=all)."
+        )
+    places = [
+        [at for at, other in enumerate(second.classes) if mine.get(other) == name]
+        for name in first.classes
+    ]
+    if first.several_labels and any(len(found) > 1 for found in places):
+        raise XaibenchError(
+            "--test-classes: where images may show several classes, pair each with one of the test "
+            "set's."
+        )
     for sample in second.samples:
         label = mine.get(second.classes[sample.label])
+        if first.several_labels:
+            label = first.classes[0]
         if label is None:
             continue
         new = replace(
@@ -48,6 +64,7 @@ def across(
             label=first.classes.index(label),
             group=f"{name}:{sample.group}" if sample.group else "",
             part="test",
+            class_labels=tuple(sample.class_labels[at] for (at,) in places if sample.class_labels),
         )
         moved.append(new)
         originals[new.id] = sample

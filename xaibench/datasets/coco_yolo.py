@@ -1,14 +1,14 @@
 """COCO in YOLO's format: photographs with polygons around objects of eighty kinds."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from xaibench.core.data import Dataset, MaskLayer, Picture, Sample
+from xaibench.core.data import ClassLabel, Dataset, Mask, MaskLayer, Picture, Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.annotations import list_files
 from xaibench.core.reading.archives import known_archive
@@ -20,6 +20,7 @@ from xaibench.core.reading.picking import Objects, name_picture
 from xaibench.core.reading.search import find_folder, not_found
 from xaibench.core.reading.yolo import fill_polygons, read_polygons
 from xaibench.core.registry import dataset
+from xaibench.core.several_labels import several_labels
 
 _ARCHIVE = known_archive("coco_yolo")
 _FOLDER = "coco128-seg"
@@ -28,12 +29,12 @@ _LABELS = frozenset({".txt"})
 
 
 class _Picture(NamedTuple):
-    """An image, its labels, and the class that it stands for."""
+    """An image, its labels, and the classes that it stands for: one unless all count."""
 
     key: str
     image: Path
     labels: Path
-    name: str
+    names: tuple[str, ...]
 
 
 def fetch_coco_yolo(root: Path) -> Path:
@@ -53,7 +54,7 @@ def coco_yolo(
     objects: Objects = "largest",
     least: int = 10,
 ) -> Dataset:
-    """Read images with polygons, one label each; the mask is all objects of that class.
+    """Read images with polygons, one label each or all; a class's mask is all of its objects.
 
     ``images`` and ``labels`` repeat each other's folders; what has no partner is left out. Only the
     chosen classes count: what else is in a picture is background. A ``data.yaml`` beside the two
@@ -64,7 +65,8 @@ def coco_yolo(
         classes: categories (``dog``) or COCO's groups of them (``animal``); labels count in this
             order. By default all groups, or with a ``data.yaml`` all of its names.
         objects: ``largest`` labels by the class whose polygons have the largest area together,
-            ``single`` keeps images with objects of one class.
+            ``single`` keeps images with objects of one class, ``all`` labels by all of them: an
+            image then has a label and a mask for each class, and may show none.
         least: leave out classes of fewer images, where ``classes`` names none.
 
     Raises:
@@ -84,14 +86,24 @@ def coco_yolo(
     members = {name: known[name] for name in wanted}
     pictures = list(_name_pictures(folder, members, len(names), objects))
     _check_filled(pictures, classes)
-    kept = wanted if classes else _keep_frequent(pictures, wanted, least)
-    samples = (
-        Sample(key, image, kept.index(name), (MaskLayer(labels),), part=_part(key, folder))
-        for key, image, labels, name in pictures
-        if name in kept
+    kept = tuple(wanted if classes else _keep_frequent(pictures, wanted, least))
+    several = objects == "all"
+    samples = tuple(
+        _describe(each, kept, _part(each.key, folder), several=several)
+        for each in pictures
+        if several or each.names[0] in kept
     )
     read = partial(_read, members=[known[name] for name in kept], kinds=len(names))
-    return Dataset(tuple(kept), tuple(samples), read)
+    return Dataset(kept, samples, read)
+
+
+def _describe(picture: _Picture, kept: Sequence[str], part: str, *, several: bool) -> Sample:
+    layers = (MaskLayer(picture.labels),)
+    if not several:
+        return Sample(picture.key, picture.image, kept.index(picture.names[0]), layers, part=part)
+    shown = [name in picture.names for name in kept]
+    class_labels = tuple(ClassLabel(int(each), layers if each else ()) for each in shown)
+    return several_labels(picture.key, picture.image, class_labels, part=part)
 
 
 def _find(root: Path) -> Path | None:
@@ -116,12 +128,14 @@ def _name_pictures(
         areas: Counter[str] = Counter()
         for polygon in read_polygons(labels[key][0], kinds):
             areas.update({name: polygon.area for name in members if polygon.kind in members[name]})
-        if (name := name_picture(areas, objects)) is not None:
-            yield _Picture(key, images[key][0], labels[key][0], name)
+        name = name_picture(areas, objects)
+        found = tuple(areas) if objects == "all" else (name,) if name is not None else ()
+        if found or objects == "all":
+            yield _Picture(key, images[key][0], labels[key][0], found)
 
 
 def _keep_frequent(pictures: list[_Picture], wanted: tuple[str, ...], least: int) -> list[str]:
-    counts = Counter(picture.name for picture in pictures)
+    counts = Counter(name for picture in pictures for name in picture.names)
     kept = [name for name in wanted if counts[name] >= least]
     if len(kept) < LEAST_CLASSES:
         raise XaibenchError(
@@ -133,7 +147,7 @@ def _keep_frequent(pictures: list[_Picture], wanted: tuple[str, ...], least: int
 
 
 def _check_filled(pictures: list[_Picture], classes: tuple[str, ...]) -> None:
-    found = {picture.name for picture in pictures}
+    found = {name for picture in pictures for name in picture.names}
     for name in classes:
         if name not in found:
             raise XaibenchError(
@@ -153,7 +167,14 @@ def _part(key: str, folder: Path) -> str:
 def _read(sample: Sample, *, members: list[frozenset[int]], kinds: int) -> Picture:
     image = read_image(sample.path)
     check_upright(sample.path, "polygons")
-    polygons = read_polygons(sample.masks[0].path, kinds)
-    mine = (each for each in polygons if each.kind in members[sample.label])
-    mask = fill_polygons(mine, (image.shape[0], image.shape[1]))
-    return Picture(image, mask.astype(np.int8))
+    shape = (image.shape[0], image.shape[1])
+    polygons = read_polygons(sample.masks[0].path, kinds) if sample.masks else []
+
+    def fill(label: int) -> Mask:
+        mine = (each for each in polygons if each.kind in members[label])
+        return fill_polygons(mine, shape).astype(np.int8)
+
+    if not sample.class_labels:
+        return Picture(image, fill(sample.label))
+    masks = tuple(fill(label) for label in range(len(members)))
+    return Picture(image, np.maximum.reduce(masks), masks)

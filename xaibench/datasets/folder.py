@@ -26,6 +26,7 @@ from xaibench.core.reading.groups import group_by_name
 from xaibench.core.reading.manifest import read_manifest
 from xaibench.core.reading.mask_style import MaskStyle, read_style
 from xaibench.core.reading.picking import Objects
+from xaibench.core.reading.several_labels import read_several
 from xaibench.core.reading.slices import MIDDLE, choose_slices
 from xaibench.core.registry import dataset
 
@@ -75,7 +76,9 @@ def folder(
             expression, whose brackets (or the whole of it) match the group.
         images: folder of the images of an export that lies elsewhere.
         objects: ``largest`` labels an image of an export by the class whose objects have the
-            largest area together, ``single`` keeps images with objects of one class.
+            largest area together, ``single`` keeps images with objects of one class, ``all`` gives
+            each a label and a mask for each class. A table whose column label names several with
+            semicolons, or that has a column for each class (1, 0, -1 uncertain), does so, too.
         nothing: what to call the class of an export's images without objects; they are left out
             by default.
         slice: which slice of volumes (NIfTI) is read: ``middle``, the number of one, from the feet
@@ -104,7 +107,8 @@ def folder(
         if exports.beside:
             found = add_objects(found, place, exports.beside)
     else:
-        found = _read_table(place, classes, style)
+        several = read_several(place, classes, style)
+        found = several or _read_table(place, classes, style)
     found = choose_slices(found, slice)
     if group:
         found = replace(found, samples=group_by_name("folder", found.samples, group))

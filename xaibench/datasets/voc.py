@@ -1,6 +1,6 @@
 """Pascal VOC 2012: photographs with masks of twenty kinds of objects."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -10,7 +10,15 @@ import numpy as np
 from torchvision.datasets import VOCSegmentation
 from torchvision.datasets.voc import DATASET_YEAR_DICT
 
-from xaibench.core.data import Dataset, MaskLayer, Picture, Sample, read_files
+from xaibench.core.data import (
+    ClassLabel,
+    Dataset,
+    Mask,
+    MaskLayer,
+    Picture,
+    Sample,
+    read_files,
+)
 from xaibench.core.errors import DataNotFoundError, XaibenchError
 from xaibench.core.reading.archives import known_archive
 from xaibench.core.reading.choice import choose_classes
@@ -29,6 +37,7 @@ from xaibench.core.reading.voc_files import (
     read_truth,
 )
 from xaibench.core.registry import dataset
+from xaibench.core.several_labels import several_labels
 
 _PLACE = "VOCdevkit/VOC2012"
 _EXAMPLE = "SegmentationClass/2007_000032.png"
@@ -73,7 +82,7 @@ def voc(
     objects: Objects = "single",
     sbd: bool = False,
 ) -> Dataset:
-    """Read the images with segmentations, one label each; the mask is all objects of that class.
+    """Read the images with segmentations, one label or all; a class's mask is all of its objects.
 
     Only the chosen classes count: what else is in a picture is background. So are the borders that
     VOC leaves void. VOC's validation images are the test part, for those of its test have no masks.
@@ -82,7 +91,8 @@ def voc(
         root: folder that holds all data.
         classes: those to use; labels count in this order.
         objects: ``single`` keeps images with objects of one class, ``largest`` takes all with any,
-            labeled by the class that covers most pixels.
+            labeled by the class that covers most pixels, ``all`` gives each image a label and a
+            mask for each class.
         sbd: add the images of the Semantic Boundaries Dataset (hariharan2011sbd) to the training
             part, except those that VOC tests on. Reading them all takes a minute.
 
@@ -107,6 +117,14 @@ def _describe(entries: list[Entry], classes: tuple[str, ...], objects: Objects) 
         areas = pool.map(measure, [entry.truth for entry in entries])
         for entry, covered in zip(entries, areas, strict=True):
             chosen = {value: pixels for value, pixels in covered.items() if value in labels}
+            if objects == "all":
+                class_labels = tuple(
+                    ClassLabel(1, (MaskLayer(entry.truth, value=value),)) if value in chosen
+                    else ClassLabel(0, ())
+                    for value in labels
+                )  # fmt: skip
+                yield several_labels(entry.name, entry.image, class_labels, part=entry.part)
+                continue
             value = name_picture(chosen, objects)
             if value is not None:
                 mask = MaskLayer(entry.truth, value=value)
@@ -135,11 +153,21 @@ def _find_sbd(root: Path) -> Path:
 
 def _read(sample: Sample) -> Picture:
     """Read also masks that are in MATLAB's files."""
-    image, (layer,) = read_image(sample.path), sample.masks
-    mask = read_truth(layer.path) == layer.value
-    if mask.shape != image.shape[:2]:
-        raise XaibenchError(
-            f"{layer.path}: its mask is {mask.shape[1]}x{mask.shape[0]}, but the image is "
-            f"{image.shape[1]}x{image.shape[0]}; get both anew."
-        )
-    return Picture(image, mask.astype(np.int8))
+    image = read_image(sample.path)
+    shape = (image.shape[0], image.shape[1])
+    each = [_fill(mine.masks or (), shape) for mine in sample.class_labels]
+    return Picture(image, _fill(sample.masks, shape), tuple(each))
+
+
+def _fill(layers: Iterable[MaskLayer], shape: tuple[int, int]) -> Mask:
+    """Return the pixels of any of the classes that layers name by their values."""
+    found = np.zeros(shape, np.int8)
+    for layer in layers:
+        mask = read_truth(layer.path) == layer.value
+        if mask.shape != shape:
+            raise XaibenchError(
+                f"{layer.path}: its mask is {mask.shape[1]}x{mask.shape[0]}, but the image is "
+                f"{shape[1]}x{shape[0]}; get both anew."
+            )
+        found[mask] = 1
+    return found

@@ -161,7 +161,7 @@ def _measure(
             for m in methods
         ]
         for metric in metrics:
-            columns = [score_batch([metric], e, batch, lambda _: subject.kind) for e in evidence]
+            columns = [score_batch([metric], e, lambda _: subject.kind) for e in evidence]
             values = np.array([[score.value for score in column] for column in columns]).T
             parts[metric.spec].append(values if metric.higher_is_better else -values)
         first = last

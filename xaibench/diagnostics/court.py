@@ -126,7 +126,7 @@ def _agreement(metric: Bound, batch: ImageBatch, made: Sequence[_Map]) -> float:
     means: list[float] = []
     for each in made:
         evidence = evidence_of(dict.fromkeys(batch.targets, each.maps), batch)
-        scores = score_batch([metric], evidence, batch, lambda _: "label")
+        scores = score_batch([metric], evidence, lambda _: "label")
         known = [score.value for score in scores if not np.isnan(score.value)]
         means.append(float(np.mean(known)) if known else np.nan)
         batch.together.clear()

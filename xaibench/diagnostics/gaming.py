@@ -129,7 +129,7 @@ def _score(
     values: list[float] = []
     for batch in batches:
         evidence = evidence_of({subject.kind: maps_of(batch)}, batch)
-        scores = score_batch([metric], evidence, batch, lambda _: subject.kind)
+        scores = score_batch([metric], evidence, lambda _: subject.kind)
         values += [score.value for score in scores]
         batch.together.clear()
     return np.array(values)

@@ -24,6 +24,7 @@ from xaibench.explaining.source import Explained, MapSource
 from xaibench.results.maps import MapReader, map_files
 from xaibench.setup.cells import Ledger
 from xaibench.setup.selection import Selection
+from xaibench.setup.several import refuse_several
 
 _log = logging.getLogger(__name__)
 
@@ -108,6 +109,7 @@ def open_subject(
     Raises:
         XaibenchError: the stored model, or all maps, are missing or made from something else.
     """
+    refuse_several(selection.dataset, "a diagnosis")
     ledger = Ledger(selection, 0, model, selection.options.seeds[0])
     # Those that ask for masks look at the truth instead of at a network.
     methods = [m for m in methods if not MASK_WORDS & set(m.plugin.signature.words)]

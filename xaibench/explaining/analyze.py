@@ -59,6 +59,8 @@ def why_no_analysis(selection: Selection, prototype: Model, analysis: Bound) -> 
         XaibenchError: one of the analysis' options is wrong.
     """
     words = set(analysis.plugin.signature.words)
+    if selection.dataset.several_labels:
+        return "it needs one label an image, and here an image may show several classes"
     if "pixel_confusion" in words and not selection.dataset.annotated:
         return f"{selection.dataset_spec} has no masks"
     needed = {_SERVED_BY[word] for word in words & set(_SERVED_BY)}

@@ -13,6 +13,7 @@ from xaibench.core.covering import CoveredConfidence
 from xaibench.core.loading import Loaded
 from xaibench.core.maps import finish
 from xaibench.core.plugin import Bound
+from xaibench.explaining.views import ClassView
 from xaibench.results.maps import MapReader, MapWriter, map_key
 
 Enlarge = Callable[[int, tuple[int, int]], Tensor]
@@ -21,6 +22,9 @@ Enlarge = Callable[[int, tuple[int, int]], Tensor]
 @dataclass
 class ImageBatch:
     """What is explained and scored together.
+
+    Where images may show several classes, each class that is explained is a kind of target with a
+    view of its own, and `unit` gives the images in which it is explained with its masks.
 
     Attributes:
         ids: sample ids.
@@ -34,6 +38,9 @@ class ImageBatch:
         respond: images -> logits ``(B, K)``, where anybody can.
         choose: logits ``(B, K)`` -> targets, where they follow from the pass that is recorded.
         together: by kind of target, what is covered in one stream.
+        classes: their names, which scores name their targets by.
+        views: by kind of target, where images may show several classes.
+        whole: the batch of which it is a unit, and its rows there.
     """
 
     ids: Sequence[str]
@@ -49,6 +56,10 @@ class ImageBatch:
     together: defaultdict[str, list[CoveredConfidence]] = field(
         default_factory=lambda: defaultdict(list)
     )
+    classes: Sequence[str] = ()
+    views: Mapping[str, ClassView] = field(default_factory=dict)
+    whole: "tuple[ImageBatch, Tensor] | None" = None
+    units: "dict[str, ImageBatch]" = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -85,7 +96,28 @@ class ImageBatch:
             lost_masks=self.lost_masks[rows],
             originals=self.originals[rows],
             together=defaultdict(list),
+            views={kind: view.part(first, last) for kind, view in self.views.items()},
+            units={},
         )
+
+    def unit(self, kind: str) -> "ImageBatch":
+        """Return what one kind of target is scored on: the batch itself unless views differ."""
+        if not self.views:
+            return self
+        if kind not in self.units:
+            rows = self.views[kind].rows
+            self.units[kind] = replace(
+                self,
+                ids=[self.ids[row] for row in rows.tolist()],
+                images=self.images[rows],
+                targets={kind: self.targets[kind][rows]},
+                together=defaultdict(list),
+                views={},
+                whole=(self, rows),
+                units={},
+                **self.views[kind].explained(),
+            )
+        return self.units[kind]
 
     def is_filled(self, row: int) -> bool:
         """Whether the mask that scores are made with marks anything."""
@@ -95,6 +127,9 @@ class ImageBatch:
     @cached_property
     def confidences(self) -> Tensor:
         """``(B, K)`` on the untouched images: one pass, shared by all methods and metrics."""
+        if self.whole is not None:
+            batch, rows = self.whole
+            return batch.confidences[rows]
         return self.predict(self.images)
 
     def rows(self, kind: str) -> Tensor:
@@ -102,6 +137,8 @@ class ImageBatch:
 
         Where prediction and label agree one map serves both.
         """
+        if self.views:
+            return self.views[kind].rows
         first = next(iter(self.targets))
         targets = self.targets[kind]
         if kind == first:
@@ -154,8 +191,10 @@ def finish_maps(method: Bound, raw: Mapping[str, Tensor], batch: ImageBatch) -> 
     for kind in batch.targets:
         values, statuses = finish(raw[kind], size, sign=traits.sign, rescale=traits.rescale)
         rows = batch.rows(kind).tolist()
+        if batch.views:  # no map serves two classes
+            rows, homes = list(range(len(rows))), {}
         homes = homes | {row: raw[kind][at : at + 1] for at, row in enumerate(rows)}
-        if finished:
+        if finished and not batch.views:
             first = next(iter(finished.values()))
             merged, merged_statuses = first.values.clone(), list(first.statuses)
             merged[rows] = values

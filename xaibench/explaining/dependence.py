@@ -63,8 +63,13 @@ def known_dependence(state: CellState) -> DependenceRecord | None:
 
 def is_unmeasured(state: CellState) -> bool:
     """Whether a cell's dependence is wanted and not known; what has failed only if tried again."""
-    options = state.ledger.selection.options
-    if not options.dependence or (state.failure is not None and not options.retry_failed):
+    selection = state.ledger.selection
+    options = selection.options
+    if (
+        not options.dependence
+        or selection.dataset.several_labels
+        or (state.failure is not None and not options.retry_failed)
+    ):
         return False
     known = known_dependence(state)
     return known is None or bool(known.error and options.retry_failed)

@@ -87,24 +87,31 @@ def evidence_of(
         threshold: that was tuned for it, where one was.
     """
     return {
-        kind: Evidence(
-            maps=each.values,
-            statuses=each.statuses,
-            masks=batch.masks,
-            images=batch.images,
-            targets=batch.targets[kind],
-            batch=batch,
-            covered_confidence=CoveredConfidence(
-                batch.images,
-                each.values,
-                batch.targets[kind],
-                batch.predict,
-                batch.together[kind],
-                untouched=lambda: batch.confidences,
-            ),
-            again=explain and partial(explain, kind),
-            threshold=threshold,
-            enlarge=each.enlarge,
-        )
+        kind: _evidence(each, batch.unit(kind), kind, explain, threshold)
         for kind, each in maps.items()
+        if each.statuses
     }
+
+
+def _evidence(
+    maps: Maps, batch: ImageBatch, kind: str, explain: Explain | None, threshold: float | None
+) -> Evidence:
+    return Evidence(
+        maps=maps.values,
+        statuses=maps.statuses,
+        masks=batch.masks,
+        images=batch.images,
+        targets=batch.targets[kind],
+        batch=batch,
+        covered_confidence=CoveredConfidence(
+            batch.images,
+            maps.values,
+            batch.targets[kind],
+            batch.predict,
+            batch.together[kind],
+            untouched=lambda: batch.confidences,
+        ),
+        again=explain and partial(explain, kind),
+        threshold=threshold,
+        enlarge=maps.enlarge,
+    )

@@ -60,5 +60,6 @@ def score_maps(batch: ImageBatch, maps: Tensor, metrics: Sequence[Bound]) -> pd.
         )
     flat = maps.amax(dim=(1, 2)) == maps.amin(dim=(1, 2))
     evidence = evidence_of({"label": Maps(maps, statuses_of(finite, flat))}, batch)
-    rows = score_batch(metrics, evidence, batch, lambda _: "label")
-    return pd.DataFrame(rows).rename(columns={"sample": "map"}).astype({"map": int})
+    rows = score_batch(metrics, evidence, lambda _: "label")
+    table = pd.DataFrame(rows).drop(columns="target")  # classes have no names here
+    return table.rename(columns={"sample": "map"}).astype({"map": int})

@@ -1,7 +1,7 @@
 """Writing one part of a cell: maps and scores as they come, ``part.json`` last."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing, suppress
 
 from xaibench.core.csv_cells import to_cells
@@ -74,8 +74,9 @@ class PartWriter(MapSource):
             if self._writer is not None:
                 write_maps(self._writer, found.raw, found.batch)
             self._rows.writerows(map(to_cells, found.scores))
-        self._images += len(found.batch.ids)
-        self._broken += _count_broken(found.maps)
+        statuses = _statuses(found)
+        self._images += len(statuses)
+        self._broken += sum(all(status == NON_FINITE for status in row) for row in statuses)
 
     def commit(self) -> None:
         """Put maps and scores in place, then say so in ``part.json``.
@@ -137,7 +138,9 @@ class PartWriter(MapSource):
             path.unlink(missing_ok=True)
 
 
-def _count_broken(maps: Mapping[str, Maps]) -> int:
-    """Count the images none of whose maps is finite."""
-    statuses = zip(*(each.statuses for each in maps.values()), strict=True)
-    return sum(all(status == NON_FINITE for status in row) for row in statuses)
+def _statuses(found: Explained) -> list[tuple[str, ...]]:
+    """Return what became of each image's maps; where it may show several classes, of each map."""
+    each = [maps.statuses for maps in found.maps.values()]
+    if found.batch.views:
+        return [(status,) for statuses in each for status in statuses]
+    return list(zip(*each, strict=True))

@@ -84,7 +84,7 @@ class PartState:
         with closing(np.load(self.folder / POOLED, allow_pickle=False)) as stored:
             labels = json.loads(str(stored[f"{metric}/labels"]))
             statistics = torch.from_numpy(stored[f"{metric}/statistics"])
-        return Waiting([(sample, status) for sample, status in labels], [statistics])
+        return Waiting([(*each,) for each in labels], [statistics])
 
     def write_scores(self, waiting: Mapping[str, Waiting]) -> None:
         """Store what pooled metrics found."""

@@ -44,7 +44,8 @@ def question_for(
     """Return what a method is asked for one kind of target."""
     rows = batch.rows(kind)
     seeds = [seed_of(seed, batch.ids[row], method.first_spec) for row in rows.tolist()]
-    return Question(tape, rows, batch.targets[kind][rows], seeds, batch.masks, known)
+    masks = batch.views[kind].masks if batch.views else batch.masks
+    return Question(tape, rows, batch.targets[kind][rows], seeds, masks, known)
 
 
 def checked(method: Bound, raw: object, count: int) -> Tensor:

@@ -45,6 +45,8 @@ class _Asked(NamedTuple):
 def reproducibility(selection: Selection) -> pd.DataFrame:
     """Compare the stored maps of all rows that compete; no line where nothing can be compared.
 
+    Of images that may show several classes nothing is compared.
+
     Returns:
         The columns `REPRODUCIBILITY`: for each (dataset, split, model, method) one line between
         ``seeds`` (of one fold), one between ``training sets`` (folds) where folds test the same
@@ -52,6 +54,8 @@ def reproducibility(selection: Selection) -> pd.DataFrame:
         Spearman's correlation of the pixels, SSIM, the IoU of the pixels that reach half of the
         maximum, and the distance of the maxima as a share of the diagonal.
     """
+    if selection.dataset.several_labels:  # one map stands for an image there
+        return pd.DataFrame(columns=REPRODUCIBILITY)
     by_model: dict[str, list[Ledger]] = defaultdict(list)
     for ledger in ledgers_of(selection):
         by_model[ledger.model.spec].append(ledger)

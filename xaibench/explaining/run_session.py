@@ -13,9 +13,11 @@ from xaibench.core.plugin import Bound
 from xaibench.explaining.batch import ImageBatch
 from xaibench.explaining.session import Session
 from xaibench.explaining.training_set import TrainingSet, training_set
+from xaibench.explaining.views import ClassView
 from xaibench.results.folder import PREDICTIONS_FILE
 from xaibench.setup.cells import Ledger
 from xaibench.setup.fits import fit_of, read_fitted
+from xaibench.setup.several import rows_explained
 from xaibench.training.trained import Predictions, load_model
 
 
@@ -34,6 +36,7 @@ class RunSession(Session):
         self.ledger, self._selection = ledger, selection
         self._made_from = ledger.made_from
         self._split = selection.split(ledger.fold, ledger.seed)
+        self._classes = selection.dataset.classes
         self._device = choose_device(selection.options.device)
         self._judge = self.engine
         self._predictions: Predictions | None = None
@@ -41,7 +44,9 @@ class RunSession(Session):
         if ledger.judge is not None:
             if ledger.judge is not ledger:
                 self._judge = selection.engine(load_model(ledger.judge))
-            self._predictions = Predictions(ledger.judge.folder / PREDICTIONS_FILE)
+            several = len(self._classes) if selection.dataset.several_labels else 0
+            path = ledger.judge.folder / PREDICTIONS_FILE
+            self._predictions = Predictions(path, several=several)
 
     def is_of(self, ledger: Ledger) -> bool:
         """Whether this is a ledger's model, as it is stored now."""
@@ -52,13 +57,19 @@ class RunSession(Session):
 
         Args:
             samples: of the run's dataset.
-            target: ``label``, ``predicted``, or ``auto`` for both where anybody predicts.
+            target: ``label``, ``predicted``, or ``auto`` for both where anybody predicts; as
+                `rows_explained` has it where images may show several classes.
         """
         options = self._selection.options
         originals = options.score_at == "original"
         loader = self._selection.loader
         for loaded in loader.batches(samples, options.batch_size, originals=originals):
-            yield self._prepare(loaded, target)
+            if not self._selection.dataset.several_labels:
+                yield self._prepare(loaded, target)
+            elif rows := rows_explained(
+                target, self._classes, loaded.samples, self.predicted(loaded.samples)
+            ):
+                yield self._of_several(loaded, rows)
 
     def predicted(self, samples: Sequence[Sample]) -> Tensor | None:
         """Return the stored predictions ``(B,)``; None unless all are test images."""
@@ -74,7 +85,27 @@ class RunSession(Session):
             targets["predicted"] = stored
         chosen = {target: targets[target]} if target in targets else targets
         batch = ImageBatch.of(loaded, images, chosen, self._judge.predict)
-        batch.respond = self._judge.logits
+        batch.respond, batch.classes = self._judge.logits, self._classes
+        return batch
+
+    def _of_several(self, loaded: Loaded, rows: Mapping[str, Tensor]) -> ImageBatch:
+        """Return images with a view for each class that is explained in any of them."""
+        images = place_images(loaded.images, self._device)
+        places = {name: self._classes.index(name) for name in rows}
+        targets = {name: torch.full((len(images),), at) for name, at in places.items()}
+        batch = ImageBatch.of(loaded, images, targets, self._judge.predict)
+        batch.respond, batch.classes = self._judge.logits, self._classes
+        views = {}
+        for name, at in places.items():
+            mine = loaded.of_class(at)
+            views[name] = ClassView(
+                rows[name].to(self._device),
+                mine.masks.to(self._device),
+                [sample.class_labels[at].annotated for sample in loaded.samples],
+                () if mine.originals else mine.lost,
+                mine.originals,
+            )
+        batch.views = views
         return batch
 
     @cached_property

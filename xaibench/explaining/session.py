@@ -134,7 +134,7 @@ class Session:
             advance(step)
         for (source, made, evidence), values in zip(found, measured, strict=True):
             if source.scorer is not None:
-                made.scores = source.scorer.add(values, evidence, batch)
+                made.scores = source.scorer.add(values, evidence)
                 self._tell_failed_metrics(source.method, source.scorer)
         return [(source, made) for source, made, _ in found]
 
@@ -218,9 +218,15 @@ class Session:
 
         Targets stay those of the batch unless other classes are given, masks and random numbers do.
         """
+        batch = batch.unit(kind)
         targets = {kind: batch.targets[kind] if classes is None else classes}
         again = replace(
-            batch, images=images, targets=targets, choose=None, together=defaultdict(list)
+            batch,
+            images=images,
+            targets=targets,
+            choose=None,
+            together=defaultdict(list),
+            whole=None,
         )
         source = MapSource(method, lambda _: None)
         return self._explain(source, again, self._record(again, [source])).maps[kind].values

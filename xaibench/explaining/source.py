@@ -36,13 +36,18 @@ def join_parts(batch: ImageBatch, parts: Sequence[Explained]) -> Explained:
     """Return what was found of a batch whose images were explained in parts."""
     if len(parts) == 1:
         return parts[0]
-    raw = {kind: torch.cat([each.raw[kind] for each in parts]) for kind in parts[0].raw}
+    raw = {kind: _cat([each.raw[kind] for each in parts]) for kind in parts[0].raw}
     maps = {kind: concatenate([each.maps[kind] for each in parts]) for kind in parts[0].maps}
     gaps = [each.gap for each in parts if each.gap is not None]
     targets = [each.batch.targets for each in parts]
     batch.targets = {kind: torch.cat([each[kind] for each in targets]) for kind in targets[0]}
     scores = [score for each in parts for score in each.scores]
     return Explained(batch, raw, maps, max(gaps, default=None), scores)
+
+
+def _cat(maps: Sequence[Tensor]) -> Tensor:
+    """Put maps one behind the other; of no map nobody knows the size."""
+    return torch.cat([each for each in maps if len(each)] or [maps[0]])
 
 
 class MapSource:

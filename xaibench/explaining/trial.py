@@ -33,7 +33,7 @@ def try_metric(metric: Bound) -> None:
     maps = {"label": Maps(drawn[3:], [OK])}
     evidence = evidence_of(maps, batch, lambda *_: drawn[3:], threshold=0.5)
     try:
-        score_batch([metric], evidence, batch, lambda _: "label")
+        score_batch([metric], evidence, lambda _: "label")
     except XaibenchError as error:
         if error.__cause__ is None or isinstance(error.__cause__, XaibenchError):
             raise

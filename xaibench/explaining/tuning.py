@@ -19,7 +19,10 @@ class Tuning:
 
     def take(self, found: Explained) -> None:
         """Take the maps of a batch."""
-        self.add(next(iter(found.maps.values())).values, found.batch.masks)
+        kinds = found.maps if found.batch.views else [next(iter(found.maps))]
+        for kind in kinds:
+            if found.maps[kind].statuses:
+                self.add(found.maps[kind].values, found.batch.unit(kind).masks)
 
     def add(self, maps: Tensor, masks: Tensor) -> None:
         """Take finished maps and masks ``(B, H, W)``; images whose mask is empty don't count."""

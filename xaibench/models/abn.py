@@ -16,6 +16,8 @@ from xaibench.core.registry import model
 class AttentionBranch(nn.Module):
     """Activations ``(B, D, h, w)`` -> an attention map ``(B, h, w)`` and logits of its own."""
 
+    several_labels = True
+
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
         self.shared = nn.Sequential(

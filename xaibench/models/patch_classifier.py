@@ -18,6 +18,8 @@ _SMALLEST = 32
 class PatchClassifier(Model):
     """Classifies square patches that touch, each alone, and averages their logits."""
 
+    several_labels = True
+
     def __init__(self, trunk: nn.Module, head: nn.Module, *, patch: int, **options: Any) -> None:
         super().__init__(cam_layer=None, **options)
         self.trunk, self.head, self.patch = trunk, head, patch

@@ -37,6 +37,8 @@ _DEFAULT_BLOCKS = {"spn": 5, "attention": 0, "attention2": 4, "rasaee": 4, "unet
 class SaliencyNet(TrunkClassifier):
     """Two heads on one trunk: logits, and a saliency map that learns from masks."""
 
+    several_labels = True
+
     def __init__(
         self, trunk: nn.Module, mask_head: nn.Module, *, channels: int, classes: int, loss: str,
         weight: float, hidden: int = HIDDEN, unlabeled: Unlabeled = "none", **about: Any,

@@ -14,6 +14,8 @@ from xaibench.core.registry import model
 class SoftCam(TrunkClassifier):
     """A 1x1 convolution scores each position for each class; logits are the scores' means."""
 
+    several_labels = True
+
     def __init__(
         self, trunk: nn.Module, *, channels: int, classes: int, lasso: float, ridge: float,
         **options: Any,

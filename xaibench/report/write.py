@@ -83,6 +83,8 @@ def write_tables(contents: Contents, out: Path) -> None:
         "classification": contents.classification,
         "classification_tests": contents.tests,
     }
+    if contents.run.several_labels:
+        tables["per_class"] = contents.per_class
     if contents.analyses or (out / ANALYSES_FILE).is_file():
         tables["analyses"] = contents.quantities
     if any(len(chapter.variances) for chapter in chapters):

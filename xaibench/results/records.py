@@ -25,7 +25,7 @@ class _Options:
     data_root: str = ""
     image_size: Side = 224
     mask_resize: Resize = "nearest"
-    target: Literal["auto", "label", "predicted"] = "auto"
+    target: str = "auto"
     limit: Count = 0
     weights: str = ""
     keep_maps: bool = True
@@ -141,7 +141,8 @@ class RunRecord:
     """``run.json``: enough to repeat a run and to read its tables without its plugins.
 
     ``datasets`` and ``sources`` are of merged runs, ``submission`` of scored maps; versions, date
-    and device those of models and cells. ``won`` (in no file) tells how maps without a network win.
+    and device those of models and cells. ``won`` (in no file) tells how maps without a network win;
+    ``several_labels``: images may show several classes.
     """
 
     schema: int | None = None
@@ -170,6 +171,7 @@ class RunRecord:
     made_by: Sequence[Made] = ()
     submission: SubmissionEntry | None = None
     publication: bool | None = None
+    several_labels: bool | None = None
     won: Mapping[str, str] | None = None
 
     @property

@@ -37,7 +37,7 @@ REPRODUCIBILITY = [
 ]
 """The columns of ``reproducibility.csv``."""
 
-_NAMES = ("dataset", "split", "model", "method", "sample", "metric", "group", "status")
+_NAMES = ("dataset", "split", "model", "method", "sample", "metric", "group", "status", "target")
 _LINES = 2**18
 # Numbers as text shrink to a thirtieth; what unpacks to far more is no table.
 _RATIO, _SMALL = 300, 2**20

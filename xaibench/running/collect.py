@@ -37,7 +37,7 @@ from xaibench.setup.fits import fit_of
 from xaibench.setup.selection import Selection
 
 _VALUES_AT_ONCE = 50_000
-SCORE_COLUMNS = [*Place._fields, "method", "sample", "metric", "value", "status"]
+SCORE_COLUMNS = [*Place._fields, "method", "sample", "metric", "value", "status", "target"]
 
 
 def load_scores(out: str | Path) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from xaibench.results.folder import ANY_MAPS
 from xaibench.running.plan import Plan
 from xaibench.setup.cells import Ledger
 from xaibench.setup.selection import Selection
+from xaibench.setup.several import ALL
 
 _FLOAT = 4
 _ENTRY = 256  # bytes that an archive spends on a map beside its numbers, and twice its name
@@ -61,6 +62,11 @@ def taken_bytes(out: Path) -> int:
 
 
 def _maps_of_an_image(selection: Selection, ledger: Ledger) -> float:
+    dataset = selection.dataset
+    if dataset.several_labels:
+        every = selection.options.target == ALL
+        shown = sum(f.label == 1 for sample in dataset.samples for f in sample.class_labels)
+        return len(dataset.classes) if every else max(shown / len(dataset.samples), 1)
     both = selection.options.target == "auto" and ledger.judge is not None
     return 2 - 1 / len(selection.dataset.classes) if both else 1
 

@@ -21,6 +21,7 @@ from xaibench.setup.file_check import check_files
 from xaibench.setup.jobs import Job
 from xaibench.setup.model_warnings import doubts_about, notes_on_size
 from xaibench.setup.selection import Selection
+from xaibench.setup.several import check_target, notes_on_several, why_one_label
 
 
 @dataclass
@@ -54,12 +55,10 @@ def make_plan(selection: Selection) -> Plan:
     Raises:
         XaibenchError: nothing at all is left to compute with this selection.
     """
-    check_device(selection.options)
-    if selection.options.target == "predicted" and selection.judge is None:
-        raise XaibenchError(
-            "--target predicted: no model of the run classifies; add one, or name one with --judge."
-        )
     plan = Plan(metrics=[])
+    check_device(selection.options)
+    check_target(selection.options.target, selection.dataset, judged=selection.judge is not None)
+    plan.notes += notes_on_several(selection.options, selection.dataset)
     for metric in selection.metrics:
         try_metric(metric)
     plan.metrics += _served(selection.metrics, partial(why_no_score, selection), plan)
@@ -92,7 +91,8 @@ def _plan_model(selection: Selection, model: Bound, plan: Plan) -> list[Skip]:
     plan.warnings += doubts_about(model, prototype, selection.options.weights, drawn=drawn)
     plan.notes += notes_on_size(model, selection.options.weights, selection.options.image_size)
     where = f" on {model.spec}"
-    methods = _served(selection.methods, partial(why_no_layer, selection, prototype), plan, where)
+    methods = _served(selection.methods, partial(why_one_label, selection.dataset), plan, where)
+    methods = _served(methods, partial(why_no_layer, selection, prototype), plan, where)
     methods = _served(methods, partial(why_no_map, selection, model, prototype), plan, where)
     why_not = partial(why_no_analysis, selection, prototype)
     analyses = _served(selection.analyses, why_not, plan, where)

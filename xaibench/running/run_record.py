@@ -67,6 +67,7 @@ def describe_run(
         compute=combine([each.compute for each in made]),
         versions=versions,
         made_by=made,
+        several_labels=selection.dataset.several_labels or None,
     )
 
 
@@ -163,6 +164,7 @@ def describe_protocol(selection: Selection, plan: Plan) -> dict[str, Any]:
         "fold": options.fold,
         "resize": f"bilinear, align_corners=False; masks {options.mask_resize}"
         + ("; scored at the original size" if options.score_at == "original" else ""),
+        **_of_several(selection),
         "targets": {metric.first_spec: selection.target_of(metric) for metric in plan.metrics},
         "metrics": {metric.first_spec: code_of(metric.plugin.file) for metric in plan.metrics},
         "engine": code_of(
@@ -177,6 +179,14 @@ def _redrawn(selection: Selection) -> dict[str, str]:
     drawn = options.redraw and min(options.mask_fraction, options.train_fraction) < 1
     what = "training subset and visible masks are drawn anew for each training seed"
     return {"redraw": what} if drawn else {}
+
+
+def _of_several(selection: Selection) -> dict[str, str]:
+    """Say which classes are explained, and what counts as found, where images may show several."""
+    options = selection.options
+    if not selection.dataset.several_labels:
+        return {}
+    return {"target": options.target, "label_threshold": options.label_threshold}
 
 
 def _train_precision(selection: Selection) -> dict[str, str]:

@@ -10,6 +10,22 @@ from xaibench.results.splits import StoredSplits
 from xaibench.setup.options import RunOptions
 
 
+def limit_samples(
+    samples: tuple[Sample, ...], apart: frozenset[str], count: int
+) -> tuple[Sample, ...]:
+    """Return the first so many samples of each class, and of each that stands apart; 0 keeps all.
+
+    Of images that may show several classes it is the first that they show.
+    """
+    if not count:
+        return samples
+    kept: dict[tuple[int, bool], list[Sample]] = {}
+    for sample in samples:
+        kept.setdefault((sample.label, sample.id in apart), []).append(sample)
+    chosen = {sample.id for group in kept.values() for sample in group[:count]}
+    return tuple(sample for sample in samples if sample.id in chosen)
+
+
 def divide_dataset(
     dataset: Dataset,
     options: RunOptions,

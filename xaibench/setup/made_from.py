@@ -1,7 +1,7 @@
 """What every stored result is made from: named, so that a plan can say what has changed."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -53,12 +53,16 @@ def data_parts(selection: Selection, fold: int, seed: int) -> Parts:
 
 @cache
 def test_parts(selection: Selection) -> Parts:
-    """Return what predictions and scores owe to a dataset that is tested on alone; else nothing."""
+    """Return what predictions and scores owe beside the training: else nothing.
+
+    It is a dataset that is tested on alone, and what chooses thresholds of several labels.
+    """
     apart = selection.dataset.apart
     samples = [sample for sample in selection.dataset.samples if sample.id in apart]
+    several = selection.dataset.several_labels
     return {
         f"test {name}": part for name, part in _samples_parts(selection, samples).items() if apart
-    }
+    } | ({"label threshold": selection.options.label_threshold} if several else {})
 
 
 def _samples_parts(selection: Selection, samples: Sequence[Sample]) -> Parts:
@@ -68,10 +72,16 @@ def _samples_parts(selection: Selection, samples: Sequence[Sample]) -> Parts:
     ]
     return {
         "images": fingerprint([(s.id, held[s.path]) for s in samples]),
-        "labels": fingerprint([(s.id, s.label) for s in samples]),
+        "labels": fingerprint([(s.id, s.label, *_each_label(held, s)) for s in samples]),
         "masks": fingerprint(masks),
         "groups": fingerprint([(s.id, s.group) for s in samples if s.group]),
     }
+
+
+def _each_label(held: Mapping[Path, str], sample: Sample) -> Iterator[tuple[object, ...]]:
+    """Yield label and masks of each class where an image may show several."""
+    for label, masks, boxes in sample.class_labels:
+        yield label, masks and [(*layer[1:], held[layer.path]) for layer in masks], boxes
 
 
 def model_parts(selection: Selection, fold: int, model: Bound, seed: int) -> Parts:
@@ -180,7 +190,7 @@ def _tell(name: str, then: object, now: object) -> str:
 @cache
 def _contents(selection: Selection) -> dict[Path, str]:
     samples = selection.dataset.samples
-    layers = (layer.path for sample in samples for layer in sample.masks)
+    layers = (layer.path for sample in samples for layer in sample.layers)
     return contents_of([*(sample.path for sample in samples), *layers])
 
 

@@ -60,6 +60,22 @@ def check_device_name(options: "RunOptions") -> None:
         )
 
 
+def check_lists(options: "RunOptions") -> None:
+    """Refuse lists of names that are empty where one is needed, or repeat a name.
+
+    Raises:
+        XaibenchError: one is.
+    """
+    for name in ("methods", "models", "metrics", "seeds", "analyses"):
+        chosen = getattr(options, name)
+        # Analyses can run without methods; they ask for no method and no metric.
+        needed = name in ("models", "seeds") or not options.analyses
+        if not chosen and needed and name != "analyses":
+            raise XaibenchError(f"{flag(name)}: name at least one.")
+        if len(set(chosen)) < len(chosen):
+            raise XaibenchError(f"{flag(name)}: {', '.join(map(str, chosen))} repeats a name.")
+
+
 def with_checkpoint(options: "RunOptions") -> "RunOptions":
     """Return options whose model names the checkpoint itself, as ``--checkpoint`` stands for.
 

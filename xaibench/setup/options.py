@@ -20,8 +20,13 @@ from xaibench.core.recipe import (
 )
 from xaibench.core.suggest import did_you_mean
 from xaibench.executors.find import EXECUTORS
-from xaibench.setup.option_checks import check_device_name, check_ranges, with_checkpoint
-from xaibench.setup.option_values import convert_one, flag, listed
+from xaibench.setup.option_checks import (
+    check_device_name,
+    check_lists,
+    check_ranges,
+    with_checkpoint,
+)
+from xaibench.setup.option_values import convert_one, listed
 
 
 def _option(default: Any, text: str) -> Any:
@@ -155,9 +160,14 @@ class RunOptions:
         True, "measure how much maps change with the class and with random last layers"
     )
     keep_maps: bool = _option(True, "keep raw maps, for the gallery and for later metrics")
-    target: Literal["auto", "label", "predicted"] = _option(
-        "auto", "class explained; auto: the label for localization, else the prediction"
-    )
+    target: str = _option(
+        "auto", "class explained: auto (the label for localization, else the prediction), label or "
+        "predicted; of several labels an image also all, or names of classes"
+    )  # fmt: skip
+    label_threshold: Literal["youden", "f1"] = _option(
+        "youden", "what chooses, on validation images, from which confidence a class of several "
+        "labels an image counts as found",
+    )  # fmt: skip
     callbacks: tuple[str, ...] = _option((), "are told of the run: tensorboard, mlflow, others")
     data_root: str = _option("", "folder that holds all data; default $XAIBENCH_DATA")
     out: str = _option("", "folder for what the run leaves; default results/<dataset>")
@@ -239,11 +249,4 @@ def _check(options: RunOptions) -> None:
         raise XaibenchError(
             f"--weights {options.weights}: no such file (or choose 'imagenet' or 'none')."
         )
-    for name in ("methods", "models", "metrics", "seeds", "analyses"):
-        chosen = getattr(options, name)
-        # Analyses can run without methods; they ask for no method and no metric.
-        needed = name in ("models", "seeds") or not options.analyses
-        if not chosen and needed and name != "analyses":
-            raise XaibenchError(f"{flag(name)}: name at least one.")
-        if len(set(chosen)) < len(chosen):
-            raise XaibenchError(f"{flag(name)}: {', '.join(map(str, chosen))} repeats a name.")
+    check_lists(options)

@@ -31,6 +31,7 @@ from xaibench.setup.dividing import divide_dataset, limit_samples
 from xaibench.setup.option_values import listed
 from xaibench.setup.options import RunOptions, make_options
 from xaibench.setup.primary import primary_of
+from xaibench.setup.several import EACH, LABEL, answer_each
 
 
 class Selection:
@@ -125,6 +126,8 @@ class Selection:
                 f"{', ...' if words.classes > 5 else ''}); build it with `classes` outputs, or "  # noqa: PLR2004
                 "choose another dataset."
             )
+        if self.dataset.several_labels:
+            answer_each(built, model.spec)
         self._about[model.spec] = ModelFacts(built.classifies, built.all_masks)
         if self.options.layer:
             self._choose_layer(built, model.spec)
@@ -190,12 +193,16 @@ class Selection:
 
     @property
     def tuning_target(self) -> str:
-        """Which class the maps explain that thresholds are tuned on."""
+        """Which class the maps explain that thresholds are tuned on; of several those shown."""
+        if self.dataset.several_labels:
+            return LABEL
         return "predicted" if self.options.target == "predicted" else "label"
 
     def target_of(self, metric: Bound) -> str:
-        """Return which class a metric's maps explain, ``label`` or ``predicted``."""
+        """Return which class a metric's maps explain, ``label`` or ``predicted``, or `EACH`."""
         chosen = self.options.target
+        if self.dataset.several_labels:
+            return EACH
         if self.judge is None:  # nobody predicts
             return "label"
         return metric.plugin.traits.target if chosen == "auto" else chosen

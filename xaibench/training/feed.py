@@ -14,6 +14,7 @@ from xaibench.core.passes.device import place_images
 from xaibench.core.seeds import seed_of
 from xaibench.core.splits import Split
 from xaibench.setup.options import RunOptions
+from xaibench.setup.several import labels_of
 from xaibench.training.supervision import WatchedBatch, masks_for, visible, weigh_classes
 
 _SMALLEST_SHARE = 2
@@ -95,7 +96,7 @@ class Feed:
         seen = self.seen
         return WatchedBatch(
             images=images,
-            labels=torch.tensor([s.label for s in samples], device=self._device),
+            labels=labels_of(samples).to(self._device),
             masks=masks,
             masked=torch.tensor([s.id in seen for s in samples], device=self._device),
             images_counted=len(whole) / replicas,

@@ -9,11 +9,12 @@ from scipy import ndimage
 from torch import Tensor
 
 from xaibench.core.batch import Batch
-from xaibench.core.data import Sample
+from xaibench.core.data import UNCERTAIN, Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model, evaluating
 from xaibench.core.splits import Split
 from xaibench.core.supervision import Supervision
+from xaibench.setup.several import labels_of
 
 _NOTED = frozenset({"labels", "masks"})
 
@@ -89,6 +90,8 @@ def reads_masks(model: Model, blank: Tensor) -> bool:
     """
     images, marked = blank.repeat(2, 1, 1, 1), torch.ones(2, *blank.shape[2:], dtype=torch.int8)
     labels, seen = torch.zeros(2, dtype=torch.long), torch.ones(2, dtype=torch.bool)
+    if model.output_form is not None and model.output_form.separate:
+        labels = labels[:, None].expand(2, model.class_count or 1)
     batch = WatchedBatch(images, labels, marked, seen, 2, 2)
     with evaluating(model), torch.no_grad():
         model.loss(batch)
@@ -116,6 +119,10 @@ def weigh_classes(split: Split, classes: int) -> Tensor:
     """Return ``(K,)`` weights for ``--class-weighting balanced``.
 
     A class weighs one minus its share of the training images: of two classes, the other's share.
+    Where images may show several, its share is that of the images of which it is known.
     """
-    labels = torch.tensor([sample.label for sample in split.train])
+    labels = labels_of(split.train)
+    if labels.ndim > 1:
+        known = (labels != UNCERTAIN).sum(dim=0).clamp(min=1)
+        return 1 - (labels == 1).sum(dim=0) / known
     return 1 - labels.bincount(minlength=classes) / len(labels)

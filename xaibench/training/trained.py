@@ -6,10 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
-from scipy import ndimage
 from torch import Tensor
 
 from xaibench.core.csv_cells import restore, to_cells
@@ -34,6 +32,12 @@ from xaibench.results.work_records import UNSAID, ModelRecord
 from xaibench.setup.cells import Ledger
 from xaibench.setup.provenance import made_by
 from xaibench.training.checkpoint import pack
+from xaibench.training.predict_several import (
+    OF_ONE,
+    OF_SEVERAL,
+    predictions_of_several,
+    regions,
+)
 from xaibench.training.replicas import train_on_replicas
 from xaibench.training.train import Trainer
 
@@ -133,17 +137,21 @@ def write_predictions(ledger: Ledger, model: Model, device: torch.device) -> Non
 
     A row holds the sample, its group, label, prediction, the share of its pixels that its mask
     covers and the number of regions there (empty without a mask), and all confidences. Models that
-    don't classify leave prediction and confidences empty.
+    don't classify leave prediction and confidences empty. Where images may show several classes,
+    label and prediction are empty, and each class has its own with the threshold between them.
     """
+    classes = range(len(ledger.selection.dataset.classes))
+    several = ledger.selection.dataset.several_labels
     columns = ["sample", "group", "label", "prediction", "mask_share", "regions"]
-    columns += [f"confidence_{k}" for k in range(len(ledger.selection.dataset.classes))]
+    columns += [f"{name}_{k}" for name in (OF_SEVERAL if several else OF_ONE) for k in classes]
     with (
         replacing(ledger.folder / PREDICTIONS_FILE) as path,
         path.open("w", newline="", encoding="utf-8") as file,
     ):
         table = csv.writer(file, lineterminator="\n")
         table.writerow(columns)
-        table.writerows(map(to_cells, _predictions(ledger, model, device)))
+        rows = predictions_of_several if several else _predictions
+        table.writerows(map(to_cells, rows(ledger, model, device)))
 
 
 def _predictions(ledger: Ledger, model: Model, device: torch.device) -> Iterator[Sequence[object]]:
@@ -161,28 +169,28 @@ def _predictions(ledger: Ledger, model: Model, device: torch.device) -> Iterator
                 loaded.samples, loaded.masks, answers, strict=True
             ):
                 about = [sample.id, sample.group, sample.label, prediction]
-                yield [*about, *_regions(sample, mask), *values]
-
-
-def _regions(sample: Sample, mask: Tensor) -> tuple[float | None, int | None]:
-    """Return the mask's share of the image, and its number of regions that touch nowhere."""
-    if not sample.annotated:
-        return None, None
-    marked = (mask > 0).numpy()
-    return float(marked.mean()), int(ndimage.label(marked, np.ones((3, 3)))[1])
+                yield [*about, *regions(sample, mask), *values]
 
 
 class Predictions:
     """A model's stored predictions."""
 
-    def __init__(self, path: Path) -> None:
-        columns = ["sample", "prediction"]
+    def __init__(self, path: Path, *, several: int = 0) -> None:
+        """Read them; of images that may show ``several`` classes, as many each."""
+        columns = [f"prediction_{k}" for k in range(several)] or ["prediction"]
         known = restore(
-            pd.read_csv(path, usecols=columns, dtype={"sample": str}, keep_default_na=False)
+            pd.read_csv(
+                path, usecols=["sample", *columns], dtype={"sample": str}, keep_default_na=False
+            )
         )
-        self._of = dict(zip(known["sample"], known["prediction"], strict=True))
+        values = known[columns].to_numpy().tolist()
+        found = values if several else [each for (each,) in values]
+        self._of = dict(zip(known["sample"], found, strict=True))
 
     def of(self, samples: Sequence[Sample]) -> Tensor | None:
-        """Return predicted classes ``(B,)``; None unless all are test images."""
+        """Return predicted classes ``(B,)``; None unless all are test images.
+
+        Of images that may show several classes it is whether each is found, ``(B, K)`` of 1 and 0.
+        """
         found = [self._of.get(sample.id) for sample in samples]
         return None if None in found else torch.tensor(found)

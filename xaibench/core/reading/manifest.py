@@ -18,8 +18,8 @@ from xaibench.core.suggest import did_you_mean
 
 _REQUIRED = ("image", "label")
 _MASK = re.compile(r"masks?(_?(path|file|\d+))?")
-_GROUPS = ("group", "patient", "patient_id", "patientid", "subject", "subject_id", "case_id")
-_PARTS = ("part", "split", "subset")
+GROUPS = ("group", "patient", "patient_id", "patientid", "subject", "subject_id", "case_id")
+PARTS = ("part", "split", "subset")
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 _MISSING = frozenset({"", "na", "n/a", "nan", "none", "null", "<na>", "#n/a"})
 _LONGEST = 200
@@ -95,8 +95,8 @@ def _find_columns(path: Path, names: Iterable[str]) -> _Columns:
         )
     return _Columns(
         tuple(name for name in there if _MASK.fullmatch(name)),
-        next((name for name in _GROUPS if name in there), ""),
-        next((name for name in _PARTS if name in there), ""),
+        next((name for name in GROUPS if name in there), ""),
+        next((name for name in PARTS if name in there), ""),
         bool(sides),
     )
 
@@ -119,14 +119,14 @@ def _read_row(folder: Path, line: TableRow, columns: _Columns) -> ManifestRow:
         for part in re.split("[;|]", cells[name])
         if part.strip()
     ]
-    image, *layers = (_find(folder, name, line.where) for name in (cells["image"], *masks))
+    image, *layers = (find_file(folder, name, line.where) for name in (cells["image"], *masks))
     return ManifestRow(
-        _name(cells["image"]),
+        name_image(cells["image"]),
         image,
         cells["label"],
         tuple(layers),
         cells[columns.group] if columns.group else "",
-        _read_part(line.where, cells[columns.part]) if columns.part else "",
+        read_part(line.where, cells[columns.part]) if columns.part else "",
         _read_box(line.where, cells) if columns.boxed else (),
     )
 
@@ -136,7 +136,12 @@ def is_missing(cell: str) -> bool:
     return cell.casefold() in _MISSING
 
 
-def _find(folder: Path, name: str, where: str) -> Path:
+def find_file(folder: Path, name: str, where: str) -> Path:
+    """Return the file that a cell names, as Unix or as Windows writes paths.
+
+    Raises:
+        XaibenchError: it isn't there.
+    """
     for written in (name, name.replace("\\", "/")):
         if is_file(folder / written):
             return folder / written
@@ -146,7 +151,12 @@ def _find(folder: Path, name: str, where: str) -> Path:
     )
 
 
-def _read_part(where: str, told: str) -> str:
+def read_part(where: str, told: str) -> str:
+    """Return train, validation or test for what a cell calls a part; empty where it is.
+
+    Raises:
+        XaibenchError: it names no part.
+    """
     part = part_of(told) if told else ""
     if told and not part:
         raise XaibenchError(f"{where}: '{told}' is no part; write train, validation or test.")
@@ -175,7 +185,7 @@ def _number(text: str) -> float:
         return math.nan
 
 
-def _name(image: str) -> str:
+def name_image(image: str) -> str:
     """Return an id that can name files: nothing absolute, nothing that leads upwards."""
     text = image.replace(os.sep, "/").replace("\\", "/")
     path = PurePosixPath(without_ending(PurePosixPath(os.path.normpath(text)).as_posix()))

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Literal, TypeVar
 
-Objects = Literal["single", "largest"]
+Objects = Literal["single", "largest", "all"]
+"""What an image of several objects stands for; `name_picture` chooses one class, all needs none."""
 _Class = TypeVar("_Class")
 
 

@@ -57,6 +57,21 @@ def read_lines(path: Path, name: str, columns: Sequence[str], remedy: str) -> li
         ) from error
 
 
+def column_names(path: Path, columns: Sequence[str]) -> list[str]:
+    """Return the names of a table's columns as they are written; none where it can't be read.
+
+    Args:
+        path: the file.
+        columns: one that should be there, which tells what separates values.
+    """
+    try:
+        text = _decode(read_plain(path))
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text, columns))
+        return [name.strip() for name in next(reader, [])]
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return []  # whoever reads the rows says why
+
+
 def _decode(content: bytes) -> str:
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return content.decode("utf-16")

@@ -33,6 +33,11 @@ def check_comparable(materials: Mapping[str, Material]) -> None:
     for name, material in materials.items():
         run = material.run
         told = all(each in run.protocol.get(key, {}) for key in BY_METRIC for each in run.metrics)
+        if run.several_labels:
+            raise XaibenchError(
+                f"{name}: its images may show several classes, which runs that are put together "
+                "can't yet; put the methods and models into one run."
+            )
         if not (told and run.splits and run.dataset):
             raise XaibenchError(f"{name}: run.json tells no protocol; repeat the run first.")
     for (one, first), (other, second) in combinations(materials.items(), 2):

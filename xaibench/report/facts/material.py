@@ -10,6 +10,7 @@ import pandas as pd
 from xaibench.core.errors import XaibenchError
 from xaibench.report.facts.reproducibility import nothing_measured
 from xaibench.report.facts.soundness import check_numbers, check_together
+from xaibench.report.facts.units import units_of_predictions, units_of_scores
 from xaibench.report.facts.won import read_won
 from xaibench.results.folder import (
     COSTS_FILE,
@@ -34,7 +35,9 @@ _PREDICTIONS = [*PLACE, "sample", "label", "prediction"]
 class Material:
     """All that tables are made from; frames without rows where a file is absent.
 
-    ``groups`` names the group of each (dataset, sample) that isn't alone.
+    ``groups`` names the group of each (dataset, sample) that isn't alone. Where images may show
+    several classes a sample is a unit (`facts/units.py`), and ``images`` are the predictions as
+    they were stored, a row for each image.
     """
 
     run: RunRecord
@@ -43,6 +46,7 @@ class Material:
     costs: pd.DataFrame
     groups: Mapping[tuple[str, str], str]
     reproducibility: pd.DataFrame = field(default_factory=nothing_measured)
+    images: pd.DataFrame | None = None
 
     @classmethod
     def of(
@@ -80,8 +84,13 @@ def read_material(out: Path, *, accept_changes: bool = False) -> Material:
         raise XaibenchError(f"{out}: no method has any score; see the errors in its cells.")
     predictions = _read(out / PREDICTIONS_FILE, _PREDICTIONS)
     costs = _read(out / COSTS_FILE, [*PLACE, "method"])
+    images = predictions
+    if run.several_labels:
+        scores = units_of_scores(scores)
+        if predictions is not None:
+            predictions = units_of_predictions(predictions, run.classes)
     groups = None if predictions is not None and "group" in predictions else _split_groups(out, run)
-    found = Material.of(run, scores, predictions, costs, groups)
+    found = replace(Material.of(run, scores, predictions, costs, groups), images=images)
     alike = _read(out / REPRODUCIBILITY_FILE, REPRODUCIBILITY)
     if alike is not None:
         found = replace(found, reproducibility=alike)

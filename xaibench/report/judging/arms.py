@@ -8,6 +8,7 @@ import pandas as pd
 from xaibench.core.errors import XaibenchError
 from xaibench.report.facts.material import Material, read_material
 from xaibench.report.facts.section import Section, sections
+from xaibench.report.facts.units import RIGHT
 from xaibench.results.records import MethodEntry, MetricEntry, RunRecord
 from xaibench.results.study_records import Arm
 
@@ -49,6 +50,7 @@ def gather_arms(out: Path, arms: Sequence[Arm]) -> tuple[Section, Material]:
 def _frames(point: str, material: Material) -> list[pd.DataFrame]:
     predictions = material.predictions.dropna(subset="prediction")
     right = (predictions["label"] == predictions["prediction"]).astype(float)
+    right = predictions.get(RIGHT, right)
     answers = predictions.assign(method="", metric=ACCURACY, value=right)
     frames = [answers, material.scores]
     return [frame.assign(model=point + "/" + frame["model"].astype(str)) for frame in frames]

@@ -15,6 +15,7 @@ from xaibench.report.judging.decision import decisions
 from xaibench.report.judging.estimates import BoardRow, to_frame
 from xaibench.report.judging.judge import Judged, judge
 from xaibench.report.judging.leaderboard import leaderboard
+from xaibench.report.judging.per_class import per_class_table
 from xaibench.report.judging.repeats import repeats, variances
 from xaibench.report.judging.scorecard import scorecard
 from xaibench.report.judging.slices import slices
@@ -43,7 +44,8 @@ class Contents:
 
     ``board`` holds all chapters' rows; a run that only analyses has no chapters. ``classification``
     and ``tests`` are from `classification_table` and `compare_models`, ``quantities`` is what the
-    ``analyses`` came to.
+    ``analyses`` came to. ``per_class`` is from `per_class_table` where images may show several
+    classes, and empty elsewhere.
     """
 
     material: Material
@@ -53,6 +55,7 @@ class Contents:
     tests: pd.DataFrame
     analyses: Sequence[Analysis]
     quantities: pd.DataFrame
+    per_class: pd.DataFrame
 
     @property
     def run(self) -> RunRecord:
@@ -80,6 +83,7 @@ def judge_all(material: Material, out: Path) -> Contents:
         rounded_table(tests),
         analyses,
         rounded_table(quantities(analyses)),
+        rounded_table(per_class_table(material.images, run)),
     )
 
 
@@ -105,6 +109,8 @@ def _classification(material: Material) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return how well the models classify, and whether they differ; datasets have own classes."""
     # Submitted maps may explain a network that nobody named.
     known = material.predictions.dropna(subset="prediction")
+    if material.run.several_labels:  # `per_class_table` tells of each
+        known = known.iloc[:0]
     found = []
     for dataset in sorted(set(known["dataset"])) or [""]:
         rows = known[known["dataset"] == dataset]

@@ -104,9 +104,11 @@ def decisions(section: Section, material: Material) -> pd.DataFrame:
     Columns: the keys; ``groups``, ``accuracy`` with its ends, ``commonest_class``, a share, and
     ``accuracy_is``; ``metric``, ``value``, the ``control`` with its value, ``p``, ``dependence``
     and ``attention_is``; ``conclusion``. No rows without predictions or without a metric of
-    localization.
+    localization, nor where images may show several classes.
     """
     run, metric = material.run, _metric(section, material.run)
+    if run.several_labels:  # no share of a commonest class tells what accuracy is worth
+        return pd.DataFrame(columns=_COLUMNS)
     models = {row.model for row in section.rows}
     known = {model: _accuracy(section, material, model) for model in models}
     if metric is None:

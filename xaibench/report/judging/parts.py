@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from xaibench.report.facts.material import UNIT, Material
 from xaibench.report.facts.section import Floats, Section
+from xaibench.report.facts.units import RIGHT
 
 _THIRDS = (1 / 3, 2 / 3)
 _OF_IMAGE = ("label", "mask_share", "regions")
@@ -37,9 +38,9 @@ def parts(section: Section, material: Material, models: Sequence[str]) -> Iterat
     label, said = known["label"], known["prediction"]
     for index, name in enumerate(material.run.of_dataset(section.dataset).classes):
         yield Subgroup("class", str(name), "", label == index)
-    told = ~np.isnan(said)
-    yield Subgroup("prediction", "correct", "the row's own model is right", told & (said == label))
-    yield Subgroup("prediction", "wrong", "the row's own model is wrong", told & (said != label))
+    right = known[RIGHT] if RIGHT in known else np.where(np.isnan(said), np.nan, said == label)
+    yield Subgroup("prediction", "correct", "the row's own model is right", right == 1)
+    yield Subgroup("prediction", "wrong", "the row's own model is wrong", right == 0)
     if "mask_share" in known:
         yield from _sizes(section, known["mask_share"])
     if "regions" in known:
@@ -97,10 +98,12 @@ def _aligned(
     }
     units = pd.MultiIndex.from_frame(section.units[UNIT])
     confidences = [name for name in mine if str(name).startswith("confidence_")]
-    found |= {name: np.full(shape, np.nan) for name in ("prediction", "confidence")}
+    told = [name for name in ("prediction", RIGHT) if name in mine]
+    found |= {name: np.full(shape, np.nan) for name in (*told, "confidence")}
     for column, model in enumerate(models):
         own = mine[mine["model"] == model].drop_duplicates(UNIT).set_index(UNIT).reindex(units)
-        found["prediction"][:, column] = pd.to_numeric(own["prediction"])
+        for each in told:
+            found[each][:, column] = pd.to_numeric(own[each])
         for name in confidences:  # the predicted class's is the highest
             own_values = pd.to_numeric(own[name]).to_numpy(float)
             found["confidence"][:, column] = np.fmax(found["confidence"][:, column], own_values)

@@ -17,13 +17,13 @@ from xaibench.core.spec import parse_spec
 from xaibench.report.facts.material import Material
 from xaibench.report.facts.section import Row, Section
 from xaibench.report.facts.traits import headlines
+from xaibench.report.facts.units import RIGHT
 from xaibench.report.numbers import number
 from xaibench.report.page.gallery_choice import Choice
 from xaibench.report.page.gallery_pixels import Packed, levels_of, pack, preview
 from xaibench.report.page.gallery_sample import Pictured, Tile, Verdict
 from xaibench.report.pictures.stored import SHOWN_CONTROLS, Stored
 from xaibench.results.folder import Layout, Place
-from xaibench.results.maps import map_key
 
 _KINDS = ("label", "predicted")
 _HALF, _HUNDRED, _ROUNDING = 50, 100, 1e-9
@@ -52,6 +52,8 @@ class Reader:
     @property
     def explained(self) -> str:
         """Whose class the maps explain, in words."""
+        if self.run.several_labels:
+            return "named"
         return "true" if self._kind == _KINDS[0] else "predicted"
 
     def read(self, choice: Choice) -> Pictured | None:
@@ -102,7 +104,7 @@ class Reader:
         """Yield place, row, levels, maximum and status of all maps shown, in the board's order."""
         # A map that explains both classes is there once, under either name.
         kinds = sorted(_KINDS, key=lambda kind: kind != self._kind)
-        keys = [map_key(kind, name) for kind in kinds]
+        keys = self._stored.keys(name, kinds)
         fold, seed = (int(self.section.units[part][unit]) for part in ("fold", "seed"))
         seen = set()
         for place, row in enumerate(self.section.rows):
@@ -147,6 +149,8 @@ class Reader:
         prediction = said.get("prediction", np.nan)
         if np.isnan(prediction):
             return Verdict(model, "no prediction", "")
+        if self.run.several_labels:
+            return _verdict_on_class(model, said)
         confidence = said.get(f"confidence_{int(prediction)}", np.nan)
         sure = "" if np.isnan(confidence) else f", {confidence:.2f}"
         right = "right" if prediction == said["label"] else "wrong"
@@ -171,6 +175,14 @@ class Reader:
         scores = self._material.scores
         lost = scores[(scores["metric"] == self._metric) & (scores["status"] == _LEFT_OUT)]
         return set(zip(lost["model"], lost["method"], lost["sample"], strict=True))
+
+
+def _verdict_on_class(model: str, said: Mapping[Any, Any]) -> Verdict:
+    """Return what a model says of one class of an image that may show several."""
+    found = "found" if said["prediction"] >= 0 else "not found"
+    known = {1.0: "right", 0.0: "wrong"}.get(said[RIGHT], "")
+    sure = f"{said['confidence_0']:.2f}"
+    return Verdict(model, f"{found}, {sure}" + (f": {known}" if known else ""), known)
 
 
 def _iou_of(metrics: Mapping[str, Any]) -> tuple[str, int]:

@@ -17,7 +17,10 @@ from xaibench.report.page.embedded import Embedded, Figures, analysis_figures
 from xaibench.report.page.prose import prose
 from xaibench.report.page.sheets import Sheet, cost_sheet, metric_anchor, sheets
 from xaibench.report.wording.analysis_document import analyses_to_markdown
-from xaibench.report.wording.classification_tables import classification_to_markdown
+from xaibench.report.wording.classification_tables import (
+    classification_to_markdown,
+    per_class_to_markdown,
+)
 from xaibench.report.wording.definitions import definitions
 from xaibench.report.wording.document import ABOUT_AGREEMENT, ABOUT_SLICES, NOTES, SAME_RESULT
 from xaibench.report.wording.markdown import bullets
@@ -169,7 +172,8 @@ def _slices(contents: Contents, at: int, figures: Figures) -> Block:
 
 
 def _classification(contents: Contents, figures: Figures) -> Block:
-    text = _body(classification_to_markdown(contents.classification, contents.tests))
+    found = list(classification_to_markdown(contents.classification, contents.tests))
+    text = _body(found or per_class_to_markdown(contents.per_class))
     return Block(text=text, figures=figures.of(None, "rates", "confusion", "training"))
 
 

@@ -10,7 +10,6 @@ from xaibench.core.data import Picture, Sample
 from xaibench.report.pictures.grid import GridRow
 from xaibench.report.pictures.stored import SHOWN_CONTROLS, Stored
 from xaibench.results.folder import Layout, Place
-from xaibench.results.maps import map_key
 from xaibench.results.records import RunRecord
 
 _PER_CLASS = 3
@@ -62,7 +61,8 @@ def _row(
     *,
     controls: bool,
 ) -> GridRow:
-    key = map_key("predicted" if run.options.get("target") == "predicted" else "label", sample.id)
+    kind = "predicted" if run.options.get("target") == "predicted" else "label"
+    keys = stored.keys(sample.id, [kind])
     size = (picture.image.shape[0], picture.image.shape[1])
     maps: dict[str, NDArray[np.float32] | None] = {}
     # Controls behind all others.
@@ -70,12 +70,12 @@ def _row(
         if run.kind_of(method) == "control" and not (controls and method in SHOWN_CONTROLS):
             continue
         folder = layout.cell_folder(place, method)
-        made = stored.finished(folder, [key], size, method)
+        made = stored.finished(folder, keys, size, method)
         maps[method] = None if made is None else made[0].numpy()
     classes = run.classes
     mine = predictions[(predictions["sample"] == sample.id) & (predictions["model"] == place.model)]
     known = mine["prediction"].dropna().astype(int)
-    said = ", ".join(classes[p] for p in known) or "unknown"
+    said = ", ".join(classes[p] if p >= 0 else "not found" for p in known) or "unknown"
     name = place.model.replace("[", " [").replace(",", ", ")
     caption = f"{sample.id}\ntruth: {classes[sample.label]}\n{name}\npredicted: {said}"
     return GridRow(caption, picture.image, picture.mask, maps)

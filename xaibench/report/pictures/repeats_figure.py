@@ -18,7 +18,6 @@ from xaibench.report.pictures.overlay import HEAT, overlay
 from xaibench.report.pictures.shown_rows import ShownRow, competing, fold
 from xaibench.report.pictures.stored import Stored, holds_maps
 from xaibench.results.folder import Layout, Place
-from xaibench.results.maps import map_key
 
 _IMAGES, _ROWS = 3, 6
 _CELL, _GAP, _HEAD, _SIDE, _BAR = 1.1, 0.05, 0.3, 1.1, 0.08  # inches
@@ -99,7 +98,7 @@ def _share(
     stored: Stored, layout: Layout, places: Sequence[Place], method: str, sample: str, side: int
 ) -> NDArray[np.float32] | None:
     """Return the share of trainings that mark each pixel, None without any map."""
-    keys = [map_key(kind, sample) for kind in ("label", "predicted")]
+    keys = stored.keys(sample, ("label", "predicted"))
     marked = [
         (values >= _MARKED * values.max()).numpy() & bool(values.max() > 0)
         for place in places

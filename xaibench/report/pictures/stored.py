@@ -15,6 +15,7 @@ from xaibench.core.registry import bind, plugins
 from xaibench.core.roots import open_dataset
 from xaibench.core.spec import parse_spec
 from xaibench.report.facts.material import Material
+from xaibench.report.facts.units import keys_of_maps, units_of_dataset
 from xaibench.results.folder import Layout
 from xaibench.results.maps import MapReader, map_files
 from xaibench.results.records import RunRecord
@@ -50,7 +51,12 @@ class Stored:
         name = self._run.dataset
         if parse_spec(name)[0] not in plugins("dataset"):
             refuse_code(self._run)
-        return open_dataset(bind("dataset", name), self._run.options.get("data_root", ""))
+        dataset = open_dataset(bind("dataset", name), self._run.options.get("data_root", ""))
+        return units_of_dataset(dataset) if self._run.several_labels else dataset
+
+    def keys(self, sample: str, kinds: Sequence[str]) -> list[str]:
+        """Return the names that a sample's map may have, by kind of target."""
+        return keys_of_maps(sample, kinds, self._run.classes if self._run.several_labels else ())
 
     def finished(
         self, folder: Path, keys: Sequence[str], size: tuple[int, int], method: str

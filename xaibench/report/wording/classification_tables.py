@@ -14,6 +14,10 @@ _FIGURES = (
     *("macro_f1", "weighted_f1", "auroc", "calibration_error"),
 )
 _TEXTS = ("confusion", "warning")
+_PER_CLASS = (
+    *("class", "n", "positives", "auroc", "auprc", "threshold"),
+    *("f1", "precision", "recall", "specificity"),
+)
 _COMPARED = ("first", "second", "n", "test", "p_holm", "verdict")
 
 
@@ -45,6 +49,23 @@ def classification_to_markdown(table: pd.DataFrame, tests: pd.DataFrame) -> Iter
         lines = [[_plain(value) for value in row] for row in tests[shown].to_numpy(object)]
         yield markdown_table(shown, lines)
         yield "The counts and the tests behind this are in classification_tests.csv."
+
+
+def per_class_to_markdown(table: pd.DataFrame) -> Iterator[str]:
+    """Yield Markdown paragraphs of `per_class_table`; none where images have one label."""
+    if table.empty:
+        return
+    keys = [key for key in _KEYS[:-1] if key == "model" or table[key].nunique() > 1]
+    names = [*keys, *_PER_CLASS]
+    yield "## Classification"
+    yield (
+        "An image may show several classes, and each is judged by itself. A class counts as found "
+        "from its threshold upwards, which was chosen on validation images. Brackets hold 95 % "
+        "intervals that take images for independent: Wilson's, and of the area under the ROC curve "
+        "a score interval. Images of which nobody knows whether they show a class don't count for "
+        "it. `macro` is the plain mean over the classes where a figure is defined."
+    )
+    yield markdown_table(names, [_line(row, names) for row in table.to_dict("records")])
 
 
 def _line(row: Mapping[Any, Any], names: list[str]) -> list[str]:

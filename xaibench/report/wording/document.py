@@ -13,7 +13,10 @@ from xaibench.report.judging.reach import CEILING, ORACLE
 from xaibench.report.wording.analysis_document import analyses_to_markdown
 from xaibench.report.wording.beside import ABOUT as ABOUT_MARGIN
 from xaibench.report.wording.boards import boards, cost_board, is_promised
-from xaibench.report.wording.classification_tables import classification_to_markdown
+from xaibench.report.wording.classification_tables import (
+    classification_to_markdown,
+    per_class_to_markdown,
+)
 from xaibench.report.wording.conclusions import conclusions
 from xaibench.report.wording.definitions import definitions
 from xaibench.report.wording.markdown import board_to_markdown, bullets
@@ -87,6 +90,7 @@ def to_markdown(contents: Contents, out: Path) -> str:
     for chapter in chapters:
         lines += _chapter(chapter, run)
     lines += classification_to_markdown(contents.classification, contents.tests)
+    lines += per_class_to_markdown(contents.per_class)
     lines += analyses_to_markdown(contents.analyses, contents.quantities, out)
     if chapters:
         lines += ["## How to read the tables", "\n".join([NOTES, *_judge(run)])]

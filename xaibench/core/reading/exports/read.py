@@ -7,6 +7,7 @@ from pathlib import Path
 
 from xaibench.core.data import Dataset, MaskLayer
 from xaibench.core.errors import XaibenchError
+from xaibench.core.reading.exports.all_objects import all_labels
 from xaibench.core.reading.exports.find import Export
 from xaibench.core.reading.exports.gallery import ImageNames
 from xaibench.core.reading.exports.marked import (
@@ -51,7 +52,8 @@ def read_exports(
                     f"{each.image}; name one of them with path=."
                 )
             marked[each.id] = each
-    dataset = make_dataset(place, list(marked.values()), wanted)
+    make = all_labels if wanted.objects == "all" else make_dataset
+    dataset = make(place, list(marked.values()), wanted)
     return replace(dataset, notes=(f"read as {kinds[0]}'s annotations.", *said, *dataset.notes))
 
 
