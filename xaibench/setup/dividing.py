@@ -63,22 +63,3 @@ def divide_dataset(
     )
     others = tuple(sample for sample in samples if sample.id in apart)
     return replace(made, test=others or made.test)
-
-
-def limit_samples(
-    samples: tuple[Sample, ...], apart: frozenset[str], count: int
-) -> tuple[Sample, ...]:
-    """Return the first samples of each class, in order: of those that are apart as many again.
-
-    Args:
-        samples: of a dataset.
-        apart: ids of those that are tested on alone.
-        count: how many of a class; 0 keeps all.
-    """
-    if not count:
-        return samples
-    kept: dict[tuple[int, bool], list[Sample]] = {}
-    for sample in samples:
-        kept.setdefault((sample.label, sample.id in apart), []).append(sample)
-    chosen = {sample.id for group in kept.values() for sample in group[:count]}
-    return tuple(sample for sample in samples if sample.id in chosen)

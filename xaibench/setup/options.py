@@ -161,13 +161,11 @@ class RunOptions:
     )
     keep_maps: bool = _option(True, "keep raw maps, for the gallery and for later metrics")
     target: str = _option(
-        "auto", "class explained: auto (the label for localization, else the prediction), label or "
-        "predicted; of several labels an image also all, or names of classes"
-    )  # fmt: skip
+        "auto", "class explained: auto (label or prediction), label, predicted, all or class names"
+    )
     label_threshold: Literal["youden", "f1"] = _option(
-        "youden", "what chooses, on validation images, from which confidence a class of several "
-        "labels an image counts as found",
-    )  # fmt: skip
+        "youden", "what chooses from which confidence one of several classes counts as found"
+    )
     callbacks: tuple[str, ...] = _option((), "are told of the run: tensorboard, mlflow, others")
     data_root: str = _option("", "folder that holds all data; default $XAIBENCH_DATA")
     out: str = _option("", "folder for what the run leaves; default results/<dataset>")

@@ -27,6 +27,7 @@ from xaibench.results.integrity import intact_record
 from xaibench.results.records import RunRecord
 from xaibench.results.splits import find_stored
 from xaibench.setup.building import ModelFacts, ModelWords, build_model
+from xaibench.setup.dataset_choice import dataset_of
 from xaibench.setup.dividing import divide_dataset, limit_samples
 from xaibench.setup.option_values import listed
 from xaibench.setup.options import RunOptions, make_options
@@ -42,7 +43,7 @@ class Selection:
         for file in options.plugin:
             load_plugin_file(Path(file))
         self.options = options
-        self.dataset_plugin = _dataset_of(options)
+        self.dataset_plugin = dataset_of(options)
         self.models = [bind("model", spec) for spec in options.models]
         self.metrics = [bind("metric", spec) for spec in options.metrics]
         self.methods = [bind("method", spec) for spec in options.methods]
@@ -243,15 +244,3 @@ def _refuse_repeats(kind: str, specs: list[str]) -> None:
     repeated = sorted({spec for spec in specs if specs.count(spec) > 1})
     if repeated:
         raise XaibenchError(f"--{kind}: {', '.join(repeated)} is named twice (defaults spelt out).")
-
-
-def _dataset_of(options: RunOptions) -> Bound:
-    """Return the dataset, or both as one where another is to be tested on."""
-    train = bind("dataset", options.dataset)
-    if options.test_dataset:
-        test = bind("dataset", options.test_dataset)
-        both = {"train": train.spec, "test": test.spec, "classes": options.test_classes}
-        return Bound(plugins("dataset")["across"], both)
-    if options.test_classes:
-        raise XaibenchError("--test-classes goes with --test-dataset; name one, or leave it out.")
-    return train

@@ -28,7 +28,7 @@ Things = Mapping[str, Sequence[Sequence[Thing]]]
 
 
 def all_labels(place: Path, marked: Sequence[Marked], wanted: Wanted) -> Dataset:
-    """Return all images of an export, each labelled by all of its objects.
+    """Return all images of an export, each labeled by all of its objects.
 
     A class of which an image has crowds alone is uncertain there.
 
