@@ -16,6 +16,7 @@ from xaibench.core.passes.open_attention import OpenAttention
 from xaibench.core.passes.question import Question
 from xaibench.core.passes.tape import Tape
 from xaibench.core.registry import bind
+from xaibench.explaining.explainer import Explainer
 from xaibench.setup.building import missing_word, why_no_attention
 
 WIDTH, HEADS, DEPTH, PATCH, GRID, CLASSES = 12, 3, 3, 4, (2, 5), 4
@@ -326,3 +327,19 @@ def test_attnlrp_is_relevance_passed_back_rule_by_rule():
 def test_rules_for_relus_are_skipped_on_transformers():
     with pytest.raises(Unsupported, match="has none, so that it would be the plain gradient"):
         ask(make(), "guided_backprop")
+
+
+def test_maps_of_predicted_classes_take_one_pass():
+    torch.manual_seed(2)
+    network, seen, rules = Transformer().double().eval(), [], ["attention", "attention[rule=raw]"]
+    predicted = network(IMAGES).argmax(dim=1)
+    network.patches.register_forward_hook(lambda _part, inputs, _out: seen.append(len(inputs[0])))
+    explainer = Explainer(network, layer="blocks.2.norm1")
+    explainer(IMAGES, None, rules)
+    seen.clear()
+    found = explainer(IMAGES, None, rules)
+    assert seen == [len(IMAGES)]
+    named = explainer(IMAGES, predicted, rules)
+    assert seen == [len(IMAGES)] * 3
+    for rule in rules:
+        torch.testing.assert_close(found[rule], named[rule])

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from xaibench.core.completeness import TOLERANCE
-from xaibench.core.contract import LAYER_WORDS
+from xaibench.core.contract import ATTENTION_WORDS, LAYER_WORDS
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import NON_FINITE
 from xaibench.core.model import Model, Reshape, evaluating
@@ -128,7 +128,8 @@ class Explainer:
         batch = without_masks(ids, images, named_ones, engine.predict)
         if targets is None:
             batch.choose = lambda logits: {"label": predicted_classes(logits)}
-        session.at_once = engine.batch_size(images).size
+        attends = bool(words_of(named.values()) & ATTENTION_WORDS)
+        session.at_once = engine.batch_size(images, graph=attends).size
         with evaluating(engine.model):
             session.walk([batch], list(sources.values()))
         return _collect(sources, found, engine.model)

@@ -12,7 +12,7 @@ from itertools import chain
 import torch
 from torch import Tensor
 
-from xaibench.core.contract import TRAINING_WORDS
+from xaibench.core.contract import ATTENTION_WORDS, TRAINING_WORDS
 from xaibench.core.passes.batching import BatchSize
 from xaibench.core.passes.engine import Engine
 from xaibench.core.passes.float32 import exact_float32
@@ -155,6 +155,8 @@ class Session:
         if batch.choose is not None:
             words |= {"logits"}
         metered = [(source.method, source.meter) for source in sources if source.meter is not None]
+        if metered:
+            words -= ATTENTION_WORDS  # each is charged for passes of its own
         shared = Meter(self.engine)
         with shared.measuring() if metered else nullcontext():
             tape = record(self.engine, words, batch.images)

@@ -72,6 +72,37 @@ def try_attention(model: Model, images: Tensor, *, early: bool) -> None:
             asked.layers(lambda weights, _: weights.mean(dim=1), gradients=True)
 
 
+@dataclass(frozen=True)
+class Attended:
+    """A pass with its attention opened.
+
+    Attributes:
+        weights: of each layer, as `OpenAttention` keeps them; from the first one on there is a
+            graph, if one was asked for.
+        logits: ``(B, K)``, and what fills the batch up.
+        count: of images without that.
+    """
+
+    weights: list[Tensor]
+    logits: Tensor
+    count: int
+
+
+def attend(
+    engine: Engine, images: Tensor, *, gradients: bool = True, early: bool = False
+) -> Attended:
+    """Run a network once; ``early`` gives each layer logits of its own, one layer after another."""
+    network = engine.fast(images)
+    filled = engine.batch_size(images, graph=True).fill(images)
+    opened = OpenAttention(("own" if early else "whole") if gradients else "none")
+    exits = early_exits(network, opened) if early else nullcontext()
+    with torch.inference_mode(mode=False), torch.no_grad():
+        with engine.casting(), exits, opened:
+            logits = network(filled.clone())
+        engine.seen += len(images)
+    return Attended(opened.weights, logits, len(images))
+
+
 class Attentions:
     """The attention of some images.
 
@@ -81,12 +112,20 @@ class Attentions:
         targets: ``(B,)``, whose logits are differentiated.
         early: gradients are those of the logit that each layer's own tokens would give if they
             were the last layer's; else of the logit as it is.
+        attended: a pass with a graph that there was already; it is taken if it saw as many.
     """
 
     def __init__(
-        self, engine: Engine, images: Tensor, targets: Tensor, *, early: bool = False
+        self,
+        engine: Engine,
+        images: Tensor,
+        targets: Tensor,
+        *,
+        early: bool = False,
+        attended: Attended | None = None,
     ) -> None:
         self._engine, self._images, self._targets, self._early = engine, images, targets, early
+        self._attended = attended
         self._form = attention_form(engine.model, images)
 
     def layers(self, join: Join, *, gradients: bool = False) -> list[Tensor]:
@@ -123,23 +162,20 @@ class Attentions:
         self, images: Tensor, targets: Tensor, *, gradients: bool
     ) -> list[tuple[Tensor, Tensor]]:
         """Return weights and gradients of each layer, of images and what fills them up."""
-        engine, network = self._engine, self._engine.fast(images)
-        filled = engine.batch_size(images, graph=True).fill(images)
-        opened = OpenAttention(("own" if self._early else "whole") if gradients else "none")
-        exits = early_exits(network, opened) if self._early else nullcontext()
-        with torch.inference_mode(mode=False), torch.no_grad():
-            with engine.casting(), exits, opened:
-                logits = network(filled.clone())
-            engine.seen += len(images)
-            slopes = [each.new_zeros(0) for each in opened.weights]
-            if gradients:
-                # Each exit has logits of its own; what only fills the batch up has no share.
-                rows = logits.view(-1, len(filled), logits.shape[1])[:, : len(images)]
-                chosen = rows.gather(2, targets.expand(len(rows), -1)[:, :, None])
-                slopes = list(torch.autograd.grad(chosen.sum(), opened.weights))
+        done = self._attended
+        kept = done is not None and done.count == len(images)
+        if done is None or not kept:
+            done = attend(self._engine, images, gradients=gradients, early=self._early)
+        slopes = [each.new_zeros(0) for each in done.weights]
+        filled = self._engine.batch_size(images, graph=True).fill(images)
+        if gradients:
+            # Each exit has logits of its own; what only fills the batch up has no share.
+            rows = done.logits.view(-1, len(filled), done.logits.shape[1])[:, : len(images)]
+            chosen = rows.gather(2, targets.expand(len(rows), -1)[:, :, None]).sum()
+            slopes = list(torch.autograd.grad(chosen, done.weights, retain_graph=kept))
         return [
             (_by_image(weights.detach(), len(filled)), _by_image(slope, len(filled)))
-            for weights, slope in zip(opened.weights, slopes, strict=True)
+            for weights, slope in zip(done.weights, slopes, strict=True)
         ]
 
 

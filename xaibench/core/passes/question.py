@@ -149,7 +149,8 @@ class Question:
     @property
     def attentions(self) -> Attentions:
         """Of these rows, with gradients of the targets' logits."""
-        return Attentions(self._engine, self.images, self.targets)
+        seen = self.tape.attended
+        return Attentions(self._engine, self.images, self.targets, attended=seen)
 
     @property
     def exit_attentions(self) -> Attentions:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from xaibench.core.contract import OWN_WORDS
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Outputs
+from xaibench.core.passes.attentions import Attended, attend
 from xaibench.core.passes.cuts import refuse_cuts
 from xaibench.core.passes.device import now
 from xaibench.core.passes.engine import Engine
@@ -46,7 +47,14 @@ class Tape:
         self._layout: AxisLayout | None = None
         self._gradients: dict[tuple[object, ...], tuple[Tensor, int, float]] = {}
         self._outputs: Outputs | None = None
+        self.attended: Attended | None = None
+        """The same pass with its attention opened, where nothing else but logits was asked for."""
         asked = set(words)
+        few = len(images) <= engine.batch_size(images, graph=True).size
+        if few and "attentions" in asked and asked & RECORDED_WORDS == {"logits"}:
+            self.attended = attend(engine, images)
+            self._outputs = Outputs(self.attended.logits)
+            return
         if not asked & RECORDED_WORDS:
             return
         wants_layer = bool(asked & _NEED_LAYER)
