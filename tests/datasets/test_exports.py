@@ -198,7 +198,8 @@ def labelme(name):
 def test_labelme(place, where):
     for name in OWN:
         as_json(place / where / f"{name}.json", labelme(name))
-    check(place, "LabelMe")
+    notes = check(place, "LabelMe").notes
+    assert f"{len(OWN)} points and lines of {len(OWN)} images cover no area" in " ".join(notes)
 
 
 def test_labelme_in_class_folders_marks_its_own_class(place):

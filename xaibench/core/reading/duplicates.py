@@ -1,7 +1,7 @@
 """Near-duplicate images: the same scan, saved twice, must never be on both sides of a split."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -91,25 +91,24 @@ def _find_suspects(sketches: Sequence[NDArray[np.float32]]) -> tuple[list[_Suspe
         return suspects, typical
     middles = placing.cut_middles(sketches)
     for other, sketched in enumerate(sketches):
-        upright = placing.find_middles(middles[:, : placing.FLIPS], sketched)
-        turned = placing.find_middles(middles[:, placing.FLIPS :], sketched)
-        # Both count: in a set of which a part is turned nothing would else be alike.
-        highest = np.maximum(upright.correlation, turned.correlation)
-        typical.append(float(np.median(np.delete(highest, other))))
-        suspects += _best_of(upright, other, _SUSPECTS)
-        suspects += _best_of(turned, other, _TURNED_SUSPECTS, placing.FLIPS)
+        windows = placing.cut_windows(sketched)
+        found = placing.find_middles(middles, windows)
+        # Turned ones count: in a set of which a part is turned nothing would else be alike.
+        typical.append(float(np.median(np.delete(found.max(axis=1), other))))
+        found[other] = -1
+        for first, most in ((0, _SUSPECTS), (placing.FLIPS, _TURNED_SUSPECTS)):
+            for one, flip in _best_of(found[:, first : first + placing.FLIPS], most):
+                window = placing.find_window(middles[one, first + flip], windows)
+                suspects.append(_Suspect(one, other, first + flip, window))
     return suspects, typical
 
 
-def _best_of(match: placing.Match, other: int, most: int, first: int = 0) -> list[_Suspect]:
-    """Return the images that are found best in another; ``first`` is the first flip tried."""
-    match.correlation[other] = -1
-    best = np.argsort(-match.correlation, kind="stable")[:most]
-    return [
-        _Suspect(int(one), other, first + int(match.flip[one]), int(match.window[one]))
-        for one in best
-        if match.correlation[one] >= _LEAST_CORRELATION
-    ]
+def _best_of(found: NDArray[np.float32], most: int) -> Iterator[tuple[int, int]]:
+    """Yield the images that are found best, and in which flip; ``(N, F)`` says how well."""
+    highest = found.max(axis=1)
+    for one in np.argsort(-highest, kind="stable")[:most].tolist():
+        if highest[one] >= _LEAST_CORRELATION:
+            yield one, int(found[one].argmax())
 
 
 def _stands_out(place: Placing, typical: float) -> bool:

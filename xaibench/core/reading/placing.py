@@ -36,14 +36,6 @@ class Placing(NamedTuple):
     correlation: float
 
 
-class Match(NamedTuple):
-    """The best place of each picture's middle in one other: correlation, flip and window."""
-
-    correlation: NDArray[np.float32]
-    flip: NDArray[np.intp]
-    window: NDArray[np.intp]
-
-
 def flip_by(picture: NDArray[np.generic], flip: int) -> NDArray[np.generic]:
     """Return a picture ``(H, W)`` as it is (0), mirrored (1), upside down (2), or both (3).
 
@@ -73,21 +65,29 @@ def cut_middles(sketches: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     return _normalize(np.array(flipped).reshape(len(middles), FLIPS * TURNS, -1))
 
 
-def find_middles(middles: NDArray[np.float32], other: NDArray[np.float32]) -> Match:
-    """Look for each middle, in some flips ``(N, F, 256)``, in all windows of one sketch."""
-    windows = _cut(other, _WINDOWS, len(_SPANS))
+def cut_windows(sketched: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return all windows of a sketch in which a middle is looked for, as rows of length 1."""
+    return _cut(sketched, _WINDOWS, len(_SPANS))
+
+
+def find_middles(middles: NDArray[np.float32], windows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return how well each middle, in each flip, is found in some windows: ``(N, F)``.
+
+    It is the highest correlation; in which window is asked of few (`find_window`).
+    """
     products = windows @ middles.reshape(-1, middles.shape[-1]).T
-    window = products.argmax(axis=0)
-    best = np.take_along_axis(products, window[None], axis=0).reshape(middles.shape[:2])
-    flip = best.argmax(axis=1)
-    rows = np.arange(len(middles))
-    return Match(best[rows, flip], flip, window.reshape(middles.shape[:2])[rows, flip])
+    return np.asarray(products.max(axis=0).reshape(middles.shape[:2]), np.float32)
+
+
+def find_window(middle: NDArray[np.float32], windows: NDArray[np.float32]) -> int:
+    """Return the window that is most like one middle in one flip, ``(256,)``."""
+    return int((windows @ middle).argmax())
 
 
 def settle_place(
     one: NDArray[np.float32], other: NDArray[np.float32], flip: int, window: int
 ) -> Placing:
-    """Look more closely around the window that `find_middles` found for one sketch in another."""
+    """Look more closely around the window that `find_window` found for one sketch in another."""
     around = [_look_around(_SPANS[place]) for place in divmod(window, len(_SPANS))]
     rows, columns = (_sampling(spans) for spans in around)
     middle = cut_middles([one])[0, flip]

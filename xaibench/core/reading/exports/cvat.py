@@ -16,7 +16,7 @@ from xaibench.core.reading.folders.names import part_of
 from xaibench.core.reading.xml import read_xml
 
 ROOT = "annotations"
-_WITHOUT_AREA = frozenset({"polyline", "points", "tag", "skeleton", "cuboid"})
+_WITHOUT_AREA = frozenset({"polyline", "points", "skeleton", "cuboid"})
 
 
 def read_cvat(source: Path, gallery: ImageNames) -> tuple[list[Marked], tuple[str, ...]]:
@@ -55,6 +55,7 @@ def read_cvat(source: Path, gallery: ImageNames) -> tuple[list[Marked], tuple[st
                 size,
                 _tag(source, image),
                 next(filter(None, told), ""),
+                sum(each.tag in _WITHOUT_AREA for each in image),
             )
         )
     return found, tell_missing(source, missing, len(found))
@@ -73,7 +74,7 @@ def _tag(source: Path, image: Element) -> str:
 def _things(source: Path, image: Element) -> Iterator[Thing]:
     for each in image:
         name, kind = each.get("label", ""), each.tag
-        if kind in _WITHOUT_AREA:
+        if kind in _WITHOUT_AREA or kind == "tag":
             continue
         if kind == "polygon":
             pairs = [pair.split(",") for pair in each.get("points", "").split(";") if pair]

@@ -14,7 +14,7 @@ from xaibench.core.reading.exports.coco_json import is_coco, read_coco
 from xaibench.core.reading.exports.cvat import ROOT, read_cvat
 from xaibench.core.reading.exports.gallery import ImageNames
 from xaibench.core.reading.exports.label_studio import is_label_studio, read_label_studio
-from xaibench.core.reading.exports.labelme import is_labelme, read_labelme
+from xaibench.core.reading.exports.labelme import count_bare, is_labelme, read_labelme
 from xaibench.core.reading.exports.marked import Marked
 from xaibench.core.reading.exports.voc import read_voc
 from xaibench.core.reading.exports.yolo_labels import label_files, read_yolo
@@ -197,16 +197,15 @@ def _read_labelme(
         if not is_labelme(content):
             continue
         things, size, label = read_labelme(place / file, content)
-        told = str(content.get("imagePath") or "").replace("\\", "/").rpartition("/")[2]
+        name = str(content.get("imagePath") or "").replace("\\", "/").rpartition("/")[2]
         near = file.rpartition("/")[0]
-        image = gallery.find(told, near) if told else None
+        image = gallery.find(name, near) if name else None
         image = image or next((e for e in gallery.files if _stem(e) == _stem(file)), None)
         if image is None:
             raise XaibenchError(
-                f"{place / file}: its image '{told}' isn't there; put it beside it."
+                f"{place / file}: its image '{name}' isn't there; put it beside it."
             )
         part = next((p for step in image.split("/")[:-1] if (p := part_of(step))), "")
-        found.append(
-            Marked(key_of_image(image), place / image, place / file, things, size, label, part)
-        )
+        told = things, size, label, part, count_bare(content)
+        found.append(Marked(key_of_image(image), place / image, place / file, *told))
     return found, ()

@@ -20,7 +20,8 @@ _PERCENT, _CHANNELS, _ALPHA = 100.0, 4, 3
 _UPLOADED = 9
 """Characters that an upload puts in front of a name: eight, and a hyphen."""
 _RESULTS = ("annotations", "completions")
-_WITHOUT_AREA = frozenset({"keypointlabels", "vectorlabels", "textarea", "rating", "relation"})
+_WITHOUT_AREA = frozenset({"keypointlabels", "vectorlabels"})
+_NO_REGIONS = frozenset({"choices", "textarea", "rating", "relation"})
 
 
 def is_label_studio(content: Any) -> bool:
@@ -53,15 +54,15 @@ def read_label_studio(
                 continue
             things = tuple(_things(source, results))
             label = _label(source, name, results)
+            bare = sum(each["type"] in _WITHOUT_AREA for each in results)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise XaibenchError(
                 f"{source}: the task {task.get('id', '?')} isn't as Label Studio writes it "
                 f"({type(error).__name__}: {error}); export it again as JSON."
             ) from error
         part = next((p for step in file.split("/")[:-1] if (p := part_of(step))), "")
-        found.append(
-            Marked(key_of_image(file), gallery.place / file, source, things, None, label, part)
-        )
+        told = things, None, label, part, bare
+        found.append(Marked(key_of_image(file), gallery.place / file, source, *told))
     return found, tell_missing(source, missing, len(found))
 
 
@@ -102,7 +103,7 @@ def _label(source: Path, name: str, results: Any) -> str:
 def _things(source: Path, results: Any) -> Iterator[Thing]:
     for each in results:
         kind, value = each["type"], each.get("value", {})
-        if kind in _WITHOUT_AREA or kind == "choices":
+        if kind in _WITHOUT_AREA | _NO_REGIONS:
             continue
         names = value.get(kind)
         if kind not in ("rectanglelabels", "polygonlabels", "ellipselabels", "brushlabels"):

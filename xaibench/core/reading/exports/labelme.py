@@ -47,6 +47,11 @@ def read_labelme(source: Path, content: Any) -> tuple[tuple[Thing, ...], Size | 
     return things, size, next(iter(set_flags), "")
 
 
+def count_bare(content: Any) -> int:
+    """Return how many points and lines a file has."""
+    return sum(each.get("shape_type") in _WITHOUT_AREA for each in content["shapes"])
+
+
 def _read_shapes(source: Path, shapes: Any) -> Iterator[Thing]:
     for each in shapes:
         kind, name = each.get("shape_type") or "polygon", str(each["label"])

@@ -35,6 +35,7 @@ class Marked(NamedTuple):
         size: on which they were drawn, if they are in pixels.
         label: what the image as a whole was called; empty where only its objects have names.
         part: of a split; empty where none is told.
+        bare: how many points and lines it has, which cover nothing and don't count.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Marked(NamedTuple):
     size: Size | None = None
     label: str = ""
     part: str = ""
+    bare: int = 0
 
 
 class Wanted(NamedTuple):
@@ -92,7 +94,7 @@ def make_dataset(place: Path, marked: Sequence[Marked], wanted: Wanted) -> Datas
         )
         for each in used
     )
-    notes = (*tell_alike(chosen), *_tell_left_out(marked, labels, chosen))
+    notes = (*tell_alike(chosen), *_tell_left_out(marked, labels, chosen), *tell_bare(used))
     parts = Counter(sample.part for sample in samples)
     return Dataset(
         chosen,
@@ -171,6 +173,18 @@ def check_sizes(used: Sequence[Marked]) -> None:
                 f"{each.source}: outlines of '{each.id}' were drawn on an image of {told}, but "
                 f"{each.image.name} is {there}; export them again for images of that size."
             )
+
+
+def tell_bare(used: Sequence[Marked]) -> list[str]:
+    """Return a sentence on points and lines, if there are any."""
+    found = [each for each in used if each.bare]
+    if not found:
+        return []
+    count, first = sum(each.bare for each in found), found[0].id
+    return [
+        f"{count} points and lines of {len(found)} images cover no area, such as those of {first}; "
+        "they don't count (draw them as polygons where an area is meant)."
+    ]
 
 
 def _tell_left_out(

@@ -16,6 +16,7 @@ from xaibench.core.reading.exports.marked import (
     check_sizes,
     make_dataset,
     read_marked,
+    tell_bare,
 )
 
 
@@ -81,7 +82,8 @@ def add_objects(dataset: Dataset, place: Path, exports: Sequence[Export]) -> Dat
         )
         layers = (MaskLayer(mine.source),) if meant[sample.id] else ()
         samples.append(replace(sample, masks=(*sample.masks, *layers)))
-    return replace(dataset, samples=tuple(samples), read=partial(read_marked, meant))
+    notes = (*dataset.notes, *tell_bare(used))
+    return replace(dataset, samples=tuple(samples), read=partial(read_marked, meant), notes=notes)
 
 
 def _gallery(place: Path) -> ImageNames:
