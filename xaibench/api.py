@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from xaibench.callbacks.callback import BoardWritten, Callback
 from xaibench.callbacks.find import make_callbacks
-from xaibench.core.contract import METRIC_WORDS
 from xaibench.core.errors import XaibenchError
+from xaibench.core.metric_words import METRIC_WORDS, RUN_WORDS
 from xaibench.core.model import Reshape
 from xaibench.core.passes.float32 import exact_float32
 from xaibench.core.registry import bind
@@ -34,8 +34,7 @@ from xaibench.setup.selection import select
 
 _MAP_DIMENSIONS = 3
 _METRICS = ("iou", "iou_area", "hit_rate", "mass_in_mask")
-_RUN_WORDS = frozenset({"explain", "tuned_threshold"})
-_MODEL_WORDS = frozenset(METRIC_WORDS) - _RUN_WORDS - {"maps", "masks"}
+_MODEL_WORDS = frozenset(METRIC_WORDS) - RUN_WORDS - {"maps", "masks"}
 
 
 @dataclass
@@ -200,7 +199,7 @@ def score(
     model = None if model is None else on_device(model, device)
     for each in bound:
         words = set(each.plugin.signature.words)
-        if words & _RUN_WORDS:
+        if words & RUN_WORDS:
             raise XaibenchError(f"metric {each.spec} asks the method itself: `xaibench run` it.")
         if (model is None or images is None) and words & _MODEL_WORDS:
             raise XaibenchError(f"metric {each.spec} needs model= and images=.")

@@ -1,10 +1,11 @@
 """Planted networks use what they say; metrics are ranked by it, whatever the phantoms' seed."""
 
+import numpy as np
 import pytest
 import torch
 
 from xaibench.core.registry import bind, plugins
-from xaibench.diagnostics.court import PLACE, court
+from xaibench.diagnostics.court import PASS, PLACE, UNSURE, _try, court
 from xaibench.diagnostics.planted import RULES, Planted, draw_phantoms
 from xaibench.report.facts.court import in_court
 
@@ -42,6 +43,7 @@ def test_metrics_of_place_follow_the_annotation_on_any_seed():
         assert [line["metric"] for line in found] == list(CHEAP)
         for line in found:
             assert line["verdict"] == PLACE
+            assert line["same_verdict"] >= 0.95
             assert line["lesion"] > 0.8
             assert line["shortcut"] < 0
 
@@ -51,3 +53,21 @@ def test_the_packaged_verdicts_are_of_metrics_that_there_are():
     assert len(known) > 25
     assert in_court("mass_in_mask").startswith(PLACE)
     assert in_court("iou[threshold=0.3]") == ""
+
+
+def test_a_verdict_that_other_phantoms_would_turn_is_none():
+    random = np.random.default_rng(0)
+    shares = [0.0, 0.5, 1.0]
+    clear = np.array(shares)[:, None] + random.normal(0, 0.1, (3, 12))
+    assert _try(dict.fromkeys(RULES, clear), shares, 0) == {
+        **dict.fromkeys(RULES, 1.0),
+        "verdict": PASS,
+        "same_verdict": 1.0,
+    }
+    # One phantom in twelve has nearly all the weight: which draws have it decides.
+    heavy = clear.copy()
+    heavy[0, 5] = 40
+    found = _try(dict.fromkeys(RULES, heavy), shares, 0)
+    assert found["verdict"] == UNSURE
+    assert found["same_verdict"] == pytest.approx(1 - (11 / 12) ** 12, abs=0.05)
+    assert found["lesion"] == pytest.approx(-1 / 3, abs=0.01)

@@ -1,5 +1,7 @@
 """A planted case for each sentence: what a board says follows from its scores."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -124,7 +126,7 @@ def test_a_single_seed_says_that_it_can_not():
     rows = rows_of("spn", "iou", values(0.6)), rows_of("gradcam", "iou", values(0.4))
     text = " ".join(said(RUN, *rows, by=conclusions))
     assert "cover image sampling, not training variance" in text
-    assert "Nothing is said of new training sets" in text
+    assert "New training sets are not covered" in text
     advice = " ".join(said(RUN, *rows, by=recommendation))
     assert "One training seed: training variance is not covered." in advice
 
@@ -205,3 +207,23 @@ def test_equivalence_is_shown_and_not_inferred_from_a_missing_difference():
         "not shown",
         "not shown",
     ]
+
+
+def test_no_row_leads_by_a_metric_that_maps_without_a_network_win():
+    why = "the best of 200 maps without a network, a blob, scores 0.7 and beats spn, 0.6"
+    rows = three((0.6, 0.3, 0.6), (0.4, 0.5, 0.5))
+    primary = replace(run_of(metrics=METRICS), won={"iou": why})
+    (text,) = said(primary, *rows)
+    assert text == f"By iou ↑ §, no row leads: {why} (`xaibench diagnose --gaming`)."
+    assert said(primary, *rows, by=recommendation) == [
+        f"**Which:** none, as {why} (`xaibench diagnose --gaming`)."
+    ]
+    board = rows_on_board([line for each in rows for line in each], primary)
+    assert [row.estimates["iou"].rank_low for row in board] == [
+        pytest.approx(np.nan, nan_ok=True)
+    ] * 2
+    assert all(row.estimates["pointing"].rank_low > 0 for row in board)
+    secondary = replace(run_of(metrics=METRICS), won={"precision": why})
+    (text,) = said(secondary, *rows)
+    assert "`precision`" not in text
+    assert text.startswith("By iou ↑, `spn` on `resnet18` leads with 0.600")

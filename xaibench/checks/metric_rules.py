@@ -163,6 +163,10 @@ def sees_the_place(trial: MetricTrial) -> None:
     """Maps on their side score otherwise; they would go unnoticed."""
     if trial.plugin.traits.family == "complexity":
         raise Skipped("how complex a map is doesn't hang on its direction")
+    if not {"maps", "covered_confidence"} & (words := set(trial.plugin.signature.words)):
+        raise Skipped("it looks at maps of other images alone")
+    if not {"masks", "images", "covered_confidence"} & words:
+        raise Skipped("it compares maps with nothing that has places")
     if trial.plugin.traits.counted == "empty":
         raise Skipped("where the mask is empty there is no place to find")
     noise = trial.case(_SQUARE, _SQUARE)

@@ -14,7 +14,8 @@ from xaibench.checks.state import Given, isolated
 from xaibench.core.maps import OK
 from xaibench.core.plugin import Bound, Plugin
 from xaibench.explaining.batch import ImageBatch, Maps
-from xaibench.explaining.evidence import evidence_of
+from xaibench.explaining.evidence import Evidence, evidence_of
+from xaibench.explaining.training_set import made_up
 
 COUNT = 16
 THRESHOLD = 0.4
@@ -142,13 +143,25 @@ class MetricTrial:
         )
         maps = Maps(case.maps[chosen], [OK] * len(chosen))
         with isolated(noise) as surroundings:
-            given = Given(evidence_of({"label": maps}, batch, explain_again, THRESHOLD)["label"])
+            given = Given(_told(maps, batch))
             try:
                 values = self.metric(given)
             except Exception as error:
                 error.add_note(given.shapes())
                 raise
         return MetricResult(values, given, surroundings)
+
+
+def _told(maps: Maps, batch: ImageBatch) -> Evidence:
+    """Return a batch's evidence, with what a run has beside it."""
+    size = batch.images.shape[2:]
+    training = made_up(_noise(6, 2 * COUNT, 3, *size), torch.arange(2 * COUNT) % CLASSES)
+
+    def randomized(_kind: str) -> Tensor:
+        return _noise(7, COUNT, *size)[[int(name) for name in batch.ids]]
+
+    found = evidence_of({"label": maps}, batch, explain_again, THRESHOLD, randomized, training)
+    return found["label"]
 
 
 def as_values(values: Any, count: int, pooled: bool) -> Tensor:

@@ -20,7 +20,8 @@ def court(metrics: str | None, images: int, seed: int, out: Path | None) -> None
     """Try metrics on networks whose rule is planted: do they rank maps by what a network uses?
 
     Of each metric is there Somers' D given the known order of maps, for networks that use
-    the lesion, a marker beside it (a shortcut), both, and neither.
+    the lesion, a marker beside it (a shortcut), both, and neither; behind the verdict, the share
+    of bootstrap draws of the phantoms that come to it.
     """
     from functools import partial
 
@@ -37,7 +38,7 @@ def court(metrics: str | None, images: int, seed: int, out: Path | None) -> None
     lines = []
     for line in judge_metrics([bind("metric", name) for name in names], images=images, seed=seed):
         lines.append(line)
-        told = "".join(f"{line[column]:>9}" for column in COLUMNS[1:-1])
-        say(f"{line['metric']:28}{told}  {line['verdict']}")
+        told = "".join(f"{line[column]:>9}" for column in COLUMNS[1:-2])
+        say(f"{line['metric']:28}{told}  {line['verdict']} ({line['same_verdict']:.0%})")
     if out:
         write_with(out, partial(to_csv, pd.DataFrame(lines, columns=COLUMNS)))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.metric_words import METRIC_WORDS
 from xaibench.core.suggest import did_you_mean
 
 METHOD_WORDS = {
@@ -116,24 +117,6 @@ CLASS_WORDS = ATTENTION_WORDS | {
     "input_gradients", "differentiate", "multipliers", "layer_multipliers", "target_logits",
     "integrate", "record", "sum_over_biases", "network",
 }  # fmt: skip
-METRIC_WORDS = {
-    "maps": "(B, H, W) in [0, 1], higher is more relevant",
-    "masks": "(B, H, W) int8 relevance grades",
-    "tuned_threshold": "share of the maximum at which the method's mean IoU is best on validation "
-    "images whose masks may be seen",
-    "images": "(B, C, H, W) in [0, 1]",
-    "targets": "(B,) classes explained",
-    "predict": "callable: images -> confidences (B, K)",
-    "respond": "callable: images -> logits (B, K)",
-    "explain": "callable: (images (B, C, H, W) in the places of the batch's, classes (B,)) -> maps "
-    "(B, H, W) of the same method; of the same targets where no classes are given",
-    "confidence": "(B,) confidence of the target on the untouched images",
-    "generator": "random numbers, seeded for each sample, the same for all methods",
-    "covered_confidence": "callable: (covered, by, baseline) -> (B,) confidence of the target on "
-    "images covered under the map; passes are shared by all metrics",
-}
-# These a classifier must serve: the model itself, or the one that judges it.
-JUDGED_WORDS = frozenset({"predict", "respond", "confidence", "covered_confidence"})
 ANALYSIS_WORDS = {
     "embeddings": "(N, D) float32, what the last layer sees of each test image",
     "labels": "(N,) classes of the test images",

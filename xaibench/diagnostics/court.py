@@ -5,6 +5,7 @@ show these pixels, or another structure, or a place at random, in known shares; 
 measures faithfulness puts them into the order of those shares, whatever the rule is.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -15,20 +16,22 @@ from torchvision.transforms.functional import gaussian_blur
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import OK, finish
+from xaibench.core.metric_words import RUN_WORDS
 from xaibench.core.plugin import Bound
+from xaibench.core.resemblance import Floats
 from xaibench.diagnostics.planted import RULES, Phantoms, Planted, draw_phantoms
 from xaibench.explaining.batch import ImageBatch, Maps
 from xaibench.explaining.evidence import evidence_of
 from xaibench.explaining.score import score_batch
 
-COLUMNS = ["metric", *RULES, "verdict"]
+COLUMNS = ["metric", *RULES, "verdict", "same_verdict"]
 PASS, PLACE = "follows the network", "follows the annotation"
-FAIL = "follows neither"
+FAIL, UNSURE = "follows neither", "not decided"
 _FOLLOWS, _DIGITS = 0.55, 6
+# Of other draws of the phantoms, how many must come to the same verdict.
+_DRAWS, _SURE = 500, 0.95
 _SHARES = (0.0, 0.25, 0.5, 0.75)
 _BLUR = [7, 7], [1.5, 1.5]
-# These ask for what maps alone don't have.
-_ASKS_THE_METHOD = frozenset({"explain", "tuned_threshold"})
 _FAMILIES = ("localization", "faithfulness")
 
 
@@ -45,8 +48,9 @@ def court(metrics: Sequence[Bound], *, images: int, seed: int) -> Iterator[dict[
     Under each rule is Somers' D of the metric's means, turned so that higher is better, given
     the shares of the maps that lie on what the network uses: of the pairs of maps whose shares
     differ, those in the right order less those in the wrong one. 1 for a metric that ranks by the
-    truth, 0 for one that can't tell. Metrics that ask the method again, fail here or are undefined
-    have no line.
+    truth, 0 for one that can't tell. ``same_verdict`` is the share of bootstrap draws of the
+    phantoms that come to the most frequent verdict; below 0.95 nothing is decided. Metrics that ask
+    the method again, fail here or are undefined have no line.
 
     Args:
         metrics: which.
@@ -55,15 +59,30 @@ def court(metrics: Sequence[Bound], *, images: int, seed: int) -> Iterator[dict[
     """
     phantoms = draw_phantoms(images, seed)
     trials = {rule: (_batch(phantoms, rule), _maps(phantoms, rule, seed)) for rule in RULES}
+    shares = [each.share for each in trials[next(iter(RULES))][1]]
     for metric in metrics:
         about = metric.plugin
-        if about.traits.family in _FAMILIES and not _ASKS_THE_METHOD & {*about.signature.words}:
+        if about.traits.family in _FAMILIES and not RUN_WORDS & {*about.signature.words}:
             try:
-                found = {rule: _agreement(metric, *trial) for rule, trial in trials.items()}
+                scores = {rule: _scores(metric, *trial) for rule, trial in trials.items()}
             except XaibenchError:
                 continue
-            if not np.isnan(list(found.values())).any():
-                yield {"metric": metric.spec, **found, "verdict": _verdict(found)}
+            if not any(np.isnan(each).all(axis=1).any() for each in scores.values()):
+                yield {"metric": metric.spec, **_try(scores, shares, seed)}
+
+
+def _try(scores: dict[str, Floats], shares: Sequence[float], seed: int) -> dict[str, object]:
+    """Return the figures by rule, the verdict, and how many draws of phantoms come to it."""
+    images = next(iter(scores.values())).shape[1]
+    drawn = np.random.default_rng(seed).integers(images, size=(_DRAWS, images))
+    verdicts = Counter(
+        _verdict({rule: _somers_d(each[:, rows], shares) for rule, each in scores.items()})
+        for rows in drawn
+    )
+    ((verdict, count),) = verdicts.most_common(1)
+    figures = {rule: round(_somers_d(each, shares), 2) for rule, each in scores.items()}
+    sure = count / _DRAWS
+    return {**figures, "verdict": verdict if sure >= _SURE else UNSURE, "same_verdict": sure}
 
 
 def _verdict(found: dict[str, float]) -> str:
@@ -122,15 +141,22 @@ def _finished(values: Tensor) -> Maps:
     return Maps(maps, [OK] * len(maps))
 
 
-def _agreement(metric: Bound, batch: ImageBatch, made: Sequence[_Map]) -> float:
-    means: list[float] = []
+def _scores(metric: Bound, batch: ImageBatch, made: Sequence[_Map]) -> Floats:
+    """Return scores ``(maps, images)``, higher is better."""
+    found = []
     for each in made:
         evidence = evidence_of(dict.fromkeys(batch.targets, each.maps), batch)
         scores = score_batch([metric], evidence, lambda _: "label")
-        known = [score.value for score in scores if not np.isnan(score.value)]
-        means.append(float(np.mean(known)) if known else np.nan)
+        found.append([score.value for score in scores])
         batch.together.clear()
-    way = 1 if metric.higher_is_better else -1
-    order = np.sign(np.subtract.outer(*[[each.share for each in made]] * 2))
-    found = np.sign(np.subtract.outer(*[way * np.round(means, _DIGITS)] * 2))
-    return round(float((order * found).sum() / np.abs(order).sum()), 2)
+    return np.array(found) * (1 if metric.higher_is_better else -1)
+
+
+def _somers_d(scores: Floats, shares: Sequence[float]) -> float:
+    """Return Somers' D of the maps' means given the order of their shares; NaN counts as a tie."""
+    known = ~np.isnan(scores)
+    means = np.where(known, scores, 0).sum(axis=1) / known.sum(axis=1).clip(1)
+    means = np.where(known.any(axis=1), means.round(_DIGITS), np.nan)
+    order = np.sign(np.subtract.outer(shares, shares))
+    found = np.nan_to_num(np.sign(np.subtract.outer(means, means)))
+    return float((order * found).sum() / np.abs(order).sum())

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from torch import Tensor
 
+from xaibench.core.metric_words import RUN_WORDS
 from xaibench.core.plugin import Bound
 from xaibench.core.resemblance import Floats
 from xaibench.diagnostics.blind_maps import Recipe, make_maps, recipes
@@ -19,8 +20,6 @@ from xaibench.explaining.score import score_batch
 
 NAME = "gaming"
 TRIES = 200
-# These ask for what maps alone don't have.
-_ASKS_THE_METHOD = frozenset({"explain", "tuned_threshold"})
 _SAID = {FAIL: "beats", PASS: "is worse than", UNDECIDED: "isn't significantly different from"}
 
 
@@ -34,7 +33,7 @@ def gaming(subject: Subject, metrics: Sequence[Bound], tries: int = TRIES) -> It
     average, parts = subject.mean_mask(), [_half(subject, which) for which in (0, 1)]
     for metric in metrics:
         words = set(metric.plugin.signature.words)
-        if metric.plugin.traits.ranked and not words & _ASKS_THE_METHOD:
+        if metric.plugin.traits.ranked and not words & RUN_WORDS:
             yield _try_to_win(subject, metric, parts, average, tries)
 
 

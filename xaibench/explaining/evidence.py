@@ -1,7 +1,7 @@
 """What metrics are told of one method's maps: the vocabulary that they ask by."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from torch import Tensor
@@ -10,6 +10,7 @@ from xaibench.core.covering import CoveredConfidence
 from xaibench.core.errors import XaibenchError
 from xaibench.core.seeds import BatchGenerator, seed_of
 from xaibench.explaining.batch import Enlarge, ImageBatch, Maps
+from xaibench.explaining.training_set import Rows, TrainingSet
 
 Explain = Callable[..., Tensor]
 """Kind of target, images ``(B, C, H, W)`` in the places of the batch's, classes ``(B,)`` where they
@@ -28,6 +29,8 @@ class Evidence:
     batch: ImageBatch
     covered_confidence: CoveredConfidence
     again: Callable[..., Tensor] | None = None
+    randomized: Callable[[], Tensor] | None = None
+    training: TrainingSet | None = None
     threshold: float | None = None
     enlarge: Enlarge | None = None
 
@@ -63,6 +66,29 @@ class Evidence:
         return self.again
 
     @property
+    def explain_randomized(self) -> Callable[[], Tensor]:
+        """Gives maps ``(B, H, W)`` by the network with random weights."""
+        if self.randomized is None:
+            raise XaibenchError("it randomizes the network: only a run can, not maps alone.")
+        return self.randomized
+
+    @property
+    def training_images(self) -> Rows:
+        """``(N, C, H, W)``, read by rows."""
+        return self._training.images
+
+    @property
+    def training_labels(self) -> Tensor:
+        """``(N,)``."""
+        return self._training.labels
+
+    @property
+    def _training(self) -> TrainingSet:
+        if self.training is None:
+            raise XaibenchError("it asks for training images: only a run on a dataset has them.")
+        return self.training
+
+    @property
     def tuned_threshold(self) -> float:
         """Share of the maximum, tuned on validation images."""
         if self.threshold is None:
@@ -75,6 +101,8 @@ def evidence_of(
     batch: ImageBatch,
     explain: Explain | None = None,
     threshold: float | None = None,
+    randomized: Callable[[str], Tensor] | None = None,
+    training: TrainingSet | None = None,
 ) -> dict[str, Evidence]:
     """Lay one method's maps out for scoring, by kind of target.
 
@@ -85,9 +113,15 @@ def evidence_of(
         batch: what they explain.
         explain: asks the method about other images, where it is at hand.
         threshold: that was tuned for it, where one was.
+        randomized: asks the method about a network with random weights, for a kind of target.
+        training: the training images, where there are any.
     """
     return {
-        kind: _evidence(each, batch.unit(kind), kind, explain, threshold)
+        kind: replace(
+            _evidence(each, batch.unit(kind), kind, explain, threshold),
+            randomized=randomized and partial(randomized, kind),
+            training=training,
+        )
         for kind, each in maps.items()
         if each.statuses
     }

@@ -1,13 +1,16 @@
 """The session of a run's trained model, with its images and what was predicted of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from functools import cached_property
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from xaibench.core.data import Sample
 from xaibench.core.loading import Loaded, share_marked
+from xaibench.core.networks.random_weights import layers_in_order, with_random_weights
 from xaibench.core.passes.device import choose_device, place_images
 from xaibench.core.plugin import Bound
 from xaibench.explaining.batch import ImageBatch
@@ -19,6 +22,8 @@ from xaibench.setup.cells import Ledger
 from xaibench.setup.fits import fit_of, read_fitted
 from xaibench.setup.several import rows_explained
 from xaibench.training.trained import Predictions, load_model
+
+_STATISTICS = 32  # training images that batch norms of random weights take theirs from
 
 
 class RunSession(Session):
@@ -113,6 +118,16 @@ class RunSession(Session):
         """The training images, with those masks alone that the budget lets be seen."""
         split = self._split
         return training_set(self._selection.loader, split.train, split.seen, self._device)
+
+    @cached_property
+    def randomized(self) -> Self:
+        """The same with random weights in all layers, drawn from the run's seed."""
+        images = self.training.images[:_STATISTICS]
+        names = layers_in_order(self.model, images)
+        model = with_random_weights(self.model, names, images, seed=self.seed)
+        again = copy(self)
+        again.engine = self._selection.engine(model)
+        return again
 
     def fitted(self, method: Bound) -> Mapping[str, Tensor]:
         """Return what a method's fit has learned for the model."""

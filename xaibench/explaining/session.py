@@ -17,23 +17,22 @@ from xaibench.core.passes.batching import BatchSize
 from xaibench.core.passes.engine import Engine
 from xaibench.core.passes.float32 import exact_float32
 from xaibench.core.passes.own_layer import reading
-from xaibench.core.passes.question import Known
 from xaibench.core.passes.tape import RECORDED_WORDS, Tape
 from xaibench.core.plugin import Bound
 from xaibench.core.progress import Bar
 from xaibench.explaining.batch import ImageBatch, finish_maps
+from xaibench.explaining.beside import Beside
 from xaibench.explaining.evidence import Evidence, evidence_of
 from xaibench.explaining.failures import PluginError, blaming, tell_failure
 from xaibench.explaining.meter import Meter
 from xaibench.explaining.questions import checked, question_for, record, words_of
 from xaibench.explaining.score import Scorer
 from xaibench.explaining.source import Explained, MapSource, join_parts
-from xaibench.explaining.training_set import TrainingSet
 
 _log = logging.getLogger(__name__)
 
 
-class Session:
+class Session(Beside):
     """A model that explains.
 
     A method's own failure ends the method's share alone, and so do metrics' failures; maps that
@@ -53,20 +52,6 @@ class Session:
         self._told: set[tuple[str, str]] = set()
         self.at_once = sys.maxsize
         """The most images that are explained together, whatever the batch."""
-
-    @property
-    def mean_mask(self) -> Tensor | None:
-        """The average ``(H, W)`` of the training masks; None where there are none."""
-        return None
-
-    @property
-    def training(self) -> TrainingSet | None:
-        """The model's training images; None where there are none."""
-        return None
-
-    def fitted(self, _method: Bound) -> Mapping[str, Tensor] | None:
-        """Return what a method's fit has learned for the model; None where there is nothing."""
-        return None
 
     @exact_float32()
     def walk(
@@ -178,7 +163,7 @@ class Session:
         if not source.needs_maps:
             return Explained(batch, {}, source.read(batch))
         method, raw, words = source.method, {}, source.method.plugin.signature.words
-        tape, known = tapes[method.layer], self._known(method)  # at nobody's cost
+        tape, known = tapes[method.layer], self.known(method)  # at nobody's cost
         meter, whole = source.meter, "network" in words
         measuring = nullcontext() if meter is None else meter.measuring(whole_network=whole)
         self.engine.gap = None
@@ -192,21 +177,21 @@ class Session:
                     raw[kind] = torch.zeros(0, 1, 1, device=batch.images.device)
         return Explained(batch, raw, finish_maps(method, raw, batch), self.engine.gap)
 
-    def _known(self, method: Bound) -> Known:
-        """Return what of the run a method asks for beside the images."""
-        words = set(method.plugin.signature.words)
-        return Known(
-            self.mean_mask if "mean_mask" in words else None,
-            self.training if words & TRAINING_WORDS else None,
-            self.fitted(method) if "fitted" in words else None,
-        )
-
     def _evidence(self, source: MapSource, found: Explained) -> dict[str, Evidence]:
         if source.scorer is None:
             return {}
-        again = partial(self._explain_again, source.method, found.batch)
-        explain = again if source.explains_again else None
-        return evidence_of(found.maps, found.batch, explain, source.threshold)
+        if not source.explains_again:
+            return evidence_of(found.maps, found.batch, None, source.threshold)
+        words = words_of(source.scorer.metrics)
+        asked = (source.method, found.batch)
+        return evidence_of(
+            found.maps,
+            found.batch,
+            partial(self._explain_again, *asked),
+            source.threshold,
+            partial(self._explain_randomized, *asked),
+            self.training if words & TRAINING_WORDS else None,
+        )
 
     def _explain_again(
         self,
@@ -232,6 +217,10 @@ class Session:
         )
         source = MapSource(method, lambda _: None)
         return self._explain(source, again, self._record(again, [source])).maps[kind].values
+
+    def _explain_randomized(self, method: Bound, batch: ImageBatch, kind: str) -> Tensor:
+        """Return a method's maps ``(B, H, W)`` of a batch by the network with random weights."""
+        return self.randomized._explain_again(method, batch, kind, batch.unit(kind).images)
 
     def _fail(self, source: MapSource, error: PluginError) -> None:
         tell_failure(source.method, self.title, error)

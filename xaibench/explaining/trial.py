@@ -13,6 +13,7 @@ from xaibench.core.restoration import FIDELITIES
 from xaibench.explaining.batch import ImageBatch, Maps
 from xaibench.explaining.evidence import evidence_of
 from xaibench.explaining.score import score_batch
+from xaibench.explaining.training_set import made_up
 
 _SIDE = 16
 _IMAGES, _MOST, _SIZE = 24, 2000, 8
@@ -31,7 +32,10 @@ def try_metric(metric: Bound) -> None:
     target = {"label": torch.zeros(1, dtype=torch.long)}
     batch = ImageBatch(["a"], drawn[None, :3], masks, [True], target, _halves, respond=_halves)
     maps = {"label": Maps(drawn[3:], [OK])}
-    evidence = evidence_of(maps, batch, lambda *_: drawn[3:], threshold=0.5)
+    training = made_up(drawn[:3, None].expand(-1, 3, -1, -1), torch.tensor([0, 1, 1]))
+    evidence = evidence_of(
+        maps, batch, lambda *_: drawn[3:], 0.5, lambda _: drawn[3:].square(), training
+    )
     try:
         score_batch([metric], evidence, lambda _: "label")
     except XaibenchError as error:

@@ -3,8 +3,9 @@
 from contextlib import suppress
 from math import prod
 
-from xaibench.core.contract import CLASSIFIER_WORDS, JUDGED_WORDS, LAYER_WORDS, MASK_WORDS
+from xaibench.core.contract import CLASSIFIER_WORDS, LAYER_WORDS, MASK_WORDS
 from xaibench.core.errors import XaibenchError
+from xaibench.core.metric_words import JUDGED_WORDS
 from xaibench.core.model import Model
 from xaibench.core.passes.layers import cam_layer_of
 from xaibench.core.passes.own_layer import with_layer

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
+from xaibench.core.metric_words import RUN_WORDS
 from xaibench.core.plugin import Bound
 from xaibench.explaining.tuning import TUNED
 from xaibench.results.records import Skip
@@ -38,7 +39,7 @@ def _why_not(
     setting: Setting, metric: Bound, cells: Sequence[SubmittedCell], submission: Submission
 ) -> str | None:
     words, kind = set(metric.plugin.signature.words), setting.target_of(metric)
-    if "explain" in words:
+    if words & RUN_WORDS - {TUNED}:
         return "it explains further images, which a file of maps can't"
     if not setting.network_known:
         if words - _NEED_NO_NETWORK:

@@ -26,4 +26,4 @@ def _verdicts() -> Mapping[str, str]:
 
 def _verdict(line: Mapping[str, str]) -> str:
     figures = ", ".join(f"{rule} {float(line[rule] or 'nan'):.2f}" for rule in _RULES)
-    return f"{line['verdict']} ({figures})"
+    return f"{line['verdict']} ({figures}; {float(line['same_verdict']):.0%} of draws agree)"

@@ -31,7 +31,8 @@ class Judged:
     but for pairs of rows that compete, and 1 where the images that both rows have order them
     otherwise than their means do: a row that lacks hard images must not win. The primary metric's
     pairs are corrected among themselves, those of all others together. ``ties`` and ``ranks``
-    ``(M, 2)`` are empty and 0 for controls, and for metrics that never rank.
+    ``(M, 2)`` are empty and 0 for controls, and for metrics that never rank; ranks also for those
+    that maps without a network win.
 
     All these generalize to new test images, and with several seeds to new trainings on the same
     training sets. ``over_sets`` says the same of new training sets; None where nothing tells.
@@ -100,7 +101,7 @@ def _judge(section: Section, run: RunRecord, metric: str, drawn: Floats, tested:
     against = contradicted(values[:, places])
     p, ties = _letters(section, found, places, np.where(against, 1, p), better=better)
     ranks = np.zeros((len(section.rows), 2), int)
-    if places:
+    if places and metric not in (run.won or {}):
         apart = p[np.ix_(places, places)] < LEVEL
         ranks[places] = rank_intervals(found[places], apart, higher_is_better=better)
     anew = None

@@ -26,8 +26,8 @@ def scorecard(section: Section, run: RunRecord, board: Sequence[BoardRow]) -> pd
     ``plausibility`` is the primary metric, or the first of localization; ``fidelity`` the first of
     faithfulness; ``consistency`` how alike maps of one image are under other trainings;
     ``dependence`` whether maps depend on the decision; ``cost`` seconds for a map. Of each ``_of``
-    names the metric, and ``_from`` the scores: how many, and a hash of them. What nobody measured
-    is NaN or empty.
+    names the metric, and ``_from`` the scores: how many, and a hash of them. Metrics that maps
+    without a network win count for nothing. What nobody measured is NaN or empty.
     """
     metrics = _metrics(run)
     lines = [
@@ -57,7 +57,7 @@ def _metrics(run: RunRecord) -> Mapping[str, str]:
     primary = primary_metric(run)
     found = {}
     for side, family in (("plausibility", "localization"), ("fidelity", "faithfulness")):
-        names = metrics_of(run, family, ranked=True)
+        names = [m for m in metrics_of(run, family, ranked=True) if m not in (run.won or {})]
         if names:
             found[side] = str(primary) if primary in names else names[0]
     return found

@@ -31,13 +31,14 @@ def other_leaders(
 ) -> dict[int, list[str]]:
     """Return who leads by the family's other ranked metrics: place -> metrics, the leader first.
 
-    A row whose scores are those of the leader by ``metric`` counts as this one.
+    A row whose scores are those of the leader by ``metric`` counts as this one. No row leads by a
+    metric that maps without a network win.
     """
     (leader, *_) = order_rows(section, run, judged[metric], metric) or [-1]
     found: dict[int, list[str]] = {leader: []}
     for other in metrics_of(run, run.metrics[metric].family, ranked=True):
         ranked = order_rows(section, run, judged[other], other)
-        if other == metric or len(ranked) < 2 or leader not in ranked:  # noqa: PLR2004
+        if other in (metric, *(run.won or {})) or len(ranked) < 2 or leader not in ranked:  # noqa: PLR2004
             continue
         values = section.values[other]
         same = all_alike(values[:, [leader, ranked[0]]])
