@@ -34,6 +34,7 @@ from xaibench.setup.fits import FitState
 from xaibench.setup.made_from import fit_parts
 from xaibench.setup.options import RunOptions, make_options
 from xaibench.setup.selection import select
+from xaibench.setup.several import answer_each
 
 _GUESS, _IMAGENET = 2, 1000
 
@@ -102,6 +103,8 @@ def model_of_run(
     blank = _blank(options)
     words = ModelWords(tuple(run.classes), options.image_size)
     model = build_model(bind("model", place.model), words, blank)
+    if run.several_labels:
+        answer_each(model, place.model)
     _restore(model, Layout(directory).model_folder(place))
     if options.layer:
         choose_layer(model, blank, options.layer)

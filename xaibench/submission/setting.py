@@ -25,6 +25,7 @@ from xaibench.setup.building import ModelWords
 from xaibench.setup.cells import Ledger
 from xaibench.setup.options import RunOptions
 from xaibench.setup.selection import Selection, complete
+from xaibench.setup.several import refuse_several
 
 ALL = "all"
 
@@ -62,6 +63,7 @@ class Setting(Selection):
 
     def split(self, fold: int, seed: int = 0) -> Split:
         """Divide the samples as a run does, or take all of them for the test."""
+        refuse_several(self.dataset, "scoring submitted maps")
         if self.options.split == ALL:
             return Split((), (), self.dataset.samples, frozenset())
         return super().split(fold, seed)
