@@ -23,7 +23,7 @@ def test_pictures_labels_and_parts(tmp_path, monkeypatch):
         ("train/00099", 9, "train"),
         ("test/00000", 0, "test"),
     ]
-    image, mask = data.read(data.samples[107])
+    image, mask = data.read(data.samples[107])[:2]
     assert mask is None
     assert image.shape == (32, 32, 3)
     assert image[0, 0].tolist() == [70, 255, 0]

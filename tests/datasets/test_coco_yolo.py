@@ -44,7 +44,7 @@ def test_groups_of_categories_by_area(tmp_path):
     # A cat and a dog, 0.125 and 0.25 of picture 2, are together more animal than the car's 0.3.
     assert named(data) == {"1": "person", "2": "animal", "3": "vehicle", "4": "person"}
     assert [sample.part for sample in data.samples] == ["train", "train", "train", "test"]
-    image, mask = data.read(data.samples[1])
+    image, mask = data.read(data.samples[1])[:2]
     wanted = np.zeros((20, 40), np.int8)
     wanted[:10, :10] = wanted[10:, 20:] = 1
     assert image.shape == (20, 40, 3)
@@ -133,6 +133,6 @@ def test_real_coco128():
     assert np.bincount([s.label for s in data.samples]).tolist() == [38, 23, 19, 11]
     assert len(coco_yolo(root, least=1).samples) == 126
     for sample in data.samples[::15]:
-        image, mask = data.read(sample)
+        image, mask = data.read(sample)[:2]
         assert mask.shape == image.shape[:2]
         assert 0 < mask.mean() < 1

@@ -38,7 +38,7 @@ def test_masks_are_what_three_of_five_marked_and_boxes_the_same_here(birds, vers
     for sample in dataset.samples:
         number = int(sample.id[-6:-2])
         scene = draw(sample.label, number)
-        image, mask = dataset.read(sample)
+        image, mask = dataset.read(sample)[:2]
         np.testing.assert_array_equal(mask, box_mask(scene.box))
         assert np.abs(image.astype(int) - scene.image).mean() < 4
         assert sample.part == ("test" if number % 2 else "train")
@@ -85,7 +85,10 @@ def test_absent_data_says_where_and_what_to_do(tmp_path, version):
     (tmp_path / "images").mkdir()
     with pytest.raises(DataNotFoundError) as error:
         cub(tmp_path, version=version)
-    expected = {2011: ("bounding_boxes.txt", "fetch cub"), 2010: ("annotations-mat", "https://")}
+    expected = {
+        2011: ("bounding_boxes.txt", "fetch cub"),
+        2010: ("annotations-mat", "fetch 'cub[version=2010]'"),
+    }
     for part in (str(tmp_path), *expected[version]):
         assert part in str(error.value)
 
@@ -169,3 +172,22 @@ def test_fetch_goes_on_with_what_is_missing(tmp_path, monkeypatch):
     (root / "CUB_200_2011" / SEGMENTATION).unlink()
     with pytest.raises(XaibenchError, match=f"no file .*{SEGMENTATION}"):
         fetch_cub(root)
+
+
+def test_fetch_puts_the_three_archives_of_2010_side_by_side(tmp_path, monkeypatch):
+    nowhere = {
+        name: (Archive(f"http://127.0.0.1:9/{archive.url.rpartition('/')[2]}"), ending)
+        for name, (archive, ending) in module._PARTS_2010.items()
+    }
+    monkeypatch.setattr(module, "_PARTS_2010", nowhere)
+    source, place = make_cub_2010(tmp_path / "source"), tmp_path / "root" / "CUB_200_2010"
+    place.mkdir(parents=True)
+    for name in ("images", "annotations-mat"):
+        with tarfile.open(place / nowhere[name][0].url.rpartition("/")[2], "w:gz") as archive:
+            archive.add(source / name, name)
+    with pytest.raises(XaibenchError, match=r"failed.*CUB_200_2010/lists\.tgz by hand"):
+        fetch_cub(tmp_path / "root", version=2010)
+    with tarfile.open(place / "lists.tgz", "w:gz") as archive:
+        archive.add(source / "lists", "lists")
+    assert fetch_cub(tmp_path / "root", version=2010) == place
+    assert len(cub(tmp_path / "root", version=2010).samples) == 12

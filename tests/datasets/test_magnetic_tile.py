@@ -46,7 +46,7 @@ def test_samples_masks_and_tiles(tmp_path):
     assert [sample.label for sample in data.samples] == [
         label for label in range(5) for _ in "abcd"
     ]
-    image, mask = data.read(data.samples[-1])
+    image, mask = data.read(data.samples[-1])[:2]
     wanted = np.zeros((24, 36), np.int8)
     wanted[4:11, 20:30] = 1
     assert image.shape == (24, 36, 3)

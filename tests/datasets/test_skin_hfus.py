@@ -76,7 +76,7 @@ def test_images_classes_and_patients(tmp_path):
     assert [(m.grade, m.value) for m in sample.masks] == [
         (3, 255), (2, 128), (1, 64), (0, 32), (-1, 0),
     ]  # fmt: skip
-    image, mask = dataset.read(sample)
+    image, mask = dataset.read(sample)[:2]
     assert image.shape == (*SHAPE, 3)
     assert np.unique(mask).tolist() == [-1, 0, 1, 2, 3]
     assert {s.group for s in dataset.samples} == {""}

@@ -27,7 +27,7 @@ def test_boxes_are_masks_and_lists_are_parts(tmp_path):
         box = draw(sample.label, place % 4).box
         assert sample.boxes == (box,)
         assert sample.path == folder / "Images" / f"{sample.id}.jpg"
-        image, mask = dataset.read(sample)
+        image, mask = dataset.read(sample)[:2]
         assert image.shape == (*SHAPE, 3)
         assert np.argwhere(mask).min(axis=0).tolist() == [box.top, box.left]
         assert mask.sum() == 14 * 9

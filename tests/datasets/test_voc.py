@@ -55,7 +55,7 @@ def test_largest_takes_all_with_objects_by_pixels(tmp_path):
 def test_mask_is_all_objects_of_the_class_without_void(tmp_path):
     make_voc(tmp_path, TRAIN, VAL)
     data = voc(tmp_path, objects="largest")
-    image, mask = data.read(data.samples[-1])
+    image, mask = data.read(data.samples[-1])[:2]
     wanted = np.zeros((30, 40), np.int8)
     wanted[5:20, 2:11] = wanted[5:20, 28:33] = 1
     assert image.shape == (30, 40, 3)

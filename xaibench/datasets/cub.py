@@ -23,6 +23,12 @@ from xaibench.core.reading.search import find_folder, not_found
 from xaibench.core.registry import dataset
 
 _IMAGES, _SEGMENTATIONS = known_archive("cub_images"), known_archive("cub_segmentations")
+_FOLDER_2010 = "CUB_200_2010"
+_PARTS_2010 = {
+    "images": (known_archive("cub_2010_images"), ".jpg"),
+    "annotations-mat": (known_archive("cub_2010_annotations"), ".mat"),
+    "lists": (known_archive("cub_2010_lists"), ""),
+}
 _BIRD = "001.Black_footed_Albatross/Black_Footed_Albatross_0001_796111"
 
 
@@ -52,26 +58,46 @@ _EDITIONS = {
         "annotations-mat",
         ".mat",
         read_outline,
-        "get its images, annotations and lists from https://www.vision.caltech.edu/datasets/ and "
-        "unpack them side by side, or take version=2011",
+        "run `xaibench fetch 'cub[version=2010]'`",
     ),
 }
 
 
-def fetch_cub(root: Path) -> Path:
-    """Download CUB-200-2011 and its segmentations unless they lie below ``root``.
+def fetch_cub(root: Path, *, version: Literal[2011, 2010] = 2011) -> Path:
+    """Download CUB-200-2011, or CUB-200 of 2010, with its outlines unless it lies below ``root``.
+
+    Args:
+        root: folder that holds all data.
+        version: edition.
 
     Raises:
         XaibenchError: no connection, no space, or an archive that is not complete.
     """
+    folder = _fetch_2011(root) if version == 2011 else _fetch_2010(root)  # noqa: PLR2004
+    cub(folder, version=version)  # names what is missing
+    return folder
+
+
+def _fetch_2011(root: Path) -> Path:
     edition = _EDITIONS[2011]
     folder = _find(root, edition) or fetch_archive(
         _IMAGES, root, "CUB_200_2011", f"images/{_BIRD}.jpg"
     )
     if not _outlines(folder, edition).is_dir():
         fetch_archive(_SEGMENTATIONS, folder, edition.outlines, f"{_BIRD}.png")
-    cub(folder)  # names what is missing
     return folder
+
+
+def _fetch_2010(root: Path) -> Path:
+    """Its three archives hold a folder each, which belong side by side."""
+    folder = _find(root, _EDITIONS[2010])
+    if folder is not None:
+        return folder
+    for name, (archive, ending) in _PARTS_2010.items():
+        if not (root / _FOLDER_2010 / name).is_dir():
+            example = f"{_BIRD}{ending}" if ending else LISTS_2010["train"]
+            fetch_archive(archive, root / _FOLDER_2010, name, example)
+    return root / _FOLDER_2010
 
 
 @dataset(paper="wah2011cub", fetch=fetch_cub)
