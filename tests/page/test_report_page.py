@@ -164,7 +164,7 @@ def test_a_real_run_shows_markup_in_names_as_text(look, hostile):
     assert command.startswith("xaibench.run(dataset='folder[path=")
     assert "/<run>'" in command
     values = page.locator("#undefined tbody tr", has_text="iou")
-    assert int(values.first.locator("td").nth(2).inner_text()) > 0
+    assert int(values.first.locator("td").nth(2).text_content()) > 0
 
 
 def test_every_link_has_its_target_every_id_is_unique_and_figures_have_words(look, hostile):

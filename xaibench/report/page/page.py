@@ -14,6 +14,7 @@ from xaibench.report.page.parts import parts
 from xaibench.report.page.prose import prose, sentence
 from xaibench.report.page.templating import environment, inlined
 from xaibench.report.pictures.figures import Drawn
+from xaibench.report.wording.answer import Answer, answer
 from xaibench.report.wording.conclusions import conclusions
 from xaibench.report.wording.headline import headline
 from xaibench.report.wording.markdown import bullets
@@ -64,6 +65,7 @@ def write_page(
         .render(
             title=run.dataset,
             date=run.date.partition("T")[0],
+            answers=_answers(contents),
             headline=leads(contents),
             concluded=_concluded(contents),
             warnings=run.all_warnings,
@@ -87,6 +89,16 @@ def leads(contents: Contents) -> Sequence[Markup]:
         sentence((f"{chapter.section.title}: " if several else "") + " ".join(said))
         for chapter in contents.chapters
         if (said := list(headline(chapter.section, contents.run, chapter.judged)))
+    ]
+
+
+def _answers(contents: Contents) -> Sequence[tuple[str, Answer, Markup]]:
+    """Return a box for each dataset and split: its title, the answer, why."""
+    several = len(contents.chapters) > 1
+    return [
+        (chapter.section.title if several else "", found, sentence(found.because))
+        for chapter in contents.chapters
+        if (found := answer(chapter.section, contents.run, chapter.judged))
     ]
 
 

@@ -171,6 +171,16 @@
     addEventListener("afterprint", () => { for (const each of closed) each.open = false; });
   }
 
+  // What a link leads to is opened, and all that it is in.
+  function openTarget() {
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (!target) return;
+    const part = target.querySelector(":scope > details.part");
+    if (part) part.open = true;
+    for (let at = target.closest("details"); at; at = at.parentElement.closest("details")) at.open = true;
+    target.scrollIntoView();
+  }
+
   document.querySelectorAll("table.sortable").forEach(makeSortable);
   document.querySelectorAll("table.board").forEach(makeTies);
   document.querySelectorAll("form.filters").forEach(makeFilter);
@@ -178,4 +188,6 @@
   document.querySelectorAll("button.copy").forEach(makeCopy);
   markCurrent(Array.from(document.querySelectorAll("nav a")));
   openForPrint();
+  addEventListener("hashchange", openTarget);
+  openTarget();
 })();

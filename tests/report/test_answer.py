@@ -1,0 +1,41 @@
+"""The box that a report opens with."""
+
+import numpy as np
+import pandas as pd
+from frames import RUN, rows_of
+
+from xaibench.report.facts.material import Material
+from xaibench.report.facts.section import sections
+from xaibench.report.judging.judge import judge
+from xaibench.report.wording.answer import NO_METHOD, answer
+
+ORDER = np.random.default_rng(0).permutation(40)
+
+
+def values(mean):
+    return mean + np.linspace(-0.08, 0.08, 40)[ORDER]
+
+
+def answered(*rows):
+    (section,) = sections(Material.of(RUN, pd.DataFrame([line for each in rows for line in each])))
+    return answer(section, RUN, judge(section, RUN))
+
+
+def test_the_box_names_the_method_and_the_best_blind_control():
+    blind = rows_of("center", "iou", values(0.2))
+    found = answered(
+        rows_of("gradcam", "iou", values(0.5)), rows_of("spn", "iou", values(0.4)), blind
+    )
+    assert (found.method, found.model) == ("gradcam", "resnet18")
+    assert "significantly different from the other row" in found.because
+    figures = dict(found.figures)
+    assert figures["iou of the best row"] == "0.500"
+    assert figures["best blind control: center"] == "0.200"
+    assert figures["95 % interval"].startswith("[0.4")
+
+
+def test_the_box_recommends_nothing_that_is_not_better_than_blind():
+    found = answered(rows_of("gradcam", "iou", values(0.2)), rows_of("center", "iou", values(0.3)))
+    assert (found.method, found.model) == (NO_METHOD, "")
+    assert "not significantly better than the best blind control" in found.because
+    assert answered(rows_of("center", "iou", values(0.3))) is None
