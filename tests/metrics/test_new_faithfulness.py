@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.integrate import trapezoid
 from skimage.metrics import structural_similarity
 
 from xaibench.core.baselines import baseline_of
@@ -88,7 +89,7 @@ def test_irof_takes_superpixels_one_by_one(case):
         for part in np.argsort(-np.array(means), kind="stable"):
             seen[:, parts == part] = images[row].mean(dim=(1, 2))[:, None]
             values.append(of_target(seen, targets[row], predict) / confidence[row].item())
-        expected.append(1 - np.trapezoid(values, dx=1 / (len(values) - 1)))
+        expected.append(1 - trapezoid(values, dx=1 / (len(values) - 1)))
     found = irof(maps, images, targets, confidence, predict, superpixels=12)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 

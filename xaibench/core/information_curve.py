@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.integrate import trapezoid
 from torch import Tensor
 
 from xaibench.core.baselines import baseline_of
@@ -50,7 +51,7 @@ def _area(sizes: NDArray[np.float64], values: NDArray[np.float64]) -> float:
         return float("nan")
     seen = ((sizes - sizes[0]) / (sizes[-1] - sizes[0])).clip(0, 1)
     order = np.argsort(seen, kind="stable")
-    return float(np.trapezoid(np.maximum.accumulate(values[order]), seen[order]))
+    return float(trapezoid(np.maximum.accumulate(values[order]), seen[order]))
 
 
 def _compressed(image: Tensor) -> int:
