@@ -134,8 +134,8 @@ def test_absent_data_and_wrong_options(tmp_path):
         voc(tmp_path)
     with pytest.raises(XaibenchError, match=r"no class 'plane'.*did you mean 'aeroplane'"):
         voc(tmp_path, classes=("plane", "cat"))
-    with pytest.raises(XaibenchError, match=r"objects=all.*single, largest"):
-        bind("dataset", "voc[objects=all]")
+    with pytest.raises(XaibenchError, match=r"objects=every.*single, largest, all"):
+        bind("dataset", "voc[objects=every]")
 
 
 def fetch_with_boundaries(tmp_path, monkeypatch):
