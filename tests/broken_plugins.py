@@ -114,7 +114,7 @@ METRICS = (
     metric("same maps, same values", "twice gives different values",
            "return share(maps, masks) ** (1 + torch.initial_seed() % 5)"),
     metric("tells a map from its transpose", "on its side would go unnoticed; compare",
-           "return 1 - maps.mean(dim=(1, 2))", words="maps", family="faithfulness"),
+           "return 1 - maps.mean(dim=(1, 2))", words="maps, images", family="faithfulness"),
     metric("truth is best, and beats chance", "higher_is_better=True; turn it round",
            "return 1 - share(maps, masks)"),
     metric("arguments and surroundings untouched", "changes maps in place; work on a copy",

@@ -238,7 +238,7 @@ def test_report_on_another_folder_is_refused(call, tmp_path):
 
 
 def test_fetching_an_edition_is_refused_before_another_one_comes(call):
-    assert_refused(call("fetch", "cub[version=2010]"), "name the dataset alone, cub")
+    assert_refused(call("fetch", "busi[per_class=5]"), "name the dataset alone, busi")
 
 
 def test_fetching_what_needs_no_download_is_refused(call):

@@ -67,8 +67,10 @@ def test_every_metric_defines_itself_fully(name):
     assert ">>>" not in entries["notes"]
     assert (entries["mask rule"] == "not asked for") == ("masks" not in words)
     if traits.family == "faithfulness":
-        assert entries["target"].startswith("the predicted class")
-        assert entries["covering"].startswith("in pixel space")
+        own = "the true class" if traits.target == "label" else "the predicted class"
+        assert entries["target"].startswith(own)
+        asks = {"predict", "respond", "explain", "covered_confidence"} & set(words)
+        assert entries["covering"].startswith("in pixel space" if asks else "none")
         assert entries["baseline"] != "none"
         assert entries["tie rule"] != "none"
     if traits.family == "localization":

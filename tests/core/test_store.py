@@ -25,6 +25,7 @@ from xaibench.core.store import (
 )
 from xaibench.results.maps import MapReader, MapWriter, map_key
 from xaibench.running.cleanup import remove_temporary
+from xaibench.setup.made_from import EXPLAIN_CODE
 
 
 def crash_halfway(path):
@@ -343,7 +344,7 @@ def test_code_counts_what_it_imports_from_core_at_any_depth(tmp_path):
     fingerprints._follow(alone, found := {})
     assert [path.stem for path in found] == ["alone"]
     found = {}
-    for name in ("session", "batch"):
-        fingerprints._follow(fingerprints.PACKAGE / "explaining" / f"{name}.py", found)
+    for place in EXPLAIN_CODE:
+        fingerprints._follow(fingerprints.PACKAGE / f"{place}.py", found)
     assert {"tape", "layers", "model", "seeds", "maps"} <= {path.stem for path in found}
     assert not {"registry", "errors"} & {path.stem for path in found}

@@ -84,7 +84,7 @@ def test_images_are_gray_uint8_of_many_sizes_wider_than_high(plain):
     sizes = {picture.image.shape[:2] for picture in plain.values()}
     assert len(sizes) > 50
     assert sum(height != width for height, width in sizes) > 50
-    for image, mask in plain.values():
+    for image, mask, _ in plain.values():
         assert image.dtype == np.uint8
         assert image.shape == (*mask.shape, 3)
         assert np.ptp(image, axis=2).max() == 0
@@ -92,7 +92,7 @@ def test_images_are_gray_uint8_of_many_sizes_wider_than_high(plain):
 
 
 def test_mask_is_one_region_inside_the_image(plain):
-    for _, mask in plain.values():
+    for _, mask, _ in plain.values():
         assert mask.dtype == np.int8
         assert set(np.unique(mask)) == {0, 1}
         assert 0.03 <= mask.mean() <= 0.18
@@ -101,7 +101,7 @@ def test_mask_is_one_region_inside_the_image(plain):
 
 
 def test_mask_covers_what_is_darker_than_its_surroundings(plain):
-    for name, (image, mask) in plain.items():
+    for name, (image, mask, _) in plain.items():
         near = ndimage.binary_dilation(mask, iterations=9)
         ring = near & ~ndimage.binary_dilation(mask, iterations=3)
         assert image[mask == 1].mean() < image[ring].mean() - 15, name
@@ -178,7 +178,7 @@ def test_every_sample_finds_room_for_its_marker():
 
 @pytest.mark.slow
 def test_shortcut_changes_the_markers_pixels_and_no_others(plain, marked, markers):
-    for name, (image, mask) in plain.items():
+    for name, (image, mask, _) in plain.items():
         marker = markers[name].mask == 1
         changed = (image != marked[name].image).any(axis=2)
         assert not changed[~marker].any()

@@ -6,10 +6,11 @@ import pytest
 import torch
 
 import xaibench
-from xaibench.api import _MODEL_WORDS, _RUN_WORDS
+from xaibench.api import _MODEL_WORDS
 from xaibench.checks.method_trial import Scene
 from xaibench.checks.networks import make_network
 from xaibench.checks.run import trials_of
+from xaibench.core.metric_words import RUN_WORDS
 from xaibench.core.registry import bind, plugins
 
 FAMILIES = sorted({plugin.traits.family for plugin in plugins("method").values()})
@@ -69,7 +70,7 @@ def scores(metric, device, masks_on):
     return xaibench.score(maps, given(masks_on)[1], metric, **beside)["value"].to_numpy()
 
 
-SCORED = [n for n, p in plugins("metric").items() if not _RUN_WORDS & set(p.signature.words)]
+SCORED = [n for n, p in plugins("metric").items() if not RUN_WORDS & set(p.signature.words)]
 
 
 @pytest.mark.slow

@@ -21,10 +21,12 @@ def bracket(spec):
 
 
 COUNT, SIDE, CLASSES = 12, 24, 3
+BESIDE = {"training_images", "explain_randomized"}
 SPECS = [
     spec
     for name, plugin in plugins("metric").items()
     if plugin.traits.family == "faithfulness"
+    and not BESIDE & set(plugin.signature.words)  # of other images or another network
     for spec in (name, f"{name}[by=zero]", f"{name}[covered=important]")
     if set(bracket(spec)) <= set(plugin.signature.options)
 ]

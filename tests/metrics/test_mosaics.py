@@ -16,9 +16,9 @@ from xaibench.metrics.grid_pointing_game import grid_pointing_game
 
 CLASSES, HEIGHT, WIDTH = 5, 6, 10
 LABELS = torch.arange(4 * CLASSES) % CLASSES
-# The grey of an image says which one it is: 0.1 and more for training images.
-GREYS = 0.1 + torch.arange(len(LABELS)) / 100
-POOL = GREYS.view(-1, 1, 1, 1).expand(-1, 3, HEIGHT, WIDTH)
+# The gray of an image says which one it is: 0.1 and more for training images.
+GRAYS = 0.1 + torch.arange(len(LABELS)) / 100
+POOL = GRAYS.view(-1, 1, 1, 1).expand(-1, 3, HEIGHT, WIDTH)
 TARGETS = torch.tensor([2, 0, 4])
 IMAGES = torch.tensor([0.9, 0.8, 0.7]).view(3, 1, 1, 1).expand(3, 3, HEIGHT, WIDTH)
 
@@ -30,8 +30,8 @@ def mosaics(alike, size="full", seeds=(1, 2, 3)):
 
 def tile_rows(made, at):
     """Which training image lies on each of the other tiles."""
-    greys = [quarter(made.images[at, 0], place).unique().item() for place in made.places[at, 1:]]
-    return [round((grey - 0.1) * 100) for grey in greys]
+    grays = [quarter(made.images[at, 0], place).unique().item() for place in made.places[at, 1:]]
+    return [round((gray - 0.1) * 100) for gray in grays]
 
 
 def test_tiles_are_of_the_classes_that_are_asked_for():

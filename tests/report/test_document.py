@@ -91,7 +91,7 @@ def test_what_may_be_concluded_stands_on_top(write, scores):
     assert "best without: `gradcam` on `resnet18`, 0.500" in top
     assert "Best blind control (never looks at the image): `center` 0.300" in top
     assert "**Worse than it**: `rise[a=x|y]` on `resnet18`." in top
-    assert "One training seed only" in top
+    assert "One training seed: intervals and tests cover image sampling" in top
     assert "- gradcam = hirescam on resnet18" in top
     assert "Skill needs a segmentation model" in top
 

@@ -16,7 +16,7 @@ from xaibench.running.plan import make_plan
 from xaibench.running.run_record import describe_protocol
 from xaibench.setup.selection import control_plugins, select
 
-COLUMNS = "dataset,split,fold,model,seed,method,sample,metric,value,status"
+COLUMNS = "dataset,split,fold,model,seed,method,sample,metric,value,status,target"
 
 
 def rows_of(out):
@@ -104,7 +104,7 @@ def test_scores_are_one_row_for_each_sample_metric_and_cell(finished_run, settin
     lines = (finished_run.out / "scores.csv").read_text("utf-8").splitlines()
     assert lines[0] == COLUMNS
     scores = pd.read_csv(finished_run.out / "scores.csv")
-    keys = COLUMNS.split(",")[:-2]
+    keys = COLUMNS.split(",")[:-3]
     assert not scores.duplicated(keys).any()
     methods = 2 * (1 + len(control_plugins())) + 1
     # Each of the 48 images is tested in one of the two folds, under each of the two seeds.

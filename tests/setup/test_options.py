@@ -72,7 +72,6 @@ def test_an_unknown_option_gets_a_hint(given, recipe):
         {"learning_rate": float("nan")},
         {"learning_rate": float("inf")},
         {"device": "tpu"},
-        {"target": "truth"},
         {"controls": "maybe"},
         {"controls": 2},
         {"weights": "no/such/file.pth"},

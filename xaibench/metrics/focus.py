@@ -42,8 +42,8 @@ def focus(
             ``full`` is the paper's, where tiles are as large as images.
 
     >>> from torch import arange, tensor, zeros
-    >>> grey = tensor([0.9, 0.1]).view(2, 1, 1, 1)  # the first class is bright, the other dark
-    >>> bright, pool = grey[:1].expand(1, 1, 4, 6), grey.repeat(2, 1, 4, 6)
+    >>> gray = tensor([0.9, 0.1]).view(2, 1, 1, 1)  # the first class is bright, the other dark
+    >>> bright, pool = gray[:1].expand(1, 1, 4, 6), gray.repeat(2, 1, 4, 6)
     >>> case = bright, zeros(1).long(), lambda seen: seen[:, 0], pool, arange(4) % 2
     >>> focus(*case, BatchGenerator([1]), tiles="full")  # 0.9 / (0.9 + 0.1)
     tensor([0.9000])

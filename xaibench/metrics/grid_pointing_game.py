@@ -46,8 +46,8 @@ def grid_pointing_game(
             takes those that the network is surest of.
 
     >>> from torch import arange, tensor, zeros
-    >>> grey = tensor([0.6, 0.2]).view(2, 1, 1, 1)
-    >>> bright, pool = grey[:1].expand(1, 1, 4, 6), grey.repeat(4, 1, 4, 6)
+    >>> gray = tensor([0.6, 0.2]).view(2, 1, 1, 1)
+    >>> bright, pool = gray[:1].expand(1, 1, 4, 6), gray.repeat(4, 1, 4, 6)
     >>> case = bright, zeros(1).long(), tensor([0.7]), lambda seen: seen[:, 0], pool, arange(8) % 2
     >>> grid_pointing_game(*case, BatchGenerator([1]), tiles="full")  # 0.6 / (0.6 + 3 * 0.2)
     tensor([0.5000])

@@ -21,7 +21,10 @@ TRAIN_CODE = (
     *("training/train", "training/optimize", "training/supervision", "training/averages"),
     *("training/moving_average", "training/trained", "setup/building", "training/replicas"),
 )
-EXPLAIN_CODE = ("explaining/session", "explaining/run_session", "explaining/batch")
+EXPLAIN_CODE = (
+    *("explaining/session", "explaining/run_session", "explaining/questions"),
+    *("explaining/batch", "explaining/views"),
+)
 FIT_CODE = ("explaining/fit", "explaining/training_set")
 SCORE_CODE = ("explaining/evidence", "explaining/score", "explaining/tuning")
 _HASH = re.compile("[0-9a-f]{16,}")
