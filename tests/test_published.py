@@ -24,7 +24,7 @@ RUNS = sorted(path.parent for path in PUBLISHED.rglob("run.json")
 STUDIES = sorted(path.parent for path in PUBLISHED.rglob("study.json"))
 _MOST_BYTES = 30_000_000
 _QUICK = 400_000  # bytes of compressed scores that are judged within seconds
-_SMALL = 25_000  # and those that are judged at once
+_SMALL = 20_000  # and those that are judged at once
 
 
 def name(folder):
@@ -54,7 +54,7 @@ def up_to(most, runs):
             for run in runs]  # fmt: skip
 
 
-@pytest.mark.parametrize("run", up_to(3 * _SMALL, RUNS))
+@pytest.mark.parametrize("run", up_to(4 * _SMALL, RUNS))
 def test_the_boards_means_are_those_of_the_scores(run):
     """By pandas alone: nothing of the report takes part."""
     about = json.loads((run / "run.json").read_text("utf-8"))
@@ -96,15 +96,8 @@ def test_links_lead_somewhere(page):
     assert not [target for target in inside if not (page.parent / target).exists()]
 
 
-@pytest.mark.parametrize(
-    "study",  # one by default
-    [
-        pytest.param(
-            study, marks=pytest.mark.slow if study.name != "study_loss" else (), id=name(study)
-        )
-        for study in STUDIES
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("study", STUDIES, ids=name)
 def test_studies_follow_from_their_runs(study, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(study, copy)

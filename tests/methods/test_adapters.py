@@ -161,7 +161,10 @@ def check_maps(spec, coarse):
     torch.testing.assert_close(ask(spec, model, rows=[1])[0], maps[1], rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", CAPTUM)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if "Shapley" in name else ()) for name in CAPTUM],
+)
 def test_every_class_of_captum_gives_a_map_for_each_image_and_leaves_no_trace(name):
     check_maps(f"captum[name={name}]", name.startswith("Layer") or name == "InternalInfluence")
 

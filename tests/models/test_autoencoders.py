@@ -179,9 +179,8 @@ def test_class_weights_weigh_images():
     torch.testing.assert_close(weighed["loss"], (0.9 * each[0] + 0.3 * each[1]) / 2)
 
 
-@pytest.mark.parametrize(
-    "name", [ALL[0], *(pytest.param(name, marks=pytest.mark.slow) for name in ALL[1:])]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ALL)
 def test_it_learns_to_draw(name):
     model, data = build(name), batch(0, 1)
     data.images = torch.zeros_like(data.images)

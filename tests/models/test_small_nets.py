@@ -57,9 +57,8 @@ def test_any_size_from_28_pixels_works(name, size):
         assert model(torch.rand(2, 3, *size)).shape == (2, CLASSES)
 
 
-@pytest.mark.parametrize(
-    "name", [NAMES[-1], *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES[:-1])]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
 def test_it_learns_to_tell_stripes(name):
     model = build(name).train()
     optimizer = torch.optim.Adam(model.parameters(), 3e-3)

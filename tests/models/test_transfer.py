@@ -20,6 +20,7 @@ NETWORKS = [
     "mobilenet_v3_small", "resnet18", "resnet34", "resnet50", "resnet101", "squeezenet1_1", "vgg16",
     "vgg19", "convnext_tiny", "swin_t", "vit_b_16",
 ]  # fmt: skip
+LARGE = {"densenet121", "densenet201", "inception_v3", "resnet101", "swin_t", "vgg16", "vgg19"}
 
 
 def build(spec, weights="none"):
@@ -46,7 +47,9 @@ def batch():
     return Batch(images, torch.arange(4), masks, torch.zeros(4) > 0, 4, 1)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow if n in LARGE else ()) for n in NETWORKS]
+)
 def test_a_network_has_torchvisions_number_of_parameters(name):
     options = (
         {"aux_logits": False, "init_weights": False}

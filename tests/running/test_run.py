@@ -150,9 +150,8 @@ def test_the_same_command_again_recomputes_nothing(settings, finished_copy, run_
     assert rows_of(finished_copy) == table
 
 
-@pytest.mark.parametrize(
-    "size", [3, *(pytest.param(size, marks=pytest.mark.slow) for size in (1, 16))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [1, 3, 16])
 def test_batch_size_and_order_of_methods_change_no_byte(settings, finished_copy, run_cells, size):
     expected = [row for row in rows_of(finished_copy) if row.split(",")[4] == "1"]
     shutil.rmtree(finished_copy / "cells")
