@@ -129,10 +129,12 @@ def test_a_study_is_not_published_over_other_files(finished, tmp_path, call):
 
 
 @pytest.mark.parametrize(
-    "place", ["the run itself", "another run", "a run of analyses", "other files"]
+    "place",
+    ["the run itself", "inside the run", "another run", "a run of analyses", "other files"],
 )
 def test_what_cannot_be_made_again_is_never_overwritten(copy, tmp_path, call, place):
-    out = {"the run itself": copy / "0", "another run": copy / "1", "other files": tmp_path / "x",
+    out = {"the run itself": copy / "0", "inside the run": copy / "0" / "mine",
+           "another run": copy / "1", "other files": tmp_path / "x",
            "a run of analyses": copy / "baseline"}  # fmt: skip
     shutil.rmtree(copy / "baseline" / "cells")
     (tmp_path / "x").mkdir()

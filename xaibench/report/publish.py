@@ -65,8 +65,10 @@ def publish(source: Path, out: Path) -> None:
     Raises:
         XaibenchError: the source isn't finished, or something else lies at ``out``.
     """
-    if out.resolve() == source.resolve():
-        raise XaibenchError(f"{out}: choose another folder; a publication is a copy.")
+    if source.resolve() in (out.resolve(), *out.resolve().parents):
+        raise XaibenchError(
+            f"{out}: choose another folder, outside {source}; a publication is a copy."
+        )
     if not is_study(source):
         _publish_run(source, out)
         return
