@@ -53,6 +53,7 @@ def test_every_system_has_its_suite():
         "saliency_aware_busi", "saliency_aware_birds", "cam_dogs_vs_cats", "skin_attention",
         "features_mnist", "segmentation_voc", "reconstruction", "pneumonia",
         "two_cores",  # what all of them come to without a GPU
+        "busi",  # post-hoc, guided or learned
     }  # fmt: skip
 
 
