@@ -39,7 +39,7 @@ def score(setting: Setting, maps: list[Tensor], metrics: list[str]) -> dict[str,
     values: dict[str, list[float]] = {spec: [] for spec in metrics}
     made = [evidence_of({"label": Maps(each, ["ok"] * len(ids))}, batch) for each in maps]
     for evidence in made:
-        for row in score_batch(bound, evidence, batch, lambda _: "label"):
+        for row in score_batch(bound, evidence, lambda _: "label"):
             values[row.metric].append(row.value)
     return values
 

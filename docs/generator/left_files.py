@@ -71,6 +71,7 @@ COLUMNS = {
     "scores.csv": {
         "value": "the score; empty where it is undefined",
         "status": "`ok`, or what was wrong with the map or why the value is undefined",
+        "target": "the class that the map explains; in runs of before there is no such column",
     },
     "leaderboard.csv": {
         "supervision": "what the row's method or network has learned from: `none`, `labels`, "

@@ -164,7 +164,7 @@ def test_full_shortcut_gives_the_class_away():
 
 @pytest.mark.slow
 def test_marker_keeps_off_the_lesion(plain, markers):
-    for name, (_, marker) in markers.items():
+    for name, (_, marker, _) in markers.items():
         near = ndimage.binary_dilation(marker, EIGHT_NEIGHBORS, iterations=3)
         assert not (near & (plain[name].mask == 1)).any()
 

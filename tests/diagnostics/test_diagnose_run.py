@@ -180,7 +180,7 @@ def test_a_comparison_and_a_file_are_no_run(finished, tmp_path):
         (("absent",), ("absent: no run.json",)),
         ((), ("name the folder", "--shortcut")),
         (("{out}", "--shortcut"), ("name the folder", "--shortcut")),
-        (("{out}", "--checks", "randomization"), ("did you mean 'randomization'?",)),
+        (("{out}", "--checks", "randomizaton"), ("did you mean 'randomization'?",)),
         (("{out}", "--methods", "occlusion"), ("--methods: occlusion", "is not in this run")),
         (("{out}", "--methods", "gradcan"), ("did you mean 'gradcam'?",)),
         (("{out}", "--images", "1"), ("--images 1: at least 4",)),

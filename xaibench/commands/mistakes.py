@@ -30,10 +30,10 @@ class Commands(click.Group):
         """Return the names, in the order of help."""
         return sorted(self._table)
 
-    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command; None where there is none of that name."""
         if cmd_name not in self._table:
-            return None
+            return super().get_command(ctx, cmd_name)
         module, _, name = self._table[cmd_name].place.partition(":")
         command: click.Command = getattr(import_module(f"{__package__}.{module}"), name)
         return command

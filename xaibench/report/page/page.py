@@ -14,7 +14,7 @@ from xaibench.report.page.parts import parts
 from xaibench.report.page.prose import prose, sentence
 from xaibench.report.page.templating import environment, inlined
 from xaibench.report.pictures.figures import Drawn
-from xaibench.report.wording.answer import Answer, answer
+from xaibench.report.wording.answer import AnswerBox, answer
 from xaibench.report.wording.conclusions import conclusions
 from xaibench.report.wording.headline import headline
 from xaibench.report.wording.markdown import bullets
@@ -92,7 +92,7 @@ def leads(contents: Contents) -> Sequence[Markup]:
     ]
 
 
-def _answers(contents: Contents) -> Sequence[tuple[str, Answer, Markup]]:
+def _answers(contents: Contents) -> Sequence[tuple[str, AnswerBox, Markup]]:
     """Return a box for each dataset and split: its title, the answer, why."""
     several = len(contents.chapters) > 1
     return [

@@ -20,7 +20,7 @@ from xaibench.results.records import RunRecord
 NO_METHOD = "No method can be recommended"
 
 
-class Answer(NamedTuple):
+class AnswerBox(NamedTuple):
     """What a box says: the method in large, why below it, and figures with their names."""
 
     method: str
@@ -29,7 +29,7 @@ class Answer(NamedTuple):
     figures: list[tuple[str, str]]
 
 
-def answer(section: Section, run: RunRecord, judged: Mapping[str, Judged]) -> Answer | None:
+def answer(section: Section, run: RunRecord, judged: Mapping[str, Judged]) -> AnswerBox | None:
     """Return the answer by the primary metric; None where no row has scores by it."""
     metric = primary_metric(run)
     if metric is None or not (ranked := order_rows(section, run, judged[metric], metric)):
@@ -50,14 +50,14 @@ def answer(section: Section, run: RunRecord, judged: Mapping[str, Judged]) -> An
         figures.append((f"best blind control: {name}", number(level)))
     figures += _bounds(section, run, found, metric, ranked)
     if why := (run.won or {}).get(metric):
-        return Answer(NO_METHOD, "", f"By {by} no row leads: {why}.", figures)
+        return AnswerBox(NO_METHOD, "", f"By {by} no row leads: {why}.", figures)
     name = run.methods[row.method].title or row.method
     if blind is not None and not (p < LEVEL and gain > 0):
         because = (
             f"By {by} the best row, {name}, is not significantly better than the best blind "
             "control, which never looks at the image."
         )
-        return Answer(NO_METHOD, "", because, figures)
+        return AnswerBox(NO_METHOD, "", because, figures)
     if not tied:
         others = len(ranked) - 1
         rest = f"all {others} other rows" if others > 1 else "the other row"
@@ -68,7 +68,7 @@ def answer(section: Section, run: RunRecord, judged: Mapping[str, Judged]) -> An
         )
     else:
         because = f"Best mean by {by}. Not significantly different: {names_of(section, tied)}."
-    return Answer(name, row.model, because, figures)
+    return AnswerBox(name, row.model, because, figures)
 
 
 def _bounds(
