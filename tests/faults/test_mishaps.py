@@ -102,7 +102,7 @@ def test_some_maps_of_nan_fail_nobody(mishaps, start, unharmed, tmp_path):
     (mishaps / "mishap").write_text("some nan")
     assert start(tmp_path / "out")[0] == 0
     rows = (tmp_path / "out" / "scores.csv").read_text().splitlines()
-    assert sum(row.endswith(",non-finite map") for row in rows) == 9  # three metrics, three batches
+    assert sum(",non-finite map," in row for row in rows) == 9  # three metrics, three batches
 
 
 def test_failures_stand_in_the_record_the_summary_and_the_page(mishaps, start, tmp_path):
