@@ -27,8 +27,8 @@ def values(mean, width=0.08):
 def said(run, *rows, by=headline):
     scores = pd.DataFrame([line for each in rows for line in each])
     (section,) = sections(Material.of(run, scores))
-    more = (pd.DataFrame(),) if by is recommendation else ()
-    return list(by(section, run, judge(section, run), *more))
+    more = {recommendation: pd.DataFrame(), conclusions: rows_on_board(scores, run)}
+    return list(by(section, run, judge(section, run), *([more[by]] if by in more else [])))
 
 
 def three(spn, gradcam):

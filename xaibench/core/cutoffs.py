@@ -29,10 +29,12 @@ def best_cutoff(
     positives, negatives = int((labels == 1).sum()), int((labels == 0).sum())
     if not positives or not negatives:
         return NO_CHOICE
-    cutoffs = np.unique(confidences)
-    found = confidences[None, :] >= cutoffs[:, None]
-    hits = (found & (labels == 1)).sum(axis=1)
-    alarms = (found & (labels == 0)).sum(axis=1)
+    cutoffs, place = np.unique(confidences, return_inverse=True)
+    # From each cut-off upwards: what it finds itself, and what higher ones find.
+    hits, alarms = (
+        np.bincount(place[labels == label], minlength=len(cutoffs))[::-1].cumsum()[::-1]
+        for label in (1, 0)
+    )
     if rule == "youden":
         worth = hits / positives - alarms / negatives
     else:

@@ -9,7 +9,7 @@ from xaibench.setup.cells import ledger_of
 from xaibench.setup.jobs import Job, JobStep, Stage
 from xaibench.setup.selection import Selection
 
-_AFTER = (Stage.ANALYzE, Stage.DEPENDENCE)
+_AFTER = (Stage.ANALYZE, Stage.DEPENDENCE)
 
 
 def happened_in_methods(selection: Selection, step: JobStep) -> bool:

@@ -83,7 +83,7 @@ class TaskRunner:
                 return home._compute(ledger, methods, step)
 
     def _compute(self, ledger: Ledger, methods: Sequence[Bound], step: JobStep) -> Failures:
-        if step.stage is Stage.ANALYzE:
+        if step.stage is Stage.ANALYZE:
             return analyze(ledger, load_model(ledger), step.job.analyses)
         if step.stage is Stage.EXPLAIN:
             self._explain(ledger, methods, step)

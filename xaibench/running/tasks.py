@@ -53,7 +53,7 @@ def _tasks_of(selection: Selection, job: Job, judge: Job | None) -> Iterator[Tas
 
 def _read_by(step: JobStep, ledger: Ledger, states: Sequence[CellState]) -> Iterator[Path]:
     """Yield what a step reads beside models; parts must not travel with each other."""
-    if step.stage is Stage.ANALYzE:
+    if step.stage is Stage.ANALYZE:
         yield ledger.selection.layout.observation_folder(ledger.place)
     if step.stage is Stage.DEPENDENCE:
         for spec in step.job.dependence:

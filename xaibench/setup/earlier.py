@@ -42,7 +42,7 @@ _TRAIN = tuple(
     f"pipeline/{name}" for name in ("train", "optimise", "supervision", "averages", "trained")
 )
 _EXPLAIN = ("pipeline/explain", "pipeline/walk")
-_ANALYzE = ("pipeline/analyse", "pipeline/observations")
+_ANALYZE = ("pipeline/analyse", "pipeline/observations")
 _SCORE = ("pipeline/evidence", "pipeline/score", "pipeline/tuning")
 # Methods whose maps were wrong for some networks; what they left is made again.
 _MENDED = frozenset({"deeplift", "fullgrad", "integrated_gradients"})
@@ -103,7 +103,7 @@ class Earlier:
 
     def analysis(self, analysis: Bound) -> str:
         """Of an analysis."""
-        code = _code(analysis.plugin.file, *_ANALYzE)
+        code = _code(analysis.plugin.file, *_ANALYZE)
         return fingerprint(self.model, self._ledger.weights, analysis.first_spec, code)
 
 

@@ -70,7 +70,7 @@ class Stage(StrEnum):
 
     TRAIN = "train"
     EXPLAIN = "explain"
-    ANALYzE = "analyze"
+    ANALYZE = "analyze"
     JOIN = "join"
     DEPENDENCE = "dependence"
 
@@ -109,4 +109,4 @@ def steps_of(job: Job, images: int, part_size: int) -> Iterator[JobStep]:
     if job.dependence:
         yield JobStep(Stage.DEPENDENCE, job)
     if job.analyses:
-        yield JobStep(Stage.ANALYzE, job)
+        yield JobStep(Stage.ANALYZE, job)

@@ -1,14 +1,35 @@
 """The best control that never looks at the image, and whether rows are better than it."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from xaibench.report.facts.section import Section, mean
-from xaibench.report.judging.tested import contradicted
+from xaibench.report.judging.tested import LEVEL, contradicted
 from xaibench.results.records import RunRecord
 from xaibench.stats.paired import holm
 from xaibench.stats.pairwise import paired_tests
 
 _UNCHANGED = "all_ones"
+
+
+class BesideBlind(NamedTuple):
+    """A row beside its best blind control.
+
+    Attributes:
+        control: the control's place.
+        gain: how much better the row's mean is than the control's; below 0 it is worse.
+        p: of the paired test, under Holm's correction.
+    """
+
+    control: int
+    gain: float
+    p: float
+
+    @property
+    def better(self) -> bool:
+        """Whether the row is significantly better."""
+        return self.p < LEVEL and self.gain > 0
 
 
 def blind_rows(section: Section, run: RunRecord, metric: str) -> dict[str, int]:
@@ -40,12 +61,8 @@ def _could_lose(run: RunRecord, metric: str, method: str) -> bool:
     return not (unchanged and run.metrics[metric].family == "faithfulness")
 
 
-def worse_than_blind(section: Section, run: RunRecord, metric: str) -> dict[int, tuple[int, float]]:
-    """Compare each row that competes with its best blind control.
-
-    Returns:
-        Place -> (the control's place, p-value of the paired test under Holm's correction).
-    """
+def beside_blind(section: Section, run: RunRecord, metric: str) -> dict[int, BesideBlind]:
+    """Compare each row that competes, by its place, with its best blind control."""
     values = section.values[metric]
     blind = blind_rows(section, run, metric)
     pairs = {
@@ -57,7 +74,8 @@ def worse_than_blind(section: Section, run: RunRecord, metric: str) -> dict[int,
     tests = [
         np.nan if contradicted(values[:, [a, b]])[0, 1] else found[a, b] for a, b in pairs.items()
     ]
+    gains = run.metrics[metric].sign * mean(values)
     return {
-        place: (control, float(p))
+        place: BesideBlind(control, float(gains[place] - gains[control]), float(p))
         for (place, control), p in zip(pairs.items(), holm(tests), strict=True)
     }

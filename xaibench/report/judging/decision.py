@@ -15,7 +15,7 @@ from xaibench.report.facts.dependence import INDEPENDENT, changes_by_row, smalle
 from xaibench.report.facts.material import Material
 from xaibench.report.facts.section import Section, mean
 from xaibench.report.facts.traits import metrics_of
-from xaibench.report.judging.blind import worse_than_blind
+from xaibench.report.judging.blind import beside_blind
 from xaibench.report.judging.tested import LEVEL
 from xaibench.report.numbers import number, span
 from xaibench.results.records import RunRecord
@@ -113,18 +113,17 @@ def decisions(section: Section, material: Material) -> pd.DataFrame:
     known = {model: _accuracy(section, material, model) for model in models}
     if metric is None:
         return pd.DataFrame(columns=_COLUMNS)
-    compared, found = worse_than_blind(section, run, metric), mean(section.values[metric])
+    compared, found = beside_blind(section, run, metric), mean(section.values[metric])
     changes = changes_by_row(material.costs)
     rows: list[dict[str, Any]] = []
     for place in section.ranked:
         row, value = section.rows[place], float(found[place])
-        blind, p = compared.get(place, (None, np.nan))
+        blind, gain, p = compared.get(place, (None, np.nan, np.nan))
         if not known[row.model] or np.isnan(value):
             continue
         level = np.nan if blind is None else float(found[blind])
         key = (section.dataset, section.split, row.model, row.method)
         dependence = smaller_change(changes.get(key, {}))
-        gain = run.metrics[metric].sign * (value - level)
         attention = judge_attention(gain, p, dependence, learned=row.kind == "learned")
         rows.append(
             {

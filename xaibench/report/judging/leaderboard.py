@@ -62,7 +62,7 @@ def _rows(
     learned = supervision_of(run, section.dataset, pairs)
     columns = {metric: _estimates(section, run, found, metric) for metric, found in judged.items()}
     if beside := beside_leader(section, run, judged):
-        tested = zip(*(rounded(column).tolist() for column in beside[2:]), strict=True)
+        tested = zip(*(rounded(column).tolist() for column in beside), strict=True)
         primary = str(primary_metric(run))
         columns[primary] = [
             replace(estimate, **dict(zip(BESIDE, p, strict=True)))

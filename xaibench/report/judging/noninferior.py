@@ -21,8 +21,6 @@ class BesideLeader(NamedTuple):
     corrects each over the rows. They generalize as `Judged.p` does; ``_sets`` to new training sets.
     """
 
-    leader: int
-    margin: float
     not_worse: Floats
     equivalent: Floats
     not_worse_sets: Floats
@@ -56,7 +54,7 @@ def beside_leader(
         sets=section.training_sets,
     )
     columns = [_placed(p, others, len(section.rows)) for each in found for p in _corrected(each)]
-    return BesideLeader(leader, margin, *columns)
+    return BesideLeader(*columns)
 
 
 def _corrected(found: Equivalence) -> tuple[Floats, Floats]:

@@ -116,6 +116,6 @@ def _said(chapter: Chapter, contents: Contents) -> list[str]:
     section, run, judged = chapter.section, contents.run, chapter.judged
     advice = list(recommendation(section, run, judged, chapter.decisions))
     return [
-        bullets(list(conclusions(section, run, judged))),
+        bullets(list(conclusions(section, run, judged, chapter.board))),
         *(["**Recommendation**", bullets(advice)] if advice else []),
     ]

@@ -7,7 +7,7 @@ import numpy as np
 
 from xaibench.report.facts.section import Section
 from xaibench.report.facts.traits import header, primary_metric, shown
-from xaibench.report.judging.blind import worse_than_blind
+from xaibench.report.judging.blind import beside_blind
 from xaibench.report.judging.judge import Judged
 from xaibench.report.judging.reach import reach
 from xaibench.report.judging.standing import order_rows
@@ -37,22 +37,20 @@ def answer(section: Section, run: RunRecord, judged: Mapping[str, Judged]) -> An
     found, leader = judged[metric], ranked[0]
     row, by = section.rows[leader], header(run, metric)
     tied = [at for at in ranked[1:] if not found.p[leader, at] < LEVEL]
-    blind, p = worse_than_blind(section, run, metric).get(leader, (None, np.nan))
-    level = np.nan if blind is None else found.mean[blind]
-    gain = run.metrics[metric].sign * (found.mean[leader] - level)
+    blind = beside_blind(section, run, metric).get(leader)
     figures = [
         (f"{shown(run, metric)} of the best row", number(found.mean[leader])),
         ("95 % interval", span(found.low[leader], found.high[leader])),
     ]
     if blind is not None:
-        control = section.rows[blind].method
+        control = section.rows[blind.control].method
         name = run.methods[control].title or control
-        figures.append((f"best blind control: {name}", number(level)))
+        figures.append((f"best blind control: {name}", number(found.mean[blind.control])))
     figures += _bounds(section, run, found, metric, ranked)
     if why := (run.won or {}).get(metric):
         return AnswerBox(NO_METHOD, "", f"By {by} no row leads: {why}.", figures)
     name = run.methods[row.method].title or row.method
-    if blind is not None and not (p < LEVEL and gain > 0):
+    if blind is not None and not blind.better:
         because = (
             f"By {by} the best row, {name}, is not significantly better than the best blind "
             "control, which never looks at the image."

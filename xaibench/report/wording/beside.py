@@ -6,9 +6,10 @@ import numpy as np
 
 from xaibench.report.facts.section import Section
 from xaibench.report.facts.traits import header, primary_metric
-from xaibench.report.judging.estimates import BoardRow, Estimate
+from xaibench.report.judging.estimates import BESIDE, BoardRow, Estimate
 from xaibench.report.judging.judge import Judged
-from xaibench.report.judging.noninferior import beside_leader, margin_of
+from xaibench.report.judging.noninferior import margin_of
+from xaibench.report.judging.standing import order_rows
 from xaibench.report.judging.tested import LEVEL
 from xaibench.report.numbers import NONE
 from xaibench.report.wording.board_table import BoardCell
@@ -39,22 +40,25 @@ def beside_cell(estimate: Estimate) -> BoardCell:
 
 
 def beside_sentences(
-    section: Section, run: RunRecord, judged: Mapping[str, Judged]
+    section: Section, run: RunRecord, judged: Mapping[str, Judged], board: Sequence[BoardRow]
 ) -> Iterator[str]:
     """Yield Markdown on which rows are no worse than the leader by more than the margin."""
-    metric, found = primary_metric(run), beside_leader(section, run, judged)
-    if metric is None or found is None:
+    metric = primary_metric(run)
+    if metric is None or not (margin := margin_shown(board, run, metric)):
         return
-    differ = judged[metric].p[found.leader] < LEVEL
-    shown, equal = found.not_worse < LEVEL, found.equivalent < LEVEL
-    tested = ~np.isnan(found.not_worse)
-    yield f"Within {found.margin:g} of {name_of(section, found.leader)} by {header(run, metric)}:"
+    leader, *_ = order_rows(section, run, judged[metric], metric)
+    p, p_equal, p_sets, _ = np.array(
+        [[getattr(row.estimates[metric], name) for name in BESIDE] for row in board]
+    ).T
+    differ = judged[metric].p[leader] < LEVEL
+    shown, equal, tested = p < LEVEL, p_equal < LEVEL, ~np.isnan(p)
+    yield f"Within {margin:g} of {name_of(section, leader)} by {header(run, metric)}:"
     yield f"{_named(section, equal)} equivalent (two one-sided tests);"
     yield f"{_named(section, shown & ~equal)} noninferior, without being shown to be no better;"
     neither = tested & ~shown & ~differ
     yield f"{_named(section, neither)} neither significantly different nor shown to be noninferior."
-    if (anew := ~np.isnan(found.not_worse_sets)).any():
-        kept = shown & anew & (found.not_worse_sets < LEVEL)
+    if not np.isnan(p_sets).all():
+        kept = shown & (p_sets < LEVEL)
         yield f"With new training sets, too, {_named(section, kept)} noninferior."
 
 

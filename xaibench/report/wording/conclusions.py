@@ -1,6 +1,6 @@
 """What a board allows one to say, in plain words: leaders, ties, what is worse than blind."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -8,7 +8,8 @@ from xaibench.core.supervision import Supervision
 from xaibench.report.facts.section import Floats, Section
 from xaibench.report.facts.supervision import supervision_of
 from xaibench.report.facts.traits import header, headlines
-from xaibench.report.judging.blind import worse_than_blind
+from xaibench.report.judging.blind import beside_blind
+from xaibench.report.judging.estimates import BoardRow
 from xaibench.report.judging.judge import Judged
 from xaibench.report.judging.planning import design_where
 from xaibench.report.judging.reach import reach
@@ -27,13 +28,15 @@ _MOST_GAPS = 4
 _BINDING = 0.25
 
 
-def conclusions(section: Section, run: RunRecord, judged: Mapping[str, Judged]) -> Iterator[str]:
+def conclusions(
+    section: Section, run: RunRecord, judged: Mapping[str, Judged], board: Sequence[BoardRow]
+) -> Iterator[str]:
     """Yield Markdown sentences on the first metric of each family, and on how far they carry."""
     for metric in headlines(run):
         ranked = order_rows(section, run, judged[metric], metric)
         if ranked:
             yield " ".join(_metric(section, run, judged[metric], metric, ranked))
-    if said := " ".join(beside_sentences(section, run, judged)):
+    if said := " ".join(beside_sentences(section, run, judged, board)):
         yield said
     yield from scope(section, run, judged)
 
@@ -161,19 +164,18 @@ def _saw_masks(learned: Supervision | None, kind: str) -> bool:
 
 
 def _blind(section: Section, run: RunRecord, found: Judged, metric: str) -> Iterator[str]:
-    compared = worse_than_blind(section, run, metric)
+    compared = beside_blind(section, run, metric)
     if not compared:
         return
     clearly, unsure = [], []
-    for place, (blind, p) in compared.items():
-        gain = run.metrics[metric].sign * (found.mean[place] - found.mean[blind])
-        if p < LEVEL and gain < 0:
-            clearly.append(place)
-        elif not p < LEVEL:
+    for place, test in compared.items():
+        if not test.p < LEVEL:
             unsure.append(place)
+        elif test.gain < 0:
+            clearly.append(place)
     controls = dict.fromkeys(
-        f"`{section.rows[blind].method}` {number(found.mean[blind])}"
-        for blind, _ in compared.values()
+        f"`{section.rows[test.control].method}` {number(found.mean[test.control])}"
+        for test in compared.values()
     )
     yield f"Best blind control (never looks at the image): {' or '.join(controls)}."
     if clearly:

@@ -134,7 +134,7 @@ def _chapter(chapter: Chapter, run: RunRecord) -> Iterator[str]:
     section = chapter.section
     yield f"## {plain(section.title)}"
     yield "### What may be concluded"
-    yield bullets(list(conclusions(section, run, chapter.judged)))
+    yield bullets(list(conclusions(section, run, chapter.judged, chapter.board)))
     if advice := list(recommendation(section, run, chapter.judged, chapter.decisions)):
         yield "### Recommendation"
         yield bullets(advice)

@@ -6,7 +6,7 @@ import numpy as np
 
 from xaibench.report.facts.section import Section
 from xaibench.report.facts.traits import header, headlines, primary_metric
-from xaibench.report.judging.blind import worse_than_blind
+from xaibench.report.judging.blind import beside_blind
 from xaibench.report.judging.judge import Judged
 from xaibench.report.judging.reach import reach
 from xaibench.report.judging.standing import all_alike, order_rows, other_leaders
@@ -61,14 +61,13 @@ def _leader(section: Section, metric: str, found: Judged, ranked: list[int], way
 
 def _blind(section: Section, run: RunRecord, found: Judged, metric: str, leader: int) -> str:
     """Name the best control that never looks at the image; say where the leader isn't better."""
-    if leader not in (compared := worse_than_blind(section, run, metric)):
+    test = beside_blind(section, run, metric).get(leader)
+    if test is None:
         return ""
-    blind, p = compared[leader]
-    gain = run.metrics[metric].sign * (found.mean[leader] - found.mean[blind])
-    control = f"`{section.rows[blind].method}`, {number(found.mean[blind])}"
-    if p < LEVEL and gain > 0:
+    control = f"`{section.rows[test.control].method}`, {number(found.mean[test.control])}"
+    if test.better:
         return f" The best blind control is {control}."
-    beside = "is worse than" if p < LEVEL else "is not significantly better than"
+    beside = "is worse than" if test.p < LEVEL else "is not significantly better than"
     return f" It {beside} {control}, which never looks at the image."
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from xaibench.report.facts.section import Section
 from xaibench.report.facts.traits import header, primary_metric
-from xaibench.report.judging.blind import worse_than_blind
+from xaibench.report.judging.blind import beside_blind
 from xaibench.report.judging.judge import Judged
 from xaibench.report.judging.standing import order_rows, other_leaders
 from xaibench.report.judging.tested import LEVEL
@@ -38,16 +38,13 @@ def _which(
     section: Section, run: RunRecord, metric: str, found: Judged, ranked: list[int], tied: list[int]
 ) -> str:
     leader = ranked[0]
-    blind = worse_than_blind(section, run, metric).get(leader)
-    if blind:
-        control, p = blind
-        gain = run.metrics[metric].sign * (found.mean[leader] - found.mean[control])
-        if not (p < LEVEL and gain > 0):
-            return (
-                f"none. By {header(run, metric)} no row is significantly better than "
-                f"`{section.rows[control].method}` ({number(found.mean[control])}), which never "
-                "looks at the image."
-            )
+    blind = beside_blind(section, run, metric).get(leader)
+    if blind and not blind.better:
+        return (
+            f"none. By {header(run, metric)} no row is significantly better than "
+            f"`{section.rows[blind.control].method}` ({number(found.mean[blind.control])}), which "
+            "never looks at the image."
+        )
     first = f"{name_of(section, leader)}, {value_of(found, leader)} by {header(run, metric)}"
     if not tied:
         return f"{first}."
