@@ -81,11 +81,13 @@ class Attended:
             graph, if one was asked for.
         logits: ``(B, K)``, and what fills the batch up.
         count: of images without that.
+        filled: of images with it.
     """
 
     weights: list[Tensor]
     logits: Tensor
     count: int
+    filled: int
 
 
 def attend(
@@ -100,7 +102,7 @@ def attend(
         with engine.casting(), exits, opened:
             logits = network(filled.clone())
         engine.seen += len(images)
-    return Attended(opened.weights, logits, len(images))
+    return Attended(opened.weights, logits, len(images), len(filled))
 
 
 class Attentions:
@@ -167,14 +169,13 @@ class Attentions:
         if done is None or not kept:
             done = attend(self._engine, images, gradients=gradients, early=self._early)
         slopes = [each.new_zeros(0) for each in done.weights]
-        filled = self._engine.batch_size(images, graph=True).fill(images)
         if gradients:
             # Each exit has logits of its own; what only fills the batch up has no share.
-            rows = done.logits.view(-1, len(filled), done.logits.shape[1])[:, : len(images)]
+            rows = done.logits.view(-1, done.filled, done.logits.shape[1])[:, : len(images)]
             chosen = rows.gather(2, targets.expand(len(rows), -1)[:, :, None]).sum()
             slopes = list(torch.autograd.grad(chosen, done.weights, retain_graph=kept))
         return [
-            (_by_image(weights.detach(), len(filled)), _by_image(slope, len(filled)))
+            (_by_image(weights.detach(), done.filled), _by_image(slope, done.filled))
             for weights, slope in zip(done.weights, slopes, strict=True)
         ]
 

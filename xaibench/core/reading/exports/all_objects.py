@@ -5,12 +5,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from xaibench.core.data import (
     ClassLabel,
     Dataset,
-    Mask,
     MaskLayer,
     Picture,
     Sample,
@@ -18,7 +15,13 @@ from xaibench.core.data import (
 from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.annotations import natural_order
 from xaibench.core.reading.choice import choose_classes, tell_alike
-from xaibench.core.reading.exports.marked import Marked, Wanted, check_sizes, read_marked
+from xaibench.core.reading.exports.marked import (
+    Marked,
+    Wanted,
+    check_sizes,
+    draw_marked,
+    read_marked,
+)
 from xaibench.core.reading.exports.things import Thing
 from xaibench.core.reading.folders.remarks import tell_parts
 from xaibench.core.several_labels import several_labels
@@ -75,15 +78,12 @@ def _finding(source: Path, things: Sequence[Thing]) -> ClassLabel:
 def _read(things: Things, sample: Sample) -> Picture:
     if not sample.class_labels:  # of one class alone
         return read_marked({sample.id: things[sample.id][sample.label]}, sample)
-    pictures = [
-        read_marked({sample.id: mine}, sample.of_class(index))
-        for index, mine in enumerate(things[sample.id])
-        if mine
-    ]
     together = [thing for mine in things[sample.id] for thing in mine]
     image, mask, _ = read_marked({sample.id: together}, sample)
     assert mask is not None  # an empty one says that nothing is there
-    drawn = iter(pictures)
-    empty: Mask = np.zeros(mask.shape, np.int8)
-    each = tuple(next(drawn).mask if mine else empty for mine in things[sample.id])
-    return Picture(image, mask, each)
+    shape = (image.shape[0], image.shape[1])
+    each = (
+        draw_marked(mine, sample.of_class(index), shape)
+        for index, mine in enumerate(things[sample.id])
+    )
+    return Picture(image, mask, tuple(each))

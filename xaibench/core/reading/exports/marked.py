@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from xaibench.core.data import IGNORED, Dataset, MaskLayer, Picture, Sample, merge_annotations
+from xaibench.core.data import IGNORED, Dataset, Mask, MaskLayer, Picture, Sample, merge_annotations
 from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.annotations import natural_order
 from xaibench.core.reading.choice import LEAST_CLASSES, choose_classes, tell_alike
@@ -112,17 +112,22 @@ def read_marked(things: Mapping[str, Sequence[Thing]], sample: Sample) -> Pictur
         sample: whose layers may be files of outlines, which hold no pixels.
     """
     image = read_image(sample.path)
-    shape = (image.shape[0], image.shape[1])
     if not sample.annotated:
         return Picture(image, None)
+    mine = things.get(sample.id, ())
+    if mine:
+        check_upright(sample.path, "outlines")
+    return Picture(image, draw_marked(mine, sample, (image.shape[0], image.shape[1])))
+
+
+def draw_marked(things: Iterable[Thing], sample: Sample, shape: tuple[int, int]) -> Mask:
+    """Return the mask ``(H, W)`` of some things of an image, and of mask files beside it."""
     layers = tuple(each for each in sample.masks if is_image(each.path.name))
     mask = merge_annotations(replace(sample, masks=layers), shape)
-    if mine := things.get(sample.id):
-        check_upright(sample.path, "outlines")
-        for thing in sorted(mine, key=lambda each: each.counted):
-            filled = thing.fill(shape)
-            mask[filled] = np.maximum(mask[filled], 1) if thing.counted else IGNORED
-    return Picture(image, mask)
+    for thing in sorted(things, key=lambda each: each.counted):
+        filled = thing.fill(shape)
+        mask[filled] = np.maximum(mask[filled], 1) if thing.counted else IGNORED
+    return mask
 
 
 def choose_things(things: Iterable[Thing], label: str, names: frozenset[str]) -> tuple[Thing, ...]:
