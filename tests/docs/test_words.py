@@ -1,7 +1,6 @@
 """One term for one thing: the words that the glossary doesn't want are nowhere else."""
 
 import re
-import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -16,6 +15,7 @@ NAMES = (
     *('"centre",', '"artefacts",', '"lesions"', '"analyse"', '"colour"', "normalise", "_COLOUR"),
     "pipeline/",
 )
+OURS = ("xaibench", "tests", "docs", "benchmarks", "examples", "results/published")
 READ = {".py", ".md", ".j2", ".js", ".css", ".toml", ".yml", ".cff", ".ipynb"}
 NOT_OURS = ("docs/reference/", "results/published/", "CHANGELOG.md", "tests/docs/test_words.py")
 WRITTEN = ("results/published/README.md", "results/published/reported.md")
@@ -36,11 +36,10 @@ def found(name, text, words):
 
 
 def pages():
-    listed = subprocess.run(
-        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    for name in listed.stdout.splitlines():
-        path = ROOT / name
+    """Name and text of each page and module of ours, in a copy without its history too."""
+    files = [*ROOT.glob("*"), *(path for room in OURS for path in (ROOT / room).glob("**/*"))]
+    for path in files:
+        name = path.relative_to(ROOT).as_posix()
         board = name.startswith("results/published/") and name.endswith(
             ("leaderboard.md", "study.md")
         )
