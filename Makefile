@@ -9,7 +9,7 @@ BIN = $(shell [ ! -x $(VENV)/bin/python ] || echo $(VENV)/bin/)
 export XAIBENCH_DATA ?= $(if $(wildcard ../shared/data),$(abspath ../shared/data))
 BROWSERS := chromium chromium-browser google-chrome
 
-.PHONY: help setup lint type test slow docs reference hooks smoke browser versions
+.PHONY: help setup lint type test slow full docs reference hooks smoke browser versions
 .DEFAULT_GOAL := help
 
 help:  ## list what there is
@@ -33,6 +33,9 @@ test:  ## the very line of the README that sets up and tests
 
 slow:  ## the tests that `make test` leaves out
 	$(BIN)python -m pytest -m slow
+
+full:  ## every suite's quick profile and every large network (by hand before a release; an hour)
+	$(BIN)python -m pytest -m full
 
 reference:  ## are the generated pages of docs/ fresh?
 	$(BIN)python docs/generator --check

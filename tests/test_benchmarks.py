@@ -78,7 +78,7 @@ def run_quick(call, path, part, out, *more):
         assert done == {bind("analysis", spec).spec for spec in options["analyses"]}
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("path", "part"),
     [

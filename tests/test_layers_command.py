@@ -75,10 +75,10 @@ def test_a_model_that_does_not_classify_has_no_layer(model):
         described(model, 64, "encoder")
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize("model", sorted(plugins("model")))
 def test_every_model_says_which_layer_it_has(model):
-    lines = described(model, 224)
+    lines = described(model, 96)
     assert lines[1].startswith("CAM layer: ")
     assert lines[1].startswith("CAM layer: none") == (len(lines) == 2)
 

@@ -296,7 +296,7 @@ def made(name):
     return network, (side, side) if fixed or side < 224 else (96, 128)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("name", "form"),
     [(name, form) for form, names in FEATURES.items() for name in names.split()],
@@ -313,14 +313,14 @@ def test_the_last_map_of_a_network_of_timm(name, form):
     compare(network, "", size, form)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize("name", MEANT)
 def test_the_layer_that_is_meant_in_a_transformer_of_timm(name):
     network = made(name)[0]
     compare(network, MEANT[name][0], network.default_cfg["input_size"][1:], MEANT[name][1])
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize("name", UNCERTAIN)
 def test_what_is_uncertain_is_refused(name):
     network = made(name)[0]

@@ -181,7 +181,7 @@ LARGE = {"alexnet", "convnext_tiny", "densenet121", "efficientnet_v2_s", "google
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in SMALLEST],
+    [pytest.param(name, marks=pytest.mark.full if name in LARGE else ()) for name in SMALLEST],
 )
 def test_the_layer_of_each_family_is_spatial_and_its_positions_count(name):
     torch.manual_seed(0)

@@ -58,11 +58,12 @@ def test_the_pipeline_runs_the_tasks():
     assert asked == ["setup", "hooks", "docs", "test", "browser", "slow", "smoke"]
 
 
-def test_the_default_run_leaves_out_what_is_slow_and_only_that():
+def test_the_default_run_leaves_out_what_has_a_task_of_its_own():
     options = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["pytest"]
     words = shlex.split(options["ini_options"]["addopts"])
-    assert words[words.index("-m") + 1] == "not slow"
-    assert "-m slow" in re.search(r"^slow:.*\n\t(.+)", MAKEFILE, re.M)[1]
+    assert words[words.index("-m") + 1] == "not slow and not full"
+    for mark in ("slow", "full"):
+        assert f"-m {mark}" in re.search(rf"^{mark}:.*\n\t(.+)", MAKEFILE, re.M)[1]
 
 
 def test_hooks_are_tasks_and_need_no_net():

@@ -166,7 +166,7 @@ def _threads_restored():
     torch.set_num_threads(1)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.usefixtures("_threads_restored")
 def test_batch_size_changes_no_byte_of_a_real_network(small, run_cells, tmp_path):
     real = {"models": ("saliency_net[backbone=mobilenet_v3_small]",), "epochs": 1,
