@@ -92,6 +92,11 @@ def parts(contents: Contents, figures: Figures, out: Path) -> Iterator[PagePart]
                 if len(chapter.scorecard)
             ],
         ),
+        (
+            "pictures",
+            "Best and worst maps",
+            [Block(figures=figures.of(at, "binary", "covered")) for at in range(len(chapters))],
+        ),
         ("cost", "Cost of a map", [_cost(contents, at, figures) for at in range(len(chapters))]),
         (
             "agreement",

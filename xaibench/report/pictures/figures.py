@@ -8,8 +8,10 @@ from xaibench.core.store import folder_name
 from xaibench.report.facts.traits import headlines
 from xaibench.report.judging.chapter import Chapter, Contents
 from xaibench.report.pictures.agreement_figure import draw_agreement
+from xaibench.report.pictures.binary_figure import draw_binary
 from xaibench.report.pictures.confusion_figure import draw_confusion
 from xaibench.report.pictures.cost_figure import draw_cost
+from xaibench.report.pictures.covered_figure import draw_covered
 from xaibench.report.pictures.dependence_figure import draw_dependence
 from xaibench.report.pictures.drawing import Drawing, save_figure
 from xaibench.report.pictures.gallery import places_of
@@ -40,7 +42,8 @@ class Drawn(NamedTuple):
 
     ``title`` is the first sentence of its caption, ``alt`` tells what it shows. ``chapter`` is its
     place in the contents' chapters, None where a figure is of the whole run. ``subject`` is one of
-    board, ranks, scores, dependence, agreement, cost, repeats, slices, rates, confusion, training.
+    board, ranks, scores, dependence, agreement, cost, repeats, binary, covered, slices, rates,
+    confusion, training.
     """
 
     name: str
@@ -95,6 +98,9 @@ def _sketches(contents: Contents, stored: Stored, out: Path) -> Iterator[_Sketch
         for metric in headlines(contents.run)[:1]:
             picture = draw_repeats(chapter, contents.material, metric, stored, out)
             yield _Sketch((*where, "repeats"), at, "repeats", picture)
+        for subject, draw_maps in (("binary", draw_binary), ("covered", draw_covered)):
+            picture = draw_maps(chapter, contents.material, stored, out)
+            yield _Sketch((*where, subject), at, subject, picture)
     places = list(contents.classification.groupby(["dataset", "split"], sort=False))
     for key, rows in places:
         dataset, split = map(str, key)
