@@ -5,11 +5,17 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
+from torch import nn
 
 from xaibench.core.explanation import Reconstruction
+from xaibench.core.model import Outputs
+from xaibench.core.networks.autoencoding import Autoencoder
+from xaibench.core.passes.engine import Engine
 from xaibench.core.registry import bind
 from xaibench.core.roots import open_dataset
+from xaibench.explaining.restoring import reconstruct
 
 TINY = {
     "dataset": "phantom[images=60]", "split": "holdout", "epochs": 1, "image_size": 32,
@@ -35,7 +41,7 @@ def test_neighbors_and_errors_of_the_runs_own_test_images(call, tmp_path):
     code, _, errors = call(
         "run", *arguments, "--no-controls", "--no-dependence", "--models", f"small_resnet,{spec}",
         "--methods", "gradcam,residual", "--metrics", "sparseness",
-        "--analyses", "knn[k=3],anomaly[healthy=benign]", "--out", out,
+        "--analyses", "knn[k=3],anomaly[healthy=benign],reconstruction[noise=0.2]", "--out", out,
     )  # fmt: skip
     assert code == 0, errors
     dataset = open_dataset(bind("dataset", TINY["dataset"]))
@@ -73,3 +79,37 @@ def test_neighbors_and_errors_of_the_runs_own_test_images(call, tmp_path):
                 assert mine["alarm"] == (row.error > threshold)
         drawn = "neighbors.png" if analysis == "knn" else "reconstruction.png"
         assert len(list(explained.rglob(drawn))) == len(known)
+    noisy = pd.read_csv(explained / "denoised.csv")
+    assert len(noisy) == len(known)
+    assert noisy["noise"].eq(0.2).all()
+    # Noise of a standard deviation of 0.2 has an error of 0.04: 14 dB.
+    assert noisy["noisy_psnr"].to_numpy() == pytest.approx(-10 * np.log10(0.04), abs=0.6)
+
+
+def test_what_noise_does_is_measured_against_the_clean_picture():
+    class Brighter(Autoencoder):
+        """Draws every image brighter by a tenth."""
+
+        def __init__(self):
+            super().__init__(nn.Identity(), nn.Identity(), torch.ones(2, dtype=torch.bool))
+
+        def outputs(self, images, *, saliency=False):  # noqa: ARG002
+            return Outputs(images.new_zeros(len(images), 0), reconstruction=images + 0.1)
+
+    images = torch.full((3, 3, 40, 64), 0.5)
+    plain = reconstruct(Engine(Brighter().eval()), images, None, None)
+    assert [each.error for each in plain] == pytest.approx([0.01] * 3, rel=1e-4)
+    assert [each.alarm for each in plain] == [False] * 3
+    assert {each.denoised for each in plain} == {None}
+    (noisy, *_), above = (
+        reconstruct(Engine(Brighter().eval()), images, limit, 0.05) for limit in (0.02, 0.005)
+    )
+    assert not noisy.alarm
+    assert above[0].alarm
+    assert noisy.denoised.noisy_fidelity[0] == pytest.approx(-10 * np.log10(0.05**2), abs=0.2)
+    # The shift's error adds to that of the noise.
+    both = -10 * np.log10(0.05**2 + 0.1**2)
+    assert noisy.denoised.restored_fidelity[0] == pytest.approx(both, abs=0.2)
+    assert noisy.denoised.restored.mean() - noisy.denoised.noisy.mean() == pytest.approx(
+        25.5, abs=1
+    )

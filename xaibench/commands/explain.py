@@ -81,7 +81,8 @@ def explain(
     masks, and keep their size: the network sees a square of each, and its map is stretched back.
     Of a run's model it sees the part that the run's dataset reads (chest_xray[crop=...]). Methods
     that draw random numbers draw others than in the run. Where the run has the analysis knn, the
-    nearest training images vote on each picture; where it has anomaly, its error is judged.
+    nearest training images vote on each picture; where it has anomaly, its error is judged. What
+    an autoencoder draws is shown, where it has reconstruction with noise, too.
     """
     from xaibench.core.spec import split_list
     from xaibench.explaining.explain_files import PictureExplainer, choose_methods

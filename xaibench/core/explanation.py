@@ -63,21 +63,36 @@ class Neighbors(NamedTuple):
     votes: int
 
 
+class Denoised(NamedTuple):
+    """A picture with gray noise of a standard deviation, and what is drawn of it.
+
+    Both ``(H, W, 3)`` uint8, and how close each is to the clean one: PSNR in dB, and SSIM.
+    """
+
+    noise: float
+    noisy: NDArray[np.uint8]
+    restored: NDArray[np.uint8]
+    noisy_fidelity: tuple[float, float]
+    restored_fidelity: tuple[float, float]
+
+
 class Reconstruction(NamedTuple):
     """What an autoencoder made of a picture: both ``(H, W, 3)`` uint8.
 
-    A mean squared error above the threshold is an alarm.
+    A mean squared error above the threshold is an alarm; where nobody set one, it is None.
+    ``denoised`` is what it made of the noisy picture, where the run has `reconstruction`.
     """
 
     error: float
-    threshold: float
+    threshold: float | None
     seen: NDArray[np.uint8]
     drawn: NDArray[np.uint8]
+    denoised: Denoised | None = None
 
     @property
     def alarm(self) -> bool:
         """Whether the picture counts as sick."""
-        return self.error > self.threshold
+        return self.threshold is not None and self.error > self.threshold
 
 
 class Advice(NamedTuple):

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,10 +15,10 @@ from torch import Tensor
 from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.explanation import Advice, Neighbor, Neighbors, Reconstruction
-from xaibench.core.passes.device import as_bytes
 from xaibench.core.passes.engine import Engine
 from xaibench.core.plugin import Bound
 from xaibench.core.registry import bind
+from xaibench.explaining.restoring import reconstruct
 from xaibench.results.folder import ANALYSIS_FILE, Layout, Place
 from xaibench.results.integrity import intact_record, is_intact
 from xaibench.results.stored_work import read_analysis, stored_model
@@ -25,12 +26,15 @@ from xaibench.results.work_records import AnalysisRecord, ObservationRecord
 from xaibench.setup.selection import Selection
 
 _log = logging.getLogger(__name__)
-_KNN, _ANOMALY, _WORD = "knn", "anomaly", "train_embeddings"
+_KNN, _ANOMALY, _RECONSTRUCTION = "knn", "anomaly", "reconstruction"
+_WORD = "train_embeddings"
 
 
 @dataclass(frozen=True)
 class StoredAnalyses:
-    """The analyses `knn` and `anomaly` of one trained model, where its run has done them.
+    """The analyses `knn`, `anomaly` and `reconstruction` of one trained model, where done.
+
+    What a model reconstructs is shown without them, too.
 
     Attributes:
         layout: of the run's folder.
@@ -48,25 +52,23 @@ class StoredAnalyses:
         filled = engine.batch_size(images).fill(images)
         nearest: list[Neighbors | None] = [None] * count
         drawn: list[Reconstruction | None] = [None] * count
-        with torch.inference_mode(), engine.casting():
-            if self._neighbors is not None:
+        if self._neighbors is not None:
+            with torch.inference_mode(), engine.casting():
                 embeddings = engine.model.embed(filled)[:count].float().cpu().numpy()
-                nearest = [self._look_up(row) for row in embeddings]
-            if self._threshold is not None:
-                restored = engine.model.outputs(filled).reconstruction
-                assert restored is not None
-                errors = (restored - filled).double().square().mean(dim=(1, 2, 3))[:count]
-                shown = [as_bytes(each[:count]).cpu().numpy() for each in (images, restored)]
-                drawn = [
-                    Reconstruction(float(error), self._threshold, seen, picture)
-                    for error, seen, picture in zip(errors, *shown, strict=True)
-                ]
+            nearest = [self._look_up(row) for row in embeddings]
+        if "reconstruction" in engine.model.abilities:
+            drawn = [*reconstruct(engine, images, self._threshold, self._noise)]
         return [Advice(*each) for each in zip(nearest, drawn, strict=True)]
 
     @cached_property
     def _threshold(self) -> float | None:
         known = self._done(_ANOMALY)
         return None if known is None else known[1].numbers.get("threshold")
+
+    @cached_property
+    def _noise(self) -> float | None:
+        known = self._done(_RECONSTRUCTION)
+        return None if known is None else float(_options_of(known[0])["noise"])
 
     @cached_property
     def _neighbors(self) -> tuple[NearestNeighbors, Sequence[Sample], Bound, Selection] | None:
@@ -90,8 +92,7 @@ class StoredAnalyses:
         if len(embeddings) != len(training):
             _log.warning("no neighbors are shown: other images than the run's lie there now.")
             return None
-        options = {name: o.default for name, o in known[0].plugin.options.items()}
-        options |= known[0].options
+        options = _options_of(known[0])
         search = NearestNeighbors(n_neighbors=options["k"], metric=options["metric"])
         return search.fit(embeddings), training, known[0], selection
 
@@ -121,3 +122,7 @@ class StoredAnalyses:
             if same and known.error is None and known.analysis.partition("[")[0] == name:
                 return bind("analysis", known.analysis), known
         return None
+
+
+def _options_of(analysis: Bound) -> dict[str, Any]:
+    return {name: o.default for name, o in analysis.plugin.options.items()} | {**analysis.options}

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from xaibench.core.csv_cells import to_csv
-from xaibench.core.explanation import Advice, Explanation, Neighbors, Reconstruction
+from xaibench.core.explanation import Advice, Denoised, Explanation, Neighbors, Reconstruction
 from xaibench.core.store import write_with
 from xaibench.report.pictures.mosaic import draw_strip
 
-NEIGHBORS_FILE, ANOMALIES_FILE = "neighbors.csv", "anomalies.csv"
+NEIGHBORS_FILE, ANOMALIES_FILE, DENOISED_FILE = "neighbors.csv", "anomalies.csv", "denoised.csv"
 
 
 class AdviceWriter:
@@ -23,6 +23,7 @@ class AdviceWriter:
         self._out = out
         self._neighbors: list[dict[str, Any]] = []
         self._anomalies: list[dict[str, Any]] = []
+        self._denoised: list[dict[str, Any]] = []
         self.lines: list[str] = []
 
     def add(self, each: Explanation) -> None:
@@ -35,8 +36,12 @@ class AdviceWriter:
             self._show_reconstruction(name, advice.reconstruction)
 
     def close(self) -> None:
-        """Write ``neighbors.csv`` and ``anomalies.csv``, where there is anything to say."""
-        tables = {NEIGHBORS_FILE: self._neighbors, ANOMALIES_FILE: self._anomalies}
+        """Write the tables, where there is anything to say."""
+        tables = {
+            NEIGHBORS_FILE: self._neighbors,
+            ANOMALIES_FILE: self._anomalies,
+            DENOISED_FILE: self._denoised,
+        }
         for file, rows in tables.items():
             if rows:
                 write_with(self._out / file, partial(to_csv, pd.DataFrame(rows)))
@@ -62,21 +67,40 @@ class AdviceWriter:
 
     def _show_reconstruction(self, name: str, found: Reconstruction) -> None:
         off = np.abs(found.seen.astype(np.int16) - found.drawn).astype(np.uint8)
-        verdict = "alarm" if found.alarm else "no alarm"
-        draw_strip(
-            [found.seen, found.drawn, off],
-            ["as the network sees it", "what it draws", "absolute difference"],
-            f"Error {found.error:.4g}, threshold {found.threshold:.4g}: {verdict}",
-            self._out / name / "reconstruction.png",
-        )
-        self._anomalies.append(
-            {
-                "picture": name,
-                "error": found.error,
-                "threshold": found.threshold,
-                "alarm": found.alarm,
-            }
-        )
+        pictures = [found.seen, found.drawn, off]
+        captions = ["as the network sees it", "what it draws", "absolute difference"]
+        title = f"Error {found.error:.4g}"
+        if found.threshold is not None:
+            verdict = "alarm" if found.alarm else "no alarm"
+            title += f", threshold {found.threshold:.4g}: {verdict}"
+            self._anomalies.append(
+                {
+                    "picture": name,
+                    "error": found.error,
+                    "threshold": found.threshold,
+                    "alarm": found.alarm,
+                }
+            )
+        if (noisy := found.denoised) is not None:
+            pictures += [noisy.noisy, noisy.restored]
+            captions += [
+                f"{what}\n{psnr:.1f} dB, SSIM {ssim:.2f}"
+                for what, (psnr, ssim) in (
+                    (f"with noise of {noisy.noise:g}", noisy.noisy_fidelity),
+                    ("drawn from that", noisy.restored_fidelity),
+                )
+            ]
+            self._denoised.append(_denoised_row(name, found.error, noisy))
+        draw_strip(pictures, captions, title, self._out / name / "reconstruction.png")
+
+
+def _denoised_row(name: str, error: float, found: Denoised) -> dict[str, Any]:
+    measured = {"noisy": found.noisy_fidelity, "restored": found.restored_fidelity}
+    return {"picture": name, "error": error, "noise": found.noise} | {
+        f"{kind}_{what}": value
+        for kind, values in measured.items()
+        for what, value in zip(("psnr", "ssim"), values, strict=True)
+    }
 
 
 def in_words(name: str, advice: Advice) -> Iterator[str]:
@@ -85,12 +109,20 @@ def in_words(name: str, advice: Advice) -> Iterator[str]:
     if near is not None:
         told = _counted(near)
         yield f"{name}: the {len(near.nearest)} nearest training images vote {near.vote} ({told})"
-    if drawn is not None:
+    if drawn is not None and drawn.threshold is not None:
         over = "above" if drawn.alarm else "not above"
         verdict = "an alarm" if drawn.alarm else "no alarm"
         yield (
             f"{name}: reconstruction error {drawn.error:.4g}, {over} the threshold "
             f"{drawn.threshold:.4g}: {verdict}"
+        )
+    elif drawn is not None:
+        yield f"{name}: reconstruction error {drawn.error:.4g}"
+    if drawn is not None and drawn.denoised is not None:
+        before, after = drawn.denoised.noisy_fidelity, drawn.denoised.restored_fidelity
+        yield (
+            f"{name}: with noise of {drawn.denoised.noise:g}, PSNR {before[0]:.1f} dB and SSIM "
+            f"{before[1]:.2f}; drawn from that, {after[0]:.1f} dB and {after[1]:.2f}"
         )
 
 
