@@ -10,6 +10,7 @@ from tiny_images import REGION, SHAPE, blank, region, save
 from xaibench.core.data import IGNORED
 from xaibench.core.errors import DataNotFoundError, XaibenchError
 from xaibench.core.reading.archives import Archive
+from xaibench.core.reading.chexlocalize_files import FINDINGS, IN_TABLES
 from xaibench.core.reading.fetch import fetch_archive
 from xaibench.datasets.brest import brest
 from xaibench.datasets.bus_bra import bus_bra
@@ -189,6 +190,61 @@ def test_chexlocalize_reads_one_finding_at_a_time(tmp_path):
     assert marked(other, other.samples[1])
     with pytest.raises(XaibenchError, match=r"no such finding \(did you mean 'Edema'"):
         chexlocalize(tmp_path, finding="Edma")
+
+
+def test_chexlocalize_reads_all_findings(tmp_path):
+    names = {finding: IN_TABLES[finding] for finding in FINDINGS}
+    images = {
+        "patient1/study1/view1_frontal": {"Edema": "1.0", "Lung Opacity": "1", "Lung Lesion": "-1"},
+        "patient1/study1/view2_lateral": {"Cardiomegaly": "1"},
+    }
+    lines = f"Path,{','.join(names.values())},No Finding\n"
+    shifted = np.roll(region(), 4, axis=1)
+    outlines = {}
+    for name, labels in images.items():
+        save(tmp_path / "CheXpert" / "test" / f"{name}.jpg", blank())
+        lines += f"test/{name}.jpg,{','.join(labels.get(n, '0') for n in names.values())},0\n"
+        outlines[name.replace("/", "_")] = {
+            finding: _encode(mask) for finding, mask in
+            (("Edema", region()), ("Airspace Opacity", shifted)) if names[finding] in labels
+        }  # fmt: skip
+    (tmp_path / "CheXpert" / "test_labels.csv").write_text(lines)
+    (tmp_path / "CheXlocalize").mkdir()
+    (tmp_path / "CheXlocalize" / "gt_segmentations_test.json").write_text(json.dumps(outlines))
+    found = chexlocalize(tmp_path, finding="all")
+    assert found.classes == tuple(names.values())
+    labels = [
+        {name: label.label for name, label in zip(found.classes, s.class_labels, strict=True)}
+        for s in found.samples
+    ]
+    assert labels == [
+        {**dict.fromkeys(found.classes, 0), **{k: int(float(v)) for k, v in mine.items()}}
+        for mine in images.values()
+    ]
+    first, second = (
+        dict(zip(found.classes, found.read(sample).class_masks, strict=True))
+        for sample in found.samples
+    )
+    assert np.array_equal(first["Edema"], region())
+    assert np.array_equal(first["Lung Opacity"], shifted)
+    assert first["Lung Lesion"] is None  # nobody can tell
+    assert second["Cardiomegaly"] is None  # nobody has drawn it
+    assert not first["Cardiomegaly"].any()
+    assert np.array_equal(found.read(found.samples[0]).mask, region() | shifted)
+    assert np.array_equal(
+        found.read(found.samples[0].of_class(found.classes.index("Lung Opacity"))).mask, shifted
+    )
+    assert {s.group for s in found.samples} == {"patient1"}
+    assert len(chexlocalize(tmp_path, finding="all", part="test").samples) == 2
+    with pytest.raises(XaibenchError, match="no images of that part"):
+        chexlocalize(tmp_path, finding="all", part="validation")
+    with pytest.raises(XaibenchError, match="leave per_class out"):
+        chexlocalize(tmp_path, finding="all", per_class=3)
+
+
+def _encode(mask):
+    rle = coco_masks.encode(np.asfortranarray(mask.astype(np.uint8)))
+    return {"size": list(SHAPE), "counts": rle["counts"].decode()}
 
 
 @pytest.mark.parametrize(

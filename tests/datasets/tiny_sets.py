@@ -131,3 +131,30 @@ def color(truth):
     """A picture in which each class has a color of its own, with a little noise."""
     noise = np.random.default_rng(0).integers(0, 20, (*truth.shape, 3))
     return (noise + np.stack([truth * 11, 200 - truth * 7, truth * 3], 2) % 220).astype(np.uint8)
+
+
+def make_voc07(root, parts):
+    """Images by part and name: width, height, and objects as name, box and difficult or not.
+
+    Boxes are (left, top, right, bottom) as VOC writes them: from 1, the last pixel included.
+    """
+    folder = root / "VOCdevkit" / "VOC2007"
+    (folder / "ImageSets" / "Main").mkdir(parents=True)
+    (folder / "Annotations").mkdir()
+    for part in ("train", "val", "test"):
+        content = parts.get(part, {})
+        names = "".join(f"{name}\n" for name in content)
+        (folder / "ImageSets" / "Main" / f"{part}.txt").write_text(names)
+        for name, (width, height, objects) in content.items():
+            save(folder / "JPEGImages" / f"{name}.jpg", np.full((height, width, 3), 90, np.uint8))
+            text = f"<size><width>{width}</width><height>{height}</height></size>"
+            for kind, box, difficult in objects:
+                sides = zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True)
+                corners = "".join(f"<{side}>{value}</{side}>" for side, value in sides)
+                text += (
+                    f"<object><name>{kind}</name><difficult>{int(difficult)}</difficult>"
+                    f"<bndbox>{corners}</bndbox><part><name>head</name>"
+                    "<bndbox><xmin>1</xmin></bndbox></part></object>"
+                )
+            (folder / "Annotations" / f"{name}.xml").write_text(f"<annotation>{text}</annotation>")
+    return folder

@@ -21,6 +21,7 @@ def laid_out(maps, masks, lost=()):
     target = {"label": torch.zeros(len(maps), dtype=torch.long)}
     names = [str(row) for row in range(len(maps))]
     batch = ImageBatch(names, maps[:, None], masks, [True] * len(maps), target, None, lost)
+    batch.finds = torch.ones(len(maps), 1, dtype=torch.bool)
     found = evidence_of({"label": Maps(maps, [OK] * len(maps))}, batch, threshold=0.4)
     return found, batch
 

@@ -36,8 +36,14 @@ def test_a_strict_tolerance_accepts_what_torchray_accepts():
         found = hit_rate(peaks, masks.expand(len(peaks), -1, -1), tolerance=pixels / diagonal,
                          strict=True).view(23, 31)  # fmt: skip
         np.testing.assert_array_equal(found.numpy(), squared < pixels**2)
+        if pixels == 5.0:
+            told = hit_rate(peaks[::9], masks.expand(len(peaks[::9]), -1, -1), pixels=5,
+                            strict=True)  # fmt: skip
+            assert torch.equal(told, found.flatten()[::9])
     with pytest.raises(XaibenchError, match=r"hit_rate\[strict=true\]: give a tolerance"):
         hit_rate(peaks, masks.expand(len(peaks), -1, -1), strict=True)
+    with pytest.raises(XaibenchError, match=r"hit_rate\[pixels=3\]: choose 0 or more pixels, or"):
+        hit_rate(peaks, masks.expand(len(peaks), -1, -1), pixels=3, tolerance=0.1)
 
 
 @pytest.mark.parametrize("metric", ["iou", "dice"])

@@ -107,7 +107,7 @@ def is_undefined_for_other_masks(trial: MetricTrial) -> None:
     values = trial.worth(trial.score(case))
     lost = values.isnan() & ~trial.worth(trial.values).isnan()
     strict = trial.uses_masks and counted != "any"
-    if strict:
+    if trial.uses_masks:
         lost[rows] = False
     if lost.any():
         raise Broken(

@@ -140,6 +140,8 @@ class MetricTrial:
             targets={"label": (torch.arange(count) % CLASSES)[chosen]},
             predict=_predict,
             respond=_respond,
+            finds=torch.ones(len(chosen), CLASSES, dtype=torch.bool),
+            shown=torch.ones(len(chosen), CLASSES, dtype=torch.bool),
         )
         maps = Maps(case.maps[chosen], [OK] * len(chosen))
         with isolated(noise) as surroundings:

@@ -16,6 +16,9 @@ METRIC_WORDS = {
     "training_images": "(N, C, H, W) in [0, 1], read by rows: training_images[rows]; len() is N",
     "training_labels": "(N,) their classes",
     "confidence": "(B,) confidence of the target on the untouched images",
+    "found": "(B,) whether the model finds the target in the untouched images: its confidence "
+    "reaches the threshold of its class, or where images have one label, is the highest",
+    "other_classes": "(B,) how many other classes the image shows; 0 where images have one label",
     "generator": "random numbers, seeded for each sample, the same for all methods",
     "covered_confidence": "callable: (covered, by, baseline) -> (B,) confidence of the target on "
     "images covered under the map; passes are shared by all metrics",
@@ -23,6 +26,7 @@ METRIC_WORDS = {
 # These only a run on a dataset can serve, which has more than maps.
 RUN_WORDS = frozenset({
     "explain", "explain_randomized", "training_images", "training_labels", "tuned_threshold",
+    "found", "other_classes",
 })  # fmt: skip
 # These a classifier must serve: the model itself, or the one that judges it.
-JUDGED_WORDS = frozenset({"predict", "respond", "confidence", "covered_confidence"})
+JUDGED_WORDS = frozenset({"predict", "respond", "confidence", "covered_confidence", "found"})

@@ -40,6 +40,8 @@ class ImageBatch:
         together: by kind of target, what is covered in one stream.
         classes: their names, which scores name their targets by.
         views: by kind of target, where images may show several classes.
+        finds: which classes the model finds, ``(B, K)`` bool; None where that is the likeliest.
+        shown: which classes an image shows, ``(B, K)`` bool; None where images have one label.
         whole: the batch of which it is a unit, and its rows there.
     """
 
@@ -58,6 +60,8 @@ class ImageBatch:
     )
     classes: Sequence[str] = ()
     views: Mapping[str, ClassView] = field(default_factory=dict)
+    finds: Tensor | None = None
+    shown: Tensor | None = None
     whole: "tuple[ImageBatch, Tensor] | None" = None
     units: "dict[str, ImageBatch]" = field(default_factory=dict)
 
@@ -97,6 +101,8 @@ class ImageBatch:
             originals=self.originals[rows],
             together=defaultdict(list),
             views={kind: view.part(first, last) for kind, view in self.views.items()},
+            finds=None if self.finds is None else self.finds[rows],
+            shown=None if self.shown is None else self.shown[rows],
             units={},
         )
 
@@ -113,6 +119,8 @@ class ImageBatch:
                 targets={kind: self.targets[kind][rows]},
                 together=defaultdict(list),
                 views={},
+                finds=None if self.finds is None else self.finds[rows],
+                shown=None if self.shown is None else self.shown[rows],
                 whole=(self, rows),
                 units={},
                 **self.views[kind].explained(),

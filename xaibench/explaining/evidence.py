@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+import torch
 from torch import Tensor
 
 from xaibench.core.covering import CoveredConfidence
@@ -33,6 +34,15 @@ class Evidence:
     training: TrainingSet | None = None
     threshold: float | None = None
     enlarge: Enlarge | None = None
+    row: int | None = None
+
+    def alone(self, row: int, maps: Tensor, masks: Tensor) -> "Evidence":
+        """Return one row's evidence, with maps and masks in the form in which they are compared."""
+        row = row if self.row is None else self.row
+        return replace(self, maps=maps, masks=masks, row=row)
+
+    def _mine(self, values: Tensor) -> Tensor:
+        return values if self.row is None else values[self.row : self.row + 1]
 
     @property
     def predict(self) -> Callable[[Tensor], Tensor]:
@@ -56,7 +66,22 @@ class Evidence:
     @property
     def confidence(self) -> Tensor:
         """``(B,)`` of the target on the untouched images."""
-        return self.batch.confidences.gather(1, self.targets[:, None])[:, 0]
+        return _of_target(self.batch.confidences, self.targets)
+
+    @property
+    def found(self) -> Tensor:
+        """``(B,)`` bool."""
+        if self.batch.finds is None:
+            return self._mine(self.batch.confidences.argmax(dim=1) == self.targets)
+        return self._mine(_of_target(self.batch.finds, self.targets))
+
+    @property
+    def other_classes(self) -> Tensor:
+        """``(B,)`` numbers."""
+        shown = self.batch.shown
+        if shown is None:
+            return self._mine(torch.zeros_like(self.targets))
+        return self._mine(shown.sum(dim=1) - _of_target(shown, self.targets).long())
 
     @property
     def explain(self) -> Callable[..., Tensor]:
@@ -94,6 +119,11 @@ class Evidence:
         if self.threshold is None:
             raise XaibenchError("no threshold was tuned: that needs maps of validation images.")
         return self.threshold
+
+
+def _of_target(values: Tensor, targets: Tensor) -> Tensor:
+    """Return of each image what is known ``(B, K)`` of the class explained, ``(B,)``."""
+    return values.gather(1, targets[:, None])[:, 0]
 
 
 def evidence_of(

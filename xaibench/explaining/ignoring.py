@@ -33,8 +33,8 @@ def _ask_row(metric: Bound, evidence: Evidence, row: int) -> Tensor:
     """Return one image's value from the pixels that count, in a line; NaN where none does."""
     counted = evidence.masks[row] != IGNORED
     if not bool(counted.any()):
-        alone = replace(evidence, maps=evidence.maps[row][None], masks=evidence.masks[row][None])
+        alone = evidence.alone(row, evidence.maps[row][None], evidence.masks[row][None])
         return torch.full_like(metric(alone), math.nan)
     maps, masks = (kept[row][counted][None, None] for kept in (evidence.maps, evidence.masks))
-    found: Tensor = metric(replace(evidence, maps=maps, masks=masks))
+    found: Tensor = metric(evidence.alone(row, maps, masks))
     return found

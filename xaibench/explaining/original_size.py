@@ -1,7 +1,5 @@
 """Scoring at the size that an image has in its file, and not at that of the network."""
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
@@ -30,4 +28,4 @@ def _enlarge(evidence: Evidence, row: int) -> Evidence:
     else:
         masks = mask[None].to(evidence.maps.device)
         maps = evidence.enlarge(row, (masks.shape[1], masks.shape[2]))
-    return replace(evidence, maps=maps, masks=masks)
+    return evidence.alone(row, maps, masks)

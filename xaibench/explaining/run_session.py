@@ -20,7 +20,7 @@ from xaibench.explaining.views import ClassView
 from xaibench.results.folder import PREDICTIONS_FILE
 from xaibench.setup.cells import Ledger
 from xaibench.setup.fits import fit_of, read_fitted
-from xaibench.setup.several import rows_explained
+from xaibench.setup.several import rows_explained, shown_in
 from xaibench.training.trained import Predictions, load_model
 
 _STATISTICS = 32  # training images that batch norms of random weights take theirs from
@@ -71,10 +71,12 @@ class RunSession(Session):
         for loaded in loader.batches(samples, options.batch_size, originals=originals):
             if not self._selection.dataset.several_labels:
                 yield self._prepare(loaded, target)
-            elif rows := rows_explained(
-                target, self._classes, loaded.samples, self.predicted(loaded.samples)
-            ):
-                yield self._of_several(loaded, rows)
+                continue
+            found = self.predicted(loaded.samples)
+            if rows := rows_explained(target, self._classes, loaded.samples, found):
+                batch = self._of_several(loaded, rows)
+                batch.finds = None if found is None else (found == 1).to(self._device)
+                yield batch
 
     def predicted(self, samples: Sequence[Sample]) -> Tensor | None:
         """Return the stored predictions ``(B,)``; None unless all are test images."""
@@ -110,7 +112,7 @@ class RunSession(Session):
                 () if mine.originals else mine.lost,
                 mine.originals,
             )
-        batch.views = views
+        batch.views, batch.shown = views, shown_in(loaded.samples).to(self._device)
         return batch
 
     @cached_property

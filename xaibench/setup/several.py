@@ -86,6 +86,13 @@ def labels_of(samples: Sequence[Sample]) -> Tensor:
     return torch.tensor([sample.label for sample in samples])
 
 
+def shown_in(samples: Sequence[Sample]) -> Tensor:
+    """Return which classes each image shows, or has marked as uncertain, bool ``(B, K)``."""
+    return torch.tensor(
+        [[c.label == 1 or bool(c.masks or c.boxes) for c in s.class_labels] for s in samples]
+    )
+
+
 def answer_each(model: Model, spec: str) -> None:
     """Read a classifier's logits one by one: the confidence of a class is its logit's sigmoid.
 

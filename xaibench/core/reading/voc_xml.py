@@ -16,10 +16,11 @@ _OTHERS = {"polygon": "polygons", "robndbox": "turned boxes", "segmentation": "o
 
 
 class Named(NamedTuple):
-    """An object's name and its box."""
+    """An object's name and its box, and whether it is marked as difficult to recognize."""
 
     name: str
     box: Box
+    difficult: bool = False
 
 
 def read_boxes(path: Path) -> tuple[Box, ...]:
@@ -50,7 +51,11 @@ def read_objects(path: Path, size: tuple[int, int] | None = None) -> tuple[Named
     factors = _factors(path, root, size)
     found = [each for each in root.iterfind("object") if each.findtext("deleted", "0") != "1"]
     objects = tuple(
-        Named(each.findtext("name", "").strip(), _read_box(path, _box_of(path, each), factors))
+        Named(
+            each.findtext("name", "").strip(),
+            _read_box(path, _box_of(path, each), factors),
+            each.findtext("difficult", "0").strip() == "1",
+        )
         for each in found
     )
     if size:
@@ -59,7 +64,7 @@ def read_objects(path: Path, size: tuple[int, int] | None = None) -> tuple[Named
 
 
 def _check_inside(path: Path, objects: Collection[Named], width: int, height: int) -> None:
-    for _, (left, top, _, _) in objects:
+    for _, (left, top, _, _), _ in objects:
         if left >= width or top >= height:
             raise XaibenchError(
                 f"{path}: the box that begins at ({left + 1}, {top + 1}) lies outside its image, "
