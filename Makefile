@@ -9,7 +9,7 @@ BIN = $(shell [ ! -x $(VENV)/bin/python ] || echo $(VENV)/bin/)
 export XAIBENCH_DATA ?= $(if $(wildcard ../shared/data),$(abspath ../shared/data))
 BROWSERS := chromium chromium-browser google-chrome
 
-.PHONY: help setup lint type test slow full docs reference hooks smoke browser versions
+.PHONY: help setup lint type test slow full docs reference hooks smoke boards browser versions
 .DEFAULT_GOAL := help
 
 help:  ## list what there is
@@ -58,6 +58,9 @@ smoke:  ## a short main job, and what it must leave
 	  $(BIN)xaibench run --dataset 'phantom[images=60]' --epochs 2 --out results/smoke; \
 	fi
 	for file in report.html leaderboard.md grid.png; do test -s results/smoke/$$file; done
+
+boards:  ## the published results as a static site, in build/boards
+	$(BIN)xaibench site results/published --out build/boards
 
 browser:  ## a Chromium for the tests of the page, from apt where there is none
 	if [ -n "$${XAIBENCH_BROWSER:-}" ] || command -v $(BROWSERS) > /dev/null; then exit 0; fi; \

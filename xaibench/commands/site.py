@@ -17,10 +17,12 @@ from xaibench.commands.options import say, verbosity_options
 def site(results: tuple[Path, ...], out: Path) -> None:
     """Build a static site of finished runs: an index, a page for each board, downloads.
 
-    RESULTS are folders of runs, studies or publications, or folders that hold such. What is copied
-    is what `xaibench publish` copies. The site needs no server: open its index.html.
+    RESULTS are folders of runs, studies or publications, or folders that hold such. A publication
+    (`xaibench publish`) is shown as it is stored, in seconds; other runs are published first. The
+    site needs no server: open its index.html.
     """
-    from xaibench.report.site import INDEX, build_site
+    from xaibench.report.site import build_site
+    from xaibench.report.site_pages import INDEX
 
     names = build_site(results, out)
     say(f"written to {out / INDEX}: {len(names)} boards and studies")

@@ -71,11 +71,12 @@ class Body(NamedTuple):
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table of the page."""
+    """A table of the page; metrics that never rank have tables of their own."""
 
     title: str
     columns: Sequence[Column]
     bodies: Sequence[Body]
+    ranked: bool = True
 
     @property
     def models(self) -> list[str]:
@@ -146,7 +147,8 @@ def _sheet(parts: Sequence[Board], section: Sequence[BoardRow], run: RunRecord) 
         for part in parts
     ]
     title = first.family.capitalize()
-    return Sheet(f"{title}: {lead.lower()}" if lead else title, columns, bodies)
+    ranked = all(run.metrics[metric].ranked for metric in first.metrics)
+    return Sheet(f"{title}: {lead.lower()}" if lead else title, columns, bodies, ranked)
 
 
 class _Scale:

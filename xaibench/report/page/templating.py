@@ -1,6 +1,7 @@
 """The page's templates, and the files that are beside them."""
 
 from base64 import b64encode
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any
@@ -13,6 +14,7 @@ from xaibench.report.page.prose import soft
 _PACKAGE = "xaibench.report.page"
 
 
+@cache
 def environment() -> Environment:
     """Return the templates: all that they are given is escaped, and nothing may be missing."""
     made = Environment(

@@ -91,16 +91,16 @@
   function filter(form, tables) {
     const words = form.elements.words.value.trim().toLowerCase().split(/\s+/).filter(Boolean);
     const kinds = Array.from(form.querySelectorAll("[name=kind]:checked"), (box) => box.value);
-    const model = form.elements.model?.value;
+    const chosen = Array.from(form.querySelectorAll("select"), (box) => [box.name, box.value]);
     const said = tables.map((table) => {
       const rows = Array.from(table.querySelectorAll("tr[data-kind]"));
       for (const row of rows) {
-        const { kind, method, model: own } = row.dataset;
-        const text = `${method} ${own}`.toLowerCase();
+        const { kind, method, model, supervision = "" } = row.dataset;
+        const text = `${method} ${model} ${supervision}`.toLowerCase();
         row.hidden = !(
           kinds.includes(kind) &&
           // A control that is the same beside every model belongs to all of them.
-          (!model || !own || own === model) &&
+          chosen.every(([name, value]) => !value || !row.dataset[name] || row.dataset[name] === value) &&
           words.every((word) => text.includes(word))
         );
       }
