@@ -235,8 +235,8 @@ def _fits(word: str, values: Tensor, trial: ModelTrial) -> bool:
     if word == "reconstruction":
         return values.shape == trial.images.shape
     classes = {"saliency": (), "evidence": (trial.classes,), "class_maps": (1 + trial.classes,)}
-    leading = (COUNT, *classes[word])
-    return values.ndim == len(leading) + 2 and values.shape[:-2] == leading
+    each = "evidence" if word == "saliency" and trial.model.class_saliency else word
+    return values.shape[:-2] == (COUNT, *classes[each])
 
 
 def _different(ours: Given, theirs: Given) -> str | None:

@@ -42,7 +42,7 @@ def augment(
 
     Args:
         images: ``(B, C, H, W)`` in [0, 1].
-        masks: ``(B, H, W)`` int8 grades.
+        masks: ``(B, H, W)`` int8 grades, or several an image, ``(B, M, H, W)``.
         seeds: one for each image; the same seed gives the same change.
         kinds: as `core.recipe.read_augmentation` reads them; what one draws doesn't depend on the
             others. ``scale:0.2`` zooms by up to 20 %; ``translation:0.05`` and ``elastic:0.03``
@@ -61,14 +61,13 @@ def augment(
         field = functional.interpolate(displacement, size, mode="bicubic", align_corners=True)
         grid = grid + field.permute(0, 2, 3, 1)
     outside = "reflection" if "reflection" in extents else "zeros"
-    moved = functional.grid_sample(
-        masks[:, None].to(images.dtype), grid, "nearest", outside, align_corners=False
-    )
+    planes = masks.view(len(masks), -1, *masks.shape[-2:]).to(images.dtype)
+    moved = functional.grid_sample(planes, grid, "nearest", outside, align_corners=False)
     images = functional.grid_sample(images, grid, "bilinear", outside, align_corners=False)
     images = _recolor(images, colors)
     if "gamma" in extents:
         images = images ** gamma[:, None, None, None]
-    return images, moved[:, 0].to(masks.dtype)
+    return images, moved.view(masks.shape).to(masks.dtype)
 
 
 def _draw(random: Generator, extents: Mapping[str, float]) -> _Change:

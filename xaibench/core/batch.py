@@ -24,7 +24,8 @@ class Batch:
     ``label_smoothing`` is the share of a label that all classes have in common;
     ``localization_loss`` is the one for models that don't choose theirs; ``teacher`` is the model
     with the average of the weights so far, where one is taken, and ``progress`` the share of the
-    training that is done.
+    training that is done. ``class_masks`` ``(B, K, H, W)`` and ``class_known`` ``(B, K)`` are there
+    for models that learn from them, where images may show several classes.
     """
 
     images: Tensor
@@ -38,6 +39,22 @@ class Batch:
     localization_loss: str = "bce"
     teacher: Any = None
     progress: float = 0.0
+    class_masks: Tensor | None = None
+    class_known: Tensor | None = None
+
+    def each_class(self, classes: int) -> tuple[Tensor, Tensor]:
+        """Return masks of each class ``(B, K, H, W)``, and which are known, bool ``(B, K)``.
+
+        Where an image has one label its mask is that class's, and the others are empty.
+        """
+        masks = self.masks
+        if self.class_masks is not None and self.class_known is not None:
+            return self.class_masks, self.class_known
+        known = self.masked[:, None].expand(-1, classes)
+        shown = torch.ones_like(known)
+        if self.labels.ndim == 1:
+            shown = functional.one_hot(self.labels, classes) > 0
+        return masks[:, None] * shown[:, :, None, None], known
 
     def counted_in(self, rows: Tensor) -> Tensor | None:
         """Return which pixels of some masks aren't `IGNORED`, ``(n, H, W)``; None if all."""

@@ -30,7 +30,8 @@ METHOD_WORDS = {
     "head": "what is known of the network behind the CAM layer: .pooled, .weights",
     "try_head": "callable: (row, variants, count) -> (count,) the target's logit where "
     "variants(first, last) (n, D, h, w) stand for one image's activations",
-    "saliency": "(B, h, w) in [0, 1], the model's own saliency map",
+    "saliency": "(B, h, w) in [0, 1], the model's own saliency map, or that of the target where it "
+    "has one for each class",
     "class_maps": "(B, 1 + K, h, w) in [0, 1], a segmentation network's probabilities: of the "
     "background, then of each class",
     "evidence": "(B, K, h, w) what each position adds to each class's logit, which is their mean",

@@ -49,6 +49,8 @@ class Model(nn.Module):
         all_masks: it learns from all training masks, whatever the budget: an upper bound.
         boxes_only: where masks may be seen, it is handed the boxes around their regions.
         several_labels: its own loss takes labels ``(B, K)``, too (`core.batch.Batch`).
+        learns_class_masks: its loss asks for the masks of each class where there are several.
+        class_saliency: its own saliency is ``(B, K, h, w)``, a map for each class.
         output_form: how its numbers are read, and `class_count` K: found by `passes.acceptance`.
         supervision: what it declares to have learned from; None leaves it to the training's record.
     """
@@ -57,6 +59,8 @@ class Model(nn.Module):
     all_masks = False
     boxes_only = False
     several_labels = False
+    learns_class_masks = False
+    class_saliency = False
     output_form: OutputForm | None = None
     class_count: int | None = None
 

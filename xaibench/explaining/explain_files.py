@@ -168,7 +168,9 @@ class PictureExplainer:
         seen = heat[self.stored.kept(height, width)]  # what the model wasn't shown stays at 0
         seen[:] = maps.enlarge(row, seen.shape)[0].cpu().numpy()
         target = int(found.batch.targets[kind][row])
-        if kind == "first" or not CLASS_WORDS & set(method.plugin.signature.words):
+        words = set(method.plugin.signature.words)
+        own = "saliency" in words and self.stored.engine.model.class_saliency
+        if kind == "first" or not (CLASS_WORDS & words or own):
             return Answer(maps.statuses[row], raw, heat)
         confidence = float("nan") if sure is None else float(sure[target])
         return Answer(maps.statuses[row], raw, heat, self.stored.classes[target], confidence)

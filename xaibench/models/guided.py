@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from xaibench.core.batch import Batch, accuracy, cross_entropy
 from xaibench.core.errors import XaibenchError
+from xaibench.core.networks.class_maps import mean_over_classes
 from xaibench.core.networks.dilation import keep_resolution
 from xaibench.core.networks.guidance import GUIDANCE, energy_dice
 from xaibench.core.networks.trunk_classifier import TrunkClassifier, about, build_trunk
@@ -28,6 +29,8 @@ class Guided(TrunkClassifier):
     ) -> None:  # fmt: skip
         super().__init__(trunk, nn.Linear(channels, classes), **options)
         self.guidance, self.weight, self.boxes_only = guidance, weight, boxes_only
+        # Attention mining looks again at the rest of an image for its one class.
+        self.several_labels = self.learns_class_masks = guidance != "gain"
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return cross-entropy + weight * guidance, the latter over images with marked pixels.
@@ -37,7 +40,8 @@ class Guided(TrunkClassifier):
         activations = self.trunk(self.normalize(batch.images))
         logits = self.classify(activations)
         classification = cross_entropy(logits, batch)
-        guidance = self._guide(activations, batch)
+        guide = self._guide if batch.labels.ndim == 1 else self._guide_each
+        guidance = guide(activations, batch)
         total = classification + (0 if guidance is None else self.weight * guidance)
         return {
             "loss": total,
@@ -58,11 +62,28 @@ class Guided(TrunkClassifier):
             return self._mine(cam, shares, seen, batch)
         if not seen.any():
             return None
+        return self._costs(signed[seen], marked[seen]).sum() / batch.masks_counted
+
+    def _guide_each(self, activations: Tensor, batch: Batch) -> Tensor | None:
+        """Return what the maps of the marked classes cost: an image's mean over its own."""
+        weight = self.head.weight
+        assert isinstance(weight, Tensor)
+        masks, known = batch.each_class(len(weight))
+        known = known & (masks > 0).flatten(2).any(dim=2)
+        if not known.any():
+            return None
+        rows, classes = known.nonzero().unbind(dim=1)
+        signed = torch.einsum("ndhw,nd->nhw", activations[rows], weight[classes])
+        costs = self._costs(signed, (masks[known] > 0).float())
+        return mean_over_classes(costs, known).sum() / batch.masks_counted
+
+    def _costs(self, signed: Tensor, marked: Tensor) -> Tensor:
+        """Return how far each map ``(n, h, w)`` is off what is marked ``(n, H, W)``, ``(n,)``."""
         if self.guidance == "energy_dice":
-            costs = energy_dice(signed[seen], marked[seen])
-        else:
-            costs = GUIDANCE[self.guidance](cam[seen], shares[seen])
-        return costs.sum() / batch.masks_counted
+            return energy_dice(signed, marked)
+        cells = (signed.shape[1], signed.shape[2])
+        shares = functional.adaptive_avg_pool2d(marked[:, None], cells)[:, 0]
+        return GUIDANCE[self.guidance](signed.relu(), shares)
 
     def _mine(self, cam: Tensor, shares: Tensor, seen: Tensor, batch: Batch) -> Tensor:
         """Return how sure of the class the network is without what its map shows (li2018gain).

@@ -10,6 +10,7 @@ from xaibench.core.batch import Batch, accuracy, cross_entropy
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import resize
 from xaibench.core.model import Outputs
+from xaibench.core.networks.class_maps import class_loss
 from xaibench.core.networks.losses import LOSSES
 from xaibench.core.networks.mask_heads import (
     Attention,
@@ -41,11 +42,13 @@ class SaliencyNet(TrunkClassifier):
 
     def __init__(
         self, trunk: nn.Module, mask_head: nn.Module, *, channels: int, classes: int, loss: str,
-        weight: float, hidden: int = HIDDEN, unlabeled: Unlabeled = "none", **about: Any,
+        weight: float, hidden: int = HIDDEN, unlabeled: Unlabeled = "none",
+        by_class: bool = False, **about: Any,
     ) -> None:  # fmt: skip
         super().__init__(trunk, make_head(channels, hidden, classes), **about)
         self.mask_head = mask_head
         self.localization_loss, self.weight, self.unlabeled = loss, weight, unlabeled
+        self.class_saliency = self.learns_class_masks = by_class
 
     @property
     def abilities(self) -> frozenset[str]:
@@ -77,7 +80,8 @@ class SaliencyNet(TrunkClassifier):
         size = (images.shape[2], images.shape[3])
         if isinstance(self.mask_head, SkipDecoder):
             logits = functional.interpolate(self.mask_head(levels), size, mode="bilinear")
-            return logits[:, 0].sigmoid()
+            maps = logits if self.class_saliency else logits[:, 0]
+            return maps.sigmoid()
         sized = isinstance(self.mask_head, Rasaee)
         predicted: Tensor = self.mask_head(levels[-1], *([size] if sized else []))
         return predicted
@@ -110,19 +114,14 @@ class SaliencyNet(TrunkClassifier):
         """
         logits, saliency, maps_seen = self._look(batch)
         classification = cross_entropy(logits, batch)
-        seen = batch.masked
-        if not seen.any():
+        costs = self._localize(saliency[maps_seen], batch)
+        if costs is None:
             # Multiplied by zero and not left out: with several processes each parameter must take
             # part in every backward pass.
             total = classification + 0 * saliency.sum()
             localization = torch.full_like(total, torch.nan)
         else:
-            size = (batch.masks.shape[1], batch.masks.shape[2])
-            predicted = resize(saliency[maps_seen].float(), size)
-            truth = (batch.masks[seen] > 0).float()
-            counted = batch.counted_in(seen)
-            measure = LOSSES[self.localization_loss or batch.localization_loss]
-            localization = measure(predicted, truth, counted).sum() / batch.masks_counted
+            localization = costs.sum() / batch.masks_counted
             total = classification + self.weight * localization
         if self.unlabeled != "none" and self.training:
             agreed = agreement(self.unlabeled, self, batch, saliency)
@@ -133,6 +132,18 @@ class SaliencyNet(TrunkClassifier):
             "localization": localization,
             "accuracy": accuracy(logits, batch),
         }
+
+    def _localize(self, saliency: Tensor, batch: Batch) -> Tensor | None:
+        """Return what the maps of the masked images cost, a value each; None without any mask."""
+        seen = batch.masked
+        if not seen.any():
+            return None
+        measure = LOSSES[self.localization_loss or batch.localization_loss]
+        if self.class_saliency:
+            masks, known = (each[seen] for each in batch.each_class(saliency.shape[1]))
+            return class_loss(measure, saliency, masks, known) if known.any() else None
+        predicted = resize(saliency.float(), (batch.masks.shape[1], batch.masks.shape[2]))
+        return measure(predicted, (batch.masks[seen] > 0).float(), batch.counted_in(seen))
 
 
 @model()
@@ -148,6 +159,7 @@ def saliency_net(
     weight: float = 1.0,
     hidden: int = HIDDEN,
     unlabeled: Unlabeled = "none",
+    maps: Literal["one", "class"] = "one",
 ) -> SaliencyNet:
     """Build a backbone with a classification head (1024, K) and a saliency prediction network.
 
@@ -164,7 +176,14 @@ def saliency_net(
         unlabeled: what images without a seen mask teach the map: nothing, or to agree with a second
             look at the mirror image: ``mean_teacher`` and ``pseudo`` by the average of the weights,
             ``consistency`` by the model itself.
+        maps: ``one``, of whatever an image shows, or one for each ``class``, which learns from that
+            class's masks and is the one that is explained.
     """
+    if maps == "class" and (mask_head not in ("spn", "unet") or unlabeled != "none"):
+        raise XaibenchError(
+            "saliency_net[maps=class]: goes with mask_head=spn or unet, and without unlabeled."
+        )
+    count = classes if maps == "class" else 1
     if blocks < 0 or weight < 0:
         raise XaibenchError("saliency_net: 'blocks' and 'weight' can't be negative.")
     depth = blocks or _DEFAULT_BLOCKS[mask_head]
@@ -172,11 +191,11 @@ def saliency_net(
     head: nn.Module
     if mask_head == "unet":
         trunk, widths = build_pyramid(backbone, classes, weights)
-        channels, head = widths[-1], SkipDecoder(widths, 1)
+        channels, head = widths[-1], SkipDecoder(widths, count)
     else:
         trunk, channels = build_trunk(backbone, classes, weights)
         if mask_head == "spn":
-            head = SaliencyDecoder(channels, depth, upsampling)
+            head = SaliencyDecoder(channels, depth, upsampling, count)
         elif mask_head == "attention":
             head = Attention()
         elif mask_head == "attention2":
@@ -185,6 +204,7 @@ def saliency_net(
             head = Rasaee(channels, depth)
     return SaliencyNet(
         trunk, head, channels=channels, classes=classes, loss="" if loss == "run" else loss,
-        weight=weight, hidden=hidden, unlabeled=unlabeled, supervision=None if weight else "labels",
+        weight=weight, hidden=hidden, unlabeled=unlabeled, by_class=maps == "class",
+        supervision=None if weight else "labels",
         **about(backbone, weights),
     )  # fmt: skip

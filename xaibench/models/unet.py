@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from xaibench.core.batch import Batch
 from xaibench.core.model import Model, Outputs
+from xaibench.core.networks.class_maps import class_loss
 from xaibench.core.networks.losses import LOSSES
 from xaibench.core.networks.pyramid import FeaturePyramid, Pyramid, SkipDecoder
 from xaibench.core.networks.trunk_classifier import about, build_pyramid
@@ -37,9 +38,13 @@ class UNet(Model):
 
     def score(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return the pixels' logits: of being marked ``(B, H, W)``, of classes ``(B, K, H, W)``."""
-        logits = self.decoder(self.trunk.levels(self.normalize(images)))
-        logits = functional.interpolate(logits, images.shape[2:], mode="bilinear").float()
+        logits = self.pixel_logits(images)
         return logits[:, 0], logits[:, 1:]
+
+    def pixel_logits(self, images: Tensor) -> Tensor:
+        """Return what the decoder gives, at the images' size."""
+        logits = self.decoder(self.trunk.levels(self.normalize(images)))
+        return functional.interpolate(logits, images.shape[2:], mode="bilinear").float()
 
     def outputs(self, images: Tensor, *, saliency: bool = False) -> Outputs:  # noqa: ARG002
         """Return the pixels' probabilities of background and classes, ``(B, 1 + K, H, W)``."""
@@ -90,6 +95,38 @@ class UNet(Model):
         }
 
 
+class ClassUNet(UNet):
+    """Of each class and pixel the probability that the class shows there."""
+
+    several_labels = learns_class_masks = class_saliency = True
+
+    @property
+    def abilities(self) -> frozenset[str]:
+        """Nothing but its maps."""
+        return frozenset({"saliency"})
+
+    def outputs(self, images: Tensor, *, saliency: bool = False) -> Outputs:  # noqa: ARG002
+        """Return the probabilities ``(B, K, H, W)``."""
+        maps = self.pixel_logits(images).sigmoid()
+        return Outputs(images.new_zeros(len(images), 0), saliency=maps)
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the mean of ``--loss`` over the classes of an image whose masks are seen.
+
+        ``overlap``, to look at, is the mean IoU at 0.5 of those that show, NaN without any.
+        """
+        maps = self.pixel_logits(batch.images).sigmoid()
+        masks, known = batch.each_class(maps.shape[1])
+        if not known.any():
+            nothing = 0 * maps.sum()  # each parameter must take part in every backward pass
+            return {"loss": nothing, "overlap": torch.full_like(nothing, torch.nan)}
+        costs = class_loss(LOSSES[batch.localization_loss], maps, masks, known)
+        shown = known & (masks > 0).flatten(2).any(dim=2)
+        found, truth = maps[shown] > 0.5, masks[shown] > 0  # noqa: PLR2004
+        both, either = (each.sum(dim=(1, 2)) for each in (found & truth, found | truth))
+        return {"loss": costs.sum() / batch.masks_counted, "overlap": (both / either).mean()}
+
+
 @model(paper="ronneberger2015unet")
 def unet(
     classes: int,
@@ -97,15 +134,18 @@ def unet(
     *,
     backbone: str = "resnet50",
     masks: Literal["all", "budget"] = "all",
+    maps: Literal["one", "class"] = "one",
 ) -> UNet:
     """Build a segmentation network whose decoder joins the trunk's stages, from stride 32 to 4.
 
     Options:
         backbone: a convolutional network of torchvision, such as resnet18, or timm/NAME.
         masks: learn from ``all`` training masks, as an upper bound, or within the ``budget``.
+        maps: ``one`` tells what is marked, and which class it is, for the method `segmentation`;
+            ``class`` has a map for each class, which may overlap, for the method `spn`.
     """
     trunk, channels = build_pyramid(backbone, classes, weights)
-    return UNet(
-        trunk, SkipDecoder(channels, 1 + classes), all_masks=masks == "all",
-        **about(backbone, weights),
-    )  # fmt: skip
+    told = {"all_masks": masks == "all", **about(backbone, weights)}
+    if maps == "class":
+        return ClassUNet(trunk, SkipDecoder(channels, classes), **told)
+    return UNet(trunk, SkipDecoder(channels, 1 + classes), **told)

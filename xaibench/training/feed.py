@@ -15,7 +15,13 @@ from xaibench.core.seeds import seed_of
 from xaibench.core.splits import Split
 from xaibench.setup.options import RunOptions
 from xaibench.setup.several import labels_of
-from xaibench.training.supervision import WatchedBatch, masks_for, visible, weigh_classes
+from xaibench.training.supervision import (
+    WatchedBatch,
+    known_masks,
+    masks_for,
+    visible,
+    weigh_classes,
+)
 
 _SMALLEST_SHARE = 2
 
@@ -42,7 +48,7 @@ class Feed:
     ) -> None:
         self._loader, self._split, self._options = loader, split, options
         self._seed, self._device, self._rank = seed, device, rank
-        self._boxes_only = model.boxes_only
+        self._boxes_only, self._by_class = model.boxes_only, model.learns_class_masks
         self.class_weights: Tensor | None = None
         if options.class_weighting == "balanced":
             self.class_weights = weigh_classes(split, loader.classes).to(device)
@@ -65,9 +71,12 @@ class Feed:
         shares = (chunk[self._rank :: options.replicas] for chunk in chunks)
         for chunk, loaded in zip(chunks, self._loader.stream(shares), strict=True):
             images, masks = place_images(loaded.images, self._device), self._masks(loaded)
+            each = self._class_masks(loaded)
+            together = masks if each is None else torch.cat([masks[:, None], each], dim=1)
             seeds = [seed_of(self._seed, epoch, "augment", s.id) for s in loaded.samples]
-            images, masks = augment(images, masks, seeds, options.augmentation)
-            batch = self._batch(loaded.samples, images, masks, chunk, options.replicas)
+            images, together = augment(images, together, seeds, options.augmentation)
+            masks, each = (together, None) if each is None else (together[:, 0], together[:, 1:])
+            batch = self._batch(loaded, images, masks, each, chunk, options.replicas)
             batch.label_smoothing = options.label_smoothing
             batch.teacher = teacher
             batch.progress = epoch / options.epochs
@@ -78,22 +87,32 @@ class Feed:
         size = self._options.train_batch_size
         for loaded in self._loader.batches(self._split.validation, size):
             images = place_images(loaded.images, self._device)
-            yield self._batch(loaded.samples, images, self._masks(loaded), loaded.samples, 1)
+            each = self._class_masks(loaded)
+            yield self._batch(loaded, images, self._masks(loaded), each, loaded.samples, 1)
 
     def _masks(self, loaded: Loaded) -> Tensor:
         boxes_only = self._boxes_only
         masks = visible(loaded.masks, loaded.samples, self.seen, boxes_only=boxes_only)
         return masks.to(self._device)
 
+    def _class_masks(self, loaded: Loaded) -> Tensor | None:
+        """Return masks of each class ``(B, K, H, W)``, for models that learn from them."""
+        if not self._by_class or not loaded.of_classes[0]:
+            return None
+        each = [self._masks(loaded.of_class(at)) for at in range(self._loader.classes)]
+        return torch.stack(each, dim=1)
+
     def _batch(
         self,
-        samples: Sequence[Sample],
+        loaded: Loaded,
         images: Tensor,
         masks: Tensor,
+        class_masks: Tensor | None,
         whole: Sequence[Sample],
         replicas: int,
     ) -> Batch:
-        seen = self.seen
+        seen, samples = self.seen, loaded.samples
+        known = None if class_masks is None else known_masks(samples, seen).to(self._device)
         return WatchedBatch(
             images=images,
             labels=labels_of(samples).to(self._device),
@@ -104,4 +123,6 @@ class Feed:
             class_weights=self.class_weights,
             localization_loss=self._options.loss,
             read=self.read,
+            class_masks=class_masks,
+            class_known=known,
         )

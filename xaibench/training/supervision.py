@@ -29,7 +29,7 @@ def masks_for(model: Model, split: Split) -> frozenset[str]:
     if model.all_masks:
         seen = frozenset(s.id for s in (*split.train, *split.validation) if s.annotated)
     declared = model.supervision
-    draws = "class_maps" in model.abilities and not model.classifies
+    draws = {"class_maps", "saliency"} & model.abilities and not model.classifies
     if draws and (declared is None or declared.localizes):
         for part in (split.train, split.validation):
             if not any(sample.id in seen for sample in part):
@@ -64,6 +64,19 @@ def visible(
             for box in ndimage.find_objects(regions):
                 mask[box] = np.maximum(mask[box], 1)
     return handed
+
+
+def known_masks(samples: Sequence[Sample], seen: frozenset[str]) -> Tensor:
+    """Return of which classes a seen mask says where they show, or that they don't, ``(B, K)``.
+
+    Nothing is known of a class that nobody has drawn, or that is uncertain.
+    """
+    return torch.tensor(
+        [
+            [s.id in seen and c.annotated and c.label != UNCERTAIN for c in s.class_labels]
+            for s in samples
+        ]
+    )
 
 
 @dataclass

@@ -24,7 +24,7 @@ class SaliencyDecoder(nn.Sequential):
     channels, from at most 256 down to 16.
     """
 
-    def __init__(self, channels: int, blocks: int, upsampling: Upsampling) -> None:
+    def __init__(self, channels: int, blocks: int, upsampling: Upsampling, maps: int = 1) -> None:
         layers: list[nn.Module] = []
         width = min(channels, 512)
         for _ in range(blocks):
@@ -36,13 +36,14 @@ class SaliencyDecoder(nn.Sequential):
                 nn.ReLU(inplace=True),
             ]
             channels = width = narrower
-        super().__init__(*layers, nn.Conv2d(channels, 1, kernel_size=1), nn.Sigmoid())
+        super().__init__(*layers, nn.Conv2d(channels, maps, kernel_size=1), nn.Sigmoid())
+        self.maps = maps
 
     def forward(self, activations: Tensor) -> Tensor:
-        """Return the map ``(B, 2^n h, 2^n w)``."""
+        """Return the map ``(B, 2^n h, 2^n w)``, or several ``(B, maps, 2^n h, 2^n w)``."""
         for layer in self:
             activations = layer(activations)
-        return activations[:, 0]
+        return activations if self.maps > 1 else activations[:, 0]
 
 
 class Attention(nn.Module):

@@ -88,7 +88,7 @@ class Question:
     @property
     def saliency(self) -> Tensor:
         """``(B, h, w)``."""
-        return self.tape.own("saliency")[self.rows]
+        return self.tape.saliency(self.rows, self.targets)
 
     @property
     def class_maps(self) -> Tensor:

@@ -85,6 +85,13 @@ class Tape:
         found: Tensor = getattr(self._outputs, word)
         return at_least_single(found[: len(self.images)])
 
+    def saliency(self, rows: Tensor, targets: Tensor) -> Tensor:
+        """Return the model's own maps of some rows, those of their targets if there are several."""
+        found = self.own("saliency")[rows]
+        if not self.engine.model.class_saliency:
+            return found
+        return found.take_along_dim(targets[:, None, None, None], dim=1)[:, 0]
+
     @contextmanager
     def _tap(self, network: nn.Module, wanted: bool, differentiable: bool) -> Iterator[None]:
         if not wanted:
