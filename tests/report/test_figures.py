@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from xaibench.report.facts.material import Material
 from xaibench.report.judging.chapter import judge_all
 from xaibench.report.judging.tested import LEVEL
 from xaibench.report.pictures.agreement_figure import draw_agreement
+from xaibench.report.pictures.classes_figure import draw_classes
 from xaibench.report.pictures.confusion_figure import draw_confusion
 from xaibench.report.pictures.cost_figure import draw_cost
 from xaibench.report.pictures.history_figure import draw_history
@@ -181,6 +183,20 @@ def test_parts_have_the_slices_numbers(contents):
         expected += rows[["value", "low", "high"]].to_numpy().tolist()
     assert len(expected) > 8
     assert np.allclose(drawn, expected)
+
+
+def test_classes_have_the_slices_numbers(contents):
+    chapter, several = only(contents), replace(RUN, several_labels=True)
+    assert draw_classes(chapter, RUN, "iou") is None
+    axes = draw_classes(chapter, several, "iou").figure.axes[0]
+    found = chapter.slices[chapter.slices["slice"] == "class"]
+    found = found[(found["metric"] == "iou") & (found["kind"] != "control")]
+    table = found.pivot_table("value", "part", "method", sort=False)
+    board = contents.board[contents.board["kind"] != "control"].sort_values("iou")[::-1]
+    expected = table[board["method"]].to_numpy()
+    assert np.isfinite(expected).all()
+    assert texts_of(axes) == [f"{value:.2f}" for value in expected.ravel()]
+    assert [text.get_text() for text in axes.get_yticklabels()] == [*table.index]
 
 
 def test_metrics_agreement_stands_in_its_own_cell(contents):

@@ -170,7 +170,7 @@ def _slices(contents: Contents, at: int, figures: Figures) -> Block:
     tables = prose(found, below)
     return Block(
         text=prose([ABOUT_SLICES]),
-        figures=figures.of(at, "slices"),
+        figures=figures.of(at, "classes", "slices"),
         closed=tables,
         lead="All tables",
     )

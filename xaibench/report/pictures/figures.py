@@ -9,6 +9,7 @@ from xaibench.report.facts.traits import headlines
 from xaibench.report.judging.chapter import Chapter, Contents
 from xaibench.report.pictures.agreement_figure import draw_agreement
 from xaibench.report.pictures.binary_figure import draw_binary
+from xaibench.report.pictures.classes_figure import draw_classes
 from xaibench.report.pictures.confusion_figure import draw_confusion
 from xaibench.report.pictures.cost_figure import draw_cost
 from xaibench.report.pictures.covered_figure import draw_covered
@@ -34,6 +35,7 @@ _OF_HEADLINES = {
     "scores": draw_scores,
     "cost": draw_cost,
     "slices": draw_slices,
+    "classes": draw_classes,
 }
 
 
@@ -42,8 +44,8 @@ class Drawn(NamedTuple):
 
     ``title`` is the first sentence of its caption, ``alt`` tells what it shows. ``chapter`` is its
     place in the contents' chapters, None where a figure is of the whole run. ``subject`` is one of
-    board, ranks, scores, dependence, agreement, cost, repeats, binary, covered, slices, rates,
-    confusion, training.
+    board, ranks, scores, dependence, agreement, cost, repeats, binary, covered, slices, classes,
+    rates, confusion, training.
     """
 
     name: str
