@@ -1,7 +1,7 @@
 import copy
 import json
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -10,9 +10,11 @@ from frames import NAN, NET, SAID, metric, predicted, rows_of, run_of, said_of, 
 
 from xaibench import cli
 from xaibench.core.errors import XaibenchError
+from xaibench.core.recipe import recipe_of
 from xaibench.report.judging.chapter import judge_all
 from xaibench.report.merge import merge_runs, write_merged
 from xaibench.results.records import ModelEntry
+from xaibench.setup.options import TRAINING, RunOptions
 
 VALUES = np.linspace(0.2, 0.6, 12)
 LABELS = [0, 1] * 6
@@ -154,6 +156,21 @@ def test_networks_of_one_name_must_be_one_network(run):
     # Of a network that nobody named there is nothing to tell.
     unknown = predicted(LABELS, LABELS, seed=1).assign(prediction=NAN)
     assert len(merged(run("one"), run("four", about=longer, seed=1, predictions=unknown)).scores)
+
+
+def test_every_option_of_training_is_part_of_the_recipe():
+    in_the_protocol = {"image_size", "mask_resize"}
+    recipe = recipe_of(asdict(RunOptions()))
+    assert {*TRAINING, "weights", "train_precision"} - {*recipe} == in_the_protocol
+
+
+def test_no_two_recipes_count_as_seeds(run):
+    told = {"augmentation": ["scale"], "optimizer": "sgd", "schedule": "cosine",
+            "class_weighting": "balanced", "ema": 0.5}  # fmt: skip
+    other = changed("options", to=SAME["options"] | told)
+    with pytest.raises(XaibenchError) as said:
+        merged(run("one"), run("two", about=other, seed=1))
+    assert [name for name in told if f"{name} of resnet18: " not in str(said.value)] == []
 
 
 def test_metrics_that_only_one_has_are_left_out_and_named(run, tmp_path):

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from frames import record_of
+from scipy.stats import t
 
 from xaibench.report.facts.material import Material
 from xaibench.report.facts.section import sections
@@ -28,12 +29,13 @@ RUN = record_of(
 GROUPS = {("made", f"i{image:02}"): f"g{image // 2}" for image in range(IMAGES)}
 
 
-def table_of(columns, arms, metric="iou", *, ordered=True):
-    """The table of arms with these scores of their images."""
+def table_of(columns, arms, metric="iou", *, ordered=True, folds=1, seeds=1):
+    """The table of arms with these scores of their images; fold after fold, alike by all seeds."""
+    images = pd.DataFrame({"sample": [f"i{image:02}" for image in range(IMAGES)]})
     frames = [
-        pd.DataFrame({"sample": [f"i{image:02}" for image in range(IMAGES)], "value": values})
-        .assign(**PLACE, model=key, metric=metric, status="")
-        for key, values in columns.items()
+        images.assign(**PLACE | {"fold": images.index * folds // IMAGES, "seed": seed},
+                      value=values, model=key, metric=metric, status="")
+        for key, values in columns.items() for seed in range(seeds)
     ]  # fmt: skip
     material = Material.of(RUN, pd.concat(frames), groups=GROUPS)
     section = next(sections(material))
@@ -167,4 +169,32 @@ def test_answers_name_what_is_higher_and_what_it_would_take():
         "not significantly different at 1 with n = 24; minimum detectable difference (80 % power) "
         "0.0" in levels
     )
-    assert seeds.startswith("One training seed only")
+    assert seeds.startswith("One training seed: ")
+
+
+def test_differences_of_folds_tell_of_new_training_sets():
+    base = noise(0)
+    gap = np.repeat([0.2, 0.3, 0.4, 0.3], IMAGES // 4) + noise(1, -0.001, 0.001)
+    columns = {"0/net": base, "1/net": base + gap, "2/net": base + (noise(2) - 0.3)}
+    table, section = table_of(columns, series("0", "1", "2"), folds=4, seeds=2)
+    found = row(table, kind="arm", level="1")
+    # Four folds' means, each tested on a third of what it learned from.
+    means = gap.reshape(4, -1).mean(axis=1)
+    error = np.sqrt(means.var(ddof=1) * (1 / 4 + 1 / 3))
+    reach = error * t.ppf(0.975, 3)
+    assert found["difference_low_training_sets"] == pytest.approx(means.mean() - reach)
+    assert found["difference_high_training_sets"] == pytest.approx(means.mean() + reach)
+    p = 2 * t.sf(means.mean() / error, 3)
+    assert 2 * p == pytest.approx(found["p_holm_training_sets"], rel=1e-3)
+    *_, said = answers(table, section)
+    assert "2 training seeds: intervals and tests generalize to new test images" in said
+    assert "remain: iou of spn, `net`, 1 (+0.300 [0." in said
+
+
+def test_one_fold_or_one_seed_tells_nothing_of_new_training_sets():
+    columns = {"0/net": noise(0), "1/net": noise(1) + 0.3}
+    for made in ({"folds": 4}, {"seeds": 2}):
+        table, section = table_of(columns, series("0", "1"), **made)
+        assert table["p_holm_training_sets"].isna().all()
+        *_, said = answers(table, section)
+        assert said.endswith("(`--split kfold:5 --seeds 0,1,2`).")

@@ -43,6 +43,8 @@ groups of near-duplicates and by training as on a run's leaderboard.
 - A difference is paired by image. p is corrected by Holm's method for all rows of its table; \
 `detectable` is the minimum detectable difference (80 % power) under this correction. Where \
 nothing differs at all, the interval says what other images could still show.
+- Columns `_training_sets` of study.csv generalize to new training sets, too: they take each fold, \
+with its training set and its test images, for one observation.
 - A factor's level is the mean of all networks that have it.
 - A trend is the change from the first level to the last on a straight line through the levels, \
 which count as equally far apart, fitted to each image.

@@ -17,6 +17,7 @@ from xaibench.stats.power import detectable_difference
 from xaibench.stats.rates import wilson
 from xaibench.stats.resampling import Resampling
 from xaibench.stats.rounding import negligible, rounded_table
+from xaibench.stats.training_sets import set_intervals, set_p, set_spread
 
 TREND = "trend"
 _FEWEST_LEVELS = 3
@@ -46,7 +47,9 @@ def compare_arms(
     ``against``, ``difference``, ``difference_low``, ``difference_high``, paired by image; ``p``,
     and ``p_holm`` corrected for all rows of the same metric, method and kind; ``detectable``, the
     minimum detectable difference (80 % power) under that correction, NaN where
-    nothing differs.
+    nothing differs; ``difference_low_training_sets``, ``difference_high_training_sets`` and
+    ``p_holm_training_sets``, which generalize to new training sets, too, NaN where nothing tells of
+    these.
 
     A factor's level is the mean of all arms that have it, over combinations of the other factors
     that are there at every level. A trend is the change from the first level to the last on a
@@ -192,4 +195,21 @@ def _differences(gaps: Floats, drawn: Floats, section: Section, reach: float) ->
         "p": p,
         "p_holm": holm(p),
         "detectable": np.where(alike, np.nan, detectable),
+        **_over_training_sets(gaps, p, section),
+    }
+
+
+def _over_training_sets(gaps: Floats, p: Floats, section: Section) -> dict[str, Floats]:
+    """Return intervals and tests for new training sets; no p-value is below that of ``p``."""
+    low, high, over_sets = np.full((3, len(p)), np.nan)
+    if (sets := section.training_sets) is not None:
+        low, high = set_intervals(gaps, sets)
+        for at in np.flatnonzero(~np.isnan(low)):
+            defined = ~np.isnan(gaps[:, at])
+            spread = set_spread(gaps[defined, at : at + 1], sets._replace(fold=sets.fold[defined]))
+            over_sets[at] = np.nan if spread is None else max(set_p(spread)[0], p[at])
+    return {
+        "difference_low_training_sets": low,
+        "difference_high_training_sets": high,
+        "p_holm_training_sets": holm(over_sets),
     }

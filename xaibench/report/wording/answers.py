@@ -10,6 +10,7 @@ from xaibench.report.facts.section import Section
 from xaibench.report.judging.comparisons import TREND
 from xaibench.report.judging.tested import LEVEL
 from xaibench.report.numbers import p_text, span
+from xaibench.report.wording.scope import NO_SETS, OVER_SETS, trainings
 
 Row = dict[Hashable, Any]
 
@@ -31,11 +32,8 @@ def answers(table: pd.DataFrame, section: Section) -> Iterator[str]:
             for series, mine in lines[lines["kind"] == kind].groupby("series", sort=False):
                 if said := say(mine[mine["difference"].notna()].to_dict("records")):
                     yield f"{what}, `{series}`: {said}."
-    if section.units["seed"].nunique() == 1:
-        yield (
-            "One training seed only: this covers image sampling, not training variance; "
-            "--seeds 0,1,2,3,4 tells more."
-        )
+    known = section.training_sets is not None
+    yield f"{trainings(section)} {f'{OVER_SETS}: {_over_sets(table)}.' if known else NO_SETS}"
 
 
 def change(line: Row) -> str:
@@ -43,6 +41,24 @@ def change(line: Row) -> str:
     ends = span(line["difference_low"], line["difference_high"])
     # A small negative difference would be written as -0.000.
     return f"{round(line['difference'], 3) + 0.0:+.3f} {ends}".strip()
+
+
+def _over_sets(table: pd.DataFrame) -> str:
+    """Say which of the significant differences are so over new training sets, too."""
+    shown = table[table["p_holm"] < LEVEL]
+    held = shown[shown["p_holm_training_sets"] < LEVEL].to_dict("records")
+    told = f"{len(held)} of {len(shown)} significant differences and trends remain"
+    names = [
+        f"{line['metric']}{' of ' if line['method'] else ''}{line['method']}, `{line['series']}`, "
+        f"{line['level']} ({_span_over_sets(line)})"
+        for line in held
+    ]
+    return f"{told}: {'; '.join(names)}" if names else told
+
+
+def _span_over_sets(line: Row) -> str:
+    ends = (line[f"difference_{end}_training_sets"] for end in ("low", "high"))
+    return f"{line['difference']:+.3f} {span(*ends)}"
 
 
 def _trend(lines: list[Row]) -> str:

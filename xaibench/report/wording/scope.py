@@ -12,25 +12,39 @@ from xaibench.report.numbers import span
 from xaibench.report.wording.row_names import name_of, names_of
 from xaibench.results.records import RunRecord
 
+NO_SETS = (
+    "New training sets are not covered: that takes several folds and several seeds "
+    "(`--split kfold:5 --seeds 0,1,2`)."
+)
+OVER_SETS = (
+    "New training sets, too (Nadeau and Bengio's corrected t-test over folds, conservative where "
+    "folds differ)"
+)
 _FEW_SEEDS = 3
 
 
 def scope(section: Section, run: RunRecord, judged: Mapping[str, Judged]) -> Iterator[str]:
     """Yield sentences on what a section's intervals and tests generalize to."""
-    seeds, folds = section.units["seed"].nunique(), section.units["fold"].nunique()
-    yield (
-        "One training seed: intervals and tests cover image sampling, not training variance."
-        if seeds == 1
-        else f"{seeds} training seeds: intervals and tests generalize to new test images and to "
-        "new trainings on the same training sets"
-        f"{', but so few seeds estimate training variance poorly' if seeds < _FEW_SEEDS else ''}."
-    ) + (f" All {folds} folds are pooled." if folds > 1 else "")
+    folds = section.units["fold"].nunique()
+    yield trainings(section) + (f" All {folds} folds are pooled." if folds > 1 else "")
     yield from _over_sets(section, run, judged)
     if not any(is_upper_bound(run, section.dataset, row.model, row.method) for row in section.rows):
         yield (
             "Skill needs a segmentation model, trained on all masks: add "
             f"`{SEGMENTATION}` with `unet` or `fcn8` (`--models ...,unet`)."
         )
+
+
+def trainings(section: Section) -> str:
+    """Say whether intervals and tests cover new trainings beside new test images."""
+    seeds = section.units["seed"].nunique()
+    if seeds == 1:
+        return "One training seed: intervals and tests cover image sampling, not training variance."
+    poorly = ", but so few seeds estimate training variance poorly" if seeds < _FEW_SEEDS else ""
+    return (
+        f"{seeds} training seeds: intervals and tests generalize to new test images and to "
+        f"new trainings on the same training sets{poorly}."
+    )
 
 
 def _over_sets(section: Section, run: RunRecord, judged: Mapping[str, Judged]) -> Iterator[str]:
@@ -40,10 +54,7 @@ def _over_sets(section: Section, run: RunRecord, judged: Mapping[str, Judged]) -
         return
     found, (leader, *others) = judged[metric], ranked
     if found.over_sets is None:
-        yield (
-            "New training sets are not covered: that takes several folds and several seeds "
-            "(`--split kfold:5 --seeds 0,1,2`)."
-        )
+        yield NO_SETS
         return
     low, high = found.over_sets.low[leader], found.over_sets.high[leader]
     same = [at for at in others if not found.over_sets.p[leader, at] < LEVEL]
@@ -51,7 +62,6 @@ def _over_sets(section: Section, run: RunRecord, judged: Mapping[str, Judged]) -
     if same:
         compared = f"; not significantly different from it: {names_of(section, same)}"
     yield (
-        "New training sets, too (Nadeau and Bengio's corrected t-test over folds, conservative "
-        f"where folds differ), by {header(run, metric)}: "
+        f"{OVER_SETS}, by {header(run, metric)}: "
         f"{name_of(section, leader)} {span(low, high)}{compared}."
     )
