@@ -146,11 +146,11 @@ def test_the_summary_fits_a_screen_and_says_where_everything_is(piped):
     _, summary = said.split("phantom[images=40], holdout\n")
     lines = summary.splitlines()
     assert len(lines) < 15
-    assert lines[0].split() == ["method", "model", "iou", "↑", "rank"]
+    assert lines[0].split() == ["method", "model", "IoU", "↑", "rank"]
     assert {line.split()[0] for line in lines[1:3]} == {"gradcam", "leisurely"}
     assert lines[3].startswith("best blind control")
     assert lines[4].startswith("accuracy: matchbox 0.")
-    assert lines[5].startswith("By iou ↑, ")
+    assert lines[5].startswith("By IoU ↑, ")
     assert max(map(len, lines[:-2])) <= 100
     assert re.match(rf"written to {out}: .*leaderboard\.md, scores\.csv, .*run\.log", lines[-2])
     assert re.fullmatch(r"done in \d+:\d\d, 1 failed, raw maps take [\d.]+ kB", lines[-1])

@@ -32,6 +32,6 @@ def test_boards_show_the_field_s_name_and_records_without_one_their_own():
         for spec in specs
     }
     run = RunRecord(classes=(), methods={}, metrics=entries)
-    assert [header(run, spec) for spec in specs] == ["Pointing Game[tolerance=0.1] ↑", "iou ↑"]
+    assert [header(run, spec) for spec in specs] == ["Pointing Game[tolerance=0.1] ↑", "IoU ↑"]
     before = replace(run, metrics={specs[0]: replace(entries[specs[0]], title=None)})
     assert shown(before, specs[0]) == specs[0]

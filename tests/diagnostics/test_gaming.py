@@ -83,7 +83,7 @@ def test_a_metric_that_is_won_has_no_leader_on_the_board(finished, tmp_path, mon
     frame.to_csv(out / "diagnostics.csv", index=False)
     write_report(out)
     board = (out / "leaderboard.md").read_text("utf-8")
-    assert "by iou ↑ §**" in board
+    assert "by IoU ↑ §**" in board
     assert "**No row leads**: the best of 8 maps without a network, " in board
     assert board.count("No row leads") == 1
     assert "§ marks metrics" in board

@@ -55,7 +55,7 @@ def test_the_pipeline_runs_the_tasks():
     asked = [
         task for tasks in re.findall(r"^make ([a-z ]+)", script, re.M) for task in tasks.split()
     ]
-    assert asked == ["setup", "hooks", "docs", "test", "browser", "slow", "smoke"]
+    assert asked == ["setup", "hooks", "docs", "test", "browser", "slow", "smoke", "boards"]
 
 
 def test_the_default_run_leaves_out_what_has_a_task_of_its_own():
@@ -110,3 +110,12 @@ def test_the_book_has_every_page_and_no_other():
     nav = re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.M)
     docs = ROOT / "docs"
     assert sorted(nav) == sorted(str(page.relative_to(docs)) for page in docs.rglob("*.md"))
+
+
+def test_the_dockerfile_runs_what_the_readme_says():
+    lines = (ROOT / "Dockerfile").read_text("utf-8").splitlines()
+    run = [line.removeprefix("RUN ") for line in lines if line.startswith("RUN ")]
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    commands = {line for block in blocks for line in block.splitlines()}
+    assert run
+    assert set(run) <= commands

@@ -66,8 +66,8 @@ def run(finished_run):
 @pytest.fixture
 def page(look, finished_run):
     opened = look(finished_run / "report.html", viewport={"width": 900, "height": 700})
-    opened.locator("#gallery").scroll_into_view_if_needed()
-    opened.wait_for_selector(".gallery-iou:not([data-iou])", state="detached")
+    opened.locator("#gallery summary").first.click()
+    opened.wait_for_selector(".gallery-iou:not([data-iou])", state="detached", timeout=90_000)
     return opened
 
 
@@ -213,6 +213,7 @@ def test_all_is_painted_for_a_print_and_outlines_can_go(page):
 
 def test_without_scripts_images_and_outlines_stay(look, finished_run):
     page = look(finished_run / "report.html", java_script_enabled=False)
+    page.locator("#gallery summary").first.click()
     assert page.locator("#gallery article img").count() == 24
     assert page.locator("#gallery article img").first.bounding_box()["width"] > 100
     assert page.locator(".gallery-about .gallery-outline").count() == 19

@@ -159,7 +159,8 @@ def test_a_real_run_shows_markup_in_names_as_text(look, hostile):
     # Two scripts of the page itself, and nothing else.
     assert page.locator("script").count() == 2
     assert page.locator("figcaption", has_text=MARKUP).count() == 3
-    assert page.get_by_role("heading", level=1).inner_text().startswith("folder[path=")
+    assert page.get_by_role("heading", level=1).inner_text() == "folder"
+    assert page.locator("p.date").inner_text().partition(", ")[2].startswith("folder[path=")
     command = page.locator("#command").inner_text()
     assert command.startswith("xaibench.run(dataset='folder[path=")
     assert "/<run>'" in command
@@ -189,6 +190,12 @@ def test_every_link_has_its_target_every_id_is_unique_and_figures_have_words(loo
     )
     assert levels[0] == 1
     assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_the_page_is_short_before_anything_is_opened(look, hostile, width):
+    page = look(hostile, viewport={"width": width, "height": 900})
+    assert page.evaluate("document.documentElement.scrollHeight") < 6000
 
 
 def test_paper_gets_tables_without_controls(look, hostile):
@@ -224,6 +231,8 @@ def test_the_page_is_whole_without_script_and_fits_a_telephone(look, made):
     assert not page.locator("form.filters").is_visible()
     page = look(made, viewport={"width": 360, "height": 640})
     assert page.evaluate("document.documentElement.scrollWidth") == 360
+    assert page.locator("tbody th .under").first.inner_text() == "vgg16"
+    assert not page.locator("td.model").first.is_visible()
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,9 @@ def test_tables_are_whole_and_balanced():
         run,
     )
     text = to_latex(board, run)
+    assert "undefined)" not in text
+    assert text.count("$^{1}$ without 1 undefined value.") == 1
+    assert re.search(r"Grad-CAM & ResNet-18 & 0\.\d+\$\^\{1\}\$ ", text)
     unescaped = re.sub(r"\\[{}%]|%.*", "", text)
     depth = 0
     for sign in unescaped:
@@ -51,5 +54,7 @@ def test_the_best_is_bold_and_arrows_and_letters_are_there():
     board = rows_on_board(rows_of("gradcam", "iou", values) + rows_of("spn", "iou", values / 2))
     text = to_latex(board, RUN)
     assert r"iou $\uparrow$" in text
-    assert re.search(r"gradcam & resnet18.* & \\textbf\{0\.300\} .*\\textit\{a\}", text)
-    assert re.search(r"spn \(learned, masks for 25 \\%\) & resnet18 & 0\.150 .*\\textit\{b\}", text)
+    assert re.search(r"Grad-CAM & ResNet-18.* & \\textbf\{0\.300\} .*\\textit\{a\}", text)
+    assert re.search(
+        r"SPN \(learned, masks for 25 \\%\) & ResNet-18 & 0\.150 .*\\textit\{b\}", text
+    )

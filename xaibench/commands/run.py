@@ -176,7 +176,7 @@ def _run(options: dict[str, Any], origin: Mapping[str, str], *, dry_run: bool) -
 
 @command(
     "xaibench report results/busi",
-    "xaibench report results/busi --verbose",
+    "xaibench report results/busi --title 'Breast lesions, 2026'",
 )
 @verbosity_options
 @click.argument("directory", type=Path)
@@ -186,15 +186,16 @@ def _run(options: dict[str, Any], origin: Mapping[str, str], *, dry_run: bool) -
     is_flag=True,
     help="report files that were changed since the run, and say so on the page",
 )
+@click.option("--title", default="", help="heading of the page; default the dataset's name")
 @plugin_option
-def report(directory: Path, *, full: bool, accept_changes: bool) -> None:
+def report(directory: Path, *, full: bool, accept_changes: bool, title: str) -> None:
     """Write a run's or a study's tables and pictures again."""
     from xaibench.report.study import is_study, rewrite_study
 
     if is_study(directory):
         show_study(directory, rewrite_study(directory))
     else:
-        show(directory, full=full, accept_changes=accept_changes)
+        show(directory, full=full, accept_changes=accept_changes, title=title)
 
 
 def show_study(out: Path, answers: Iterable[str]) -> None:
@@ -204,7 +205,7 @@ def show_study(out: Path, answers: Iterable[str]) -> None:
     say(f"written to {out}: study.md, study.csv, study.png, study.svg")
 
 
-def show(out: Path, *, full: bool = False, accept_changes: bool = False) -> None:
+def show(out: Path, *, full: bool = False, accept_changes: bool = False, title: str = "") -> None:
     """Write a folder's report, and print what came out or all of its board."""
     from xaibench.core.progress import progress_bar
     from xaibench.report.wording.analysis_document import analysis_lines
@@ -212,7 +213,7 @@ def show(out: Path, *, full: bool = False, accept_changes: bool = False) -> None
     from xaibench.report.write import write_report
 
     with progress_bar("write", "the report", 1):
-        contents = write_report(out, accept_changes=accept_changes)
+        contents = write_report(out, accept_changes=accept_changes, title=title)
     if text := full_boards(contents) if full else summary(contents):
         say(text, styled=True)
     for line in analysis_lines(out):

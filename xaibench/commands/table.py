@@ -54,6 +54,10 @@ COMMANDS: Mapping[str, TableEntry] = {
         "site:site",
         "Build a static site of finished runs: an index, a page for each board, downloads.",
     ),
+    "submit": TableEntry(
+        "submit:submit",
+        "Check and score maps or a plugin of yours, and write a folder for a pull request.",
+    ),
     "diagnose": TableEntry(
         "diagnose:diagnose",
         "Try what methods show: pass or fail, never a rank.",

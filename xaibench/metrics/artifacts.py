@@ -10,6 +10,7 @@ from xaibench.core.registry import metric
 
 
 @metric(
+    title="Grid artifacts",
     higher_is_better=False,
     family="complexity",
     counted="any",

@@ -8,6 +8,7 @@ from xaibench.core.truth_precision import average_precision_of
 
 
 @metric(
+    title="Average precision",
     higher_is_better=True,
     paper="arun2021assessing",
     threshold="none: all values that occur",

@@ -6,7 +6,7 @@ from xaibench.core.regions import mean_over, top
 from xaibench.core.registry import metric
 
 
-@metric(higher_is_better=True, pixelwise=True)
+@metric(title="Coverage", higher_is_better=True, pixelwise=True)
 def coverage(maps: Tensor, masks: Tensor, *, grade: int | None = None) -> Tensor:
     """Return the map's mean over the mask's top grade, or over another one, shape (B,).
 

@@ -6,7 +6,7 @@ from xaibench.core.regions import mean_over, outside, where_filled
 from xaibench.core.registry import metric
 
 
-@metric(higher_is_better=False, pixelwise=True)
+@metric(title="Coverage outside", higher_is_better=False, pixelwise=True)
 def coverage_outside(maps: Tensor, masks: Tensor) -> Tensor:
     """Return the map's mean over the background, shape (B,).
 

@@ -10,6 +10,7 @@ from xaibench.core.rise_baselines import Space, normalized_zero
 
 
 @metric(
+    title="Deletion",
     higher_is_better=False,
     paper="petsiuk2018rise",
     family="faithfulness",

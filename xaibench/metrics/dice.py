@@ -11,6 +11,7 @@ from xaibench.core.registry import metric
 
 
 @metric(
+    title="Dice",
     higher_is_better=True,
     paper="dice1945measures",
     threshold="fixed: the same share of each map's maximum for all methods; of=otsu: each map's "

@@ -10,6 +10,7 @@ from xaibench.core.registry import metric
 
 
 @metric(
+    title="Entropy",
     higher_is_better=False,
     paper="bhatt2020evaluating",
     family="complexity",

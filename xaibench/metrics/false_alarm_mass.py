@@ -10,6 +10,7 @@ from xaibench.core.registry import metric
 
 
 @metric(
+    title="False alarm mass",
     higher_is_better=False,
     counted="empty",
     threshold="fixed: the same share of the scale for all methods",

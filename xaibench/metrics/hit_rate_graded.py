@@ -7,6 +7,7 @@ from xaibench.core.registry import metric
 
 
 @metric(
+    title="Graded Pointing Game",
     higher_is_better=True,
     bounds=(-1.0, 3.0),
     ties="mean over all pixels at the maximum",

@@ -10,6 +10,7 @@ from xaibench.core.seeds import BatchGenerator
 
 
 @metric(
+    title="Infidelity",
     higher_is_better=False,
     paper="yeh2019infidelity",
     family="faithfulness",

@@ -10,6 +10,7 @@ from xaibench.core.rise_baselines import Space, normalized_blur
 
 
 @metric(
+    title="Insertion",
     higher_is_better=True,
     paper="petsiuk2018rise",
     family="faithfulness",

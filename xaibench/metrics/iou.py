@@ -10,6 +10,7 @@ from xaibench.core.registry import metric
 
 
 @metric(
+    title="IoU",
     higher_is_better=True,
     threshold="fixed: the same share of each map's maximum for all methods; of=otsu: each map's "
     "own",

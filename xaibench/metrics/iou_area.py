@@ -7,6 +7,7 @@ from xaibench.core.registry import metric
 
 
 @metric(
+    title="Area-matched IoU",
     higher_is_better=True,
     threshold="none: as many pixels as the mask has",
     ties="pixels tied at the last place share the room that is left",

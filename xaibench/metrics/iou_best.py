@@ -11,6 +11,7 @@ def _best(curve: Tensor) -> Tensor:
 
 
 @metric(
+    title="Best IoU",
     higher_is_better=True,
     threshold="oracle: the best of 0.01, 0.02, ... 1.00 of the maximum on the evaluated images",
     ties="pixels at a threshold are marked",

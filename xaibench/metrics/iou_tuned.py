@@ -7,6 +7,7 @@ from xaibench.core.registry import metric
 
 
 @metric(
+    title="Tuned IoU",
     higher_is_better=True,
     paper="saporta2022benchmarking",
     threshold="tuned for each method on validation images whose masks may be seen",

@@ -12,6 +12,7 @@ _EVERY = tuple(step / 100 for step in range(50, 100, 5))
 
 
 @metric(
+    title="Jaccard by grade",
     higher_is_better=True,
     threshold="fixed: mean over shares of each map's maximum, the same for all methods",
     ties="pixels at a threshold are marked",

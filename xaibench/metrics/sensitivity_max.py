@@ -12,6 +12,7 @@ from xaibench.core.seeds import BatchGenerator
 
 
 @metric(
+    title="Max-Sensitivity",
     higher_is_better=False,
     paper="yeh2019infidelity",
     family="faithfulness",

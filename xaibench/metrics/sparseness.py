@@ -8,6 +8,7 @@ from xaibench.core.registry import metric
 
 
 @metric(
+    title="Sparseness",
     higher_is_better=True,
     paper="chalasani2020concise",
     family="complexity",

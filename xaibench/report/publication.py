@@ -14,6 +14,7 @@ from xaibench.report.judging.stored_board import read_board
 from xaibench.results.folder import (
     BOARD_FILE,
     BOARD_MARKDOWN_FILE,
+    CARD_FILE,
     RUN_FILE,
     SCORECARD_FILE,
     STUDY_FIGURE_FILE,
@@ -31,7 +32,9 @@ TABLES = (
     "decisions.csv", "analyses.csv", "per_class.csv", "variance.csv", "reproducibility.csv",
     STUDY_TABLE_FILE,
 )  # fmt: skip
-TEXTS = (RUN_FILE, STUDY_FILE, BOARD_MARKDOWN_FILE, SCORECARD_FILE, STUDY_PAGE_FILE)
+TEXTS = (
+    RUN_FILE, STUDY_FILE, BOARD_MARKDOWN_FILE, SCORECARD_FILE, CARD_FILE, STUDY_PAGE_FILE,
+)  # fmt: skip
 PICTURES = (SHEET_FILE, STUDY_FIGURE_FILE, "figures/*.png", "analyses/*/*/*/*/*/*.png")
 """All that a site copies of a publication; everything else is left where it is."""
 

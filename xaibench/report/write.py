@@ -11,12 +11,13 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.store import replacing, write_text, write_with, written_files
 from xaibench.report.current import is_current, keep, sources_of
 from xaibench.report.facts.material import read_material
+from xaibench.report.facts.traits import title_of
 from xaibench.report.judging.chapter import Contents, judge_all
 from xaibench.report.page.gallery import collect_gallery
 from xaibench.report.page.page import write_page
 from xaibench.report.pictures.analysis_figures import draw_figures
 from xaibench.report.pictures.figures import draw_report
-from xaibench.report.pictures.gallery import pick_rows
+from xaibench.report.pictures.gallery import numbered, pick_rows
 from xaibench.report.pictures.grid import draw_grid
 from xaibench.report.pictures.stored import Stored, holds_maps
 from xaibench.report.wording.analysis_document import analysis_lines
@@ -35,12 +36,13 @@ from xaibench.results.folder import (
 _log = logging.getLogger(__name__)
 
 
-def write_report(out: Path, *, accept_changes: bool = False) -> Contents:
+def write_report(out: Path, *, accept_changes: bool = False, title: str = "") -> Contents:
     """Write all tables, figures and pages of a run's folder, and what they were made from.
 
     Args:
         out: the folder.
         accept_changes: take files that were changed since the run; the page says so.
+        title: of the page and the picture grid; by default the dataset's name.
 
     Returns:
         What they say, in numbers.
@@ -52,7 +54,7 @@ def write_report(out: Path, *, accept_changes: bool = False) -> Contents:
     with written_files() as written:
         contents = judge_all(read_material(out, accept_changes=accept_changes), out)
         write_tables(contents, out)
-        illustrate(contents, out)
+        illustrate(contents, out, title)
     keep(out, sources, written, "\n".join([summary(contents, plain=True), *analysis_lines(out)]))
     return contents
 
@@ -66,14 +68,15 @@ def report_of(out: Path) -> Contents:
     return judge_all(read_material(out), out) if is_current(out) else write_report(out)
 
 
-def illustrate(contents: Contents, out: Path) -> None:
-    """Draw a folder's figures and picture grid, and write its page."""
+def illustrate(contents: Contents, out: Path, title: str = "") -> None:
+    """Draw a folder's figures and picture grid, and write its page under a title."""
+    title = title or title_of(contents.run)
     for analysis in contents.analyses:
         draw_figures(analysis)
     stored = Stored(contents.run)
-    _draw_grid(contents, stored, out)
+    _draw_grid(contents, stored, out, title)
     gallery = collect_gallery(contents, stored, out)
-    write_page(contents, draw_report(contents, stored, out), gallery, out)
+    write_page(contents, draw_report(contents, stored, out), gallery, out, title)
 
 
 def write_tables(contents: Contents, out: Path) -> None:
@@ -111,7 +114,7 @@ def write_tables(contents: Contents, out: Path) -> None:
         write_text(out / name, text)
 
 
-def _draw_grid(contents: Contents, stored: Stored, out: Path) -> None:
+def _draw_grid(contents: Contents, stored: Stored, out: Path, title: str) -> None:
     if not holds_maps(contents.material, out):
         if not contents.run.options.get("keep_maps", True):
             _log.warning(
@@ -120,10 +123,10 @@ def _draw_grid(contents: Contents, stored: Stored, out: Path) -> None:
             )
         return
     try:
-        rows = pick_rows(stored, out, contents.run, contents.material.predictions)
+        rows = pick_rows(stored, out, contents.material)
     except XaibenchError as error:
         _log.warning("no picture grid: %s", error)
         return
     if rows:
         with replacing(out / GRID_FILE) as path:
-            draw_grid(rows, path, f"{contents.run.dataset}, test images")
+            draw_grid(rows, path, f"{title}: test images{numbered(contents.run)}")

@@ -37,7 +37,7 @@ REPORTED = (
 PAGE_FILE, BOARD_FILE, SLICES_FILE = "report.html", "leaderboard.csv", "slices.csv"
 BOARD_MARKDOWN_FILE, BOARD_LATEX_FILE = "leaderboard.md", "leaderboard.tex"
 AGREEMENT_FILE, DECISIONS_FILE = "agreement.csv", "decisions.csv"
-SCORECARD_FILE = "scorecard.md"
+SCORECARD_FILE, CARD_FILE = "scorecard.md", "card.md"
 CLASSIFICATION_FILE, ANALYSES_FILE = "classification.csv", "analyses.csv"
 REPORT_FILE = "report.json"
 """Written last: what the report was made from, and the checksums of its files."""

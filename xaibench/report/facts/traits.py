@@ -37,6 +37,11 @@ def primary_metric(run: RunRecord) -> str | None:
     return next(iter(headlines(run)), None)
 
 
+def title_of(run: RunRecord) -> str:
+    """Return the names of a run's datasets, without the options by which images were selected."""
+    return ", ".join(dict.fromkeys(name.partition("[")[0] for name in run.all_datasets))
+
+
 def header(run: RunRecord, metric: str) -> str:
     """Return name, direction and marks: ‡ for a pooled estimand, § where no row may lead.
 

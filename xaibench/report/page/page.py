@@ -6,6 +6,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from xaibench.core.store import write_text
+from xaibench.report.facts.traits import title_of
 from xaibench.report.judging.chapter import Chapter, Contents
 from xaibench.report.page.about import facts, failures
 from xaibench.report.page.embedded import Figures
@@ -45,7 +46,11 @@ _SCRIPTS = ("theme.js", "boards.js", "gallery.js")
 
 
 def write_page(
-    contents: Contents, figures: Sequence[Drawn], gallery: Gallery | None, out: Path
+    contents: Contents,
+    figures: Sequence[Drawn],
+    gallery: Gallery | None,
+    out: Path,
+    title: str = "",
 ) -> None:
     """Write ``report.html``.
 
@@ -54,6 +59,7 @@ def write_page(
         figures: what was drawn of it, files in ``out/figures``.
         gallery: test images with their maps, where there are any.
         out: the run's folder.
+        title: by default the dataset's name.
 
     Raises:
         XaibenchError: the folder can't be written, or its diagnostics can't be read.
@@ -63,7 +69,8 @@ def write_page(
         environment()
         .get_template("report.html.j2")
         .render(
-            title=run.dataset,
+            title=title or title_of(run),
+            dataset=run.dataset,
             date=run.date.partition("T")[0],
             answers=_answers(contents),
             headline=leads(contents),

@@ -135,8 +135,7 @@ def _boards(contents: Contents, at: int, figures: Figures) -> Block:
     return Block(
         text=prose(text),
         sheets=list(sheets(chapter.board, contents.run)),
-        figures=figures.of(at, "ranks", "scores"),
-        aside=figures.of(at, "board"),
+        aside=figures.of(at, "ranks", "scores", "board"),
     )
 
 

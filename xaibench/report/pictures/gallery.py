@@ -1,5 +1,6 @@
 """The rows of the picture grid: a few test images with every method's finished map."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from xaibench.core.data import Picture, Sample
+from xaibench.report.facts.material import Material
+from xaibench.report.facts.traits import metrics_of, shown
 from xaibench.report.pictures.grid import GridRow
 from xaibench.report.pictures.stored import SHOWN_CONTROLS, Stored
 from xaibench.results.folder import Layout, Place
@@ -15,30 +18,35 @@ from xaibench.results.records import RunRecord
 _PER_CLASS = 3
 
 
-def pick_rows(
-    stored: Stored, out: Path, run: RunRecord, predictions: pd.DataFrame
-) -> list[GridRow]:
+def numbered(run: RunRecord) -> str:
+    """Say what the numbers on the maps are; empty where no metric is shown."""
+    metric = _metric(run)
+    return f"; numbers: {shown(run, metric)}" if metric else ""
+
+
+def pick_rows(stored: Stored, out: Path, material: Material) -> list[GridRow]:
     """Return rows for the first few test images of each class, in the first fold and seed.
 
     Each image has a row for each model; controls, which are alike for all, are in its first.
     Pictures keep their own aspect ratio. Each map explains the class that localization is scored
-    for.
+    for, and has its score by the first metric of localization.
 
     Raises:
         XaibenchError: the dataset can't be read any more.
     """
-    dataset = stored.images
+    dataset, run, predictions = stored.images, material.run, material.predictions
     first = predictions[
         (predictions["fold"] == predictions["fold"].min())
         & (predictions["seed"] == predictions["seed"].iloc[0])
     ]
+    scores = _scores(material)
     by_id = {sample.id: sample for sample in dataset.samples}
-    shown = first.drop_duplicates("sample").groupby("label").head(_PER_CLASS)
+    chosen = first.drop_duplicates("sample").groupby("label").head(_PER_CLASS)
     pictures = [
-        (by_id[name], dataset.read(by_id[name])) for name in shown["sample"] if name in by_id
+        (by_id[name], dataset.read(by_id[name])) for name in chosen["sample"] if name in by_id
     ]
     return [
-        _row(sample, picture, place, stored, Layout(out), run, first, controls=number == 0)
+        _row(sample, picture, place, stored, Layout(out), run, first, scores, controls=number == 0)
         for sample, picture in pictures
         for number, place in enumerate(places_of(first))
     ]
@@ -58,6 +66,7 @@ def _row(
     layout: Layout,
     run: RunRecord,
     predictions: pd.DataFrame,
+    scores: Mapping[tuple[str, ...], float],
     *,
     controls: bool,
 ) -> GridRow:
@@ -78,4 +87,21 @@ def _row(
     said = ", ".join(classes[p] if p >= 0 else "not found" for p in known) or "unknown"
     name = place.model.replace("[", " [").replace(",", ", ")
     caption = f"{sample.id}\ntruth: {classes[sample.label]}\n{name}\npredicted: {said}"
-    return GridRow(caption, picture.image, picture.mask, maps)
+    own = {
+        method: scores[key]
+        for method in maps
+        if (key := (*map(str, place), method, sample.id)) in scores
+    }
+    return GridRow(caption, picture.image, picture.mask, maps, own)
+
+
+def _metric(run: RunRecord) -> str:
+    return next(iter(metrics_of(run, "localization", ranked=True)), "")
+
+
+def _scores(material: Material) -> dict[tuple[str, ...], float]:
+    """Return the defined scores of maps by place, method and image."""
+    table = material.scores
+    table = table[(table["metric"] == _metric(material.run)) & table["value"].notna()]
+    keys = table[[*Place._fields, "method", "sample"]].astype(str).itertuples(index=False)
+    return dict(zip((tuple(key) for key in keys), table["value"], strict=True))

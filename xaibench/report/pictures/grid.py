@@ -29,13 +29,14 @@ class GridRow(NamedTuple):
     """One image and its maps: ``(H, W, 3)`` uint8, ``(H, W)`` int8 or None, ``(H, W)`` in [0, 1].
 
     The caption is at the left; it may have several lines. A map that isn't there, or None,
-    leaves its place empty.
+    leaves its place empty. ``scores`` are written on the maps that have one.
     """
 
     caption: str
     image: NDArray[np.uint8]
     mask: NDArray[np.int8] | None
     maps: Mapping[str, NDArray[np.float32] | None]
+    scores: Mapping[str, float] = {}
 
     @property
     def height(self) -> float:
@@ -188,8 +189,16 @@ def _draw_block(sheet: _Sheet, block: _Block, rows: Sequence[GridRow], top: floa
                 continue
             sheet.paste(left, top, image if heat is None else _heated(image, heat))
             sheet.outline(left, top, row.height, grades)
+            if method and method in row.scores:
+                _write_score(sheet, left, top + row.height, row.scores[method])
         top += row.height + _GAP
     return top
+
+
+def _write_score(sheet: _Sheet, left: float, bottom: float, score: float) -> None:
+    edge = [Stroke(linewidth=1.6, foreground="black"), Normal()]
+    text = f"{score:.2f}"
+    sheet.write(left + 0.05, bottom - 0.05, text, color="white", va="bottom", path_effects=edge)
 
 
 def _heated(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:

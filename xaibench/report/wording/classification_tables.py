@@ -13,7 +13,6 @@ _FIGURES = (
     *("accuracy", "loss", "precision", "recall", "specificity", "f1"),
     *("macro_f1", "weighted_f1", "auroc", "calibration_error"),
 )
-_TEXTS = ("confusion", "warning")
 _PER_CLASS = (
     *("class", "n", "positives", "auroc", "auprc", "threshold"),
     *("f1", "precision", "recall", "specificity"),
@@ -31,15 +30,15 @@ def classification_to_markdown(table: pd.DataFrame, tests: pd.DataFrame) -> Iter
     if table.empty:
         return
     keys = [key for key in _KEYS if key in ("model", "n") or table[key].nunique() > 1]
-    texts = [name for name in _TEXTS if (table[name].astype(str) != "").any()]
-    names = [*keys, *_FIGURES, *texts]
+    warned = ["warning"] if (table["warning"].astype(str) != "").any() else []
+    names = [*keys, *_FIGURES, *warned]
     yield "## Classification"
     yield (
         "Loss is the mean cross-entropy in nats. Precision, recall, specificity and F1 are those "
         "of the positive class, "
         f"{', '.join(sorted({str(name) for name in table['positive'] if name})) or 'if any'}; "
-        "brackets hold Wilson's 95 % interval, which takes images for independent. A confusion "
-        "matrix has a row for each true class. More figures are in classification.csv."
+        "brackets hold Wilson's 95 % interval, which takes images for independent. Confusion "
+        "matrices are drawn; their counts and more figures are in classification.csv."
     )
     yield markdown_table(names, [_line(row, names) for row in table.to_dict("records")])
     if len(tests):

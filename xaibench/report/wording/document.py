@@ -10,6 +10,7 @@ from xaibench.report.judging.chapter import Chapter, Contents
 from xaibench.report.judging.decision import decisions_to_markdown
 from xaibench.report.judging.noninferior import margin_of
 from xaibench.report.judging.reach import CEILING, ORACLE
+from xaibench.report.judging.slices import FEWEST_GROUPS
 from xaibench.report.wording.analysis_document import analyses_to_markdown
 from xaibench.report.wording.beside import ABOUT as ABOUT_MARGIN
 from xaibench.report.wording.boards import boards, cost_board, is_promised
@@ -73,8 +74,9 @@ ABOUT_AGREEMENT = (
 )
 ABOUT_SLICES = (
     "Means, intervals and numbers of maps (n) on parts of the images, by the first metric of each "
-    "board; all metrics and the controls are in slices.csv. No tests here: of so many "
-    "parts some differ by chance."
+    "board; all metrics and the controls are in slices.csv. A part, such as a class, is shown from "
+    f"{FEWEST_GROUPS} independent images upwards. No tests here: of so many parts some differ by "
+    "chance."
 )
 
 

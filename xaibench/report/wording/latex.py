@@ -1,11 +1,12 @@
 """The boards as LaTeX tables, for papers: packages booktabs and graphicx."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from xaibench.core.visible import visible
 from xaibench.report.judging.estimates import BoardRow, by_section
 from xaibench.report.wording.board_table import Board, BoardCell
 from xaibench.report.wording.boards import boards, cost_board
+from xaibench.report.wording.proper_names import method_name, network_name
 from xaibench.results.records import RunRecord
 
 _ESCAPES = {
@@ -68,6 +69,8 @@ def _table(board: Board, where: str) -> str:
     caption = f"{escape(title)}. "
     if board.family != "cost":
         caption += _MEANS if board.lead else f"{_MEANS} {_TIES}"
+    counts = [cell.undefined for row in board.rows for cell in row if cell.undefined]
+    marks = {count: f"$^{{{mark}}}$" for mark, count in enumerate(dict.fromkeys(counts), 1)}
     return "\n".join(
         [
             r"\begin{table*}",
@@ -78,25 +81,48 @@ def _table(board: Board, where: str) -> str:
             r"\toprule",
             _line(escape(name) for name in board.header),
             r"\midrule",
-            *(_line(_cell(cell) for cell in row) for row in board.rows),
+            *(
+                _line([*_names(line, row), *(_cell(cell, marks) for cell in row[2:])])
+                for line, row in zip(board.lines, board.rows, strict=True)
+            ),
             r"\bottomrule",
             r"\end{tabular}}",
+            *_footnotes(marks),
             r"\end{table*}",
         ]
     )
+
+
+def _names(line: BoardRow, row: Sequence[BoardCell]) -> list[str]:
+    """Return method and network as papers call them; what stands beside a name stays."""
+    method, network = row[0].text, row[1].text
+    return [
+        escape(method.replace(line.method, method_name(line.method), 1)),
+        escape(network.replace(line.model, network_name(line.model), 1) if line.model else network),
+    ]
+
+
+def _footnotes(marks: Mapping[int, str]) -> Iterator[str]:
+    """Yield a line for each number of undefined values, which no mean includes."""
+    if marks:
+        told = [
+            f"{mark} without {count} undefined value{'s' * (count > 1)}"
+            for count, mark in marks.items()
+        ]
+        yield rf"\par\smallskip\raggedright\footnotesize {'; '.join(told)}."
 
 
 def _line(cells: Iterable[str]) -> str:
     return f"{' & '.join(cells)} \\\\"
 
 
-def _cell(cell: BoardCell) -> str:
+def _cell(cell: BoardCell, marks: Mapping[int, str]) -> str:
     text = escape(cell.text)
     parts = [f"\\textbf{{{text}}}" if cell.bold else text]
+    if cell.undefined:
+        parts[0] += marks[cell.undefined]
     if cell.interval:
         parts.append(f"{{\\small {escape(cell.interval)}}}")
     if cell.ties:
         parts.append(f"\\textit{{{cell.ties}}}")
-    if cell.undefined:
-        parts.append(f"({cell.undefined} undefined)")
     return " ".join(parts)

@@ -69,7 +69,7 @@
 
   function paint(sample) {
     if (!sample.maps) return;
-    for (const tile of sample.tiles.filter((tile) => tile.stale && !tile.figure.hidden)) {
+    for (const tile of [...sample.tiles, ...sample.pair].filter((tile) => tile.stale && !tile.figure.hidden)) {
       const { canvas } = tile, { width, height } = canvas, pen = canvas.getContext("2d");
       const over = look === "heat" ? heated(tile) : divided(tile, width, height);
       scratch.width = over.width;
@@ -108,7 +108,7 @@
     find("#gallery-at").value = (at / 100).toFixed(2);
     for (const legend of all(".gallery-legend")) legend.hidden = legend.dataset.look !== look;
     for (const sample of samples.filter((sample) => sample.maps)) {
-      sample.tiles.forEach(describe);
+      [...sample.tiles, ...sample.pair].forEach(describe);
       if (sample.near) paint(sample);
     }
   }
@@ -144,6 +144,76 @@
     find("#gallery-count").textContent = images
       ? `${images} of ${samples.length} images are shown, with ${maps} maps.`
       : "No image is left: loosen a filter.";
+  }
+
+  // The value of each of an image's maps at the pixel that is pointed at.
+  function point(sample, { clientX, clientY, currentTarget }) {
+    if (!sample.maps) return;
+    const box = currentTarget.getBoundingClientRect();
+    const place = (at, from, length) => Math.min(size - 1, Math.max(0, Math.floor(size * (at - from) / length)));
+    const pixel = place(clientY, box.top, box.height) * size + place(clientX, box.left, box.width);
+    for (const tile of sample.tiles) {
+      const { levels, highest } = sample.maps[tile.at];
+      tile.value.textContent = (levels[pixel] * highest / 100).toFixed(2);
+      tile.value.hidden = false;
+    }
+  }
+
+  function makeReadable(sample) {
+    for (const tile of sample.tiles) {
+      const frame = tile.canvas.parentElement;
+      tile.value = document.createElement("span");
+      tile.value.className = "gallery-value";
+      tile.value.hidden = true;
+      frame.append(tile.value);
+      frame.addEventListener("pointermove", (event) => point(sample, event));
+      frame.addEventListener("pointerleave", () => { for (const each of sample.tiles) each.value.hidden = true; });
+    }
+  }
+
+  const keyOf = ({ method, model }) => JSON.stringify([method, model]);
+  const nameOf = ({ method, model }) => (model ? `${method} on ${model}` : method);
+
+  // Two maps over one image, the second from the divider to the right.
+  function makePair(sample, sides) {
+    const figure = document.createElement("figure"), frame = document.createElement("div");
+    const divider = document.createElement("input"), caption = document.createElement("figcaption");
+    figure.className = "gallery-pair";
+    frame.className = "gallery-frame";
+    const { width, height } = sample.tiles[0].canvas;
+    const pair = sides.map((tile) => {
+      const canvas = Object.assign(document.createElement("canvas"), { width, height });
+      canvas.setAttribute("role", "img");
+      frame.append(canvas);
+      return { ...tile, canvas, iou: null, stale: true, figure: { dataset: tile.figure.dataset, hidden: false } };
+    });
+    Object.assign(divider, { type: "range", min: 0, max: 100, value: 50 });
+    divider.setAttribute("aria-label", `divider between ${sides.map(({ figure: own }) => nameOf(own.dataset)).join(" and ")}`);
+    divider.addEventListener("input", () => frame.style.setProperty("--cut", `${divider.value}%`));
+    caption.textContent = sides.map(({ figure: own }) => nameOf(own.dataset)).join(" | ");
+    figure.append(frame, divider, caption);
+    sample.article.querySelector(".gallery-tiles").prepend(figure);
+    return pair;
+  }
+
+  function comparePairs() {
+    const keys = ["left", "right"].map((side) => find(`#gallery-pair-${side}`).value);
+    for (const sample of samples) {
+      sample.article.querySelector(".gallery-pair")?.remove();
+      const sides = keys.map((key) => sample.tiles.find(({ figure }) => keyOf(figure.dataset) === key));
+      sample.pair = sides.every(Boolean) ? makePair(sample, sides) : [];
+      if (sample.maps) sample.pair.forEach(describe);
+      if (sample.near) paint(sample);
+    }
+  }
+
+  function offerPairs() {
+    const names = new Map(samples.flatMap(({ tiles }) => tiles.map(({ figure }) => [keyOf(figure.dataset), nameOf(figure.dataset)])));
+    for (const side of ["left", "right"]) {
+      const choice = find(`#gallery-pair-${side}`);
+      for (const [key, name] of names) choice.append(new Option(name, key));
+      choice.addEventListener("change", comparePairs);
+    }
   }
 
   function fail(error) {
@@ -202,7 +272,7 @@
     size = data.size;
     heat = colors(data.heat.flat());
     samples = all(".gallery-sample").map((article, i) => {
-      const sample = { article, data: data.samples[i], picture: article.querySelector("img") };
+      const sample = { article, data: data.samples[i], picture: article.querySelector("img"), pair: [] };
       sample.name = article.querySelector("h3").textContent;
       sample.tiles = all(".gallery-tile", article).map((figure) => ({
         figure, sample, at: Number(figure.dataset.levels), stale: true,
@@ -211,6 +281,8 @@
       return sample;
     });
     section.classList.add("live");
+    samples.forEach(makeReadable);
+    offerPairs();
     drawLegend();
     listen();
     redraw();

@@ -1,0 +1,66 @@
+"""`xaibench submit`: maps and plugins become a publication with a card."""
+
+import hashlib
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from xaibench.report.site import build_site
+
+
+@pytest.fixture
+def maps(finished_run, tmp_path):
+    """Return a file with a network's maps of one method under another name."""
+    found = {}
+    for path in finished_run.out.glob("cells/*/*/pocket/seed0/gradcam/maps.npz"):
+        with np.load(path) as stored:
+            found |= {key: stored[key] for key in stored.files}
+    np.savez_compressed(tmp_path / "mine.npz", **found)
+    return tmp_path / "mine.npz"
+
+
+@pytest.mark.slow
+def test_maps_become_a_folder_for_a_pull_request(finished_run, plugin_file, maps, tmp_path, call):
+    out = tmp_path / "submission"
+    code, said, err = call(
+        "submit", maps, "--run", finished_run.out, "--model", "pocket", "--out", out,
+        "--plugin", plugin_file,
+    )  # fmt: skip
+    assert code == 0, err
+    assert "pull request" in said
+    card = (out / "card.md").read_text("utf-8")
+    for told in ("mine", "pocket", "phantom[images=48]", "kfold:2", "## Compute"):
+        assert told in card
+    assert hashlib.sha256(maps.read_bytes()).hexdigest() in card
+    digest = re.search(r"\| leaderboard.csv \| (\w+) \|", card)[1]
+    assert hashlib.sha256((out / "leaderboard.csv").read_bytes()).hexdigest() == digest
+    assert str(tmp_path) not in card
+    assert "mine" in set(pd.read_csv(out / "leaderboard.csv")["method"])
+    assert not [path for path in out.rglob("*") if path.suffix in (".npz", ".pt")]
+    build_site([out], tmp_path / "site")
+    assert (tmp_path / "site" / "submission" / "card.md").read_text("utf-8") == card
+
+
+@pytest.mark.slow
+def test_a_plugin_that_breaks_a_rule_is_not_submitted(finished_run, plugin_file, tmp_path, call):
+    broken = tmp_path / "broken.py"
+    broken.write_text(
+        '"""Broken."""\nfrom torch import Tensor\nfrom xaibench.core.registry import method\n\n\n'
+        '@method(family="cam")\ndef half_a_map(activations: Tensor) -> Tensor:\n'
+        '    """Return NaN."""\n    return activations.mean(1) * float("nan")\n'
+    )
+    code, _, err = call("submit", broken, "--run", finished_run.out, "--plugin", plugin_file,
+                        "--out", tmp_path / "out")  # fmt: skip
+    assert code != 0
+    assert "half_a_map breaks" in err
+    assert "xaibench check" in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_of_maps_is_refused_for_a_plugin(tmp_path, call):
+    (tmp_path / "mine.py").write_text("")
+    code, _, err = call("submit", tmp_path / "mine.py", "--run", tmp_path, "--learned", "0.5")
+    assert code != 0
+    assert "a plugin says its own" in err
