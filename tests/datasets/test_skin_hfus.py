@@ -118,3 +118,42 @@ def test_found_by_its_name_or_as_the_root_itself(tmp_path, monkeypatch):
     assert len(skin_hfus(folder).samples) == 16
     monkeypatch.chdir(folder)
     assert len(skin_hfus(type(folder)(".")).samples) == 16
+
+
+def test_grays_of_a_folder_of_the_users_own(tmp_path):
+    save(tmp_path / "skin_hfus/images/a/1.png", np.zeros((2, 3), np.uint8))
+    save(tmp_path / "skin_hfus/images/b/1.png", np.zeros((2, 3), np.uint8))
+    own = np.array([[200, 9, 9], [0, 0, 200]], np.uint8)
+    for label in "ab":
+        save(tmp_path / "mine" / label / "1.png", own)
+    spec = "skin_hfus[layers=mine,grades=200:3+9:1+0:-1]"
+    dataset = open_dataset(bind("dataset", spec), tmp_path)
+    assert dataset.read(dataset.samples[1]).mask.tolist() == [[3, 1, 1], [-1, -1, 3]]
+    strict = open_dataset(bind("dataset", "skin_hfus[layers=mine,grades=200:3+0:-1]"), tmp_path)
+    with pytest.raises(XaibenchError, match=r"gray 9 is no layer; use 200, 0 alone .*grades="):
+        strict.read(strict.samples[0])
+
+
+def test_a_layer_map_is_made_of_a_mask_for_each_layer(tmp_path):
+    skin, dermis = (np.zeros((2, 4), np.uint8) for _ in range(2))
+    skin[0, :2], dermis[:, 1:3] = 255, 255
+    for label in "ab":
+        save(tmp_path / f"skin_hfus/images/{label}/1.png", np.zeros((2, 4), np.uint8))
+        save(tmp_path / f"skin_hfus/layers/{label}/1_epidermis.png", skin)
+    save(tmp_path / "skin_hfus/layers/dermis/a/1.png", dermis)
+    spec = "skin_hfus[classes=a+b,grades=epidermis:3+dermis:1]"
+    dataset = open_dataset(bind("dataset", spec), tmp_path)
+    both, one = (dataset.read(sample).mask.tolist() for sample in dataset.samples)
+    assert both == [[3, 3, 1, -1], [-1, 1, 1, -1]]
+    assert one == [[3, 3, -1, -1], [-1, -1, -1, -1]]
+    assert dataset.notes == ("skin_hfus: 1 of 2 images have no mask of layer dermis",)
+    (tmp_path / "skin_hfus/layers/b/1_epidermis.png").unlink()
+    for options, said in (
+        ("grades=epidermis:3+dermis:1", "1 has a mask of none of the layers epidermis, dermis"),
+        ("grades=epidermis", "'epidermis' is no gray and grade such as 255:3"),
+        ("grades=255:3+dermis:1", "grays from 0 to 255 alone, or names alone"),
+        ("grades=epidermis:3+dermis:1,rest=4", "rest=4: layers have lower grades"),
+        ("layers=nowhere", "nowhere is no folder; name one"),
+    ):
+        with pytest.raises(XaibenchError, match=said):
+            open_dataset(bind("dataset", f"skin_hfus[{options}]"), tmp_path)

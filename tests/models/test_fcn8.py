@@ -10,12 +10,12 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.networks.pyramid import Pyramid
 from xaibench.core.networks.stages import cut_stages
 from xaibench.core.registry import bind, plugins
-from xaibench.models.fcn8 import FCN8, fcn8
+from xaibench.models.fcn8 import FCN8, _transposed, fcn8
 
 CLASSES = len(NAMES)
 
 
-def build(*, all_masks=True):
+def build(*, all_masks=True, transposed=False):
     """Return a network of strides 2, 4 and 8, without running statistics."""
     torch.manual_seed(0)
     trunk = nn.Sequential(
@@ -24,7 +24,8 @@ def build(*, all_masks=True):
         nn.Conv2d(5, 6, 3, stride=2, padding=1), nn.ReLU(),
     )  # fmt: skip
     stages, channels = cut_stages(trunk, 3)
-    return FCN8(Pyramid(*stages), channels, classes=CLASSES, all_masks=all_masks)
+    return FCN8(Pyramid(*stages), channels, classes=CLASSES, all_masks=all_masks,
+                transposed=transposed)  # fmt: skip
 
 
 def truth_of(batch, row):
@@ -50,6 +51,24 @@ def test_scores_of_three_scales_are_enlarged_and_added():
     torch.testing.assert_close(outputs.class_maps, total.softmax(dim=1))
     assert outputs.logits.shape == (2, 0)
     torch.testing.assert_close(model.embed(images), coarse.mean(dim=(2, 3)))
+
+
+def test_transposed_convolutions_start_bilinearly_and_learn():
+    torch.manual_seed(0)
+    layer = _transposed(3, 2)
+    scores = torch.randn(2, 3, 5, 7)
+    wanted = functional.interpolate(scores, (10, 14), mode="bilinear", align_corners=False)
+    # At the border interpolation repeats the last pixel, and a convolution sees zeros.
+    torch.testing.assert_close(layer(scores)[..., 1:-1, 1:-1], wanted[..., 1:-1, 1:-1])
+    model = build(transposed=True)
+    assert len(model.enlargers) == 3
+    batch = batch_of([True] * 2)
+    assert model.outputs(batch.images).class_maps.shape == (2, 1 + CLASSES, 40, 56)
+    model.loss(batch)["loss"].backward()
+    assert all(layer.weight.grad.abs().sum() > 0 for layer in model.enlargers)
+    assert {id(each) for each in model.enlargers.parameters()} <= {
+        id(each) for each in model.new_parameters()
+    }
 
 
 def test_loss_is_the_pixels_cross_entropy_on_the_masked_images():

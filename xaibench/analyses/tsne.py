@@ -1,17 +1,16 @@
 """t-SNE: the test images as points in two and three dimensions, similar images close together."""
 
-from typing import Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE, trustworthiness
+from sklearn.manifold import TSNE
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.findings import Findings, Scatter
+from xaibench.core.findings import Findings
+from xaibench.core.point_maps import Source, axes_of, check_layout, choose_points, layout_figure
 from xaibench.core.registry import analysis
 
-_NEIGHBORS, _FEWEST = 5, 8
 # The optimization needs three times as many images as a neighborhood holds.
 _SHARE = 3
 # scikit-learn's steps of 50 and more throw few images apart, in three dimensions above all; N / 12
@@ -32,7 +31,7 @@ def tsne(
     train_embeddings: NDArray[np.float32],
     seed: int,
     *,
-    of: Literal["embeddings", "pca"] = "embeddings",
+    of: Source = "embeddings",
     dimensions: tuple[int, ...] = (2, 3),
     perplexity: float = 30.0,
     images: int = 2000,
@@ -53,55 +52,26 @@ def tsne(
     Raises:
         XaibenchError: too few images, or an option out of range.
     """
-    _check(dimensions, perplexity, min(images, len(embeddings)), components)
-    count = min(images, len(embeddings))
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(embeddings))[:count])
+    check_layout("tsne", dimensions, min(images, len(embeddings)), components)
+    if not perplexity > 1:
+        raise XaibenchError(f"tsne[perplexity={perplexity}]: choose more than 1, such as 30.")
+    points = choose_points(embeddings, train_embeddings, seed, of, images, components)
+    count = len(points.rows)
     suited = min(perplexity, (count - 1) / _SHARE)
     notes = [] if suited == perplexity else [f"perplexity {suited:.3g}: {count} images are few"]
-    if count < len(embeddings):
-        notes.append(f"{count} of {len(embeddings)} test images were embedded")
-    points = embeddings[chosen]
-    if of == "pca":
-        size = min(components, *train_embeddings.shape)
-        points = PCA(size, random_state=seed).fit(train_embeddings).transform(points)
     found: dict[str, float] = {}
-    columns: dict[str, NDArray[np.float64]] = {}
-    figures: list[Scatter] = []
+    columns: dict[str, NDArray[np.floating[Any]]] = {}
     usual = max(count / _EXAGGERATION / _QUARTER, _USUAL_RATE)
     rate = min(count / _EXAGGERATION, usual)
     for size in dimensions:
-        start = "pca" if size <= min(points.shape) else "random"
+        start = "pca" if size <= min(points.places.shape) else "random"
         layout = TSNE(size, perplexity=suited, init=start, learning_rate=rate, random_state=seed)
-        places = layout.fit_transform(points)
-        names = tuple(f"tsne{size}d_{number}" for number in range(1, size + 1))
-        columns |= dict(zip(names, _spread(places, chosen, len(embeddings)), strict=True))
-        found[f"trustworthiness_{size}d"] = _trust(embeddings[chosen], places)
-        source = "embeddings" if of == "embeddings" else "embeddings' principal components"
-        figures.append(Scatter(f"tsne_{size}d", f"t-SNE of the {source}", names))
-    return Findings(found, columns, figures=figures, notes=notes)
-
-
-def _check(dimensions: tuple[int, ...], perplexity: float, count: int, components: int) -> None:
-    if not dimensions or set(dimensions) - {2, 3} or len(set(dimensions)) < len(dimensions):
-        written = "+".join(map(str, dimensions))
-        raise XaibenchError(f"tsne[dimensions={written}]: choose 2, 3 or 2+3.")
-    if not perplexity > 1:
-        raise XaibenchError(f"tsne[perplexity={perplexity}]: choose more than 1, such as 30.")
-    if components < 1:
-        raise XaibenchError(f"tsne[components={components}]: choose 1 or more, such as 50.")
-    if count < _FEWEST:
-        raise XaibenchError(f"tsne: {count} test images are too few; it takes {_FEWEST}.")
-
-
-def _trust(embeddings: NDArray[np.float32], places: NDArray[np.float32]) -> float:
-    neighbors = min(_NEIGHBORS, (len(places) - 1) // 2)
-    return float(trustworthiness(embeddings, places, n_neighbors=neighbors))
-
-
-def _spread(
-    places: NDArray[np.float32], rows: NDArray[np.int64], count: int
-) -> NDArray[np.float64]:
-    """Return ``(dimensions, count)``, NaN for images that weren't chosen."""
-    table = np.full((places.shape[1], count), np.nan)
-    table[:, rows] = places.T
-    return table
+        places = layout.fit_transform(points.places)
+        columns |= dict(zip(axes_of("tsne", size), points.spread(places), strict=True))
+        found[f"trustworthiness_{size}d"] = points.trust(places)
+    return Findings(
+        found,
+        columns,
+        figures=[layout_figure("tsne", "t-SNE", size, of) for size in dimensions],
+        notes=[*notes, *points.notes()],
+    )

@@ -14,6 +14,7 @@ from xaibench.core.networks.trunk_classifier import about, build_pyramid
 from xaibench.core.registry import model
 
 _SCALES = 3
+_HALVED, _FINEST = 2, 8  # times, from scale to scale, and from the finest to the image
 
 
 class FCN8(Model):
@@ -23,11 +24,14 @@ class FCN8(Model):
 
     def __init__(
         self, stages: Pyramid | FeaturePyramid, channels: Sequence[int], *, classes: int,
-        all_masks: bool, **about: Any,
+        all_masks: bool, transposed: bool = False, **about: Any,
     ) -> None:  # fmt: skip
         super().__init__(cam_layer=None, **about)
         self.stages = stages
         self.scorers = nn.ModuleList(nn.Conv2d(width, 1 + classes, 1) for width in channels)
+        # To the next scale, to the finest, and from there to the image.
+        factors = (*[_HALVED] * (len(channels) - 1), _FINEST) if transposed else ()
+        self.enlargers = nn.ModuleList(_transposed(1 + classes, factor) for factor in factors)
         self.all_masks = all_masks
 
     @property
@@ -39,11 +43,12 @@ class FCN8(Model):
         """Return the pixels' logits ``(B, 1 + K, H, W)``."""
         levels = self.stages.levels(self.normalize(images))
         scores = [scorer(level) for level, scorer in zip(levels, self.scorers, strict=True)]
-        total = scores.pop()
-        while scores:
-            finer = scores.pop()
-            total = finer + _enlarge(total, finer)
-        return _enlarge(total, images)
+        total: Tensor = scores.pop()
+        for step, finer in enumerate([*reversed(scores), images]):
+            learned = self.enlargers[step] if self.enlargers else nn.Identity()
+            larger = _enlarge(learned(total), finer)
+            total = larger if finer is images else finer + larger
+        return total
 
     def outputs(self, images: Tensor, *, saliency: bool = False) -> Outputs:  # noqa: ARG002
         """Return the pixels' probabilities; there are no logits of the image."""
@@ -56,7 +61,7 @@ class FCN8(Model):
 
     def new_parameters(self) -> list[nn.Parameter]:
         """Return the parameters that score."""
-        return list(self.scorers.parameters())
+        return [*self.scorers.parameters(), *self.enlargers.parameters()]
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the pixels' cross-entropy and, to look at, their accuracy: masked images alone.
@@ -88,17 +93,37 @@ class FCN8(Model):
 
 @model(paper="long2015fcn")
 def fcn8(
-    classes: int, weights: str, *, backbone: str = "vgg16", masks: Literal["all", "budget"] = "all"
+    classes: int,
+    weights: str,
+    *,
+    backbone: str = "vgg16",
+    masks: Literal["all", "budget"] = "all",
+    upsampling: Literal["bilinear", "transposed"] = "bilinear",
 ) -> FCN8:
     """Build a fully convolutional network that scores pixels at strides 32, 16 and 8.
 
     Options:
         backbone: a convolutional network of torchvision, such as resnet18, or timm/NAME.
         masks: learn from ``all`` training masks, as an upper bound, or within the ``budget``.
+        upsampling: of the scores: fixed, or by transposed convolutions that start as it and learn.
     """
     stages, channels = build_pyramid(backbone, classes, weights, _SCALES)
     return FCN8(stages, channels, classes=classes, all_masks=masks == "all",
-                **about(backbone, weights))  # fmt: skip
+                transposed=upsampling == "transposed", **about(backbone, weights))  # fmt: skip
+
+
+def _transposed(channels: int, factor: int) -> nn.ConvTranspose2d:
+    """Return a transposed convolution that enlarges each channel bilinearly, to begin with."""
+    side = 2 * factor
+    layer = nn.ConvTranspose2d(
+        channels, channels, side, stride=factor, padding=factor // 2, bias=False
+    )
+    ramp = 1 - (torch.arange(side) - (side - 1) / 2).abs() / factor
+    with torch.no_grad():
+        layer.weight.zero_()
+        for channel in range(channels):
+            layer.weight[channel, channel] = torch.outer(ramp, ramp)
+    return layer
 
 
 def _enlarge(scores: Tensor, like: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -10,9 +10,11 @@ from markupsafe import Markup
 
 from xaibench.report.judging.analyses import Analysis, first_trained
 from xaibench.report.page.svg import inline_svg
+from xaibench.report.page.turning import turning_points
 from xaibench.report.pictures.figures import Drawn
 
 _WIDE = 450  # points
+_NOTHING = Markup()
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class Embedded:
     """A figure: what it shows, its SVG, and (name, link) of its files.
 
     ``svg`` is empty where the file alone is linked. ``white`` figures bring their own background.
+    ``space`` holds points that a reader may turn, of `turning_points`.
     """
 
     title: str
@@ -27,6 +30,7 @@ class Embedded:
     svg: Markup
     files: Sequence[tuple[str, str]]
     white: bool = False
+    space: Markup = _NOTHING
 
     @property
     def narrow(self) -> bool:
@@ -72,7 +76,8 @@ def analysis_figures(analyses: Sequence[Analysis], out: Path) -> Iterator[Embedd
                 shown=analysis in shown,
             )
             if made:
-                yield made
+                space = turning_points(analysis, figure) if made.svg else _NOTHING
+                yield replace(made, space=space)
 
 
 def _embed(

@@ -42,7 +42,7 @@ _FILES = (
     SCORECARD_FILE, AGREEMENT_FILE, DECISIONS_FILE, CLASSIFICATION_FILE, ANALYSES_FILE,
     DIAGNOSTICS_FILE, COSTS_FILE, RUN_FILE,
 )  # fmt: skip
-_SCRIPTS = ("theme.js", "boards.js", "gallery.js")
+_SCRIPTS = ("theme.js", "boards.js", "turn.js", "gallery.js")
 
 
 def write_page(
@@ -65,6 +65,8 @@ def write_page(
         XaibenchError: the folder can't be written, or its diagnostics can't be read.
     """
     run = contents.run
+    found = list(parts(contents, Figures(figures, out), out))
+    turning = any(f.space for part in found for block in part.blocks for f in block.figures)
     text = (
         environment()
         .get_template("report.html.j2")
@@ -81,7 +83,8 @@ def write_page(
             facts=facts(run),
             command=" ".join(run.command.split()),
             files=[name for name in _FILES if (out / name).is_file()],
-            parts=list(parts(contents, Figures(figures, out), out)),
+            parts=found,
+            turning=turning,
             gallery=gallery,
             **inlined(*_SCRIPTS),
         )

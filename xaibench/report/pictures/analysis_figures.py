@@ -14,6 +14,7 @@ from PIL import Image
 
 from xaibench.core.findings import IMAGES, Histogram, Lines, PictureRows, Scatter
 from xaibench.report.judging.analyses import Analysis
+from xaibench.report.pictures.clouds import clouds_of
 from xaibench.report.pictures.drawing import (
     COLORS,
     DIM,
@@ -45,17 +46,12 @@ def draw_figures(analysis: Analysis) -> None:
 
 
 def _scatter(analysis: Analysis, figure: Scatter) -> Figure:
-    images, columns = analysis.table(IMAGES), list(figure.columns)
-    images = images[images[columns].notna().all(axis=1)]
-    flat = len(columns) == 2  # noqa: PLR2004
+    flat = len(figure.columns) == 2  # noqa: PLR2004
     drawn, axes = _sheet(analysis, figure.title, _PLANE if flat else _SPACE, None if flat else "3d")
-    kinds = images[figure.by].astype(str)
-    order = analysis.about.classes if figure.by == "class" else sorted(set(kinds), key=_natural)
-    classes = [name for name in order if (kinds == name).any()]
-    size = float(np.clip(_AREA / max(len(images), 1), _SMALLEST, _LARGEST))
-    for number, name in enumerate(classes):
-        points = images.loc[kinds == name, columns].to_numpy(float)
-        color, shape = COLORS[number % len(COLORS)], SHAPES[number % len(SHAPES)]
+    clouds = clouds_of(analysis, figure)
+    count = sum(len(cloud.points) for cloud in clouds)
+    size = float(np.clip(_AREA / max(count, 1), _SMALLEST, _LARGEST))
+    for name, points, color, shape in clouds:
         # As thousands of vectors no viewer opens them.
         axes.scatter(
             *points.T,
@@ -77,18 +73,13 @@ def _scatter(analysis: Analysis, figure: Scatter) -> Figure:
             zorder=9,
         )
         text.set_path_effects([Stroke(linewidth=2.2, foreground="white"), Normal()])
-    for name, axis in zip(columns, "xyz", strict=False):
+    for name, axis in zip(figure.columns, "xyz", strict=False):
         getattr(axes, f"set_{axis}label")(name)
-    if len(classes) <= _LONGEST_LEGEND:
+    if len(clouds) <= _LONGEST_LEGEND:
         legend = drawn.legend(loc="outside right upper")
         for handle in legend.legend_handles:
             cast(Any, handle).set(sizes=[24], alpha=1)
     return drawn
-
-
-def _natural(name: str) -> tuple[int, str]:
-    """Return a key that sorts numbers of clusters as numbers."""
-    return len(name), name
 
 
 def _lines(analysis: Analysis, figure: Lines) -> Figure:
