@@ -3,12 +3,14 @@ import torch
 from torch import nn
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.networks.trunk_classifier import build_trunk
 from xaibench.core.passes.engine import Engine
 from xaibench.core.passes.head import find_head
 from xaibench.core.passes.question import Question
 from xaibench.core.passes.tape import Tape
 from xaibench.core.registry import bind
 from xaibench.models.gap_cnn import gap_cnn
+from xaibench.models.saliency_net import saliency_net
 
 
 def noise(*shape, seed=0):
@@ -90,3 +92,15 @@ def test_weights_of_the_earlier_order_are_refused_by_name(model):
         state[f"{head}features.{moved.get(place, place)}.{last}" if rest else name] = value
     with pytest.raises(XaibenchError, match="those of the earlier gap_cnn"):
         model.load_state_dict(state)
+
+
+def test_it_is_a_backbone_whose_cells_are_as_fine_and_that_learns_from_nothing():
+    model = saliency_net(3, "none", backbone="gap_cnn", blocks=3).eval()
+    with torch.no_grad():
+        assert model.trunk(noise(1, 3, 60, 128)).shape == (1, 128, 4, 12)
+        outputs = model.outputs(noise(2, 3, 60, 128), saliency=True)
+    assert outputs.logits.shape == (2, 3)
+    assert outputs.saliency.shape == (2, 32, 96)
+    assert model.mean.flatten().tolist() == model.std.flatten().tolist() == [0.5] * 3
+    with pytest.raises(XaibenchError, match="gap_cnn comes without ImageNet weights"):
+        build_trunk("gap_cnn", 3, "imagenet")

@@ -121,7 +121,7 @@ def test_fingerprints_of_earlier_records_come_out_as_they_did(monkeypatch):
     selection = select({**SMALL, "dataset": "phantom[images=40]", "split": "kfold:2", "epochs": 2,
                         "methods": ("gradcam", "captum"), "metrics": ("iou", "road"),
                         "models": ("gap_cnn", "saliency_net"), "out": "/nowhere",
-                        "recipe": "published"})  # fmt: skip
+                        "recipe": "published", "learning_rate": 5e-4})  # fmt: skip
     place = selection, 1, selection.models[0], 3
     assert Ledger(*place).earlier.model == ""  # its layers was in another order then
     monkeypatch.setattr(earlier_records, "_REBUILT", frozenset())

@@ -24,11 +24,11 @@ _RIMS, _DEEPEST = ((1, 18), (2, 8), (3, 0)), 7
 
 @dataset(
     recipe={
-        "models": ("resnet18", "saliency_net[backbone=resnet18,loss=dice]"),
+        "models": ("gap_cnn", "saliency_net[backbone=gap_cnn,blocks=3,loss=dice]"),
         "weights": "none",
         "image_size": 96,
         "epochs": 18,
-        "learning_rate": 5e-4,
+        "learning_rate": 3e-3,
     }
 )
 def phantom(

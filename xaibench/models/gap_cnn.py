@@ -1,12 +1,7 @@
 """A small network that ends with global average pooling, for which CAM was thought up."""
 
-from typing import Any
-
-from torch import Tensor, nn
-
-from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Classifier
-from xaibench.core.networks.blocks import small_classifier
+from xaibench.core.networks.small import SMALL_MEAN, SMALL_STD, GapCnn
 from xaibench.core.registry import model
 
 
@@ -19,26 +14,4 @@ def gap_cnn(classes: int) -> Classifier:
     102,498 are learned and 512 are running statistics; each further class adds 129. Images have at
     least 36 pixels a side, and 44 for more than one position.
     """
-    features = _Features(
-        *_block(3, 32, kernel=1), nn.MaxPool2d(2),
-        *_block(32, 32), nn.MaxPool2d(2),
-        *_block(32, 64), nn.MaxPool2d(2),
-        *_block(64, 128),
-    )  # fmt: skip
-    return small_classifier(features, nn.Linear(128, classes))
-
-
-class _Features(nn.Sequential):
-    """The four blocks; they refuse weights that an earlier order of their layers has learned."""
-
-    def _load_from_state_dict(self, state: dict[str, Tensor], prefix: str, *rest: Any) -> None:
-        if f"{prefix}2.running_mean" in state:
-            raise XaibenchError(
-                "these weights are those of the earlier gap_cnn, whose ReLU was before its batch "
-                "norm; train it again."
-            )
-        super()._load_from_state_dict(state, prefix, *rest)
-
-
-def _block(wide: int, narrow: int, *, kernel: int = 3) -> tuple[nn.Module, ...]:
-    return nn.Conv2d(wide, narrow, kernel), nn.BatchNorm2d(narrow), nn.ReLU()
+    return Classifier(GapCnn(classes), cam_layer="features", mean=SMALL_MEAN, std=SMALL_STD)

@@ -164,7 +164,7 @@ def saliency_net(
     """Build a backbone with a classification head (1024, K) and a saliency prediction network.
 
     Options:
-        backbone: a convolutional network of torchvision, such as resnet18, or timm/NAME.
+        backbone: a convolutional network of torchvision, such as resnet18, timm/NAME, or gap_cnn.
         mask_head: ``spn`` decodes up to the image's size; ``attention`` (channel mean, 1x1 conv,
             activations * (1 + map)), ``attention2`` and ``rasaee`` are the published variants;
             ``unet`` joins the trunk's stages again, from stride 32 to 4.

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from torch import nn
 
 from xaibench.core.model import Classifier
+from xaibench.core.networks.small import SMALL_MEAN, SMALL_STD
 
 
 def conv_block(wide: int, narrow: int, *, kernel: int = 3) -> nn.Sequential:
@@ -29,4 +30,4 @@ def small_classifier(features: nn.Sequential, *head: nn.Module, grid: int = 1) -
         features=features, pool=nn.AdaptiveAvgPool2d(grid), flatten=nn.Flatten(),
         classifier=nn.Sequential(*head),
     ))  # fmt: skip
-    return Classifier(network, cam_layer="features", mean=(0.5,) * 3, std=(0.5,) * 3)
+    return Classifier(network, cam_layer="features", mean=SMALL_MEAN, std=SMALL_STD)

@@ -78,6 +78,7 @@ _TRANSFORMERS = {
 }
 _LIBRARIES: dict[str, Mapping[str, str | tuple[str, ...]]] = {
     "torchvision.models.": TABLE, "timm.models.": _TIMM, "transformers.models.": _TRANSFORMERS,
+    "xaibench.core.networks.small": {"GapCnn": "features"},
 }  # fmt: skip
 # Their norms are behind attention, which reads what the block before gives.
 _NORM_BEHIND = ("ResPostBlock", "EvaBlockPostNorm")

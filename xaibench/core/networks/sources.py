@@ -1,10 +1,10 @@
-"""Which library a network's name belongs to: timm/NAME, hf/NAME, or torchvision's bare one."""
+"""Where a network comes from: timm/NAME, hf/NAME, a small one of ours, or torchvision."""
 
 from typing import Protocol
 
 from torch import Tensor, nn
 
-from xaibench.core.networks import from_hf, from_timm, from_torchvision
+from xaibench.core.networks import from_hf, from_small, from_timm, from_torchvision
 
 
 class Library(Protocol):
@@ -39,5 +39,7 @@ def source_of(name: str) -> tuple[Library, str]:
     >>> source_of("timm/resnet10t")[1], source_of("resnet18")[1]
     ('resnet10t', 'resnet18')
     """
+    if name in from_small.NETWORKS:
+        return from_small, name
     prefix = next(each for each in _SOURCES if name.startswith(each))
     return _SOURCES[prefix], name.removeprefix(prefix)
