@@ -220,3 +220,36 @@ def test_without_scripts_images_and_outlines_stay(look, finished_run):
     assert not page.locator("#gallery-threshold").is_visible()
     assert not page.locator(".gallery-tile").first.is_visible()
     assert "Without JavaScript" in page.locator("#gallery noscript").inner_text()
+
+
+def test_the_pixel_pointed_at_has_its_value_on_all_maps_of_an_image(page):
+    frames = page.locator("article").first.locator(".gallery-tile .gallery-frame")
+    frames.first.scroll_into_view_if_needed()
+    box = frames.first.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    values = page.locator(".gallery-value:visible")
+    assert values.count() == frames.count()
+    assert all(0 <= float(text) <= 1 for text in values.all_inner_texts())
+    page.mouse.move(0, 0)
+    assert values.count() == 0
+
+
+def test_two_maps_are_compared_over_one_image(page):
+    page.locator("#gallery-compare summary").click()
+    names = page.locator("#gallery-pair-left option").all_inner_texts()
+    assert len(names) == len(set(names)) > 3
+    assert page.locator(".gallery-pair").count() == 0
+    for side, name in zip(("left", "right"), names[1:3], strict=True):
+        page.locator(f"#gallery-pair-{side}").select_option(label=name)
+    assert page.locator(".gallery-pair").count() == 24
+    pair = page.locator(".gallery-pair").first
+    assert pair.locator("figcaption").inner_text() == " | ".join(names[1:3])
+    page.wait_for_function(
+        "[...document.querySelector('.gallery-pair').querySelectorAll('canvas')].every(each =>"
+        " each.getContext('2d').getImageData(50, 30, 1, 1).data[3])"
+    )
+    pair.locator("input").fill("20")
+    cut = "getComputedStyle(document.querySelector('.gallery-pair canvas + canvas')).clipPath"
+    assert page.evaluate(cut).endswith("20%)")
+    page.locator("#gallery-pair-left").select_option("")
+    assert page.locator(".gallery-pair").count() == 0

@@ -8,7 +8,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.networks.from_torchvision import head_of
 from xaibench.core.networks.small import SMALL_MEAN, SMALL_STD, GapCnn
 
-__all__ = ["head_of"]
+__all__ = ["build", "fetch_weights", "head_of", "image_size", "is_of_one_size", "normalization"]
 
 NETWORKS: dict[str, Callable[[int], nn.Module]] = {"gap_cnn": GapCnn}
 

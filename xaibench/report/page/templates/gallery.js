@@ -264,7 +264,8 @@
     for (const { article } of samples) seen.observe(article);
   }
 
-  const rest = () => new Promise((done) => (window.requestIdleCallback || setTimeout)(done));
+  // A busy machine may never be idle: half a second is waited at most.
+  const rest = () => new Promise((done) => (window.requestIdleCallback || setTimeout)(done, { timeout: 500 }));
 
   async function start() {
     await rest();  // the page itself is painted first
