@@ -11,6 +11,7 @@ TUNED = 0.4
 LOCALIZATION = [
     name for name, plugin in plugins("metric").items()
     if plugin.traits.family == "localization" and plugin.traits.counted == "filled"
+    and "other_classes" not in plugin.asked
 ]  # fmt: skip
 
 
