@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     "xaibench submit my_method.py --run results/busi --out submissions/mine",
 )
 @verbosity_options
-@click.argument("given", type=click.Path(path_type=Path, exists=True), metavar="MAPS|PLUGIN")
+@click.argument("given", type=Path, metavar="MAPS|PLUGIN")
 @click.option(
     "--run",
     "directory",

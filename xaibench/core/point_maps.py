@@ -17,11 +17,11 @@ _NEIGHBORS, _FEWEST = 5, 8
 
 
 class Points(NamedTuple):
-    """The test images to be laid out.
+    """The test images of which a map of points is made.
 
     Attributes:
         embeddings: of those chosen, ``(n, D)``.
-        places: what is laid out of them, ``(n, d)``: the same, or principal components.
+        places: what the map is made from, ``(n, d)``: the same, or principal components.
         rows: which they are, ``(n,)``.
         total: of how many.
     """
