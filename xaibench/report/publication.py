@@ -12,11 +12,19 @@ from xaibench.report.facts.traits import FAMILIES, shown
 from xaibench.report.judging.estimates import BoardRow
 from xaibench.report.judging.stored_board import read_board
 from xaibench.results.folder import (
+    AGREEMENT_FILE,
+    ANALYSES_FILE,
     BOARD_FILE,
     BOARD_MARKDOWN_FILE,
     CARD_FILE,
+    CLASSIFICATION_FILE,
+    COSTS_FILE,
+    DECISIONS_FILE,
+    PREDICTIONS_FILE,
+    REPRODUCIBILITY_FILE,
     RUN_FILE,
     SCORECARD_FILE,
+    SCORES_FILE,
     STUDY_FIGURE_FILE,
     STUDY_FILE,
     STUDY_PAGE_FILE,
@@ -26,11 +34,11 @@ from xaibench.results.records import RunRecord
 from xaibench.results.stored_run import read_run
 
 SHEET_FILE = "grid.jpg"
+_COMPRESSED = tuple(f"{name}.xz" for name in (SCORES_FILE, PREDICTIONS_FILE))
 TABLES = (
-    BOARD_FILE, "scores.csv", "scores.csv.xz", "predictions.csv", "predictions.csv.xz",
-    "costs.csv", "classification.csv", "classification_tests.csv", "agreement.csv",
-    "decisions.csv", "analyses.csv", "per_class.csv", "variance.csv", "reproducibility.csv",
-    STUDY_TABLE_FILE,
+    BOARD_FILE, SCORES_FILE, PREDICTIONS_FILE, *_COMPRESSED, COSTS_FILE, CLASSIFICATION_FILE,
+    AGREEMENT_FILE, DECISIONS_FILE, ANALYSES_FILE, REPRODUCIBILITY_FILE, STUDY_TABLE_FILE,
+    "classification_tests.csv", "per_class.csv", "variance.csv",
 )  # fmt: skip
 TEXTS = (
     RUN_FILE, STUDY_FILE, BOARD_MARKDOWN_FILE, SCORECARD_FILE, CARD_FILE, STUDY_PAGE_FILE,

@@ -108,7 +108,7 @@ def _answers(contents: Contents) -> Sequence[tuple[str, AnswerBox, Markup]]:
     return [
         (chapter.section.title if several else "", found, sentence(found.because))
         for chapter in contents.chapters
-        if (found := answer(chapter.section, contents.run, chapter.judged))
+        if (found := answer(chapter.section, contents.run, chapter.judged, chapter.board))
     ]
 
 

@@ -1,20 +1,22 @@
 """The answer of a run in a box: which method, how sure, beside what."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from xaibench.report.facts.dependence import INDEPENDENT
 from xaibench.report.facts.section import Section
 from xaibench.report.facts.traits import header, primary_metric, shown
 from xaibench.report.judging.blind import beside_blind
+from xaibench.report.judging.estimates import BoardRow
 from xaibench.report.judging.judge import Judged
 from xaibench.report.judging.reach import reach
 from xaibench.report.judging.standing import order_rows
 from xaibench.report.judging.tested import LEVEL
 from xaibench.report.numbers import number, span
 from xaibench.report.wording.conclusions import detectable_in
-from xaibench.report.wording.row_names import names_of
+from xaibench.report.wording.row_names import name_of, names_of
 from xaibench.results.records import RunRecord
 
 NO_METHOD = "No method can be recommended"
@@ -29,8 +31,14 @@ class AnswerBox(NamedTuple):
     figures: list[tuple[str, str]]
 
 
-def answer(section: Section, run: RunRecord, judged: Mapping[str, Judged]) -> AnswerBox | None:
-    """Return the answer by the primary metric; None where no row has scores by it."""
+def answer(
+    section: Section, run: RunRecord, judged: Mapping[str, Judged], board: Sequence[BoardRow]
+) -> AnswerBox | None:
+    """Return the answer by the primary metric; None where no row has scores by it.
+
+    Of a leader whose maps don't depend on the decision the box says so, and which row is the best
+    of those whose maps do.
+    """
     metric = primary_metric(run)
     if metric is None or not (ranked := order_rows(section, run, judged[metric], metric)):
         return None
@@ -66,7 +74,27 @@ def answer(section: Section, run: RunRecord, judged: Mapping[str, Judged]) -> An
         )
     else:
         because = f"Best mean by {by}. Not significantly different: {names_of(section, tied)}."
+    because += _of_the_decision(section, found, ranked, board)
     return AnswerBox(name, row.model, because, figures)
+
+
+def _of_the_decision(
+    section: Section, found: Judged, ranked: list[int], board: Sequence[BoardRow]
+) -> str:
+    """Return what to add where the leader's maps stay as they are whatever the network decides."""
+    measured = {(each.model, each.method): each.dependence for each in board}
+    depends = [measured.get((section.rows[at].model, section.rows[at].method)) for at in ranked]
+    if depends[0] is None or not depends[0] < INDEPENDENT:
+        return ""
+    said = (
+        f" Its maps don't depend on the network's decision (dependence {number(depends[0])}): they "
+        "show where an object is, and explain no decision."
+    )
+    for place, dependence in zip(ranked, depends, strict=True):
+        if dependence is not None and dependence >= INDEPENDENT:
+            mean = number(found.mean[place])
+            return f"{said} Of maps that depend on it, {name_of(section, place)} is best: {mean}."
+    return f"{said} No row has maps that are shown to depend on it."
 
 
 def _bounds(
