@@ -163,7 +163,9 @@ def test_a_publication_s_publication_is_the_same(published, tmp_path, call):
 
 
 def test_an_unfinished_run_is_refused(tmp_path, call):
-    code, _, err = call("publish", str(tmp_path), str(tmp_path / "out"))
+    unfinished = tmp_path / "run"
+    unfinished.mkdir()
+    code, _, err = call("publish", str(unfinished), str(tmp_path / "out"))
     assert code == 2
     assert "name the --out folder of an `xaibench run`" in err
     assert not (tmp_path / "out").exists()
