@@ -7,7 +7,7 @@ from xaibench.core.data import Dataset, Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.choice import check_per_class, choose_classes, keep_first
 from xaibench.core.reading.search import find_folder, not_found
-from xaibench.core.reading.wsol_files import PARTS, Listed, read_lists
+from xaibench.core.reading.wsol_files import PARTS, ListedImage, read_lists
 from xaibench.core.registry import dataset
 
 _PAGE = "https://github.com/clovaai/wsolevaluation"
@@ -69,7 +69,7 @@ def wsol_images(
     return Dataset(chosen, keep_first(samples, per_class))
 
 
-def _name_classes(listed: list[Listed]) -> dict[int, str]:
+def _name_classes(listed: list[ListedImage]) -> dict[int, str]:
     """Return the classes' names by number: the folders in which their images lie.
 
     Raises:

@@ -13,7 +13,7 @@ PARTS = {"train": "train", "val": "validation", "test": "test"}
 _BOX, _MASKS = 4, 2
 
 
-class Listed(NamedTuple):
+class ListedImage(NamedTuple):
     """One image: its path below the data, the number of its class, and where the object is."""
 
     file: str
@@ -23,7 +23,7 @@ class Listed(NamedTuple):
     masks: tuple[MaskLayer, ...] = ()
 
 
-def read_lists(metadata: Path, data: Path) -> list[Listed]:
+def read_lists(metadata: Path, data: Path) -> list[ListedImage]:
     """Return the images of all three parts.
 
     Each part's folder has ``image_ids.txt``, ``class_labels.txt`` (path, number) and, where the
@@ -53,7 +53,7 @@ def read_lists(metadata: Path, data: Path) -> list[Listed]:
             boxes = tuple(_box(places, cells) for cells in mine if len(cells) == _BOX)
             masks = [layer for cells in mine if len(cells) == _MASKS for layer in _masks(cells)]
             layers = tuple(layer._replace(path=data / layer.path) for layer in masks)
-            found.append(Listed(file, int(labels[file]), part, boxes, layers))
+            found.append(ListedImage(file, int(labels[file]), part, boxes, layers))
     return found
 
 
