@@ -1,14 +1,19 @@
 """t-SNE: the test images as points in two and three dimensions, similar images close together."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.manifold import TSNE
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.findings import Findings
-from xaibench.core.point_maps import Source, axes_of, check_layout, choose_points, layout_figure
+from xaibench.core.point_maps import (
+    TRUSTWORTHINESS,
+    Floats,
+    Source,
+    check_layout,
+    choose_points,
+    draw_maps,
+)
 from xaibench.core.registry import analysis
 
 # The optimization needs three times as many images as a neighborhood holds.
@@ -18,14 +23,7 @@ _SHARE = 3
 _EXAGGERATION, _USUAL_RATE, _QUARTER = 12.0, 50.0, 4.0
 
 
-@analysis(
-    paper="maaten2008tsne",
-    quantities={
-        "trustworthiness_2d": "how far the five neighbors of an image on the map of two "
-        "dimensions are neighbors in the embedding: 1 all, about 0.5 by chance",
-        "trustworthiness_3d": "the same of the map of three dimensions",
-    },
-)
+@analysis(paper="maaten2008tsne", quantities=TRUSTWORTHINESS)
 def tsne(
     embeddings: NDArray[np.float32],
     train_embeddings: NDArray[np.float32],
@@ -59,19 +57,13 @@ def tsne(
     count = len(points.rows)
     suited = min(perplexity, (count - 1) / _SHARE)
     notes = [] if suited == perplexity else [f"perplexity {suited:.3g}: {count} images are few"]
-    found: dict[str, float] = {}
-    columns: dict[str, NDArray[np.floating[Any]]] = {}
     usual = max(count / _EXAGGERATION / _QUARTER, _USUAL_RATE)
     rate = min(count / _EXAGGERATION, usual)
-    for size in dimensions:
+
+    def lay(size: int) -> Floats:
         start = "pca" if size <= min(points.places.shape) else "random"
         layout = TSNE(size, perplexity=suited, init=start, learning_rate=rate, random_state=seed)
-        places = layout.fit_transform(points.places)
-        columns |= dict(zip(axes_of("tsne", size), points.spread(places), strict=True))
-        found[f"trustworthiness_{size}d"] = points.trust(places)
-    return Findings(
-        found,
-        columns,
-        figures=[layout_figure("tsne", "t-SNE", size, of) for size in dimensions],
-        notes=[*notes, *points.notes()],
-    )
+        placed: Floats = layout.fit_transform(points.places)
+        return placed
+
+    return draw_maps("tsne", "t-SNE", points, of, dimensions, lay, notes)

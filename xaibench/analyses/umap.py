@@ -12,20 +12,20 @@ from numpy.typing import NDArray
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.findings import Findings
-from xaibench.core.point_maps import Source, axes_of, check_layout, choose_points, layout_figure
+from xaibench.core.point_maps import (
+    TRUSTWORTHINESS,
+    Floats,
+    Source,
+    check_layout,
+    choose_points,
+    draw_maps,
+)
 from xaibench.core.registry import analysis
 
 _FEWEST_NEIGHBORS = 2
 
 
-@analysis(
-    paper="mcinnes2018umap",
-    quantities={
-        "trustworthiness_2d": "how far the five neighbors of an image on the map of two "
-        "dimensions are neighbors in the embedding: 1 all, about 0.5 by chance",
-        "trustworthiness_3d": "the same of the map of three dimensions",
-    },
-)
+@analysis(paper="mcinnes2018umap", quantities=TRUSTWORTHINESS)
 def umap(
     embeddings: NDArray[np.float32],
     train_embeddings: NDArray[np.float32],
@@ -65,9 +65,8 @@ def umap(
     count = len(points.rows)
     suited = min(neighbors, count - 1)
     notes = [] if suited == neighbors else [f"{suited} neighbors: {count} images are few"]
-    found: dict[str, float] = {}
-    columns: dict[str, NDArray[np.floating[Any]]] = {}
-    for size in dimensions:
+
+    def lay(size: int) -> Floats:
         layout = library.UMAP(
             n_components=size,
             n_neighbors=suited,
@@ -76,15 +75,10 @@ def umap(
             n_jobs=1,
         )
         with _undisturbed():
-            places = layout.fit_transform(points.places)
-        columns |= dict(zip(axes_of("umap", size), points.spread(places), strict=True))
-        found[f"trustworthiness_{size}d"] = points.trust(places)
-    return Findings(
-        found,
-        columns,
-        figures=[layout_figure("umap", "UMAP", size, of) for size in dimensions],
-        notes=[*notes, *points.notes()],
-    )
+            placed: Floats = layout.fit_transform(points.places)
+        return placed
+
+    return draw_maps("umap", "UMAP", points, of, dimensions, lay, notes)
 
 
 @contextmanager

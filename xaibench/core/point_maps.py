@@ -1,6 +1,6 @@
 """What layouts of embeddings in two and three dimensions have in common."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -9,10 +9,15 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.findings import Scatter
+from xaibench.core.findings import Findings, Scatter
 
 Floats = NDArray[np.floating[Any]]
 Source = Literal["embeddings", "pca"]
+TRUSTWORTHINESS = {
+    "trustworthiness_2d": "how far the five neighbors of an image on the map of two "
+    "dimensions are neighbors in the embedding: 1 all, about 0.5 by chance",
+    "trustworthiness_3d": "the same of the map of three dimensions",
+}
 _NEIGHBORS, _FEWEST = 5, 8
 
 
@@ -70,6 +75,36 @@ def choose_points(
     return Points(chosen, fitted.transform(chosen), rows, len(embeddings))
 
 
+def draw_maps(
+    name: str,
+    title: str,
+    points: Points,
+    of: Source,
+    dimensions: Sequence[int],
+    lay: Callable[[int], Floats],
+    notes: Sequence[str],
+) -> Findings:
+    """Return maps of points in each number of dimensions, and how far they can be trusted.
+
+    Args:
+        name: the analysis's, by which columns and figures are called.
+        title: what people call it.
+        points: those to be placed.
+        of: what they are.
+        dimensions: of the maps, 2 and 3.
+        lay: gives the layout ``(n, 2 or 3)`` in so many dimensions.
+        notes: what the analysis has to say beside.
+    """
+    found: dict[str, float] = {}
+    columns: dict[str, NDArray[np.floating[Any]]] = {}
+    for size in dimensions:
+        places = lay(size)
+        columns |= dict(zip(axes_of(name, size), points.spread(places), strict=True))
+        found[f"trustworthiness_{size}d"] = points.trust(places)
+    figures = [_figure(name, title, size, of) for size in dimensions]
+    return Findings(found, columns, figures=figures, notes=[*notes, *points.notes()])
+
+
 def axes_of(name: str, size: int) -> tuple[str, ...]:
     """Return the columns of a layout's axes.
 
@@ -79,8 +114,7 @@ def axes_of(name: str, size: int) -> tuple[str, ...]:
     return tuple(f"{name}{size}d_{number}" for number in range(1, size + 1))
 
 
-def layout_figure(name: str, title: str, size: int, of: Source) -> Scatter:
-    """Return the figure of a layout."""
+def _figure(name: str, title: str, size: int, of: Source) -> Scatter:
     source = "embeddings" if of == "embeddings" else "embeddings' principal components"
     return Scatter(f"{name}_{size}d", f"{title} of the {source}", axes_of(name, size))
 
