@@ -1,6 +1,6 @@
 """Covering images under a map, and the model's confidence on what is left."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import torch
@@ -12,6 +12,8 @@ from xaibench.core.overlap import binarize
 
 Covered = Literal["unimportant", "important"]
 By = Literal["darken", "zero"]
+PARTS: Mapping[Covered, str] = {"unimportant": "the rest", "important": "the important part"}
+"""What people call the part that is covered."""
 _HALF = 0.5
 _IMAGES_AT_ONCE = 64
 

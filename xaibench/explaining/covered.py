@@ -7,11 +7,10 @@ from typing import get_args
 from torch import Tensor
 
 from xaibench.core.confidence import Predict
-from xaibench.core.covering import By, Covered, CoveredConfidence, cover
+from xaibench.core.covering import PARTS, By, Covered, CoveredConfidence, cover
 from xaibench.core.explanation import CoveredPicture
 from xaibench.core.passes.device import as_bytes
 
-_PARTS = {"unimportant": "the rest", "important": "the important part"}
 _WAYS = {"darken": "darkened by the map", "zero": "black, cut at half of the map"}
 
 
@@ -33,7 +32,7 @@ def cover_pictures(
     covered: Covered
     for by, covered in product(get_args(By), get_args(Covered)):
         seen = cover(images, maps, covered, by, None)
-        looks.append((f"{_PARTS[covered]} {_WAYS[by]}", seen, ask(covered, by)))
+        looks.append((f"{PARTS[covered]} {_WAYS[by]}", seen, ask(covered, by)))
     return [
         [
             CoveredPicture(name, as_bytes(seen[row]).cpu().numpy(), float(sure[row]))

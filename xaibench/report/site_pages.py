@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from xaibench.core.store import folder_name
-from xaibench.core.supervision import in_words
 from xaibench.report.facts.traits import header, primary_metric
 from xaibench.report.judging.estimates import BoardRow, by_section
 from xaibench.report.numbers import with_interval
@@ -45,10 +44,7 @@ class SiteRow:
     @property
     def supervision(self) -> str:
         """What it learned from, in words; empty for controls."""
-        if self.row.kind == "control":
-            return ""
-        told = self.row.supervision
-        return in_words(told, self.row.mask_budget) if told else "not declared"
+        return "" if self.row.kind == "control" else self.row.learned_from
 
     @property
     def value(self) -> float:

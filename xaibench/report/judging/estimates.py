@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from xaibench.core.supervision import in_words
 from xaibench.report.facts.dependence import smaller_change
 from xaibench.report.facts.section import ROW, SECTION
 from xaibench.results.records import RunRecord
@@ -95,6 +96,11 @@ class BoardRow:
     def section(self) -> str:
         """Dataset and split, as headings name them."""
         return f"{self.dataset}, {self.split}"
+
+    @property
+    def learned_from(self) -> str:
+        """Its supervision in words."""
+        return in_words(self.supervision, self.mask_budget) if self.supervision else "not declared"
 
     def value(self, metric: str) -> float:
         """Return the mean of a metric."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from xaibench.core.baselines import Baseline, baseline_of
-from xaibench.core.covering import By, Covered, cover
+from xaibench.core.covering import PARTS, By, Covered, cover
 from xaibench.core.errors import XaibenchError
 from xaibench.core.loading import resize_picture
 from xaibench.core.spec import parse_spec
@@ -39,10 +39,9 @@ class Way(NamedTuple):
     @property
     def words(self) -> str:
         """What is seen of the image."""
-        part = "the rest" if self.covered == "unimportant" else "the important part"
         ground = "" if self.baseline == "black" else f" ({self.baseline})"
         how = "by the map" if self.by == "darken" else "at half of the map"
-        return f"{part} covered {how}{ground}"
+        return f"{PARTS[self.covered]} covered {how}{ground}"
 
 
 @dataclass(frozen=True)

@@ -39,9 +39,9 @@ def pick_rows(stored: Stored, out: Path, material: Material) -> list[GridRow]:
         (predictions["fold"] == predictions["fold"].min())
         & (predictions["seed"] == predictions["seed"].iloc[0])
     ]
-    scores = _scores(material)
     by_id = {sample.id: sample for sample in dataset.samples}
     chosen = first.drop_duplicates("sample").groupby("label").head(_PER_CLASS)
+    scores = _scores(material, chosen["sample"])
     pictures = [
         (by_id[name], dataset.read(by_id[name])) for name in chosen["sample"] if name in by_id
     ]
@@ -99,9 +99,10 @@ def _metric(run: RunRecord) -> str:
     return next(iter(metrics_of(run, "localization", ranked=True)), "")
 
 
-def _scores(material: Material) -> dict[tuple[str, ...], float]:
-    """Return the defined scores of maps by place, method and image."""
+def _scores(material: Material, samples: "pd.Series[str]") -> dict[tuple[str, ...], float]:
+    """Return the defined scores of some images' maps by place, method and image."""
     table = material.scores
-    table = table[(table["metric"] == _metric(material.run)) & table["value"].notna()]
+    table = table[(table["metric"] == _metric(material.run)) & table["sample"].isin(samples)]
+    table = table[table["value"].notna()]
     keys = table[[*Place._fields, "method", "sample"]].astype(str).itertuples(index=False)
     return dict(zip((tuple(key) for key in keys), table["value"], strict=True))

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import isnan
 
 from xaibench.core.markdown import markdown_table, plain
-from xaibench.core.supervision import in_words
 from xaibench.report.facts.traits import header, headlines
 from xaibench.report.judging.estimates import BoardRow
 from xaibench.report.numbers import number, with_interval
@@ -42,7 +41,7 @@ def _card(
         ("data", run.dataset),
         ("split", str(run.protocol.get("split", ""))),
         ("protocol", run.protocol_hash),
-        ("learned from", ", ".join(dict.fromkeys(_supervision(row) for row in rows))),
+        ("learned from", ", ".join(dict.fromkeys(row.learned_from for row in rows))),
         ("made", run.date.partition("T")[0]),
         ("xaibench", run.xaibench),
     ]
@@ -63,10 +62,6 @@ def _card(
     yield markdown_table(["file", "sha256"], [[name, digest] for name, digest in sums.items()])
     yield "Repeat it:"
     yield f"    {' '.join(run.command.split())}"
-
-
-def _supervision(row: BoardRow) -> str:
-    return in_words(row.supervision, row.mask_budget) if row.supervision else "not declared"
 
 
 def _score(row: BoardRow, metric: str) -> str:
