@@ -96,6 +96,9 @@ def _row(
 
 
 def _metric(run: RunRecord) -> str:
+    """Return the metric of the numbers; none where a map is of one class, and scores of each."""
+    if run.several_labels:
+        return ""
     return next(iter(metrics_of(run, "localization", ranked=True)), "")
 
 
