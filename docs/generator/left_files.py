@@ -199,7 +199,8 @@ COLUMNS = {
         "fit_forwards": "its passes through the network",
         "dependence_runner_up": "1 - mean rank correlation with the maps of the runner-up class",
         "dependence_random_layers": "the same with those of random weights in the last layers",
-        "tuned_threshold": "threshold that was best on the validation masks, for `iou_tuned`",
+        "tuned_threshold": "threshold that was best on the validation masks, for `iou_tuned`; "
+        "where images may show several classes `cell.json` has that of each",
     },
     "analyses.csv": {
         "analysis": "with its options",

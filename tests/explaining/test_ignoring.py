@@ -12,6 +12,7 @@ from xaibench.explaining.batch import ImageBatch, Maps
 from xaibench.explaining.evidence import evidence_of
 from xaibench.explaining.ignoring import ask_metric
 from xaibench.explaining.score import LOST_MASK, score_batch
+from xaibench.explaining.tuned import Tuned
 
 PIXELWISE = sorted(n for n, plugin in plugins("metric").items() if plugin.traits.pixelwise)
 HEIGHT, WIDTH, LEFT = 7, 12, 9
@@ -22,7 +23,7 @@ def laid_out(maps, masks, lost=()):
     names = [str(row) for row in range(len(maps))]
     batch = ImageBatch(names, maps[:, None], masks, [True] * len(maps), target, None, lost)
     batch.finds = torch.ones(len(maps), 1, dtype=torch.bool)
-    found = evidence_of({"label": Maps(maps, [OK] * len(maps))}, batch, threshold=0.4)
+    found = evidence_of({"label": Maps(maps, [OK] * len(maps))}, batch, tuned=Tuned(0.4))
     return found, batch
 
 

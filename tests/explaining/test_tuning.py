@@ -91,7 +91,7 @@ def test_empty_masks_tune_nothing():
     tuning = Tuning()
     tuning.add(torch.rand(2, 5, 7), torch.zeros(2, 5, 7))
     with pytest.raises(XaibenchError, match="all validation masks that may be seen are empty"):
-        _ = tuning.threshold
+        _ = tuning.found
 
 
 @pytest.mark.slow
@@ -134,4 +134,18 @@ def test_pixels_that_no_metric_counts_move_no_threshold():
     whole, cut = Tuning(), Tuning()
     whole.add(maps.masked_fill(masks == IGNORED, 5.0), masks)
     cut.add(maps[:2, :, :9], masks[:2, :, :9])
-    assert whole.threshold == cut.threshold
+    assert whole.found == cut.found
+
+
+def test_each_class_has_the_threshold_that_suits_it():
+    tuning = Tuning()
+    ramp = torch.linspace(0, 1, 10).repeat(1, 3, 1)  # a map that rises from left to right
+    wide, narrow, none = (torch.zeros(1, 3, 10) for _ in range(3))
+    wide[..., 4:], narrow[..., 8:] = 1, 1
+    for masks, name in ((wide, "wide"), (narrow, "narrow"), (none, "never marked")):
+        tuning.add(ramp, masks, name)
+    found = tuning.found
+    # The lowest hundredth above what the last column outside of the mask has: 3/9 and 7/9.
+    assert found.by_class == {"wide": 0.34, "narrow": 0.78}
+    curves = [[jaccard(ramp[0].numpy(), m[0].numpy() > 0, t) for t in GRID] for m in (wide, narrow)]
+    assert found.of("never marked") == found.overall == GRID[int(np.mean(curves, axis=0).argmax())]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from xaibench.checks.method_trial import MethodTrial
-from xaibench.checks.metric_trial import THRESHOLD, explain_again
+from xaibench.checks.metric_trial import TUNED, explain_again
 from xaibench.checks.networks import CLASSES, make_network
 from xaibench.core.data import Dataset
 from xaibench.core.model import Model, evaluating
@@ -100,7 +100,7 @@ def metric_figures(metric: Bound) -> Measurement:
     def score(count: int) -> None:
         batch = replace(_batch(images, masks, count, engine.predict), respond=engine.logits)
         given = {_KIND: Maps(maps[:count], ["ok"] * count)}
-        metric(evidence_of(given, batch, explain_again, THRESHOLD)[_KIND])
+        metric(evidence_of(given, batch, explain_again, TUNED)[_KIND])
 
     engine.predict(images)
     return measure(score)

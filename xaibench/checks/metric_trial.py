@@ -16,9 +16,10 @@ from xaibench.core.plugin import Bound, Plugin
 from xaibench.explaining.batch import ImageBatch, Maps
 from xaibench.explaining.evidence import Evidence, evidence_of
 from xaibench.explaining.training_set import made_up
+from xaibench.explaining.tuned import Tuned
 
 COUNT = 16
-THRESHOLD = 0.4
+TUNED = Tuned(0.4)
 
 
 def explain_again(_kind: str, images: Tensor, classes: Tensor | None = None) -> Tensor:
@@ -162,7 +163,7 @@ def _told(maps: Maps, batch: ImageBatch) -> Evidence:
     def randomized(_kind: str) -> Tensor:
         return _noise(7, COUNT, *size)[[int(name) for name in batch.ids]]
 
-    found = evidence_of({"label": maps}, batch, explain_again, THRESHOLD, randomized, training)
+    found = evidence_of({"label": maps}, batch, explain_again, TUNED, randomized, training)
     return found["label"]
 
 

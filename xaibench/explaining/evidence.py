@@ -12,6 +12,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.seeds import BatchGenerator, seed_of
 from xaibench.explaining.batch import Enlarge, ImageBatch, Maps
 from xaibench.explaining.training_set import Rows, TrainingSet
+from xaibench.explaining.tuned import Tuned
 
 Explain = Callable[..., Tensor]
 """Kind of target, images ``(B, C, H, W)`` in the places of the batch's, classes ``(B,)`` where they
@@ -130,7 +131,7 @@ def evidence_of(
     maps: Mapping[str, Maps],
     batch: ImageBatch,
     explain: Explain | None = None,
-    threshold: float | None = None,
+    tuned: Tuned | None = None,
     randomized: Callable[[str], Tensor] | None = None,
     training: TrainingSet | None = None,
 ) -> dict[str, Evidence]:
@@ -142,13 +143,13 @@ def evidence_of(
         maps: finished, by kind of target.
         batch: what they explain.
         explain: asks the method about other images, where it is at hand.
-        threshold: that was tuned for it, where one was.
+        tuned: thresholds that were tuned for it, where any were.
         randomized: asks the method about a network with random weights, for a kind of target.
         training: the training images, where there are any.
     """
     return {
         kind: replace(
-            _evidence(each, batch.unit(kind), kind, explain, threshold),
+            _evidence(each, batch.unit(kind), kind, explain, tuned and tuned.of(kind)),
             randomized=randomized and partial(randomized, kind),
             training=training,
         )

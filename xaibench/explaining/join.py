@@ -18,9 +18,10 @@ from xaibench.explaining.parts import (
     failure_of,
     parts_folder,
     rows_of,
-    threshold_of,
+    tuned_for,
 )
 from xaibench.explaining.score import pool_scores
+from xaibench.explaining.tuned import Tuned
 from xaibench.results.folder import CELL_FILE, SCORES_FILE
 from xaibench.results.integrity import write_record
 from xaibench.results.records import SCHEMA
@@ -128,9 +129,10 @@ def _record(
     ledger, method = state.ledger, state.method
     chosen = ledger.selection.metrics
     made_from = {metric.spec: ledger.score_fingerprint(method, metric) for metric in chosen}
-    threshold = threshold_of(state).content
-    if threshold is None and state.fits:  # tuned for metrics that are there
-        threshold = state.known.tuned_threshold
+    tuned = tuned_for(state)
+    if tuned is None and state.fits and state.known.tuned_threshold is not None:
+        # For metrics that are there.
+        tuned = Tuned(state.known.tuned_threshold, state.known.tuned_by_class)
     fresh = not state.has_maps
     scored = {*state.scored, *(metric.spec for metric in done)}
     before = {spec: state.known.failed_metrics[spec] for spec in state.failed_metrics}
@@ -146,7 +148,8 @@ def _record(
         scores_sha256=checksum(scores),
         metrics={spec: made for spec, made in made_from.items() if spec in scored},
         failed_metrics=before | now,
-        tuned_threshold=threshold,
+        tuned_threshold=tuned and tuned.overall,
+        tuned_by_class=tuned.by_class if tuned else {},
     )
     return replace(record, **(_costs(parts) if fresh else state.known.costs))
 

@@ -11,7 +11,7 @@ from xaibench.core.plugin import Bound
 from xaibench.core.store import settle, storing, temporary_path
 from xaibench.explaining.batch import ImageBatch, Maps, read_maps, write_maps
 from xaibench.explaining.meter import Meter
-from xaibench.explaining.parts import COLUMNS, SCORES, PartState, failure_of, threshold_of
+from xaibench.explaining.parts import COLUMNS, SCORES, PartState, failure_of, tuned_for
 from xaibench.explaining.score import Scorer
 from xaibench.explaining.source import Explained, MapSource
 from xaibench.results.maps import MapReader, MapWriter
@@ -34,7 +34,7 @@ class PartWriter(MapSource):
         self.metrics, self.meter = metrics, meter
         ledger = state.cell.ledger
         self.scorer = Scorer(metrics, ledger.selection.target_of)
-        self.threshold = threshold_of(state.cell).content
+        self.tuned = tuned_for(state.cell)
         self._state = state
         self._images = self._broken = 0
         self._maps = ledger.cell_folder(self.method) / state.part.maps

@@ -16,7 +16,7 @@ from xaibench.core.fingerprints import checksum, code_of, fingerprint
 from xaibench.core.plugin import Bound
 from xaibench.core.store import write_with
 from xaibench.explaining.score import Score, Waiting
-from xaibench.explaining.tuning import TUNED
+from xaibench.explaining.tuned import TUNED, Tuned
 from xaibench.results.folder import PART_FILE, POOLED_FILE, SCORES_FILE
 from xaibench.results.integrity import are_intact, intact_record, write_record
 from xaibench.results.todays_names import todays_spec
@@ -145,6 +145,12 @@ def failure_of(state: CellState) -> CellNote:
     return CellNote(state, "failure")
 
 
-def threshold_of(state: CellState) -> CellNote:
-    """Return the threshold that was tuned for a method."""
+def threshold_note(state: CellState) -> CellNote:
+    """Return where the thresholds that are tuned for a method are kept."""
     return CellNote(state, TUNED)
+
+
+def tuned_for(state: CellState) -> Tuned | None:
+    """Return the thresholds that were tuned for a method, where any were."""
+    content = threshold_note(state).content
+    return None if content is None else Tuned(**content)

@@ -181,14 +181,14 @@ class Session(Beside):
         if source.scorer is None:
             return {}
         if not source.explains_again:
-            return evidence_of(found.maps, found.batch, None, source.threshold)
+            return evidence_of(found.maps, found.batch, None, source.tuned)
         words = words_of(source.scorer.metrics)
         asked = (source.method, found.batch)
         return evidence_of(
             found.maps,
             found.batch,
             partial(self._explain_again, *asked),
-            source.threshold,
+            source.tuned,
             partial(self._explain_randomized, *asked),
             self.training if words & TRAINING_WORDS else None,
         )

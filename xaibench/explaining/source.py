@@ -10,6 +10,7 @@ from xaibench.core.plugin import Bound
 from xaibench.explaining.batch import ImageBatch, Maps, concatenate
 from xaibench.explaining.meter import Meter
 from xaibench.explaining.score import Score, Scorer
+from xaibench.explaining.tuned import Tuned
 
 
 @dataclass
@@ -59,12 +60,12 @@ class MapSource:
         skips: whether it said that it can't explain this, which is no failure.
         meter: adds up what the maps cost, where that is wanted.
         scorer: scores the maps, where there are metrics.
-        threshold: share of the maximum that was tuned for it, where one was.
+        tuned: thresholds that were tuned for it, where any were.
     """
 
     meter: Meter | None = None
     scorer: Scorer | None = None
-    threshold: float | None = None
+    tuned: Tuned | None = None
     explains_again = True
     """Whether the method can be asked about other images, as some metrics do."""
 

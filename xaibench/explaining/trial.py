@@ -14,6 +14,7 @@ from xaibench.explaining.batch import ImageBatch, Maps
 from xaibench.explaining.evidence import evidence_of
 from xaibench.explaining.score import score_batch
 from xaibench.explaining.training_set import made_up
+from xaibench.explaining.tuned import Tuned
 
 _SIDE = 16
 _IMAGES, _MOST, _SIZE = 24, 2000, 8
@@ -34,7 +35,7 @@ def try_metric(metric: Bound) -> None:
     maps = {"label": Maps(drawn[3:], [OK])}
     training = made_up(drawn[:3, None].expand(-1, 3, -1, -1), torch.tensor([0, 1, 1]))
     evidence = evidence_of(
-        maps, batch, lambda *_: drawn[3:], 0.5, lambda _: drawn[3:].square(), training
+        maps, batch, lambda *_: drawn[3:], Tuned(0.5), lambda _: drawn[3:].square(), training
     )
     try:
         score_batch([metric], evidence, lambda _: "label")

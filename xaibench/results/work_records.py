@@ -89,6 +89,7 @@ class CellRecord:
     peak_memory_mb: float | None = None
     completeness_gap: float | None = None
     tuned_threshold: float | None = None
+    tuned_by_class: Mapping[str, float] = field(default_factory=dict)
     next: "CellRecord | None" = None
 
     @property

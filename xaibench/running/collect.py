@@ -11,7 +11,7 @@ from xaibench.core.plugin import Bound
 from xaibench.core.store import write_with
 from xaibench.explaining.dependence import known_dependence
 from xaibench.explaining.reproducibility import reproducibility
-from xaibench.explaining.tuning import TUNED
+from xaibench.explaining.tuned import TUNED
 from xaibench.results.folder import (
     COSTS_FILE,
     FIT_FILE,

@@ -17,10 +17,11 @@ from xaibench.explaining.fitted import fit_method
 from xaibench.explaining.join import join
 from xaibench.explaining.meter import Meter
 from xaibench.explaining.part_writer import PartWriter
-from xaibench.explaining.parts import PartState, failure_of, threshold_of
+from xaibench.explaining.parts import PartState, failure_of, threshold_note
 from xaibench.explaining.run_session import RunSession
 from xaibench.explaining.source import MapSource
-from xaibench.explaining.tuning import TUNED, Tuning
+from xaibench.explaining.tuned import TUNED
+from xaibench.explaining.tuning import Tuning
 from xaibench.running.locks import locked
 from xaibench.setup.cells import CellState, Ledger, ledger_of
 from xaibench.setup.jobs import JobStep, Stage, parts_of
@@ -94,7 +95,7 @@ class TaskRunner:
         return {}
 
     def _train(self, ledger: Ledger, methods: Sequence[Bound]) -> None:
-        """Train the model, and tune a threshold for each method whose metrics ask for one."""
+        """Train the model, and tune thresholds for each method whose metrics ask for them."""
         train_model(ledger)
         for method in methods:
             if method.plugin.fit:
@@ -117,7 +118,7 @@ class TaskRunner:
             if source.failure:
                 failure_of(state).record(source.failure, skips=source.skips)
             else:
-                threshold_of(state).record(tuning.threshold)
+                threshold_note(state).record(tuning.found._asdict())
 
     def _fit(self, ledger: Ledger, method: Bound) -> None:
         """Let a method learn what it explains the model with, unless it has failed at that."""
@@ -133,7 +134,7 @@ class TaskRunner:
         missing = state.missing_metrics(self._metrics)
         asked = any(TUNED in metric.plugin.signature.words for metric in missing)
         failed = failure_of(state).content is not None
-        return asked and not failed and threshold_of(state).content is None
+        return asked and not failed and threshold_note(state).content is None
 
     def _explain(self, ledger: Ledger, methods: Sequence[Bound], step: JobStep) -> None:
         """Explain and score one part of the test images for all methods that lack it."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from xaibench.core.registry import bind
 from xaibench.executors.schedule import Task
-from xaibench.explaining.parts import PartState, failure_of, threshold_of
+from xaibench.explaining.parts import PartState, failure_of, threshold_note
 from xaibench.results.folder import (
     CELL_FILE,
     CHECKPOINT_FILE,
@@ -61,7 +61,7 @@ def _read_by(step: JobStep, ledger: Ledger, states: Sequence[CellState]) -> Iter
     for state in states if step.stage in (Stage.TRAIN, Stage.EXPLAIN) else ():
         folder = ledger.cell_folder(state.method)
         yield from (folder / CELL_FILE, folder / SCORES_FILE)
-        yield from (note(state).path for note in (failure_of, threshold_of))
+        yield from (note(state).path for note in (failure_of, threshold_note))
         if state.method.plugin.fit:
             yield from (folder / name for name in (FIT_FILE, FITTED_FILE, CHECKPOINT_FILE))
         if step.stage is Stage.EXPLAIN:

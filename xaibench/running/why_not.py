@@ -10,7 +10,7 @@ from xaibench.core.model import Model
 from xaibench.core.passes.layers import cam_layer_of
 from xaibench.core.passes.own_layer import with_layer
 from xaibench.core.plugin import Bound
-from xaibench.explaining.tuning import TUNED
+from xaibench.explaining.tuned import TUNED
 from xaibench.setup.building import missing_word, why_no_attention
 from xaibench.setup.model_warnings import LEARNED_MAPS
 from xaibench.setup.selection import Selection

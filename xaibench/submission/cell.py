@@ -19,7 +19,8 @@ from xaibench.explaining.batch import ImageBatch, Maps
 from xaibench.explaining.run_session import RunSession
 from xaibench.explaining.score import Score, Scorer
 from xaibench.explaining.source import Explained, MapSource
-from xaibench.explaining.tuning import TUNED, Tuning
+from xaibench.explaining.tuned import TUNED, Tuned
+from xaibench.explaining.tuning import Tuning
 from xaibench.results.folder import CELL_FILE, MAPS_FILE, SCORES_FILE
 from xaibench.results.integrity import write_record
 from xaibench.results.maps import MapWriter, map_key
@@ -92,9 +93,9 @@ class SubmittedCell:
 
     def commit(self, metrics: Sequence[Bound]) -> dict[str, str]:
         """Score all test images and write the cell; return why metrics failed, by their specs."""
-        threshold = None
+        tuned = None
         if any(TUNED in metric.plugin.signature.words for metric in metrics):
-            threshold = self._tune()
+            tuned = self._tune()
         rows: list[Score] = []
 
         def keep(found: Explained) -> None:
@@ -108,24 +109,22 @@ class SubmittedCell:
             used[kind] = {sample: key for sample, key in keys.items() if key is not None}
             source = _Submitted(self.method, self._submission, used[kind], keep)
             source.scorer = scorer = Scorer(mine, self._selection.target_of)
-            source.threshold = threshold
+            source.tuned = tuned
             self._walk([sample for sample in self.test if sample.id in used[kind]], kind, source)
             rows.extend(scorer.pooled())
             lost = [sample for sample, key in keys.items() if key is None]
             rows.extend(Score(name, m.spec, math.nan, MISSING) for name in lost for m in mine)
             failed |= {spec: str(error) for spec, error in scorer.failed.items()}
-        self._write(
-            [row for row in rows if row.metric not in failed], used, threshold, metrics, failed
-        )
+        self._write([row for row in rows if row.metric not in failed], used, tuned, metrics, failed)
         return failed
 
-    def _tune(self) -> float:
+    def _tune(self) -> Tuned:
         samples = {sample.id: sample for sample in self._selection.dataset.samples}
         keys = {name: key for name, key in self.tuned_on.items() if key is not None}
         tuning = Tuning()
         source = _Submitted(self.method, self._submission, keys, tuning.take)
         self._walk([samples[name] for name in keys], "label", source)
-        return tuning.threshold
+        return tuning.found
 
     def _walk(self, samples: Sequence[Sample], kind: str, source: MapSource) -> None:
         self._session.walk(self._session.batches(samples, kind), [source])
@@ -134,7 +133,7 @@ class SubmittedCell:
         self,
         rows: Sequence[Score],
         used: Mapping[str, Keys],
-        threshold: float | None,
+        tuned: Tuned | None,
         metrics: Sequence[Bound],
         failed: Mapping[str, str],
     ) -> None:
@@ -158,7 +157,7 @@ class SubmittedCell:
             failed_metrics={
                 spec: FailedMetric(why, made_from[spec]) for spec, why in failed.items()
             },
-            tuned_threshold=threshold,
+            tuned_threshold=tuned and tuned.overall,
         )
         write_record(folder / CELL_FILE, record)
 

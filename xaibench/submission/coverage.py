@@ -6,7 +6,7 @@ from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.metric_words import RUN_WORDS
 from xaibench.core.plugin import Bound
-from xaibench.explaining.tuning import TUNED
+from xaibench.explaining.tuned import TUNED
 from xaibench.results.records import Skip
 from xaibench.running.plan import Plan
 from xaibench.submission.cell import SubmittedCell
