@@ -18,8 +18,11 @@ _LEAST_CORRELATION, _LEAST_SETTLED = 0.45, 0.55
 COPY = 0.55
 """Likeness from which two images are near-duplicates, whatever else there is."""
 
-VIEW, _STANDS_OUT, _UNLIKE = 0.34, 0.6, 0.4
-"""Likeness that is enough where the images of a set are unlike each other and this pair isn't."""
+VIEW, _STANDS_OUT, _UNLIKE = 0.34, 0.5, 0.6
+"""Likeness that is enough where a pair is by far more alike than other images of its kind."""
+
+_OF_ITS_KIND = 10
+"""How many images count as those of the kind of one: a set may hold several kinds."""
 
 
 class Pair(NamedTuple):
@@ -57,8 +60,9 @@ def find_near_duplicates(imprints: Sequence[NDArray[np.uint8]]) -> list[Pair]:
     best are suspects, and two more that are turned by a quarter.
     Each is laid on the other, and the details of what both show decide, piece by piece. A
     `likeness` of 0.55 makes a pair of near-duplicates. So does 0.34 where the coarse correlation
-    stands out from that with other images, as between two moments of one scan. In sets of aligned
-    images, such as chest radiographs, nothing stands out.
+    stands out from that with the tenth most alike image (the median in small sets), as between
+    two moments of one scan. Among aligned images, such as chest radiographs, nothing stands out,
+    whatever else there is in their set.
 
     Time grows with the square of the number of images: a minute or two for 2,000 on two cores.
     """
@@ -84,7 +88,7 @@ def find_near_duplicates(imprints: Sequence[NDArray[np.uint8]]) -> list[Pair]:
 
 
 def _find_suspects(sketches: Sequence[NDArray[np.float32]]) -> tuple[list[_Suspect], list[float]]:
-    """Return suspects, and the median correlation of each image with the others."""
+    """Return suspects, and the correlation of each image with others of its kind."""
     suspects: list[_Suspect] = []
     typical: list[float] = []
     if not sketches[1:]:
@@ -94,13 +98,19 @@ def _find_suspects(sketches: Sequence[NDArray[np.float32]]) -> tuple[list[_Suspe
         windows = placing.cut_windows(sketched)
         found = placing.find_middles(middles, windows)
         # Turned ones count: in a set of which a part is turned nothing would else be alike.
-        typical.append(float(np.median(np.delete(found.max(axis=1), other))))
+        typical.append(_correlate_with_its_kind(np.delete(found.max(axis=1), other)))
         found[other] = -1
         for first, most in ((0, _SUSPECTS), (placing.FLIPS, _TURNED_SUSPECTS)):
             for one, flip in _best_of(found[:, first : first + placing.FLIPS], most):
                 window = placing.find_window(middles[one, first + flip], windows)
                 suspects.append(_Suspect(one, other, first + flip, window))
     return suspects, typical
+
+
+def _correlate_with_its_kind(others: NDArray[np.float32]) -> float:
+    """Return the correlation that many other images of a set reach; in a small set half of them."""
+    rank = min(_OF_ITS_KIND, (len(others) + 1) // 2)
+    return float(np.partition(others, -rank)[-rank])
 
 
 def _best_of(found: NDArray[np.float32], most: int) -> Iterator[tuple[int, int]]:
@@ -112,7 +122,7 @@ def _best_of(found: NDArray[np.float32], most: int) -> Iterator[tuple[int, int]]
 
 
 def _stands_out(place: Placing, typical: float) -> bool:
-    """Whether a pair is by far more alike than the images of its set are.
+    """Whether a pair is by far more alike than the images of its kind are.
 
     A mirror image is none of another moment.
     """
