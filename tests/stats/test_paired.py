@@ -2,7 +2,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from scipy.stats import permutation_test, ttest_1samp, wilcoxon
+from scipy.stats import binomtest, permutation_test, ttest_1samp, wilcoxon
 from simulated import (
     at_most,
     clustered,
@@ -54,8 +54,9 @@ def test_signs_of_many_groups_agree_with_scipy():
         n_resamples=50_000,
         random_state=0,
     )
-    assert p_of(a, b) == pytest.approx(reference.pvalue, abs=0.006)
-    assert 0.01 < p_of(a, b) < 0.2
+    (p,) = sign_flip_p((a - b)[:, None])
+    assert p == pytest.approx(reference.pvalue, abs=0.006)
+    assert 0.01 < p < p_of(a, b) < 0.2
 
 
 @pytest.mark.parametrize("groups", [13, 20, 27, 30])
@@ -170,17 +171,70 @@ def test_signs_of_many_groups_are_approximated_to_a_hundredth(shift):
     np.testing.assert_allclose(found, exact, rtol=0.02)
 
 
+def in_groups(values, sizes):
+    """Sum up a column's images group by group: half of what a group differs by is common."""
+    own = values[: sizes.sum()] + np.repeat(values[-len(sizes) :], sizes, axis=0)
+    return np.add.reduceat(own, np.cumsum(sizes) - sizes) / 2
+
+
+def without_difference(random, groups, repetitions):
+    """Yield skewed differences of mean 0, by name, and how many images each group has."""
+    shape, ones = (groups, repetitions), np.ones(groups, int)
+    sizes = np.tile([1, 3, 1, 2, 6], groups)[:groups]
+    images = (sizes.sum() + groups, repetitions)
+
+    def tied(values, share):
+        return np.where(random.random(values.shape) < share, 0, values)
+
+    def lognormal(shape):
+        return random.lognormal(size=shape) - np.exp(0.5)
+
+    yield "lognormal", lognormal(shape), ones
+    yield "half-tied lognormal", tied(lognormal(shape), 0.5), ones
+    yield "tied exponential", tied(random.exponential(size=shape) - 1, 0.6), ones
+    yield "tied beta", tied(random.beta(0.3, 3, size=shape) - 1 / 11, 0.7), ones
+    yield "zeros and exponential", tied(random.exponential(size=shape), 0.6) - 0.4, ones
+    yield "lognormal groups", in_groups(tied(lognormal(images), 0.5), sizes), sizes
+    yield "equal groups", sizes[:, None] * tied(lognormal(shape), 0.5), sizes
+
+
+def too_many(groups, repetitions):
+    random = np.random.default_rng(groups)
+    for name, sums, sizes in without_difference(random, groups, repetitions):
+        (p,) = mean_tests([MeanTest(sums, sizes, None)])
+        for level, highest in ((0.001, 0.0015), (0.05, 0.055)):
+            if not at_most(found := int((p <= level).sum()), repetitions, highest):
+                yield name, level, found / repetitions
+
+
+def test_small_p_values_of_skewed_differences_are_rare():
+    random = np.random.default_rng(60)
+    drawn = random.lognormal(size=(60, 1000)) - np.exp(0.5)
+    tied = np.where(random.random(drawn.shape) < 0.5, 0, drawn)
+    (p,) = mean_tests([MeanTest(tied, np.ones(60), None)])
+    assert at_most(int((p <= 0.001).sum()), 1000, 0.0015)
+    assert at_most(int((p <= 0.05).sum()), 1000, 0.05)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("images", [30, 60, 130])
-@pytest.mark.parametrize("equal", [0.0, 0.6])
-def test_very_small_p_values_of_skewed_differences_are_as_rare_as_they_say(images, equal):
-    repetitions = 20_000
-    random = np.random.default_rng(images)
-    drawn = random.exponential(size=(images, repetitions))
-    drawn = np.where(random.random(drawn.shape) < equal, 0, drawn) - (1 - equal)
-    (p,) = mean_tests([MeanTest(drawn, None)])
-    assert at_most(int((p < 0.001).sum()), repetitions, 0.0015)
-    assert at_most(int((p <= 0.05).sum()), repetitions, 0.05)
+@pytest.mark.parametrize("groups", [60, 120, 300])
+def test_very_small_p_values_of_skewed_differences_are_as_rare_as_they_say(groups):
+    assert not list(too_many(groups, 3000))
+
+
+@pytest.mark.parametrize(("groups", "lost"), [(60, 0.12), (120, 0.04)])
+def test_what_care_with_skewness_costs_even_differences(groups, lost):
+    random = np.random.default_rng(groups)
+    even = random.normal(size=(groups, 1000)) + 3.5 / np.sqrt(groups)
+    power = np.mean(mean_tests([MeanTest(even, np.ones(groups), None)])[0] <= 0.01)
+    exact = np.mean(ttest_1samp(even, 0).pvalue <= 0.01)
+    assert exact - lost < power < exact
+
+
+def test_signs_alone_decide_where_all_that_differ_do_so_by_the_same_amount():
+    hits = np.repeat([1.0, -1.0, 0.0], [16, 4, 40])[:, None]
+    (p,) = mean_tests([MeanTest(hits, np.ones(60), None)])
+    assert p[0] == pytest.approx(binomtest(4, 20).pvalue, rel=1e-5)
 
 
 @pytest.mark.slow

@@ -7,13 +7,13 @@ import numpy as np
 from scipy.stats import t
 
 from xaibench.stats.clusters import Clusters, Floats, Spread, spread, sum_by
-from xaibench.stats.rounding import P_DIGITS, negligible, rounded
+from xaibench.stats.rounding import P_DIGITS, rounded
 from xaibench.stats.sign_flips import sign_flip_p
+from xaibench.stats.skewed_mean import skewed_mean_p
 from xaibench.stats.training_sets import SetSpread, TrainingSets, set_p, set_spread
 
 _FEW = 12  # groups of which nobody can tell how skewed they are
 _BUNDLES = 512
-_SKEW_FACTOR = 1.25
 _SMALLEST = 1e-15
 # Each halves the range of a p-value's logarithm.
 _HALVINGS = 40
@@ -22,11 +22,13 @@ _HALVINGS = 40
 class MeanTest(NamedTuple):
     """What tests need of P columns of differences.
 
-    ``sums`` ``(G, P)`` are those of groups, or of bundles of many groups; ``spread`` is None where
-    there is a single seed, ``over_sets`` where nothing is known of new training sets.
+    ``sums`` ``(G, P)`` are those of groups, or of bundles of many groups, and ``sizes`` ``(G,)``
+    their units; ``spread`` is None where there is a single seed, ``over_sets`` where nothing is
+    known of new training sets.
     """
 
     sums: Floats
+    sizes: Floats
     spread: Spread | None
     over_sets: SetSpread | None = None
 
@@ -39,13 +41,14 @@ def evidence(differences: Floats, units: Clusters, sets: TrainingSets | None = N
         units: their clusters.
         sets: what distinguishes their training sets.
     """
-    sums = sum_by(units.group, differences)
+    sums, sizes = sum_by(units.group, differences), np.bincount(units.group).astype(float)
     if len(sums) > _BUNDLES:
         # By chance: names go class by class, and bundles of all classes hide what these differ by.
-        chance = np.random.default_rng(len(sums)).permutation(len(sums))
-        sums = sum_by(chance % _BUNDLES, sums)
+        bundle = np.random.default_rng(len(sums)).permutation(len(sums)) % _BUNDLES
+        sums, sizes = sum_by(bundle, sums), np.bincount(bundle, sizes)
     return MeanTest(
         sums,
+        sizes,
         spread(differences, units) if units.retrained else None,
         set_spread(differences, sets) if sets else None,
     )
@@ -56,7 +59,7 @@ def mean_tests(found: Sequence[MeanTest]) -> list[Floats]:
 
     They have `P_DIGITS` digits, so that a last one decides nothing.
     """
-    p = [_of_groups(each.sums) for each in found]
+    p = [_of_groups(each.sums, each.sizes) for each in found]
     several = [at for at, each in enumerate(found) if each.spread is not None]
     spreads = [spread for each in found if (spread := each.spread) is not None]
     for at, level in zip(several, _two_way(spreads), strict=True):
@@ -83,33 +86,10 @@ def training_set_tests(found: Sequence[MeanTest], p: Sequence[Floats]) -> list[F
     return over_sets
 
 
-def _of_groups(sums: Floats) -> Floats:
+def _of_groups(sums: Floats, sizes: Floats) -> Floats:
     """Return the larger of two p-values of groups' sums ``(G, P)``: of signs, and of a t-test."""
     p = sign_flip_p(sums)
-    return p if len(sums) <= _FEW else np.maximum(p, _skewed_t(sums))
-
-
-def _skewed_t(sums: Floats) -> Floats:
-    """Return the t-test's p-value, transformed to allow for skewness (hall1992removal).
-
-    A sample's skewness falls short of the truth, hence the factor. The degrees of freedom are those
-    of a variance whose terms have the sample's kurtosis: a few large differences leave few.
-    """
-    count, total = len(sums), sums.sum(axis=0)
-    off = sums - total / count
-    square = (off**2).mean(axis=0)
-    # Where all groups differ by the same, signs alone say how sure that is.
-    known = ~negligible(np.sqrt(square), np.abs(sums).max(axis=0))
-    square = np.where(known, square, 1)
-    ratio = total / count / np.sqrt(square * count / (count - 1))
-    skew = _SKEW_FACTOR * (off**3).mean(axis=0) / square**1.5
-    bent = ratio + skew * ratio**2 / 3 + skew**2 * ratio**3 / 27 + skew / (6 * count)
-    kurtosis = (off**4).mean(axis=0) / square**2
-    degrees = np.clip(2 * count / (kurtosis - 1).clip(1e-9), 1, count - 1)
-    p = 2 * t.sf(np.sqrt(count) * np.abs(bent), degrees)
-    # On the other side of 0 there is no evidence, whatever the skewness.
-    found: Floats = np.where(known, np.where(bent * ratio < 0, 1, p), 0)
-    return found
+    return p if len(sums) <= _FEW else np.maximum(p, skewed_mean_p(sums, sizes))
 
 
 def _two_way(spreads: Sequence[Spread]) -> list[Floats]:

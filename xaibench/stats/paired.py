@@ -23,9 +23,9 @@ def paired_test(
 
     One seed: the groups' summed differences keep or change their signs together, and all signs are
     counted or approximated (`sign_flip_p`). More than 512 groups are flipped in 512 bundles, which
-    is no less exact. Signs presume that differences scatter evenly about their mean; where three of
-    five are equal and the rest exponential, they alone would find too much. So the p-value of more
-    than 12 groups is never below that of the t-test that allows for skewness (hall1992removal).
+    is no less exact. Signs presume that differences scatter evenly about their mean; where half are
+    equal and the rest lognormal, they alone would find too much. So the p-value of more than 12
+    groups is never below that of the t-test that allows for skewness (`skewed_mean_p`).
     Levels that differ between folds make the test careful.
 
     Several seeds: signs say nothing of new trainings, of which there are too few to flip. There
