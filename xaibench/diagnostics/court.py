@@ -6,7 +6,7 @@ measures faithfulness puts them into the order of those shares, whatever the rul
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -28,7 +28,7 @@ COLUMNS = ["metric", *RULES, "verdict", "same_verdict"]
 PASS, PLACE = "follows the network", "follows the annotation"
 FAIL, UNSURE = "follows neither", "not decided"
 _FOLLOWS, _DIGITS = 0.55, 6
-# Of other draws of the phantoms, how many must come to the same verdict.
+# Of draws of the phantoms, over all seeds, how many must come to the same verdict.
 _DRAWS, _SURE = 500, 0.95
 _SHARES = (0.0, 0.25, 0.5, 0.75)
 _BLUR = [7, 7], [1.5, 1.5]
@@ -42,46 +42,66 @@ class _Map(NamedTuple):
     maps: Maps
 
 
-def court(metrics: Sequence[Bound], *, images: int, seed: int) -> Iterator[dict[str, object]]:
+Trials = Mapping[str, tuple[ImageBatch, list[_Map]]]
+
+
+def court(
+    metrics: Sequence[Bound], *, images: int, seeds: Sequence[int]
+) -> Iterator[dict[str, object]]:
     """Yield a line of `COLUMNS` for each metric of localization or faithfulness.
 
     Under each rule is Somers' D of the metric's means, turned so that higher is better, given
     the shares of the maps that lie on what the network uses: of the pairs of maps whose shares
     differ, those in the right order less those in the wrong one. 1 for a metric that ranks by the
-    truth, 0 for one that can't tell. ``same_verdict`` is the share of bootstrap draws of the
-    phantoms that come to the most frequent verdict; below 0.95 nothing is decided. Metrics that ask
-    the method again, fail here or are undefined have no line.
+    truth, 0 for one that can't tell; the mean over seeds. ``same_verdict`` is the share of
+    bootstrap draws of the phantoms, over all seeds, that come to the most frequent verdict; below
+    0.95 nothing is decided. Metrics that ask the method again, fail here or are undefined have no
+    line.
 
     Args:
         metrics: which.
-        images: phantoms.
-        seed: of the phantoms and of what is random about the maps.
+        images: phantoms of each seed.
+        seeds: of the phantoms and of what is random about the maps.
     """
-    phantoms = draw_phantoms(images, seed)
-    trials = {rule: (_batch(phantoms, rule), _maps(phantoms, rule, seed)) for rule in RULES}
-    shares = [each.share for each in trials[next(iter(RULES))][1]]
+    trials = [_prepare(images, seed) for seed in seeds]
     for metric in metrics:
         about = metric.plugin
         if about.traits.family in _FAMILIES and not RUN_WORDS & {*about.signature.words}:
             try:
-                scores = {rule: _scores(metric, *trial) for rule, trial in trials.items()}
+                scores = [
+                    {rule: _scores(metric, *trial) for rule, trial in each.items()}
+                    for each in trials
+                ]
             except XaibenchError:
                 continue
-            if not any(np.isnan(each).all(axis=1).any() for each in scores.values()):
-                yield {"metric": metric.spec, **_try(scores, shares, seed)}
+            if not any(
+                np.isnan(found).all(axis=1).any() for each in scores for found in each.values()
+            ):
+                shares = [made.share for made in trials[0][next(iter(RULES))][1]]
+                yield {"metric": metric.spec, **_try(scores, shares, seeds)}
 
 
-def _try(scores: dict[str, Floats], shares: Sequence[float], seed: int) -> dict[str, object]:
+def _prepare(images: int, seed: int) -> Trials:
+    phantoms = draw_phantoms(images, seed)
+    return {rule: (_batch(phantoms, rule), _maps(phantoms, rule, seed)) for rule in RULES}
+
+
+def _try(
+    scores: Sequence[Mapping[str, Floats]], shares: Sequence[float], seeds: Sequence[int]
+) -> dict[str, object]:
     """Return the figures by rule, the verdict, and how many draws of phantoms come to it."""
-    images = next(iter(scores.values())).shape[1]
-    drawn = np.random.default_rng(seed).integers(images, size=(_DRAWS, images))
-    verdicts = Counter(
-        _verdict({rule: _somers_d(each[:, rows], shares) for rule, each in scores.items()})
-        for rows in drawn
-    )
+    verdicts: Counter[str] = Counter()
+    for found, seed in zip(scores, seeds, strict=True):
+        images = next(iter(found.values())).shape[1]
+        for rows in np.random.default_rng(seed).integers(images, size=(_DRAWS, images)):
+            drawn = {rule: _somers_d(each[:, rows], shares) for rule, each in found.items()}
+            verdicts[_verdict(drawn)] += 1
     ((verdict, count),) = verdicts.most_common(1)
-    figures = {rule: round(_somers_d(each, shares), 2) for rule, each in scores.items()}
-    sure = count / _DRAWS
+    figures = {
+        rule: round(float(np.mean([_somers_d(found[rule], shares) for found in scores])), 2)
+        for rule in scores[0]
+    }
+    sure = round(count / verdicts.total(), 3)
     return {**figures, "verdict": verdict if sure >= _SURE else UNSURE, "same_verdict": sure}
 
 
