@@ -12,7 +12,7 @@ from likeness import unlike
 from xaibench.core.spec import parse_spec
 from xaibench.report.facts.material import read_material
 from xaibench.report.judging.chapter import judge_all
-from xaibench.report.numbers import number, span
+from xaibench.report.numbers import number, p_text, span
 from xaibench.report.publish import portable
 from xaibench.report.study import is_study, rewrite_study
 from xaibench.report.write import write_tables
@@ -142,6 +142,20 @@ def test_every_published_folder_stands_in_the_readme():
 
 
 @pytest.mark.slow
+def test_the_readme_s_p_values_are_those_of_its_boards():
+    strange = []
+    for section in re.split(r"\n(?=\*\*)", (PUBLISHED / "README.md").read_text("utf-8")):
+        folders = [PUBLISHED / folder for folder in re.findall(r"\]\((\w+)/\w+\.md\)", section)]
+        known = " ".join(page.read_text("utf-8") for each in folders for page in each.rglob("*.md"))
+        known = known.replace("&lt;", "<")
+        tests = [read(each, "classification_tests") for each in folders if not is_study(each)]
+        found = {p_text(p) for test in tests for p in [*test["p"], *test["p_holm"]]}
+        for p in re.findall(r"p [=<] [\d.]*\d", " ".join(section.split())):
+            if p not in found and p not in known:
+                strange.append((p, section[:60]))
+    assert not strange
+
+
 def test_seeds_of_the_busi_board_share_nothing_between_folds_as_the_protocol_says():
     """A two-way table of fold by seed for each row, its mean squares worked out by hand."""
     scores = read(PUBLISHED / "busi", "scores")
