@@ -145,7 +145,7 @@ def _run(options: dict[str, Any], origin: Mapping[str, str], *, dry_run: bool) -
 
     started = time.monotonic()
     selection = select(options)
-    plan = make_plan(selection)
+    plan = make_plan(selection, timed=dry_run)
     for line in [*describe_plan(selection, plan), *describe_maps(selection, plan)]:
         say(line)
     if dry_run:

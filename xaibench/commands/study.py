@@ -54,7 +54,7 @@ def study(name: str, values: str, effort: str, *, dry_run: bool, **given: Any) -
     from xaibench.studies.run import describe_study, estimate, plan_study, run_study
 
     chosen = given_ones(given)
-    planned = plan_study(name, split_list(values), chosen, effort)
+    planned = plan_study(name, split_list(values), chosen, effort, timed=dry_run)
     for line in describe_study(planned):
         say(line)
     if dry_run:

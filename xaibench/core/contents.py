@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
-from stat import S_ISDIR, S_ISREG
+from stat import S_ISREG
 
 from xaibench.core.fingerprints import checksum
 from xaibench.core.known_code import cache_folder
@@ -32,9 +32,10 @@ def contents_of(paths: Iterable[Path]) -> dict[Path, str]:
     however many runs ask for them. The times are no part of what is returned.
     """
     wanted = list(dict.fromkeys(paths))
-    inside = {path: _files_in(path) for path in wanted}
-    files = [file for path in wanted for file in (inside[path] or [path])]
-    states = dict(zip(files, map_by_threads(_state, files, _THREADS), strict=True))
+    states = dict(zip(wanted, map_by_threads(_state, wanted, _THREADS), strict=True))
+    inside = {path: _files_in(path) for path, state in states.items() if state is None}
+    further = [file for files in inside.values() for file in files]
+    states |= zip(further, map_by_threads(_state, further, _THREADS), strict=True)
     found = _recall({state for state in states.values() if state})
     unread = {state: file for file, state in states.items() if state and state not in found}
     sums_of = map_by_threads(checksum, list(unread.values()), _THREADS)
@@ -43,12 +44,11 @@ def contents_of(paths: Iterable[Path]) -> dict[Path, str]:
     _remember({s: sha for s, sha in fresh.items() if s[1] and now - max(s[3:]) > _SETTLED})
     found |= fresh
     sums = {file: found[state] if state else "" for file, state in states.items()}
-    return {
-        path: " ".join(f"{file.name}={sums[file]}" for file in inside[path])
-        if inside[path]
-        else sums[path]
-        for path in wanted
+    whole = {
+        path: " ".join(f"{file.name}={sums[file]}" for file in files)
+        for path, files in inside.items()
     }
+    return {path: sums[path] or whole.get(path, "") for path in wanted}
 
 
 def content_of(path: Path) -> str:
@@ -58,8 +58,7 @@ def content_of(path: Path) -> str:
 
 def _files_in(path: Path) -> list[Path]:
     try:
-        whole = S_ISDIR(path.stat().st_mode)
-        return [file for file in sorted(path.iterdir()) if file.is_file()] if whole else []
+        return [file for file in sorted(path.iterdir()) if file.is_file()]
     except (OSError, ValueError):
         return []
 

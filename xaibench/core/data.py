@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -217,7 +217,7 @@ class Dataset:
         """Whether an image may show several classes, or none."""
         return bool(self.samples[0].class_labels)
 
-    @property
+    @cached_property
     def annotated(self) -> bool:
         """Whether at least one sample has a mask or a box."""
         return any(sample.annotated for sample in self.samples)

@@ -38,22 +38,41 @@ def divide(
     order = order[np.argsort(-_spread(counts[order].T, _in_eights), kind="stable")]
     home = np.zeros(names, np.int64)
     filled, whole = np.zeros((parts, counts.shape[1])), counts.sum(axis=0)
-    for group in order:
-        home[group] = _best_part(filled, counts[group], whole)
-        filled[home[group]] += counts[group]
+    sizes, images = [0.0] * parts, counts.sum(axis=1).tolist()
+    # Of each class by the part that a group would go to. The classes that it lacks stay as uneven
+    # as they are: only those from its first to its last are counted anew, of maybe thousands.
+    uneven = np.zeros((counts.shape[1], parts))
+    firsts = (counts > 0).argmax(axis=1).tolist()
+    ends = (counts.shape[1] - (counts[:, ::-1] > 0).argmax(axis=1)).tolist()
+    for group in order.tolist():
+        own = slice(firsts[group], ends[group])
+        uneven[own] = _uneven_after(filled[:, own], counts[group, own], whole[own])
+        part = _best_part((_in_eights(uneven) / len(whole)).tolist(), sizes)
+        home[group] = part
+        sizes[part] += images[group]
+        filled[part, own] += counts[group, own]
+        uneven[own] = uneven[own, part, None]
     return [np.flatnonzero(home[members] == part) for part in range(parts)]
 
 
-def _best_part(filled: Floats, group: Floats, whole: Floats) -> int:
-    """Return the part that a group makes the classes most even in; of equal ones the smallest."""
+def _uneven_after(filled: Floats, group: Floats, whole: Floats) -> Floats:
+    """Return how uneven a group's classes are once it is in a part, ``(class, part)``."""
     parts = len(filled)
     tried = filled[:, None].repeat(parts, axis=1)  # (part, trial, class)
     tried.reshape(parts * parts, -1)[:: parts + 1] += group  # the diagonal: a slice costs least
-    # Lists, as single numbers of an array cost five times as much.
-    uneven = (_in_eights(_spread(tried / whole, _one_by_one).T) / len(whole)).tolist()
-    sizes = filled.sum(axis=1).tolist()
+    return _spread(tried / whole, _one_by_one).T
+
+
+def _best_part(uneven: Sequence[float], sizes: Sequence[float]) -> int:
+    """Return the part that a group makes the classes most even in; of equal ones the smallest.
+
+    Args:
+        uneven: what the classes are then, of each part; a list, as single numbers of an array cost
+            five times as much.
+        sizes: how many images the parts hold.
+    """
     best = 0
-    for part in range(1, parts):
+    for part in range(1, len(sizes)):
         apart = uneven[part] - uneven[best]
         equal = abs(apart) <= _CLOSE[1] + _CLOSE[0] * abs(uneven[best])
         if apart < 0 or (equal and sizes[part] < sizes[best]):

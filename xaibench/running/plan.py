@@ -14,6 +14,7 @@ from xaibench.explaining.dependence import is_unmeasured
 from xaibench.explaining.trial import try_metric
 from xaibench.results.records import Skip
 from xaibench.results.work_records import CellRecord, ModelRecord
+from xaibench.running.pass_time import time_pass
 from xaibench.running.why_not import count_places, why_no_layer, why_no_map, why_no_score
 from xaibench.setup.cells import CellState, Ledger
 from xaibench.setup.devices import check_device
@@ -43,14 +44,18 @@ class Plan:
     """What is stored but counts no more, and why."""
     places: dict[str, int] = field(default_factory=dict)
     """How many numbers a CAM of each model with jobs has."""
+    pass_seconds: dict[str, float] = field(default_factory=dict)
+    """How long a pass of each model with jobs takes, for an image; of a plan that is timed."""
 
     def trains(self, job: Job) -> bool:
         """Whether a job's model has to be trained; one that comes trained hasn't."""
         return (job.fold, job.model, job.seed) in self.trainings
 
 
-def make_plan(selection: Selection) -> Plan:
+def make_plan(selection: Selection, *, timed: bool = False) -> Plan:
     """List all cells, and group the missing ones into jobs.
+
+    Where it is ``timed`` a pass of each model with jobs is, too, while its network is there.
 
     Raises:
         XaibenchError: nothing at all is left to compute with this selection.
@@ -69,7 +74,11 @@ def make_plan(selection: Selection) -> Plan:
     plan.warnings += find_leaks(samples, splits, near or (), drawn=selection.is_drawn)
     plan.warnings += _find_unplaced(selection, splits)
     plan.notes += say_unaudited(selection.dataset, selection.dataset_spec, near)
-    said = [skip for model in selection.models for skip in _plan_model(selection, model, plan)]
+    said: list[Skip] = []
+    for model in selection.models:
+        said += _plan_model(selection, model, plan)
+        if timed and any(job.model == model.spec for job in plan.jobs):
+            plan.pass_seconds[model.spec] = time_pass(selection, selection.prototype(model))
     selection.forget_prototype()
     if plan.trainings and not selection.options.train:
         raise XaibenchError(

@@ -56,7 +56,12 @@ class StudyOutcome:
 
 
 def plan_study(
-    name: str, values: Sequence[str], given: Mapping[str, Any], effort: str = ""
+    name: str,
+    values: Sequence[str],
+    given: Mapping[str, Any],
+    effort: str = "",
+    *,
+    timed: bool = False,
 ) -> Planned:
     """Plan all runs of a study.
 
@@ -65,6 +70,7 @@ def plan_study(
         values: levels of what it sweeps; empty for its own.
         given: run options that all its runs share.
         effort: seconds for units of annotation, of the study of supervision.
+        timed: a pass of each network is timed, as `estimate` needs it.
 
     Raises:
         XaibenchError: there is no such study, an option is wrong, or there is nothing to compare.
@@ -86,7 +92,7 @@ def plan_study(
     for point in design.points:
         try:
             selection = select({**shared, **point.changes, "out": str(out / point.name)})
-            runs.append((point, selection, make_plan(selection)))
+            runs.append((point, selection, make_plan(selection, timed=timed)))
         except XaibenchError as error:
             raise XaibenchError(f"study {name}, {point.name}: {error}") from error
     return Planned(study, design, runs, out, seconds)

@@ -119,7 +119,7 @@ def _window(file: Any) -> tuple[float, float]:
 
 def is_volume(path: Path) -> bool:
     """Whether a file's ending is that of a volume, of which one slice is read."""
-    return any(is_called(path, ending) for ending in _VOLUMES)
+    return path.name.lower().endswith(_VOLUMES)
 
 
 def open_volume(path: Path) -> Any:
