@@ -65,6 +65,8 @@ def laid_out(text, *, masks=looks, **options):
         ("{cat,dog}/x/{images,masks}", {""}, ["cat/x/masks", "dog/x/masks"]),
         ("{train,test,masks}/{cat,dog}", {"train", "test"}, ["masks"]),
         ("{train,test}/{cat,dog} masks/{cat,dog}", {"train", "test"}, ["masks"]),
+        ("{train,test}{,_masks}/{cat,dog}", {"train", "test"}, ["train_masks", "test_masks"]),
+        ("{cat,dog} {cat,dog}-gt", {""}, ["cat-gt", "dog-gt"]),
     ],
 )
 def test_layouts_are_recognized(text, parts, annotated):
@@ -99,6 +101,7 @@ def test_a_class_may_be_called_like_masks_or_parts(text):
         ("{2019,2020}/{cat,dog}", r"cat and dog lie in each of 2019, 2020.*classes=2019\+2020"),
         ("{fold1,fold2,fold3}/{cat,dog}", "cat and dog lie in each of fold1, fold2, fold3"),
         ("{images,overlays}", "images would be a class beside overlays"),
+        ("{train,test}_{cat,dog}", r"test_cat and train_cat would be two classes, and seem to be"),
         ("train/{cat,dog} test/{cat,dog,unknown}", "class unknown has no training images"),
     ],
 )

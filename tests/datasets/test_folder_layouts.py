@@ -51,6 +51,11 @@ def make(root, image, mask, parts=("",)):
         ("{part}/images/{label}/{stem}.png", "{part}/masks/{label}/{stem}.png", ("Train", "test")),
         ("images/{part}/{label}/{stem}.png", "labels/{part}/{label}/{stem}.png", ("train", "test")),
         ("{label}/{part}/a/{stem}.png", "masks/{label}/{part}/a/{stem}.png", ("train", "test")),
+        ("{label}/{label}{stem}/image.png", "{label}/{label}{stem}/mask.png", ("",)),
+        ("{label}/img_{stem}.png", "{label}/mask_{stem}.png", ("",)),
+        ("{label}/images/image_{stem}.png", "{label}/masks/mask_{stem}.png", ("",)),
+        ("{label}/{stem}.png", "{label} GT/{stem}.png", ("",)),
+        ("images_{part}/{label}/{stem}.png", "masks_{part}/{label}/{stem}.png", ("train", "test")),
     ],
 )
 def test_each_image_gets_its_own_mask(tmp_path, image, mask, parts):
@@ -125,14 +130,16 @@ def test_what_belongs_nowhere_is_counted_and_told_by_the_audit(tmp_path):
     make(tmp_path, "{part}/{label}/{stem}.png", "{part}/{label}/{stem}_seg.png", ("train", "test"))
     save(tmp_path / "train/sick/99_seg.png", 4, mask=True)
     save(tmp_path / "train/loose.png", 4, mask=False)
-    (tmp_path / "test/sick/scan.mha").write_bytes(b"")
+    for name in ("scan.mha", "IM0001", "notes.txt", "LICENSE"):
+        (tmp_path / "test/sick" / name).write_bytes(b"")
     dataset = folder(tmp_path, path=str(tmp_path))
     found = audit(dataset).findings
     assert [f.detail for f in found if not f.sample] == sorted(dataset.notes)
     orphan, loose, unread, parts = dataset.notes
     assert orphan.startswith("1 masks or boxes belong to no image, such as ")
     assert loose.startswith("1 images lie in no class folder, such as train/loose.png")
-    assert ".mha (1)" in unread
+    assert ".mha (1), no ending (1); " in unread
+    assert unread.endswith("give DICOM files the ending .dcm.")
     assert "(train 6, test 6), which --split official keeps" in parts
 
 
@@ -142,6 +149,23 @@ def test_classes_that_look_like_masks_or_copies_of_others_are_refused(tmp_path):
         folder(tmp_path, path=str(tmp_path))
     named = folder(tmp_path, path=str(tmp_path), classes=("a", "outlines"))
     assert len(named.samples) == 12
+
+
+def test_masks_of_a_few_images_under_any_name_are_no_images(tmp_path):
+    make(tmp_path, "{label}/a{stem}.png", "{label}/a{stem}_mask.png")
+    for stem in STEMS[:2]:
+        save(tmp_path / "sick" / f"a{stem}_x.png", 4, mask=True)
+    with pytest.raises(
+        XaibenchError, match=r"sick/a3_x\.png looks like a mask beside sick/a3\.png"
+    ):
+        folder(tmp_path, path=str(tmp_path))
+    assert len(folder(tmp_path, path=str(tmp_path), classes=CLASSES).samples) == 8
+
+
+def test_the_only_folder_is_named_down_to_where_it_divides(tmp_path):
+    make(tmp_path, "data/release/{label}/{stem}.png", "data/release/{label}/{stem}_mask.png")
+    with pytest.raises(XaibenchError, match=r"only one class \(data\).*name path=.*data/release\."):
+        folder(tmp_path, path=str(tmp_path))
 
 
 def test_masks_that_label_studio_exports_alone_are_refused_by_their_names(tmp_path):

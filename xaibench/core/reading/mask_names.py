@@ -18,7 +18,12 @@ _WORDS = (
 _AFTER = re.compile(
     rf"(?P<base>.+?)[ _.-]*(?P<word>{_WORDS})(?:[ _.-]*\(?\d+\)?|[ _.-][a-z])?", re.IGNORECASE
 )
-_BEFORE = re.compile(rf"(?P<word>{_WORDS})[ _.-]+(?P<base>.+)", re.IGNORECASE)
+_BEFORE = re.compile(rf"(?P<word>{_WORDS})(?:[ _.-]+(?P<base>.+))?", re.IGNORECASE)
+_IMAGE = r"images?|imgs?|photos?|pictures?|orig(?:inal)?|input|raw|scan"
+_OF_IMAGE = re.compile(
+    rf"(?:{_IMAGE})(?:[ _.-]+(?P<after>.+)|(?P<number>\d+))?|(?P<before>.+)[ _.-]+(?:{_IMAGE})",
+    re.IGNORECASE,
+)
 _NEARLY_ALL, _FEW = 0.8, 3
 
 
@@ -28,13 +33,31 @@ def base_of(key: str) -> str:
     >>> base_of("cat/7_mask_1"), base_of("9-GT"), base_of("mask_3"), base_of("3")
     ('cat/7', '9', '3', '')
     """
-    return _take_apart(key)[0]
+    base = _take_apart(key)[0]
+    return "" if base.endswith("/") else base
+
+
+def bare_of(key: str) -> str:
+    """Return a key without the word that says that it is an image, which masks lack.
+
+    >>> bare_of("cat/img_7"), bare_of("7-image"), bare_of("p1/image"), bare_of("cat/7")
+    ('cat/7', '7', 'p1/', 'cat/7')
+    """
+    folder, slash, name = key.rpartition("/")
+    match = _OF_IMAGE.fullmatch(name)
+    return (
+        folder
+        + slash
+        + (match["after"] or match["number"] or match["before"] or "" if match else name)
+    )
 
 
 def split_off_masks(
     images: Files,
 ) -> tuple[dict[str, list[Path]], dict[str, list[Path]], list[Path]]:
     """Part images from the masks beside them, ``x_mask.png``, ``x_seg_1.png`` and so on of ``x``.
+
+    ``mask_7.png`` is the mask of ``img_7.png``, and ``mask.png`` that of ``image.png``.
 
     A name like that without its image is an image in its own right (``with_mask_1.jpg``), unless
     others in the folder have masks of that word.
@@ -45,15 +68,15 @@ def split_off_masks(
     Raises:
         XaibenchError: more masks lack an image than have one.
     """
-    bases = {key: base for key in images if (base := base_of(key)) in images}
-    words = {_word(key) for key in bases}
+    bases = _find_bases(images)
+    words = {_kind(key) for key in bases}
     masks: dict[str, list[Path]] = {}
     plain: dict[str, list[Path]] = {}
     orphans: list[Path] = []
     for key, files in images.items():
         if key in bases:
             masks.setdefault(_root(key, bases), []).extend(files)
-        elif base_of(key) and _word(key) in words:
+        elif _kind(key) in words:
             orphans += files
         else:
             plain[key] = files
@@ -85,16 +108,35 @@ def companions_of(keys: Collection[str]) -> str:
     return ending if count >= max(_FEW, _NEARLY_ALL * bases) else ""
 
 
-def _word(key: str) -> str:
-    return _take_apart(key)[1]
+def _find_bases(images: Collection[str]) -> dict[str, str]:
+    """Return the key of its image for each mask."""
+    bare: dict[str, list[str]] = {}
+    for key in images:
+        if (name := bare_of(key)) != key:
+            bare.setdefault(name, []).append(key)
+    found = {}
+    for key in images:
+        base, word = _take_apart(key)
+        mine = [base] if base in images else bare.get(base, []) if word else []
+        if len(mine) == 1 and mine[0] != key:
+            found[key] = mine[0]
+    return found
+
+
+def _kind(key: str) -> tuple[str, bool]:
+    """Return the word for a mask in a name, and whether there is more than the word."""
+    return _take_apart(key)[1], bool(base_of(key))
 
 
 @lru_cache(1 << 16)
 def _take_apart(key: str) -> tuple[str, str]:
-    """Return the key of the image and the word for a mask, both empty where there is none."""
+    """Return the key of the image and the word for a mask, both empty where there is none.
+
+    Of a word alone the key is that of the folder, with a slash behind it.
+    """
     folder, slash, name = key.rpartition("/")
     match = _AFTER.fullmatch(name) or _BEFORE.fullmatch(name)
-    return (folder + slash + match["base"], match["word"].lower()) if match else ("", "")
+    return (folder + slash + (match["base"] or ""), match["word"].lower()) if match else ("", "")
 
 
 def _root(key: str, bases: Mapping[str, str]) -> str:

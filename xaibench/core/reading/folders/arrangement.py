@@ -10,7 +10,13 @@ from typing import NamedTuple
 
 from xaibench.core.reading.annotations import natural_order
 from xaibench.core.reading.folders.listing import Listing
-from xaibench.core.reading.folders.names import names_annotations, names_images, part_of
+from xaibench.core.reading.folders.names import (
+    names_annotations,
+    names_images,
+    part_of,
+    topic_of,
+    words_of,
+)
 from xaibench.core.reading.folders.tree import Node, grow, stem_of
 from xaibench.core.reading.mask_names import base_of
 
@@ -154,12 +160,23 @@ class _Reader:
         named = [child for child in children if names_annotations(child.name)]
         others = [child for child in children if child not in named]
         for child in named:
-            if self._belongs(child, node, others, inside=inside):
-                files = tuple(child.all_files())
+            files = tuple(child.all_files())
+            if mate := self._mate(child, node, others):
+                self.found.annotations.append(Annotations(child.path, mate.path, files))
+            elif self._belongs(child, node, others, inside=inside):
                 self.found.annotations.append(Annotations(child.path, node.path, files))
             else:
                 others.append(child)
         return [child for child in children if child in others]
+
+    def _mate(self, child: Node, node: Node, others: list[Node]) -> Node | None:
+        """Return the folder of the same topic whose images a folder annotates: cat of cat_masks."""
+        topic, images = topic_of(child.name), list(child.all_images())
+        mates = [each for each in others if topic and images and topic_of(each.name) == topic]
+        if len(mates) != 1:
+            return None
+        told = topic != words_of(mates[0].name)
+        return mates[0] if self._names_repeat(images, node, mates, inside=told) else None
 
     def _belongs(self, child: Node, node: Node, others: list[Node], *, inside: bool) -> bool:
         """Whether a folder named after annotations holds those of the images beside it."""

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from itertools import combinations
+from itertools import combinations, permutations
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.folders.arrangement import Arrangement, LookLikeMasks
-from xaibench.core.reading.folders.names import names_images, words_of
+from xaibench.core.reading.folders.names import names_images, part_in, part_of, words_of
 from xaibench.core.reading.mask_names import companions_of
 
 _NEARLY_ALL, _FEWEST, _MOST_CLASSES = 0.9, 3, 40
@@ -53,10 +53,11 @@ def check_arrangement(place: str, found: Arrangement) -> None:
         inner = " and ".join(sorted(repeated)[:2])
         raise XaibenchError(
             f"{place}: the folders {inner} lie in each of {_some(found.classes)}, so that either "
-            f"could be the classes; say which with "
-            f"classes={'+'.join(found.classes[:2])} (and so on), or put the classes on top."
+            f"could be the classes; say which with classes={'+'.join(found.classes[:2])} (and so "
+            "on), put the classes on top, or call parts of a split train, validation and test."
         )
     _check_training(place, found)
+    _check_parted(place, found.classes)
 
 
 def _check_training(place: str, found: Arrangement) -> None:
@@ -68,6 +69,21 @@ def _check_training(place: str, found: Arrangement) -> None:
             f"{place}: the class {lacking[0]} has no training images; name the classes to use "
             f"with classes={'+'.join(sorted(trained)[:2])} (and so on)."
         )
+
+
+def _check_parted(place: str, classes: Iterable[str]) -> None:
+    """Refuse classes whose names differ by a part of a split alone, as train_cat and test_cat."""
+    told: dict[tuple[str, ...], tuple[str, str]] = {}
+    for name in classes:
+        part = part_in(name)
+        topic = tuple(word for word in words_of(name) if part_of(word) != part)
+        other, kind = told.setdefault(topic, (name, part))
+        if topic and part and kind and part != kind:
+            raise XaibenchError(
+                f"{place}: {other} and {name} would be two classes, and seem to be parts of one; "
+                "put them below folders called train, validation and test, or say "
+                f"classes={other}+{name} (and so on) if these are classes."
+            )
 
 
 def check_exported_masks(place: str, files: Iterable[str]) -> None:
@@ -119,8 +135,8 @@ def check_keys(place: str, keys: Mapping[str, list[str]], look_like_masks: LookL
                 f"images and their masks do; name the folder of masks with masks=, or say "
                 f"classes={one}+{other} if these are classes."
             )
-
     _check_folders(place, keys, look_like_masks)
+    _check_kinds(place, keys, look_like_masks)
 
 
 def _check_folders(
@@ -149,6 +165,32 @@ def _check_folders(
         )
 
 
+def _check_kinds(place: str, keys: Mapping[str, list[str]], look_like_masks: LookLikeMasks) -> None:
+    """Refuse masks beside images that are called alike but for a word, as 7.png and 7_x.png."""
+    kinds: dict[str, dict[tuple[str, str], str]] = {}
+    for file in (file for files in keys.values() for file in files):
+        letters, digits = _parse(_stem(file))
+        kinds.setdefault(letters, {})[file.rpartition("/")[0], digits] = file
+    if len(kinds) > _MOST_CLASSES:
+        return
+    for one, other in permutations(kinds.values(), 2):
+        shared = [place for place in one if place in other]
+        beside = len(shared) > 1 and len(shared) >= _NEARLY_ALL * len(one)
+        if beside and look_like_masks(one.values()) and not look_like_masks(other.values()):
+            mask, image = one[shared[0]], other[shared[0]]
+            raise XaibenchError(
+                f"{place}: {mask} looks like a mask beside {image}, and so do others called like "
+                f"it; call such files by the image's name and _mask, or say "
+                f"classes={'+'.join(list(keys)[:2])} (and so on) if these are images."
+            )
+
+
+def _parse(stem: str) -> tuple[str, str]:
+    """Return the letters of a name, and its digits."""
+    digits = "".join(letter for letter in stem if letter.isdecimal())
+    return "".join(letter for letter in stem if not letter.isdecimal()), digits
+
+
 def _copied_from(name: str, classes: Iterable[str]) -> str:
     """Return the class that a name calls itself a copy of; empty if none."""
     words = words_of(name)
@@ -160,9 +202,8 @@ def _copied_from(name: str, classes: Iterable[str]) -> str:
 def _are_counted(stems: Iterable[str]) -> bool:
     """Whether names are numbers with the same letters around them, and about as many as images."""
     frames, numbers = set(), []
-    for stem in stems:
-        digits = "".join(letter for letter in stem if letter.isdecimal())
-        frames.add("".join(letter for letter in stem if not letter.isdecimal()))
+    for letters, digits in map(_parse, stems):
+        frames.add(letters)
         numbers.append(int(digits) if digits else -1)
     spread = max(numbers) - min(numbers) + 1
     return len(frames) == 1 and min(numbers) >= 0 and spread <= _SPARSE * len(numbers)

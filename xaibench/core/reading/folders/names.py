@@ -5,6 +5,7 @@ import re
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[^\W\d_A-Z]+|[A-Z]+|\d+")
 _PARTS = {
     "train": "train", "training": "train", "trn": "train", "trainset": "train",
+    "trainingset": "train", "validationset": "validation", "testingset": "test",
     "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
     "valset": "validation", "test": "test", "testing": "test", "tst": "test", "testset": "test",
 }  # fmt: skip
@@ -74,6 +75,15 @@ def names_annotations(name: str) -> bool:
     (True, True)
     """
     return bool(set(words_of(name)) & _ANNOTATIONS)
+
+
+def topic_of(name: str) -> list[str]:
+    """Return the words of a name but for those that say images, annotations, or nothing.
+
+    >>> topic_of("cat_images"), topic_of("CatMasks"), topic_of("masks")
+    (['cat'], ['cat'], [])
+    """
+    return [word for word in words_of(name) if word not in _ANNOTATIONS | _IMAGES | _FILLERS]
 
 
 def is_junk(name: str) -> bool:

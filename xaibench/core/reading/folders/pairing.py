@@ -7,7 +7,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.annotations import composed
 from xaibench.core.reading.folders.names import names_images, part_of
 from xaibench.core.reading.images import without_ending
-from xaibench.core.reading.mask_names import base_of
+from xaibench.core.reading.mask_names import bare_of, base_of
 
 
 class Pairs(NamedTuple):
@@ -72,13 +72,16 @@ def _match(
     where: str,
 ) -> Pairs:
     owners: dict[str, list[str]] = {}
+    bare: dict[str, list[str]] = {}
     for key in keys:
         owners.setdefault(of_image(key), []).append(key)
+        bare.setdefault(bare_of(of_image(key)), []).append(key)
     found: dict[str, list[str]] = {}
     orphans: list[str] = []
     for file, name in annotations.items():
         told = of_file(name)
-        mine = owners.get(told) or owners.get(base_of(told)) or []
+        base = base_of(told) or told
+        mine = owners.get(told) or owners.get(base) or bare.get(base) or []
         if len(mine) > 1:
             raise XaibenchError(
                 f"{where}: {file} could belong to '{mine[0]}' or to '{mine[1]}'; lay it out in the "

@@ -64,7 +64,7 @@ def read_folder(
     if len(layout.classes) < LEAST_CLASSES:
         raise XaibenchError(
             f"{place}: only one class ({layout.classes[0]}); a classifier needs at least two; if "
-            f"the folders inside it are the classes, name path={place / layout.classes[0]}."
+            f"the folders inside it are the classes, name path={place / _inmost(layout, listing)}."
         )
     chosen = choose_classes("folder", layout.classes, classes)
     check_images(place, found, chosen)
@@ -106,6 +106,14 @@ def _recognize(place: Path, listing: Listing, classes: Sequence[str]) -> tuple[A
     if not sure:
         check_arrangement(str(place), layout)
     return layout, sure
+
+
+def _inmost(layout: Arrangement, listing: Listing) -> str:
+    """Return the only class, or the folder inside it that holds more than one other."""
+    name = layout.classes[0]
+    while len(inner := [f for f in listing.folders if f.rpartition("/")[0] == name]) == 1:
+        (name,) = inner
+    return name
 
 
 def _names(found: Found, place: Path) -> dict[str, list[str]]:

@@ -3,18 +3,24 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from xaibench.core.data import Box
 from xaibench.core.reading.folders.listing import Listing
+from xaibench.core.reading.images import is_image
 from xaibench.core.reading.voc_xml import Named
 from xaibench.core.splits import PARTS
 
 _SHOWN = 10
-_UNREAD = (
-    ".mha", ".mhd", ".nrrd", ".npz", ".mat", ".heic", ".heif",
-    ".avif", ".jxl", ".svg", ".psd", ".raw", ".czi", ".svs", ".ndpi", ".mp4", ".avi", ".json",
-)  # fmt: skip
+_TEXTS = frozenset({
+    ".txt", ".md", ".rst", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".toml", ".ini", ".cfg",
+    ".html", ".htm", ".css", ".js", ".pdf", ".rtf", ".doc", ".docx", ".xls", ".xlsx", ".log",
+    ".py", ".ipynb", ".sh", ".bat", ".m", ".r", ".bib", ".db", ".lnk", ".url", ".cache",
+})  # fmt: skip
+_ABOUT = frozenset({
+    "readme", "license", "licence", "copying", "authors", "changelog", "makefile", "version",
+})  # fmt: skip
+_NO_ENDING, _DICOM = "no ending", frozenset({"no ending", ".ima", ".dic"})
 
 
 def remark(
@@ -43,17 +49,16 @@ def remark(
 
 def tell_unread(files: Sequence[str]) -> tuple[str, ...]:
     """Return a sentence on files that may hold data and aren't read."""
-    unread = Counter(
-        ending
-        for file in map(str.lower, files)
-        if file.endswith(_UNREAD)
-        for ending in _UNREAD
-        if file.endswith(ending)
-    )
-    listed = ", ".join(f"{ending} ({count})" for ending, count in sorted(unread.items()))
+    names = (PurePosixPath(file.lower()) for file in files if not is_image(file))
+    endings = (name.suffix or _NO_ENDING for name in names if name.stem not in _ABOUT)
+    unread = Counter(ending for ending in endings if ending not in _TEXTS)
+    most = sorted(unread.most_common(_SHOWN))
+    listed = ", ".join(f"{ending} ({count})" for ending, count in most)
+    more = " and others" if len(unread) > _SHOWN else ""
+    renamed = "; give DICOM files the ending .dcm" if unread.keys() & _DICOM else ""
     said = (
-        f"files of these kinds are not read: {listed}; save images as PNG, and annotations as "
-        "masks or Pascal VOC XML."
+        f"files of these kinds are not read: {listed}{more}; save images as PNG, and annotations "
+        f"as masks or Pascal VOC XML{renamed}."
     )
     return (said,) if unread else ()
 
