@@ -7,7 +7,7 @@ from torchvision.transforms.functional import rgb_to_grayscale
 
 import xaibench
 from xaibench.core.errors import XaibenchError
-from xaibench.core.registry import bind
+from xaibench.core.registry import bind, plugins
 from xaibench.setup.building import ModelWords, build_model
 
 IMAGES = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(1))
@@ -57,5 +57,25 @@ def test_other_numbers_of_channels_are_refused_with_what_to_do(trained, tmp_path
         build("channels=4")
     with pytest.raises(XaibenchError, match=r"conv1.*reads one channel.*channels=1"):
         build(f"checkpoint={tmp_path / 'one.pth'}")
-    with pytest.raises(XaibenchError, match="channels"):
-        build("backbone=timm/test_resnet,channels=1", name="saliency_net")
+    with pytest.raises(XaibenchError, match=r"test_resnet\[channels=2\].*xaibench.explain"):
+        build("backbone=timm/test_resnet,channels=2", name="saliency_net")
+
+
+@pytest.mark.slow
+def test_every_model_with_a_backbone_sees_the_luminance_alone():
+    gray = rgb_to_grayscale(IMAGES).expand(-1, 3, -1, -1)
+    takes = [p.name for p in plugins("model").values() if "backbone" in p.options]
+    wrong = []
+    for name in sorted(
+        set(takes) - {"bcos"}
+    ):  # which reads six channels: colors and what they lack
+        backbone = "squeezenet1_1" if name == "abn" else "timm/test_resnet"
+        model = build(f"backbone={backbone},channels=1", name=name)
+        with torch.no_grad():
+            seen, same = (model.outputs(each, saliency=True) for each in (IMAGES, gray))
+        for one, other in zip(seen, same, strict=True):
+            if one is not None and not torch.allclose(one, other, rtol=1e-3, atol=1e-4):
+                wrong.append(name)
+        wrong += [name for each in [next(model.parameters())] if each.shape[1] != 1]
+    assert len(takes) > 8
+    assert wrong == []

@@ -11,6 +11,7 @@ from xaibench.core.batch import Batch, accuracy, cross_entropy
 from xaibench.core.contract import CLASSIFIER_WORDS, LAYER_WORDS
 from xaibench.core.errors import XaibenchError
 from xaibench.core.last_layer import last_layer
+from xaibench.core.luminance import luminance
 from xaibench.core.output_form import OutputChoice, OutputForm
 from xaibench.core.supervision import declare
 
@@ -52,6 +53,7 @@ class Model(nn.Module):
         learns_class_masks: its loss asks for the masks of each class where there are several.
         class_saliency: its own saliency is ``(B, K, h, w)``, a map for each class.
         output_form: how its numbers are read, and `class_count` K: found by `passes.acceptance`.
+        gray: it reads one channel, the images' luminance.
         supervision: what it declares to have learned from; None leaves it to the training's record.
     """
 
@@ -76,6 +78,7 @@ class Model(nn.Module):
         std: Sequence[float] = IMAGENET_STD,
         trained: bool = False,
         pretrained: bool = False,
+        gray: bool = False,
         output: str | int | None = None,
         supervision: str | None = None,
         share: float = 1.0,
@@ -88,6 +91,7 @@ class Model(nn.Module):
         self.reshape = reshape
         self.trained = trained
         self.pretrained = pretrained
+        self.gray = gray
         self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(-1, 1, 1), persistent=False)
 
@@ -109,7 +113,9 @@ class Model(nn.Module):
             cls.normalize = cls.normalise  # type: ignore[method-assign]
 
     def normalize(self, images: Tensor) -> Tensor:
-        """Return ``(images - mean) / std``."""
+        """Return ``(images - mean) / std``, of a gray network's luminance by means of these."""
+        if self.gray:
+            return (luminance(images) - self.mean.mean()) / self.std.mean()
         return (images - self.mean) / self.std
 
     normalise = normalize

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from xaibench.core.batch import Batch, accuracy, cross_entropy
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Outputs
+from xaibench.core.networks.backbone import about
 from xaibench.core.networks.pyramid import Pyramid
-from xaibench.core.networks.trunk_classifier import TrunkClassifier, about, build_pyramid
+from xaibench.core.networks.trunk_classifier import TrunkClassifier, build_pyramid
 from xaibench.core.registry import model
 
 
@@ -86,17 +87,22 @@ class AttentionBranchNetwork(TrunkClassifier):
 
 
 @model(paper="fukui2019abn")
-def abn(classes: int, weights: str, *, backbone: str = "resnet50") -> AttentionBranchNetwork:
+def abn(
+    classes: int, weights: str, *, backbone: str = "resnet50", channels: int = 0
+) -> AttentionBranchNetwork:
     """Build a backbone with an attention branch before its last stage, at stride 16.
 
     Options:
         backbone: a convolutional network of torchvision, such as resnet18.
+        channels: that the backbone reads: 1 is the images' luminance, 0 all three.
     """
-    trunk, channels = build_pyramid(backbone, classes, weights)
+    trunk, widths = build_pyramid(backbone, classes, weights, channels=channels)
     if not isinstance(trunk, Pyramid):
         raise XaibenchError(
             f"abn[backbone={backbone}]: its stages can't be run one by one; take a convolutional "
             "network of torchvision, such as resnet50."
         )
-    return AttentionBranchNetwork(trunk, channels=channels, classes=classes,
-                                  supervision="labels", **about(backbone, weights))  # fmt: skip
+    told = about(backbone, weights, channels)
+    return AttentionBranchNetwork(
+        trunk, channels=widths, classes=classes, supervision="labels", **told
+    )

@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model, Outputs, evaluating
+from xaibench.core.networks.backbone import about
 from xaibench.core.networks.bcos import BcosLayer, Switch, both_signs, make_bcos, settle
-from xaibench.core.networks.trunk_classifier import about, build_trunk
+from xaibench.core.networks.trunk_classifier import build_trunk
 from xaibench.core.registry import model
 
 _LOOK = 64

@@ -9,8 +9,9 @@ from torch.nn import functional
 
 from xaibench.core.batch import Batch
 from xaibench.core.model import Model, Outputs
+from xaibench.core.networks.backbone import about
 from xaibench.core.networks.pyramid import FeaturePyramid, Pyramid
-from xaibench.core.networks.trunk_classifier import about, build_pyramid
+from xaibench.core.networks.trunk_classifier import build_pyramid
 from xaibench.core.registry import model
 
 _SCALES = 3
@@ -99,6 +100,7 @@ def fcn8(
     backbone: str = "vgg16",
     masks: Literal["all", "budget"] = "all",
     upsampling: Literal["bilinear", "transposed"] = "bilinear",
+    channels: int = 0,
 ) -> FCN8:
     """Build a fully convolutional network that scores pixels at strides 32, 16 and 8.
 
@@ -106,10 +108,13 @@ def fcn8(
         backbone: a convolutional network of torchvision, such as resnet18, or timm/NAME.
         masks: learn from ``all`` training masks, as an upper bound, or within the ``budget``.
         upsampling: of the scores: fixed, or by transposed convolutions that start as it and learn.
+        channels: that the backbone reads: 1 is the images' luminance, 0 all three.
     """
-    stages, channels = build_pyramid(backbone, classes, weights, _SCALES)
-    return FCN8(stages, channels, classes=classes, all_masks=masks == "all",
-                transposed=upsampling == "transposed", **about(backbone, weights))  # fmt: skip
+    stages, widths = build_pyramid(backbone, classes, weights, _SCALES, channels=channels)
+    return FCN8(
+        stages, widths, classes=classes, all_masks=masks == "all",
+        transposed=upsampling == "transposed", **about(backbone, weights, channels),
+    )  # fmt: skip
 
 
 def _transposed(channels: int, factor: int) -> nn.ConvTranspose2d:

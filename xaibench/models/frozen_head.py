@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from xaibench.core.batch import Batch, accuracy, cross_entropy
 from xaibench.core.model import Outputs
-from xaibench.core.networks.trunk_classifier import TrunkClassifier, about, build_pyramid
+from xaibench.core.networks.backbone import about
+from xaibench.core.networks.trunk_classifier import TrunkClassifier, build_pyramid
 from xaibench.core.registry import model
 
 _NOTHING = 1e-6
@@ -89,13 +90,15 @@ def frozen_head(
     image_size: int,
     *,
     backbone: str = "timm/vit_small_patch14_dinov2",
+    channels: int = 0,
 ) -> FrozenHead:
     """Build a small head on a network that stays as it is; it learns from labels alone.
 
     Options:
         backbone: a convolutional network of torchvision, such as resnet18, or timm/NAME; meant for
             foundation networks, whose own training isn't part of what is declared here.
+        channels: that the backbone reads: 1 is the images' luminance, 0 all three.
     """
-    trunk, channels = build_pyramid(backbone, classes, weights, 1, image_size)
-    return FrozenHead(trunk, channels=channels[-1], classes=classes, supervision="labels",
-                      **about(backbone, weights))  # fmt: skip
+    trunk, widths = build_pyramid(backbone, classes, weights, 1, image_size, channels=channels)
+    return FrozenHead(trunk, channels=widths[-1], classes=classes, supervision="labels",
+                      **about(backbone, weights, channels))  # fmt: skip

@@ -8,10 +8,11 @@ from torch.nn import functional
 
 from xaibench.core.batch import Batch, accuracy, cross_entropy
 from xaibench.core.errors import XaibenchError
+from xaibench.core.networks.backbone import about
 from xaibench.core.networks.class_maps import mean_over_classes
 from xaibench.core.networks.dilation import keep_resolution
 from xaibench.core.networks.guidance import GUIDANCE, energy_dice
-from xaibench.core.networks.trunk_classifier import TrunkClassifier, about, build_trunk
+from xaibench.core.networks.trunk_classifier import TrunkClassifier, build_trunk
 from xaibench.core.registry import model
 
 # Attention mining, as its authors set it: how sharply and where the map is cut, and what the square
@@ -113,6 +114,7 @@ def guided(
     weight: float = 1.0,
     by: Literal["masks", "boxes"] = "masks",
     stride: Literal[32, 16] = 32,
+    channels: int = 0,
 ) -> Guided:
     """Build a backbone with one linear layer whose Grad-CAM learns to lie on what is marked.
 
@@ -126,13 +128,14 @@ def guided(
         by: what it may read where masks are seen: their pixels, or the boxes around their regions.
         stride: pixels a side of the map's cells; for 16 the last stage keeps the resolution of the
             one before, by dilation.
+        channels: that the backbone reads: 1 is the images' luminance, 0 all three.
     """
     if weight < 0:
         raise XaibenchError("guided: 'weight' can't be negative.")
-    trunk, channels = build_trunk(backbone, classes, weights)
+    trunk, width = build_trunk(backbone, classes, weights, channels)
     keep_resolution(trunk, stride)
     return Guided(
-        trunk, channels=channels, classes=classes, guidance=loss, weight=weight,
+        trunk, channels=width, classes=classes, guidance=loss, weight=weight,
         boxes_only=by == "boxes", supervision=None if weight else "labels",
-        **about(backbone, weights),
+        **about(backbone, weights, channels),
     )  # fmt: skip

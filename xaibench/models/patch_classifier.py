@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from xaibench.core.batch import Batch, accuracy, cross_entropy
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model, Outputs
-from xaibench.core.networks.trunk_classifier import about, build_trunk
+from xaibench.core.networks.backbone import about
+from xaibench.core.networks.trunk_classifier import build_trunk
 from xaibench.core.registry import model
 
 _SMALLEST = 32
@@ -66,7 +67,7 @@ def _places(side: int, patch: int) -> Tensor:
 
 @model(paper="wienholt2025medicalpatchnet")
 def patch_classifier(
-    classes: int, weights: str, *, backbone: str = "resnet50", patch: int = 32
+    classes: int, weights: str, *, backbone: str = "resnet50", patch: int = 32, channels: int = 0
 ) -> PatchClassifier:
     """Build a network that classifies patches; what each adds to the logits is the explanation.
 
@@ -74,11 +75,12 @@ def patch_classifier(
         backbone: a convolutional network of torchvision, such as resnet18, or timm/NAME.
         patch: side of a patch in pixels. Where the image's side is no multiple of it, patches are a
             little larger or smaller, and may overlap by some pixels.
+        channels: that the backbone reads: 1 is the images' luminance, 0 all three.
     """
     if patch < _SMALLEST:
         raise XaibenchError(f"patch_classifier[patch={patch}]: at least {_SMALLEST}.")
-    trunk, channels = build_trunk(backbone, classes, weights)
+    trunk, width = build_trunk(backbone, classes, weights, channels)
     return PatchClassifier(
-        trunk, nn.Linear(channels, classes), patch=patch, supervision="labels",
-        **about(backbone, weights),
+        trunk, nn.Linear(width, classes), patch=patch, supervision="labels",
+        **about(backbone, weights, channels),
     )  # fmt: skip

@@ -10,6 +10,7 @@ from xaibench.core.batch import Batch, accuracy, cross_entropy
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import resize
 from xaibench.core.model import Outputs
+from xaibench.core.networks.backbone import about
 from xaibench.core.networks.class_maps import class_loss
 from xaibench.core.networks.losses import LOSSES
 from xaibench.core.networks.mask_heads import (
@@ -23,7 +24,6 @@ from xaibench.core.networks.pyramid import FeaturePyramid, Pyramid, SkipDecoder
 from xaibench.core.networks.trunk_classifier import (
     HIDDEN,
     TrunkClassifier,
-    about,
     build_pyramid,
     build_trunk,
     make_head,
@@ -160,6 +160,7 @@ def saliency_net(
     hidden: int = HIDDEN,
     unlabeled: Unlabeled = "none",
     maps: Literal["one", "class"] = "one",
+    channels: int = 0,
 ) -> SaliencyNet:
     """Build a backbone with a classification head (1024, K) and a saliency prediction network.
 
@@ -178,6 +179,7 @@ def saliency_net(
             ``consistency`` by the model itself.
         maps: ``one``, of whatever an image shows, or one for each ``class``, which learns from that
             class's masks and is the one that is explained.
+        channels: that the backbone reads: 1 is the images' luminance, 0 all three.
     """
     if maps == "class" and (mask_head not in ("spn", "unet") or unlabeled != "none"):
         raise XaibenchError(
@@ -190,21 +192,21 @@ def saliency_net(
     trunk: nn.Module
     head: nn.Module
     if mask_head == "unet":
-        trunk, widths = build_pyramid(backbone, classes, weights)
-        channels, head = widths[-1], SkipDecoder(widths, count)
+        trunk, widths = build_pyramid(backbone, classes, weights, channels=channels)
+        width, head = widths[-1], SkipDecoder(widths, count)
     else:
-        trunk, channels = build_trunk(backbone, classes, weights)
+        trunk, width = build_trunk(backbone, classes, weights, channels)
         if mask_head == "spn":
-            head = SaliencyDecoder(channels, depth, upsampling, count)
+            head = SaliencyDecoder(width, depth, upsampling, count)
         elif mask_head == "attention":
             head = Attention()
         elif mask_head == "attention2":
-            head = DeepAttention(channels, depth)
+            head = DeepAttention(width, depth)
         else:
-            head = Rasaee(channels, depth)
+            head = Rasaee(width, depth)
     return SaliencyNet(
-        trunk, head, channels=channels, classes=classes, loss="" if loss == "run" else loss,
+        trunk, head, channels=width, classes=classes, loss="" if loss == "run" else loss,
         weight=weight, hidden=hidden, unlabeled=unlabeled, by_class=maps == "class",
         supervision=None if weight else "labels",
-        **about(backbone, weights),
+        **about(backbone, weights, channels),
     )  # fmt: skip

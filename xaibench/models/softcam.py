@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from xaibench.core.batch import Batch, accuracy, cross_entropy
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Outputs
-from xaibench.core.networks.trunk_classifier import TrunkClassifier, about, build_trunk
+from xaibench.core.networks.backbone import about
+from xaibench.core.networks.trunk_classifier import TrunkClassifier, build_trunk
 from xaibench.core.registry import model
 
 
@@ -51,6 +52,7 @@ class SoftCam(TrunkClassifier):
 def softcam(
     classes: int, weights: str, *, backbone: str = "resnet50", lasso: float = 0.0,
     ridge: float = 0.0,
+    channels: int = 0,
 ) -> SoftCam:  # fmt: skip
     """Build a backbone whose class evidence is scored at each position, and averaged.
 
@@ -58,9 +60,10 @@ def softcam(
         backbone: a convolutional network of torchvision, such as resnet18, or timm/NAME.
         lasso: weight of the mean absolute evidence in the loss; more gives sparser maps.
         ridge: weight of the mean squared evidence.
+        channels: that the backbone reads: 1 is the images' luminance, 0 all three.
     """
     if lasso < 0 or ridge < 0:
         raise XaibenchError("softcam: 'lasso' and 'ridge' can't be negative.")
-    trunk, channels = build_trunk(backbone, classes, weights)
-    return SoftCam(trunk, channels=channels, classes=classes, lasso=lasso, ridge=ridge,
-                   supervision="labels", **about(backbone, weights))  # fmt: skip
+    trunk, width = build_trunk(backbone, classes, weights, channels)
+    return SoftCam(trunk, channels=width, classes=classes, lasso=lasso, ridge=ridge,
+                   supervision="labels", **about(backbone, weights, channels))  # fmt: skip

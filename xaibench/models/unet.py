@@ -8,10 +8,11 @@ from torch.nn import functional
 
 from xaibench.core.batch import Batch
 from xaibench.core.model import Model, Outputs
+from xaibench.core.networks.backbone import about
 from xaibench.core.networks.class_maps import class_loss
 from xaibench.core.networks.losses import LOSSES
 from xaibench.core.networks.pyramid import FeaturePyramid, Pyramid, SkipDecoder
-from xaibench.core.networks.trunk_classifier import about, build_pyramid
+from xaibench.core.networks.trunk_classifier import build_pyramid
 from xaibench.core.registry import model
 
 
@@ -135,6 +136,7 @@ def unet(
     backbone: str = "resnet50",
     masks: Literal["all", "budget"] = "all",
     maps: Literal["one", "class"] = "one",
+    channels: int = 0,
 ) -> UNet:
     """Build a segmentation network whose decoder joins the trunk's stages, from stride 32 to 4.
 
@@ -143,9 +145,10 @@ def unet(
         masks: learn from ``all`` training masks, as an upper bound, or within the ``budget``.
         maps: ``one`` tells what is marked, and which class it is, for the method `segmentation`;
             ``class`` has a map for each class, which may overlap, for the method `spn`.
+        channels: that the backbone reads: 1 is the images' luminance, 0 all three.
     """
-    trunk, channels = build_pyramid(backbone, classes, weights)
-    told = {"all_masks": masks == "all", **about(backbone, weights)}
+    trunk, widths = build_pyramid(backbone, classes, weights, channels=channels)
+    told = {"all_masks": masks == "all", **about(backbone, weights, channels)}
     if maps == "class":
-        return ClassUNet(trunk, SkipDecoder(channels, classes), **told)
-    return UNet(trunk, SkipDecoder(channels, 1 + classes), **told)
+        return ClassUNet(trunk, SkipDecoder(widths, classes), **told)
+    return UNet(trunk, SkipDecoder(widths, 1 + classes), **told)

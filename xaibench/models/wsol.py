@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from xaibench.core.batch import Batch, accuracy, cross_entropy
 from xaibench.core.maps import min_max
 from xaibench.core.model import Outputs
+from xaibench.core.networks.backbone import about
 from xaibench.core.networks.erasing import CutMix, drop_attended, hide_patches, mix_in
 from xaibench.core.networks.pyramid import Pyramid
-from xaibench.core.networks.trunk_classifier import TrunkClassifier, about, build_pyramid
+from xaibench.core.networks.trunk_classifier import TrunkClassifier, build_pyramid
 from xaibench.core.registry import model
 
 # Of the complementary learners' class maps, as their authors set it.
@@ -137,6 +138,7 @@ def wsol(
     *,
     backbone: str = "resnet50",
     training: Literal["has", "acol", "adl", "cutmix"] = "cutmix",
+    channels: int = 0,
 ) -> TrunkClassifier:
     """Build a classifier that learns from labels alone, from images of which something is hidden.
 
@@ -147,11 +149,12 @@ def wsol(
             ``acol`` has a second head that sees nothing of where the first one looks
             (zhang2018acol); its map is the larger one of both, of the predicted class, and the
             method `spn` reads it.
+        channels: that the backbone reads: 1 is the images' luminance, 0 all three.
     """
-    trunk, channels = build_pyramid(backbone, classes, weights)
+    trunk, widths = build_pyramid(backbone, classes, weights, channels=channels)
     told: dict[str, Any] = {
-        "channels": channels[-1], "classes": classes, "supervision": "labels",
-        **about(backbone, weights),
+        "channels": widths[-1], "classes": classes, "supervision": "labels",
+        **about(backbone, weights, channels),
     }  # fmt: skip
     if training == "acol":
         return ComplementaryLearners(trunk, **told)

@@ -2,13 +2,13 @@
 
 from collections import OrderedDict
 from itertools import pairwise
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from torch import nn
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Classifier
-from xaibench.core.networks.gray import GrayClassifier, read_one_channel
+from xaibench.core.networks.gray import is_gray, read_one_channel
 from xaibench.core.networks.known_layers import SEQUENTIAL, known_layer
 from xaibench.core.networks.sources import source_of
 from xaibench.core.networks.weights import load_weights
@@ -64,17 +64,17 @@ def build_classifier(
             f"{name}[hidden={hidden},dropout={dropout}]: 'hidden' can't be negative, and 'dropout' "
             "is at least 0 and below 1."
         )
-    if channels not in (0, 1, 3):
-        raise XaibenchError(
-            f"{name}[channels={channels}]: a run's images have three channels, so that a network "
-            "reads 3, or 1 of their luminance; one of other images explains by xaibench.explain."
-        )
-    network, head = _build(name, classes, weights, size, (hidden, dropout), gray=channels == 1)
-    kind = GrayClassifier if channels == 1 else Classifier
-    return kind(
+    network, head = _build(name, classes, weights, size, channels, hidden, dropout)
+    return Classifier(
         network, cam_layer=known_layer(network), head=head, frozen=frozen,
-        pretrained=weights != "none", output="logits", **normalization(name),
+        **about(name, weights, channels), output="logits",
     )  # fmt: skip
+
+
+def about(name: str, weights: str, channels: int = 0) -> dict[str, Any]:
+    """Return what `Model` is to know of a network: normalization, channels, earlier training."""
+    told = {"pretrained": weights != "none", "gray": is_gray(name, channels)}
+    return {**told, **normalization(name)}
 
 
 def normalization(name: str) -> dict[str, tuple[float, ...]]:
@@ -87,24 +87,32 @@ def normalization(name: str) -> dict[str, tuple[float, ...]]:
     return source.normalization(own)
 
 
-def build_network(name: str, classes: int, weights: str, size: int = 0) -> nn.Module:
-    """Return the whole network, its last layer replaced, weights loaded; ``size`` as above.
+def build_network(
+    name: str, classes: int, weights: str, size: int = 0, channels: int = 0
+) -> nn.Module:
+    """Return the whole network, its last layer replaced, weights loaded; arguments as above.
 
     Raises:
         XaibenchError: there is no such network, or its weights can't be had.
     """
-    return _build(name, classes, weights, size, (0, 0.0), gray=False)[0]
+    return _build(name, classes, weights, size, channels)[0]
 
 
 def _build(
-    name: str, classes: int, weights: str, size: int, head: tuple[int, float], *, gray: bool
+    name: str,
+    classes: int,
+    weights: str,
+    size: int,
+    channels: int,
+    hidden: int = 0,
+    dropout: float = 0.0,
 ) -> tuple[nn.Module, str]:
-    """Return the network and the name of its head, which has a hidden width and a dropout."""
+    """Return the network and the name of its head."""
     source, own = source_of(name)
     network = source.build(own, classes, size)
     place = source.head_of(network)
-    _replace_layer(network, place, classes, *head)
-    if gray:
+    _replace_layer(network, place, classes, hidden, dropout)
+    if is_gray(name, channels):
         read_one_channel(network)
     load_weights(network, name, weights, size)
     return network, place

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import evaluating
+from xaibench.core.networks.gray import channels_of
 
 # As the stages are looked for.
 _LOOK = 224
@@ -49,7 +50,7 @@ def keep_resolution(trunk: nn.Module, stride: int) -> nn.Module:
 
 def _rows(trunk: nn.Module) -> int:
     with torch.no_grad(), evaluating(trunk):
-        return int(trunk(torch.zeros(1, 3, _LOOK, _LOOK)).shape[2])
+        return int(trunk(torch.zeros(1, channels_of(trunk), _LOOK, _LOOK)).shape[2])
 
 
 def _undo_last_halving(trunk: nn.Module, rows: int) -> None:

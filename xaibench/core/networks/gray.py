@@ -1,24 +1,31 @@
-"""Networks of one channel: they see the luminance of images."""
+"""Networks of one channel: they see the luminance of images (`core.luminance`)."""
 
 import torch
 from torch import Tensor, nn
 
 from xaibench.core.errors import XaibenchError
-from xaibench.core.model import Classifier
 
 _COLORS = 3
-# Of red, green and blue (ITU-R BT.601), as Pillow and torchvision make gray images.
-_LUMINANCE = (0.299, 0.587, 0.114)
 
 
-class GrayClassifier(Classifier):
-    """A network whose first layer reads one channel."""
+def is_gray(name: str, channels: int) -> bool:
+    """Whether a network reads one channel, by the option ``channels``.
 
-    def normalize(self, images: Tensor) -> Tensor:
-        """Return the luminance ``(B, 1, H, W)``, normalized by the mean of the three channels'."""
-        weights = images.new_tensor(_LUMINANCE).view(-1, 1, 1)
-        gray = (images * weights).sum(dim=1, keepdim=True)
-        return (gray - self.mean.mean()) / self.std.mean()
+    Raises:
+        XaibenchError: it is none of 0, 1 and 3.
+    """
+    if channels not in (0, 1, _COLORS):
+        raise XaibenchError(
+            f"{name}[channels={channels}]: a run's images have three channels, so that a network "
+            "reads 3, or 1 of their luminance; one of other images explains by xaibench.explain."
+        )
+    return channels == 1
+
+
+def channels_of(trunk: nn.Module) -> int:
+    """Return how many channels the first convolution of a trunk reads."""
+    layers = (part for part in trunk.modules() if isinstance(part, nn.Conv2d))
+    return next((layer.in_channels for layer in layers), _COLORS)
 
 
 def read_one_channel(network: nn.Module) -> None:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import evaluating
+from xaibench.core.networks.gray import channels_of
 
 # Large enough for every trunk of torchvision's.
 _LOOK = 224
@@ -51,7 +52,7 @@ def _opened(part: nn.Module) -> list[nn.Module]:
 
 def _watch(parts: list[nn.Module]) -> list[torch.Size]:
     """Return the shape of each part's output."""
-    seen: Tensor = torch.zeros(1, 3, _LOOK, _LOOK)
+    seen: Tensor = torch.zeros(1, channels_of(nn.Sequential(*parts)), _LOOK, _LOOK)
     shapes: list[torch.Size] = []
     with torch.no_grad(), evaluating(nn.Sequential(*parts)):
         for part in parts:

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model, Outputs, evaluating
 from xaibench.core.networks import from_timm
-from xaibench.core.networks.backbone import build_network, cut_trunk, normalization
+from xaibench.core.networks.backbone import build_network, cut_trunk
+from xaibench.core.networks.gray import channels_of
 from xaibench.core.networks.pyramid import FeaturePyramid, Pyramid
 from xaibench.core.networks.sources import TIMM
 from xaibench.core.networks.stages import cut_stages
@@ -69,37 +70,42 @@ def make_head(channels: int, hidden: int, classes: int) -> nn.Module:
     )
 
 
-def build_trunk(backbone: str, classes: int, weights: str) -> tuple[nn.Module, int]:
-    """Return a network's trunk and the number of its channels.
+def build_trunk(
+    backbone: str, classes: int, weights: str, channels: int = 0
+) -> tuple[nn.Module, int]:
+    """Return a network's trunk and the number of channels that it gives.
+
+    ``channels`` is what its first layer reads (`core.networks.backbone.Transfer`).
 
     Raises:
         XaibenchError: there is no such network, it can't be cut, or its weights can't be had.
     """
     if backbone.startswith(TIMM):
-        pyramid, channels = build_pyramid(backbone, classes, weights)
-        return pyramid, channels[-1]
-    trunk = cut_trunk(build_network(backbone, classes, weights))
+        pyramid, widths = build_pyramid(backbone, classes, weights, channels=channels)
+        return pyramid, widths[-1]
+    trunk = cut_trunk(build_network(backbone, classes, weights, channels=channels))
     with torch.no_grad(), evaluating(trunk):
-        return trunk, int(trunk(torch.zeros(1, 3, _LOOK, _LOOK)).shape[1])
+        return trunk, trunk(torch.zeros(1, channels_of(trunk), _LOOK, _LOOK)).shape[1]
 
 
 def build_pyramid(
-    backbone: str, classes: int, weights: str, count: int = _LEVELS, size: int = 0
+    backbone: str,
+    classes: int,
+    weights: str,
+    count: int = _LEVELS,
+    size: int = 0,
+    channels: int = 0,
 ) -> tuple[Pyramid | FeaturePyramid, list[int]]:
     """Return a network's trunk in ``count`` stages, the finest first, and the channels of each.
 
     ``size`` is the images' side, for networks that are built for one size; 0 keeps their own.
+    ``channels`` is as of `build_trunk`.
 
     Raises:
         XaibenchError: as `build_trunk`.
     """
-    network = build_network(backbone, classes, weights, size)
+    network = build_network(backbone, classes, weights, size, channels)
     if backbone.startswith(TIMM):
         return from_timm.build_pyramid(network, count)
-    stages, channels = cut_stages(cut_trunk(network), count)
-    return Pyramid(*stages), channels
-
-
-def about(backbone: str, weights: str) -> dict[str, Any]:
-    """Return normalization, and whether the backbone was trained before: words of `Model`."""
-    return {"pretrained": weights != "none", **normalization(backbone)}
+    stages, widths = cut_stages(cut_trunk(network), count)
+    return Pyramid(*stages), widths
