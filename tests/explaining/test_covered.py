@@ -16,21 +16,16 @@ def test_four_coverings_of_a_picture_by_hand():
         return torch.stack([bright, 1 - bright], dim=1)
 
     (shown,) = cover_pictures(images, maps, torch.tensor([0]), predict)
-    assert [each.name for each in shown] == [
-        "as it is",
-        "the rest darkened by the map",
-        "the important part darkened by the map",
-        "the rest black, cut at half of the map",
-        "the important part black, cut at half of the map",
+    assert [each.words for each in shown.covered] == [
+        "the rest covered by the map",
+        "the important part covered by the map",
+        "the rest covered at half of the map",
+        "the important part covered at half of the map",
     ]
-    kept = [
-        [1, 0.8, 0.4, 0.2],
-        [1, 0.4, 0.1, 0],
-        [0, 0.4, 0.3, 0.2],
-        [1, 0.8, 0, 0],
-        [0, 0, 0.4, 0.2],
-    ]
-    for each, row in zip(shown, kept, strict=True):
+    assert shown.confidence == pytest.approx(0.6)
+    assert shown.heat.tolist() == maps[0].tolist()
+    kept = [[1, 0.4, 0.1, 0], [0, 0.4, 0.3, 0.2], [1, 0.8, 0, 0], [0, 0, 0.4, 0.2]]
+    for each, row in zip(shown.covered, kept, strict=True):
         assert each.confidence == pytest.approx(sum(row) / 4, rel=1e-6)
         assert each.image[0, :, 0].tolist() == pytest.approx([255 * v for v in row], abs=0.51)
 

@@ -231,7 +231,7 @@ def test_the_page_is_whole_without_script_and_fits_a_telephone(look, made):
     assert not page.locator("form.filters").is_visible()
     page = look(made, viewport={"width": 360, "height": 640})
     assert page.evaluate("document.documentElement.scrollWidth") == 360
-    assert page.locator("tbody th .under").first.inner_text() == "vgg16"
+    assert page.locator("tbody th .under").first.inner_text() == "VGG-16\nvgg16"
     assert not page.locator("td.model").first.is_visible()
 
 

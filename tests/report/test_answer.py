@@ -30,11 +30,11 @@ def test_the_box_names_the_method_and_the_best_blind_control():
     found = answered(
         rows_of("gradcam", "iou", values(0.5)), rows_of("spn", "iou", values(0.4)), blind
     )
-    assert (found.method, found.model) == ("gradcam", "resnet18")
+    assert (found.method, found.model) == ("Grad-CAM", "ResNet-18")
     assert "significantly different from the other row" in found.because
     figures = dict(found.figures)
     assert figures["iou of the best row"] == "0.500"
-    assert figures["best blind control: center"] == "0.200"
+    assert figures["best blind control: Center"] == "0.200"
     assert figures["95 % interval"].startswith("[0.4")
 
 
@@ -53,7 +53,7 @@ def test_the_box_says_which_row_explains_decisions_where_the_leaders_maps_dont()
     found = answered(
         *rows, dependence={"spn": 0.049, "hirescam": 0.0, "gradcam": 0.05, "center": 0}
     )
-    assert found.method == "spn"
+    assert found.method == "SPN"
     assert "don't depend on the network's decision (dependence 0.049)" in found.because
     assert found.because.endswith(
         "Of maps that depend on it, `gradcam` on `resnet18` is best: 0.400."

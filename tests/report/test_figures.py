@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from figure_frames import BASE, MARKUP, RUN, make_contents
-from frames import METHODS, NAN, NET, metric, rows_of, run_of
+from frames import NAN, NET, metric, rows_of, run_of
 from matplotlib.container import BarContainer
 from scipy.stats import rankdata
 
 from xaibench.report.facts.material import Material
+from xaibench.report.facts.proper_names import method_name
 from xaibench.report.judging.chapter import judge_all
 from xaibench.report.judging.tested import LEVEL
 from xaibench.report.pictures.agreement_figure import draw_agreement
@@ -63,9 +64,10 @@ def test_the_forest_plot_has_the_boards_numbers_in_its_order(contents, name, way
     board = board.assign(cost=way * board[name]).sort_values(["control", "cost"])
     assert np.allclose(in_points(figure), board[[name, f"{name}_low", f"{name}_high"]])
     axes = figure.axes[0]
-    labels = [text for text in texts_of(axes) if text.partition(" ")[0] in METHODS]
-    lacking = {"hirescam": "hirescam (29 of 30 maps)"}
-    assert labels == [lacking.get(method, method) for method in board["method"]]
+    names = [method_name(method) for method in board["method"]]
+    labels = [text for text in texts_of(axes) if text.startswith(tuple(names))]
+    lacking = {"HiResCAM": "HiResCAM (29 of 30 maps)"}
+    assert labels == [lacking.get(name, name) for name in names]
     letters = {(text.get_position()[1], text.get_text()) for text in axes.texts}
     for row, ties in enumerate(board[f"{name}_ties"]):
         assert all((row, letter) in letters for letter in ties)
@@ -79,15 +81,15 @@ def test_what_a_picture_shows_is_said_in_words(contents):
     title, alt = draw_intervals(only(contents), RUN, "iou")[1:]
     row = contents.board.set_index("method").loc["spn"]
     assert title.startswith("iou ↑ on busi, holdout")
-    assert f"4 rows by iou ↑: spn has the best mean, {row['iou']:.3f} [" in alt
-    assert "best blind control center 0.400" in alt
-    assert "last is rise[a=x|y] with 0." in alt
+    assert f"4 rows by iou ↑: SPN has the best mean, {row['iou']:.3f} [" in alt
+    assert "best blind control Center 0.400" in alt
+    assert "last is RISE (a=x|y) with 0." in alt
 
 
 def test_a_row_that_lacks_images_is_no_leader(tmp_path):
     scores = rows_of("gradcam", "iou", [0.5, 0.4, 0.3]) + rows_of("spn", "iou", [0.9, 0.8, NAN])
     found = judge_all(Material.of(RUN, pd.DataFrame(scores)), tmp_path)
-    assert ": gradcam has the best mean, 0.400" in draw_intervals(only(found), RUN, "iou").alt
+    assert ": Grad-CAM has the best mean, 0.400" in draw_intervals(only(found), RUN, "iou").alt
 
 
 def test_mean_ranks_share_ties_and_use_lines_that_all_have():
@@ -106,6 +108,7 @@ def test_bars_join_exactly_the_rows_that_are_not_told_apart(contents):
     values = chapter.section.values["iou"][:, chapter.section.ranked]
     ranks = mean_ranks(values, higher_is_better=True)
     bars = [set(line.get_xdata()) for line in axes.lines if line.get_marker() == "o"]
+    assert len(bars) == len([text for text in texts_of(axes) if len(text) == 1])
     tied = []
     for one, other in itertools.combinations(range(len(ranks)), 2):
         p = chapter.judged["iou"].p[one, other]
@@ -115,12 +118,36 @@ def test_bars_join_exactly_the_rows_that_are_not_told_apart(contents):
     assert False in tied
     for place, rank in zip(chapter.section.ranked, ranks, strict=True):
         method = chapter.section.rows[place].method
-        assert any(method in text and f"{rank:.2f}" in text for text in texts_of(axes))
+        ties, name = " ".join(chapter.judged["iou"].ties[place]), method_name(method)
+        shown = [text for text in texts_of(axes) if name in text]
+        assert len(shown) == 1
+        assert {ties, f"{rank:.2f}"} <= set(shown[0].split("  "))
 
 
 def test_a_bar_has_dots_for_its_own_rows_only():
     groups = tie_ranks(["a", "b", "ac", "b", "c", "z1"], np.array([1.0, 2.5, 3.0, 4.0, 2.0, 6.0]))
-    assert [group.tolist() for group in groups] == [[1, 3], [2.5, 4], [2, 3]]
+    assert {letter: group.tolist() for letter, group in groups.items()} == {
+        "a": [1, 3], "b": [2.5, 4], "c": [2, 3],
+    }  # fmt: skip
+
+
+def test_rows_of_one_rank_share_a_line_and_a_bar_that_is_seen(tmp_path):
+    same = [0.5, 0.4, 0.3, 0.6, 0.2, 0.1]
+    scores = [row for method in ("gradcam", "hirescam") for row in rows_of(method, "iou", same)]
+    scores += rows_of("spn", "iou", [0.9, 0.8, 0.95, 0.85, 0.92, 0.99])
+    chapter = only(judge_all(Material.of(RUN, pd.DataFrame(scores)), tmp_path))
+    axes = draw_ranks(chapter, RUN, "iou").figure.axes[0]
+    stems = [
+        line
+        for line in axes.lines
+        if len(set(line.get_xdata())) == 1 and line.get_marker() == "None"
+    ]
+    assert sorted(line.get_xdata()[0] for line in stems) == [1, 2.5]
+    (bar,) = (line.get_xdata() for line in axes.lines if line.get_linewidth() == 3)
+    assert bar[0] < 2.5 < bar[1]
+    sides = [text for text in axes.texts if "2.50" in text.get_text()]
+    assert len(sides) == 2
+    assert len({text.get_position()[0] for text in sides}) == 1
 
 
 def test_nothing_beats_the_front():
@@ -275,7 +302,7 @@ def test_the_upper_bound_is_a_line_of_its_own(tmp_path):
     picture = draw_intervals(only(found), run, "iou")
     (line,) = (line for line in picture.figure.axes[0].lines if line.get_label() == "upper bound")
     assert set(line.get_xdata()) == {0.8}
-    assert "upper bound segmentation · fcn8 0.800" in picture.alt
+    assert "upper bound Segmentation · FCN-8 0.800" in picture.alt
 
 
 def test_of_many_maps_the_density_is_drawn(tmp_path):

@@ -11,7 +11,8 @@ from PIL import Image
 from xaibench.report.facts.material import Material
 from xaibench.report.judging.chapter import judge_all
 from xaibench.report.pictures.binary_figure import draw_binary
-from xaibench.report.pictures.covered_figure import confidence_in_words, draw_covered
+from xaibench.report.pictures.covered_figure import draw_covered
+from xaibench.report.pictures.covered_line import scored_in_words
 from xaibench.report.pictures.stored import Stored
 from xaibench.results.folder import Layout, Place
 from xaibench.results.maps import MapWriter, map_key
@@ -120,7 +121,7 @@ def test_a_confidence_that_scores_leave_open_is_told_so():
         ((0.5, 0.0, 0.0, nan), "0.500, the same"),
         ((0.5, nan, nan, nan), "not measured"),
     ):
-        assert confidence_in_words(*scores) == words
+        assert scored_in_words(*scores) == words
 
 
 def test_maps_that_another_model_judges_show_no_confidence(made):

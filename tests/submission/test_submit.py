@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -57,6 +58,59 @@ def test_a_plugin_that_breaks_a_rule_is_not_submitted(finished_run, plugin_file,
     assert "half_a_map breaks" in err
     assert "xaibench check" in err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_a_sound_plugin_becomes_a_folder_for_a_pull_request(
+    finished_run, plugin_file, tmp_path, call
+):
+    run, mine = tmp_path / "run", tmp_path / "brightness.py"
+    shutil.copytree(finished_run.out, run)
+    mine.write_text(
+        '"""Bright parts."""\nfrom torch import Tensor\n'
+        "from xaibench.core.registry import method\n\n\n"
+        '@method(family="other")\ndef brightness(images: Tensor) -> Tensor:\n'
+        '    """Return the mean of the color channels, ``(B, H, W)``."""\n'
+        "    return images.mean(1)\n"
+    )
+    out = tmp_path / "submission"
+    code, said, err = call("submit", mine, "--run", run, "--plugin", plugin_file, "--out", out)
+    assert code == 0, err
+    assert "card.md" in said
+    card = (out / "card.md").read_text("utf-8")
+    assert card.startswith("# Submission: brightness\n")
+    assert hashlib.sha256(mine.read_bytes()).hexdigest() in card
+    boards = [pd.read_csv(folder / "leaderboard.csv") for folder in (finished_run.out, out)]
+    earlier, board = (b[b["model"] == "pocket"].set_index("method")["iou"] for b in boards)
+    assert 0 < board["brightness"] < 1
+    assert board["gradcam"] == pytest.approx(earlier["gradcam"], abs=1e-6)
+    assert not list(out.rglob("*.py"))
+
+
+@pytest.mark.slow
+def test_hostile_names_of_maps_do_nothing(finished_run, plugin_file, maps, tmp_path, call):
+    bad = "=cmd&calc!A0 \x1b[2J<img src=x onerror=alert(1)>|[a](javascript:alert(1)).npz"
+    maps = maps.rename(tmp_path / bad)
+    told = ("--run", finished_run.out, "--model", "pocket", "--plugin", plugin_file)
+    out = tmp_path / "submission"
+    code, said, err = call("submit", maps, *told, "--out", out)
+    assert code == 2
+    assert "--name" in err
+    assert "\x1b" not in said + err
+    assert not out.exists()
+    code, said, err = call("submit", maps, *told, "--out", out, "--name", "mine")
+    assert code == 0, err
+    assert "\x1b" not in said + err
+    build_site([out], tmp_path / "site")
+    for path in [*out.rglob("*"), *(tmp_path / "site").rglob("*")]:
+        if path.suffix in (".md", ".html", ".json"):
+            # An indented line is code, and shown as it is.
+            lines = path.read_text("utf-8").splitlines()
+            text = "\n".join(line for line in lines if not line.startswith("    "))
+            acting = ("\x1b", "<img src=x", "](javascript", 'href="javascript')
+            assert [each for each in acting if each in text] == [], path
+        if path.suffix == ".csv":
+            assert not re.search(r"(^|,)\"?=", path.read_text("utf-8"), re.MULTILINE), path
 
 
 def test_what_is_of_maps_is_refused_for_a_plugin(tmp_path, call):

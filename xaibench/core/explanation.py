@@ -17,11 +17,26 @@ class PictureFile(NamedTuple):
 
 
 class CoveredPicture(NamedTuple):
-    """A picture ``(H, W, 3)`` uint8 with a part covered, and the target's confidence on it."""
+    """A picture ``(H, W, 3)`` uint8 with a part covered, and the target's confidence on it.
 
-    name: str
+    ``words`` say what is covered.
+    """
+
+    words: str
     image: NDArray[np.uint8]
     confidence: float
+
+
+class CoveredPictures(NamedTuple):
+    """A picture ``(H, W, 3)`` as the network sees it, covered under its map ``(H, W)``.
+
+    ``confidence`` is the target's on the picture itself.
+    """
+
+    image: NDArray[np.uint8]
+    heat: NDArray[np.float32]
+    confidence: float
+    covered: Sequence[CoveredPicture]
 
 
 @dataclass(frozen=True)
@@ -30,8 +45,8 @@ class Answer:
 
     ``raw`` is its map ``(h, w)`` over the network's square, ``heat`` the finished one ``(H, W)`` in
     [0, 1] over the picture; both are None where the method failed, as ``status`` says. ``target``
-    is the class explained, empty where the model has none. ``covered`` holds the picture as it is,
-    then with parts covered that the map tells, where that was asked for.
+    is the class explained, empty where the model has none. ``covered`` holds the picture with
+    parts covered that the map tells, where that was asked for.
     """
 
     status: str
@@ -39,7 +54,7 @@ class Answer:
     heat: NDArray[np.float32] | None = None
     target: str = ""
     target_confidence: float = float("nan")
-    covered: Sequence[CoveredPicture] = ()
+    covered: CoveredPictures | None = None
 
 
 class Neighbor(NamedTuple):

@@ -1,23 +1,23 @@
 """Covered pictures: what Average Drop and Increase in Confidence ask the model about."""
 
-from collections.abc import Sequence
 from itertools import product
 from typing import get_args
 
 from torch import Tensor
 
 from xaibench.core.confidence import Predict
-from xaibench.core.covering import PARTS, By, Covered, CoveredConfidence, cover
-from xaibench.core.explanation import CoveredPicture
+from xaibench.core.covering import By, Covered, CoveredConfidence
+from xaibench.core.covering_ways import CoveringWay
+from xaibench.core.explanation import CoveredPicture, CoveredPictures
 from xaibench.core.passes.device import as_bytes
 
-_WAYS = {"darken": "darkened by the map", "zero": "black, cut at half of the map"}
+_WAYS = [CoveringWay(covered, by) for by, covered in product(get_args(By), get_args(Covered))]
 
 
 def cover_pictures(
     images: Tensor, maps: Tensor, targets: Tensor, predict: Predict
-) -> list[Sequence[CoveredPicture]]:
-    """Return each image as it is, and covered in four ways, with the target's confidence.
+) -> list[CoveredPictures]:
+    """Return each image, and covered in four ways, with the target's confidence.
 
     Args:
         images: ``(B, 3, H, W)`` in [0, 1].
@@ -25,18 +25,21 @@ def cover_pictures(
         targets: ``(B,)``.
         predict: images -> confidences ``(B, K)``.
     """
-    first = predict(images).gather(1, targets[:, None])[:, 0]
-    looks = [("as it is", images, first)]
+    whole = predict(images).gather(1, targets[:, None])[:, 0]
     ask = CoveredConfidence(images, maps, targets, predict)
-    by: By
-    covered: Covered
-    for by, covered in product(get_args(By), get_args(Covered)):
-        seen = cover(images, maps, covered, by, None)
-        looks.append((f"{PARTS[covered]} {_WAYS[by]}", seen, ask(covered, by)))
+    looks = [
+        (way.words, as_bytes(way.cover(images, maps)).cpu().numpy(), ask(*way)) for way in _WAYS
+    ]
+    seen, heat = as_bytes(images).cpu().numpy(), maps.cpu().numpy()
     return [
-        [
-            CoveredPicture(name, as_bytes(seen[row]).cpu().numpy(), float(sure[row]))
-            for name, seen, sure in looks
-        ]
+        CoveredPictures(
+            seen[row],
+            heat[row],
+            float(whole[row]),
+            [
+                CoveredPicture(words, covered[row], float(sure[row]))
+                for words, covered, sure in looks
+            ],
+        )
         for row in range(len(images))
     ]

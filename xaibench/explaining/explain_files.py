@@ -13,7 +13,7 @@ from torch import Tensor
 
 from xaibench.core.contract import CLASS_WORDS
 from xaibench.core.errors import OutOfMemoryError, XaibenchError
-from xaibench.core.explanation import Advice, Answer, CoveredPicture, Explanation, PictureFile
+from xaibench.core.explanation import Advice, Answer, CoveredPictures, Explanation, PictureFile
 from xaibench.core.passes.device import place_images
 from xaibench.core.plugin import Bound
 from xaibench.core.progress import progress_bar
@@ -130,7 +130,7 @@ class PictureExplainer:
             confidence = float("nan") if sure is None else float(sure.max())
             yield Explanation(file, picture, prediction, confidence, answers, advice[row])
 
-    def _cover(self, found: Explained) -> list[Sequence[CoveredPicture]]:
+    def _cover(self, found: Explained) -> list[CoveredPictures]:
         batch, (kind, maps) = found.batch, next(iter(found.maps.items()))
         targets = batch.targets[kind]
         return cover_pictures(batch.images, maps.values, targets, self.stored.engine.predict)

@@ -16,9 +16,17 @@ from xaibench.core.explanation import Answer, Explanation
 from xaibench.core.maps import OK
 from xaibench.core.store import folder_name, replacing, write_with
 from xaibench.report.advice import AdviceWriter
+from xaibench.report.facts.proper_names import method_name
+from xaibench.report.pictures.covered_line import (
+    CoveredCell,
+    change_in_words,
+    covered_headings,
+    covered_line,
+)
+from xaibench.report.pictures.drawing import save_picture, styled
 from xaibench.report.pictures.grid import GridRow, draw_grid
-from xaibench.report.pictures.mosaic import draw_strip
 from xaibench.report.pictures.overlay import overlay
+from xaibench.report.pictures.picture_table import draw_picture_table
 from xaibench.results.folder import EXPLAINED_FILE, MAPS_FILE, SHEET_FILE
 from xaibench.results.maps import MapWriter
 
@@ -99,24 +107,14 @@ def describe(table: pd.DataFrame) -> Iterator[str]:
 def _show_covered(each: Explanation, out: Path) -> None:
     """Draw ``<picture>/covered-<method>.png`` where covered pictures were asked for."""
     for method, answer in each.answers.items():
-        if not answer.covered:
+        if answer.covered is None:
             continue
-        whole = answer.covered[0].confidence
-        captions = [f"{shown.name}\n{_change(shown.confidence, whole)}" for shown in answer.covered]
-        captions[0] = f"as it is\n{whole:.3f}"
-        title = f"{method}: confidence of {answer.target} where a part is covered"
-        images = [shown.image for shown in answer.covered]
-        draw_strip(
-            images, captions, title, out / each.file.name / f"covered-{folder_name(method)}.png"
-        )
-
-
-def _change(confidence: float, whole: float) -> str:
-    """Say what drop and increase in confidence make of a covered picture."""
-    drop = max(0.0, whole - confidence) / whole if whole else float("nan")
-    return f"{confidence:.3f}, " + (
-        "an increase" if confidence > whole else f"a drop of {drop:.0%}"
-    )
+        image, heat, before, covered = answer.covered
+        cells = [CoveredCell(c.image, change_in_words(before, c.confidence)) for c in covered]
+        heads = covered_headings(method_name(method), [shown.words for shown in covered])
+        line = covered_line(f"explained: {answer.target}", image, image, heat, before, cells)
+        drawn = styled(draw_picture_table)(heads, [line])
+        save_picture(drawn, out / each.file.name / f"covered-{folder_name(method)}.png")
 
 
 def _rows(each: Explanation, model: str) -> Iterator[dict[str, Any]]:

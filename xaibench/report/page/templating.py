@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from xaibench.report.facts.proper_names import bare_method_name, bare_network_name
 from xaibench.report.page.prose import soft
 
 _PACKAGE = "xaibench.report.page"
@@ -24,7 +25,11 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["soft"] = soft
+    made.filters |= {
+        "soft": soft,
+        "method_name": bare_method_name,
+        "network_name": bare_network_name,
+    }
     return made
 
 

@@ -3,24 +3,31 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xaibench.core.baselines import Baseline, baseline_of
-from xaibench.core.covering import PARTS, By, Covered, cover
+from xaibench.core.baselines import Baseline
+from xaibench.core.covering import By, Covered
+from xaibench.core.covering_ways import CoveringWay
 from xaibench.core.errors import XaibenchError
 from xaibench.core.loading import resize_picture
+from xaibench.core.passes.device import as_bytes
 from xaibench.core.spec import parse_spec
 from xaibench.report.facts.material import UNIT, Material
 from xaibench.report.facts.section import Section
 from xaibench.report.judging.chapter import Chapter
+from xaibench.report.pictures.covered_line import (
+    CoveredCell,
+    covered_headings,
+    covered_line,
+    scored_in_words,
+)
 from xaibench.report.pictures.drawing import Drawing, styled
-from xaibench.report.pictures.overlay import overlay
-from xaibench.report.pictures.picture_table import Cell, PictureLine, draw_picture_table
+from xaibench.report.pictures.picture_table import PictureLine, draw_picture_table
 from xaibench.report.pictures.shown_rows import competing
 from xaibench.report.pictures.stored import Stored, holds_maps
 from xaibench.report.pictures.unit_maps import UnitMaps
@@ -29,31 +36,16 @@ DROP, RISE, GAIN = "drop_in_confidence", "increase_in_confidence", "average_gain
 _EACH, _BYTE = 2, 255
 
 
-class Way(NamedTuple):
-    """A way to cover an image."""
-
-    covered: Covered
-    by: By
-    baseline: Baseline
-
-    @property
-    def words(self) -> str:
-        """What is seen of the image."""
-        ground = "" if self.baseline == "black" else f" ({self.baseline})"
-        how = "by the map" if self.by == "darken" else "at half of the map"
-        return f"{PARTS[self.covered]} covered {how}{ground}"
-
-
 @dataclass(frozen=True)
 class _Asked:
     """The metrics of a run that cover images, by ways."""
 
-    drops: dict[Way, str]
-    rises: dict[Way, str]
-    gains: dict[Way, str]
+    drops: dict[CoveringWay, str]
+    rises: dict[CoveringWay, str]
+    gains: dict[CoveringWay, str]
 
     @property
-    def shown(self) -> list[Way]:
+    def shown(self) -> list[CoveringWay]:
         """The ways of all drops, and the first one's counterpart, whether or not it was asked."""
         first = next(iter(self.drops))
         other: Covered = "important" if first.covered == "unimportant" else "unimportant"
@@ -85,7 +77,7 @@ def draw_covered(chapter: Chapter, material: Material, stored: Stored, out: Path
         return None
     if not rows:
         return None
-    headings = ["image", f"map: {leader.label}", *(way.words for way in asked.shown)]
+    headings = covered_headings(leader.label, [way.words for way in asked.shown])
     return Drawing(
         draw_picture_table(headings, rows),
         f"What Average Drop and Increase in Confidence ask of {leader.label} on "
@@ -96,39 +88,12 @@ def draw_covered(chapter: Chapter, material: Material, stored: Stored, out: Path
     )
 
 
-def confidence_in_words(before: float, drop: float, rise: float, gain: float) -> str:
-    """Say how confident the model is in a covered image, as far as scores tell.
-
-    Args:
-        before: the confidence on the image itself.
-        drop: `drop_in_confidence`; NaN where nobody asked.
-        rise: `increase_in_confidence`, likewise.
-        gain: `average_gain`, likewise.
-
-    >>> confidence_in_words(0.8, 0.25, 0.0, 0.0)
-    '0.600, a drop of 25 %'
-    >>> confidence_in_words(0.5, 0.0, 1.0, 0.4)
-    '0.700, an increase'
-    >>> confidence_in_words(0.5, 0.0, 1.0, math.nan)
-    'above 0.500, an increase'
-    """
-    if math.isnan(drop):
-        return "not measured"
-    if drop > 0:
-        return f"{before * (1 - drop):.3f}, a drop of {100 * drop:.0f} %"
-    if gain > 0:
-        return f"{before + gain * (1 - before):.3f}, an increase"
-    if rise > 0:
-        return f"above {before:.3f}, an increase"
-    return f"{before:.3f}, the same" if rise == 0 or gain == 0 else f"{before:.3f} or more"
-
-
 def _asked(material: Material) -> _Asked:
-    found: dict[str, dict[Way, str]] = {DROP: {}, RISE: {}, GAIN: {}}
+    found: dict[str, dict[CoveringWay, str]] = {DROP: {}, RISE: {}, GAIN: {}}
     for spec in material.run.metrics:
         name, options = parse_spec(spec)
         if name in found:
-            way = Way(
+            way = CoveringWay(
                 cast(Covered, options.get("covered", "unimportant")),
                 cast(By, options.get("by", "darken")),
                 cast(Baseline, options.get("baseline", "black")),
@@ -146,19 +111,19 @@ def _line(
     section: Section,
     known: tuple[float, str],
 ) -> PictureLine:
-    image = resize_picture(maps.picture(unit), maps.size).image
+    seen = resize_picture(maps.picture(unit), maps.size).image
     heat = maps.heat(unit, place)
     before, target = known
-    cells: list[Cell | None] = [Cell(maps.picture(unit).image, f"{before:.3f}")]
+    covered = []
     if heat is not None:
-        cells.append(Cell(overlay(image, heat.numpy())))
-    for way in asked.shown:
-        scores = (each.get(way) for each in (asked.drops, asked.rises, asked.gains))
-        measured = [math.nan if s is None else section.values[s][unit, place] for s in scores]
-        said = confidence_in_words(before, *measured).replace(", ", "\n")
-        cells.append(None if heat is None else Cell(_cover(image, heat, way), said))
+        for way in asked.shown:
+            scores = (each.get(way) for each in (asked.drops, asked.rises, asked.gains))
+            measured = [math.nan if s is None else section.values[s][unit, place] for s in scores]
+            covered.append(CoveredCell(_cover(seen, heat, way), scored_in_words(before, *measured)))
     end = "the least drop" if which == "best" else "the largest drop"
-    return PictureLine(f"{end}\n{maps.name(unit)}\nexplained: {target}", cells)
+    name = f"{end}\n{maps.name(unit)}\nexplained: {target}"
+    shown = None if heat is None else heat.numpy()
+    return covered_line(name, maps.picture(unit).image, seen, shown, before, covered)
 
 
 def _confidences(
@@ -184,9 +149,7 @@ def _confidences(
     return found
 
 
-def _cover(image: NDArray[np.uint8], heat: Tensor, way: Way) -> NDArray[np.uint8]:
+def _cover(image: NDArray[np.uint8], heat: Tensor, way: CoveringWay) -> NDArray[np.uint8]:
     pixels = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / _BYTE
-    beneath = None if way.baseline == "black" else baseline_of(pixels, way.baseline)
-    covered = cover(pixels, heat[None], way.covered, way.by, beneath)[0].permute(1, 2, 0)
-    pixels_covered: NDArray[np.uint8] = np.rint(covered.numpy() * _BYTE).astype(np.uint8)
-    return pixels_covered
+    covered: NDArray[np.uint8] = as_bytes(way.cover(pixels, heat[None]))[0].numpy()
+    return covered

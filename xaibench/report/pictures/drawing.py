@@ -119,6 +119,18 @@ def set_off_numbers(axes: Axes) -> None:
         text.set_color(_DARK if relative_luminance(shade) > _MIDDLE else "white")
 
 
+def save_picture(figure: Figure, file: Path) -> None:
+    """Save a figure as a PNG file; the sheet grows round what is outside of it.
+
+    Raises:
+        XaibenchError: the folder can't be written.
+    """
+    with matplotlib.rc_context(_STYLE), replacing(file) as path:
+        complete_fonts(figure)
+        whole: Any = figure.get_tightbbox().padded(0.05)
+        figure.savefig(path, format="png", dpi=_RESOLUTION["png"], bbox_inches=whole)
+
+
 def save_figure(figure: Figure, folder: Path, name: str) -> None:
     """Save a figure as PNG, and as SVG without a background; the same figure is the same bytes.
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from xaibench.report.facts.proper_names import method_name, network_name
 from xaibench.report.facts.section import Section
 from xaibench.report.facts.supervision import is_upper_bound
 from xaibench.report.judging.chapter import Chapter
@@ -38,7 +39,8 @@ def competing(chapter: Chapter, run: RunRecord, metric: str) -> list[ShownRow]:
     lines = []
     for place in section.ranked:
         row = section.rows[place]
-        label = f"{row.method} · {short[row.model]}" if len(short) > 1 else row.method
+        label = method_name(row.method)
+        label += f" · {network_name(short[row.model])}" if len(short) > 1 else ""
         label += f" ({count[place]} of {most} maps)" if count[place] < most else ""
         lines.append(ShownRow(place, label, row.kind))
     return _best_first(lines, chapter, run, metric)
@@ -55,7 +57,8 @@ def controls(chapter: Chapter, run: RunRecord, metric: str) -> list[ShownRow]:
             np.array_equal(values[:, at], values[:, places[0]], equal_nan=True) for at in places
         )
         for at in places[:1] if alike else places:
-            label = method if alike else f"{method} · {short[section.rows[at].model]}"
+            label = method_name(method)
+            label += "" if alike else f" · {network_name(short[section.rows[at].model])}"
             lines.append(ShownRow(at, label, "control"))
     return _best_first(lines, chapter, run, metric)
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from xaibench.report.facts.dependence import INDEPENDENT
+from xaibench.report.facts.proper_names import method_name, network_name
 from xaibench.report.facts.section import Section
 from xaibench.report.facts.traits import header, primary_metric, shown
 from xaibench.report.judging.blind import beside_blind
@@ -52,12 +53,12 @@ def answer(
     ]
     if blind is not None:
         control = section.rows[blind.control].method
-        name = run.methods[control].title or control
+        name = run.methods[control].title or method_name(control)
         figures.append((f"best blind control: {name}", number(found.mean[blind.control])))
     figures += _bounds(section, run, found, metric, ranked)
     if why := (run.won or {}).get(metric):
         return AnswerBox(NO_METHOD, "", f"By {by} no row leads: {why}.", figures)
-    name = run.methods[row.method].title or row.method
+    name = run.methods[row.method].title or method_name(row.method)
     if blind is not None and not blind.better:
         because = (
             f"By {by} the best row, {name}, is not significantly better than the best blind "
@@ -75,7 +76,7 @@ def answer(
     else:
         because = f"Best mean by {by}. Not significantly different: {names_of(section, tied)}."
     because += _of_the_decision(section, found, ranked, board)
-    return AnswerBox(name, row.model, because, figures)
+    return AnswerBox(name, network_name(row.model), because, figures)
 
 
 def _of_the_decision(

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import isnan
 
 from xaibench.core.markdown import markdown_table, plain
+from xaibench.core.visible import visible
 from xaibench.report.facts.traits import header, headlines
 from xaibench.report.judging.estimates import BoardRow
 from xaibench.report.numbers import number, with_interval
@@ -61,7 +62,7 @@ def _card(
     yield "## Files"
     yield markdown_table(["file", "sha256"], [[name, digest] for name, digest in sums.items()])
     yield "Repeat it:"
-    yield f"    {' '.join(run.command.split())}"
+    yield f"    {visible(' '.join(run.command.split()))}"
 
 
 def _score(row: BoardRow, metric: str) -> str:

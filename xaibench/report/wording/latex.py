@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from xaibench.core.visible import visible
+from xaibench.report.facts.proper_names import method_name, network_name
 from xaibench.report.judging.estimates import BoardRow, by_section
 from xaibench.report.wording.board_table import Board, BoardCell
 from xaibench.report.wording.boards import boards, cost_board
-from xaibench.report.wording.proper_names import method_name, network_name
 from xaibench.results.records import RunRecord
 
 _ESCAPES = {

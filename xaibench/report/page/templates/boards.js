@@ -96,7 +96,8 @@
       const rows = Array.from(table.querySelectorAll("tr[data-kind]"));
       for (const row of rows) {
         const { kind, method, model, supervision = "" } = row.dataset;
-        const text = `${method} ${model} ${supervision}`.toLowerCase();
+        const named = `${row.cells[0].textContent} ${row.cells[1].textContent}`;
+        const text = `${method} ${model} ${supervision} ${named}`.toLowerCase();
         row.hidden = !(
           kinds.includes(kind) &&
           // A control that is the same beside every model belongs to all of them.

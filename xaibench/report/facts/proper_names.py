@@ -73,23 +73,38 @@ _NETWORKS = [
 
 
 def method_name(spec: str) -> str:
-    """Return what a paper calls a method; options stay, a name that nobody knows does, too.
+    """Return what a paper calls a method, with its options; of an unknown one its own name.
 
-    >>> method_name("gradcam_pp"), method_name("rise[masks=9]"), method_name("mine")
-    ('Grad-CAM++', 'RISE[masks=9]', 'mine')
+    >>> method_name("gradcam_pp"), method_name("rise[masks=9,cells=7]"), method_name("mine")
+    ('Grad-CAM++', 'RISE (masks=9, cells=7)', 'mine')
     """
     name, bracket, options = spec.partition("[")
-    return f"{_METHODS.get(name, name)}{bracket}{options}"
+    return _with_options(_METHODS.get(name, name), bracket + options)
 
 
 def network_name(spec: str) -> str:
-    """Return what a paper calls a network; options stay.
+    """Return what a paper calls a network, with its options.
 
     >>> network_name("resnet50"), network_name("fcn8[backbone=resnet18]"), network_name("mine")
-    ('ResNet-50', 'FCN-8[backbone=resnet18]', 'mine')
+    ('ResNet-50', 'FCN-8 (backbone=resnet18)', 'mine')
     """
     name, bracket, options = spec.partition("[")
     for pattern, proper in _NETWORKS:
         if found := pattern.fullmatch(name):
-            return f"{found.expand(proper)}{bracket}{options}"
-    return spec
+            name = found.expand(proper)
+            break
+    return _with_options(name, bracket + options)
+
+
+def bare_method_name(spec: str) -> str:
+    """Return a method's name without options, where these are written beside it."""
+    return method_name(spec.partition("[")[0])
+
+
+def bare_network_name(spec: str) -> str:
+    """Return a network's name without options, where these are written beside it."""
+    return network_name(spec.partition("[")[0])
+
+
+def _with_options(name: str, bracketed: str) -> str:
+    return f"{name} ({bracketed[1:-1].replace(',', ', ')})" if bracketed else name
