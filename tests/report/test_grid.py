@@ -4,7 +4,7 @@ from PIL import Image
 from skimage.measure import label, regionprops
 
 from xaibench.report.pictures import grid
-from xaibench.report.pictures.grid import GridRow, draw_grid
+from xaibench.report.pictures.grid import GridRow, PictureBlock, draw_grid
 
 BLUE = (0, 0, 255)
 ROWS, COLUMNS = 40, 80
@@ -111,9 +111,9 @@ def test_no_rows_are_refused(tmp_path):
 @pytest.mark.parametrize(("images", "methods"), [(4, 200), (60, 3), (60, 200)])
 def test_a_grid_is_never_larger_than_programs_can_show(tmp_path, monkeypatch, images, methods):
     said = []
-    written = grid._Sheet.write
+    written = grid.GridSheet.write
     monkeypatch.setattr(
-        grid._Sheet, "write",
+        grid.GridSheet, "write",
         lambda sheet, left, top, text, **style: (
             said.append((top, text, sheet.height)), written(sheet, left, top, text, **style)
         ),
@@ -133,3 +133,18 @@ def test_a_grid_is_never_larger_than_programs_can_show(tmp_path, monkeypatch, im
     told = [f"{count} more {what}" for count, what in zip(lost, ("methods", "images"), strict=True)
             if count]  # fmt: skip
     assert text == f"left out: {', '.join(told)}"
+
+
+def test_plain_pictures_are_below_the_maps_or_alone(tmp_path):
+    noisy, drawn = (np.full((ROWS, ROWS, 3), value, np.uint8) for value in (90, 200))
+    image = np.full((ROWS, ROWS, 3), BLUE, np.uint8)
+    block = PictureBlock(["original", "with noise", "drawn"], [("a", [image, noisy, drawn])])
+    draw_grid([], tmp_path / "alone.png", "title", [block])
+    alone = read(tmp_path / "alone.png")
+    ((top, left, bottom, right),) = cells(alone)
+    middle, step = (top + bottom) // 2, round((right - left) * 1.55 / 1.5)
+    assert [alone[middle, left + 20 + at * step][0] for at in range(3)] == [0, 90, 200]
+    draw_grid([picture(gradcam=None)], tmp_path / "both.png", "title", [block])
+    both = cells(read(tmp_path / "both.png"))
+    assert len(both) == 2
+    assert both[1][0] >= both[0][2]

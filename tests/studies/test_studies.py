@@ -235,6 +235,12 @@ def test_filters_compares_with_the_first(given, tmp_path):
     gap = (right(tmp_path, "run", "mini[filters=8-8]")
            - right(tmp_path, "run", "mini[filters=3-4]"))  # fmt: skip
     assert (row["against"], row["difference"]) == ("3-4", pytest.approx(gap.mean()))
+    said = pd.read_csv(tmp_path / "run" / "predictions.csv")
+    said = said[said["model"] == "mini[filters=8-8]"]
+    true = [line[f"confidence_{line['label']}"] for line in said.to_dict("records")]
+    loss = line(table_of(tmp_path), "loss", "", "8-8")
+    assert loss["value"] == pytest.approx(-np.log(true).mean(), rel=1e-6)
+    assert "## loss ↓" in (tmp_path / "study.md").read_text("utf-8")
     for name in ("study.png", "run/leaderboard.csv"):
         assert (tmp_path / name).exists() == (name == "study.png")
     pixels = np.asarray(Image.open(tmp_path / "study.png").convert("L"))

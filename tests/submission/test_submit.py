@@ -107,8 +107,11 @@ def test_hostile_names_of_maps_do_nothing(finished_run, plugin_file, maps, tmp_p
             # An indented line is code, and shown as it is.
             lines = path.read_text("utf-8").splitlines()
             text = "\n".join(line for line in lines if not line.startswith("    "))
-            acting = ("\x1b", "<img src=x", "](javascript", 'href="javascript')
-            assert [each for each in acting if each in text] == [], path
+            acting = ["\x1b", "<img src=x", "](javascript", 'href="javascript']
+            wrong = [
+                each for each in acting[: 1 if path.suffix == ".json" else None] if each in text
+            ]
+            assert wrong == [], path
         if path.suffix == ".csv":
             assert not re.search(r"(^|,)\"?=", path.read_text("utf-8"), re.MULTILINE), path
 

@@ -65,7 +65,7 @@ def write_study(out: Path, arms: Sequence[Arm], about: About) -> list[str]:
     Raises:
         XaibenchError: no run left any scores.
     """
-    section, material = gather_arms(out, arms)
+    section, material = gather_arms(out, arms, with_loss=about.with_loss)
     table = compare_arms(section, material.run, arms, ordered=about.ordered)
     found, bought = list(answers(table, section)), _bought(out, arms, section, material.run, about)
     if bought is not None:

@@ -1,6 +1,7 @@
 """Tables, figures and pages of a folder, from what is there: nothing else is asked."""
 
 import logging
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from xaibench.report.page.page import write_page
 from xaibench.report.pictures.analysis_figures import draw_figures
 from xaibench.report.pictures.figures import draw_report
 from xaibench.report.pictures.gallery import numbered, pick_rows
-from xaibench.report.pictures.grid import draw_grid
+from xaibench.report.pictures.grid import GridRow, draw_grid
+from xaibench.report.pictures.restored import restored_blocks
 from xaibench.report.pictures.stored import Stored, holds_maps
 from xaibench.report.wording.analysis_document import analysis_lines
 from xaibench.report.wording.document import to_markdown
@@ -115,18 +117,20 @@ def write_tables(contents: Contents, out: Path) -> None:
 
 
 def _draw_grid(contents: Contents, stored: Stored, out: Path, title: str) -> None:
-    if not holds_maps(contents.material, out):
-        if not contents.run.options.get("keep_maps", True):
-            _log.warning(
-                "no gallery and no picture grid: the run kept no maps; to have them, run "
-                "it again with --keep-maps and another --out"
-            )
-        return
-    try:
-        rows = pick_rows(stored, out, contents.material)
-    except XaibenchError as error:
-        _log.warning("no picture grid: %s", error)
-        return
-    if rows:
+    """Draw the maps of some test images, and what networks reconstruct of some."""
+    rows: Sequence[GridRow] = ()
+    if holds_maps(contents.material, out):
+        try:
+            rows = pick_rows(stored, out, contents.material)
+        except XaibenchError as error:
+            _log.warning("no picture grid: %s", error)
+    elif not contents.run.options.get("keep_maps", True):
+        _log.warning(
+            "no gallery and no picture grid: the run kept no maps; to have them, run "
+            "it again with --keep-maps and another --out"
+        )
+    below = list(restored_blocks(contents.analyses))
+    if rows or below:
+        told = f"{title}: test images{numbered(contents.run) if rows else ''}"
         with replacing(out / GRID_FILE) as path:
-            draw_grid(rows, path, f"{title}: test images{numbered(contents.run)}")
+            draw_grid(rows, path, told, below)

@@ -29,7 +29,11 @@ class Arm:
 
 @dataclass(frozen=True)
 class About:
-    """What a study is about; ``seconds`` a unit of annotation takes, where it is about that."""
+    """What a study is about.
+
+    ``seconds`` a unit of annotation takes, where it is about that; ``with_loss``: its table has the
+    test loss beside the accuracy.
+    """
 
     name: str
     question: str
@@ -37,6 +41,7 @@ class About:
     ordered: bool
     failures: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] | None = None
+    with_loss: bool = False
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ class Study:
     """A sweep that answers a question.
 
     ``design`` makes it of the run's options and of ``--values``, which may be empty. Levels that
-    are ``ordered`` may show a trend.
+    are ``ordered`` may show a trend. ``with_loss``: its table has the test loss, too.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Study:
     design: Callable[[Selection, Sequence[str]], Design]
     ordered: bool = True
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    with_loss: bool = False
 
 
 def shares(values: Sequence[str], *, above_zero: bool = False) -> list[float]:

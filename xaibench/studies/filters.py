@@ -41,4 +41,5 @@ STUDY = Study(
         "metrics": ("iou", "drop_in_confidence"),
         "controls": False,
     },
+    with_loss=True,
 )

@@ -67,4 +67,5 @@ STUDY = Study(
     design=_design,
     ordered=False,
     defaults={"metrics": ("iou", "average_precision"), "controls": False},
+    with_loss=True,
 )

@@ -127,7 +127,13 @@ def run_study(planned: Planned, command: str) -> StudyOutcome:
         name, why = next(iter(broken.items()))
         raise XaibenchError(f"study {study.name}: nothing is left to compare ({name}: {why}).")
     about = About(
-        study.name, study.question, command, study.ordered, outcome.failures, planned.seconds
+        study.name,
+        study.question,
+        command,
+        study.ordered,
+        outcome.failures,
+        planned.seconds,
+        study.with_loss,
     )
     with settled(planned.out):
         outcome.answers = write_study(planned.out, arms, about)

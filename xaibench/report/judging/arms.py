@@ -9,18 +9,24 @@ from xaibench.core.errors import XaibenchError
 from xaibench.report.facts.material import Material, read_material
 from xaibench.report.facts.section import Section, sections
 from xaibench.report.facts.units import RIGHT
+from xaibench.report.judging.classifier_rates import losses
 from xaibench.results.records import MethodEntry, MetricEntry, RunRecord
 from xaibench.results.study_records import Arm
 
-ACCURACY = "accuracy"
+ACCURACY, LOSS = "accuracy", "loss"
+OF_CLASSIFIERS = (ACCURACY, LOSS)
 _CLASSIFIER = MethodEntry(family="other")
 _RIGHT = MetricEntry(higher_is_better=True, family="classification", bounds=(0, 1), ranked=False)
+_LOSS = MetricEntry(higher_is_better=False, family="classification", bounds=(0, None), ranked=False)
 
 
-def gather_arms(out: Path, arms: Sequence[Arm]) -> tuple[Section, Material]:
+def gather_arms(
+    out: Path, arms: Sequence[Arm], *, with_loss: bool = False
+) -> tuple[Section, Material]:
     """Read the runs of all arms as one section whose rows are called by the arms' keys.
 
-    Right and wrong predictions become scores of a metric ``accuracy`` with a method of no name.
+    Right and wrong predictions become scores of a metric ``accuracy`` with a method of no name, and
+    ``with_loss`` the cross-entropies of images with one label those of a metric ``loss``.
 
     Raises:
         XaibenchError: no run left any scores.
@@ -33,9 +39,11 @@ def gather_arms(out: Path, arms: Sequence[Arm]) -> tuple[Section, Material]:
             last = error
     if not found:
         raise last
-    frames = [frame for point, material in found.items() for frame in _frames(point, material)]
+    frames = [
+        frame for point, material in found.items() for frame in _frames(point, material, with_loss)
+    ]
     scores = pd.concat(frames, ignore_index=True)
-    methods, metrics = {"": _CLASSIFIER}, {ACCURACY: _RIGHT}
+    methods, metrics = {"": _CLASSIFIER}, {ACCURACY: _RIGHT} | ({LOSS: _LOSS} if with_loss else {})
     groups: dict[tuple[str, str], str] = {}
     for material in found.values():
         methods |= material.run.methods
@@ -47,10 +55,14 @@ def gather_arms(out: Path, arms: Sequence[Arm]) -> tuple[Section, Material]:
     return next(sections(material)), material
 
 
-def _frames(point: str, material: Material) -> list[pd.DataFrame]:
+def _frames(point: str, material: Material, with_loss: bool) -> list[pd.DataFrame]:
     predictions = material.predictions.dropna(subset="prediction")
     right = (predictions["label"] == predictions["prediction"]).astype(float)
     right = predictions.get(RIGHT, right)
     answers = predictions.assign(method="", metric=ACCURACY, value=right)
     frames = [answers, material.scores]
+    if with_loss and not material.run.several_labels:
+        names = [f"confidence_{k}" for k in range(len(material.run.classes))]
+        told = losses(predictions["label"].to_numpy(int), predictions[names].to_numpy(float))
+        frames.insert(1, predictions.assign(method="", metric=LOSS, value=told))
     return [frame.assign(model=point + "/" + frame["model"].astype(str)) for frame in frames]

@@ -79,8 +79,8 @@ def auroc(labels: NDArray[np.integer], confidences: NDArray[np.floating]) -> flo
     return float(np.mean([estimates.auroc(labels == k, confidences[:, k]) for k in chosen]))
 
 
-def cross_entropy(labels: NDArray[np.integer], confidences: NDArray[np.floating]) -> float:
-    """Return the mean of -log(confidence in the true class), in nats: the test loss.
+def losses(labels: NDArray[np.integer], confidences: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return -log(confidence in the true class) of each image, ``(N,)``, in nats.
 
     A confidence of 0 counts as the smallest normal float32, 1.2e-38, so that the loss stays finite.
 
@@ -89,7 +89,13 @@ def cross_entropy(labels: NDArray[np.integer], confidences: NDArray[np.floating]
         confidences: ``(N, K)``.
     """
     true = confidences[np.arange(len(labels)), labels]
-    return float(-np.log(np.maximum(true, np.finfo(np.float32).tiny)).mean())
+    found: NDArray[np.floating] = -np.log(np.maximum(true, np.finfo(np.float32).tiny))
+    return found
+
+
+def cross_entropy(labels: NDArray[np.integer], confidences: NDArray[np.floating]) -> float:
+    """Return the test loss: the mean of the images' `losses`."""
+    return float(losses(labels, confidences).mean())
 
 
 def calibration_error(labels: NDArray[np.integer], confidences: NDArray[np.floating]) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from xaibench.report.facts.section import Floats, Section, mean
-from xaibench.report.judging.arms import ACCURACY
+from xaibench.report.judging.arms import OF_CLASSIFIERS
 from xaibench.report.judging.judge import DRAWS, bounded_intervals
 from xaibench.report.judging.tested import LEVEL
 from xaibench.results.records import RunRecord
@@ -41,7 +41,7 @@ def compare_arms(
 ) -> pd.DataFrame:
     """Return one row for each metric, method and arm, factor level, or trend.
 
-    Columns: ``metric``; ``method``, empty for accuracy; ``kind`` (``arm``, ``factor`` or
+    Columns: ``metric``; ``method``, empty for accuracy and loss; ``kind`` (``arm``, ``factor`` or
     ``trend``); ``series``, of a factor its name; ``level``; ``n`` (scores of all seeds and folds),
     ``groups``; ``value``, ``low``, ``high``, the mean and its 95 % interval;
     ``against``, ``difference``, ``difference_low``, ``difference_high``, paired by image; ``p``,
@@ -76,11 +76,11 @@ def compare_arms(
 
 
 def _measured(section: Section, run: RunRecord) -> Iterator[tuple[str, str]]:
-    """Yield accuracy, then each metric with each method that competes."""
+    """Yield accuracy and loss, then each metric with each method that competes."""
     methods = dict.fromkeys(row.method for row in section.rows if row.competes)
     for metric in run.metrics:
         for method in methods:
-            if (metric == ACCURACY) == (not method):
+            if (metric in OF_CLASSIFIERS) == (not method):
                 yield metric, method
 
 

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.patheffects import Normal, Stroke
 from matplotlib.ticker import MaxNLocator
-from PIL import Image
 
 from xaibench.core.findings import IMAGES, Histogram, Lines, PictureRows, Scatter
 from xaibench.report.judging.analyses import Analysis
@@ -24,8 +23,8 @@ from xaibench.report.pictures.drawing import (
     save_figure,
     styled,
 )
+from xaibench.report.pictures.restored import read_pixels
 from xaibench.report.pictures.shown_rows import fold
-from xaibench.results.folder import pixels_file
 
 _SMALLEST, _LARGEST, _AREA = 4.0, 18.0, 9000.0
 _NARROWEST = 0.1
@@ -140,14 +139,13 @@ def _histogram(analysis: Analysis, figure: Histogram) -> Figure:
 
 
 def _pictures(analysis: Analysis, figure: PictureRows) -> Figure:
-    with Image.open(analysis.folder / pixels_file(figure.name)) as opened:
-        pixels = np.asarray(opened)
-    side = pixels.shape[1] // len(figure.headings)
-    rows = pixels.shape[0] // side
+    parts = read_pixels(analysis, figure)
+    rows, columns, side = parts.shape[:3]
     lines = -(-len(figure.key) // _KEYS)
     size = _COLUMN * len(figure.headings) + _NAMES, _COLUMN * rows + _HEAD + _LINE * lines
     drawn, axes = _sheet(analysis, figure.title, size)
-    axes.imshow(pixels, interpolation="nearest")
+    joined = parts.swapaxes(1, 2).reshape(rows * side, columns * side, -1)
+    axes.imshow(joined, interpolation="nearest")
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0, labeltop=True, labelbottom=False)
