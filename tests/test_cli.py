@@ -224,7 +224,11 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(call, tmp_path, plugin_fil
     )  # fmt: skip
     assert code == 0
     assert not out.exists()
-    assert re.search(r"^cells: 16, of which 0 done; models to train: 2$", printed, re.MULTILINE)
+    assert re.search(
+        r"^cells \(methods on trained models\): 16, of which 0 done; models to train: 2$",
+        printed,
+        re.MULTILINE,
+    )
     for seed in (0, 1):
         assert re.search(rf"thimble, fold 0, seed {seed}: gradcam, broken, ", printed)
     assert "skipped: average_mask on thimble: no training mask may be seen" in printed

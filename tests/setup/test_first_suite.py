@@ -40,9 +40,13 @@ def test_masks_and_sizes_are_seen_and_the_file_plans_a_run(scans, call):
     assert part.options["models"] == ["resnet50", "saliency_net"]
     assert part.options["image_size"] == 64  # the shorter side has 60 pixels
     assert part.options["primary"] == "iou"
+    (quick,) = read_suite(scans.parent / "xaibench.toml", "quick")
+    assert quick.options["models"][0] == "gap_cnn"
+    assert (quick.options["weights"], quick.options["image_size"]) == ("none", 64)
+    assert quick.options["out"] == "results/scans-quick"
     code, _, err = call(
-        "run", "--suite", "xaibench.toml", "--models", "small_vgg", "--methods", "gradcam",
-        "--metrics", "iou", "--weights", "none", "--split", "holdout", "--dry-run",
+        "run", "--suite", "xaibench.toml", "--profile", "quick", "--models", "gap_cnn",
+        "--methods", "gradcam", "--metrics", "iou", "--dry-run",
     )  # fmt: skip
     assert code == 0, err
 
@@ -51,6 +55,7 @@ def test_without_masks_confidence_alone_scores(scans, call):
     assert call("init", "scans", "--out", "own.toml")[0] == 0
     options = tomllib.loads((scans.parent / "own.toml").read_text("utf-8"))
     assert options["models"] == ["resnet50"]
+    assert options["profiles"]["quick"]["methods"] == ["gradcam", "gradcam_pp"]
     assert options["primary"] == "drop_in_confidence"
     assert "mask_fraction" not in options
 

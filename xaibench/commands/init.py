@@ -42,4 +42,5 @@ def init(data: str, out: Path) -> None:
     for line in found.seen:
         say(line)
     say("If this is wrong, change the dataset's options (docs/howto/your_own_images.md).")
-    say(f"written to {out}; next: xaibench run --suite {out} --dry-run")
+    say(f"written to {out}; next, for a first look in minutes:")
+    say(f"  xaibench run --suite {out} --profile quick")

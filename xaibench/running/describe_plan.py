@@ -21,16 +21,21 @@ def describe_plan(selection: Selection, plan: Plan) -> Sequence[str]:
         f"{len(selection.dataset.classes)} classes ({', '.join(selection.dataset.classes)})",
         f"split {selection.split_name}: {parts}; {grouped} groups kept together; masks seen of "
         f"{len(split.seen)} training and validation images",
-        f"cells: {plan.cells}, of which {plan.done} done; models to train: {len(plan.trainings)}",
+        f"cells (methods on trained models): {plan.cells}, of which {plan.done} done; "
+        f"models to train: {len(plan.trainings)}",
     ]
     if selection.dataset.annotated:
         lines.append(_count_annotated(selection.dataset))
     if plan.analyses:
         lines.append(f"analyses: {plan.analyses}, of which {plan.analyzed} done")
+    controls = {m.spec for m in selection.methods if m.plugin.traits.family == "control"}
     for job in plan.jobs:
         first = "train" if plan.trains(job) else "predict"
         again = ["dependence"] if job.dependence else []
-        work = ", ".join([*job.methods, *job.analyses, *again]) or first
+        own = [spec for spec in job.methods if spec not in controls]
+        others = len(job.methods) - len(own)
+        bounds = [f"{others} controls"] if others else []
+        work = ", ".join([*own, *bounds, *job.analyses, *again]) or first
         lines.append(f"  {job.model}, fold {job.fold}, seed {job.seed}: {work}")
     lines += [f"  skipped: {skip.what}: {skip.reason}" for skip in plan.skips]
     lines += [f"  made again: {what}: {why}" for what, why in plan.changed.items()]

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -15,6 +15,7 @@ _USUAL, _STEP, _LEAST = 224, 32, 64  # pixels of a side
 _FEW, _MANY = 400, 2000  # images
 _FOLDS = 5
 _SHOWN = 6
+_QUICK_SIDE, _QUICK_IMAGES, _QUICK_EPOCHS = 96, 400, 18
 
 _LOCALIZATION = (
     "iou", "iou_tuned", "average_precision", "hit_rate", "mass_in_mask", "drop_in_confidence",
@@ -25,7 +26,8 @@ _FAITHFULNESS = ("drop_in_confidence", "increase_in_confidence", "insertion", "d
 _FILE = """\
 # {title}
 #
-#   xaibench run --suite {file} --dry-run     # prints the plan, does nothing
+#   xaibench run --suite {file} --profile quick     # minutes on a CPU: is all as it should be?
+#   xaibench run --suite {file} --dry-run           # the plan and its time; does nothing
 #   xaibench run --suite {file}
 #
 # `xaibench run --help` lists all options; write them here with underscores.
@@ -59,6 +61,12 @@ primary = {primary}
 
 # --- Output ---------------------------------------------------------------------------------------
 out = {out}
+
+# --- A quick first look ---------------------------------------------------------------------------
+# Small networks that start from random weights, on small images, divided once. Its figures show
+# that all works; the networks above are worth publishing.
+[profiles.quick]
+{quick}
 """
 
 
@@ -106,6 +114,7 @@ def first_suite(dataset: Dataset, spec: str, file: str, name: str) -> FirstSuite
         metrics=json.dumps(metrics),
         primary=json.dumps(metrics[0]),
         out=json.dumps(f"results/{name}", ensure_ascii=False),
+        quick="\n".join(_quick(samples, size, name, annotated=annotated, parted=parted)),
     )
     return FirstSuite(seen, text)
 
@@ -119,6 +128,23 @@ _MASKS = """\
 # Share of the training masks that learned methods may see.
 mask_fraction = 0.25
 """
+
+
+def _quick(
+    samples: Sequence[Sample], size: int, name: str, *, annotated: bool, parted: bool
+) -> Iterator[str]:
+    """Yield the lines of a profile that takes minutes on a CPU."""
+    aware = "saliency_net[backbone=gap_cnn,blocks=3,loss=dice]"
+    yield f"models = {json.dumps(['gap_cnn', *([aware] if annotated else [])])}"
+    yield 'weights = "none"'
+    yield f"methods = {json.dumps(['gradcam', 'gradcam_pp', *(['spn'] if annotated else [])])}"
+    yield f"image_size = {min(size, _QUICK_SIDE)}"
+    if not parted:
+        yield 'split = "holdout"'
+    if len(samples) > _QUICK_IMAGES:
+        yield f"limit = {_QUICK_IMAGES}"
+    yield f"epochs = {_QUICK_EPOCHS}"
+    yield f"out = {json.dumps(f'results/{name}-quick', ensure_ascii=False)}"
 
 
 def _describe(dataset: Dataset) -> list[str]:
