@@ -1,7 +1,9 @@
 """Every suite in ``benchmarks/`` can be planned, and opens with its command."""
 
 import csv
+import inspect
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +48,24 @@ def test_a_suite_names_what_exists_and_opens_with_its_command(path, tmp_path, mo
     for command in ("", " --profile quick"):
         assert f"#   xaibench run --suite benchmarks/{path.name}{command}\n" in text
     assert "# Runtime" in text
+
+
+def test_headers_name_every_download_and_no_other():
+    wrong = {}
+    for path in SUITES:
+        needed = set()
+        for options in (part.options for part in parts_of(path)):
+            specs = {options["dataset"], options.get("test_dataset", "")} - {""}
+            for named in (bind("dataset", spec) for spec in specs):
+                if (load := named.plugin.traits.fetch) is not None:
+                    brings = [k for k in inspect.signature(load).parameters if k in named.options]
+                    told = ",".join(f"{k}={named.options[k]}".lower() for k in brings)
+                    needed.add(f"'{named.plugin.name}[{told}]'" if told else named.plugin.name)
+        header = path.read_text("utf-8").partition("\n\n")[0].replace("\n# ", " ")
+        told = set(re.findall(r"`xaibench fetch ([^`]+)`", header))
+        if told != needed:
+            wrong[path.stem] = (told, needed)
+    assert wrong == {}
 
 
 def test_every_system_has_its_suite():

@@ -4,9 +4,12 @@ import tarfile
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
+from local_server import serve
 from scipy.io import savemat
 from tiny_photos import SHAPE, SPECIES, draw, make_cub, make_cub_2010
 
+from xaibench.cli import cli
 from xaibench.core.errors import DataNotFoundError, XaibenchError
 from xaibench.core.reading.archives import Archive
 from xaibench.core.registry import bind
@@ -175,19 +178,26 @@ def test_fetch_goes_on_with_what_is_missing(tmp_path, monkeypatch):
 
 
 def test_fetch_puts_the_three_archives_of_2010_side_by_side(tmp_path, monkeypatch):
-    nowhere = {
-        name: (Archive(f"http://127.0.0.1:9/{archive.url.rpartition('/')[2]}"), ending)
-        for name, (archive, ending) in module._PARTS_2010.items()
-    }
-    monkeypatch.setattr(module, "_PARTS_2010", nowhere)
-    source, place = make_cub_2010(tmp_path / "source"), tmp_path / "root" / "CUB_200_2010"
-    place.mkdir(parents=True)
-    for name in ("images", "annotations-mat"):
-        with tarfile.open(place / nowhere[name][0].url.rpartition("/")[2], "w:gz") as archive:
-            archive.add(source / name, name)
-    with pytest.raises(XaibenchError, match=r"failed.*CUB_200_2010/lists\.tgz by hand"):
-        fetch_cub(tmp_path / "root", version=2010)
-    with tarfile.open(place / "lists.tgz", "w:gz") as archive:
-        archive.add(source / "lists", "lists")
-    assert fetch_cub(tmp_path / "root", version=2010) == place
-    assert len(cub(tmp_path / "root", version=2010).samples) == 12
+    source, root, server = (
+        make_cub_2010(tmp_path / "source"),
+        tmp_path / "root",
+        tmp_path / "server",
+    )
+    server.mkdir()
+    command = ["fetch", "cub[version=2010]", "--data-root", str(root)]
+    with serve(server) as address:
+        parts = {
+            name: (Archive(f"{address}/{archive.url.rpartition('/')[2]}"), ending)
+            for name, (archive, ending) in module._PARTS_2010.items()
+        }
+        monkeypatch.setattr(module, "_PARTS_2010", parts)
+        for name in ("images", "annotations-mat", "lists"):
+            failed = CliRunner().invoke(cli, command)
+            assert isinstance(failed.exception, XaibenchError)
+            assert "by hand" in str(failed.exception)
+            with tarfile.open(server / parts[name][0].url.rpartition("/")[2], "w:gz") as archive:
+                archive.add(source / name, name)
+        result = CliRunner().invoke(cli, command)
+    assert result.exit_code == 0, result.output
+    assert "cub[version=2010] is complete in" in result.output
+    assert len(cub(root, version=2010).samples) == 12

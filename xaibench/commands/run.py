@@ -234,8 +234,11 @@ def show_if_changed(out: Path) -> None:
 
 
 def duration(seconds: float) -> str:
-    """Write an estimated time."""
+    """Write an estimated time, and of a long one what makes it shorter."""
     minutes, hour = seconds / 60, 60
     if minutes < 1:
         return "under a minute"
-    return f"{minutes:.0f} minutes" if minutes < 2 * hour else f"{minutes / hour:.1f} hours"
+    if minutes < 2 * hour:
+        return f"{minutes:.0f} minutes"
+    hint = "a GPU, smaller images or networks and fewer folds take less"
+    return f"{minutes / hour:.1f} hours; {hint}"
