@@ -17,7 +17,7 @@ from xaibench.report.facts.section import Row, Section
 from xaibench.report.judging.chapter import judge_all
 from xaibench.report.page import gallery as gallery_module
 from xaibench.report.page.gallery import collect_gallery
-from xaibench.report.page.gallery_choice import choose_samples
+from xaibench.report.page.gallery_choice import Choice, by_image, choose_samples
 from xaibench.report.page.gallery_pixels import heat_table, levels_of, pack, preview
 from xaibench.report.pictures.stored import Stored
 from xaibench.results.maps import MapWriter
@@ -103,6 +103,9 @@ def section_of(values):
     return Section("d", "holdout", rows, units, both, {"drop": np.ones(both["drop"].shape, bool)})
 
 
+DROP = {"family": "faithfulness", "higher_is_better": False, "estimand": "per image"}
+
+
 def run_of(metric):
     methods = {"cam": MethodEntry(family="cam"), "slow": MethodEntry(family="other"),
                "c": MethodEntry(family="control")}  # fmt: skip
@@ -111,8 +114,7 @@ def run_of(metric):
 
 
 def test_samples_are_chosen_by_the_leader_and_the_spread_of_rows_that_compete():
-    drop = {"family": "faithfulness", "higher_is_better": False, "estimand": "per image"}
-    run = run_of(drop)
+    run = run_of(DROP)
     values = [(0.5, 0.5, 9), (NAN, 0.2, 0), (0.1, 0.2, 0), (0.9, 0.3, 0), (0.4, NAN, 0)]
     chosen = choose_samples(section_of(values), run)
     ways = ("best", "worst", "apart")
@@ -132,6 +134,22 @@ def test_samples_are_chosen_by_the_leader_and_the_spread_of_rows_that_compete():
                                             replace(run, protocol_hash="beef"))]  # fmt: skip
     assert sorted(order) == sorted(other) == list(range(40))
     assert order != other
+
+
+def test_an_image_is_shown_with_all_classes_that_were_explained():
+    section = section_of([(0.5, 0.5, 0)] * 5)
+    names = ["a [hot dog]", "b [dog]", "a [dog]", "c [dog]", "b [hot dog]"]
+    section.units["sample"] = names * 2
+    run = replace(run_of(DROP), classes=("dog", "hot dog"), several_labels=True)
+    chosen = [Choice(1, {"best": "the best"}, 0), Choice(0, {"worst": "the worst"}, 3),
+              Choice(2, {"random": "drawn"}, 1)]  # fmt: skip
+    images = list(by_image(chosen, section, run))
+    # In the order of choice, and the classes that were chosen are first.
+    assert [[each.unit for each in image] for image in images] == [[1, 4], [0, 2]]
+    assert images[0][1].reasons == {}
+    assert [[each.unit for each in image] for image in by_image(chosen, section, run_of(DROP))] == [
+        [1], [0], [2],
+    ]  # fmt: skip
 
 
 def test_the_row_that_lacks_images_does_not_choose_and_equal_scores_are_left_to_chance():

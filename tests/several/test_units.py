@@ -52,6 +52,7 @@ def test_units_of_predictions():
     # Found and there, found in vain, unknown, and missed.
     assert units["right"].fillna(-1).tolist() == [1, 0, -1, 0]
     assert units["label"].tolist() == [0, 0, 1, 1]
+    assert units["shown"].tolist() == [1, 0, -1, 1]
     assert units["confidence_0"].tolist() == [0.9, 0.8, 0.7, 0.2]
 
 

@@ -13,6 +13,8 @@ from xaibench.results.maps import map_key
 
 RIGHT = "right"
 """The column that tells whether a model's answer on a class is right; only units have it."""
+SHOWN = "shown"
+"""The column that tells whether an image shows a class: 1, 0, or -1 where nobody can tell."""
 _NOT_FOUND = -1
 
 
@@ -37,8 +39,9 @@ def units_of_predictions(predictions: pd.DataFrame, classes: Sequence[str]) -> p
 
     Returns:
         ``label`` is the class, whatever it says of the image; ``prediction`` is the class where the
-        model finds it and -1 where not, and `RIGHT` tells whether that is right, NaN where nobody
-        knows. ``confidence_0`` is of the class; ``group`` is the image's, or the image.
+        model finds it and -1 where not, `RIGHT` tells whether that is right, NaN where nobody
+        knows, and `SHOWN` what is known. ``confidence_0`` is of the class; ``group`` is the
+        image's, or the image.
     """
     keys = [name for name in ("dataset", "split", "fold", "model", "seed") if name in predictions]
     frames = []
@@ -55,6 +58,7 @@ def units_of_predictions(predictions: pd.DataFrame, classes: Sequence[str]) -> p
                 prediction=found.map({1: index, 0: _NOT_FOUND}),
                 confidence_0=pd.to_numeric(predictions[f"confidence_{index}"]),
                 right=(found == known).astype(float).where(told),
+                shown=known,
             )
         )
     return pd.concat(frames, ignore_index=True)
@@ -86,8 +90,14 @@ def keys_of_maps(sample: str, kinds: Sequence[str], classes: Sequence[str]) -> l
         kinds: of target, where an image has one label.
         classes: of a run whose images may show several; empty for others.
     """
+    image, target = parts_of_unit(sample, classes)
+    return [map_key(target, image)] if target else [map_key(kind, sample) for kind in kinds]
+
+
+def parts_of_unit(unit: str, classes: Sequence[str]) -> tuple[str, str]:
+    """Return the image and the class of a unit; what is none is an image without a class."""
     for name in sorted(classes, key=len, reverse=True):
         end = unit_name("", name)
-        if sample.endswith(end):
-            return [map_key(name, sample.removesuffix(end))]
-    return [map_key(kind, sample) for kind in kinds]
+        if unit.endswith(end):
+            return unit.removesuffix(end), name
+    return unit, ""

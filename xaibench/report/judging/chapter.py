@@ -10,6 +10,7 @@ from xaibench.report.facts.material import Material
 from xaibench.report.facts.section import Section, sections
 from xaibench.report.judging.agreement import agreement
 from xaibench.report.judging.analyses import Analysis, quantities, read_analyses
+from xaibench.report.judging.class_boards import ClassBoard, class_boards
 from xaibench.report.judging.classification import classification_table, compare_models
 from xaibench.report.judging.decision import decisions
 from xaibench.report.judging.estimates import BoardRow, to_frame
@@ -36,6 +37,7 @@ class Chapter:
     scorecard: pd.DataFrame
     repeats: pd.DataFrame
     variances: pd.DataFrame
+    class_boards: Sequence[ClassBoard] = ()
 
 
 @dataclass(frozen=True)
@@ -92,16 +94,18 @@ def _chapter(
 ) -> Chapter:
     board = [row for row in rows if row.section == section.title]
     repeated = repeats(section, material)
+    parts = rounded_table(slices(section, material))
     return Chapter(
         section,
         judged,
         board,
-        rounded_table(slices(section, material)),
+        parts,
         rounded_table(agreement(section, material.run, judged)),
         rounded_table(decisions(section, material)),
         rounded_table(scorecard(section, material.run, board)),
         rounded_table(repeated),
         rounded_table(variances(section, material.run, repeated)),
+        class_boards(board, parts, material.run),
     )
 
 

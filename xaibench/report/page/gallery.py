@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,11 +10,13 @@ from markupsafe import Markup
 
 from xaibench.core.errors import XaibenchError
 from xaibench.report.facts.section import Section
+from xaibench.report.facts.units import parts_of_unit
 from xaibench.report.judging.chapter import Chapter, Contents
 from xaibench.report.page.gallery_choice import (
     RANDOM,
     REASONS,
     Choice,
+    by_image,
     choose_samples,
     drawn_without_gap,
     first_seed,
@@ -24,6 +26,7 @@ from xaibench.report.page.gallery_reader import Reader
 from xaibench.report.page.gallery_sample import Pictured, Tile
 from xaibench.report.pictures.shown_rows import short_names
 from xaibench.report.pictures.stored import Stored, holds_maps
+from xaibench.results.records import RunRecord
 
 _log = logging.getLogger(__name__)
 _MOST_CHARACTERS, _FEWEST = 3_000_000, 5
@@ -36,7 +39,8 @@ class Gallery:
     Attributes:
         dataset: dataset and split, in words.
         samples: the images shown, those to look at first in front.
-        total: how many test images there are.
+        images: how many images these are, of ``total`` test images; where an image may show several
+            classes it is a sample for each that is explained.
         classes: of the images shown; ``methods``, ``models`` and ``reasons`` likewise.
         short: what each model is called where there is little room.
         threshold: in hundredths, where the slider is first.
@@ -49,6 +53,7 @@ class Gallery:
 
     dataset: str
     samples: Sequence[Pictured]
+    images: int
     total: int
     classes: Sequence[str]
     methods: Sequence[str]
@@ -78,27 +83,39 @@ def collect_gallery(contents: Contents, stored: Stored, out: Path) -> Gallery | 
     chapter = contents.chapters[0]
     try:
         reader = Reader(chapter.section, contents.material, stored, out)
-        shown = _within_budget(reader, choose_samples(chapter.section, contents.run))
+        choices = choose_samples(chapter.section, contents.run)
+        shown = _within_budget(reader, by_image(choices, chapter.section, contents.run))
     except XaibenchError as error:
         _log.warning("no gallery: %s", error)
         return None
     return _describe(chapter, reader, shown) if shown else None
 
 
-def _within_budget(reader: Reader, choices: Sequence[Choice]) -> list[Pictured]:
+def _within_budget(reader: Reader, images: Iterable[Sequence[Choice]]) -> list[Pictured]:
     shown: list[tuple[int, Pictured]] = []
     places: set[int] = set()
-    characters = 0
-    for choice in choices:
-        sample = reader.read(choice)
-        if sample is not None:
-            characters += sample.characters
-            if characters > _MOST_CHARACTERS and len(shown) >= _FEWEST:
-                break
-            shown.append((choice.drawn, sample))
-        places.add(choice.drawn)
+    characters, count = 0, 0
+    for choices in images:
+        read = [(choice.drawn, sample) for choice in choices if (sample := reader.read(choice))]
+        samples = _together(read, reader.run.classes)
+        together = list(zip([drawn for drawn, _ in read], samples, strict=True))
+        characters += sum(sample.characters for _, sample in together)
+        if characters > _MOST_CHARACTERS and count >= _FEWEST:
+            break
+        shown += together
+        count += bool(together)
+        places |= {choice.drawn for choice in choices}
     random = drawn_without_gap(places)
     return [sample if drawn < random else _without_chance(sample) for drawn, sample in shown]
+
+
+def _together(read: Sequence[tuple[int, Pictured]], order: Sequence[str]) -> list[Pictured]:
+    """Return what is shown of one image; each part knows the classes of all, in their order."""
+    there = {sample.label for _, sample in read}
+    classes = [name for name in order if name in there] if len(read) > 1 else []
+    return [
+        replace(sample, first=place == 0, classes=classes) for place, (_, sample) in enumerate(read)
+    ]
 
 
 def _without_chance(sample: Pictured) -> Pictured:
@@ -113,7 +130,8 @@ def _describe(chapter: Chapter, reader: Reader, shown: Sequence[Pictured]) -> Ga
     return Gallery(
         dataset=section.title,
         samples=shown,
-        total=len(first_seed(section)),
+        images=len({sample.image for sample in shown}),
+        total=_count_images(section, reader.run),
         classes=list(dict.fromkeys(sample.label for sample in shown)),
         methods=list(dict.fromkeys(tile.method for tile in tiles)),
         models=models,
@@ -130,6 +148,13 @@ def _describe(chapter: Chapter, reader: Reader, shown: Sequence[Pictured]) -> Ga
         checked=_checked(reader, tiles),
         data=_data(reader, shown),
     )
+
+
+def _count_images(section: Section, run: RunRecord) -> int:
+    names = section.units["sample"][first_seed(section)].astype(str)
+    if not run.several_labels:
+        return len(names)
+    return len({parts_of_unit(name, run.classes)[0] for name in names})
 
 
 def _trained(section: Section) -> str:

@@ -1,6 +1,6 @@
 """Which test images the gallery shows, and why each was chosen."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from itertools import count, zip_longest
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from xaibench.core.seeds import seed_of
 from xaibench.report.facts.section import Section
 from xaibench.report.facts.traits import header, headlines
+from xaibench.report.facts.units import parts_of_unit
 from xaibench.report.numbers import number
 from xaibench.results.records import RunRecord
 
@@ -22,6 +23,7 @@ REASONS = {
 }
 """Ways to be chosen, and how the page calls them."""
 
+NEVER_DRAWN = -1
 _EACH, _MOST = 8, 48  # of a way, and of all; chance fills up
 _PAIR = 2
 Candidates = list[tuple[int, str]]
@@ -30,7 +32,8 @@ Candidates = list[tuple[int, str]]
 class Choice(NamedTuple):
     """A test image: its line in the section's units, and in words why it was chosen, by way.
 
-    ``drawn`` is its place in the random order of all test images.
+    ``drawn`` is its place in the random order of all test images, `NEVER_DRAWN` where the image is
+    shown for another class.
     """
 
     unit: int
@@ -64,6 +67,29 @@ def choose_samples(section: Section, run: RunRecord) -> list[Choice]:
                 reasons.setdefault(unit, {})[way] = words
     places = {int(unit): place for place, unit in enumerate(units)}
     return [Choice(unit, words, places[unit]) for unit, words in reasons.items()][:_MOST]
+
+
+def by_image(
+    choices: Sequence[Choice], section: Section, run: RunRecord
+) -> Iterator[Sequence[Choice]]:
+    """Yield what is shown of each image; of one that may show several classes all are shown.
+
+    The classes for which an image was chosen are first.
+    """
+    if not run.several_labels:
+        yield from ([choice] for choice in choices)
+        return
+    samples = section.units["sample"]
+    units = first_seed(section)
+    image_of = {int(unit): parts_of_unit(str(samples[unit]), run.classes)[0] for unit in units}
+    drawn = {choice.unit: choice for choice in choices}
+    beside: dict[str, list[Choice]] = {image_of[choice.unit]: [] for choice in choices}
+    for choice in choices:
+        beside[image_of[choice.unit]].append(choice)
+    for unit, image in image_of.items():
+        if image in beside and unit not in drawn:
+            beside[image].append(Choice(unit, {}, NEVER_DRAWN))
+    yield from beside.values()
 
 
 def drawn_without_gap(places: Collection[int]) -> int:

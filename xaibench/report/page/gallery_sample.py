@@ -41,7 +41,10 @@ class Pictured:
     """An image with all that is shown of it.
 
     Attributes:
-        name: the sample's id; ``label`` its class.
+        name: the sample's id; ``label`` its class, or the one that is explained.
+        truth: whether the image shows that class, in words; empty where it has one label.
+        image: the image's id, which several classes may share; ``first`` of which this one is.
+        classes: those that the image has maps of, where it may show several.
         reasons: in words why it was chosen, by way.
         verdicts: what each model said of it.
         preview: a small copy.
@@ -53,6 +56,10 @@ class Pictured:
 
     name: str
     label: str
+    truth: str
+    image: str
+    first: bool
+    classes: Sequence[str]
     reasons: dict[str, str]
     verdicts: Sequence[Verdict]
     preview: Preview
@@ -65,4 +72,4 @@ class Pictured:
     def characters(self) -> int:
         """About how much of the page it takes."""
         pixels = sum(len(text) for (_, text), _ in self.levels)
-        return len(self.preview.uri) + pixels + _MARKUP * len(self.tiles)
+        return self.first * len(self.preview.uri) + pixels + _MARKUP * len(self.tiles)

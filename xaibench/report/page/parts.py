@@ -9,13 +9,15 @@ from markupsafe import Markup
 
 from xaibench.core.markdown import markdown_table
 from xaibench.report.judging.agreement import agreement_lines, identical_rows
-from xaibench.report.judging.chapter import Contents
+from xaibench.report.judging.chapter import Chapter, Contents
 from xaibench.report.judging.decision import decisions_to_markdown
+from xaibench.report.judging.slices import FEWEST_GROUPS
 from xaibench.report.page.about import provenance, undefined
 from xaibench.report.page.diagnosed import verdicts
 from xaibench.report.page.embedded import Embedded, Figures, analysis_figures
 from xaibench.report.page.prose import prose
 from xaibench.report.page.sheets import Sheet, cost_sheet, metric_anchor, sheets
+from xaibench.report.pictures.shown_rows import counted
 from xaibench.report.wording.analysis_document import analyses_to_markdown
 from xaibench.report.wording.classification_tables import (
     classification_to_markdown,
@@ -27,6 +29,7 @@ from xaibench.report.wording.markdown import bullets
 from xaibench.report.wording.repeats import TITLE, repeats_to_markdown
 from xaibench.report.wording.scorecard import ABOUT, card
 from xaibench.report.wording.slice_tables import slices_to_markdown
+from xaibench.results.records import RunRecord
 
 _ABOUT_BOARDS = (
     "A cell holds a mean, its 95 % interval and letters: rows that share a letter are not "
@@ -36,6 +39,11 @@ _ABOUT_BOARDS = (
     "the dot its mean, the thin bar the best control that never looks at the image. † marks "
     "networks whose training saw masks."
 )
+_ABOUT_CLASSES = (
+    f"One board for each class of which {FEWEST_GROUPS} independent images or more have a score. "
+    "Nothing is tested within a class, so that rows have no letters and no ranks; pooled metrics "
+    "have no value on a part of the images."
+)
 _EMPTY = Markup()
 
 
@@ -43,7 +51,8 @@ _EMPTY = Markup()
 class Block:
     """A piece of a part; of one dataset and split where a title names it.
 
-    ``aside`` and ``closed`` are shown when asked for, the latter behind the words ``lead``.
+    ``aside`` and ``closed`` are shown when asked for, the latter behind the words ``lead``, and
+    each of the ``folds`` behind its own.
     """
 
     title: str = ""
@@ -53,6 +62,7 @@ class Block:
     aside: Sequence[Embedded] = ()
     closed: Markup = _EMPTY
     lead: str = ""
+    folds: Sequence[tuple[str, Sequence[Sheet]]] = ()
 
     def __bool__(self) -> bool:
         """Whether it says anything."""
@@ -78,6 +88,7 @@ def parts(contents: Contents, figures: Figures, out: Path) -> Iterator[PagePart]
     run, chapters = contents.run, contents.chapters
     for anchor, title, made in (
         ("boards", "Boards", [_boards(contents, at, figures) for at in range(len(chapters))]),
+        ("classes", "Boards of each class", [_of_classes(c, run) for c in chapters]),
         (
             "attention",
             "Accuracy and attention",
@@ -137,6 +148,17 @@ def _boards(contents: Contents, at: int, figures: Figures) -> Block:
         sheets=list(sheets(chapter.board, contents.run)),
         aside=figures.of(at, "ranks", "scores", "board"),
     )
+
+
+def _of_classes(chapter: Chapter, run: RunRecord) -> Block:
+    found = chapter.class_boards
+    if not found:
+        return Block()
+    folds = [
+        (f"{each.name}: {counted(each.images, 'image')}", list(sheets(each.rows, run)))
+        for each in found
+    ]
+    return Block(text=prose([_ABOUT_CLASSES]), folds=folds)
 
 
 def _attention(contents: Contents, at: int, figures: Figures) -> Block:

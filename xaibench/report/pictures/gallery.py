@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from xaibench.core.data import Picture, Sample
 from xaibench.report.facts.material import Material
 from xaibench.report.facts.traits import metrics_of, shown
+from xaibench.report.facts.units import SHOWN
 from xaibench.report.pictures.grid import GridRow
 from xaibench.report.pictures.stored import SHOWN_CONTROLS, Stored
 from xaibench.results.folder import Layout, Place
 from xaibench.results.records import RunRecord
 
-_PER_CLASS = 3
+_PER_CLASS, _ROWS = 3, 24
+_TRUTH = {1: "shown", 0: "not shown", -1: "uncertain"}
 
 
 def numbered(run: RunRecord) -> str:
@@ -27,9 +29,10 @@ def numbered(run: RunRecord) -> str:
 def pick_rows(stored: Stored, out: Path, material: Material) -> list[GridRow]:
     """Return rows for the first few test images of each class, in the first fold and seed.
 
-    Each image has a row for each model; controls, which are alike for all, are in its first.
-    Pictures keep their own aspect ratio. Each map explains the class that localization is scored
-    for, and has its score by the first metric of localization.
+    Where images may show several classes these are images that were explained for the class, those
+    that show it first. Each image has a row for each model; controls, which are alike for all, are
+    in its first. Pictures keep their own aspect ratio. Each map explains the class that
+    localization is scored for, and has its score by the first metric of localization.
 
     Raises:
         XaibenchError: the dataset can't be read any more.
@@ -40,7 +43,7 @@ def pick_rows(stored: Stored, out: Path, material: Material) -> list[GridRow]:
         & (predictions["seed"] == predictions["seed"].iloc[0])
     ]
     by_id = {sample.id: sample for sample in dataset.samples}
-    chosen = first.drop_duplicates("sample").groupby("label").head(_PER_CLASS)
+    chosen = _few_of_each_class(first, material)
     scores = _scores(material, chosen["sample"])
     pictures = [
         (by_id[name], dataset.read(by_id[name])) for name in chosen["sample"] if name in by_id
@@ -50,6 +53,16 @@ def pick_rows(stored: Stored, out: Path, material: Material) -> list[GridRow]:
         for sample, picture in pictures
         for number, place in enumerate(places_of(first))
     ]
+
+
+def _few_of_each_class(predictions: pd.DataFrame, material: Material) -> pd.DataFrame:
+    once = predictions.drop_duplicates("sample")
+    if not material.run.several_labels:
+        return once.groupby("label").head(_PER_CLASS)
+    explained = once[once["sample"].isin(set(material.scores["sample"]))]
+    each = max(1, min(_PER_CLASS, _ROWS // max(explained["label"].nunique(), 1)))
+    ordered = explained.sort_values(SHOWN, ascending=False, kind="stable")
+    return ordered.groupby("label").head(each).sort_values("label", kind="stable")
 
 
 def places_of(predictions: pd.DataFrame) -> list[Place]:
@@ -84,9 +97,13 @@ def _row(
     classes = run.classes
     mine = predictions[(predictions["sample"] == sample.id) & (predictions["model"] == place.model)]
     known = mine["prediction"].dropna().astype(int)
-    said = ", ".join(classes[p] if p >= 0 else "not found" for p in known) or "unknown"
+    truth, names = classes[sample.label], classes
+    if SHOWN in mine:
+        truth = next((_TRUTH[int(each)] for each in mine[SHOWN]), "unknown")
+        names = ["found"] * len(classes)
+    said = ", ".join(names[p] if p >= 0 else "not found" for p in known) or "unknown"
     name = place.model.replace("[", " [").replace(",", ", ")
-    caption = f"{sample.id}\ntruth: {classes[sample.label]}\n{name}\npredicted: {said}"
+    caption = f"{sample.id}\ntruth: {truth}\n{name}\npredicted: {said}"
     own = {
         method: scores[key]
         for method in maps
@@ -96,9 +113,6 @@ def _row(
 
 
 def _metric(run: RunRecord) -> str:
-    """Return the metric of the numbers; none where a map is of one class, and scores of each."""
-    if run.several_labels:
-        return ""
     return next(iter(metrics_of(run, "localization", ranked=True)), "")
 
 

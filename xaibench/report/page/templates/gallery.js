@@ -9,7 +9,7 @@
   const slider = find("#gallery-threshold");
   const scratch = document.createElement("canvas");
   const MISSED = 1, FALSE = 2, HIT = 3;
-  let size, heat, samples = [], at = 0, look = "heat";
+  let size, heat, samples = [], images = [], at = 0, look = "heat";
 
   // Bytes in the order red, green, blue, opacity, whatever the machine's.
   const colors = (bytes) => new Uint32Array(new Uint8ClampedArray(bytes).buffer);
@@ -123,9 +123,8 @@
   function filter() {
     const [label, reason, right] = ["class", "reason", "right"].map((name) => find(`#gallery-${name}`).value);
     const methods = ticked("method"), models = ticked("model");
-    let images = 0, maps = 0;
+    let count = 0, maps = 0;
     for (const sample of samples) {
-      const { dataset } = sample.article;
       for (const { figure } of sample.tiles) {
         const { method, model, right: own } = figure.dataset;
         // What is the same for all models is neither right nor wrong.
@@ -133,17 +132,50 @@
           || (model !== "" && (!models.has(model) || (right !== "" && own !== right)));
       }
       const left = sample.tiles.filter(({ figure }) => !figure.hidden);
-      const shown = (!label || dataset.class === label)
-        && (!reason || dataset.reasons.split(" ").includes(reason))
-        && left.some(({ figure }) => !right || figure.dataset.model);
-      sample.article.hidden = !shown;
-      images += shown;
-      maps += shown ? left.length : 0;
-      if (sample.near) paint(sample);
+      sample.left = left.some(({ figure }) => !right || figure.dataset.model) ? left.length : 0;
     }
-    find("#gallery-count").textContent = images
-      ? `${images} of ${samples.length} images are shown, with ${maps} maps.`
+    const fits = ({ article: { dataset }, left }) => left && (!label || dataset.class === label)
+      && (!reason || dataset.reasons.split(" ").includes(reason));
+    for (const image of images) {
+      image.shown = [image.shown, ...image.samples].find(fits) || image.shown;
+      for (const sample of image.samples) sample.article.hidden = sample !== image.shown || !fits(sample);
+      count += !image.shown.article.hidden;
+      maps += image.shown.article.hidden ? 0 : image.shown.left;
+      if (image.shown.near) paint(image.shown);
+    }
+    find("#gallery-count").textContent = count
+      ? `${count} of ${images.length} images are shown, with ${maps} maps.`
       : "No image is left: loosen a filter.";
+  }
+
+  // Another class of an image; filters that would hide it are loosened.
+  function switchClass(image, name) {
+    image.shown = image.samples.find(({ article }) => article.dataset.class === name);
+    const { article: { dataset } } = image.shown;
+    const label = find("#gallery-class"), reason = find("#gallery-reason");
+    if (label.value && label.value !== dataset.class) label.value = "";
+    if (reason.value && !dataset.reasons.split(" ").includes(reason.value)) reason.value = "";
+    filter();
+    find(`#${image.shown.article.getAttribute("aria-labelledby")} ~ .gallery-switch [aria-pressed=true]`).focus();
+  }
+
+  // The parts of a page that show one image, each for one of its classes; they share its picture.
+  function gather() {
+    const known = new Map();
+    for (const sample of samples) {
+      const { image } = sample.article.dataset;
+      if (!known.has(image)) known.set(image, { samples: [], shown: sample });
+      known.get(image).samples.push(sample);
+    }
+    images = [...known.values()];
+    for (const image of images) {
+      for (const sample of image.samples) {
+        if (!sample.picture.src) sample.picture.src = image.shown.picture.src;
+        for (const button of all(".gallery-switch button", sample.article)) {
+          button.addEventListener("click", () => switchClass(image, button.value));
+        }
+      }
+    }
   }
 
   // The value of each of an image's maps at the pixel that is pointed at.
@@ -282,6 +314,7 @@
       return sample;
     });
     section.classList.add("live");
+    gather();
     samples.forEach(makeReadable);
     offerPairs();
     drawLegend();
