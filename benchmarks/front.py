@@ -1,6 +1,6 @@
 """Draw the picture that the README opens with: maps of a run's networks on real images.
 
-    python benchmarks/front.py results/two_cores/busi results/published/busi/maps.jpg
+    python benchmarks/front.py results/busi results/published/busi/maps.jpg
 
 The images are the first test images of each class in the first fold, as in every run's own grid:
 nobody chose them.
@@ -21,11 +21,11 @@ from xaibench.report.publish import save_photographs
 # A heading, the network by its place among the run's models, and the method.
 _COLUMNS = {
     "Grad-CAM,\nplain network": (0, "gradcam"),
-    "Grad-CAM++,\nplain network": (0, "gradcam_pp"),
+    "FullGrad,\nplain network": (0, "fullgrad"),
     "integrated gradients,\nplain network": (0, "integrated_gradients"),
-    "Grad-CAM,\nsaliency-aware network": (1, "gradcam"),
-    "SPN,\nmasks of 25 %": (1, "spn"),
-    "segmentation,\nall masks": (2, "segmentation"),
+    "Grad-CAM, network\nguided by masks of 25 %": (2, "gradcam"),
+    "SPN with U-Net head,\nmasks of 25 %": (4, "spn"),
+    "U-Net,\nall masks": (5, "segmentation"),
 }
 
 

@@ -156,26 +156,6 @@ def test_the_readme_s_p_values_are_those_of_its_boards():
     assert not strange
 
 
-def test_seeds_of_the_busi_board_share_nothing_between_folds_as_the_protocol_says():
-    """A two-way table of fold by seed for each row, its mean squares worked out by hand."""
-    scores = read(PUBLISHED / "busi", "scores")
-    traits = json.loads((PUBLISHED / "busi" / "run.json").read_text("utf-8"))["methods"]
-    methods = [method for method, each in traits.items() if each["family"] != "control"]
-    scores = scores[(scores["metric"] == "iou") & scores["method"].isin(methods)]
-    ratios = []
-    for _, row in scores.groupby(["model", "method"]):
-        means = row.pivot_table("value", index="fold", columns="seed").to_numpy()
-        within = means - means.mean(axis=1, keepdims=True)
-        seed = within.mean(axis=0)
-        folds, seeds = means.shape
-        of_seeds = folds * (seed**2).sum() / (seeds - 1)
-        of_cells = ((within - seed) ** 2).sum() / ((folds - 1) * (seeds - 1))
-        ratios.append(of_seeds / of_cells)
-    told = f"over the {len(ratios)} rows", f"{np.mean(ratios):.2f} times that of seed by fold"
-    page = " ".join((PUBLISHED.parents[1] / "docs" / "protocol.md").read_text("utf-8").split())
-    assert [words for words in told if words not in page] == []
-
-
 def test_the_readme_s_board_is_the_published_one():
     text = (PUBLISHED.parents[1] / "README.md").read_text("utf-8")
     folder, table = re.findall(r"<!-- board: (\S+) -->\n((?:\|.*\n)+)", text)[0]
