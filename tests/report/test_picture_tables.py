@@ -80,7 +80,15 @@ def drawn(made, draw):
 
 def pictures_of(drawing):
     """Return the pictures and the words below them, row by row."""
-    return [(axes.images[0].get_array(), axes.get_xlabel()) for axes in drawing.figure.axes]
+    (axes,) = drawing.figure.axes
+    below = {text.get_position(): text.get_text() for text in axes.texts if text.get_va() == "top"}
+    found = []
+    for image in axes.images:
+        left, right, bottom, _ = image.get_extent()
+        words = [said for (across, down), said in below.items()
+                 if left < across < right and 0 < down - bottom < 0.1]  # fmt: skip
+        found.append((image.get_array(), "".join(words)))
+    return found
 
 
 def test_binary_maps_are_beside_the_truth_the_best_first(made):
@@ -88,7 +96,7 @@ def test_binary_maps_are_beside_the_truth_the_best_first(made):
     found = pictures_of(drawing)
     assert len(found) == 9
     assert [words for _, words in found[2::3]] == ["IoU 0.900", "IoU 0.500", "IoU 0.200"]
-    texts = [text.get_text() for text in drawing.figure.texts]
+    texts = [text.get_text() for text in drawing.figure.axes[0].texts]
     assert [text for text in texts if "\n" in text] == ["best\ns1", "best\ns2", "worst\ns0"]
     image, truth, marked = (found[at][0] for at in range(3))
     assert image.shape == (HEIGHT, WIDTH, 3)

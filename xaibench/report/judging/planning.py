@@ -20,8 +20,8 @@ from xaibench.stats.power import (
 )
 
 USUAL = Components(image=0.141, answer=0.098, training=0.016, training_set=0.012)
-"""The median of all pairs of rows by iou (`median_components`) of 300 images of BUSI, five folds, three
-seeds: `xaibench run --suite benchmarks/two_cores.toml --part busi`."""
+"""The median of all pairs of rows by iou (`median_components`) of 300 images of BUSI, five folds,
+three seeds: `xaibench run --suite benchmarks/two_cores.toml --part busi`."""
 SPLITS = ("kfold:5", "kfold:10", "kfold:5x3")
 SEEDS = (1, 3, 5)
 _MOST_PAIRS = 100

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from xaibench.report.pictures.drawing import DIM, FONT, new_figure
+from xaibench.report.pictures.drawing import DIM, FONT, new_axes
 from xaibench.report.pictures.outline import COLOR, Polyline
 from xaibench.report.pictures.shown_rows import fold
 
@@ -38,36 +40,21 @@ def draw_picture_table(headings: Sequence[str], rows: Sequence[PictureLine]) -> 
     pictured = [_height(row) for row in rows]
     below = [_LINE * max(_lines(cell) for cell in row.cells) + _GAP for row in rows]
     width = _MARGIN + len(headings) * (_CELL + _GAP)
-    height = above + sum(pictured) + sum(below)
-    figure = new_figure((width, height))
+    # One sheet for all, in inches from above: axes of its own for each picture take far longer.
+    figure, axes = new_axes(width, above + sum(pictured) + sum(below))
+    lefts = [_MARGIN + column * (_CELL + _GAP) for column in range(len(headings))]
+    for left, head in zip(lefts, heads, strict=True):
+        axes.text(left + _CELL / 2, above - _GAP, head, ha="center", va="bottom", size=_SMALL)
     top = above
-    for number, row in enumerate(rows):
-        for column, cell in enumerate(row.cells):
-            left = _MARGIN + column * (_CELL + _GAP)
-            if number == 0:
-                middle = left + _CELL / 2
-                figure.text(
-                    middle / width,
-                    1 - (above - _GAP) / height,
-                    heads[column],
-                    ha="center",
-                    va="bottom",
-                    size=_SMALL,
-                )
+    for row, tall, said in zip(rows, pictured, below, strict=True):
+        name = "\n".join(fold(line, _LETTERS) for line in row.name.split("\n"))
+        axes.text(_MARGIN - 2 * _GAP, top + tall / 2, name, ha="right", va="center", size=_SMALL)
+        for left, cell in zip(lefts, row.cells, strict=True):
             if cell is not None:
-                tall = pictured[number]
-                box = (left / width, 1 - (top + tall) / height, _CELL / width, tall / height)
-                _paste(figure, box, cell)
-        middle = 1 - (top + pictured[number] / 2) / height
-        figure.text(
-            (_MARGIN - 2 * _GAP) / width,
-            middle,
-            "\n".join(fold(line, _LETTERS) for line in row.name.split("\n")),
-            ha="right",
-            va="center",
-            size=_SMALL,
-        )
-        top += pictured[number] + below[number]
+                _paste(axes, left, top, tall, cell)
+        top += tall + said
+    axes.set(xlim=(0, width), ylim=(top, 0), aspect="auto")
+    axes.set_axis_off()
     return figure
 
 
@@ -80,13 +67,14 @@ def _lines(cell: Cell | None) -> int:
     return cell.words.count("\n") + 1 if cell is not None and cell.words else 0
 
 
-def _paste(figure: Figure, box: tuple[float, float, float, float], cell: Cell) -> None:
-    axes = figure.add_axes(box)
-    axes.imshow(cell.picture, aspect="auto", cmap="gray", vmin=0, vmax=255)
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set(visible=True, color=DIM)  # else a white picture has no edge
-    rows, columns = cell.picture.shape[:2]
+def _paste(axes: Axes, left: float, top: float, tall: float, cell: Cell) -> None:
+    edges = (left, left + _CELL, top + tall, top)
+    axes.imshow(cell.picture, extent=edges, cmap="gray", vmin=0, vmax=255)
+    # Else a white picture has no edge.
+    axes.add_patch(Rectangle((left, top), _CELL, tall, fill=False, color=DIM, linewidth=0.6))
     for line in cell.lines:
-        axes.plot(*(line * (columns, rows) - 0.5).T, color=COLOR, linewidth=0.9)
+        across, down = line.T
+        axes.plot(left + across * _CELL, top + down * tall, color=COLOR, linewidth=0.9)
     if cell.words:
-        axes.set_xlabel(cell.words, size=_SMALL, labelpad=2)
+        below = top + tall + _GAP / 2
+        axes.text(left + _CELL / 2, below, cell.words, ha="center", va="top", size=_SMALL)
