@@ -26,17 +26,18 @@ def init(data: str, out: Path) -> None:
     DATA is a folder of images, a table of them or an export of a labeling tool; or a dataset as
     `xaibench run --dataset` takes it. What was found is printed: check it before you run.
     """
+    from xaibench.core.files import exists, real_path
     from xaibench.core.registry import bind
     from xaibench.core.roots import open_dataset
     from xaibench.core.spec import add_option
     from xaibench.core.store import folder_name, replacing
     from xaibench.setup.first_suite import first_suite
 
-    if out.exists():
+    if exists(out):
         raise XaibenchError(f"--out {out}: this file exists already; name another one.")
-    spec = add_option("folder", "path", data) if Path(data).exists() else data
+    spec = add_option("folder", "path", data) if exists(Path(data)) else data
     dataset = open_dataset(bind("dataset", spec))
-    found = first_suite(dataset, spec, str(out), folder_name(Path(data).resolve().stem))
+    found = first_suite(dataset, spec, str(out), folder_name(real_path(Path(data)).stem))
     with replacing(out) as path:
         path.write_text(found.text, "utf-8")
     for line in found.seen:

@@ -1,6 +1,7 @@
 """Files by names that people wrote: whether they are there, and opening nothing else."""
 
 import errno
+import os
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import BinaryIO
@@ -20,6 +21,14 @@ def is_file(path: Path) -> bool:
         return path.is_file()
     except (OSError, ValueError):
         return False
+
+
+def real_path(path: Path) -> Path:
+    """Return a path without links; of those that lead to themselves as far as it goes.
+
+    Before Python 3.13 ``Path.resolve`` raises RuntimeError there.
+    """
+    return Path(os.path.realpath(path))
 
 
 def open_plain(path: Path) -> BinaryIO:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from xaibench import __version__
 from xaibench.core.errors import XaibenchError
-from xaibench.core.files import exists, is_file
+from xaibench.core.files import exists, is_file, real_path
 from xaibench.core.visible import visible
 
 NAME = "run.log"
@@ -28,7 +28,7 @@ def logged_to(folder: Path, command: str) -> Iterator[None]:
         folder: of what is done.
         command: what the user wrote.
     """
-    path = folder.resolve() / NAME
+    path = real_path(folder) / NAME
     if path in _open:
         yield
         return

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from xaibench.core.data import Dataset, Sample
 from xaibench.core.errors import XaibenchError
-from xaibench.core.files import exists
+from xaibench.core.files import exists, real_path
 from xaibench.core.reading.annotations import natural_order
 from xaibench.core.reading.choice import LEAST_CLASSES, choose_classes, tell_alike
 from xaibench.core.reading.exports.find import find_exports
@@ -129,7 +129,7 @@ def _find_trees(root: Path, place: Path, options: Mapping[str, str]) -> dict[str
         trees[option] = _locate(option, given, [place, Path(), root])
         if not trees[option].is_dir():
             raise XaibenchError(f"folder[{option}={given}]: not a folder; name one.")
-        if trees[option].resolve() == place.resolve():
+        if real_path(trees[option]) == real_path(place):
             raise XaibenchError(
                 f"folder[{option}={given}]: this is path itself; leave the option out, "
                 "for what lies beside the images is found without it."

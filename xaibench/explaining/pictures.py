@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from xaibench.core.data import Picture
 from xaibench.core.errors import XaibenchError
 from xaibench.core.explanation import PictureFile
-from xaibench.core.files import exists
+from xaibench.core.files import exists, real_path
 from xaibench.core.loading import resize_picture
 from xaibench.core.reading.annotations import list_files, natural_order
 from xaibench.core.reading.images import IMAGE_ENDINGS, read_image
@@ -37,12 +37,12 @@ def find_pictures(
     found: dict[Path, Path] = {}
     failures: dict[str, str] = {}
     for text in named:
-        paths = list(_expand(text, skip.resolve()))
+        paths = list(_expand(text, real_path(skip)))
         if not paths:
             failures[text] = _why_none(text)
         for path in paths:
             # The links' own names are kept: they are what the user knows.
-            found.setdefault(path.resolve(), path.parent.resolve() / path.name)
+            found.setdefault(real_path(path), real_path(path.parent) / path.name)
     fit = [path for path in found.values() if is_visible(str(path))]
     for path in found.values():
         if not is_visible(str(path)):
@@ -80,7 +80,7 @@ def _expand(text: str, skip: Path) -> Iterator[Path]:
     elif _is_pattern(text):
         matches = Path(path.anchor).glob(str(path.relative_to(path.anchor)))
         for match in sorted(map(str, matches), key=natural_order):
-            if skip not in Path(match).resolve().parents and Path(match).name[0] != ".":
+            if skip not in real_path(Path(match)).parents and Path(match).name[0] != ".":
                 yield from _expand(match, skip)
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from xaibench.core.csv_cells import to_csv
 from xaibench.core.errors import XaibenchError
+from xaibench.core.files import real_path
 from xaibench.core.fingerprints import fingerprint
 from xaibench.core.store import write_with
 from xaibench.report.facts.comparable import (
@@ -44,7 +45,7 @@ def merge_runs(folders: Sequence[Path], command: str) -> Material:
     Raises:
         XaibenchError: what differs, by its name, with both values.
     """
-    if len(folders) < 2 or len({folder.resolve() for folder in folders}) < len(folders):  # noqa: PLR2004
+    if len(folders) < 2 or len({real_path(folder) for folder in folders}) < len(folders):  # noqa: PLR2004
         raise XaibenchError("compare takes two folders or more, each once.")
     found = {str(folder): read_material(folder) for folder in folders}
     check_comparable(found)

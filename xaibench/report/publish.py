@@ -13,6 +13,7 @@ from PIL import Image
 
 from xaibench.core.csv_cells import to_csv
 from xaibench.core.errors import XaibenchError
+from xaibench.core.files import real_path
 from xaibench.core.store import folder_name, replacing
 from xaibench.report.facts.material import read_material
 from xaibench.report.facts.traits import headlines
@@ -65,7 +66,7 @@ def publish(source: Path, out: Path) -> None:
     Raises:
         XaibenchError: the source isn't finished, or something else lies at ``out``.
     """
-    if source.resolve() in (out.resolve(), *out.resolve().parents):
+    if real_path(source) in (real_path(out), *real_path(out).parents):
         raise XaibenchError(
             f"{out}: choose another folder, outside {source}; a publication is a copy."
         )

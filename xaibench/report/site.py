@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.files import real_path
 from xaibench.core.store import write_text
 from xaibench.report.copying import copy_publication
 from xaibench.report.publication import read_document, read_publication
@@ -125,7 +126,7 @@ def _find(results: Sequence[Path]) -> Iterator[Path]:
 def _name(folders: Sequence[Path]) -> Mapping[str, Path]:
     named: dict[str, Path] = {}
     for folder in folders:
-        name = folder.resolve().name
+        name = real_path(folder).name
         if name in named:
             raise XaibenchError(
                 f"{folder} and {named[name]} are both called {name}; rename one of them."

@@ -5,6 +5,7 @@ import re
 import unicodedata
 from pathlib import Path
 
+from xaibench.core.files import real_path
 from xaibench.core.reading.folders.names import is_junk
 from xaibench.core.reading.images import IMAGE_ENDINGS
 
@@ -23,7 +24,7 @@ def list_files(
     for place, folders, files in os.walk(folder):
         here = Path(place)
         folders[:] = [
-            name for name in folders if not is_junk(name) and (here / name).resolve() not in skip
+            name for name in folders if not is_junk(name) and real_path(here / name) not in skip
         ]
         found += [here / name for name in files if not is_junk(name)]
     keyed: dict[str, list[Path]] = {}

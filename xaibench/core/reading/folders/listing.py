@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from xaibench.core.errors import XaibenchError
+from xaibench.core.files import real_path
 from xaibench.core.reading.annotations import natural_order
 from xaibench.core.reading.folders.names import is_junk
 
@@ -61,7 +62,7 @@ def _visit(folder: Path, skip: frozenset[Path]) -> Iterator[tuple[str, list[str]
     waiting, linked = [""], list[str]()
     while waiting or linked:
         place = waiting.pop() if waiting else linked.pop(0)
-        resolved = (folder / place).resolve()
+        resolved = real_path(folder / place)
         if resolved in seen or resolved in skip:
             continue
         seen.add(resolved)
