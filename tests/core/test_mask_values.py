@@ -20,6 +20,14 @@ def drawn(first, second=0, ground=0, kind=np.uint8):
     return pixels
 
 
+def bordered(first):
+    """Return an object and a border around it that is a single pixel wide."""
+    pixels = drawn(first)
+    rows, columns = FIRST
+    pixels[rows.start - 1, columns] = pixels[rows.stop, columns] = 255
+    return pixels
+
+
 def where(first, second=False):
     return drawn(first, second).astype(bool)
 
@@ -72,6 +80,7 @@ def test_smoothed_edges_and_lossy_compression_are_no_objects(tmp_path):
     ("pixels", "message"),
     [
         (drawn(127, 255), "the value 127 beside brighter ones"),
+        (bordered(1), "the value 1 beside brighter ones"),
         (drawn(85, 170), "the value 85 beside brighter ones"),
         (drawn(1, 255), "the value 1 beside brighter ones"),
         (drawn(3, 200), r"say what counts, as values=1\+2"),

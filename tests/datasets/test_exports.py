@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -199,7 +200,37 @@ def test_labelme(place, where):
     for name in OWN:
         as_json(place / where / f"{name}.json", labelme(name))
     notes = check(place, "LabelMe").notes
-    assert f"{len(OWN)} points and lines of {len(OWN)} images cover no area" in " ".join(notes)
+    assert f"{len(OWN)} objects of {len(OWN)} images cover nothing" in " ".join(notes)
+
+
+def shape(points, label="cat", kind="polygon"):
+    return {"label": label, "shape_type": kind, "points": points}
+
+
+def test_objects_that_cover_nothing_are_told_and_make_nobody_healthy(place):
+    for name in OWN:
+        as_json(place / "images" / f"{name}.json", labelme(name))
+    flat, outside = shape([[3, 3], [9, 3], [3, 3]]), shape([[50, 2], [60, 2], [60, 9]])
+    as_json(place / "images" / "d.json", labelme("d") | {"shapes": [flat, outside]})
+    found = check(place, "LabelMe", nothing="healthy")
+    assert "5 objects of 4 images cover nothing" in " ".join(found.notes)
+
+
+def test_labelme_that_is_not_as_it_should_be(place):
+    for name in OWN:
+        as_json(place / "images" / f"{name}.json", labelme(name))
+    good = labelme("d")
+    for change, said in (
+        ({"shapes": [shape([[float("nan"), 2], [9, 2], [9, 9]])]}, "a corner that is no number"),
+        ({"shapes": [shape([[1, 2], [9, 2], [9, 9]], label=None)]}, "an object has no name"),
+        ({"imagePath": "a.png"}, r"its imagePath is 'a\.png', but images/d\.png lies beside it"),
+    ):
+        as_json(place / "images" / "d.json", good | change)
+        with pytest.raises(XaibenchError, match=rf"d\.json: .*{said}"):
+            folder(place, path=str(place))
+    (place / "images" / "a.json").write_text("{")
+    with pytest.raises(XaibenchError, match=r"a\.json: not readable JSON"):
+        folder(place, path=str(place))
 
 
 def test_labelme_in_class_folders_marks_its_own_class(place):
@@ -352,6 +383,17 @@ def test_yolo(place, polygons):
     (place / "data.yaml").write_text("names: ['cat', \"dog\"]\n")
     check(place, "YOLO")
     check(place / "data.yaml", "YOLO")
+    (place / "data.yaml").rename(place / "pets.yaml")
+    check(place / "pets.yaml", "YOLO")
+
+
+def test_points_of_a_pose_are_no_polygon(place):
+    yolo(place, polygons=False)
+    (place / "data.yaml").write_text("names: [cat, dog]\nkpt_shape: [2, 3]\n")
+    for file in (place / "labels").glob("*.txt"):
+        lines = [f"{line} .1 .1 1 .9 .9 1" for line in file.read_text().splitlines()]
+        file.write_text("\ufeff" + "\n".join(lines), "utf-8")
+    check(place, "YOLO")
 
 
 def test_the_layout_of_roboflow(place):
@@ -375,8 +417,24 @@ def test_pascal_voc_without_class_folders(place):
         )
         path = place / "Annotations" / f"{name}.xml"
         path.parent.mkdir(exist_ok=True)
-        path.write_text(f"<annotation>{boxes}</annotation>")
-    check(place, "Pascal VOC")
+        path.write_text(f'<annotation verified="yes">{boxes}</annotation>')
+    (place / "SegmentationClass").mkdir()
+    Image.fromarray(np.ones(SIZES["a"][::-1], np.uint8)).save(place / "SegmentationClass/a.png")
+    found = check(place, "Pascal VOC")
+    assert any(note.startswith("1 images in folders that are named after") for note in found.notes)
+    (place / "Annotations" / "a.xml").write_text("")
+    with pytest.raises(XaibenchError, match=r"a\.xml: not well-formed XML"):
+        folder(place, path=str(place))
+
+
+def test_coco_of_parts_whose_images_have_the_same_names(place):
+    for part in ("train", "val"):
+        shutil.copytree(place / "images", place / part)
+        as_json(place / "annotations" / f"instances_{part}2017.json", coco())
+    shutil.rmtree(place / "images")
+    found = folder(place, path=str(place))
+    told = [(sample.part, sample.path.parent.name) for sample in found.samples]
+    assert sorted(told) == [("train", "train")] * 3 + [("validation", "val")] * 3
 
 
 def test_two_exports_of_one_folder_are_told_apart(place):
@@ -404,6 +462,8 @@ def test_json_of_nobody_is_named(place):
     as_json(place / "settings.json", {"a": 1})
     with pytest.raises(XaibenchError, match="neither COCO's JSON nor Label Studio's"):
         folder(place, path=str(place / "settings.json"))
+    with pytest.raises(XaibenchError, match="neither COCO's JSON nor Label Studio's"):
+        folder(place, path=str(place))
     (place / "settings.json").write_text("{")
     with pytest.raises(XaibenchError, match="not readable JSON"):
         folder(place, path=str(place / "settings.json"))

@@ -153,7 +153,7 @@ def test_boxes_of_pascal_voc_count_from_one_and_include_the_last_pixel(tmp_path,
 
 
 def test_boxes_are_scaled_to_the_image_they_belong_to(tmp_path, pets):
-    write_voc(pets / "cat/9.xml", (21, 11, 40, 30), size=(70, 40))
+    write_voc(pets / "cat/9.xml", (21, 11, 40, 30), size=("70.0", 40))
     assert only(folder(tmp_path, path="pets"), "cat/9").boxes == (Box(2, 1, 4, 3),)
     write_voc(pets / "cat/9.xml", (2, 1, 3, 3), size=(4, 7))
     with pytest.raises(XaibenchError, match=r"9\.xml: it was drawn on an image of 4x7, but .* 7x4"):
@@ -190,7 +190,7 @@ def test_objects_without_boxes_are_named_unless_deleted(tmp_path, pets, inside, 
     file.write_text(f"<annotation><object>{inside}</object></annotation>")
     with pytest.raises(XaibenchError, match=rf"9\.xml: .*{message}"):
         folder(tmp_path, path="pets")
-    file.write_text(f"<annotation><object>{inside}<deleted>1</deleted></object></annotation>")
+    file.write_text(f"<annotation><object>{inside}<deleted> True </deleted></object></annotation>")
     assert not folder(tmp_path, path="pets").annotated
 
 
@@ -220,6 +220,7 @@ def test_malformed_xml_is_named(tmp_path, pets, content, message):
     [
         (8, 1, 9, 3),
         (0.1, 0.1, 0.5, 0.5),
+        ("0.0", "0.0", "1.0", "1.0"),
         (5, 1, 4, 3),
         (1, 3, 2, 2),
         (-5, 1, 0, 3),

@@ -101,6 +101,38 @@ def test_backslashes_and_a_nameless_index(read):
     assert dataset.notes == ()
 
 
+def test_one_image_written_in_two_ways_is_refused(tmp_path, read):
+    with pytest.raises(XaibenchError, match="line 6: this is the image of line 2, written in anot"):
+        read(rows() + f"{tmp_path}/scans/a1.png,b\n")
+
+
+def test_boxes_in_shares_or_narrower_than_a_pixel_are_refused(read):
+    for box, message in (("0,0,1,1", "in shares"), ("3.1,0,3.4,4", "narrower than a pixel")):
+        with pytest.raises(XaibenchError, match=message):
+            read(rows(header="image,label") .replace("label", "label,xmin,ymin,xmax,ymax", 1)
+                 .replace(",a\n", f",a,{box}\n").replace(",b\n", f",b,{box}\n"))  # fmt: skip
+
+
+def test_columns_of_patients_may_be_written_with_blanks(read):
+    dataset = read(rows(("Patient ID", [1, 1, 2, 2]), ("Mask-Path", ["", "", "", "masks/b2.png"])))
+    assert [sample.group for sample in dataset.samples] == ["1", "1", "2", "2"]
+    assert len(dataset.samples[3].masks) == 1
+
+
+def test_columns_of_classes_as_pandas_writes_them(read):
+    table = "image,A,B,score\nscans/a1.png,True,False,0.3\nscans/b1.png,True,True,0.5\n"
+    dataset = read(table)
+    assert [[each.label for each in s.class_labels] for s in dataset.samples] == [[1, 0], [1, 1]]
+    assert "these columns of the table are not used: score." in dataset.notes
+
+
+def test_a_workbook_is_no_table(tmp_path, read):
+    read(rows())
+    (tmp_path / "t.xlsx").write_bytes(b"PK\x03\x04 and so on")
+    with pytest.raises(XaibenchError, match=r"t\.xlsx: a workbook, .*; save it as CSV\."):
+        folder(tmp_path, path=str(tmp_path / "t.xlsx"))
+
+
 def test_labels_that_are_nearly_the_same_are_told(read):
     text = rows() + "./masks/a1.png,A \n"
     assert read(text).notes == ("the classes 'A' and 'a' may be the same; give each one name.",)
@@ -109,6 +141,8 @@ def test_labels_that_are_nearly_the_same_are_told(read):
 def test_labels_of_several_findings_are_told(read):
     notes = read(rows() + "./masks/a1.png,a|b\n").notes
     assert notes[0].startswith("1 labels seem to hold several findings, such as 'a|b'")
+    notes = read(rows() + './masks/a1.png,"b, a"\n./masks/a2.png,"x, y"\n').notes
+    assert notes[0].startswith("1 labels seem to hold several findings, such as 'b, a'")
 
 
 def test_groups_from_names(tmp_path, read):

@@ -1,10 +1,12 @@
 """What a plan finds in files before the first epoch."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from xaibench.core.data import Dataset, MaskLayer, Sample
+from xaibench.core.data import Box, Dataset, MaskLayer, Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.setup.file_check import _is_outline, check_files
 from xaibench.setup.options import RunOptions
@@ -43,6 +45,15 @@ def test_a_mask_of_another_size_is_found_and_the_others_counted(tmp_path):
         Image.new("L", (48, 64)).save(tmp_path / f"{number}_mask.png")
     with pytest.raises(XaibenchError, match=r"2_mask\.png: this mask is 48x64.* \(1 other images"):
         check_files(dataset, RunOptions())
+
+
+def test_a_box_outside_its_image_is_found(tmp_path):
+    inside, outside = Box(60, 0, 90, 48), Box(64, 2, 70, 9)
+    samples = [replace(each, masks=(), boxes=(inside,)) for each in scans(tmp_path).samples]
+    assert check_files(Dataset(("a", "b"), tuple(samples)), RunOptions()) == []
+    samples[3] = replace(samples[3], boxes=(inside, outside))
+    with pytest.raises(XaibenchError, match=r"3\.png: a box from \(64, 2\) lies outside.* 64x48;"):
+        check_files(Dataset(("a", "b"), tuple(samples)), RunOptions())
 
 
 def test_damaged_pixels_are_found_by_verifying(tmp_path):

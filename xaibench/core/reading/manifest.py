@@ -1,7 +1,7 @@
 """Reading a table of images: one row for each image, or for each of its boxes."""
 
 import math
-import os.path
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -72,8 +72,14 @@ def read_manifest(path: Path) -> Manifest:
     _check_slips(path, unused, used)
     rows: dict[str, ManifestRow] = {}
     first: dict[str, str] = {}
+    ids: dict[str, str] = {}
     for line in lines:
         row = _read_row(path.parent, line, columns)
+        if row.id != (other := ids.setdefault(os.path.normpath(row.image.absolute()), row.id)):
+            raise XaibenchError(
+                f"{line.where}: this is the image of {first[other]}, written in another way; keep "
+                "one of them."
+            )
         known = rows.get(row.id)
         if known is not None and not (row.boxes and row == known._replace(boxes=row.boxes)):
             raise XaibenchError(
@@ -94,11 +100,25 @@ def _find_columns(path: Path, names: Iterable[str]) -> _Columns:
             f"{path}: no column '{lacking}' beside {sides[0]}; a box needs all four."
         )
     return _Columns(
-        tuple(name for name in there if _MASK.fullmatch(name)),
-        next((name for name in GROUPS if name in there), ""),
-        next((name for name in PARTS if name in there), ""),
+        tuple(name for name in there if _MASK.fullmatch(_joined(name))),
+        find_column(GROUPS, there),
+        find_column(PARTS, there),
         bool(sides),
     )
+
+
+def find_column(wanted: Iterable[str], names: Iterable[str]) -> str:
+    """Return the column of the first wanted name; empty without any.
+
+    >>> find_column(["group", "patient_id"], ["image", "patient id"])
+    'patient id'
+    """
+    there = {_joined(name): name for name in names}
+    return next((there[name] for name in wanted if name in there), "")
+
+
+def _joined(name: str) -> str:
+    return re.sub(r"[\s-]+", "_", name)
 
 
 def _check_slips(path: Path, unused: Iterable[str], used: Iterable[str]) -> None:
@@ -173,9 +193,14 @@ def _read_box(where: str, cells: Mapping[str, str]) -> tuple[Box, ...]:
         raise XaibenchError(
             f"{where}: the box {', '.join(told)} is empty or outside, or no number; mend it."
         )
-    if max(numbers) <= 1 and any(number % 1 for number in numbers):
+    if max(numbers) <= 1:
         raise XaibenchError(f"{where}: the box is in shares of the image; write it in pixels.")
-    return (Box(*map(round, numbers)),)
+    box = Box(*map(round, numbers))
+    if box.left == box.right or box.top == box.bottom:
+        raise XaibenchError(
+            f"{where}: the box {', '.join(told)} is narrower than a pixel; write it in pixels."
+        )
+    return (box,)
 
 
 def _number(text: str) -> float:

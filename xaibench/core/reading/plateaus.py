@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from xaibench.core.errors import XaibenchError
 
 _BLACK, _NEARLY_WHITE = 16, 239
-_MOSTLY, _HALF, _FREQUENT = 0.9, 0.5, 0.01
+_SELDOM, _HALF, _FREQUENT = 0.1, 0.5, 0.01
+_STRAY = 3  # values of borders and outlines, which are too thin for areas
 _CHROMA, _ANGLE = 32, 0.995
 _BINARY, _SHOWN = 2, 4
 _REMEDY = "write it with 0 and 255, or say what counts, as values=1+2 of folder[...] does"
@@ -47,7 +48,7 @@ def check_plausible(
     areas = _areas(values)
     flat, places = np.unique(values[1:-1, 1:-1][areas], return_index=True)
     grays = dict(zip(flat.tolist(), gray[1:-1, 1:-1][areas][places].tolist(), strict=True))
-    lowest = 0 if len(flat) >= _MOSTLY * len(found) else _BLACK
+    lowest = 0 if len(found) - len(flat) <= max(_STRAY, _SELDOM * len(found)) else _BLACK
     dark = [value for value, level in grays.items() if lowest < level <= threshold]
     several = colors is not None and _has_several_colors(colors[marked])
     if marked.any() and (several or (dark and colors is not None)):

@@ -9,9 +9,11 @@ from xaibench.core.data import UNCERTAIN, ClassLabel, Dataset, Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.annotations import natural_order
 from xaibench.core.reading.choice import choose_classes, tell_alike
+from xaibench.core.reading.folders.remarks import tell_unused
 from xaibench.core.reading.manifest import (
     GROUPS,
     PARTS,
+    find_column,
     find_file,
     is_missing,
     name_image,
@@ -21,7 +23,9 @@ from xaibench.core.reading.mask_style import MaskStyle
 from xaibench.core.reading.spreadsheet import TableRow, column_names, read_lines
 from xaibench.core.several_labels import several_labels
 
-_LABELS: Mapping[str, int] = {"1": 1, "0": 0, "-1": UNCERTAIN}
+_LABELS: Mapping[str, int] = {
+    "1": 1, "0": 0, "-1": UNCERTAIN, "true": 1, "false": 0,
+}  # fmt: skip
 _BETWEEN = ";"
 _MASK = "mask_"
 _CHEXPERT = re.compile(r"(?:^|/)(patient\d+)/study\d+/")
@@ -48,7 +52,12 @@ class _Table(NamedTuple):
         return "label" not in self.lines[0].cells
 
     def first_of(self, names: Sequence[str]) -> str:
-        return next((name for name in names if name in self.lines[0].cells), "")
+        return find_column(names, self.lines[0].cells)
+
+    @property
+    def unused(self) -> list[str]:
+        used = {"", self.image, "label", *self.classes, self.first_of(GROUPS), self.first_of(PARTS)}
+        return [n for n in self.lines[0].cells if n not in used and not n.startswith(_MASK)]
 
 
 def read_several(path: Path, classes: tuple[str, ...], style: MaskStyle) -> Dataset | None:
@@ -89,7 +98,9 @@ def read_several(path: Path, classes: tuple[str, ...], style: MaskStyle) -> Data
     said = f"{path.name}: each image may show several of {len(chosen)} classes, or none."
     grouped = len({sample.group for sample in samples if sample.group})
     told = [f"{path.name}: paths name {grouped} patients, who never part."] if patients else []
-    return Dataset(chosen, tuple(samples), notes=(said, *told, *tell_alike(chosen)))
+    return Dataset(
+        chosen, tuple(samples), notes=(said, *told, *tell_alike(chosen), *tell_unused(table.unused))
+    )
 
 
 def _open(path: Path) -> _Table | None:
@@ -122,7 +133,7 @@ def _is_class(lines: Sequence[TableRow], name: str) -> bool:
 
 def _plain(cell: str) -> str:
     """Return a label as a whole number: tables write 1.0, too."""
-    return "" if is_missing(cell) else cell.removesuffix(".0")
+    return "" if is_missing(cell) else cell.removesuffix(".0").casefold()
 
 
 def _divide(cell: str) -> list[str]:

@@ -11,6 +11,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.files import read_plain
 
 _MOST_COLUMNS, _SHOWN = 10_000, 20
+_WORKBOOKS = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 
 
 class TableRow(NamedTuple):
@@ -37,7 +38,10 @@ def read_lines(path: Path, name: str, columns: Sequence[str], remedy: str) -> li
             many values as there are columns.
     """
     try:
-        text = _decode(read_plain(path))
+        content = read_plain(path)
+        if content.startswith(_WORKBOOKS):
+            raise XaibenchError(f"{name}: a workbook, which isn't read; save it as CSV.")
+        text = _decode(content)
         if "\0" in text:
             raise XaibenchError(f"{name}: it holds NUL characters; {remedy}.")
         reader = csv.DictReader(

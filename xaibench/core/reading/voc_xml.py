@@ -1,6 +1,7 @@
 """Reading bounding boxes from Pascal VOC's XML."""
 
 import math
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from xaibench.core.reading.xml import read_xml
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 _NEAR = 0.02
+_NUMBER = re.compile(r"\d+(\.\d*)?")
 _OTHERS = {"polygon": "polygons", "robndbox": "turned boxes", "segmentation": "outlines"}
 
 
@@ -49,7 +51,7 @@ def read_objects(path: Path, size: tuple[int, int] | None = None) -> tuple[Named
     """
     root = read_xml(path, "annotation", "Pascal VOC")
     factors = _factors(path, root, size)
-    found = [each for each in root.iterfind("object") if each.findtext("deleted", "0") != "1"]
+    found = [each for each in root.iterfind("object") if not _is_deleted(each)]
     objects = tuple(
         Named(
             each.findtext("name", "").strip(),
@@ -61,6 +63,10 @@ def read_objects(path: Path, size: tuple[int, int] | None = None) -> tuple[Named
     if size:
         _check_inside(path, objects, *size)
     return objects
+
+
+def _is_deleted(found: ElementTree.Element) -> bool:
+    return found.findtext("deleted", "").strip().casefold() in ("1", "true", "yes")
 
 
 def _check_inside(path: Path, objects: Collection[Named], width: int, height: int) -> None:
@@ -93,9 +99,10 @@ def _factors(
 ) -> tuple[float, float]:
     """Return by how much boxes grow horizontally and vertically to lie on the image."""
     told = [root.findtext(f"size/{side}", "").strip() for side in ("width", "height")]
-    if size is None or not all(side.isdecimal() and int(side) for side in told):
+    numbers = [float(side) if _NUMBER.fullmatch(side) else 0.0 for side in told]
+    if size is None or not all(numbers):
         return 1.0, 1.0
-    across, down = (real / int(side) for real, side in zip(size, told, strict=True))
+    across, down = (real / side for real, side in zip(size, numbers, strict=True))
     if abs(across / down - 1) > _NEAR:
         raise XaibenchError(
             f"{path}: it was drawn on an image of {told[0]}x{told[1]}, but its image is "
@@ -116,7 +123,8 @@ def _box_of(path: Path, found: ElementTree.Element) -> ElementTree.Element:
 
 def _read_box(path: Path, element: ElementTree.Element, factors: tuple[float, float]) -> Box:
     numbers = [_read_number(path, element, side) for side in _SIDES]
-    if max(numbers) <= 1 and any(number % 1 for number in numbers):
+    wide = numbers[2] > numbers[0] >= 0  # a single pixel in the corner is from 1 to 1
+    if max(numbers) <= 1 and (wide or any(number % 1 for number in numbers)):
         raise XaibenchError(
             f"{path}: the box {tuple(numbers)} is in shares of the image; write it in pixels."
         )

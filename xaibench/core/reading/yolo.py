@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import yaml
@@ -30,18 +30,19 @@ class Polygon(NamedTuple):
         return area_of(self.corners)
 
 
-def read_polygons(path: Path, kinds: int) -> list[Polygon]:
+def read_polygons(path: Path, kinds: int, *, posed: bool = False) -> list[Polygon]:
     """Return the polygons of a label file, boxes as polygons; none where it is empty.
 
     Args:
         path: the file.
         kinds: how many classes there are.
+        posed: behind each box there are points of a pose, which are passed over.
 
     Raises:
         XaibenchError: it can't be read, or a line of it is malformed; the message names it.
     """
     return [
-        _read_line(f"{path}, line {number}", line.split(), kinds)
+        _read_line(f"{path}, line {number}", line.split()[: 1 + _BOX if posed else None], kinds)
         for number, line in enumerate(_read_text(path).splitlines(), 1)
         if line.strip()
     ]
@@ -61,12 +62,8 @@ def read_names(path: Path) -> tuple[str, ...]:
     Raises:
         XaibenchError: it can't be read, or has no such names, or another number than its ``nc``.
     """
-    try:
-        content = yaml.load(_read_text(path), yaml.BaseLoader)  # 'no' is a name, and no truth
-    except yaml.YAMLError as error:
-        said = " ".join(str(error).split())
-        raise XaibenchError(f"{path}: not well-formed YAML ({said}); mend it.") from error
-    told = content.get("names") if isinstance(content, dict) else None
+    content = _load_yaml(path)
+    told = content.get("names")
     if isinstance(told, dict) and [*told] == [*map(str, range(len(told)))]:
         told = list(told.values())
     if not isinstance(told, list) or not told:
@@ -81,9 +78,27 @@ def read_names(path: Path) -> tuple[str, ...]:
     return tuple(map(str, told))
 
 
+def has_poses(path: Path) -> bool:
+    """Whether a ``data.yaml`` says that labels hold points of a pose behind each box.
+
+    Raises:
+        XaibenchError: it can't be read.
+    """
+    return "kpt_shape" in _load_yaml(path)
+
+
+def _load_yaml(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.load(_read_text(path), yaml.BaseLoader)  # 'no' is a name, and no truth
+    except yaml.YAMLError as error:
+        said = " ".join(str(error).split())
+        raise XaibenchError(f"{path}: not well-formed YAML ({said}); mend it.") from error
+    return content if isinstance(content, dict) else {}
+
+
 def _read_text(path: Path) -> str:
     try:
-        return read_plain(path).decode("utf-8")
+        return read_plain(path).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise XaibenchError(f"{path}: not a readable text file ({error}); replace it.") from error
 

@@ -21,6 +21,7 @@ from xaibench.core.reading.exports.marked import (
     check_sizes,
     draw_marked,
     read_marked,
+    tell_bare,
 )
 from xaibench.core.reading.exports.things import Thing
 from xaibench.core.reading.folders.remarks import tell_parts
@@ -64,7 +65,8 @@ def all_labels(place: Path, marked: Sequence[Marked], wanted: Wanted) -> Dataset
         )
         for each in marked
     )
-    notes = (*tell_alike(chosen), *tell_parts("the export names", Counter(s.part for s in samples)))
+    parts = Counter(sample.part for sample in samples)
+    notes = (*tell_alike(chosen), *tell_bare(marked), *tell_parts("the export names", parts))
     return Dataset(chosen, samples, partial(_read, things), notes)
 
 

@@ -12,7 +12,7 @@ from pycocotools import mask as coco_masks
 from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.exports.gallery import ImageNames, tell_missing
 from xaibench.core.reading.exports.marked import Marked
-from xaibench.core.reading.exports.things import Thing
+from xaibench.core.reading.exports.things import Thing, bounds_of, read_name
 from xaibench.core.reading.fill import area_of
 from xaibench.core.reading.folders.find import key_of_image
 from xaibench.core.reading.folders.names import part_in, part_of
@@ -39,11 +39,12 @@ def read_coco(
         XaibenchError: it isn't as it should be, or no image is there.
     """
     try:
-        names = {each["id"]: str(each["name"]) for each in content["categories"]}
+        names = {each["id"]: read_name(each["name"]) for each in content["categories"]}
         things: dict[Any, list[Thing]] = {}
         sizes = {
             each["id"]: (int(each["width"]), int(each["height"])) for each in content["images"]
         }
+        _check_ids(content)
         for each in content["annotations"]:
             image = each["image_id"]
             if image not in sizes:
@@ -60,6 +61,12 @@ def read_coco(
         ) from error
 
 
+def _check_ids(content: Any) -> None:
+    for kind in ("images", "categories"):
+        if len({each["id"] for each in content[kind]}) < len(content[kind]):
+            raise ValueError(f"two {kind} have one id")
+
+
 def _find_images(
     source: Path,
     images: Any,
@@ -71,7 +78,7 @@ def _find_images(
     near = _below(source.parent, gallery.place)
     told = part_in(source.stem)
     for each in images:
-        file = gallery.find(str(each["file_name"]), near)
+        file = gallery.find(str(each["file_name"]), near, told)
         if file is None:
             missing.append(str(each["file_name"]))
             continue
@@ -102,27 +109,34 @@ def _thing(source: Path, each: Any, names: Mapping[Any, str], size: tuple[int, i
         left, top, width, height = map(float, each["bbox"])
         right, bottom = left + width, top + height
         outline = [[left, top, right, top, right, bottom, left, bottom]]
-    numbers = list(_check(source, outline, size))
-    area = float(each.get("area") or 0) or _area(numbers)
-    return Thing(names[category], area, partial(fill_coco, outline), not crowd)
-
-
-def _check(source: Path, outline: Any, size: tuple[int, int]) -> Iterator[NDArray[np.float64]]:
-    """Yield polygons as arrays; refuse what pycocotools would crash at."""
+    fill, area = partial(fill_coco, outline), float(each.get("area") or 0)
     if isinstance(outline, dict):
-        if [*outline["size"]] != [size[1], size[0]]:
-            raise XaibenchError(
-                f"{source}: a run-length encoding is of {outline['size']}, height and width, but "
-                f"its image is {[size[1], size[0]]}; export it again."
-            )
-        counts = outline["counts"]
-        runs = counts if isinstance(counts, list) else unpack_runs(str(counts))
-        # pycocotools would fill what is missing with whatever lies in memory.
-        if min(runs, default=0) < 0:
-            raise ValueError(f"a count of {min(runs)}")
-        if sum(runs) != size[0] * size[1]:
-            raise ValueError(f"counts sum to {sum(runs)}, not to {size[0] * size[1]}")
-        return
+        marked = _check_runs(source, outline, size)
+        return Thing(names[category], area or marked, fill, not crowd)
+    numbers = list(_check_polygons(outline))
+    bounds = bounds_of(np.concatenate(numbers).reshape(-1, 2))
+    return Thing(names[category], area or _area(numbers), fill, not crowd, bounds)
+
+
+def _check_runs(source: Path, outline: Any, size: tuple[int, int]) -> int:
+    """Return the area of a run-length encoding; refuse what pycocotools would crash at."""
+    if [*outline["size"]] != [size[1], size[0]]:
+        raise XaibenchError(
+            f"{source}: a run-length encoding is of {outline['size']}, height and width, but "
+            f"its image is {[size[1], size[0]]}; export it again."
+        )
+    counts = outline["counts"]
+    runs = counts if isinstance(counts, list) else unpack_runs(str(counts))
+    # pycocotools would fill what is missing with whatever lies in memory.
+    if min(runs, default=0) < 0:
+        raise ValueError(f"a count of {min(runs)}")
+    if sum(runs) != size[0] * size[1]:
+        raise ValueError(f"counts sum to {sum(runs)}, not to {size[0] * size[1]}")
+    return int(sum(runs[1::2]))
+
+
+def _check_polygons(outline: Any) -> Iterator[NDArray[np.float64]]:
+    """Yield polygons as arrays; refuse what pycocotools would crash at."""
     for polygon in outline:
         numbers = np.array(polygon, np.float64)
         if len(numbers) < _FEWEST_NUMBERS or len(numbers) % 2 or not np.isfinite(numbers).all():

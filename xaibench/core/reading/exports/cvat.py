@@ -9,7 +9,7 @@ import numpy as np
 from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.exports.gallery import ImageNames, tell_missing
 from xaibench.core.reading.exports.marked import Marked
-from xaibench.core.reading.exports.things import Thing, drawn, ellipse, polygon
+from xaibench.core.reading.exports.things import Thing, drawn, ellipse, polygon, read_name
 from xaibench.core.reading.fill import corners_of_box
 from xaibench.core.reading.folders.find import key_of_image
 from xaibench.core.reading.folders.names import part_of
@@ -73,9 +73,10 @@ def _tag(source: Path, image: Element) -> str:
 
 def _things(source: Path, image: Element) -> Iterator[Thing]:
     for each in image:
-        name, kind = each.get("label", ""), each.tag
+        kind = each.tag
         if kind in _WITHOUT_AREA or kind == "tag":
             continue
+        name = read_name(each.get("label"))
         if kind == "polygon":
             pairs = [pair.split(",") for pair in each.get("points", "").split(";") if pair]
             yield polygon(name, np.array(pairs, np.float64).reshape(-1, 2))

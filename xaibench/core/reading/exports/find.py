@@ -1,6 +1,7 @@
 """Which export of a labeling tool lies in a folder, told by what its files hold."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -70,7 +71,10 @@ def find_exports(place: Path, listing: Listing | None, classes: Sequence[str]) -
         return Exports([_export_in(place)] if place.suffix.lower() in _EXPORTED else [])
     found = exports_below(place, listing.files)
     unread = tuple(f for f in listing.files if not (found and f.lower().endswith(".json")))
-    homes = arrange(listing, partial(look_like_masks, place)).homes if found else {}
+    texts = [file for file in listing.files if file.lower().endswith(".json")]
+    homes = arrange(listing, partial(look_like_masks, place)).homes if found or texts else {}
+    if texts and not (found or homes or classes):
+        _export_in(place / texts[0])  # which says why it is none
     folders = sorted({home.label for home in homes.values()}, key=natural_order)
     if len(folders) < LEAST_CLASSES:
         return Exports(found, unread=unread)
@@ -92,7 +96,7 @@ def _export_in(source: Path) -> Export:
         XaibenchError: none of what can be read.
     """
     if source.suffix.lower() in (".yaml", ".yml"):
-        return _yolo(source.parent)
+        return _yolo(source.parent, source)
     if source.suffix.lower() == ".xml":
         return Export("CVAT", source, partial(read_cvat, source))
     found = _export_of_json(source, load_json(source))
@@ -121,13 +125,15 @@ def exports_below(place: Path, files: Sequence[str]) -> list[Export]:
     for file in alone[".xml"]:
         if _begins_with(place / file, ROOT):
             found.append(Export("CVAT", place / file, partial(read_cvat, place / file)))
-    if any(is_labelme(_peek(place / file)) for file in of_images[".json"][:1]):
+    texts = [*of_images[".json"][:_MOST_READ], *alone[".json"][:_MOST_READ]]
+    if any(is_labelme(_peek(place / file)) for file in texts):
         found.append(Export(LABELME, place, partial(_read_labelme, place, files)))
-    if any(_begins_with(place / file, "annotation") for file in of_images[".xml"][:1]):
+    if any(_begins_with(place / file, "annotation") for file in of_images[".xml"][:_MOST_READ]):
         found.append(Export("Pascal VOC", place, partial(read_voc, place, files)))
     named = any((place / name).is_file() for name in NAMES_FILES)
     labels = label_files(images, files) if of_images[".txt"] else {}
-    if labels and (named or _is_label(place / next(iter(labels.values())))):
+    first = (place / label for label in [*labels.values()][:_MOST_READ])
+    if labels and (named or any(map(_is_label, first))):
         found.append(_yolo(place))
     return found
 
@@ -144,9 +150,9 @@ def load_json(path: Path) -> Any:
         raise XaibenchError(f"{path}: not readable JSON ({error}); mend or remove it.") from error
 
 
-def _yolo(place: Path) -> Export:
+def _yolo(place: Path, naming: Path | None = None) -> Export:
     def read(gallery: ImageNames) -> tuple[list[Marked], tuple[str, ...]]:
-        return read_yolo(place, gallery, list_names(place).files)
+        return read_yolo(place, gallery, list_names(place).files, naming)
 
     return Export("YOLO", place, read)
 
@@ -169,7 +175,7 @@ def _peek(source: Path) -> Any:
 def _begins_with(path: Path, root: str) -> bool:
     try:
         with path.open("rb") as file:
-            return f"<{root}>".encode() in file.read(_START)
+            return re.search(rf"<{root}[\s>]".encode(), file.read(_START)) is not None
     except OSError:
         return False
 
@@ -192,6 +198,8 @@ def _read_labelme(
 ) -> tuple[list[Marked], tuple[str, ...]]:
     """Return the images of LabelMe's files, each beside its image or told by ``imagePath``."""
     found = []
+    own = {key_of_image(image): image for image in gallery.files}
+    named = {_stem(image): image for image in reversed(gallery.files)}
     for file in files:
         content: Any = load_json(place / file) if file.lower().endswith(".json") else None
         if not is_labelme(content):
@@ -200,7 +208,13 @@ def _read_labelme(
         name = str(content.get("imagePath") or "").replace("\\", "/").rpartition("/")[2]
         near = file.rpartition("/")[0]
         image = gallery.find(name, near) if name else None
-        image = image or next((e for e in gallery.files if _stem(e) == _stem(file)), None)
+        beside = own.get(key_of_image(file))
+        if image and beside and image != beside:
+            raise XaibenchError(
+                f"{place / file}: its imagePath is '{name}', but {beside} lies beside it; put "
+                "right which image it describes."
+            )
+        image = image or named.get(_stem(file))
         if image is None:
             raise XaibenchError(
                 f"{place / file}: its image '{name}' isn't there; put it beside it."

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.exports.gallery import ImageNames, tell_missing
 from xaibench.core.reading.exports.marked import Marked
-from xaibench.core.reading.exports.things import Thing, drawn, share_ellipse, share_polygon
+from xaibench.core.reading.exports.things import (
+    Thing,
+    drawn,
+    read_name,
+    share_ellipse,
+    share_polygon,
+)
 from xaibench.core.reading.fill import corners_of_box
 from xaibench.core.reading.folders.find import key_of_image
 from xaibench.core.reading.folders.names import part_of
@@ -41,13 +47,14 @@ def read_label_studio(
         XaibenchError: it isn't as it should be, a task has several annotations, or no image is
             there.
     """
-    found, missing = [], []
+    found, missing, undone = [], [], 0
     for task in content:
         try:
             results = _results(source, task)
             name = _image_of(source, task["data"])
             file = gallery.find(name) or gallery.find(name.rpartition("/")[2][_UPLOADED:])
             if results is None:
+                undone += 1
                 continue
             if file is None:
                 missing.append(name)
@@ -63,7 +70,8 @@ def read_label_studio(
         part = next((p for step in file.split("/")[:-1] if (p := part_of(step))), "")
         told = things, None, label, part, bare
         found.append(Marked(key_of_image(file), gallery.place / file, source, *told))
-    return found, tell_missing(source, missing, len(found))
+    told_undone = (f"{undone} tasks have no annotation, and are left out.",) if undone else ()
+    return found, (*tell_missing(source, missing, len(found)), *told_undone)
 
 
 def _results(source: Path, task: Any) -> Any:
@@ -111,16 +119,21 @@ def _things(source: Path, results: Any) -> Iterator[Thing]:
                 f"{source}: a region of the type '{kind}' can't be read; use rectangle, polygon, "
                 "ellipse or brush labels."
             )
-        (name,) = names
+        if not isinstance(names, list) or len(names) != 1:
+            raise XaibenchError(
+                f"{source}: a region has the labels {', '.join(map(str, names or ['none']))}; give "
+                "it one, the name of its class."
+            )
+        name = read_name(names[0])
         if kind == "polygonlabels":
-            yield share_polygon(str(name), np.array(value["points"], np.float64) / _PERCENT)
+            yield share_polygon(name, np.array(value["points"], np.float64) / _PERCENT)
         elif kind == "rectanglelabels":
-            yield share_polygon(str(name), _rectangle(each))
+            yield share_polygon(name, _rectangle(each))
         elif kind == "ellipselabels":
-            yield _ellipse(str(name), value)
+            yield _ellipse(name, value)
         else:
             shape = int(each["original_height"]), int(each["original_width"])
-            yield drawn(str(name), read_brush(value["rle"], shape))
+            yield drawn(name, read_brush(value["rle"], shape))
 
 
 def _rectangle(each: Any) -> NDArray[np.float64]:

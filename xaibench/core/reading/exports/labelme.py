@@ -10,7 +10,14 @@ import numpy as np
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.exports.marked import Size
-from xaibench.core.reading.exports.things import Thing, drawn, ellipse, polygon, read_png
+from xaibench.core.reading.exports.things import (
+    Thing,
+    drawn,
+    ellipse,
+    polygon,
+    read_name,
+    read_png,
+)
 from xaibench.core.reading.fill import corners_of_box
 
 _FEWEST_CORNERS = 3
@@ -54,7 +61,7 @@ def count_bare(content: Any) -> int:
 
 def _read_shapes(source: Path, shapes: Any) -> Iterator[Thing]:
     for each in shapes:
-        kind, name = each.get("shape_type") or "polygon", str(each["label"])
+        kind, name = each.get("shape_type") or "polygon", read_name(each["label"])
         points = np.array(each["points"], np.float64).reshape(-1, 2)
         if kind in _WITHOUT_AREA:
             continue

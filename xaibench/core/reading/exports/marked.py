@@ -1,5 +1,6 @@
 """Images whose objects an export names: what each stands for, and its mask."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -35,7 +36,7 @@ class Marked(NamedTuple):
         size: on which they were drawn, if they are in pixels.
         label: what the image as a whole was called; empty where only its objects have names.
         part: of a split; empty where none is told.
-        bare: how many points and lines it has, which cover nothing and don't count.
+        bare: how many points, lines and other objects it has that cover nothing and don't count.
     """
 
     id: str
@@ -60,6 +61,19 @@ class Wanted(NamedTuple):
     classes: tuple[str, ...] = ()
     objects: Objects = "largest"
     nothing: str = ""
+
+
+def drop_void(each: Marked) -> Marked:
+    """Return an image without the objects that have no area or lie outside of it."""
+    width, height = each.size or (math.inf, math.inf)
+
+    def covers(thing: Thing) -> bool:
+        left, top, right, bottom = thing.bounds or (0.0, 0.0, 1.0, 1.0)
+        inside = left < width and top < height and right > 0 and bottom > 0
+        return thing.area > 0 and left < right and top < bottom and inside
+
+    things = tuple(thing for thing in each.things if covers(thing))
+    return each._replace(things=things, bare=each.bare + len(each.things) - len(things))
 
 
 def make_dataset(place: Path, marked: Sequence[Marked], wanted: Wanted) -> Dataset:
@@ -94,7 +108,7 @@ def make_dataset(place: Path, marked: Sequence[Marked], wanted: Wanted) -> Datas
         )
         for each in used
     )
-    notes = (*tell_alike(chosen), *_tell_left_out(marked, labels, chosen), *tell_bare(used))
+    notes = (*tell_alike(chosen), *_tell_left_out(marked, labels, chosen), *tell_bare(marked))
     parts = Counter(sample.part for sample in samples)
     return Dataset(
         chosen,
@@ -148,7 +162,9 @@ def _label(marked: Sequence[Marked], wanted: Wanted) -> dict[str, str]:
             if thing.counted and (not wanted.classes or thing.name in wanted.classes):
                 areas[thing.name] = areas.get(thing.name, 0.0) + thing.area
         picked = name_picture(areas, wanted.objects)
-        labels[each.id] = each.label or picked or ("" if each.things else wanted.nothing)
+        labels[each.id] = (
+            each.label or picked or ("" if each.things or each.bare else wanted.nothing)
+        )
     return labels
 
 
@@ -180,15 +196,16 @@ def check_sizes(used: Sequence[Marked]) -> None:
             )
 
 
-def tell_bare(used: Sequence[Marked]) -> list[str]:
-    """Return a sentence on points and lines, if there are any."""
-    found = [each for each in used if each.bare]
+def tell_bare(marked: Sequence[Marked]) -> list[str]:
+    """Return a sentence on objects that cover nothing, if there are any."""
+    found = [each for each in marked if each.bare]
     if not found:
         return []
     count, first = sum(each.bare for each in found), found[0].id
     return [
-        f"{count} points and lines of {len(found)} images cover no area, such as those of {first}; "
-        "they don't count (draw them as polygons where an area is meant)."
+        f"{count} objects of {len(found)} images cover nothing, such as those of {first}: points, "
+        "lines, or what has no area or lies outside the image; they don't count (draw them as "
+        "polygons where an area is meant)."
     ]
 
 

@@ -14,6 +14,7 @@ from xaibench.core.reading.exports.marked import (
     Marked,
     Wanted,
     check_sizes,
+    drop_void,
     make_dataset,
     read_marked,
     tell_bare,
@@ -52,7 +53,12 @@ def read_exports(
                     f"{place}: both {known.source.name} and {each.source.name} name the image "
                     f"{each.image}; name one of them with path=."
                 )
-            marked[each.id] = each
+            marked[each.id] = drop_void(each)
+    if gallery.passed:
+        said.append(
+            f"{len(gallery.passed)} images in folders that are named after annotations aren't "
+            f"read, such as {gallery.passed[0]}: the export says what counts."
+        )
     make = all_labels if wanted.objects == "all" else make_dataset
     dataset = make(place, list(marked.values()), wanted)
     return replace(dataset, notes=(f"read as {kinds[0]}'s annotations.", *said, *dataset.notes))
@@ -66,7 +72,9 @@ def add_objects(dataset: Dataset, place: Path, exports: Sequence[Export]) -> Dat
     Raises:
         XaibenchError: a file isn't as it should be, or was drawn on an image of another size.
     """
-    marked = {each.id: each for export in exports for each in export.read(ImageNames(place))[0]}
+    gallery = ImageNames(place)
+    found = [each for export in exports for each in export.read(gallery)[0]]
+    marked = {each.id: drop_void(each) for each in found}
     used = [marked[sample.id] for sample in dataset.samples if sample.id in marked]
     check_sizes(used)
     called = frozenset(thing.name for each in used for thing in each.things)

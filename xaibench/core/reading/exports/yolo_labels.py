@@ -10,10 +10,10 @@ from xaibench.core.reading.exports.marked import Marked
 from xaibench.core.reading.exports.things import Thing, share_polygon
 from xaibench.core.reading.folders.find import key_of_image
 from xaibench.core.reading.folders.names import names_images, part_of
-from xaibench.core.reading.yolo import read_names, read_polygons
+from xaibench.core.reading.yolo import has_poses, read_names, read_polygons
 
 _LISTS = ("classes.txt", "obj.names", "labels/classes.txt")
-_ENDING, _LABELS = ".txt", "labels"
+_ENDING, _LABELS, _YAML = ".txt", "labels", (".yaml", ".yml")
 
 
 def label_files(images: Sequence[str], files: Sequence[str]) -> dict[str, str]:
@@ -29,19 +29,26 @@ def label_files(images: Sequence[str], files: Sequence[str]) -> dict[str, str]:
 
 
 def read_yolo(
-    place: Path, gallery: ImageNames, files: Sequence[str]
+    place: Path, gallery: ImageNames, files: Sequence[str], naming: Path | None = None
 ) -> tuple[list[Marked], tuple[str, ...]]:
     """Return all images of a folder; those without a label file have no objects.
+
+    Args:
+        place: the folder.
+        gallery: its images.
+        files: all of its files, by their paths below it.
+        naming: the file that names the classes; by default one of the usual names.
 
     Raises:
         XaibenchError: nothing names the classes, or a label is malformed.
     """
-    names = _names(place)
+    naming = naming or _naming(place)
+    names, posed = _names(naming), naming.suffix in _YAML and has_poses(naming)
     labels = label_files(gallery.files, files)
     found = []
     for file in gallery.files:
-        source = place / labels[file] if file in labels else _naming(place)
-        outlines = read_polygons(source, len(names)) if file in labels else []
+        source = place / labels[file] if file in labels else naming
+        outlines = read_polygons(source, len(names), posed=posed) if file in labels else []
         things: tuple[Thing, ...] = tuple(
             share_polygon(names[each.kind], each.corners) for each in outlines
         )
@@ -74,9 +81,8 @@ def _naming(place: Path) -> Path:
     )
 
 
-def _names(place: Path) -> tuple[str, ...]:
-    source = _naming(place)
-    if source.suffix in (".yaml", ".yml"):
+def _names(source: Path) -> tuple[str, ...]:
+    if source.suffix in _YAML:
         return read_names(source)
     lines = source.read_text("utf-8", "replace").splitlines()
     return tuple(line.strip() for line in lines if line.strip())

@@ -102,7 +102,13 @@ def _is_thin(box: Box) -> bool:
 
 def tell_joined(labels: Sequence[str]) -> tuple[str, ...]:
     """Return a sentence on labels that seem to be several findings in one."""
-    joined = [label for label in labels if re.search(r"[|;]", label)]
+    known = set(labels)
+    joined = [
+        label
+        for label in labels
+        if re.search(r"[|;]", label)
+        or ("," in label and {part.strip() for part in label.split(",")} <= known)
+    ]
     if not joined:
         return ()
     return (
