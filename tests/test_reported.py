@@ -162,7 +162,7 @@ def test_other_damage_is_told_by_its_line_too(tmp_path):
         read_entries(path)
     whole = as_csv([entry_of(), entry_of(id="f")])
     path.write_text(whole + "g,1,net\n", "utf-8")
-    with pytest.raises(XaibenchError, match="line 4: 3 cells instead of 24; quote"):
+    with pytest.raises(XaibenchError, match="line 4: 3 cells instead of 25; quote"):
         read_entries(path)
     path.write_text(whole + whole.splitlines()[1] + "\n", "utf-8")
     with pytest.raises(XaibenchError, match="line 4: id 'e' is there twice"):

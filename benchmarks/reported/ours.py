@@ -14,7 +14,7 @@ from xaibench.core.registry import bind
 from xaibench.core.store import folder_name
 from xaibench.report.judging.analyses import ALL
 from xaibench.report.judging.classifier_rates import counts_by_class
-from xaibench.results.tables import read_table
+from xaibench.results.tables import read_table, stored_table
 from xaibench.stats.intervals import interval
 from xaibench.stats.rates import Interval, wilson
 from xaibench.stats.resampling import Resampling
@@ -34,8 +34,9 @@ class Ours(NamedTuple):
 
 def find(folder: Path, entry: Entry) -> Ours | None:
     """Return what a run's folder says of an entry, None where it doesn't."""
-    paths = sorted(folder.glob(_PATTERNS.get(entry.table, entry.table)))
-    if not paths:
+    pattern = _PATTERNS.get(entry.table)
+    paths = sorted(folder.glob(pattern)) if pattern else [stored_table(folder / entry.table)]
+    if not paths or not paths[0].is_file():
         return None
     found = _READERS[entry.table](paths, entry)
     return found if found is not None and not np.isnan(found.value) else None

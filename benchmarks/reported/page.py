@@ -45,7 +45,8 @@ python benchmarks/reported results     # and your own
 - **not reproduced**: the setting is the same, and neither value lies in the other's interval.
 - **not the same setting**: a run there is, but of a quick profile, with options that differ from
   the report's or the suite's, or with less than a third or more than three times as many test
-  images. Both values are there and nothing is concluded.
+  images; or of another suite, on the data and the weights that could be had. Both values are there
+  and nothing is concluded.
 - **held by a test**: a property of the code, and the test suite checks it.
 - **told by a command of its own**: the answer is a table or a picture, not one figure.
 - **not run**: nothing of ours to show; why is below the table. Nothing here is estimated."""

@@ -71,16 +71,29 @@ def judge(entry: Entry, runs: Iterable[Run]) -> Verdict:
         return Verdict(Kind.HELD)
     if entry.command:
         return Verdict(Kind.ELSEWHERE)
+    runs = list(runs)
     own = [run for run in runs if _is_part(run, entry)]
-    if not own:
-        return Verdict(Kind.NOT_RUN, entry.reason)
-    if not entry.table:
+    if own and not entry.table:
         return Verdict(Kind.NO_FIGURE, run=own[0])
     judged = [_judge(entry, run, ours) for run in own if (ours := find(run.folder, entry))]
-    if not judged:
-        missing = " on ".join(filter(None, (entry.method, entry.model)))
-        return Verdict(Kind.NOT_RUN, f"the run has no {entry.column} of {missing}")
-    return next((v for v in judged if v.kind is not Kind.OTHER_SETTING), judged[0])
+    if judged:
+        return next((v for v in judged if v.kind is not Kind.OTHER_SETTING), judged[0])
+    if entry.stand_in and (others := list(_stand_ins(entry, runs))):
+        return others[0]
+    missing = " on ".join(filter(None, (entry.method, entry.model)))
+    why = f"the run has no {entry.column} of {missing}" if own else entry.reason
+    return Verdict(Kind.NOT_RUN, why)
+
+
+def _stand_ins(entry: Entry, runs: Iterable[Run]) -> Iterator[Verdict]:
+    """Yield what other suites' runs show; never more than another setting."""
+    other = entry.other
+    model = "" if other.model == entry.model else f"{other.model} instead of {entry.model}"
+    for run in runs:
+        if _is_part(run, other) and (ours := find(run.folder, other)):
+            where = f"{other.suite} / {other.part}"
+            told = "; ".join(filter(None, (where, model, *_differences(other, run, ours))))
+            yield Verdict(Kind.OTHER_SETTING, told, ours, run)
 
 
 def _is_part(run: Run, entry: Entry) -> bool:
