@@ -13,7 +13,7 @@ BRITISH = (
 # Earlier names, which are still read, and what others have named.
 NAMES = (
     *('"centre",', '"artefacts",', '"lesions"', '"analyse"', '"colour"', "normalise", "_COLOUR"),
-    "pipeline/",
+    *("pipeline/", '"licence"'),
 )
 OURS = ("xaibench", "tests", "docs", "benchmarks", "examples", "results/published")
 READ = {".py", ".md", ".j2", ".js", ".css", ".toml", ".yml", ".cff", ".ipynb"}
