@@ -52,6 +52,7 @@ def make(root, image, mask, parts=("",)):
         ("images/{part}/{label}/{stem}.png", "labels/{part}/{label}/{stem}.png", ("train", "test")),
         ("{label}/{part}/a/{stem}.png", "masks/{label}/{part}/a/{stem}.png", ("train", "test")),
         ("{label}/{label}{stem}/image.png", "{label}/{label}{stem}/mask.png", ("",)),
+        ("{label}/{label}{stem}/{stem}.png", "{label}/{label}{stem}/seg.png", ("",)),
         ("{label}/img_{stem}.png", "{label}/mask_{stem}.png", ("",)),
         ("{label}/images/image_{stem}.png", "{label}/masks/mask_{stem}.png", ("",)),
         ("{label}/{stem}.png", "{label} GT/{stem}.png", ("",)),
@@ -155,11 +156,26 @@ def test_masks_of_a_few_images_under_any_name_are_no_images(tmp_path):
     make(tmp_path, "{label}/a{stem}.png", "{label}/a{stem}_mask.png")
     for stem in STEMS[:2]:
         save(tmp_path / "sick" / f"a{stem}_x.png", 4, mask=True)
-    with pytest.raises(
-        XaibenchError, match=r"sick/a3_x\.png looks like a mask beside sick/a3\.png"
-    ):
+    with pytest.raises(XaibenchError, match=r"sick/a3_x\.png looks like a mask of sick/a3\.png"):
         folder(tmp_path, path=str(tmp_path))
     assert len(folder(tmp_path, path=str(tmp_path), classes=CLASSES).samples) == 8
+
+
+def test_masks_and_copies_of_several_images_are_no_images(tmp_path):
+    for place in (tmp_path / "scans", tmp_path / "copies"):
+        for stem in STEMS:
+            save(place / "healthy" / f"{stem}.png", 7, mask=False)
+    for stem in STEMS:
+        for name in ("t1", "t2", "seg"):
+            save(tmp_path / "scans" / "sick" / stem / f"{name}.png", 7, mask=name == "seg")
+        for name in ("image", "overlay"):
+            save(tmp_path / "copies" / "sick" / f"{name}_{stem}.png", 7, mask=False)
+    for place, said in (
+        ("scans", r"sick/\d+/seg\.png looks like a mask of sick/\d+/t2\.png"),
+        ("copies", r"overlay_3\.png seems to be another picture of sick/image_3\.png"),
+    ):
+        with pytest.raises(XaibenchError, match=said):
+            folder(tmp_path, path=str(tmp_path / place))
 
 
 def test_the_only_folder_is_named_down_to_where_it_divides(tmp_path):

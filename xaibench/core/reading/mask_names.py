@@ -57,7 +57,8 @@ def split_off_masks(
 ) -> tuple[dict[str, list[Path]], dict[str, list[Path]], list[Path]]:
     """Part images from the masks beside them, ``x_mask.png``, ``x_seg_1.png`` and so on of ``x``.
 
-    ``mask_7.png`` is the mask of ``img_7.png``, and ``mask.png`` that of ``image.png``.
+    ``mask_7.png`` is the mask of ``img_7.png``, and ``mask.png`` that of ``image.png`` or of
+    the only image in its folder.
 
     A name like that without its image is an image in its own right (``with_mask_1.jpg``), unless
     others in the folder have masks of that word.
@@ -114,13 +115,25 @@ def _find_bases(images: Collection[str]) -> dict[str, str]:
     for key in images:
         if (name := bare_of(key)) != key:
             bare.setdefault(name, []).append(key)
-    found = {}
+    found, alone = {}, {}
     for key in images:
         base, word = _take_apart(key)
         mine = [base] if base in images else bare.get(base, []) if word else []
         if len(mine) == 1 and mine[0] != key:
             found[key] = mine[0]
-    return found
+        elif word and base.endswith("/"):
+            alone[key] = base
+    return found | _beside_one(images, alone)
+
+
+def _beside_one(images: Collection[str], alone: Mapping[str, str]) -> dict[str, str]:
+    """Return the image of each mask that is called by the word alone, where its folder has one."""
+    folders = {folder: list[str]() for folder in alone.values()}
+    for key in images if folders else ():
+        folder = key[: key.rfind("/") + 1]
+        if folder in folders and key not in alone:
+            folders[folder].append(key)
+    return {key: folders[place][0] for key, place in alone.items() if len(folders[place]) == 1}
 
 
 def _kind(key: str) -> tuple[str, bool]:

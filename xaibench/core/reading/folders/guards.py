@@ -7,11 +7,14 @@ from itertools import combinations, permutations
 from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.folders.arrangement import Arrangement, LookLikeMasks
 from xaibench.core.reading.folders.names import names_images, part_in, part_of, words_of
-from xaibench.core.reading.mask_names import companions_of
+from xaibench.core.reading.mask_names import bare_of, companions_of
 
 _NEARLY_ALL, _FEWEST, _MOST_CLASSES = 0.9, 3, 40
 _SPARSE = 4
+_LEAST = 2
 _COPY = frozenset({"copy", "backup", "bak"})
+_Places = dict[tuple[str, str], str]
+"""Files of one kind by folder and number."""
 _EXPORTED = re.compile(r"task-\d+-annotation-\d+-by-.+")
 
 
@@ -167,22 +170,36 @@ def _check_folders(
 
 def _check_kinds(place: str, keys: Mapping[str, list[str]], look_like_masks: LookLikeMasks) -> None:
     """Refuse masks beside images that are called alike but for a word, as 7.png and 7_x.png."""
-    kinds: dict[str, dict[tuple[str, str], str]] = {}
+    kinds: dict[str, _Places] = {}
     for file in (file for files in keys.values() for file in files):
         letters, digits = _parse(_stem(file))
         kinds.setdefault(letters, {})[file.rpartition("/")[0], digits] = file
     if len(kinds) > _MOST_CLASSES:
         return
-    for one, other in permutations(kinds.values(), 2):
-        shared = [place for place in one if place in other]
-        beside = len(shared) > 1 and len(shared) >= _NEARLY_ALL * len(one)
-        if beside and look_like_masks(one.values()) and not look_like_masks(other.values()):
-            mask, image = one[shared[0]], other[shared[0]]
+    for one, other in permutations(kinds, 2):
+        beside = _find_beside(kinds[one], kinds[other])
+        if len(beside) < max(_LEAST, _NEARLY_ALL * len(kinds[one])):
+            continue
+        mask, image = beside[0]
+        masks = look_like_masks(kinds[one].values()) and not look_like_masks(kinds[other].values())
+        if masks or (len(beside) >= _FEWEST and bare_of(_stem(image)) != _stem(image)):
+            said = "looks like a mask" if masks else "seems to be another picture"
             raise XaibenchError(
-                f"{place}: {mask} looks like a mask beside {image}, and so do others called like "
-                f"it; call such files by the image's name and _mask, or say "
+                f"{place}: {mask} {said} of {image}, and so do others called like it; call masks "
+                f"by the image's name and _mask, move copies elsewhere, or say "
                 f"classes={'+'.join(list(keys)[:2])} (and so on) if these are images."
             )
+
+
+def _find_beside(one: _Places, other: _Places) -> list[tuple[str, str]]:
+    """Return the files of one kind that lie beside another with the same number, and that one.
+
+    Files without any number, such as seg.png, lie beside all in their folder.
+    """
+    alone = not any(digits for _, digits in one)
+    folders = {folder: file for (folder, _), file in other.items()} if alone else {}
+    pairs = ((file, other.get(at) or folders.get(at[0], "")) for at, file in one.items())
+    return [(file, image) for file, image in pairs if image]
 
 
 def _parse(stem: str) -> tuple[str, str]:
