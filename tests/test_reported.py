@@ -62,7 +62,7 @@ def test_nothing_is_without_a_command():
             assert (ROOT / entry.column).is_file()
 
 
-def test_papers_stand_in_the_bibliography():
+def test_papers_similar_the_bibliography():
     known = keys_of(ROOT / "references.bib")
     assert {e.source for e in ENTRIES.values() if e.system == "papers"} <= set(known)
 

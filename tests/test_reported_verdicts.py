@@ -89,8 +89,8 @@ def test_a_run_of_the_report_s_setting_goes_before_a_later_one(tmp_path):
     assert (judged.kind, judged.ours.value, judged.run.folder) == (Kind.REPRODUCED, 0.8, first)
 
 
-def test_another_suites_run_stands_in_and_concludes_nothing(tmp_path):
-    entry = entry_of(**RATE, stand_in="small/part/small_vgg")
+def test_a_similar_run_of_another_suite_concludes_nothing(tmp_path):
+    entry = entry_of(**RATE, similar="small/part/small_vgg")
     other = {"name": "small", "profile": "full", "part": "part"}
     leave_board(make_run(tmp_path / "a", suite=other), entry.other, 0.9, 0.8, 0.95, 90)
     judged = judge(entry, find_runs([tmp_path]))

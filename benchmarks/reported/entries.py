@@ -15,7 +15,7 @@ TABLES = ("predictions.csv", "leaderboard.csv", "analyses.csv", "history.csv", "
 UNITS = {"": 1, "%": 100, "0-3": 1}
 APPROXIMATELY = "≈"
 _ROUNDING = 1e-9
-_STAND_IN = ("suite", "part", "model")
+_SIMILAR = ("suite", "part", "model")
 _NEEDED = ("id", "item", "metric", "source")
 
 
@@ -26,7 +26,7 @@ class Entry(NamedTuple):
     that were called malignant for a precision; ``low``, ``high`` and ``attainable`` follow from
     the others. ``options`` holds what a run's options must be for its setting to be the report's,
     ``table``, ``model``, ``method`` and ``column`` where ours is found; ``command`` is where
-    no suite's run is meant, and ``reason`` says why there may be no run. ``stand_in`` is what is
+    no suite's run is meant, and ``reason`` says why there may be no run. ``similar`` is what is
     shown then: suite, part and model of another run, divided by slashes.
     """
 
@@ -54,7 +54,7 @@ class Entry(NamedTuple):
     column: str
     command: str
     reason: str
-    stand_in: str
+    similar: str
 
     @property
     def scale(self) -> int:
@@ -63,9 +63,9 @@ class Entry(NamedTuple):
 
     @property
     def other(self) -> "Entry":
-        """The same figure of the run that stands in for its own."""
-        fields = self.stand_in.split("/", len(_STAND_IN) - 1)
-        return self._replace(**dict(zip(_STAND_IN, fields, strict=True)))
+        """The same figure of the similar run."""
+        fields = self.similar.split("/", len(_SIMILAR) - 1)
+        return self._replace(**dict(zip(_SIMILAR, fields, strict=True)))
 
     @property
     def value(self) -> float:
@@ -175,8 +175,8 @@ def _wrong_run(entry: Entry) -> Iterator[str]:
         yield "'table' and 'column' go together; fill in both or none"
     if not (entry.reason or entry.command or entry.table == "test"):
         yield "'reason' is empty; say why there may be no run yet"
-    if entry.stand_in and entry.stand_in.count("/") < len(_STAND_IN) - 1:
-        yield f"stand_in '{entry.stand_in}'; write {'/'.join(_STAND_IN)}"
+    if entry.similar and entry.similar.count("/") < len(_SIMILAR) - 1:
+        yield f"similar '{entry.similar}'; write {'/'.join(_SIMILAR)}"
     for option in entry.options.split():
         if "=" not in option:
             yield f"options '{option}'; write name=value, separated by spaces"

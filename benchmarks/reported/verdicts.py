@@ -78,14 +78,14 @@ def judge(entry: Entry, runs: Iterable[Run]) -> Verdict:
     judged = [_judge(entry, run, ours) for run in own if (ours := find(run.folder, entry))]
     if judged:
         return next((v for v in judged if v.kind is not Kind.OTHER_SETTING), judged[0])
-    if entry.stand_in and (others := list(_stand_ins(entry, runs))):
+    if entry.similar and (others := list(_of_similar(entry, runs))):
         return others[0]
     missing = " on ".join(filter(None, (entry.method, entry.model)))
     why = f"the run has no {entry.column} of {missing}" if own else entry.reason
     return Verdict(Kind.NOT_RUN, why)
 
 
-def _stand_ins(entry: Entry, runs: Iterable[Run]) -> Iterator[Verdict]:
+def _of_similar(entry: Entry, runs: Iterable[Run]) -> Iterator[Verdict]:
     """Yield what other suites' runs show; never more than another setting."""
     other = entry.other
     model = "" if other.model == entry.model else f"{other.model} instead of {entry.model}"
