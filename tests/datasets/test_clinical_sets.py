@@ -242,6 +242,32 @@ def test_chexlocalize_reads_all_findings(tmp_path):
         chexlocalize(tmp_path, finding="all", per_class=3)
 
 
+def test_chexlocalize_learns_from_chexpert_s_own_table(tmp_path):
+    names = list(IN_TABLES.values())
+    place = tmp_path / "CheXpert-v1.0-small"
+    trained = "CheXpert-v1.0-small/train/patient7/study1/view1_frontal.jpg"
+    for path in (tmp_path / trained, tmp_path / "CheXpert/val/patient1/study1/view1_frontal.jpg"):
+        save(path, blank())
+    table = f"Path,Age,No Finding,{','.join(names)},Fracture\n{trained},60,,-1.0,1.0{',' * 8},0.0\n"
+    (place / "train.csv").write_text(table)
+    valid = f"Path,{','.join(names)}\nvalid/patient1/study1/view1_frontal.jpg{',1.0' * 10}\n"
+    (tmp_path / "CheXpert" / "val_labels.csv").write_text(valid)
+    (tmp_path / "CheXlocalize").mkdir()
+    drawn = {"patient1_study1_view1_frontal": {"Edema": _encode(region())}}
+    (tmp_path / "CheXlocalize" / "gt_segmentations_val.json").write_text(json.dumps(drawn))
+    found = chexlocalize(tmp_path, finding="all", train="CheXpert-v1.0-small/train.csv")
+    first, second = found.samples
+    assert (first.part, first.group, second.part) == ("train", "patient7", "validation")
+    assert [each.label for each in first.class_labels] == [-1, 1, *[0] * 8]
+    assert found.read(first).class_masks == (None,) * 10
+    masks = dict(zip(found.classes, found.read(second).class_masks, strict=True))
+    assert np.array_equal(masks["Edema"], region())
+    with pytest.raises(XaibenchError, match="goes with finding=all and both parts"):
+        chexlocalize(tmp_path, train="CheXpert-v1.0-small/train.csv")
+    with pytest.raises(XaibenchError, match=r"other\.csv: missing; name CheXpert's train\.csv"):
+        chexlocalize(tmp_path, finding="all", train="other.csv")
+
+
 def _encode(mask):
     rle = coco_masks.encode(np.asfortranarray(mask.astype(np.uint8)))
     return {"size": list(SHAPE), "counts": rle["counts"].decode()}

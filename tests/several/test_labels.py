@@ -103,6 +103,17 @@ def test_masks_of_two_classes_may_overlap(overlapping: Dataset) -> None:
     assert loaded.of_class(2).originals == [None, None]
 
 
+def test_a_mask_of_what_the_label_denies_is_refused_unless_it_is_empty(table: Path) -> None:
+    picture(table.parent / "black.png")
+    text = table.read_text(encoding="utf-8").replace("two.png,,-1,,", "two.png,0,-1,black.png,")
+    table.write_text(text.replace("three.png,1,1,,", "three.png,0,1,marked.png,"), encoding="utf-8")
+    dataset = open_dataset(bind("dataset", f"folder[path={table}]"), table.parent)
+    _, second, third = dataset.samples
+    assert dataset.read(second).class_masks[0] is not None
+    with pytest.raises(XaibenchError, match=r"three\.png: .*marked\.png marks a class that isn't"):
+        dataset.read(third)
+
+
 def test_which_classes_are_explained(overlapping: Dataset) -> None:
     def explained(target: str) -> dict[str, list[int]]:
         found = torch.tensor([[0, 0, 1], [1, 0, 0]])
@@ -115,6 +126,10 @@ def test_which_classes_are_explained(overlapping: Dataset) -> None:
     assert explained("all") == {"top": [0, 1], "left": [0, 1], "other": [0, 1]}
     with pytest.raises(XaibenchError, match=r"there is no class 'tob'.*top"):
         check_target("tob", overlapping, judged=True)
+    odd = replace(overlapping, classes=("a, b", "left", "other"))
+    check_target('"a, b",left', odd, judged=True)
+    found = rows_explained('"a, b"', odd.classes, odd.samples, None)
+    assert [*found] == ["a, b"]
     single = replace(overlapping, samples=(replace(overlapping.samples[0], class_labels=()),))
     with pytest.raises(XaibenchError, match="images have one label here"):
         check_target("all", single, judged=True)

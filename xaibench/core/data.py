@@ -141,7 +141,18 @@ def read_files(sample: Sample, slice_at: int | None = None) -> Picture:
         merge(sample.of_class(index)) if each.annotated else None
         for index, each in enumerate(sample.class_labels)
     )
+    for label, mask in zip(sample.class_labels, each, strict=True):
+        if label.label == 0 and mask is not None and (mask > 0).any():
+            raise XaibenchError(_denied(sample, label))
     return Picture(image, merge(sample), each)
+
+
+def _denied(sample: Sample, label: ClassLabel) -> str:
+    where = ", ".join(dict.fromkeys(str(layer.path) for layer in label.masks or ())) or "a box"
+    return (
+        f"{sample.path}: {where} marks a class that isn't there by the image's label, 0; make the "
+        "label 1 or -1, or leave the mask out."
+    )
 
 
 def merge_annotations(

@@ -44,6 +44,15 @@ def split_list(text: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
+def split_names(text: str) -> list[str]:
+    """Split at commas, and take the double quotes off a name that has commas itself.
+
+    >>> split_names('dog,"hot dog, with mustard"')
+    ['dog', 'hot dog, with mustard']
+    """
+    return [_unquote(part) for part in split_list(text)]
+
+
 def parse_spec(text: str) -> tuple[str, dict[str, str]]:
     """Split a spec into its name and its options, still text; quotes keep commas in a value.
 

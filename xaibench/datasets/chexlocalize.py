@@ -1,6 +1,7 @@
 """CheXlocalize: chest X-rays of CheXpert with outlines of ten findings, one of them or all."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +20,9 @@ from xaibench.core.reading.chexlocalize_files import (
 from xaibench.core.reading.choice import check_per_class, keep_first
 from xaibench.core.reading.exports.coco_json import fill_coco
 from xaibench.core.reading.images import read_image
+from xaibench.core.reading.mask_style import MaskStyle
 from xaibench.core.reading.search import find_folder, not_found
+from xaibench.core.reading.several_labels import read_several
 from xaibench.core.registry import dataset
 from xaibench.core.several_labels import several_labels
 from xaibench.core.suggest import did_you_mean
@@ -34,20 +37,24 @@ def chexlocalize(
     *,
     finding: str = "Pleural Effusion",
     part: Literal["both", "validation", "test"] = "both",
+    train: str = "",
     per_class: int = 0,
 ) -> Dataset:
     """Read X-rays with the radiologists' outlines of a finding, or with those of all ten.
 
     ``CheXpert/val/patient64541/study1/view1_frontal.jpg`` has a row in ``CheXpert/val_labels.csv``
     and outlines in ``CheXlocalize/gt_segmentations_val.json``; ``test`` has the same structure.
-    Images of a patient stay in one part. The data are given out after registration alone, and there
-    is nothing to train on: take a model that comes trained, or ``--test-dataset chexlocalize``.
+    Images of a patient stay in one part. The data are given out after registration alone, and hold
+    nothing to train on: name CheXpert's training table by ``train``, with ``--split official``,
+    take a model that comes trained, or ``--test-dataset chexlocalize``.
 
     Args:
         root: folder that holds all data, or the one that holds CheXpert and CheXlocalize.
         finding: one of the ten that are outlined, whose absence is the other class; ``all`` gives
             each image a label and a mask for each of them, by the names of CheXpert's tables.
         part: keep the images of one part alone, as a test set of its own.
+        train: CheXpert's training table, below ``root``, whose images become the training part;
+            with ``finding=all`` and both parts.
         per_class: keep the first so many images of each class and part; 0 keeps all.
 
     Raises:
@@ -64,6 +71,10 @@ def chexlocalize(
             f"chexlocalize[finding=all,per_class={per_class}]: an image has several findings, or "
             "none; leave per_class out."
         )
+    if train and (finding != _ALL or part != "both"):
+        raise XaibenchError(
+            f"chexlocalize[train={train}]: a training table goes with finding=all and both parts."
+        )
     folder = find_folder(
         root, lambda place: (place / "CheXlocalize").is_dir() and (place / "CheXpert").is_dir()
     )
@@ -76,10 +87,36 @@ def chexlocalize(
         raise XaibenchError(f"chexlocalize[part={part}]: {folder} has no images of that part.")
     read = partial(_read, {each.key: each.outlines for each in images}, wanted)
     if finding == _ALL:
-        return Dataset(tuple(IN_TABLES.values()), tuple(map(_of_all, images)), read)
-    samples = keep_first((_of_one(each, finding) for each in images), per_class)
+        classes, samples = tuple(IN_TABLES.values()), tuple(map(_of_all, images))
+        if train:
+            return _with_training(root / train, classes, samples, read)
+        return Dataset(classes, samples, read)
+    chosen = keep_first((_of_one(each, finding) for each in images), per_class)
     name = finding.lower()
-    return Dataset((f"no {name}", name), samples, read)
+    return Dataset((f"no {name}", name), chosen, read)
+
+
+def _with_training(
+    table: Path,
+    classes: tuple[str, ...],
+    samples: tuple[Sample, ...],
+    read: Callable[[Sample], Picture],
+) -> Dataset:
+    """Return the images of both parts behind those of a training table."""
+    if not table.is_file():
+        raise XaibenchError(
+            f"{table}: missing; name CheXpert's train.csv, below the data's folder."
+        )
+    found = read_several(table, classes, MaskStyle())
+    if found is None:
+        raise XaibenchError(f"{table}: this is no table of CheXpert; it names a finding a column.")
+    training = tuple(replace(sample, part="train") for sample in found.samples)
+    mine = {sample.id for sample in samples}
+
+    def read_any(sample: Sample) -> Picture:
+        return read(sample) if sample.id in mine else found.read(sample)
+
+    return Dataset(classes, (*training, *samples), read_any, found.notes)
 
 
 def _of_one(each: Radiograph, finding: str) -> Sample:

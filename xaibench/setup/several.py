@@ -10,7 +10,7 @@ from xaibench.core.data import Dataset, Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model
 from xaibench.core.plugin import Bound
-from xaibench.core.spec import split_list
+from xaibench.core.spec import split_names
 from xaibench.core.suggest import did_you_mean
 from xaibench.setup.options import RunOptions
 
@@ -43,7 +43,7 @@ def check_target(target: str, dataset: Dataset, *, judged: bool) -> None:
             f"--target {target}: images have one label here; choose auto, label or predicted "
             "(classes are for datasets whose images may show several)."
         )
-    for name in () if target == ALL else split_list(target):
+    for name in () if target == ALL else split_names(target):
         if name not in dataset.classes:
             raise XaibenchError(
                 f"--target {target}: there is no class '{name}'"
@@ -73,7 +73,7 @@ def rows_explained(
     elif target in (AUTO, LABEL):
         chosen = labels_of(samples) == 1
     else:
-        named = classes if target == ALL else split_list(target)
+        named = classes if target == ALL else split_names(target)
         chosen = torch.tensor([[name in named for name in classes]] * len(samples))
     rows = {name: chosen[:, index].nonzero()[:, 0] for index, name in enumerate(classes)}
     return {name: each for name, each in rows.items() if len(each)}
