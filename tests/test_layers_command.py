@@ -66,6 +66,19 @@ def test_plugins_and_networks_of_torchvision_alike(model, layer, head):
     assert head in lines[3]
 
 
+# Of timm's small ones, no two of one kind.
+TIMM = {
+    "byobnet": "stages", "efficientnet_evos": "bn2", "mambaout": "stages", "nfnet": "final_act",
+    "vit_relpos": "blocks.8.norm1",
+}  # fmt: skip
+
+
+@pytest.mark.slow
+def test_timms_families_are_known_by_name():
+    found = {name: told(f"timm/test_{name}")[1].split()[2] for name in TIMM}
+    assert found == TIMM
+
+
 @pytest.mark.parametrize("model", ["autoencoder", "vae", "fcn8[backbone=squeezenet1_1]"])
 def test_a_model_that_does_not_classify_has_no_layer(model):
     title, only = told(model)[:2]
