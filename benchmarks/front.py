@@ -23,7 +23,7 @@ _COLUMNS = {
     "Grad-CAM,\nplain network": (0, "gradcam"),
     "FullGrad,\nplain network": (0, "fullgrad"),
     "integrated gradients,\nplain network": (0, "integrated_gradients"),
-    "Grad-CAM, network\nguided by masks of 25 %": (2, "gradcam"),
+    "Grad-CAM, guided\nby masks of 25 %": (2, "gradcam"),
     "SPN with U-Net head,\nmasks of 25 %": (4, "spn"),
     "U-Net,\nall masks": (5, "segmentation"),
 }
@@ -36,7 +36,7 @@ def draw(run: Path, picture: Path) -> None:
         XaibenchError: the run isn't finished, kept no maps, or its data can't be read.
     """
     material = read_material(run)
-    found = pick_rows(Stored(material.run), run, material.run, material.predictions)
+    found = pick_rows(Stored(material.run), run, material)
     models = len(material.run.models)
     rows = [_merge(found[at : at + models]) for at in range(0, len(found), models)]
     if not rows or not any(heat is not None for row in rows for heat in row.maps.values()):
@@ -48,9 +48,13 @@ def draw(run: Path, picture: Path) -> None:
 
 def _merge(rows: list[GridRow]) -> GridRow:
     """Bring the networks' rows of one image into one."""
-    maps = {title: rows[place].maps.get(method) for title, (place, method) in _COLUMNS.items()}
+    chosen = {title: (rows[place], method) for title, (place, method) in _COLUMNS.items()}
+    maps = {title: row.maps.get(method) for title, (row, method) in chosen.items()}
+    scores = {
+        title: row.scores[method] for title, (row, method) in chosen.items() if method in row.scores
+    }
     name, truth, *_ = rows[0].caption.split("\n")
-    return rows[0]._replace(caption=f"{name}\n{truth}", maps=maps)
+    return rows[0]._replace(caption=f"{name}\n{truth}", maps=maps, scores=scores)
 
 
 @click.command()
