@@ -248,7 +248,8 @@ def test_chexlocalize_learns_from_chexpert_s_own_table(tmp_path):
     trained = "CheXpert-v1.0-small/train/patient7/study1/view1_frontal.jpg"
     for path in (tmp_path / trained, tmp_path / "CheXpert/val/patient1/study1/view1_frontal.jpg"):
         save(path, blank())
-    table = f"Path,Age,No Finding,{','.join(names)},Fracture\n{trained},60,,-1.0,1.0{',0.0' * 8},0.0\n"
+    table = f"Path,Age,No Finding,{','.join(names)},Fracture\n"
+    table += f"{trained},60,,-1.0,1.0{',0.0' * 8},0.0\n"
     (place / "train.csv").write_text(table)
     valid = f"Path,{','.join(names)}\nvalid/patient1/study1/view1_frontal.jpg{',1.0' * 10}\n"
     (tmp_path / "CheXpert" / "val_labels.csv").write_text(valid)
