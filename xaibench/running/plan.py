@@ -73,6 +73,7 @@ def make_plan(selection: Selection, *, timed: bool = False) -> Plan:
     samples, near = selection.dataset.samples, recall_pairs(selection.dataset.samples)
     plan.warnings += find_leaks(samples, splits, near or (), drawn=selection.is_drawn)
     plan.warnings += _find_unplaced(selection, splits)
+    plan.warnings += _find_unlearned(selection, splits)
     plan.notes += say_unaudited(selection.dataset, selection.dataset_spec, near)
     said: list[Skip] = []
     for model in selection.models:
@@ -199,6 +200,29 @@ def _find_unplaced(selection: Selection, splits: Mapping[int, Split]) -> list[st
         if left
         else []
     )
+
+
+def _find_unlearned(selection: Selection, splits: Mapping[int, Split]) -> list[str]:
+    """Tell of classes that no image of a training part shows, where an image may show several."""
+    if not selection.dataset.several_labels:
+        return []
+    shown = [
+        {
+            at
+            for each in split.train
+            for at, found in enumerate(each.class_labels)
+            if found.label == 1
+        }
+        for split in splits.values()
+    ]
+    missing = [
+        name
+        for at, name in enumerate(selection.dataset.classes)
+        if any(at not in classes for classes in shown)
+    ]
+    where = " in some fold" if len(splits) > 1 else ""
+    said = f"no image to train on shows {', '.join(missing)}{where}: networks can't learn that"
+    return [said] if missing else []
 
 
 def _refuse_if_none_is_served(selection: Selection, plan: Plan) -> None:

@@ -62,7 +62,7 @@ def _row(images: pd.DataFrame, index: int, name: str) -> dict[str, Any]:
         "n": len(truth),
         "positives": int(truth.sum()),
         "threshold": float(threshold[0]),
-        "auroc": float(np.mean(estimates.auroc(truth, confidences))),
+        "auroc": float(np.mean(estimates.auroc(truth, confidences))) if len(truth) else np.nan,
         "auprc": average_precision(truth, confidences),
         "auroc_low": low,
         "auroc_high": high,
