@@ -27,7 +27,7 @@ class Cell(NamedTuple):
 
 
 class PictureLine(NamedTuple):
-    """What a row is called, and its pictures; None leaves a place empty."""
+    """What a row is called, and its pictures, maybe of some columns; None leaves a place empty."""
 
     name: str
     cells: Sequence[Cell | None]
@@ -49,7 +49,7 @@ def draw_picture_table(headings: Sequence[str], rows: Sequence[PictureLine]) -> 
     for row, tall, said in zip(rows, pictured, below, strict=True):
         name = "\n".join(fold(line, _LETTERS) for line in row.name.split("\n"))
         axes.text(_MARGIN - 2 * _GAP, top + tall / 2, name, ha="right", va="center", size=_SMALL)
-        for left, cell in zip(lefts, row.cells, strict=True):
+        for left, cell in zip(lefts, row.cells, strict=False):
             if cell is not None:
                 _paste(axes, left, top, tall, cell)
         top += tall + said
