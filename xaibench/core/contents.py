@@ -9,7 +9,7 @@ from stat import S_ISREG
 
 from xaibench.core.fingerprints import checksum
 from xaibench.core.known_code import cache_folder
-from xaibench.core.threads import map_by_threads
+from xaibench.core.threads import map_by_threads, map_over_files
 
 # A file that has just been written may be written again within one tick of its clock.
 _SETTLED = 2 * 10**9
@@ -32,10 +32,10 @@ def contents_of(paths: Iterable[Path]) -> dict[Path, str]:
     however many runs ask for them. The times are no part of what is returned.
     """
     wanted = list(dict.fromkeys(paths))
-    states = dict(zip(wanted, map_by_threads(_state, wanted, _THREADS), strict=True))
+    states = dict(zip(wanted, map_over_files(_state, wanted, _THREADS), strict=True))
     inside = {path: _files_in(path) for path, state in states.items() if state is None}
     further = [file for files in inside.values() for file in files]
-    states |= zip(further, map_by_threads(_state, further, _THREADS), strict=True)
+    states |= zip(further, map_over_files(_state, further, _THREADS), strict=True)
     found = _recall({state for state in states.values() if state})
     unread = {state: file for file, state in states.items() if state and state not in found}
     sums_of = map_by_threads(checksum, list(unread.values()), _THREADS)

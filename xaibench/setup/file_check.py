@@ -1,6 +1,7 @@
 """A first look at a dataset's files, before any work is done: what would stop or spoil the run."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -14,7 +15,7 @@ from xaibench.core.progress import progress_bar
 from xaibench.core.reading.headers import Header, read_header
 from xaibench.core.reading.images import is_image, read_image
 from xaibench.core.reading.opening import open_picture
-from xaibench.core.threads import map_by_threads
+from xaibench.core.threads import map_by_threads, map_over_files
 from xaibench.setup.options import RunOptions
 
 _THREADS = 4
@@ -44,25 +45,29 @@ def check_files(dataset: Dataset, options: RunOptions) -> list[str]:
         XaibenchError: files can't be read, or a mask has another size than its image.
     """
     if options.verify:
-        _refuse(_each("verify", dataset.samples, lambda sample: _read(dataset, sample)))
+        read = map_by_threads(partial(_read, dataset), dataset.samples, _THREADS)
+        _refuse(_shown("verify", read, len(dataset.samples)))
     in_files = [sample for sample in dataset.samples if is_image(sample.path.name)]
-    headers = _each("look", in_files, lambda sample: _look(dataset, sample))
+    looked = map_over_files(partial(_look, dataset), in_files, _THREADS)
+    headers = _shown("look", looked, len(in_files))
     _refuse([found for found in headers if isinstance(found, str)])
     deep = [s for s, h in zip(in_files, headers, strict=True) if isinstance(h, Header) and h.deep]
     dark = [s.id for s in _some(deep, _MOST_DEEP) if read_image(s.path).max() < _DIM]
     masked = [sample for sample in in_files if sample.annotated]
     chosen = masked if options.verify else _some(masked, _MOST_MASKS)
-    seen = _each("look", chosen, lambda sample: _see(dataset, sample, options))
+    masks = map_by_threads(partial(_see, dataset, options), chosen, _THREADS)
+    seen = _shown("look", masks, len(chosen))
     return [*_tell_dark(dark, len(deep)), *_tell_masks(seen)]
 
 
-def _each(doing: str, samples: Sequence[Sample], look: Callable[[Sample], _Found]) -> list[_Found]:
-    found: list[_Found] = []
-    with progress_bar(doing, "files", len(samples)) as bar:
-        for each in map_by_threads(look, samples, _THREADS):
-            found.append(each)
+def _shown(doing: str, found: Iterator[_Found], count: int) -> list[_Found]:
+    """Take what comes, and show how much of it has."""
+    taken: list[_Found] = []
+    with progress_bar(doing, "files", count) as bar:
+        for each in found:
+            taken.append(each)
             bar.advance()
-    return found
+    return taken
 
 
 def _refuse(said: Iterable[str]) -> None:
@@ -98,7 +103,7 @@ def _look(dataset: Dataset, sample: Sample) -> Header | str:
     return wrong or header
 
 
-def _see(dataset: Dataset, sample: Sample, options: RunOptions) -> _Seen:
+def _see(dataset: Dataset, options: RunOptions, sample: Sample) -> _Seen:
     if dataset.read is read_files:
         first = open_picture(sample.masks[0].path if sample.masks else sample.path)
         mask = merge_annotations(sample, (first.height, first.width))
