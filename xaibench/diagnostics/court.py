@@ -42,7 +42,8 @@ class _Map(NamedTuple):
     maps: Maps
 
 
-Trials = Mapping[str, tuple[ImageBatch, list[_Map]]]
+_Trials = Mapping[str, tuple[ImageBatch, list[_Map]]]
+"""What is tried under each rule, of one seed."""
 
 
 def court(
@@ -64,6 +65,7 @@ def court(
         seeds: of the phantoms and of what is random about the maps.
     """
     trials = [_prepare(images, seed) for seed in seeds]
+    shares = [made.share for made in trials[0][next(iter(RULES))][1]]
     for metric in metrics:
         about = metric.plugin
         if about.traits.family in _FAMILIES and not RUN_WORDS & {*about.signature.words}:
@@ -77,11 +79,10 @@ def court(
             if not any(
                 np.isnan(found).all(axis=1).any() for each in scores for found in each.values()
             ):
-                shares = [made.share for made in trials[0][next(iter(RULES))][1]]
                 yield {"metric": metric.spec, **_try(scores, shares, seeds)}
 
 
-def _prepare(images: int, seed: int) -> Trials:
+def _prepare(images: int, seed: int) -> _Trials:
     phantoms = draw_phantoms(images, seed)
     return {rule: (_batch(phantoms, rule), _maps(phantoms, rule, seed)) for rule in RULES}
 
@@ -101,8 +102,9 @@ def _try(
         rule: round(float(np.mean([_somers_d(found[rule], shares) for found in scores])), 2)
         for rule in scores[0]
     }
-    sure = round(count / verdicts.total(), 3)
-    return {**figures, "verdict": verdict if sure >= _SURE else UNSURE, "same_verdict": sure}
+    sure = count / verdicts.total()
+    said = verdict if sure >= _SURE else UNSURE
+    return {**figures, "verdict": said, "same_verdict": round(sure, 3)}
 
 
 def _verdict(found: dict[str, float]) -> str:
