@@ -148,8 +148,7 @@ def _record(
         scores_sha256=checksum(scores),
         metrics={spec: made for spec, made in made_from.items() if spec in scored},
         failed_metrics=before | now,
-        tuned_threshold=tuned and tuned.overall,
-        tuned_by_class=tuned.by_class if tuned else {},
+        **(tuned.entries if tuned else {}),
     )
     return replace(record, **(_costs(parts) if fresh else state.known.costs))
 

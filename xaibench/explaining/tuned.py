@@ -1,7 +1,7 @@
 """The thresholds that were tuned for a method."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 TUNED = "tuned_threshold"
 
@@ -21,3 +21,8 @@ class Tuned(NamedTuple):
     def of(self, kind: str) -> float:
         """Return the threshold of a kind of target, which is a class where images show several."""
         return self.by_class.get(kind, self.overall)
+
+    @property
+    def entries(self) -> dict[str, Any]:
+        """What a cell's record holds of them."""
+        return {TUNED: self.overall, "tuned_by_class": self.by_class}

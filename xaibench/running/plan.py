@@ -206,19 +206,13 @@ def _find_unlearned(selection: Selection, splits: Mapping[int, Split]) -> list[s
     """Tell of classes that no image of a training part shows, where an image may show several."""
     if not selection.dataset.several_labels:
         return []
-    shown = [
-        {
-            at
-            for each in split.train
-            for at, found in enumerate(each.class_labels)
-            if found.label == 1
-        }
-        for split in splits.values()
-    ]
     missing = [
         name
         for at, name in enumerate(selection.dataset.classes)
-        if any(at not in classes for classes in shown)
+        if not all(
+            any(sample.class_labels[at].label == 1 for sample in split.train)
+            for split in splits.values()
+        )
     ]
     where = " in some fold" if len(splits) > 1 else ""
     said = f"no image to train on shows {', '.join(missing)}{where}: networks can't learn that"

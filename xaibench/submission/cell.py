@@ -157,7 +157,7 @@ class SubmittedCell:
             failed_metrics={
                 spec: FailedMetric(why, made_from[spec]) for spec, why in failed.items()
             },
-            tuned_threshold=tuned and tuned.overall,
+            **(tuned.entries if tuned else {}),
         )
         write_record(folder / CELL_FILE, record)
 

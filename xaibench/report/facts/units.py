@@ -15,6 +15,8 @@ RIGHT = "right"
 """The column that tells whether a model's answer on a class is right; only units have it."""
 SHOWN = "shown"
 """The column that tells whether an image shows a class: 1, 0, or -1 where nobody can tell."""
+TRUTH = {1: "shown", 0: "not shown", -1: "uncertain"}
+"""What it says, in words."""
 _NOT_FOUND = -1
 
 

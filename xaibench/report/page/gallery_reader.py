@@ -17,7 +17,7 @@ from xaibench.core.spec import parse_spec
 from xaibench.report.facts.material import Material
 from xaibench.report.facts.section import Row, Section
 from xaibench.report.facts.traits import headlines
-from xaibench.report.facts.units import RIGHT, SHOWN, parts_of_unit
+from xaibench.report.facts.units import RIGHT, SHOWN, TRUTH, parts_of_unit
 from xaibench.report.numbers import number
 from xaibench.report.page.gallery_choice import Choice
 from xaibench.report.page.gallery_pixels import Packed, levels_of, pack, preview
@@ -27,7 +27,6 @@ from xaibench.results.folder import Layout, Place
 
 _KINDS = ("label", "predicted")
 _HALF, _HUNDRED, _ROUNDING = 50, 100, 1e-9
-_TRUTH = {1: "shown", 0: "not shown", -1: "uncertain"}
 _LEFT_OUT = "no map"  # the status of images that maps weren't submitted for
 
 
@@ -152,7 +151,7 @@ class Reader:
     def _truth(self, unit: int) -> str:
         fold, seed, sample = self.section.units.loc[unit, ["fold", "seed", "sample"]]
         known = (self._predictions.get((model, fold, seed, sample)) for model in self._models)
-        return next((_TRUTH[int(said[SHOWN])] for said in known if said), "")
+        return next((TRUTH[int(said[SHOWN])] for said in known if said), "")
 
     def _verdict(self, unit: int, model: str) -> Verdict:
         key = (model, *self.section.units.loc[unit, ["fold", "seed", "sample"]])

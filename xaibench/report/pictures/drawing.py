@@ -126,9 +126,7 @@ def save_picture(figure: Figure, file: Path) -> None:
         XaibenchError: the folder can't be written.
     """
     with matplotlib.rc_context(_STYLE), replacing(file) as path:
-        complete_fonts(figure)
-        whole: Any = figure.get_tightbbox().padded(0.05)
-        figure.savefig(path, format="png", dpi=_RESOLUTION["png"], bbox_inches=whole)
+        figure.savefig(path, format="png", dpi=_RESOLUTION["png"], bbox_inches=_bounds(figure))
 
 
 def save_figure(figure: Figure, folder: Path, name: str) -> None:
@@ -141,11 +139,7 @@ def save_figure(figure: Figure, folder: Path, name: str) -> None:
     """
     # The salt: else an SVG holds random names.
     with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
-        if figure.get_layout_engine() is not None:  # else its places are not those it will have
-            figure.draw_without_rendering()
-        whole: Any = figure.get_tightbbox().padded(0.05)
-        if complete_fonts(figure):
-            whole = figure.get_tightbbox().padded(0.05)
+        whole = _bounds(figure)
         for ending, dpi in _RESOLUTION.items():
             vector = ending == "svg"
             with replacing(folder / f"{name}.{ending}") as path:
@@ -155,6 +149,16 @@ def save_figure(figure: Figure, folder: Path, name: str) -> None:
                 )
                 if vector:
                     path.write_text(visible(_plain(path.read_text("utf-8"))), "utf-8")
+
+
+def _bounds(figure: Figure) -> Any:
+    """Return what a figure takes, with what is outside of its sheet, once all letters are there."""
+    if figure.get_layout_engine() is not None:  # else its places are not those it will have
+        figure.draw_without_rendering()
+    whole = figure.get_tightbbox()
+    if complete_fonts(figure):
+        whole = figure.get_tightbbox()
+    return whole.padded(0.05)
 
 
 def _plain(svg: str) -> str:

@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 from xaibench.core.data import Picture, Sample
 from xaibench.report.facts.material import Material
 from xaibench.report.facts.traits import metrics_of, shown
-from xaibench.report.facts.units import SHOWN
+from xaibench.report.facts.units import SHOWN, TRUTH
 from xaibench.report.pictures.grid import GridRow
 from xaibench.report.pictures.stored import SHOWN_CONTROLS, Stored
 from xaibench.results.folder import Layout, Place
 from xaibench.results.records import RunRecord
 
 _PER_CLASS, _ROWS = 3, 24
-_TRUTH = {1: "shown", 0: "not shown", -1: "uncertain"}
 
 
 def numbered(run: RunRecord) -> str:
@@ -99,7 +98,7 @@ def _row(
     known = mine["prediction"].dropna().astype(int)
     truth, names = classes[sample.label], classes
     if SHOWN in mine:
-        truth = next((_TRUTH[int(each)] for each in mine[SHOWN]), "unknown")
+        truth = next((TRUTH[int(each)] for each in mine[SHOWN]), "unknown")
         names = ["found"] * len(classes)
     said = ", ".join(names[p] if p >= 0 else "not found" for p in known) or "unknown"
     name = place.model.replace("[", " [").replace(",", ", ")
