@@ -19,6 +19,8 @@ FILES = {
     "predictions.csv": "each model's prediction of each test image",
     "classification.csv": "how well each model classifies",
     "classification_tests.csv": "whether two models differ",
+    "per_class.csv": "instead of these two, where images may show several classes: how well each "
+    "model finds each class",
     "reproducibility.csv": "how alike the maps of one image are after other trainings; with a "
     "single one of each image there is none",
     "variance.csv": "the variance of scores by image, method, fold and seed",
@@ -188,6 +190,12 @@ COLUMNS = {
         "p_holm": "corrected for all pairs",
         "detectable": "difference that so many images would show in four of five tests",
         "verdict": "the outcome in words",
+    },
+    "per_class.csv": {
+        "class": "the class; `macro` is the mean over classes",
+        "positives": "images that show it",
+        "threshold": "confidence from which it counts as found, chosen on validation images",
+        "auprc": "average precision",
     },
     "costs.csv": {
         "seconds_per_image": "to explain one image, as if it were the only method",

@@ -227,3 +227,13 @@ def test_no_row_leads_by_a_metric_that_maps_without_a_network_win():
     (text,) = said(secondary, *rows)
     assert "`precision`" not in text
     assert text.startswith("By iou ↑, `spn` on `resnet18` leads with 0.600")
+
+
+def test_rows_that_score_the_same_as_the_leader_have_no_detectable_difference():
+    run = run_of(models={NET: {"paper": None}, "net": {"paper": None}})
+    methods = ("gradcam", "hirescam", "spn")
+    same = [rows_of(m, "iou", values(0.6), model=net) for net in (NET, "net") for m in methods]
+    other = rows_of("rise[a=x|y]", "iou", values(0.2))
+    (text,) = said(run, *same, other, by=conclusions)[:1]
+    assert "the other one is worse" in text
+    assert "detectable" not in text

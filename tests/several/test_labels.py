@@ -62,6 +62,26 @@ def test_a_table_with_a_column_for_each_class(table: Path) -> None:
     assert [sample.group for sample in dataset.samples] == ["p1", "p2", "p2"]
 
 
+def test_columns_that_are_no_classes_are_named_and_slips_refused(table: Path) -> None:
+    lines = table.read_text(encoding="utf-8").splitlines()
+    extra = ["Fracture,Age,Old", ",61,1", "NaN,44,0", ",1,1"]
+    text = "\n".join(f"{line},{more}" for line, more in zip(lines, extra, strict=True))
+    table.write_text(text, encoding="utf-8")
+    dataset = open_dataset(bind("dataset", f"folder[path={table}]"), table.parent)
+    assert dataset.classes == ("Edema", "Mass", "Old")
+    assert dataset.notes == (
+        "table.csv: each image may show several of 3 classes (Edema, Mass, Old), or none.",
+        "table.csv: columns without any value are no classes: fracture; write 0 where an image "
+        "doesn't show the class.",
+        "these columns of the table are not used: age.",
+    )
+    table.write_text(text.replace(",44,0", ",44,o"), encoding="utf-8")
+    with pytest.raises(XaibenchError, match="line 3: 'old' is 'o' here, and 1, 0 or -1 in most"):
+        open_dataset(bind("dataset", f"folder[path={table}]"), table.parent)
+    chosen = bind("dataset", f"folder[path={table},classes=Mass+Edema]")
+    assert open_dataset(chosen, table.parent).classes == ("Mass", "Edema")
+
+
 def test_a_table_whose_labels_have_semicolons(table: Path) -> None:
     table.write_text("image,label\none.png,b;a\ntwo.png,\nthree.png,a\n", encoding="utf-8")
     dataset = open_dataset(bind("dataset", f"folder[path={table}]"), table.parent)

@@ -28,13 +28,17 @@ from xaibench.results.folder import (
     CLASSIFICATION_FILE,
     LOG_FILE,
     PAGE_FILE,
+    PER_CLASS_FILE,
     SCORES_FILE,
 )
 from xaibench.setup.option_values import flag
 from xaibench.setup.options import RunOptions
 
 Command = Callable[..., None]
-_SHOWN = (PAGE_FILE, BOARD_MARKDOWN_FILE, SCORES_FILE, CLASSIFICATION_FILE, ANALYSES_FILE, LOG_FILE)
+_SHOWN = (
+    PAGE_FILE, BOARD_MARKDOWN_FILE, SCORES_FILE, CLASSIFICATION_FILE, PER_CLASS_FILE,
+    ANALYSES_FILE, LOG_FILE,
+)  # fmt: skip
 
 
 def _click_type(kind: Any) -> Any:

@@ -20,6 +20,7 @@ from xaibench.results.folder import (
     CLASSIFICATION_FILE,
     COSTS_FILE,
     DECISIONS_FILE,
+    PER_CLASS_FILE,
     PREDICTIONS_FILE,
     REPRODUCIBILITY_FILE,
     RUN_FILE,
@@ -38,7 +39,7 @@ _COMPRESSED = tuple(f"{name}.xz" for name in (SCORES_FILE, PREDICTIONS_FILE))
 TABLES = (
     BOARD_FILE, SCORES_FILE, PREDICTIONS_FILE, *_COMPRESSED, COSTS_FILE, CLASSIFICATION_FILE,
     AGREEMENT_FILE, DECISIONS_FILE, ANALYSES_FILE, REPRODUCIBILITY_FILE, STUDY_TABLE_FILE,
-    "classification_tests.csv", "per_class.csv", "variance.csv",
+    "classification_tests.csv", PER_CLASS_FILE, "variance.csv",
 )  # fmt: skip
 TEXTS = (
     RUN_FILE, STUDY_FILE, BOARD_MARKDOWN_FILE, SCORECARD_FILE, CARD_FILE, STUDY_PAGE_FILE,

@@ -84,12 +84,16 @@ def illustrate(contents: Contents, out: Path, title: str = "") -> None:
 def write_tables(contents: Contents, out: Path) -> None:
     """Write ``leaderboard.csv``, ``.md`` and ``.tex``, ``slices.csv`` and the other tables."""
     run, chapters = contents.run, contents.chapters
-    tables = {
+    classified = {
         "classification": contents.classification,
         "classification_tests": contents.tests,
     }
     if contents.run.several_labels:
-        tables["per_class"] = contents.per_class
+        tables = {"per_class": contents.per_class}
+        for name in classified:  # earlier versions left them there, empty
+            (out / f"{name}.csv").unlink(missing_ok=True)
+    else:
+        tables = classified
     if contents.analyses or (out / ANALYSES_FILE).is_file():
         tables["analyses"] = contents.quantities
     if any(len(chapter.variances) for chapter in chapters):

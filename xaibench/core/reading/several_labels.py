@@ -1,15 +1,23 @@
 """Reading a table of images that may show several classes each."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from xaibench.core.data import UNCERTAIN, ClassLabel, Dataset, Sample
+from xaibench.core.data import ClassLabel, Dataset, Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.annotations import natural_order
 from xaibench.core.reading.choice import choose_classes, tell_alike
-from xaibench.core.reading.folders.remarks import tell_unused
+from xaibench.core.reading.folders.remarks import tell_parts, tell_unused
+from xaibench.core.reading.label_columns import (
+    LABELS,
+    check_labels,
+    holds_labels,
+    is_blank,
+    plain_label,
+)
 from xaibench.core.reading.manifest import (
     GROUPS,
     PARTS,
@@ -23,11 +31,9 @@ from xaibench.core.reading.mask_style import MaskStyle
 from xaibench.core.reading.spreadsheet import TableRow, column_names, read_lines
 from xaibench.core.several_labels import several_labels
 
-_LABELS: Mapping[str, int] = {
-    "1": 1, "0": 0, "-1": UNCERTAIN, "true": 1, "false": 0,
-}  # fmt: skip
 _BETWEEN = ";"
 _MASK = "mask_"
+_SHOWN = 20
 _CHEXPERT = re.compile(r"(?:^|/)(patient\d+)/study\d+/")
 _OTHERS = {"image", "path", "label", "mask", *GROUPS, *PARTS}
 
@@ -83,6 +89,8 @@ def read_several(path: Path, classes: tuple[str, ...], style: MaskStyle) -> Data
     named = list(table.classes.values())
     if not table.by_columns:
         named.sort(key=natural_order)
+    else:
+        check_labels(table.lines, table.unused, classes)
     chosen = choose_classes("folder", named, classes)
     masks = _mask_columns(table)
     samples, seen = [], set[str]()
@@ -95,12 +103,19 @@ def read_several(path: Path, classes: tuple[str, ...], style: MaskStyle) -> Data
             )
         seen.add(sample.id)
         samples.append(sample)
-    said = f"{path.name}: each image may show several of {len(chosen)} classes, or none."
+    listed = ", ".join(chosen[:_SHOWN]) + (", ..." if len(chosen) > _SHOWN else "")
+    said = f"{path.name}: each image may show several of {len(chosen)} classes ({listed}), or none."
     grouped = len({sample.group for sample in samples if sample.group})
     told = [f"{path.name}: paths name {grouped} patients, who never part."] if patients else []
-    return Dataset(
-        chosen, tuple(samples), notes=(said, *told, *tell_alike(chosen), *tell_unused(table.unused))
-    )
+    blank = [n for n in table.unused if table.by_columns and is_blank(table.lines, n)]
+    if blank:
+        told.append(
+            f"{path.name}: columns without any value are no classes: {', '.join(blank)}; write 0 "
+            "where an image doesn't show the class."
+        )
+    told += tell_parts("the table names", Counter(sample.part for sample in samples))
+    told += tell_unused([name for name in table.unused if name not in blank])
+    return Dataset(chosen, tuple(samples), notes=(said, *told, *tell_alike(chosen)))
 
 
 def _open(path: Path) -> _Table | None:
@@ -121,19 +136,9 @@ def _open(path: Path) -> _Table | None:
     columns = {
         name: there[name]
         for name in there
-        if name and name not in _OTHERS and not name.startswith(_MASK) and _is_class(lines, name)
+        if name and name not in _OTHERS and not name.startswith(_MASK) and holds_labels(lines, name)
     }
     return _Table(path, lines, image, columns) if len(columns) > 1 else None
-
-
-def _is_class(lines: Sequence[TableRow], name: str) -> bool:
-    cells = {_plain(line.cells[name]) for line in lines}
-    return bool(cells - {""}) and cells <= {"", *_LABELS}
-
-
-def _plain(cell: str) -> str:
-    """Return a label as a whole number: tables write 1.0, too."""
-    return "" if is_missing(cell) else cell.removesuffix(".0").casefold()
 
 
 def _divide(cell: str) -> list[str]:
@@ -200,7 +205,8 @@ def _read_row(
 def _labels(table: _Table, cells: Mapping[str, str]) -> dict[str, int]:
     if table.by_columns:
         return {
-            name: _LABELS[_plain(cells[column]) or "0"] for column, name in table.classes.items()
+            name: LABELS[plain_label(cells[column]) or "0"]
+            for column, name in table.classes.items()
         }
     shown = _divide(cells["label"])
     return {name: int(name in shown) for name in table.classes.values()}

@@ -62,7 +62,8 @@ def per_class_to_markdown(table: pd.DataFrame) -> Iterator[str]:
         "from its threshold upwards, which was chosen on validation images. Brackets hold 95 % "
         "intervals that take images for independent: Wilson's, and of the area under the ROC curve "
         "a score interval. Images of which nobody knows whether they show a class don't count for "
-        "it. `macro` is the plain mean over the classes where a figure is defined."
+        "it. `macro` is the plain mean over the classes where a figure is defined. The same "
+        "figures are in per_class.csv."
     )
     yield markdown_table(names, [_line(row, names) for row in table.to_dict("records")])
 

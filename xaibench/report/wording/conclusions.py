@@ -114,9 +114,11 @@ def _ties(
 def _detectable(section: Section, values: Floats) -> Iterator[str]:
     """Say what difference from the leader, in the first column, such a run could show."""
     pairs = values.shape[1] * (values.shape[1] - 1) // 2
-    gaps = [values[:, 0] - other for other in values[:, 1 : 1 + _MOST_GAPS].T]
-    found = [detectable_in(section, gap) for gap in gaps if np.nan_to_num(gap).any()]
-    single, over_sets = np.median(found, axis=0)
+    all_gaps = [values[:, 0] - other for other in values[:, 1 : 1 + _MOST_GAPS].T]
+    gaps = [gap for gap in all_gaps if np.nan_to_num(gap).any()]
+    if not gaps:  # those next to the leader score exactly the same
+        return
+    single, over_sets = np.median([detectable_in(section, gap) for gap in gaps], axis=0)
     if single < _ROUNDING:  # every row lies apart from the leader by the same on all images
         return
     if np.isnan(single):

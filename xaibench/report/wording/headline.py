@@ -1,6 +1,6 @@
 """The board in a sentence or two."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -79,12 +79,17 @@ def _ceiling(section: Section, run: RunRecord, found: Judged, metric: str, leade
     return "" if np.isnan(ceiling) else f" On its grid the true mask reaches {number(ceiling)}."
 
 
+def _listed(names: Sequence[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def _order(section: Section, run: RunRecord, judged: Mapping[str, Judged], metric: str) -> str:
     """Say whether the family's other metrics have another row first."""
     leader, *others = leaders = other_leaders(section, run, judged, metric)
     if others:
         said = (
-            f"{name_of(section, place)} leads by {' and '.join(f'`{m}`' for m in leaders[place])}"
+            f"{name_of(section, place)} leads by {_listed([f'`{m}`' for m in leaders[place]])}"
             for place in others
         )
         return f" The order depends on the metric: {'; '.join(said)}."
