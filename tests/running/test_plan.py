@@ -168,3 +168,13 @@ def test_a_wrong_option_of_a_metric_is_told_before_anything_is_trained(plan_of, 
 @pytest.mark.parametrize("name", plugins("metric"))
 def test_every_metric_passes_its_rehearsal(name):
     try_metric(bind("metric", name))
+
+
+def test_without_methods_classifiers_are_trained_and_nothing_is_scored(settings, plan_of, tmp_path):
+    plan = plan_of(settings, tmp_path, methods=("none",))
+    assert (plan.cells, plan.metrics, set(plan.trainings)) == (0, [], NEW_MODELS)
+    assert not any(job.methods for job in plan.jobs)
+    with pytest.raises(XaibenchError, match="no method and no analysis asks"):
+        plan_of(settings, tmp_path, methods=("none",), models=("unet[backbone=resnet18]",))
+    with pytest.raises(XaibenchError, match="--methods: name at least one"):
+        plan_of(settings, tmp_path, methods=())

@@ -45,6 +45,9 @@ def study(name: str, values: str, effort: str, *, dry_run: bool, **given: Any) -
     recipe: one option of training, such as --values augmentation=none,horizontal_flip,
     --values batch=8,32 or --values optimizer=adamw,sgd; what belongs together is joined by +.
 
+    roar: the share of the pixels that is removed where a method ranks them highest, before networks
+    are trained anew; chance and edges are the floors.
+
     All options of `xaibench run` hold for every run. The same command again does only what is
     missing. Leaves study.md, study.csv, study.json, study.png and study.svg, of supervision
     frontier.csv, budgets.csv and frontier.png and .svg, too; each run has its own

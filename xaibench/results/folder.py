@@ -46,6 +46,8 @@ REPORT_FILE = "report.json"
 GRID_FILE, SHEET_FILE, EXPLAINED_FILE = "grid.png", "sheet.png", "explained.csv"
 FRONTIER_FILE, BUDGETS_FILE, FRONTIER_FIGURE_FILE = "frontier.csv", "budgets.csv", "frontier.png"
 STUDY_TABLE_FILE, STUDY_PAGE_FILE, STUDY_FIGURE_FILE = "study.csv", "study.md", "study.png"
+COPIES_FOLDER, COPIES_FILE = "copies", "images.csv"
+"""Images of a study without some of their pixels, and the table that lists them."""
 
 DEPENDENCE_FILE = "dependence.json"
 DIAGNOSTICS_FILE, DIAGNOSTICS_PAGE_FILE = "diagnostics.csv", "diagnostics.md"

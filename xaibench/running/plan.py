@@ -88,10 +88,16 @@ def make_plan(selection: Selection, *, timed: bool = False) -> Plan:
         )
     _refuse_if_none_is_served(selection, plan)
     plan.skips += said
-    if not plan.analyses and not (plan.cells and plan.metrics):
+    if not (plan.analyses or (plan.cells and plan.metrics) or _trains_only(selection)):
         reasons = "; ".join(f"{skip.what}: {skip.reason}" for skip in plan.skips)
         raise XaibenchError(f"nothing is left to compute ({reasons}).")
     return plan
+
+
+def _trains_only(selection: Selection) -> bool:
+    """Whether classifiers are all that a run is asked for."""
+    asked = [*selection.methods, *selection.analyses]
+    return not asked and any(selection.about(model).classifies for model in selection.models)
 
 
 def _plan_model(selection: Selection, model: Bound, plan: Plan) -> list[Skip]:

@@ -12,6 +12,7 @@ from xaibench.setup.option_values import flag
 if TYPE_CHECKING:
     from xaibench.setup.options import RunOptions
 
+NO_METHODS = "none"
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 _LOWEST = {
     "split_seed": 0, "mask_fraction": 0, "train_fraction": 0, "epochs": 1, "train_batch_size":
@@ -76,7 +77,18 @@ def check_lists(options: "RunOptions") -> None:
             raise XaibenchError(f"{flag(name)}: {', '.join(map(str, chosen))} repeats a name.")
 
 
-def with_checkpoint(options: "RunOptions") -> "RunOptions":
+def stand_for(options: "RunOptions") -> "RunOptions":
+    """Return the options that some stand for: --methods none, and --checkpoint FILE.
+
+    Raises:
+        XaibenchError: a checkpoint is given where nothing can take it.
+    """
+    if options.methods == (NO_METHODS,):
+        options = replace(options, methods=(), metrics=(), controls=False)
+    return _with_checkpoint(options)
+
+
+def _with_checkpoint(options: "RunOptions") -> "RunOptions":
     """Return options whose model names the checkpoint itself, as ``--checkpoint`` stands for.
 
     Raises:

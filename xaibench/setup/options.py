@@ -20,12 +20,7 @@ from xaibench.core.recipe import (
 )
 from xaibench.core.suggest import did_you_mean
 from xaibench.executors.find import EXECUTORS
-from xaibench.setup.option_checks import (
-    check_device_name,
-    check_lists,
-    check_ranges,
-    with_checkpoint,
-)
+from xaibench.setup.option_checks import check_device_name, check_lists, check_ranges, stand_for
 from xaibench.setup.option_values import convert_one, listed
 
 
@@ -42,7 +37,9 @@ class RunOptions:
     test_classes: tuple[str, ...] = _option(
         (), "pairs TRAIN=TEST of class names that differ between the two datasets"
     )
-    methods: tuple[str, ...] = _option(("gradcam", "spn"), "saliency methods to compare")
+    methods: tuple[str, ...] = _option(
+        ("gradcam", "spn"), "saliency methods to compare, or none: train only"
+    )
     models: tuple[str, ...] = _option(
         ("resnet50", "saliency_net"), "networks: the baseline and the saliency-aware one"
     )
@@ -200,7 +197,7 @@ def make_options(given: Mapping[str, Any], recipe: Mapping[str, Any]) -> RunOpti
     merged = {**RECIPES.get(str(told.get("recipe", RunOptions.recipe)), {}), **recipe, **told}
     options = RunOptions(**{name: _convert(name, value) for name, value in merged.items()})
     _check(options)
-    return with_checkpoint(options)
+    return stand_for(options)
 
 
 def _in_plural(name: str, given: Mapping[str, Any]) -> str:

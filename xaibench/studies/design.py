@@ -21,10 +21,15 @@ class Point:
 
 @dataclass(frozen=True)
 class Design:
-    """All runs, and the trained models that the table compares, in its order."""
+    """All runs, and the trained models that the table compares, in its order.
+
+    ``later`` are runs on data that ``prepare`` makes of what those before have left.
+    """
 
     points: Sequence[Point]
     arms: Sequence[Arm]
+    later: Sequence[Point] = ()
+    prepare: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True)

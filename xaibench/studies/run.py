@@ -23,27 +23,35 @@ from xaibench.running.run import run_plan
 from xaibench.running.tasks import tasks_of
 from xaibench.setup.option_values import flag
 from xaibench.setup.selection import Selection, select
-from xaibench.studies import dataset_size, filters, loss, mask_fraction, recipe, supervision
+from xaibench.studies import dataset_size, filters, loss, mask_fraction, recipe, roar, supervision
 from xaibench.studies.design import Design, Point, Study
 
 _log = logging.getLogger(__name__)
 STUDIES: Mapping[str, Study] = {
     module.STUDY.name: module.STUDY
-    for module in (mask_fraction, supervision, dataset_size, loss, filters, recipe)
+    for module in (mask_fraction, supervision, dataset_size, loss, filters, recipe, roar)
 }
 # What a study may choose from, and of which its points name a part.
 _CHOSEN = {"models", "methods"}
 
 
+PlannedRun = tuple[Point, Selection, Plan]
+
+
 @dataclass(frozen=True)
 class Planned:
-    """A study whose runs are all planned, so that a wrong option is told before any work."""
+    """A study whose runs are planned, so that a wrong option is told before any work.
+
+    Of those ``later`` it plans one, on the dataset that their data will be made of.
+    """
 
     study: Study
     design: Design
-    runs: Sequence[tuple[Point, Selection, Plan]]
+    runs: Sequence[PlannedRun]
     out: Path
     seconds: Mapping[str, float] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    later: PlannedRun | None = None
 
 
 @dataclass
@@ -81,21 +89,33 @@ def plan_study(
     seconds = read_effort(effort) if study is supervision.STUDY else None
     shared = {**study.defaults, **given}
     whole = select(shared)
+    out = Path(given.get("out") or f"results/study-{name}-{folder_name(whole.dataset_spec)}")
+    whole.place_in(out)
     design = study.design(whole, values)
     swept = {option for point in design.points for option in point.changes} - _CHOSEN
     for option in sorted(swept & set(given)):
         raise XaibenchError(f"{flag(option)}: study {name} sweeps it; choose --values instead.")
     if len(design.arms) < 2:  # noqa: PLR2004
         raise XaibenchError(f"--values {','.join(values)}: name two at least, to be compared.")
-    out = Path(given.get("out") or f"results/study-{name}-{folder_name(whole.dataset_spec)}")
-    runs = []
-    for point in design.points:
-        try:
-            selection = select({**shared, **point.changes, "out": str(out / point.name)})
-            runs.append((point, selection, make_plan(selection, timed=timed)))
-        except XaibenchError as error:
-            raise XaibenchError(f"study {name}, {point.name}: {error}") from error
-    return Planned(study, design, runs, out, seconds)
+    like_later = [
+        Point(point.name, {**point.changes, "dataset": whole.options.dataset})
+        for point in design.later[:1]
+    ]
+    runs, later = (
+        [_plan_run(name, point, shared, out, timed=timed) for point in points]
+        for points in (design.points, like_later)
+    )
+    return Planned(study, design, runs, out, seconds, shared, later[0] if later else None)
+
+
+def _plan_run(
+    study: str, point: Point, shared: Mapping[str, Any], out: Path, *, timed: bool = False
+) -> PlannedRun:
+    try:
+        selection = select({**shared, **point.changes, "out": str(out / point.name)})
+        return point, selection, make_plan(selection, timed=timed)
+    except XaibenchError as error:
+        raise XaibenchError(f"study {study}, {point.name}: {error}") from error
 
 
 def describe_study(planned: Planned) -> list[str]:
@@ -103,12 +123,18 @@ def describe_study(planned: Planned) -> list[str]:
     lines = [planned.study.question]
     for point, selection, plan in planned.runs:
         lines += [f"{point.name}:", *(f"  {line}" for line in describe_plan(selection, plan))]
+    if planned.later:
+        point, selection, plan = planned.later
+        count = len(planned.design.later)
+        lines.append(f"then {count} runs on data made of these results; {point.name}, for example:")
+        lines += [f"  {line}" for line in describe_plan(selection, plan)]
     return lines
 
 
 def estimate(planned: Planned) -> float:
     """Estimate the seconds that all runs take."""
-    return sum(estimate_seconds(selection, plan) for _, selection, plan in planned.runs)
+    later = [planned.later] * len(planned.design.later) if planned.later else []
+    return sum(estimate_seconds(selection, plan) for _, selection, plan in [*planned.runs, *later])
 
 
 def run_study(planned: Planned, command: str) -> StudyOutcome:
@@ -119,7 +145,10 @@ def run_study(planned: Planned, command: str) -> StudyOutcome:
     """
     outcome, study = StudyOutcome(planned.out), planned.study
     with logged_to(planned.out, command):
-        broken = _do_runs(planned, command, outcome)
+        broken = _do_runs(study.name, planned.runs, command, outcome)
+        if planned.design.prepare and not broken:
+            planned.design.prepare()
+            broken = _do_later(planned, command, outcome)
     outcome.failures |= broken
     # What an earlier study left in the folder of a broken run may come from other options.
     arms = [arm for arm in planned.design.arms if arm.point not in broken]
@@ -140,16 +169,30 @@ def run_study(planned: Planned, command: str) -> StudyOutcome:
     return outcome
 
 
-def _do_runs(planned: Planned, command: str, outcome: StudyOutcome) -> dict[str, str]:
-    """Do all runs; return why some came to nothing."""
+def _do_later(planned: Planned, command: str, outcome: StudyOutcome) -> dict[str, str]:
+    """Plan and do the runs whose data are there now; return why some came to nothing."""
+    broken: dict[str, str] = {}
+    runs = []
+    for point in planned.design.later:
+        try:
+            runs.append(_plan_run(planned.study.name, point, planned.options, planned.out))
+        except XaibenchError as error:
+            broken[point.name] = str(error)
+    return broken | _do_runs(planned.study.name, runs, command, outcome)
+
+
+def _do_runs(
+    study: str, runs: Sequence[PlannedRun], command: str, outcome: StudyOutcome
+) -> dict[str, str]:
+    """Do runs; return why some came to nothing."""
     broken: dict[str, str] = {}
     ahead: Counter[str] = Counter()
-    for _, selection, plan in planned.runs:
+    for _, selection, plan in runs:
         steps = [task.payload for task in tasks_of(selection, plan.jobs)]
         ahead.update(passes_of_all(selection, plan, steps))
-    with progress_bar("study", planned.study.name, len(planned.runs), ahead=ahead) as bar:
-        for number, (point, selection, plan) in enumerate(planned.runs, 1):
-            _log.info("point %d of %d: %s", number, len(planned.runs), point.name)
+    with progress_bar("study", study, len(runs), ahead=ahead) as bar:
+        for number, (point, selection, plan) in enumerate(runs, 1):
+            _log.info("point %d of %d: %s", number, len(runs), point.name)
             try:
                 failed = run_plan(selection, plan, command).failures
             except XaibenchError as error:

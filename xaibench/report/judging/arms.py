@@ -50,6 +50,8 @@ def gather_arms(
         metrics |= material.run.metrics
         groups |= material.groups
     run = RunRecord(classes=(), methods=methods, metrics=metrics)
+    # Runs on copies of a dataset's images are on that dataset, too.
+    scores = scores.assign(dataset=scores["dataset"].iloc[0])
     kept = scores[scores["model"].isin([arm.key for arm in arms])]
     material = Material.of(run, kept, groups=groups)
     return next(sections(material)), material

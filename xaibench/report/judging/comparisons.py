@@ -65,6 +65,8 @@ def compare_arms(
     tables = []
     for metric, method in _measured(section, run):
         columns = dict(_columns(section, metric, method, arms))
+        if len(columns) < 2:  # noqa: PLR2004 (one arm alone is compared with nothing)
+            continue
         kinds = {"arm": _arm_lines(columns, arms), "factor": _factor_lines(columns, arms)}
         kinds |= {TREND: _trend_lines(columns, arms)} if ordered else {}
         for kind, lines in kinds.items():
@@ -101,7 +103,8 @@ def _arm_lines(columns: Mapping[str, Floats], arms: Sequence[Arm]) -> list[Compa
     lines = []
     for arm in (arm for arm in arms if arm.key in columns):
         other = by_key[next((key for key in arm.against if key in columns), arm.key)]
-        name = other.level if other.series == arm.series else f"{other.series}, {other.level}"
+        name = f"{other.series}, {other.level}" if other.level != arm.level else other.series
+        name = other.level if other.series == arm.series else name
         own = other is arm
         line = _line(arm.series, arm.level, columns[arm.key], name, columns[other.key], own=own)
         lines.append(line)
