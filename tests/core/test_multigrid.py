@@ -40,3 +40,12 @@ def test_large_systems_are_imputed_as_small_ones_are_each_way_for_itself():
     assert (gone[0].flatten(1).sum(dim=1) > _FEW).tolist() == [False, True, True, False]
     found = impute(images, gone)[0]
     np.testing.assert_allclose(found, exact(images[0].double(), gone[0]), atol=1e-5)
+
+
+def test_a_gray_image_is_solved_once_and_one_of_two_alike_channels_is_not_gray():
+    channel = torch.rand(1, 1, 104, 131, generator=torch.Generator().manual_seed(3))
+    gone = removals(104, 131)[None]
+    gray = impute(channel.repeat(1, 3, 1, 1), gone)
+    assert torch.equal(gray, impute(channel, gone).expand_as(gray))
+    other = torch.cat([channel, channel, 1 - channel], dim=1)
+    np.testing.assert_allclose(impute(other, gone)[0], exact(other[0].double(), gone[0]), atol=1e-5)

@@ -19,7 +19,7 @@ from xaibench.core.multigrid import Multigrid
 # Half of the neighbors: the system is symmetric.
 _NEIGHBORS = (((0, 1), 1 / 6), ((1, 0), 1 / 6), ((1, 1), 1 / 12), ((1, -1), 1 / 12))
 _SMALL_ENOUGH = 64
-_FEW = 12_000  # unknowns, up to which factors take less time than iterations
+_FEW, _FEW_OF_GRAY = 12_000, 6_000  # unknowns, up to which factors take less time
 _TOLERANCE = 1e-5  # as estimated one step before the last: what is left is a tenth
 
 
@@ -34,9 +34,12 @@ def impute(images: Tensor, removed: Tensor) -> Tensor:
         removed: ``(B, K, H, W)`` bool, K ways to remove pixels of each image.
     """
     filled = images.new_empty(*removed.shape[:2], *images.shape[1:])
-    for image, gone, place in zip(images, removed, filled, strict=True):
+    for given, gone, place in zip(images, removed, filled, strict=True):
+        # Channels of a gray image are one: it is solved once, and all of them get it.
+        image = given[:1] if (given == given[:1]).all() else given
         count = gone.flatten(1).sum(dim=1)
-        iterated = (count > (0 if gone.is_cuda else _FEW)) & (count < gone[0].numel())
+        few = _FEW if len(image) > 1 else _FEW_OF_GRAY
+        iterated = (count > (0 if gone.is_cuda else few)) & (count < gone[0].numel())
         if iterated.any():
             place[iterated] = _iterate(image.double(), gone[iterated]).to(place)
         for at in (~iterated).nonzero()[:, 0].tolist():
