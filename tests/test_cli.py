@@ -239,6 +239,10 @@ def test_report_on_another_folder_is_refused(call, tmp_path):
     assert_refused(call("report", tmp_path), "no run.json")
     assert_refused(call("report", tmp_path / "absent"), "no run.json")
     assert list(tmp_path.iterdir()) == []
+    (tmp_path / "binary").mkdir()
+    (tmp_path / "binary" / "run.json").touch()
+    told = f"no run.json; name one of the runs in it: {tmp_path / 'binary'}."
+    assert_refused(call("report", tmp_path), told)
 
 
 def test_fetching_an_edition_is_refused_before_another_one_comes(call):

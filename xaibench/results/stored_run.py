@@ -24,7 +24,10 @@ def read_run(folder: Path) -> RunRecord:
     check_plain(folder)
     run = read_record(folder / RUN_FILE, RunRecord)
     if run is None:
-        raise XaibenchError(f"{folder}: no run.json; name the --out folder of an `xaibench run`.")
+        parts = ", ".join(str(path.parent) for path in sorted(folder.glob(f"*/{RUN_FILE}")))
+        own = "the --out folder of an `xaibench run`"
+        wanted = f"one of the runs in it: {parts}" if parts else own
+        raise XaibenchError(f"{folder}: no {RUN_FILE}; name {wanted}.")
     return replace(
         run,
         models=under_todays_names("model", run.models),
