@@ -61,6 +61,8 @@ def said_of(**changes):
             "outside": metric(higher=False),
         },
     } | changes
+    for name, about in run["metrics"].items():  # else those of the field, as in old runs
+        about.setdefault("title", name.partition("[")[0])
     protocol = {
         "split": "holdout",
         "image_size": 160,

@@ -195,7 +195,7 @@ COLUMNS = {
         "class": "the class; `macro` is the mean over classes",
         "positives": "images that show it",
         "threshold": "confidence from which it counts as found, chosen on validation images",
-        "auprc": "average precision",
+        "auprc": "average precision; its interval is Wilson's of such a share of the positives",
     },
     "costs.csv": {
         "seconds_per_image": "to explain one image, as if it were the only method",

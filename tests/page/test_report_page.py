@@ -281,7 +281,7 @@ def test_markup_that_slipped_in_could_not_run(look, made, tmp_path):
     page.get_by_role("link", name="go", exact=True).click()
     page.get_by_role("button", name="iou ↑", exact=True).click()
     assert page.locator("th[aria-sort]").count() == 1  # the page's own scripts do
-    assert page.title() == "busi: saliency report"
+    assert page.title() == "BUSI: saliency report"
     assert len(page.wrong) == 4
     assert all("Content Security Policy" in refused for refused in page.wrong)
     page.wrong.clear()

@@ -43,7 +43,7 @@ def test_rows_of_a_dataset_are_filtered_by_supervision_and_sorted(look, site):
     page.get_by_role("button", name="iou ↑").click()
     first = shown.first.get_attribute("data-method")
     assert first == MARKUP  # 0.45, below 0.65
-    assert page.title() == "busi: saliency boards"
+    assert page.title() == "BUSI: saliency boards"
 
 
 def test_a_board_shows_its_pictures_and_fits_a_telephone(look, site):

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pytest
 from frames import NET, RUN
 
 from xaibench.report.judging.class_boards import class_boards
 from xaibench.report.judging.estimates import BoardRow, Estimate
+from xaibench.report.judging.per_class import per_class_table
 from xaibench.report.page.sheets import sheets
 
 SEVERAL = replace(RUN, several_labels=True)
@@ -54,3 +56,15 @@ def test_each_class_has_a_board_of_its_own_values_without_letters():
 
 def test_images_of_one_label_have_no_boards_of_classes():
     assert not class_boards([row_of("gradcam")], pd.DataFrame([line("a", "gradcam", 1, 20)]), RUN)
+
+
+def test_the_interval_of_average_precision_is_that_of_a_share_of_the_positives():
+    columns = {"label_0": [1, 0, 1, 0, -1], "confidence_0": [0.9, 0.8, 0.8, 0.1, 1.0]}
+    columns |= {"prediction_0": [1, 1, 1, 0, 1], "threshold_0": [0.5] * 5}
+    images = pd.DataFrame(columns | {"label_1": 0, "confidence_1": 0.5, "prediction_1": 1})
+    images = images.assign(threshold_1=0.5, dataset="d", split="s", fold=0, model="m", seed=0)
+    table = per_class_table(images, replace(SEVERAL, classes=("a", "b"))).set_index("class")
+    # 5/6 of two positives: (p + z²/4 ± z √(p q/2 + z²/16)) / (1 + z²/2) with z = 1.96.
+    shown = table.loc["a", ["n", "auprc", "auprc_low", "auprc_high"]].tolist()
+    assert shown == pytest.approx([4, 0.83333, 0.24078, 0.98747], abs=1e-4)
+    assert table.loc["b", ["auprc", "auprc_low", "auprc_high"]].isna().all()

@@ -80,7 +80,7 @@ def test_the_forest_plot_has_the_boards_numbers_in_its_order(contents, name, way
 def test_what_a_picture_shows_is_said_in_words(contents):
     title, alt = draw_intervals(only(contents), RUN, "iou")[1:]
     row = contents.board.set_index("method").loc["spn"]
-    assert title.startswith("iou ↑ on busi, holdout")
+    assert title.startswith("iou ↑ on BUSI, holdout")
     assert f"4 rows by iou ↑: SPN has the best mean, {row['iou']:.3f} [" in alt
     assert "best blind control Center 0.400" in alt
     assert "last is RISE (a=x|y) with 0." in alt

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from xaibench.core.store import folder_name
+from xaibench.report.facts.dataset_names import bare_dataset_name
 from xaibench.report.facts.traits import header, primary_metric
 from xaibench.report.judging.estimates import BoardRow, by_section
 from xaibench.report.numbers import with_interval
@@ -95,6 +96,12 @@ class SiteDataset:
     tables: Sequence[SiteTable]
 
     @property
+    def title(self) -> str:
+        """What papers call it; folders of images go by their names."""
+        names = (bare_dataset_name(board.run.dataset) for board in self.boards)
+        return ", ".join(dict.fromkeys(names))
+
+    @property
     def link(self) -> str:
         """The file of its page, beside the index."""
         return f"dataset-{folder_name(self.name)}.html"
@@ -133,7 +140,7 @@ def index_page(datasets: Sequence[SiteDataset], studies: Sequence[StudyPage]) ->
 def dataset_page(dataset: SiteDataset) -> str:
     """Return a dataset's page: its boards, and all of their rows with their history."""
     boards = [(board, _lead(board)) for board in dataset.boards]
-    return _render("site_dataset.html.j2", dataset.name, dataset=dataset, boards=boards)
+    return _render("site_dataset.html.j2", dataset.title, dataset=dataset, boards=boards)
 
 
 def board_page(board: Publication) -> str:
@@ -164,18 +171,18 @@ def study_page(study: StudyPage) -> str:
 
 def _tables(boards: Sequence[Publication]) -> Iterator[SiteTable]:
     """Yield a table for each selection of images and split, the newest board's first."""
-    titles = dict.fromkeys(row.section for board in boards for row in board.rows)
-    for title in titles:
-        own = [board for board in boards if any(row.section == title for row in board.rows)]
+    titles = {row.section: row.title for board in boards for row in board.rows}
+    for section, title in titles.items():
+        own = [board for board in boards if any(row.section == section for row in board.rows)]
         metric = primary_metric(own[0].run)
         if metric is not None:
-            yield _table(title, own, metric)
+            yield _table(section, title, own, metric)
 
 
-def _table(title: str, boards: Sequence[Publication], metric: str) -> SiteTable:
+def _table(section: str, title: str, boards: Sequence[Publication], metric: str) -> SiteTable:
     """Gather rows of boards, newest first, by the metric that the newest leads with."""
     by_key: dict[tuple[str, ...], list[SiteRow]] = {}
-    for row in (each for board in boards for each in _rows(board, title, metric)):
+    for row in (each for board in boards for each in _rows(board, section, metric)):
         by_key.setdefault(row.key, []).append(row)
     rows = [replace(own[0], earlier=own[1:]) for own in by_key.values()]
     about = boards[0].run.metrics[metric]
@@ -185,10 +192,10 @@ def _table(title: str, boards: Sequence[Publication], metric: str) -> SiteTable:
     return SiteTable(title, header(boards[0].run, metric), order, rows)
 
 
-def _rows(board: Publication, title: str, metric: str) -> Iterator[SiteRow]:
+def _rows(board: Publication, section: str, metric: str) -> Iterator[SiteRow]:
     """Yield a board's rows; a control that scores the same beside each network is there once."""
     values: dict[str, set[float]] = {}
-    found = [row for row in board.rows if row.section == title and metric in row.estimates]
+    found = [row for row in board.rows if row.section == section and metric in row.estimates]
     for row in found:
         values.setdefault(row.method, set()).add(row.value(metric))
     seen = set()

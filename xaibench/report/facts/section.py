@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import CONSTANT, NON_FINITE
+from xaibench.report.facts.dataset_names import section_title
 from xaibench.report.facts.material import UNIT, Material
 from xaibench.report.facts.traits import headlines
 from xaibench.stats.clusters import Codes, count_groups, merge_folds, number
@@ -62,7 +63,7 @@ class Section:
     @property
     def title(self) -> str:
         """Dataset and split, as headings name them."""
-        return f"{self.dataset}, {self.split}"
+        return section_title(self.dataset, self.split)
 
     @property
     def ranked(self) -> list[int]:

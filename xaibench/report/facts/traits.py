@@ -1,5 +1,7 @@
 """Which of a run's metrics are named first, and what they are called."""
 
+from xaibench.report.facts.dataset_names import bare_dataset_name
+from xaibench.report.facts.metric_names import METRIC_NAMES
 from xaibench.results.records import RunRecord
 
 FAMILIES = ("localization", "faithfulness", "complexity")
@@ -39,7 +41,7 @@ def primary_metric(run: RunRecord) -> str | None:
 
 def title_of(run: RunRecord) -> str:
     """Return the names of a run's datasets, without the options by which images were selected."""
-    return ", ".join(dict.fromkeys(name.partition("[")[0] for name in run.all_datasets))
+    return ", ".join(dict.fromkeys(map(bare_dataset_name, run.all_datasets)))
 
 
 def header(run: RunRecord, metric: str) -> str:
@@ -55,4 +57,5 @@ def header(run: RunRecord, metric: str) -> str:
 def shown(run: RunRecord, metric: str) -> str:
     """Return the field's name of a metric, with the options: ``Pointing Game[tolerance=0.1]``."""
     name, bracket, options = metric.partition("[")
-    return f"{run.metrics[metric].title or name}{bracket}{options}"
+    title = run.metrics[metric].title or METRIC_NAMES.get(name, name)
+    return f"{title}{bracket}{options}"

@@ -92,7 +92,7 @@ def judge_all(material: Material, out: Path) -> Contents:
 def _chapter(
     section: Section, judged: Mapping[str, Judged], rows: Sequence[BoardRow], material: Material
 ) -> Chapter:
-    board = [row for row in rows if row.section == section.title]
+    board = [row for row in rows if (row.dataset, row.split) == (section.dataset, section.split)]
     repeated = repeats(section, material)
     parts = rounded_table(slices(section, material))
     return Chapter(

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from xaibench.core.supervision import in_words
+from xaibench.report.facts.dataset_names import section_title
 from xaibench.report.facts.dependence import smaller_change
 from xaibench.report.facts.section import ROW, SECTION
 from xaibench.results.records import RunRecord
@@ -94,8 +95,13 @@ class BoardRow:
 
     @property
     def section(self) -> str:
-        """Dataset and split, as headings name them."""
+        """Dataset and split, by which rows belong together."""
         return f"{self.dataset}, {self.split}"
+
+    @property
+    def title(self) -> str:
+        """Dataset and split, as headings name them."""
+        return section_title(self.dataset, self.split)
 
     @property
     def learned_from(self) -> str:
@@ -118,8 +124,9 @@ class BoardRow:
 
 def by_section(rows: Sequence[BoardRow]) -> Iterator[tuple[str, list[BoardRow]]]:
     """Yield the title of each dataset and split, with its rows."""
-    for title, found in groupby(rows, lambda row: row.section):
-        yield title, list(found)
+    for _, found in groupby(rows, lambda row: row.section):
+        first, *others = found
+        yield first.title, [first, *others]
 
 
 def to_frame(rows: Sequence[BoardRow], protocol: str) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from xaibench.core import estimates
 from xaibench.report.judging.classifier_rates import figures
 from xaibench.results.records import RunRecord
 from xaibench.stats.auroc import auroc_interval
+from xaibench.stats.rates import wilson
 
 MACRO = "macro"
 """What the line of the means over all classes is called."""
@@ -17,7 +18,8 @@ _KEYS = ["dataset", "split", "fold", "model", "seed"]
 _RATES = ("precision", "recall", "specificity", "f1")
 _AREAS = ("auroc", "auprc")
 _COLUMNS = [
-    *_KEYS, "class", "n", "positives", "threshold", *_AREAS, "auroc_low", "auroc_high",
+    *_KEYS, "class", "n", "positives", "threshold", *_AREAS,
+    *(f"{area}{end}" for area in _AREAS for end in ("_low", "_high")),
     *(f"{rate}{end}" for rate in _RATES for end in ("", "_low", "_high")),
 ]  # fmt: skip
 
@@ -27,7 +29,9 @@ def per_class_table(images: pd.DataFrame | None, run: RunRecord) -> pd.DataFrame
 
     ``n`` counts the images of which it is known whether they show the class. ``auprc`` is the
     average precision, the sum of precision times gain of recall. The rates are those at the
-    threshold. Ends of intervals are Wilson's and those of `auroc_interval`.
+    threshold. Ends of intervals are Wilson's and those of `auroc_interval`. Those of average
+    precision are Wilson's of such a share of the positives, a score form of the binomial interval
+    of boyd2013area; in normal scores of 60 to 300 images they covered 95 to 99 %.
 
     Args:
         images: predictions, a row for each image with columns for each class.
@@ -57,15 +61,20 @@ def _row(images: pd.DataFrame, index: int, name: str) -> dict[str, Any]:
     np.add.at(confusion, (truth.astype(int), found.astype(int)), 1)
     rates = figures(confusion, 1) if len(truth) else {}
     low, high = auroc_interval(truth, confidences)
+    positives, precision = int(truth.sum()), average_precision(truth, confidences)
+    # Without a positive there is no precision, and wilson knows no rate of none.
+    ends = wilson(np.nan_to_num(precision) * positives, positives)
     return {
         "class": name,
         "n": len(truth),
-        "positives": int(truth.sum()),
+        "positives": positives,
         "threshold": float(threshold[0]),
         "auroc": float(np.mean(estimates.auroc(truth, confidences))) if len(truth) else np.nan,
-        "auprc": average_precision(truth, confidences),
+        "auprc": precision,
         "auroc_low": low,
         "auroc_high": high,
+        "auprc_low": ends.low,
+        "auprc_high": ends.high,
         **{key: value for key, value in rates.items() if key in _COLUMNS},
     }
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from xaibench.core.seeds import seed_of
 from xaibench.report.facts.section import Section
-from xaibench.report.facts.traits import header, headlines
+from xaibench.report.facts.traits import header, headlines, shown
 from xaibench.report.facts.units import parts_of_unit
 from xaibench.report.numbers import number
 from xaibench.results.records import RunRecord
@@ -123,16 +123,16 @@ def _judged(
         [(int(units[at]), f"{end} {said}: {number(own[at])}") for at in chosen[:half]]
         for end, chosen in ((BEST, ordered), (WORST, ordered[::-1]))
     ]
-    return ends[0], ends[1], list(_apart(values, units, metric))
+    return ends[0], ends[1], list(_apart(values, units, shown(run, metric)))
 
 
 def _apart(
-    values: NDArray[np.float64], units: NDArray[np.intp], metric: str
+    values: NDArray[np.float64], units: NDArray[np.intp], named: str
 ) -> Iterator[tuple[int, str]]:
     several = np.flatnonzero((~np.isnan(values)).sum(axis=1) >= _PAIR)
     if not len(several):
         return
     low, high = np.nanmin(values[several], axis=1), np.nanmax(values[several], axis=1)
     for at in np.argsort(low - high, kind="stable")[:_EACH]:
-        words = f"methods differ most by {metric}: {number(low[at])} to {number(high[at])}"
+        words = f"methods differ most by {named}: {number(low[at])} to {number(high[at])}"
         yield int(units[several[at]]), words

@@ -60,10 +60,10 @@ def per_class_to_markdown(table: pd.DataFrame) -> Iterator[str]:
     yield (
         "An image may show several classes, and each is judged by itself. A class counts as found "
         "from its threshold upwards, which was chosen on validation images. Brackets hold 95 % "
-        "intervals that take images for independent: Wilson's, and of the area under the ROC curve "
-        "a score interval. Images of which nobody knows whether they show a class don't count for "
-        "it. `macro` is the plain mean over the classes where a figure is defined. The same "
-        "figures are in per_class.csv."
+        "intervals that take images for independent: Wilson's, of average precision as of a share "
+        "of the positives, and of the area under the ROC curve a score interval. Images of which "
+        "nobody knows whether they show a class don't count for it. `macro` is the plain mean over "
+        "the classes where a figure is defined. The same figures are in per_class.csv."
     )
     yield markdown_table(names, [_line(row, names) for row in table.to_dict("records")])
 

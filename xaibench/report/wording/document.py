@@ -5,6 +5,7 @@ from pathlib import Path
 
 from xaibench.core.completeness import TOLERANCE
 from xaibench.core.markdown import markdown_table, plain
+from xaibench.report.facts.dataset_names import dataset_name
 from xaibench.report.judging.agreement import agreement_lines, identical_rows
 from xaibench.report.judging.chapter import Chapter, Contents
 from xaibench.report.judging.decision import decisions_to_markdown
@@ -88,7 +89,7 @@ def to_markdown(contents: Contents, out: Path) -> str:
         out: the folder it will lie in, from which figures are linked.
     """
     run, chapters = contents.run, contents.chapters
-    lines = [f"# Leaderboard: {plain(run.dataset)}", *_about(run)]
+    lines = [f"# Leaderboard: {plain(dataset_name(run.dataset))}", *_about(run)]
     for chapter in chapters:
         lines += _chapter(chapter, run)
     lines += classification_to_markdown(contents.classification, contents.tests)

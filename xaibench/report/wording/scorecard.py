@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from xaibench.core.markdown import markdown_table, plain
+from xaibench.report.facts.dataset_names import dataset_name
 from xaibench.report.judging.scorecard import SIDES
 from xaibench.report.numbers import NONE, with_interval
 from xaibench.report.wording.markdown import bullets
@@ -22,7 +23,7 @@ ABOUT = (
 def scorecard_to_markdown(tables: Sequence[pd.DataFrame], run: RunRecord) -> str:
     """Write the whole document."""
     lines = [
-        f"# Scorecard: {plain(run.dataset)}",
+        f"# Scorecard: {plain(dataset_name(run.dataset))}",
         f"Protocol `{plain(run.protocol_hash)}`.",
         ABOUT,
     ]
