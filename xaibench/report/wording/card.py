@@ -58,7 +58,7 @@ def _card(
         told += [
             [f"{row.method}: {words}", number(cost)] for words, cost in costs if not isnan(cost)
         ]
-    yield markdown_table(["what", "value"], told) if told else "Nobody measured it."
+    yield markdown_table(["what", "value"], told) if told else "Not measured."
     yield "## Files"
     yield markdown_table(["file", "sha256"], [[name, digest] for name, digest in sums.items()])
     yield "Repeat it:"
