@@ -106,11 +106,8 @@ def read_several(path: Path, classes: tuple[str, ...], style: MaskStyle) -> Data
     listed = ", ".join(chosen[:_SHOWN]) + (", ..." if len(chosen) > _SHOWN else "")
     said = f"{path.name}: each image may show several of {len(chosen)} classes ({listed}), or none."
     grouped = len({sample.group for sample in samples if sample.group})
-    told = (
-        [f"{path.name}: paths name {grouped} patients; images of one patient stay in one part."]
-        if patients
-        else []
-    )
+    said_of = f"{path.name}: paths name {grouped} patients; each stays in one part."
+    told = [said_of] if patients else []
     blank = [n for n in table.unused if table.by_columns and is_blank(table.lines, n)]
     if blank:
         told.append(

@@ -34,10 +34,10 @@ from xaibench.results.records import RunRecord
 _ABOUT_BOARDS = (
     "A cell holds a mean, its 95 % interval and letters: rows that share a letter are not "
     "significantly different; where letters would be too many, `=` marks ties with the best. Press "
-    "a letter in the head, and its rows are highlighted. A shaded cell is not significantly different "
-    "from the best one, which is bold. The line under it is the interval on the column's scale, "
-    "the dot its mean, the thin bar the best control that never looks at the image. † marks "
-    "networks whose training saw masks."
+    "a letter in the head, and its rows are highlighted. A shaded cell is not significantly "
+    "different from the best one, which is bold. The line under it is the interval on the "
+    "column's scale, the dot its mean, the thin bar the best control that never looks at the "
+    "image. † marks networks whose training saw masks."
 )
 _ABOUT_CLASSES = (
     f"One board for each class of which {FEWEST_GROUPS} independent images or more have a score. "
