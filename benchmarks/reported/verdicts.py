@@ -91,7 +91,7 @@ def _of_similar(entry: Entry, runs: Iterable[Run]) -> Iterator[Verdict]:
     model = "" if other.model == entry.model else f"{other.model} instead of {entry.model}"
     for run in runs:
         if _is_part(run, other) and (ours := find(run.folder, other)):
-            where = f"{other.suite} / {other.part}"
+            where = " / ".join(filter(None, (other.suite, other.part)))
             told = "; ".join(filter(None, (where, model, *_differences(other, run, ours))))
             yield Verdict(Kind.OTHER_SETTING, told, ours, run)
 
