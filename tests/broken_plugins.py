@@ -179,7 +179,7 @@ DATASETS = (
             samples="[xaibench.Sample(f's{i}', HERE / 'image.png', i % 2, "
             f"({MASK.format('mask')},) if i != 6 else ({MASK.format('gone')},)) for i in range(9)]",
             read="xaibench.core.data.read_files"),
-    dataset("images are (H, W, 3) bytes", r"'s0' has an image \(9, 12\) of uint8; return",
+    dataset("images are (H, W, C) bytes", r"'s0' has an image \(9, 12\) of uint8; return",
             read="lambda sample: noise(sample)._replace(image=noise(sample).image[..., 0])"),
     dataset("masks fit their images", "'s0' has a mask, but its sample says annotated=False",
             read="lambda sample: noise(sample)._replace(mask=np.ones((9, 12), np.int8))"),

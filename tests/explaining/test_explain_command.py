@@ -273,7 +273,7 @@ def test_what_is_no_sound_run_is_refused(finished_copy, scan, explain, tmp_path)
     assert explain("none.png", "--run", finished_copy)[2] == (
         "error: none.png: no such file; name pictures, folders or patterns.\n"
     )
-    assert "no run.json; name the --out" in explain(scan, "--run", tmp_path)[2]
+    assert "no run.json; name one of the runs in it" in explain(scan, "--run", tmp_path)[2]
     assert "--run DIR, or --model SPEC" in explain(scan)[2]
     assert "--fold: it chooses among" in explain(scan, "--model", "resnet18", "--fold", 0)[2]
     path = finished_copy / "run.json"
@@ -382,7 +382,7 @@ def test_a_new_picture_is_cut_as_the_runs_dataset_cuts_it(finished_run, monkeypa
             replace(stored, dataset=dataset), [bind("method", "gradcam")], "0"
         )
         file = PictureFile("x", Path("x.png"))
-        monkeypatch.setattr(pictures, "read_image", lambda _: image)
+        monkeypatch.setattr(pictures, "read_image", lambda _, **_given: image)
         (found,) = explainer([file])
         return found
 

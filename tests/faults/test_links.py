@@ -13,7 +13,7 @@ def test_a_picture_that_is_a_link_to_itself_costs_itself_alone(tmp_path):
     pictures, failures = find_pictures([str(tmp_path)], tmp_path / "out")
     assert failures == {}
     failures = {}
-    assert [file.name for file, _ in read_pictures(pictures, failures)] == ["a"]
+    assert [file.name for file, _ in read_pictures(pictures, 3, failures)] == ["a"]
     assert list(failures) == ["z"]
     assert "symbolic links" in failures["z"]
 

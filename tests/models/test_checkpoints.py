@@ -31,7 +31,7 @@ def network():
 
 def build(options, classes=CLASSES):
     words = ModelWords(classes, SIZE, "imagenet")  # which nobody asks for
-    return build_model(bind("model", f"{NAME}[{options}]"), words, IMAGES[:1]).eval()
+    return build_model(bind("model", f"{NAME}[{options}]"), words).eval()
 
 
 class Lightning(nn.Module):

@@ -40,9 +40,7 @@ def folder(tmp_path_factory):
 
 def build(spec, weights="none", size=SIZE):
     torch.manual_seed(0)
-    return build_model(
-        bind("model", spec), ModelWords(tuple("abc"), size, weights), torch.zeros(1, 3, size, size)
-    )
+    return build_model(bind("model", spec), ModelWords(tuple("abc"), size, weights))
 
 
 def specs(folder):

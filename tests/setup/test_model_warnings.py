@@ -47,4 +47,4 @@ def test_a_files_positions_are_interpolated_as_timm_does(tmp_path):
     assert not differ
     words = ModelWords(("a", "b", "c"), 96)
     with pytest.raises(XaibenchError, match="pos_embed; choose the --image-size that it has"):
-        build_model(bind("model", f"{TINY}[checkpoint={tmp_path / 'w.pth'}]"), words, None)
+        build_model(bind("model", f"{TINY}[checkpoint={tmp_path / 'w.pth'}]"), words)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from xaibench.core.data import Dataset, MaskLayer, Sample, read_files
 from xaibench.core.errors import XaibenchError
+from xaibench.core.reading.channels import in_color
 from xaibench.core.reading.duplicates import take_imprint
 from xaibench.core.reading.images import (
     check_frames,
@@ -98,11 +99,11 @@ def examine(dataset: Dataset, sample: Sample) -> Facts:
 
 def _describe(facts: Facts, image: NDArray[np.uint8]) -> None:
     facts.size = (image.shape[0], image.shape[1])
-    facts.colored = int((_spread(image) > _TINT).sum())
+    facts.colored = int((_spread(in_color(image)) > _TINT).sum())
     digest = hashlib.sha256(repr(image.shape).encode())
     digest.update(image.tobytes())
     facts.pixels = digest.hexdigest()
-    facts.imprint = take_imprint(image)
+    facts.imprint = take_imprint(in_color(image))
 
 
 def _spread(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.setup.options import make_options
 
 RULES: list[Rule] = []
-_CHANNELS = 3
+_DIMENSIONS = 3
 _FEWEST = 2
 
 
@@ -64,14 +64,15 @@ def has_its_files(trial: DatasetTrial) -> None:
                 raise Broken(f"sample {sample.id!r}: {path} is no file; list only what is there.")
 
 
-@rule(RULES, "images are (H, W, 3) bytes")
+@rule(RULES, "images are (H, W, C) bytes")
 def gives_images(trial: DatasetTrial) -> None:
     """What `read` gives for the first few samples and for the last."""
     for name, (image, *_) in trial.pictures.items():
-        if image.ndim != _CHANNELS or image.shape[2] != _CHANNELS or image.dtype != np.uint8:
+        channels = trial.dataset.channels
+        if image.ndim != _DIMENSIONS or image.shape[2] != channels or image.dtype != np.uint8:
             raise Broken(
-                f"sample {name!r} has an image {image.shape} of {image.dtype}; return (H, W, 3) "
-                "uint8, gray values repeated three times."
+                f"sample {name!r} has an image {image.shape} of {image.dtype}; return (H, W, "
+                f"{channels}) uint8, gray values repeated three times."
             )
 
 

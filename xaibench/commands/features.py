@@ -66,16 +66,18 @@ def features(
 
     files, missing = find_pictures(images, out)
     failures = dict(missing)
-    read = {file.name: picture for file, picture in read_pictures(files, failures)}
+    ready = ready_model(run, model, (None, None), [], given_ones(given))
+    read = dict(read_pictures(files, ready.blank.shape[1], failures))
     if not read:
         raise XaibenchError(" ".join(f"{what}: {why}" for what, why in failures.items()))
-    ready = ready_model(run, model, (None, None), [], given_ones(given))
     pictures = list(read.values())
     with logged_to(out, command_line()):
         first = LayerView(ready, "", pictures)
         write_filters(first.filters(), first.name, out)
         write_features(
-            features_of(ready, split_list(layers), pictures, channels, best), list(read), out
+            features_of(ready, split_list(layers), pictures, channels, best),
+            [file.name for file in read],
+            out,
         )
     say(f"written to {out}: filters.png, maps and patches of each layer, patches.csv")
     end_with(f"{what}: {why}" for what, why in failures.items())

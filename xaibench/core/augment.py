@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from xaibench.core.reading.channels import COLORS
 from xaibench.core.recipe import AUGMENTATIONS, read_augmentation
 
 _SMALLEST_CROP = 0.75
@@ -39,6 +40,7 @@ def augment(
 
     All that moves is sampled once: bilinearly for images, to the nearest pixel for masks. What lies
     outside becomes black and background, or, with ``reflection``, the image's mirror image.
+    Colors change of images that have three channels.
 
     Args:
         images: ``(B, C, H, W)`` in [0, 1].
@@ -64,7 +66,8 @@ def augment(
     planes = masks.view(len(masks), -1, *masks.shape[-2:]).to(images.dtype)
     moved = functional.grid_sample(planes, grid, "nearest", outside, align_corners=False)
     images = functional.grid_sample(images, grid, "bilinear", outside, align_corners=False)
-    images = _recolor(images, colors)
+    if images.shape[1] == COLORS:
+        images = _recolor(images, colors)
     if "gamma" in extents:
         images = images ** gamma[:, None, None, None]
     return images, moved.view(masks.shape).to(masks.dtype)

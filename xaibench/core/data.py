@@ -124,16 +124,16 @@ class Picture(NamedTuple):
     class_masks: tuple[Mask | None, ...] = ()
 
 
-def read_files(sample: Sample, slice_at: int | None = None) -> Picture:
+def read_files(sample: Sample, slice_at: int | None = None, channels: int = 3) -> Picture:
     """Read a sample's image and merge its masks and boxes: the highest grade wins.
 
-    Of volumes it is the slice of that number (`read_image`).
+    Of volumes it is the slice of that number; ``channels`` are as of `read_image`.
 
     Raises:
         XaibenchError: a file is unreadable, or a mask does not fit its image, or an EXIF rotation
             leaves open whether it does.
     """
-    image = read_image(sample.path, slice_at)
+    image = read_image(sample.path, slice_at, channels)
     if not sample.annotated:
         return Picture(image, None, (None,) * len(sample.class_labels))
     merge = partial(merge_annotations, shape=image.shape[:2], slice_at=slice_at)
@@ -190,6 +190,7 @@ class Dataset:
     ``notes`` are sentences for the plan and the audit: what was found that is in no sample. The
     groups of an ``audited`` dataset hold its near-duplicates, so that nobody has to look for them.
     Samples named ``apart`` are for testing alone; where there are any, no others are tested on.
+    Images have ``channels``, gray ones 3.
     """
 
     classes: tuple[str, ...]
@@ -198,6 +199,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     audited: bool = False
     apart: frozenset[str] = frozenset()
+    channels: int = 3
 
     def __post_init__(self) -> None:
         """Refuse what would spoil a run later: no samples, repeated ids, unknown labels."""

@@ -15,6 +15,7 @@ from scipy.integrate import trapezoid
 from torch import Tensor
 
 from xaibench.core.baselines import baseline_of
+from xaibench.core.reading.channels import COLORS
 from xaibench.core.removal import ranks
 
 # Shares of the pixels that are shown, close together where a good map has shown enough.
@@ -55,9 +56,11 @@ def _area(sizes: NDArray[np.float64], values: NDArray[np.float64]) -> float:
 
 
 def _compressed(image: Tensor) -> int:
-    """Return how many bytes an image ``(C, H, W)`` takes without loss."""
+    """Return how many bytes an image ``(C, H, W)`` takes without loss; n channels one by one."""
+    if len(image) not in (1, COLORS):
+        return sum(_compressed(channel) for channel in image[:, None])
     pixels = (image.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
     kept = io.BytesIO()
-    colors = pixels if pixels.shape[2] == 3 else pixels[..., :1].repeat(3, axis=2)  # noqa: PLR2004
+    colors = np.broadcast_to(pixels, (*pixels.shape[:2], COLORS))
     Image.fromarray(colors).save(kept, "WEBP", lossless=True, quality=0, method=0)
     return kept.tell()

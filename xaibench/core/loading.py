@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from xaibench.core.data import IGNORED, Dataset, Mask, Picture, Sample
+from xaibench.core.reading.channels import COLORS
 
 _CACHE_BYTES = 1 << 30
 _THREADS = 4
@@ -41,7 +42,7 @@ class Resized(NamedTuple):
     """A picture at the network's size.
 
     Attributes:
-        image: ``(H, W, 3)`` uint8.
+        image: ``(H, W, C)`` uint8.
         mask: ``(H, W)`` int8 grades, or None.
         lost: whether the original mask marks something and this one nothing.
         original: the mask before, where it is asked for.
@@ -60,7 +61,7 @@ class Loaded(NamedTuple):
 
     Attributes:
         samples: ``B`` of them.
-        images: ``(B, 3, H, W)`` uint8.
+        images: ``(B, C, H, W)`` uint8.
         masks: ``(B, H, W)`` int8; 0 where there is no mask.
         lost: which masks lost all that they marked when they were resized.
         originals: the masks as they are in files, ``(H, W)`` each; empty unless asked for.
@@ -105,7 +106,7 @@ class Loader:
         self._dataset, self._size, self._mask_resize = dataset, image_size, mask_resize
         self._cache: dict[str, Resized] = {}
         masks = len(dataset.classes) if dataset.several_labels else 0
-        self._room = cache_bytes // (image_size * image_size * (4 + masks))
+        self._room = cache_bytes // (image_size * image_size * (dataset.channels + 1 + masks))
 
     @property
     def classes(self) -> int:
@@ -166,11 +167,20 @@ def resize_picture(picture: Picture, size: int, mask_resize: MaskResize = "neare
             ``area`` takes the highest grade that it and higher ones cover half of a pixel with,
             and the fullest pixels of a grade that covers half of none.
     """
-    image = Image.fromarray(picture.image).resize((size, size), Image.Resampling.BILINEAR)
+    image = _resize_image(picture.image, (size, size))
     shrink = partial(_resize_known, size=size, mask_resize=mask_resize)
     mask, lost, _ = shrink(picture.mask)
     each = tuple(shrink(mask) for mask in picture.class_masks)
-    return Resized(np.asarray(image), mask, lost, of_classes=each)
+    return Resized(image, mask, lost, of_classes=each)
+
+
+def _resize_image(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    resize = partial(Image.Image.resize, size=size, resample=Image.Resampling.BILINEAR)
+    if image.shape[2] == COLORS:
+        return np.asarray(resize(Image.fromarray(image)))
+    # One by one, as Pillow takes a second or a fourth channel for opacity.
+    each = [resize(Image.fromarray(channel)) for channel in np.moveaxis(image, 2, 0)]
+    return np.stack([np.asarray(channel) for channel in each], axis=2)
 
 
 def _resize_known(mask: Mask | None, size: int, mask_resize: MaskResize) -> ClassMask:

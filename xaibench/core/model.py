@@ -11,13 +11,12 @@ from xaibench.core.batch import Batch, accuracy, cross_entropy
 from xaibench.core.contract import CLASSIFIER_WORDS, LAYER_WORDS
 from xaibench.core.errors import XaibenchError
 from xaibench.core.last_layer import last_layer
-from xaibench.core.luminance import luminance
+from xaibench.core.luminance import normalize_channels
 from xaibench.core.output_form import OutputChoice, OutputForm
 from xaibench.core.supervision import declare
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-# What a layer gives -> (B, D, h, w), as a function or by a name.
 Reshape = Callable[[Tensor], Tensor] | str
 
 
@@ -43,7 +42,7 @@ class Model(nn.Module):
 
     Attributes:
         cam_layer: name of the submodule whose output CAM methods read; None where there is none.
-        reshape: brings that output to ``(B, D, h, w)``, as in `xaibench.explain`; None finds out.
+        reshape: what brings that output to ``(B, D, h, w)``, or its name; None finds out.
         trained: a model that comes trained is used as it is.
         pretrained: all but the `new_parameters` were learned before; these then learn faster.
         classifies: it has logits; other models are judged by one that has.
@@ -53,7 +52,7 @@ class Model(nn.Module):
         learns_class_masks: its loss asks for the masks of each class where there are several.
         class_saliency: its own saliency is ``(B, K, h, w)``, a map for each class.
         output_form: how its numbers are read, and `class_count` K: found by `passes.acceptance`.
-        gray: it reads one channel, the images' luminance.
+        image_channels: how many it reads; 1 is the images' luminance.
         supervision: what it declares to have learned from; None leaves it to the training's record.
     """
 
@@ -78,12 +77,12 @@ class Model(nn.Module):
         std: Sequence[float] = IMAGENET_STD,
         trained: bool = False,
         pretrained: bool = False,
-        gray: bool = False,
+        image_channels: int = 0,
         output: str | int | None = None,
         supervision: str | None = None,
         share: float = 1.0,
     ) -> None:
-        """Take what holds for any model; ``output`` is read by `OutputChoice.parse`."""
+        """Take what holds for any model; it reads as many channels as ``mean`` has, or so many."""
         super().__init__()
         self.output_choice = OutputChoice.parse(output)
         self.supervision = declare("model", supervision, share)
@@ -91,9 +90,13 @@ class Model(nn.Module):
         self.reshape = reshape
         self.trained = trained
         self.pretrained = pretrained
-        self.gray = gray
+        self.image_channels = image_channels or len(mean)
         self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(-1, 1, 1), persistent=False)
+
+    def blank(self, size: int) -> Tensor:
+        """Return a black image ``(1, C, H, W)``; for one channel C is 3."""
+        return torch.zeros(1, {1: 3}.get(self.image_channels, self.image_channels), size, size)
 
     @property
     def abilities(self) -> frozenset[str]:
@@ -113,10 +116,8 @@ class Model(nn.Module):
             cls.normalize = cls.normalise  # type: ignore[method-assign]
 
     def normalize(self, images: Tensor) -> Tensor:
-        """Return ``(images - mean) / std``, of a gray network's luminance by means of these."""
-        if self.gray:
-            return (luminance(images) - self.mean.mean()) / self.std.mean()
-        return (images - self.mean) / self.std
+        """Return ``(images - mean) / std``; other channels than theirs by the means of these."""
+        return normalize_channels(images, self.image_channels, self.mean, self.std)
 
     normalise = normalize
 

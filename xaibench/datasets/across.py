@@ -68,6 +68,11 @@ def across(
         )
         moved.append(new)
         originals[new.id] = sample
+    if first.channels != second.channels:
+        raise XaibenchError(
+            f"the images of {train} have {first.channels} channels, those of {test} "
+            f"{second.channels}; read both alike."
+        )
     read: Read = read_files
     if first.read is not read_files or second.read is not read_files:
         read = partial(_read, originals, first.read, second.read)
@@ -87,6 +92,7 @@ def across(
         (said, *notes),
         audited=False,
         apart=frozenset(originals),
+        channels=first.channels,
     )
 
 

@@ -3,13 +3,15 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from xaibench.core.data import Dataset, Sample
+from xaibench.core.data import Dataset, Sample, read_files
 from xaibench.core.errors import XaibenchError
 from xaibench.core.files import exists, real_path
 from xaibench.core.reading.annotations import natural_order
+from xaibench.core.reading.channels import COLORS
 from xaibench.core.reading.choice import LEAST_CLASSES, choose_classes, tell_alike
 from xaibench.core.reading.exports.find import find_exports
 from xaibench.core.reading.exports.marked import Wanted
@@ -52,6 +54,7 @@ def folder(
     objects: Objects = "largest",
     nothing: str = "",
     slice: str = MIDDLE,
+    channels: int = COLORS,
 ) -> Dataset:
     """Read images from class folders, from a manifest or from what a labeling tool exports.
 
@@ -83,6 +86,8 @@ def folder(
             by default.
         slice: which slice of volumes (NIfTI) is read: ``middle``, the number of one, from the feet
             and from 0, or ``largest``: that with the most of its mask.
+        channels: of the images: 2, 4 or more are read from TIFF, as channels or pages, and from
+            arrays (.npy) of shape (H, W, channels). Models have an option of that name, too.
 
     Raises:
         XaibenchError: something is missing, empty or malformed; the message names it.
@@ -109,10 +114,33 @@ def folder(
     else:
         several = read_several(place, classes, style)
         found = several or _read_table(place, classes, style)
-    found = choose_slices(found, slice)
+    found = choose_slices(found, slice) if channels == COLORS else _of_channels(found, channels)
     if group:
         found = replace(found, samples=group_by_name("folder", found.samples, group))
     return found
+
+
+def _of_channels(found: Dataset, channels: int) -> Dataset:
+    """Read images of other channels than red, green and blue.
+
+    Raises:
+        XaibenchError: it is one channel or none.
+    """
+    if channels <= 1:
+        raise XaibenchError(
+            f"folder[channels={channels}]: gray images are read as three equal channels; leave the "
+            "option out, and say channels=1 of a model that is to read one."
+        )
+    said = (
+        f"images have {channels} channels: networks normalize each by the mean of their own means "
+        "and standard deviations, and pictures show the channels' mean as gray."
+    )
+    return replace(
+        found,
+        read=partial(read_files, channels=channels),
+        notes=(*found.notes, said),
+        channels=channels,
+    )
 
 
 def _find_trees(root: Path, place: Path, options: Mapping[str, str]) -> dict[str, Path]:

@@ -3,6 +3,8 @@
 from itertools import product
 from typing import get_args
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from xaibench.core.confidence import Predict
@@ -10,6 +12,7 @@ from xaibench.core.covering import By, Covered, CoveredConfidence
 from xaibench.core.covering_ways import CoveringWay
 from xaibench.core.explanation import CoveredPicture, CoveredPictures
 from xaibench.core.passes.device import as_bytes
+from xaibench.core.reading.channels import in_color
 
 _WAYS = [CoveringWay(covered, by) for by, covered in product(get_args(By), get_args(Covered))]
 
@@ -20,17 +23,15 @@ def cover_pictures(
     """Return each image, and covered in four ways, with the target's confidence.
 
     Args:
-        images: ``(B, 3, H, W)`` in [0, 1].
+        images: ``(B, C, H, W)`` in [0, 1].
         maps: ``(B, H, W)`` in [0, 1].
         targets: ``(B,)``.
         predict: images -> confidences ``(B, K)``.
     """
     whole = predict(images).gather(1, targets[:, None])[:, 0]
     ask = CoveredConfidence(images, maps, targets, predict)
-    looks = [
-        (way.words, as_bytes(way.cover(images, maps)).cpu().numpy(), ask(*way)) for way in _WAYS
-    ]
-    seen, heat = as_bytes(images).cpu().numpy(), maps.cpu().numpy()
+    looks = [(way.words, _seen(way.cover(images, maps)), ask(*way)) for way in _WAYS]
+    seen, heat = _seen(images), maps.cpu().numpy()
     return [
         CoveredPictures(
             seen[row],
@@ -43,3 +44,7 @@ def cover_pictures(
         )
         for row in range(len(images))
     ]
+
+
+def _seen(images: Tensor) -> NDArray[np.uint8]:
+    return in_color(as_bytes(images).cpu().numpy())

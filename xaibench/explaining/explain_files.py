@@ -17,6 +17,7 @@ from xaibench.core.explanation import Advice, Answer, CoveredPictures, Explanati
 from xaibench.core.passes.device import place_images
 from xaibench.core.plugin import Bound
 from xaibench.core.progress import progress_bar
+from xaibench.core.reading.channels import in_color
 from xaibench.core.registry import bind
 from xaibench.core.suggest import did_you_mean
 from xaibench.explaining.batch import without_masks
@@ -70,7 +71,9 @@ class PictureExplainer:
         with progress_bar("explain", f"by {self.stored.title}", len(files)) as bar:
             for first in range(0, len(files), _AT_ONCE):
                 chunk = files[first : first + _AT_ONCE]
-                if pictures := list(read_pictures(chunk, self.failures)):
+                if pictures := list(
+                    read_pictures(chunk, self.stored.blank.shape[1], self.failures)
+                ):
                     try:
                         found = self._explain(pictures)
                     except OutOfMemoryError:
@@ -128,7 +131,7 @@ class PictureExplainer:
             }
             prediction = "" if sure is None else self.stored.classes[int(sure.argmax())]
             confidence = float("nan") if sure is None else float(sure.max())
-            yield Explanation(file, picture, prediction, confidence, answers, advice[row])
+            yield Explanation(file, in_color(picture), prediction, confidence, answers, advice[row])
 
     def _cover(self, found: Explained) -> list[CoveredPictures]:
         batch, (kind, maps) = found.batch, next(iter(found.maps.items()))

@@ -14,10 +14,9 @@ from xaibench.core.passes.device import place_images
 from xaibench.core.passes.layer_names import full_name, named_layer, short_name
 from xaibench.core.passes.layers import check_layer
 from xaibench.core.passes.spatial import SpatialLayer
+from xaibench.core.reading.channels import in_color
 from xaibench.explaining.pictures import square_of
 from xaibench.explaining.stored_model import StoredModel
-
-_COLORS = (1, 3)
 
 
 class LayerView:
@@ -31,7 +30,7 @@ class LayerView:
         Args:
             stored: the model.
             layer: its name; empty takes the first convolution.
-            pictures: ``(H, W, 3)``; each is seen as a square.
+            pictures: ``(H, W, C)``; each is seen as a square.
 
         Raises:
             XaibenchError: there is no such layer, or its output is no map.
@@ -47,10 +46,13 @@ class LayerView:
         """Return a first layer's filters ``(D, h, w, 3)``: gray is 0, the largest an end.
 
         Raises:
-            XaibenchError: the layer is no convolution of an image's one or three channels.
+            XaibenchError: the layer is no convolution of an image's channels or their luminance.
         """
         part = self._layer.module
-        if not isinstance(part, nn.Conv2d) or part.weight.shape[1] not in _COLORS:
+        if not isinstance(part, nn.Conv2d) or part.weight.shape[1] not in (
+            1,
+            self._model.image_channels,
+        ):
             raise XaibenchError(
                 f"layer '{self.name}' has no filters that can be shown as pictures: these are "
                 "those of a convolution that reads the image."
@@ -58,7 +60,7 @@ class LayerView:
         weights = part.weight.detach().cpu()
         weights = weights / weights.abs().amax(dim=(1, 2, 3), keepdim=True).clamp(min=1e-12)
         shown = ((weights + 1) * 127.5).round().byte().permute(0, 2, 3, 1)
-        return shown.expand(-1, -1, -1, _COLORS[-1]).numpy()
+        return in_color(shown.numpy())
 
     def maps(self, picture: int, most: int) -> NDArray[np.uint8]:
         """Return a picture's first ``most`` maps ``(n, h, w)``, each from its lowest to highest."""
@@ -93,9 +95,9 @@ class LayerView:
         square = self.squares[picture]
         rows, columns = (torch.nonzero(felt.any(dim=axis))[:, 0] for axis in (1, 0))
         if not len(rows):  # nothing in the picture excites it
-            return Patch(channel, picture, value, square[:1, :1] * 0, (0, 0, 1, 1))
+            return Patch(channel, picture, value, in_color(square[:1, :1] * 0), (0, 0, 1, 1))
         (top, bottom), (left, right) = ((int(e[0]), int(e[-1]) + 1) for e in (rows, columns))
-        pixels = square[top:bottom, left:right]
+        pixels = in_color(square[top:bottom, left:right])
         return Patch(channel, picture, value, pixels, (left, top, right, bottom))
 
     def _activations(self, picture: int) -> Tensor:
@@ -152,6 +154,6 @@ def first_convolution(model: Model) -> str:
         XaibenchError: there is none.
     """
     for name, part in model.named_modules():
-        if isinstance(part, nn.Conv2d) and part.weight.shape[1] in _COLORS:
+        if isinstance(part, nn.Conv2d) and part.weight.shape[1] in (1, model.image_channels):
             return str(name)
     raise XaibenchError("the network has no convolution that reads the image; name a --layer.")

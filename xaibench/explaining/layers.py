@@ -24,7 +24,7 @@ _CLASSES = 10
 
 
 class UntrainedModel(NamedTuple):
-    """A model as its plugin builds it, and an image ``(1, 3, H, W)`` of noise."""
+    """A model as its plugin builds it, and an image ``(1, C, H, W)`` of noise."""
 
     spec: str
     model: Model
@@ -45,12 +45,9 @@ def build_untrained(spec: str, size: int, classes: int | None = None) -> Untrain
     """
     if size < 1:
         raise XaibenchError(f"--image-size {size}: at least 1.")
-    images = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0))
     torch.manual_seed(0)  # The same network, the same answer.
     try:
-        model = build_model(
-            bind("model", spec), ModelWords(numbered(classes or _CLASSES), size), images
-        )
+        model = build_model(bind("model", spec), ModelWords(numbered(classes or _CLASSES), size))
     except UnbuiltError as error:
         if classes is not None:
             raise
@@ -58,6 +55,8 @@ def build_untrained(spec: str, size: int, classes: int | None = None) -> Untrain
             f"{error} It was asked for {_CLASSES} classes; give --classes if its weights are made "
             "for another number."
         ) from error
+    shape = model.blank(size).shape
+    images = torch.rand(shape, generator=torch.Generator().manual_seed(0))
     return UntrainedModel(spec, model, images)
 
 

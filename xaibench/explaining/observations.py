@@ -16,6 +16,7 @@ from xaibench.core.model import Model
 from xaibench.core.passes.device import as_bytes, place_images
 from xaibench.core.passes.engine import Engine
 from xaibench.core.progress import progress_bar
+from xaibench.core.reading.channels import in_color
 from xaibench.core.restoration import FIDELITIES, fidelity
 from xaibench.core.seeds import BatchGenerator, seed_of
 from xaibench.core.store import write_with
@@ -94,7 +95,7 @@ class Observations:
             background, 1 + k class k, and -1 a truth that isn't known.
         """
         found = self._walk("class maps", [self._split.test[row] for row in rows], _segment)
-        return found[..., :3].astype(np.uint8), found[..., 3], found[..., 4]
+        return in_color(found[..., :-2].astype(np.uint8)), found[..., -2], found[..., -1]
 
     def restore(self, noise: float, count: int) -> tuple[dict[str, Array], Array]:
         """Add gray noise to the test images and compare what the model draws with the clean ones.
@@ -227,7 +228,7 @@ def _name_pixels(model: Model, images: Tensor, truth: Tensor) -> Tensor:
 
 
 def _segment(model: Model, images: Tensor, truth: Tensor) -> Tensor:
-    """Return ``(B, H, W, 5)`` int16: the image in 0 to 255, true and predicted indices."""
+    """Return ``(B, H, W, C + 2)`` int16: the image in 0 to 255, true and predicted indices."""
     count = len(truth)
     pixels = (images[:count].float().clamp(0, 1) * 255).round().movedim(1, -1)
     predicted, _ = _predict_pixels(model, images)

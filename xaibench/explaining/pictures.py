@@ -19,6 +19,8 @@ from xaibench.core.reading.mask_names import split_off_masks
 from xaibench.core.visible import is_visible, visible
 from xaibench.explaining.stored_model import StoredModel
 
+_ENDINGS = IMAGE_ENDINGS | {".npy"}
+
 
 def find_pictures(
     named: Sequence[str], skip: Path
@@ -53,18 +55,18 @@ def find_pictures(
 
 
 def read_pictures(
-    files: Iterable[PictureFile], failures: MutableMapping[str, str]
+    files: Iterable[PictureFile], channels: int, failures: MutableMapping[str, str]
 ) -> Iterator[tuple[PictureFile, NDArray[np.uint8]]]:
-    """Yield pictures ``(H, W, 3)``; why others can't be read is noted by their names."""
+    """Yield pictures ``(H, W, C)``; why others can't be read is noted by their names."""
     for file in files:
         try:
-            yield file, read_image(file.path)
+            yield file, read_image(file.path, channels=channels)
         except XaibenchError as error:
             failures[file.name] = str(error)
 
 
 def square_of(picture: NDArray[np.uint8], stored: StoredModel) -> NDArray[np.uint8]:
-    """Return the square that a model is shown of a picture ``(H, W, 3)``."""
+    """Return the square that a model is shown of a picture ``(H, W, C)``."""
     shown = picture[stored.kept(*picture.shape[:2])]
     return resize_picture(Picture(shown, None), stored.image_size).image
 
@@ -72,11 +74,11 @@ def square_of(picture: NDArray[np.uint8], stored: StoredModel) -> NDArray[np.uin
 def _expand(text: str, skip: Path) -> Iterator[Path]:
     path = Path(text).expanduser()
     if path.is_dir():
-        pictures, _, _ = split_off_masks(list_files(path, IMAGE_ENDINGS, frozenset({skip})))
+        pictures, _, _ = split_off_masks(list_files(path, _ENDINGS, frozenset({skip})))
         for files in pictures.values():
             yield from files
     elif exists(path):  # what is no plain file is named once it is opened
-        yield from [path] if path.suffix.lower() in IMAGE_ENDINGS else []
+        yield from [path] if path.suffix.lower() in _ENDINGS else []
     elif _is_pattern(text):
         matches = Path(path.anchor).glob(str(path.relative_to(path.anchor)))
         for match in sorted(map(str, matches), key=natural_order):
@@ -85,7 +87,7 @@ def _expand(text: str, skip: Path) -> Iterator[Path]:
 
 
 def _why_none(text: str) -> str:
-    endings = ", ".join(sorted(IMAGE_ENDINGS))
+    endings = ", ".join(sorted(_ENDINGS))
     path = Path(text).expanduser()
     if exists(path) and not path.is_dir():
         return f"no picture: its ending is none of {endings}."

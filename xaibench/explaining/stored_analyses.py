@@ -17,6 +17,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.explanation import Advice, Neighbor, Neighbors, Reconstruction
 from xaibench.core.passes.engine import Engine
 from xaibench.core.plugin import Bound
+from xaibench.core.reading.channels import in_color
 from xaibench.core.registry import bind
 from xaibench.explaining.restoring import reconstruct
 from xaibench.results.folder import ANALYSIS_FILE, Layout, Place
@@ -106,7 +107,7 @@ class StoredAnalyses:
                 sample.id,
                 classes[sample.label],
                 float(distance),
-                selection.loader.load(sample).image,
+                in_color(selection.loader.load(sample).image),
             )
             for distance, sample in zip(distances, [training[row] for row in rows], strict=True)
         ]

@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 import torchvision
 from torch import Tensor
 
@@ -74,8 +73,8 @@ class StoredModel:
 
     @property
     def blank(self) -> Tensor:
-        """An empty image ``(1, 3, H, W)`` as the model takes it."""
-        return torch.zeros(1, 3, self.image_size, self.image_size, device=self.engine.device)
+        """An empty image ``(1, C, H, W)`` as the model takes it."""
+        return self.engine.model.blank(self.image_size).to(self.engine.device)
 
 
 def model_of_run(
@@ -100,14 +99,13 @@ def model_of_run(
     for file in options.plugin:
         load_plugin_file(Path(file))
     place = _find(directory, run, options, (spec and bind("model", spec).spec, fold, seed))
-    blank = _blank(options)
     words = ModelWords(tuple(run.classes), options.image_size)
-    model = build_model(bind("model", place.model), words, blank)
+    model = build_model(bind("model", place.model), words)
     if run.several_labels:
         answer_each(model, place.model)
     _restore(model, Layout(directory).model_folder(place))
     if options.layer:
-        choose_layer(model, blank, options.layer)
+        choose_layer(model, model.blank(options.image_size), options.layer)
     methods = [name for name in run.methods if run.kind_of(name) != "control"]
     title = f"{place.model}, fold {place.fold}, seed {place.seed} of {directory}"
     found = _stored(model, options, title, words.class_names, tuple(methods), place.seed)
@@ -138,14 +136,14 @@ def model_of_weights(spec: str, classes: Sequence[str], given: Mapping[str, Any]
     options = make_options({"weights": "none", **given}, {})
     for file in options.plugin:
         load_plugin_file(Path(file))
-    blank, names = _blank(options), tuple(classes) or numbered(_GUESS)
-    model = build_model(bind("model", spec), ModelWords(names, options.image_size), blank)
+    names = tuple(classes) or numbered(_GUESS)
+    model = build_model(bind("model", spec), ModelWords(names, options.image_size))
     if options.weights != "none":
         state = read_weights(parse_spec(spec)[0], options.weights, options.image_size)
         count = _count_classes(model, state, spec, options, guess=len(classes) or _GUESS)
         names = _names(count, spec, classes, options)
         outputs = names if count is None else numbered(count)
-        model = build_model(bind("model", spec), ModelWords(outputs, options.image_size), blank)
+        model = build_model(bind("model", spec), ModelWords(outputs, options.image_size))
         load_whole(model, state, f"--weights {options.weights}")
     elif not model.trained:
         raise XaibenchError(
@@ -153,7 +151,7 @@ def model_of_weights(spec: str, classes: Sequence[str], given: Mapping[str, Any]
             "FILE), --weights imagenet, or the run that trained it (--run DIR)."
         )
     if model.classifies and (options.layer or model.cam_layer is None):
-        choose_layer(model, blank + 0.5, options.layer)
+        choose_layer(model, model.blank(options.image_size) + 0.5, options.layer)
     return _stored(model, options, spec, names)
 
 
@@ -228,7 +226,7 @@ def _count_classes(
 ) -> int | None:
     """Return the outputs' number from the tensor whose length grows with it, None without one."""
     words = ModelWords(numbered(guess + 1), options.image_size)
-    larger = build_model(bind("model", spec), words, _blank(options)).state_dict()
+    larger = build_model(bind("model", spec), words).state_dict()
     for key, own in model.state_dict().items():
         short = key.removeprefix("network.")
         given = named_as(state, {key}).get(key, named_as(state, {short}).get(short))
@@ -244,7 +242,3 @@ def _stored(
     model = set_up(model, choose_device(options.device))
     engine = Engine(model, precision=options.precision, fold=options.fold)
     return StoredModel(title, engine, classes, options.image_size, methods, seed)
-
-
-def _blank(options: RunOptions) -> Tensor:
-    return torch.zeros(1, 3, options.image_size, options.image_size)

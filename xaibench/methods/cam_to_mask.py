@@ -7,13 +7,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xaibench.core.errors import XaibenchError
+from xaibench.core.errors import Unsupported, XaibenchError
 from xaibench.core.maps import finish
 from xaibench.core.peers import import_peer
 from xaibench.core.registry import method
 from xaibench.core.sam import segment
 
-_HALF = 0.5
+_HALF, _COLORS = 0.5, 3
 _ROUNDS = 5
 _OUTSIDE, _INSIDE = 1, 2
 
@@ -46,6 +46,8 @@ def cam_to_mask(
     """
     if not 0 < outside < inside <= 1:
         raise XaibenchError("cam_to_mask: 0 < outside < inside <= 1.")
+    if by != "random_walker" and images.shape[1] not in (1, _COLORS):
+        raise Unsupported(f"by={by} takes colors, and the images have {images.shape[1]} channels")
     size = (images.shape[2], images.shape[3])
     maps, _ = finish(_map_of(of, activations, gradients), size)
     found = torch.zeros_like(maps)
@@ -61,7 +63,8 @@ def cam_to_mask(
         if seeds.all():  # nothing is left to be settled
             found[row] = (seeds == _INSIDE).to(found)
             continue
-        pixels = image.expand(3, -1, -1).permute(1, 2, 0).double().cpu().numpy()
+        seen = image.expand(_COLORS, -1, -1) if len(image) == 1 else image
+        pixels = seen.permute(1, 2, 0).double().cpu().numpy()
         mask = grown(pixels, seeds.cpu().numpy(), heat.cpu().numpy())
         found[row] = torch.from_numpy(mask).to(found)
     return found

@@ -1,5 +1,6 @@
 """XRAI: regions of the image in the order of what they add to integrated gradients."""
 
+import warnings
 from collections.abc import Callable
 from functools import partial
 
@@ -18,6 +19,8 @@ from xaibench.core.registry import method
 # As published, for images of this side with values from -1 to 1.
 _SIDE, _SCALES, _SMOOTHING, _LEAST_REGION = 224, (50, 100, 150, 250, 500, 1200), 0.8, 150
 _GROWN = 5
+# What it says of more channels than three: that is what is meant.
+warnings.filterwarnings("ignore", "Got image with third dimension", RuntimeWarning)
 
 
 @method(paper="kapishnikov2019xrai", family="gradient", sign="none")

@@ -94,7 +94,7 @@ def abn(
 
     Options:
         backbone: a convolutional network of torchvision, such as resnet18.
-        channels: that the backbone reads: 1 is the images' luminance, 0 all three.
+        channels: that the backbone reads: 1 is the images' luminance, 0 red, green and blue.
     """
     trunk, widths = build_pyramid(backbone, classes, weights, channels=channels)
     if not isinstance(trunk, Pyramid):

@@ -108,7 +108,7 @@ def fcn8(
         backbone: a convolutional network of torchvision, such as resnet18, or timm/NAME.
         masks: learn from ``all`` training masks, as an upper bound, or within the ``budget``.
         upsampling: of the scores: fixed, or by transposed convolutions that start as it and learn.
-        channels: that the backbone reads: 1 is the images' luminance, 0 all three.
+        channels: that the backbone reads: 1 is the images' luminance, 0 red, green and blue.
     """
     stages, widths = build_pyramid(backbone, classes, weights, _SCALES, channels=channels)
     return FCN8(

@@ -97,7 +97,7 @@ def frozen_head(
     Options:
         backbone: a convolutional network of torchvision, such as resnet18, or timm/NAME; meant for
             foundation networks, whose own training isn't part of what is declared here.
-        channels: that the backbone reads: 1 is the images' luminance, 0 all three.
+        channels: that the backbone reads: 1 is the images' luminance, 0 red, green and blue.
     """
     trunk, widths = build_pyramid(backbone, classes, weights, 1, image_size, channels=channels)
     return FrozenHead(trunk, channels=widths[-1], classes=classes, supervision="labels",

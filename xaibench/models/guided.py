@@ -128,7 +128,7 @@ def guided(
         by: what it may read where masks are seen: their pixels, or the boxes around their regions.
         stride: pixels a side of the map's cells; for 16 the last stage keeps the resolution of the
             one before, by dilation.
-        channels: that the backbone reads: 1 is the images' luminance, 0 all three.
+        channels: that the backbone reads: 1 is the images' luminance, 0 red, green and blue.
     """
     if weight < 0:
         raise XaibenchError("guided: 'weight' can't be negative.")

@@ -75,7 +75,7 @@ def patch_classifier(
         backbone: a convolutional network of torchvision, such as resnet18, or timm/NAME.
         patch: side of a patch in pixels. Where the image's side is no multiple of it, patches are a
             little larger or smaller, and may overlap by some pixels.
-        channels: that the backbone reads: 1 is the images' luminance, 0 all three.
+        channels: that the backbone reads: 1 is the images' luminance, 0 red, green and blue.
     """
     if patch < _SMALLEST:
         raise XaibenchError(f"patch_classifier[patch={patch}]: at least {_SMALLEST}.")

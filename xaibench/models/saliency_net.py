@@ -179,7 +179,7 @@ def saliency_net(
             ``consistency`` by the model itself.
         maps: ``one``, of whatever an image shows, or one for each ``class``, which learns from that
             class's masks and is the one that is explained.
-        channels: that the backbone reads: 1 is the images' luminance, 0 all three.
+        channels: that the backbone reads: 1 is the images' luminance, 0 red, green and blue.
     """
     if maps == "class" and (mask_head not in ("spn", "unet") or unlabeled != "none"):
         raise XaibenchError(

@@ -24,7 +24,7 @@ def same_head(
     Options:
         backbone: a convolutional network of torchvision, such as resnet18, or timm/NAME.
         hidden: width of the layer before the last one; 0: there is none.
-        channels: that the backbone reads: 1 is the images' luminance, 0 all three.
+        channels: that the backbone reads: 1 is the images' luminance, 0 red, green and blue.
     """
     trunk, width = build_trunk(backbone, classes, weights, channels)
     return TrunkClassifier(

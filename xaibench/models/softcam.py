@@ -60,7 +60,7 @@ def softcam(
         backbone: a convolutional network of torchvision, such as resnet18, or timm/NAME.
         lasso: weight of the mean absolute evidence in the loss; more gives sparser maps.
         ridge: weight of the mean squared evidence.
-        channels: that the backbone reads: 1 is the images' luminance, 0 all three.
+        channels: that the backbone reads: 1 is the images' luminance, 0 red, green and blue.
     """
     if lasso < 0 or ridge < 0:
         raise XaibenchError("softcam: 'lasso' and 'ridge' can't be negative.")

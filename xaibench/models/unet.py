@@ -145,7 +145,7 @@ def unet(
         masks: learn from ``all`` training masks, as an upper bound, or within the ``budget``.
         maps: ``one`` tells what is marked, and which class it is, for the method `segmentation`;
             ``class`` has a map for each class, which may overlap, for the method `spn`.
-        channels: that the backbone reads: 1 is the images' luminance, 0 all three.
+        channels: that the backbone reads: 1 is the images' luminance, 0 red, green and blue.
     """
     trunk, widths = build_pyramid(backbone, classes, weights, channels=channels)
     told = {"all_masks": masks == "all", **about(backbone, weights, channels)}

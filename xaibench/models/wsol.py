@@ -149,7 +149,7 @@ def wsol(
             ``acol`` has a second head that sees nothing of where the first one looks
             (zhang2018acol); its map is the larger one of both, of the predicted class, and the
             method `spn` reads it.
-        channels: that the backbone reads: 1 is the images' luminance, 0 all three.
+        channels: that the backbone reads: 1 is the images' luminance, 0 red, green and blue.
     """
     trunk, widths = build_pyramid(backbone, classes, weights, channels=channels)
     told: dict[str, Any] = {

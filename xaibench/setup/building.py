@@ -16,6 +16,7 @@ from xaibench.core.contract import (
     METHOD_WORDS,
     OWN_WORDS,
 )
+from xaibench.core.data import Dataset
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model, evaluating
 from xaibench.core.networks.as_trained import load_checkpoint
@@ -24,6 +25,7 @@ from xaibench.core.passes.attentions import try_attention
 from xaibench.core.passes.head import find_head
 from xaibench.core.passes.own_layer import with_layer
 from xaibench.core.plugin import Bound
+from xaibench.core.reading.channels import COLORS
 
 # These words are served for every model; whether there are masks is the dataset's affair.
 _ALWAYS_THERE = frozenset({*METHOD_WORDS, *FIT_WORDS}) - CLASSIFIER_WORDS - OWN_WORDS
@@ -59,8 +61,8 @@ class ModelFacts(NamedTuple):
     all_masks: bool
 
 
-def build_model(model: Bound, words: ModelWords, image: Tensor) -> Model:
-    """Call a model plugin, and try what it returns on one image ``(1, 3, H, W)``.
+def build_model(model: Bound, words: ModelWords) -> Model:
+    """Call a model plugin, and try what it returns on one image of its size.
 
     Raises:
         XaibenchError: it fails, returns something else than a model, or one that doesn't take such
@@ -89,7 +91,7 @@ def build_model(model: Bound, words: ModelWords, image: Tensor) -> Model:
         )
     if checkpoint:
         load_checkpoint(built, Path(checkpoint), order, words.class_names)
-    try_out(built, model.spec, image)
+    try_out(built, model.spec, built.blank(words.image_size))
     return built
 
 
@@ -110,6 +112,23 @@ def try_out(model: Model, spec: str, image: Tensor) -> None:
             f"model {spec} takes no images of {size} ({said}); choose another --image-size, or "
             "mend the model."
         ) from error
+
+
+def check_channels(built: Model, model: Bound, dataset: Dataset) -> None:
+    """Refuse a model that reads other channels than the dataset's images have.
+
+    Raises:
+        XaibenchError: it does.
+    """
+    read, there = built.blank(1).shape[1], dataset.channels
+    if read != there:
+        remedy = f"say channels={there} of the model, or of its backbone"
+        if "channels" not in model.plugin.options:
+            remedy = f"take one with the option channels={there}"
+        raise XaibenchError(
+            f"model {model.spec} reads {read} channels, but the images have {there}; "
+            f"{'leave out its option channels' if there == COLORS else remedy}."
+        )
 
 
 def has_attention(model: Model) -> bool:

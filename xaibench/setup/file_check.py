@@ -12,6 +12,7 @@ from xaibench.core.data import Dataset, Sample, merge_annotations, read_files
 from xaibench.core.errors import XaibenchError
 from xaibench.core.loading import resize_mask
 from xaibench.core.progress import progress_bar
+from xaibench.core.reading.channels import COLORS, channels_shape
 from xaibench.core.reading.headers import Header, read_header
 from xaibench.core.reading.images import is_image, read_image
 from xaibench.core.reading.opening import open_picture
@@ -88,7 +89,11 @@ def _read(dataset: Dataset, sample: Sample) -> str:
 def _look(dataset: Dataset, sample: Sample) -> Header | str:
     """Return an image's header, or what is wrong with it or its masks."""
     try:
-        header = read_header(sample.path)
+        if dataset.channels == COLORS:
+            header = read_header(sample.path)
+        else:
+            height, width = channels_shape(sample.path, dataset.channels)
+            header = Header(width, height, deep=False)
         layers = [layer.path for layer in sample.masks if is_image(layer.path.name)]
         sizes = {read_header(path)[:2] for path in layers}
     except XaibenchError as error:

@@ -26,7 +26,7 @@ from xaibench.results.folder import RUN_FILE, Layout, default_out
 from xaibench.results.integrity import intact_record
 from xaibench.results.records import RunRecord
 from xaibench.results.splits import find_stored
-from xaibench.setup.building import ModelFacts, ModelWords, build_model
+from xaibench.setup.building import ModelFacts, ModelWords, build_model, check_channels
 from xaibench.setup.dataset_choice import dataset_of
 from xaibench.setup.dividing import divide_dataset, limit_samples
 from xaibench.setup.option_values import listed
@@ -119,7 +119,8 @@ class Selection:
         torch.manual_seed(seed_of(seed, model.first_spec))
         chosen = self.options.weights if weights is None else weights
         words = ModelWords(self.dataset.classes, self.options.image_size, chosen)
-        built = build_model(model, words, self.blank)
+        built = build_model(model, words)
+        check_channels(built, model, self.dataset)
         if built.classifies and built.class_count != words.classes:
             raise XaibenchError(
                 f"model {model.spec} has {built.class_count} classes, but "
@@ -182,8 +183,9 @@ class Selection:
 
     @cached_property
     def blank(self) -> Tensor:
-        """An empty image ``(1, 3, H, W)`` of the run's size."""
-        return torch.zeros(1, 3, self.options.image_size, self.options.image_size)
+        """An empty image ``(1, C, H, W)`` of the run's size."""
+        size = self.options.image_size
+        return torch.zeros(1, self.dataset.channels, size, size)
 
     def engine(self, model: Model) -> Engine:
         """Return what runs a trained model's passes, as the options say."""

@@ -8,7 +8,7 @@ from torch import nn
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Classifier
-from xaibench.core.networks.gray import is_gray, read_one_channel
+from xaibench.core.networks.channels import COLORS, check_channels, read_channels
 from xaibench.core.networks.known_layers import SEQUENTIAL, known_layer
 from xaibench.core.networks.sources import source_of
 from xaibench.core.networks.weights import load_weights
@@ -23,7 +23,8 @@ class Transfer(TypedDict, total=False):
         dropout: in training, the share of what each of the head's layers sees that is dropped, on
             top of the network's own.
         channels: that its first layer reads: 1 is the images' luminance, as networks of gray images
-            see it, and pretrained weights are summed over colors; 0: all three.
+            see it, and pretrained weights are summed over colors; for images of n channels it is n,
+            and weights are repeated and scaled by 3/n; 0: red, green and blue.
     """
 
     frozen: bool
@@ -53,7 +54,7 @@ def build_classifier(
         frozen: see `Transfer`.
         hidden: see `Transfer`.
         dropout: see `Transfer`, in [0, 1).
-        channels: see `Transfer`; 0, 1 or 3.
+        channels: see `Transfer`.
 
     Raises:
         XaibenchError: the network is unknown, its weights can't be had, or an option is out of
@@ -73,7 +74,7 @@ def build_classifier(
 
 def about(name: str, weights: str, channels: int = 0) -> dict[str, Any]:
     """Return what `Model` is to know of a network: normalization, channels, earlier training."""
-    told = {"pretrained": weights != "none", "gray": is_gray(name, channels)}
+    told = {"pretrained": weights != "none", "image_channels": check_channels(name, channels)}
     return {**told, **normalization(name)}
 
 
@@ -112,8 +113,8 @@ def _build(
     network = source.build(own, classes, size)
     place = source.head_of(network)
     _replace_layer(network, place, classes, hidden, dropout)
-    if is_gray(name, channels):
-        read_one_channel(network)
+    if (read := check_channels(name, channels)) != COLORS:
+        read_channels(network, read)
     load_weights(network, name, weights, size)
     return network, place
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.model import evaluating
-from xaibench.core.networks.gray import channels_of
+from xaibench.core.networks.channels import channels_of
 
 # Large enough for every trunk of torchvision's.
 _LOOK = 224

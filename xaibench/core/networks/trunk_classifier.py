@@ -9,7 +9,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.model import Model, Outputs, evaluating
 from xaibench.core.networks import from_timm
 from xaibench.core.networks.backbone import build_network, cut_trunk
-from xaibench.core.networks.gray import channels_of
+from xaibench.core.networks.channels import channels_of
 from xaibench.core.networks.pyramid import FeaturePyramid, Pyramid
 from xaibench.core.networks.sources import TIMM
 from xaibench.core.networks.stages import cut_stages

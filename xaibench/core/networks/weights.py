@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.files import is_file
+from xaibench.core.networks.channels import fits_spread, spread
 from xaibench.core.networks.checkpoint_file import named_as, read_checkpoint
 from xaibench.core.networks.from_timm import fit_positions
-from xaibench.core.networks.gray import fits_summed, sum_colors
 from xaibench.core.networks.sources import TIMM, source_of
 
 _log = logging.getLogger(__name__)
@@ -88,8 +88,9 @@ def load_whole(model: nn.Module, state: Mapping[str, Tensor], origin: str) -> No
     remedy = "give the file of this very network"
     if positions:
         remedy = "choose the --image-size that it has seen"
-    elif len(wrong) == 1 and wrong == other and fits_summed(own[wrong[0]], given[wrong[0]].shape):
-        remedy = "its first layer reads one channel: say channels=1 among the model's options"
+    elif len(wrong) == 1 and wrong == other and fits_spread(own[wrong[0]], given[wrong[0]].shape):
+        read = given[wrong[0]].shape[1]
+        remedy = f"its first layer reads {read} channels: say channels={read} of the model"
     raise XaibenchError(
         f"{origin}: not the whole state dict of this network; {len(wrong)} tensors are missing, "
         f"left over or of another shape, such as {wrong[0]}; {remedy}."
@@ -102,7 +103,7 @@ def _load(network: nn.Module, state: dict[str, Tensor], origin: str) -> None:
     state = named_as(state, own)
     state = {k: v for k, v in state.items() if k in own or not k.startswith(_SECOND_HEAD)}
     state = {
-        k: sum_colors(v) if k in own and fits_summed(v, own[k].shape) else v
+        k: spread(v, own[k].shape[1]) if k in own and fits_spread(v, own[k].shape) else v
         for k, v in state.items()
     }
     fitting = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}

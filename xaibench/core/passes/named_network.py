@@ -33,7 +33,7 @@ def build_named(
 
 
 def _find(model: Classifier, size: int) -> str | None:
-    images = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0))
+    images = torch.rand(model.blank(size).shape, generator=torch.Generator().manual_seed(0))
     with suppress(XaibenchError, RuntimeError, ValueError), evaluating(model):
         return find_cam_layer(model, images)
     return None

@@ -64,7 +64,7 @@ def _read_npy(path: Path, as_stored: bool) -> Image.Image:
     if values.ndim != 2 and not colored:  # noqa: PLR2004
         raise XaibenchError(
             f"{path}: an array of shape {values.shape}, where an image is (H, W) or (H, W, 3); "
-            "save it in that form; networks of other channels explain by xaibench.explain."
+            "save it in that form; folder[channels=N] reads others."
         )
     return _to_image(path, values)
 

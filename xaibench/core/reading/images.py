@@ -9,6 +9,7 @@ from PIL import Image
 from xaibench.core.errors import XaibenchError
 from xaibench.core.files import open_plain
 from xaibench.core.reading.arrays import ARRAY_ENDINGS
+from xaibench.core.reading.channels import COLORS, read_channels
 from xaibench.core.reading.opening import FORMATS, flatten, has_depth, open_picture, scale_down
 from xaibench.core.reading.palette import indices_of
 from xaibench.core.reading.plateaus import check_plausible
@@ -42,17 +43,22 @@ def without_ending(file: str) -> str:
     return folder + slash + (name.rpartition(".")[0] or name)
 
 
-def read_image(path: Path, slice_at: int | None = None) -> NDArray[np.uint8]:
+def read_image(
+    path: Path, slice_at: int | None = None, channels: int = COLORS
+) -> NDArray[np.uint8]:
     """Return the image as ``(H, W, 3)`` uint8, its EXIF rotation applied.
 
     16-bit gray images are scaled down to 8 bits rather than clipped. What is transparent lies on
     black, so that nothing is seen that people don't see. Of a volume it is the slice of that
-    number, from the feet and from 0, or the middle one.
+    number, from the feet and from 0, or the middle one. Other ``channels`` are read from files of
+    so many, as ``(H, W, n)``.
 
     Raises:
         XaibenchError: no readable image, several in one file, or one whose white is unknown:
             floating point numbers, or grays beyond 16 bits.
     """
+    if channels != COLORS:
+        return read_channels(path, channels)
     image = open_picture(path, slice_at=slice_at)
     if has_depth(image):
         return np.repeat(scale_down(image)[..., None], 3, axis=2)

@@ -1,16 +1,18 @@
 """What pictures of a run are made of: its images, and its maps as scoring finished them."""
 
 from collections.abc import Sequence
-from functools import cached_property, lru_cache
+from dataclasses import replace
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from zipfile import BadZipFile
 
 import torch
 from torch import Tensor
 
-from xaibench.core.data import Dataset
+from xaibench.core.data import Dataset, Picture, Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import finish
+from xaibench.core.reading.channels import in_color
 from xaibench.core.registry import bind, plugins
 from xaibench.core.roots import open_dataset
 from xaibench.core.spec import parse_spec
@@ -43,7 +45,7 @@ class Stored:
 
     @cached_property
     def images(self) -> Dataset:
-        """The dataset that the run was made on.
+        """The dataset that the run was made on, its pictures in color.
 
         Raises:
             XaibenchError: it can't be read any more, or is a plugin's that nobody has loaded.
@@ -52,6 +54,7 @@ class Stored:
         if parse_spec(name)[0] not in plugins("dataset"):
             refuse_code(self._run)
         dataset = open_dataset(bind("dataset", name), self._run.options.get("data_root", ""))
+        dataset = replace(dataset, read=partial(_read_in_color, dataset))
         return units_of_dataset(dataset) if self._run.several_labels else dataset
 
     def keys(self, sample: str, kinds: Sequence[str]) -> list[str]:
@@ -88,6 +91,11 @@ class Stored:
         traits = self._run.methods[method]
         maps, statuses = finish(raw, size, sign=traits.sign, rescale=traits.rescale)
         return maps[0], statuses[0]
+
+
+def _read_in_color(dataset: Dataset, sample: Sample) -> Picture:
+    picture = dataset.read(sample)
+    return picture._replace(image=in_color(picture.image))
 
 
 def _open_cell(folder: Path) -> MapReader:

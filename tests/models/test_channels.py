@@ -1,4 +1,4 @@
-"""Networks of one channel see the luminance, with weights summed over colors."""
+"""Networks of one channel see the luminance; those of n have weights repeated over channels."""
 
 import pytest
 import timm
@@ -7,6 +7,7 @@ from torchvision.transforms.functional import rgb_to_grayscale
 
 import xaibench
 from xaibench.core.errors import XaibenchError
+from xaibench.core.networks.channels import spread
 from xaibench.core.registry import bind, plugins
 from xaibench.setup.building import ModelWords, build_model
 
@@ -17,7 +18,7 @@ NAME = "timm/test_resnet"
 def build(options, weights="none", name=NAME):
     torch.manual_seed(0)
     words = ModelWords(("a", "b", "c"), 64, weights)
-    return build_model(bind("model", f"{name}[{options}]"), words, IMAGES[:1]).eval()
+    return build_model(bind("model", f"{name}[{options}]"), words).eval()
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +52,12 @@ def test_it_says_of_the_luminance_what_timms_network_of_one_channel_says(trained
     assert maps["gradient"].shape == (2, 64, 96)
 
 
-def test_other_numbers_of_channels_are_refused_with_what_to_do(trained, tmp_path):
+def test_weights_of_one_channel_are_refused_with_what_to_do(trained, tmp_path):
     torch.save(trained[0].state_dict(), tmp_path / "one.pth")
-    with pytest.raises(XaibenchError, match=r"reads 3, or 1 of their luminance.*xaibench.explain"):
-        build("channels=4")
-    with pytest.raises(XaibenchError, match=r"conv1.*reads one channel.*channels=1"):
+    with pytest.raises(XaibenchError, match=r"conv1.*reads 1 channels.*channels=1"):
         build(f"checkpoint={tmp_path / 'one.pth'}")
-    with pytest.raises(XaibenchError, match=r"test_resnet\[channels=2\].*xaibench.explain"):
-        build("backbone=timm/test_resnet,channels=2", name="saliency_net")
+    with pytest.raises(XaibenchError, match=r"test_resnet\[channels=-2\]: give the number"):
+        build("backbone=timm/test_resnet,channels=-2", name="saliency_net")
 
 
 @pytest.mark.slow
@@ -79,3 +78,26 @@ def test_every_model_with_a_backbone_sees_the_luminance_alone():
         wrong += [name for each in [next(model.parameters())] if each.shape[1] != 1]
     assert len(takes) > 8
     assert wrong == []
+
+
+@pytest.mark.parametrize("channels", [2, 4, 5])
+def test_weights_are_spread_over_channels_as_timm_does(channels):
+    weight = torch.rand(4, 3, 5, 3, generator=torch.Generator().manual_seed(3))
+    expected = timm.models.adapt_input_conv(channels, weight)
+    torch.testing.assert_close(spread(weight, channels), expected)
+
+
+def test_a_network_says_of_four_channels_what_timms_rule_makes_of_its_weights(trained, tmp_path):
+    torch.save(trained[1].state_dict(), tmp_path / "three.pth")
+    four = timm.create_model("test_resnet", num_classes=3, in_chans=4).eval()
+    state = trained[1].state_dict()
+    state["conv1.0.weight"] = timm.models.adapt_input_conv(4, state["conv1.0.weight"])
+    four.load_state_dict(state)
+    config = timm.get_pretrained_cfg("test_resnet")
+    images = torch.rand(2, 4, 64, 96, generator=torch.Generator().manual_seed(4))
+    model = build("channels=4", str(tmp_path / "three.pth"))
+    with torch.no_grad():
+        expected = four((images - sum(config.mean) / 3) / (sum(config.std) / 3))
+        torch.testing.assert_close(model(images), expected, rtol=1e-3, atol=1e-4)
+    maps = xaibench.explain(model, images, 1, ["gradcam", "gradient"])
+    assert maps["gradcam"].shape == maps["gradient"].shape == (2, 64, 96)
