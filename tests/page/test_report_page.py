@@ -159,7 +159,7 @@ def test_a_real_run_shows_markup_in_names_as_text(look, hostile):
     # Two scripts of the page itself, and nothing else.
     assert page.locator("script").count() == 2
     assert page.locator("figcaption", has_text=MARKUP).count() == 3
-    assert page.get_by_role("heading", level=1).inner_text() == "folder"
+    assert page.get_by_role("heading", level=1).inner_text() == "all.csv"
     assert page.locator("p.date").inner_text().partition(", ")[2].startswith("folder[path=")
     command = page.locator("#command").inner_text()
     assert command.startswith("xaibench.run(dataset='folder[path=")
