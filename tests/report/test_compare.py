@@ -79,7 +79,7 @@ def test_other_datasets_are_other_parts_with_classes_of_their_own(run, tmp_path)
     board = write_board(folder).board
     assert board["dataset"].tolist() == ["busi", "skin"]
     text = (folder / "leaderboard.md").read_text("utf-8")
-    assert "## busi, holdout" in text
+    assert "## BUSI, holdout" in text
     assert "## skin, holdout" in text
     slices = pd.read_csv(folder / "slices.csv")
     parts = slices[slices["slice"] == "class"].groupby("dataset")["part"].unique()
