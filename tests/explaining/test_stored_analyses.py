@@ -25,12 +25,9 @@ TINY = {
 
 
 def test_above_the_threshold_is_an_alarm():
-    blank = np.zeros((1, 1, 3), np.uint8)
-    assert [Reconstruction(e, 0.5, blank, blank).alarm for e in (0.4, 0.5, 0.6)] == [
-        False,
-        False,
-        True,
-    ]
+    blank, bounds = np.zeros((1, 1, 3), np.uint8), {"anomaly": 0.5, "anomaly[quantile=0.9]": 0.55}
+    found = [Reconstruction(e, bounds, blank, blank).alarms.values() for e in (0.5, 0.53, 0.6)]
+    assert [list(alarms) for alarms in found] == [[False, False], [True, False], [True, True]]
 
 
 @pytest.mark.slow
@@ -41,13 +38,15 @@ def test_neighbors_and_errors_of_the_runs_own_test_images(call, tmp_path):
     code, _, errors = call(
         "run", *arguments, "--no-controls", "--no-dependence", "--models", f"small_resnet,{spec}",
         "--methods", "gradcam,residual", "--metrics", "sparseness",
-        "--analyses", "knn[k=3],anomaly[healthy=benign],reconstruction[noise=0.2]", "--out", out,
+        "--analyses", "knn[k=3],anomaly[healthy=benign],anomaly[healthy=benign,threshold=quantile],"
+        "reconstruction[noise=0.2]", "--out", out,
     )  # fmt: skip
     assert code == 0, errors
     dataset = open_dataset(bind("dataset", TINY["dataset"]))
     for model, analysis, file in (
-        ("small_resnet", "knn", "neighbors"),
-        (spec, "anomaly", "anomalies"),
+        ("small_resnet", "knn[k=3]", "neighbors"),
+        (spec, "anomaly[healthy=benign]", "anomalies"),
+        (spec, "anomaly[healthy=benign,threshold=quantile]", "anomalies"),
     ):
         told = {
             path: json.loads(path.read_text("utf-8"))
@@ -56,7 +55,7 @@ def test_neighbors_and_errors_of_the_runs_own_test_images(call, tmp_path):
         (record,) = [
             path
             for path, said in told.items()
-            if said["model"] == model and said["analysis"].startswith(analysis)
+            if said["model"] == model and said["analysis"] == analysis
         ]
         known = pd.read_csv(record.parent / "images.csv", dtype={"sample": str})
         pictures = tmp_path / analysis
@@ -68,16 +67,18 @@ def test_neighbors_and_errors_of_the_runs_own_test_images(call, tmp_path):
         explained = tmp_path / f"explained-{analysis}"
         assert call("explain", pictures, "--run", out, "--model", model, "--out", explained)[0] == 0
         table = pd.read_csv(explained / f"{file}.csv", dtype={"picture": str}).set_index("picture")
+        if file == "anomalies":
+            table = table[table["analysis"] == analysis]
         for row in known.itertuples():
             mine = table.loc[row.sample.replace("/", "-")]
-            if analysis == "knn":
+            if file == "neighbors":
                 assert list(mine["rank"]) == [1, 2, 3]
                 assert dataset.classes.index(mine["vote"].iloc[0]) == row.knn
             else:
                 assert mine["error"] == pytest.approx(row.error, rel=1e-4)
                 threshold = told[record]["numbers"]["threshold"]
                 assert mine["alarm"] == (row.error > threshold)
-        drawn = "neighbors.png" if analysis == "knn" else "reconstruction.png"
+        drawn = "neighbors.png" if file == "neighbors" else "reconstruction.png"
         assert len(list(explained.rglob(drawn))) == len(known)
     noisy = pd.read_csv(explained / "denoised.csv")
     assert len(noisy) == len(known)
@@ -97,15 +98,16 @@ def test_what_noise_does_is_measured_against_the_clean_picture():
             return Outputs(images.new_zeros(len(images), 0), reconstruction=images + 0.1)
 
     images = torch.full((3, 3, 40, 64), 0.5)
-    plain = reconstruct(Engine(Brighter().eval()), images, None, None)
+    plain = reconstruct(Engine(Brighter().eval()), images, {}, None)
     assert [each.error for each in plain] == pytest.approx([0.01] * 3, rel=1e-4)
-    assert [each.alarm for each in plain] == [False] * 3
+    assert [each.alarms for each in plain] == [{}] * 3
     assert {each.denoised for each in plain} == {None}
     (noisy, *_), above = (
-        reconstruct(Engine(Brighter().eval()), images, limit, 0.05) for limit in (0.02, 0.005)
+        reconstruct(Engine(Brighter().eval()), images, {"anomaly": limit}, 0.05)
+        for limit in (0.02, 0.005)
     )
-    assert not noisy.alarm
-    assert above[0].alarm
+    assert noisy.alarms == {"anomaly": False}
+    assert above[0].alarms == {"anomaly": True}
     assert noisy.denoised.noisy_fidelity[0] == pytest.approx(-10 * np.log10(0.05**2), abs=0.2)
     # The shift's error adds to that of the noise.
     both = -10 * np.log10(0.05**2 + 0.1**2)

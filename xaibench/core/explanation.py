@@ -94,20 +94,20 @@ class Denoised(NamedTuple):
 class Reconstruction(NamedTuple):
     """What an autoencoder made of a picture: both ``(H, W, 3)`` uint8.
 
-    A mean squared error above the threshold is an alarm; where nobody set one, it is None.
+    A mean squared error above a threshold is an alarm; each analysis may have set its own.
     ``denoised`` is what it made of the noisy picture, where the run has `reconstruction`.
     """
 
     error: float
-    threshold: float | None
+    thresholds: Mapping[str, float]
     seen: NDArray[np.uint8]
     drawn: NDArray[np.uint8]
     denoised: Denoised | None = None
 
     @property
-    def alarm(self) -> bool:
-        """Whether the picture counts as sick."""
-        return self.threshold is not None and self.error > self.threshold
+    def alarms(self) -> dict[str, bool]:
+        """Whether the picture counts as sick, by each analysis."""
+        return {name: self.error > bound for name, bound in self.thresholds.items()}
 
 
 class Advice(NamedTuple):

@@ -1,5 +1,7 @@
 """What an autoencoder makes of new pictures, as they are and with noise added."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -11,14 +13,14 @@ from xaibench.core.seeds import BatchGenerator, seed_of
 
 
 def reconstruct(
-    engine: Engine, images: Tensor, threshold: float | None, noise: float | None
+    engine: Engine, images: Tensor, thresholds: Mapping[str, float], noise: float | None
 ) -> list[Reconstruction]:
     """Return what a model that reconstructs draws of each picture.
 
     Args:
         engine: runs it.
         images: ``(B, 3, H, W)`` in [0, 1].
-        threshold: of the error; None where there is none.
+        thresholds: of the error, by the analysis that set it.
         noise: standard deviation of gray noise that is added, too; None adds none. It is the same
             for every picture.
     """
@@ -27,7 +29,7 @@ def reconstruct(
     seen, shown = (as_bytes(each).cpu().numpy() for each in (images, drawn))
     denoised = [None] * len(images) if noise is None else _denoise(engine, images, noise)
     return [
-        Reconstruction(error, threshold, seen[row], shown[row], denoised[row])
+        Reconstruction(error, thresholds, seen[row], shown[row], denoised[row])
         for row, error in enumerate(errors)
     ]
 

@@ -58,25 +58,27 @@ class StoredAnalyses:
                 embeddings = engine.model.embed(filled)[:count].float().cpu().numpy()
             nearest = [self._look_up(row) for row in embeddings]
         if "reconstruction" in engine.model.abilities:
-            drawn = [*reconstruct(engine, images, self._threshold, self._noise)]
+            drawn = [*reconstruct(engine, images, self._thresholds, self._noise)]
         return [Advice(*each) for each in zip(nearest, drawn, strict=True)]
 
     @cached_property
-    def _threshold(self) -> float | None:
+    def _thresholds(self) -> dict[str, float]:
         known = self._done(_ANOMALY)
-        return None if known is None else known[1].numbers.get("threshold")
+        found = {analysis.spec: record.numbers.get("threshold") for analysis, record in known}
+        return {name: threshold for name, threshold in found.items() if threshold is not None}
 
     @cached_property
     def _noise(self) -> float | None:
         known = self._done(_RECONSTRUCTION)
-        return None if known is None else float(_options_of(known[0])["noise"])
+        return float(_options_of(known[0][0])["noise"]) if known else None
 
     @cached_property
     def _neighbors(self) -> tuple[NearestNeighbors, Sequence[Sample], Bound, Selection] | None:
         """Return the search among the training images, these, the analysis, and where they lie."""
         known = self._done(_KNN)
-        if known is None:
+        if not known:
             return None
+        analysis, _ = known[0]
         folder = self.layout.observation_folder(self.place)
         path, record = folder / f"{_WORD}.npy", folder / f"{_WORD}.json"
         told = intact_record(record, ObservationRecord)
@@ -93,9 +95,9 @@ class StoredAnalyses:
         if len(embeddings) != len(training):
             _log.warning("no neighbors are shown: other images than the run's lie there now.")
             return None
-        options = _options_of(known[0])
+        options = _options_of(analysis)
         search = NearestNeighbors(n_neighbors=options["k"], metric=options["metric"])
-        return search.fit(embeddings), training, known[0], selection
+        return search.fit(embeddings), training, analysis, selection
 
     def _look_up(self, embedding: NDArray[np.float32]) -> Neighbors:
         assert self._neighbors is not None
@@ -114,15 +116,16 @@ class StoredAnalyses:
         votes = np.bincount([training[row].label for row in rows], minlength=len(classes))
         return Neighbors(analysis.spec, nearest, classes[int(votes.argmax())], int(votes.max()))
 
-    def _done(self, name: str) -> tuple[Bound, AnalysisRecord] | None:
-        """Return a finished analysis of these weights; of several the first."""
+    def _done(self, name: str) -> list[tuple[Bound, AnalysisRecord]]:
+        """Return the finished analyses of this name of these weights."""
+        found = []
         weights = stored_model(self.layout.model_folder(self.place)).sha256
         for path in self.layout.records(ANALYSIS_FILE):
             known = read_analysis(path)
             same = known.place == self.place and known.model_sha256 == weights
             if same and known.error is None and known.analysis.partition("[")[0] == name:
-                return bind("analysis", known.analysis), known
-        return None
+                found.append((bind("analysis", known.analysis), known))
+        return found
 
 
 def _options_of(analysis: Bound) -> dict[str, Any]:

@@ -70,15 +70,16 @@ class AdviceWriter:
         pictures = [found.seen, found.drawn, off]
         captions = ["as the network sees it", "what it draws", "absolute difference"]
         title = f"Error {found.error:.4g}"
-        if found.threshold is not None:
-            verdict = "alarm" if found.alarm else "no alarm"
-            title += f", threshold {found.threshold:.4g}: {verdict}"
+        for analysis, alarm in found.alarms.items():
+            threshold = found.thresholds[analysis]
+            title += f", threshold {threshold:.4g}: {'alarm' if alarm else 'no alarm'}"
             self._anomalies.append(
                 {
                     "picture": name,
+                    "analysis": analysis,
                     "error": found.error,
-                    "threshold": found.threshold,
-                    "alarm": found.alarm,
+                    "threshold": threshold,
+                    "alarm": alarm,
                 }
             )
         if (noisy := found.denoised) is not None:
@@ -109,15 +110,15 @@ def in_words(name: str, advice: Advice) -> Iterator[str]:
     if near is not None:
         told = _counted(near)
         yield f"{name}: the {len(near.nearest)} nearest training images vote {near.vote} ({told})"
-    if drawn is not None and drawn.threshold is not None:
-        over = "above" if drawn.alarm else "not above"
-        verdict = "an alarm" if drawn.alarm else "no alarm"
-        yield (
-            f"{name}: reconstruction error {drawn.error:.4g}, {over} the threshold "
-            f"{drawn.threshold:.4g}: {verdict}"
-        )
-    elif drawn is not None:
-        yield f"{name}: reconstruction error {drawn.error:.4g}"
+    if drawn is not None:
+        for analysis, alarm in drawn.alarms.items():
+            over, verdict = ("above", "an alarm") if alarm else ("not above", "no alarm")
+            yield (
+                f"{name}: reconstruction error {drawn.error:.4g}, {over} the threshold "
+                f"{drawn.thresholds[analysis]:.4g} of {analysis}: {verdict}"
+            )
+        if not drawn.thresholds:
+            yield f"{name}: reconstruction error {drawn.error:.4g}"
     if drawn is not None and drawn.denoised is not None:
         before, after = drawn.denoised.noisy_fidelity, drawn.denoised.restored_fidelity
         yield (
