@@ -33,13 +33,13 @@ EXTENSIONS = {"callbacks": CALLBACKS, "executors": EXECUTORS}
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    r"""Print the script that completes commands, options and names of plugins in a shell.
+    """Print the script that completes commands, options and names of plugins in a shell.
 
     \b
     bash: eval "$(xaibench completion bash)"              in ~/.bashrc
     zsh:  eval "$(xaibench completion zsh)"               in ~/.zshrc
     fish: xaibench completion fish | source               in ~/.config/fish/config.fish
-    """
+    """  # noqa: D301 (click keeps the lines below a backspace)
     found = get_completion_class(shell)
     assert found is not None
     click.echo(found(context.find_root().command, {}, PROGRAM, VARIABLE).source())

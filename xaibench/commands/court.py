@@ -20,9 +20,9 @@ from xaibench.commands.options import plugin_option, say, text_option, verbosity
 def court(metrics: str | None, images: int, seeds: int, out: Path | None) -> None:
     """Try metrics on networks whose rule is planted: do they rank maps by what a network uses?
 
-    Of each metric is there Somers' D given the known order of maps, for networks that use
-    the lesion, a marker beside it (a shortcut), both, and neither; behind the verdict, the share
-    of bootstrap draws of the phantoms, over all seeds, that come to it.
+    Printed for each metric: Somers' D given the known order of maps, for networks that use the
+    lesion, a marker beside it (a shortcut), both, and neither; the verdict; and the share of
+    bootstrap draws of the phantoms, over all seeds, that have the same verdict.
     """
     from functools import partial
 

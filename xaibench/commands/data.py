@@ -20,7 +20,7 @@ from xaibench.core.errors import XaibenchError
 def fetch(name: str, data_root: str) -> None:
     """Download a dataset from its authors, and verify it.
 
-    Options that bring more are told with it: 'voc[sbd=true]'.
+    Options that download more are part of its name: 'voc[sbd=true]'.
     """
     from xaibench.core.registry import bind
     from xaibench.core.roots import data_roots, open_dataset

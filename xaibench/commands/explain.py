@@ -38,7 +38,7 @@ from xaibench.core.logs import logged_to
 @click.option("--seed", type=int, help="training seed of the run's model; default its first")
 @text_option("--classes", "A,B", "the classes' names, in the order of the model's logits")
 @text_option(
-    "--methods", "A,B", "default the run's that are no controls, else gradcam", some_of("method")
+    "--methods", "A,B", "default the run's without its controls, else gradcam", some_of("method")
 )
 @click.option(
     "--target",
@@ -56,8 +56,8 @@ from xaibench.core.logs import logged_to
 @click.option(
     "--covered",
     is_flag=True,
-    help="draw what drop_in_confidence and increase_in_confidence ask: pictures with the important "
-    "part covered, or the rest, each with its confidence",
+    help="draw what drop_in_confidence and increase_in_confidence measure: pictures with the "
+    "important part covered, or the rest, each with its confidence",
 )
 @weights_option
 @run_options("image_size", "layer", "device", "plugin")
@@ -79,10 +79,10 @@ def explain(
 
     IMAGE is a file, a folder or a pattern such as 'scans/*.png'. Pictures need no labels and no
     masks, and keep their size: the network sees a square of each, and its map is stretched back.
-    Of a run's model it sees the part that the run's dataset reads (chest_xray[crop=...]). Methods
-    that draw random numbers draw others than in the run. Where the run has the analysis knn, the
-    nearest training images vote on each picture; where it has anomaly, its error is judged. What
-    an autoencoder draws is shown, where it has reconstruction with noise, too.
+    With --run it sees the part that the run's dataset reads (chest_xray[crop=...]). Methods that
+    use random numbers draw new ones. The run's analyses are repeated: knn votes on each picture by
+    the nearest training images, anomaly judges its error, reconstruction shows what an autoencoder
+    returns for it, clean and with noise.
     """
     from xaibench.core.spec import split_list
     from xaibench.explaining.explain_files import PictureExplainer, choose_methods

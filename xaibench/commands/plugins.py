@@ -67,7 +67,7 @@ def _lay_out(entries: dict[str, str]) -> None:
 )
 @click.argument("target", metavar="PLUGIN", shell_complete=any_plugin)
 @click.option("--kind", type=click.Choice(KINDS),
-              help="where several have that name, or only these plugins of a file")  # fmt: skip
+              help="where a name has several kinds; of a file, try only this kind")  # fmt: skip
 @_classes
 @plugin_option
 def check(target: str, kind: str | None, classes: int | None) -> None:
@@ -101,8 +101,8 @@ def check(target: str, kind: str | None, classes: int | None) -> None:
 def layers(model: str, image_size: int, layer: str, svg: Path | None, classes: int | None) -> None:
     """Show a model's layers: which one CAMs read, and which others --layer could name.
 
-    MODEL is one of `xaibench list models`, with options. Of each layer are there its output for
-    one image and its parameters; a part that holds layers counts theirs.
+    MODEL is one of `xaibench list models`, with options. For each layer the shape of its
+    output for one image and its parameters are printed; a part that holds layers counts theirs.
     """
     from xaibench.core.passes.layer_rows import list_layers
     from xaibench.explaining.layers import build_untrained, describe_layers, summarize

@@ -184,7 +184,7 @@ def _run(options: dict[str, Any], origin: Mapping[str, str], *, dry_run: bool) -
 )
 @verbosity_options
 @click.argument("directory", type=Path)
-@click.option("--full", is_flag=True, help="print all tables, not only what came out")
+@click.option("--full", is_flag=True, help="print all tables, not only the summary")
 @click.option(
     "--accept-changes",
     is_flag=True,

@@ -88,7 +88,7 @@ def score(
 ) -> None:
     """Score saliency maps that someone else made, beside the controls.
 
-    MAPS.npz holds one array (h, w) for each test image, of any resolution, called as the sample
+    MAPS.npz holds one array (h, w) for each test image, of any resolution, named as the sample
     ('benign/benign (1)', as in splits/*.csv), or the arrays 'ids' and 'maps' (N, h, w).
     '--split all' scores every sample of the dataset.
     """

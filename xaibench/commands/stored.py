@@ -17,9 +17,7 @@ pictures_argument = click.argument("images", nargs=-1, required=True, metavar="I
 run_option = click.option(
     "--run", type=Path, metavar="DIR", help="take a model that this run has trained"
 )
-weights_option = click.option(
-    "--weights", metavar="FILE|imagenet", help="all that the --model has learned"
-)
+weights_option = click.option("--weights", metavar="FILE|imagenet", help="all weights of --model")
 
 
 def ready_model(

@@ -32,8 +32,8 @@ def study(name: str, values: str, effort: str, *, dry_run: bool, **given: Any) -
     mask-fraction: the share of training masks that a saliency-aware network sees, against a
     baseline that sees none.
 
-    supervision: what annotation buys: rows by the minutes that theirs took, the front that nothing
-    beats, and from how many masks on learned saliency overtakes post-hoc methods.
+    supervision: what annotation buys: rows by their minutes of annotation, the Pareto front, and
+    from how many masks on learned saliency overtakes post-hoc methods.
 
     dataset-size: the share of the training images that all models learn from.
 
@@ -49,9 +49,8 @@ def study(name: str, values: str, effort: str, *, dry_run: bool, **given: Any) -
     are trained anew; chance and edges are the floors.
 
     All options of `xaibench run` hold for every run. The same command again does only what is
-    missing. Leaves study.md, study.csv, study.json, study.png and study.svg, of supervision
-    frontier.csv, budgets.csv and frontier.png and .svg, too; each run has its own
-    folder.
+    missing. Writes study.md, study.csv, study.json, study.png and study.svg; supervision also
+    writes frontier.csv, budgets.csv, frontier.png and frontier.svg. Each run has its own folder.
     """
     from xaibench.core.spec import split_list
     from xaibench.studies.run import describe_study, estimate, plan_study, run_study

@@ -68,8 +68,8 @@ class RunOptions:
     mask_fraction: float = _option(0.25, "share of the training masks that may be seen")
     recipe: Literal["published", "strong"] = _option(
         "strong",
-        "values of the options of training that aren't given: the studies', or the defaults below; "
-        "a run that is repeated keeps its own",
+        "named set of training options: strong (the defaults below) or published (the studies'); "
+        "an option that is given replaces the recipe's, and a repeated run keeps its recipe",
     )
     epochs: int = _option(30, "training epochs")
     learning_rate: float = _option(4e-4, "the optimizer's learning rate")
@@ -141,7 +141,7 @@ class RunOptions:
         "what does the work: serial (this process), processes, ray (a cluster), or one that an "
         "installed package brings; changes no score",
     )
-    workers: int = _option(0, "at once; 0: one for each GPU, on the CPU as many as cores allow")
+    workers: int = _option(0, "workers at once; 0: one for each GPU, or as many as CPU cores allow")
     threads: int = _option(
         0, "CPU threads of each worker, which change the last digits; 0: as torch chooses"
     )
@@ -163,7 +163,7 @@ class RunOptions:
     label_threshold: Literal["youden", "f1"] = _option(
         "youden", "what chooses from which confidence one of several classes counts as found"
     )
-    callbacks: tuple[str, ...] = _option((), "are told of the run: tensorboard, mlflow, others")
+    callbacks: tuple[str, ...] = _option((), "loggers of the run: tensorboard, mlflow or your own")
     data_root: str = _option("", "folder that holds all data; default $XAIBENCH_DATA")
     out: str = _option("", "folder for what the run leaves; default results/<dataset>")
     plugin: tuple[str, ...] = _option((), "Python file with plugins")

@@ -1,4 +1,4 @@
-"""Minutes of annotation against scores: the front that nothing beats, and the budget curves."""
+"""Minutes of annotation against scores: the Pareto front, and the budget curves."""
 
 import numpy as np
 from matplotlib.axes import Axes
