@@ -90,7 +90,7 @@ def _why_none(text: str) -> str:
     endings = ", ".join(sorted(_ENDINGS))
     path = Path(text).expanduser()
     if exists(path) and not path.is_dir():
-        return f"no picture: its ending is none of {endings}."
+        return f"not an image: its name ends in none of {endings}."
     if path.is_dir() or _is_pattern(text):
         return f"no pictures there ({endings})."
     return "no such file; name pictures, folders or patterns."
