@@ -203,7 +203,7 @@ def test_files_folders_and_patterns_each_picture_once_and_under_its_own_name(
     assert len(failed) == 4
     for name, why in (
         ("broken", "not a readable image"), ("nothing/*.png", "no pictures there"),
-        ("note.txt", "no picture: its ending"), ("d.png", "no such file"),
+        ("note.txt", "not an image: its name ends"), ("d.png", "no such file"),
     ):  # fmt: skip
         assert any(name in line and why in line for line in failed), name
 
