@@ -143,7 +143,7 @@ def test_a_pipe_gets_plain_lines_and_no_control_codes(piped):
 @pytest.mark.slow
 def test_the_summary_fits_a_screen_and_says_where_everything_is(piped):
     _, out, said, _ = piped
-    _, summary = said.split("phantom[images=40], holdout\n")
+    _, summary = said.split("Phantom (images=40), holdout\n")
     lines = summary.splitlines()
     assert len(lines) < 15
     assert lines[0].split() == ["method", "model", "IoU", "↑", "rank"]
@@ -178,8 +178,8 @@ def finished(piped, tmp_path):
 def test_full_prints_all_boards(call, finished):
     code, out, err = call("report", finished, "--full")
     assert (code, err) == (Exit.DONE, "")
-    assert "phantom[images=40], holdout: localization, controls, not ranked\n" in out
-    assert "phantom[images=40], holdout: cost\n" in out
+    assert "Phantom (images=40), holdout: localization, controls, not ranked\n" in out
+    assert "Phantom (images=40), holdout: cost\n" in out
 
 
 @pytest.mark.slow

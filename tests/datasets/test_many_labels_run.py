@@ -57,5 +57,6 @@ def test_photographs_with_all_objects_from_folds_to_the_report(tmp_path):
     assert {"class", "classes"} <= set(slices["slice"])
     per_class = pd.read_csv(tmp_path / "out" / "per_class.csv")
     assert len(per_class) == 2 * 2 * 2 * (len(CLASSES) + 1)
+    assert {"class", "positives", "threshold", "auprc"} <= set(per_class.columns)
     assert not (tmp_path / "out" / "classification.csv").exists()
     assert "per_class.csv" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")

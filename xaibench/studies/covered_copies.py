@@ -1,7 +1,6 @@
 """Copies of a run's images without the pixels that a method ranks highest."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -16,13 +15,13 @@ from xaibench.core.baselines import baseline_of
 from xaibench.core.csv_cells import to_csv
 from xaibench.core.data import Sample
 from xaibench.core.errors import XaibenchError
-from xaibench.core.maps import finish
 from xaibench.core.plugin import Bound
 from xaibench.core.removal import ranks
 from xaibench.core.seeds import seed_of
 from xaibench.core.store import replacing, write_with
+from xaibench.report.pictures.stored import Stored
 from xaibench.results.folder import COPIES_FILE, Place
-from xaibench.results.maps import MapReader, map_files, map_key
+from xaibench.results.stored_run import read_run
 from xaibench.setup.selection import Selection
 
 
@@ -66,26 +65,21 @@ def _maps(explained: Selection, model: Bound, method: Bound) -> Iterator[tuple[S
     kinds = ["label", "predicted"]
     if explained.options.target == "predicted":
         kinds.reverse()
-    traits = method.plugin.traits
-    with ExitStack() as stack:
-        readers: dict[str, MapReader] = {}
-        for fold in explained.folds:
-            place = Place(explained.dataset_spec, explained.split_name, fold, model.spec, seed)
-            files = map_files(explained.layout.cell_folder(place, method.spec))
-            reader = stack.enter_context(MapReader(*files))
-            tested = [sample.id for sample in explained.split(fold).test]
-            readers |= dict.fromkeys(tested, reader)
-        for sample in explained.dataset.samples:
-            reader = readers[sample.id]
-            key = next((key for kind in kinds if (key := map_key(kind, sample.id)) in reader), "")
-            raw = torch.from_numpy(reader[key])[None] if key else torch.full((1, 1, 1), torch.nan)
-            maps, (status,) = finish(raw, (size, size), sign=traits.sign, rescale=traits.rescale)
-            if not key or status == "non-finite map":
-                raise XaibenchError(
-                    f"{method.spec} on {model.spec}: image '{sample.id}' has no finite map, and "
-                    "all are needed to train without what they mark; leave the method out."
-                )
-            yield sample, maps[0]
+    stored = Stored(read_run(explained.layout.out))
+    cells: dict[str, Path] = {}
+    for fold in explained.folds:
+        place = Place(explained.dataset_spec, explained.split_name, fold, model.spec, seed)
+        cell = explained.layout.cell_folder(place, method.spec)
+        cells |= {sample.id: cell for sample in explained.split(fold).test}
+    for sample in explained.dataset.samples:
+        keys = stored.keys(sample.id, kinds)
+        found = stored.finished(cells[sample.id], keys, (size, size), method.spec)
+        if found is None or found[1] == "non-finite map":
+            raise XaibenchError(
+                f"{method.spec} on {model.spec}: image '{sample.id}' has no finite map, and "
+                "all are needed to train without what they mark; leave the method out."
+            )
+        yield sample, found[0]
 
 
 def _write(pixels: NDArray[np.uint8], path: Path) -> None:
