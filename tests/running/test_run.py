@@ -285,6 +285,7 @@ def test_a_failing_method_spoils_its_own_cell_only_and_is_retried(
     assert {row.split(",")[5] for row in rows_of(tmp_path)} == {"gradcam"}
     assert not (cell(tmp_path, "pocket", "flaky") / "maps.npz").exists()
     assert leftovers(tmp_path) == []
+    assert list(tmp_path.rglob("failure.json")) == []  # the cell's own record tells it
 
     kept = stamps(tmp_path, "model.pt", "gradcam/cell.json", "gradcam/maps.npz")
     monkeypatch.delenv("FLAKY")

@@ -57,9 +57,10 @@ def join(
 
 def _join(state: CellState, metrics: Sequence[Bound], parts: Sequence[PartState]) -> None:
     if failure := _failure(state, metrics, parts):
-        note = failure_of(state).known
-        skips = note is not None and note.skips
-        if note is None:  # nothing but NaN: tried again, all is made anew
+        note = failure_of(state)
+        known = note.known
+        skips = known is not None and known.skips
+        if known is None:  # nothing but NaN: tried again, all is made anew
             shutil.rmtree(parts_folder(state.ledger, state.method), ignore_errors=True)
         now = made_by(state.ledger.selection, state.method)
         record = replace(
@@ -72,6 +73,7 @@ def _join(state: CellState, metrics: Sequence[Bound], parts: Sequence[PartState]
             skipped=skips or None,
         )
         write_record(_folder(state) / CELL_FILE, record)
+        note.forget()  # the cell's record says it from now on
         return
     failed = {spec: error for part in parts for spec, error in part.known.failed_metrics.items()}
     done = [metric for metric in metrics if metric.spec not in failed]

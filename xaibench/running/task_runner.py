@@ -122,8 +122,9 @@ class TaskRunner:
 
     def _fit(self, ledger: Ledger, method: Bound) -> None:
         """Let a method learn what it explains the model with, unless it has failed at that."""
-        failure = failure_of(ledger.cell_state(method))
-        if failure.content is None:
+        state = ledger.cell_state(method)
+        failure = failure_of(state)
+        if state.failure is None and failure.content is None:
             try:
                 fit_method(ledger, method, self._session_of(ledger))
             except PluginError as error:
