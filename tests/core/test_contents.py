@@ -53,6 +53,19 @@ def test_what_has_not_changed_is_read_once_even_by_another_process(old, monkeypa
     assert content_of(old) == sha(b"abcd")
 
 
+def test_reading_shows_a_bar_and_nothing_does_where_nothing_is_read(old, monkeypatch):
+    bars, shown = [], contents.progress_bar
+
+    def watch(*words):
+        bars.append(words)
+        return shown(*words)
+
+    monkeypatch.setattr(contents, "progress_bar", watch)
+    contents_of([old])
+    contents_of([old])
+    assert bars == [("read", "contents of files", 1)]
+
+
 def test_a_change_in_place_shows_though_size_and_time_are_kept(old):
     about = old.stat()
     content_of(old)

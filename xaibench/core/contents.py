@@ -9,6 +9,7 @@ from stat import S_ISREG
 
 from xaibench.core.fingerprints import checksum
 from xaibench.core.known_code import cache_folder
+from xaibench.core.progress import progress_bar
 from xaibench.core.threads import map_by_threads, map_over_files
 
 # A file that has just been written may be written again within one tick of its clock.
@@ -38,8 +39,7 @@ def contents_of(paths: Iterable[Path]) -> dict[Path, str]:
     states |= zip(further, map_over_files(_state, further, _THREADS), strict=True)
     found = _recall({state for state in states.values() if state})
     unread = {state: file for file, state in states.items() if state and state not in found}
-    sums_of = map_by_threads(checksum, list(unread.values()), _THREADS)
-    fresh = dict(zip(unread, sums_of, strict=True))
+    fresh = _read(unread) if unread else {}
     now = time.time_ns()
     _remember({s: sha for s, sha in fresh.items() if s[1] and now - max(s[3:]) > _SETTLED})
     found |= fresh
@@ -54,6 +54,16 @@ def contents_of(paths: Iterable[Path]) -> dict[Path, str]:
 def content_of(path: Path) -> str:
     """Return the sha256 of one file; empty where there is none."""
     return contents_of([path])[path]
+
+
+def _read(files: Mapping[State, Path]) -> dict[State, str]:
+    fresh = {}
+    sums = map_by_threads(checksum, list(files.values()), _THREADS)
+    with progress_bar("read", "contents of files", len(files)) as bar:
+        for state, sha256 in zip(files, sums, strict=True):
+            fresh[state] = sha256
+            bar.advance()
+    return fresh
 
 
 def _files_in(path: Path) -> list[Path]:
