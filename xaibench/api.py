@@ -17,6 +17,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.metric_words import METRIC_WORDS, RUN_WORDS
 from xaibench.core.model import Reshape
 from xaibench.core.passes.float32 import exact_float32
+from xaibench.core.reading.opening import open_picture
 from xaibench.core.registry import bind
 from xaibench.explaining.explainer import Explainer, SaliencyMaps
 from xaibench.explaining.inputs import check_images, on_device, wrap
@@ -58,8 +59,7 @@ class Results:
         path = self.out / GRID_FILE
         if not path.is_file():
             raise XaibenchError(f"{path}: there is none; a run with methods leaves it.")
-        with Image.open(path) as pictures:
-            return pictures.convert("RGB")
+        return open_picture(path).convert("RGB")
 
     def _repr_html_(self) -> str:
         return board_html(self.leaderboard, read_run(self.out))

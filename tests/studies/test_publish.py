@@ -119,6 +119,17 @@ def test_links_in_what_is_published_are_refused_by_name(copy, tmp_path, call, li
     assert not any(path.is_file() for path in (tmp_path / "published").rglob("extra.csv"))
 
 
+@pytest.mark.parametrize("content", [b"%!PS-Adobe-3.0 EPSF-3.0\n", b"P6 99999 99999 255\n", b""])
+def test_a_figure_that_is_no_picture_is_refused_by_name(copy, tmp_path, call, content):
+    """One that is a program (PostScript) is never run."""
+    figure = copy / "0" / "figures" / "board-iou.png"
+    figure.parent.mkdir(exist_ok=True)
+    figure.write_bytes(content)
+    code, _, err = call("publish", str(copy), str(tmp_path / "published"))
+    assert code == 2
+    assert err.splitlines()[-1].startswith(f"error: {figure}: ")
+
+
 def test_a_study_is_not_published_over_other_files(finished, tmp_path, call):
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "study.md").write_text("years", "utf-8")

@@ -5,12 +5,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
-
 from xaibench.core.data import Dataset, Sample
 from xaibench.core.errors import XaibenchError
 from xaibench.core.reading.annotations import natural_order
 from xaibench.core.reading.choice import check_per_class, keep_first
+from xaibench.core.reading.headers import read_header
 from xaibench.core.reading.search import find_folder, not_found
 from xaibench.core.registry import dataset
 
@@ -74,8 +73,8 @@ def _leave_out(file: Path, skip_damaged: bool) -> bool:
             )
         return False
     try:
-        Image.open(file).close()
-    except (UnidentifiedImageError, OSError) as error:
-        _log.warning("dogs_vs_cats: %s is left out (%s)", file, error)
+        read_header(file)
+    except XaibenchError as error:
+        _log.warning("dogs_vs_cats: left out: %s", error)
         return True
     return False

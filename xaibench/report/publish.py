@@ -14,6 +14,7 @@ from PIL import Image
 from xaibench.core.csv_cells import to_csv
 from xaibench.core.errors import XaibenchError
 from xaibench.core.files import real_path
+from xaibench.core.reading.opening import open_picture
 from xaibench.core.store import folder_name, replacing
 from xaibench.report.facts.material import read_material
 from xaibench.report.facts.traits import headlines
@@ -173,8 +174,7 @@ def _copy_record(path: Path, place: Path) -> None:
 
 def _shrunk(picture: Path, most: tuple[int, int]) -> Image.Image:
     """Return a picture of no more pixels."""
-    with Image.open(picture) as image:
-        small = image.convert("RGB")
+    small = open_picture(picture).convert("RGB")
     small.thumbnail(most)
     return small
 

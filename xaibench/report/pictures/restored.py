@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from xaibench.core.findings import IMAGES, PictureRows
+from xaibench.core.reading.opening import open_picture
 from xaibench.report.judging.analyses import Analysis, first_trained
 from xaibench.report.pictures.grid import PictureBlock
 from xaibench.results.folder import pixels_file
@@ -26,8 +26,7 @@ def restored_blocks(analyses: Sequence[Analysis]) -> Iterator[PictureBlock]:
 
 def read_pixels(analysis: Analysis, figure: PictureRows) -> NDArray[np.uint8]:
     """Return a figure's square pictures, ``(rows, columns, side, side, 3)``."""
-    with Image.open(analysis.folder / pixels_file(figure.name)) as opened:
-        pixels = np.asarray(opened)
+    pixels = np.asarray(open_picture(analysis.folder / pixels_file(figure.name)))
     columns = len(figure.headings)
     side = pixels.shape[1] // columns
     parts = pixels.reshape(len(pixels) // side, side, columns, side, -1)
