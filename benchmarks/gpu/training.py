@@ -8,7 +8,7 @@ import torch
 from setting import Setting, Table, seconds
 
 import xaibench
-from xaibench.core.passes.device import autocast_if_half
+from xaibench.core.passes.device import forward_in
 from xaibench.training.optimize import make_optimizer
 from xaibench.training.train import Trainer
 
@@ -29,7 +29,7 @@ def steps(setting: Setting) -> Table:
     def bare() -> None:
         for batch in batches:
             optimizer.zero_grad(set_to_none=True)
-            with autocast_if_half(setting.device, trainer.precision):
+            with forward_in(trainer.precision, setting.device):
                 loss = torch.nn.functional.cross_entropy(model(batch.images), batch.labels)
             loss.backward()
             optimizer.step()

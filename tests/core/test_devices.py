@@ -5,10 +5,13 @@ import os
 import pytest
 import torch
 
+import xaibench
+from xaibench.checks.networks import make_network
 from xaibench.core.errors import XaibenchError
 from xaibench.core.passes import processor
 from xaibench.core.passes.device import check_precision, repeatable, training_precision
 from xaibench.executors import machine
+from xaibench.setup.devices import check_device
 from xaibench.setup.options import RunOptions, make_options
 
 CPU = torch.device("cpu")
@@ -30,6 +33,19 @@ def test_half_precision_is_refused_where_the_processor_would_emulate_it(monkeypa
         check_precision(CPU, "fp16")
     known.clear()  # torch can't tell
     check_precision(CPU, "fp16")
+
+
+def test_tf32_is_refused_where_there_is_none():
+    asks = {
+        "--precision": lambda: check_device(make_options({"precision": "tf32"}, {})),
+        "--train-precision": lambda: check_device(make_options({"train_precision": "tf32"}, {})),
+        "precision": lambda: xaibench.Explainer(make_network("conv"), precision="tf32")(
+            torch.rand(1, 3, 24, 32)
+        ),
+    }
+    for option, ask in asks.items():
+        with pytest.raises(XaibenchError, match=f"^{option} tf32: only NVIDIA GPUs from Ampere on"):
+            ask()
 
 
 def test_the_cpu_trains_in_float32_unless_told_otherwise():

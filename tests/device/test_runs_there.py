@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import xaibench
+from xaibench.checks.networks import make_network
 from xaibench.core.errors import XaibenchError
 from xaibench.core.maps import finish
 from xaibench.core.overlap import _kth_highest, ascending
@@ -35,7 +36,7 @@ def trainer_of(small, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", ["auto", "fp32", "bf16", "fp16"])
+@pytest.mark.parametrize("precision", ["auto", "fp32", "tf32", "bf16", "fp16"])
 def test_a_step_makes_the_cpu_wait_for_nothing(machine, trainer_of, precision):
     trainer = trainer_of(train_precision=precision)
     assert trainer.precision == ("bf16" if precision == "auto" else precision)
@@ -44,7 +45,15 @@ def test_a_step_makes_the_cpu_wait_for_nothing(machine, trainer_of, precision):
         machine.forget()
         row = trainer._epoch(1)
     assert all(map(math.isfinite, row.values()))
-    assert not machine.rounded
+    # Under TF32 those of steps are, there and back; those of augmentation and validation never.
+    rounded, convolutions = machine.rounded, machine.kernels["convolution_backward"]
+    there, back = (
+        sum(n for name, n in rounded.items() if name.startswith(f"{operation} at"))
+        for operation in ("convolution", "convolution_backward")
+    )
+    assert there == back == convolutions * (precision == "tf32"), rounded
+    assert bool(rounded) == (precision == "tf32")
+    assert not any("augment" in name for name in rounded)
     steps = len(trainer.feed.chunks(1))
     assert machine.kernels["_fused_adamw_"] == steps
     # The scaler asks once a step whether a gradient has overflowed; an epoch's averages are read.
@@ -121,6 +130,23 @@ def test_maps_are_finished_in_few_kernels_and_one_wait(machine):
     here, expected = finish(raw, (24, 32))
     assert statuses == expected == ["ok", "constant map", "ok"]
     assert torch.equal(found.cpu(), here)
+
+
+@pytest.mark.slow
+def test_under_tf32_passes_are_rounded_there_and_back_and_nothing_beside_them(machine):
+    network, images = make_network("conv").to(GPU), torch.rand(2, 3, 24, 32)
+    for method, operations in {
+        "gradient": {"convolution", "convolution_backward", "addmm", "mm"},
+        "scorecam": {"convolution", "addmm"},
+    }.items():
+        machine.forget()
+        xaibench.Explainer(network, precision="tf32")(images, 0, method)
+        met = {tuple(name.split(" at ")) for name in machine.rounded}
+        assert {operation for operation, _ in met} == operations
+        assert not {place for _, place in met if place.startswith(("methods/", "core/maps"))}
+    machine.capability = (7, 5)
+    with pytest.raises(XaibenchError, match="tf32: only NVIDIA GPUs from Ampere on"):
+        training_precision(GPU, "tf32")
 
 
 def test_float32_is_exact_only_inside(machine):

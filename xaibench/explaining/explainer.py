@@ -89,7 +89,7 @@ class Explainer:
                 ``tokens=HxW``.
             output: as for `xaibench.explain`.
             device: where to run, as for `xaibench.explain`.
-            precision: ``fp32``, or ``bf16`` or ``fp16``, which change maps.
+            precision: ``fp32``, or ``tf32``, ``bf16`` or ``fp16``, which change maps.
             fold: fold batch norms into convolutions, in a copy.
             compiled: run long work (Score-CAM, RISE, occlusion) through ``torch.compile``.
             training_images: as for `xaibench.explain`; a method learns at the first call.

@@ -7,7 +7,7 @@ import torch
 
 from xaibench.core.model import Model
 from xaibench.core.passes.device import (
-    autocast_if_half,
+    forward_in,
     place_images,
     place_model,
     repeatable,
@@ -33,7 +33,7 @@ def time_pass(selection: Selection, model: Model) -> float:
     precision = training_precision(device, selection.options.train_precision)
 
     def forward() -> None:
-        with torch.inference_mode(), autocast_if_half(device, precision):
+        with torch.inference_mode(), forward_in(precision, device):
             model.outputs(images)
 
     with repeatable(device):

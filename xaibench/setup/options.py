@@ -126,11 +126,11 @@ class RunOptions:
     )
     train: bool = _option(True, "train models; --no-train takes them as they come")
     device: str = _option("auto", "where to compute: auto, cpu, cuda or cuda:NUMBER")
-    train_precision: Literal["auto", "fp32", "bf16", "fp16"] = _option(
+    train_precision: Literal["auto", "fp32", "tf32", "bf16", "fp16"] = _option(
         "auto", "of training; auto: bf16 on a GPU that has it, else fp32"
     )
-    precision: Literal["fp32", "bf16", "fp16"] = _option(
-        "fp32", "of the passes that explain and score; bf16 and fp16 change maps"
+    precision: Literal["fp32", "tf32", "bf16", "fp16"] = _option(
+        "fp32", "of the passes that explain and score; all but fp32 change maps"
     )
     fold: bool = _option(True, "fold batch norms into convolutions to explain and score")
     compile: bool = _option(False, "torch.compile the networks; pays for minutes of Score-CAM")

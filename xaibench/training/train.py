@@ -20,7 +20,8 @@ from xaibench.core.loading import Loader
 from xaibench.core.model import Model
 from xaibench.core.passes.batching import ran_out_of_memory
 from xaibench.core.passes.device import (
-    autocast_if_half,
+    backward_in,
+    forward_in,
     place_model,
     training_precision,
 )
@@ -133,9 +134,10 @@ class Trainer:
         teacher = self.average.model if self.average else None
         for batch in self.feed.training(epoch, teacher):
             self.optimizer.zero_grad(set_to_none=True)
-            with autocast_if_half(self.device, self.precision):
+            with forward_in(self.precision, self.device):
                 losses = self.step_model(batch)
-            self.scaler.scale(losses["loss"]).backward()
+            with backward_in(self.precision):
+                self.scaler.scale(losses["loss"]).backward()
             self.scaler.step(self.optimizer)
             self.scaler.update()
             self.schedule.after_step()

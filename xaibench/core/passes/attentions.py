@@ -173,7 +173,8 @@ class Attentions:
             # Each exit has logits of its own; what only fills the batch up has no share.
             rows = done.logits.view(-1, done.filled, done.logits.shape[1])[:, : len(images)]
             chosen = rows.gather(2, targets.expand(len(rows), -1)[:, :, None]).sum()
-            slopes = list(torch.autograd.grad(chosen, done.weights, retain_graph=kept))
+            with self._engine.deriving():
+                slopes = list(torch.autograd.grad(chosen, done.weights, retain_graph=kept))
         return [
             (_by_image(weights.detach(), done.filled), _by_image(slope, done.filled))
             for weights, slope in zip(done.weights, slopes, strict=True)

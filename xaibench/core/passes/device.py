@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.passes.allocator import keep_freed_memory
-from xaibench.core.passes.float32 import exact_float32
+from xaibench.core.passes.float32 import exact_float32, rounded_float32
 from xaibench.core.passes.processor import refuse_slow_half
 
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
+_TF32_FROM = (8, 0)
 _HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -84,13 +85,20 @@ def repeatable(device: torch.device) -> Iterator[None]:
             os.environ.pop(_WORKSPACE, None)
 
 
-def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """Return the context in which networks compute in ``bf16`` or ``fp16``."""
-    return torch.autocast(device.type, dtype=_HALVES[precision])
+def forward_in(precision: str, device: torch.device) -> AbstractContextManager[object]:
+    """Return the context of a network's way forward in a precision."""
+    if precision in _HALVES:
+        return torch.autocast(device.type, dtype=_HALVES[precision])
+    return backward_in(precision)
+
+
+def backward_in(precision: str) -> AbstractContextManager[object]:
+    """Return the context of the way back, which autocast follows by itself."""
+    return rounded_float32() if precision == "tf32" else nullcontext()
 
 
 def training_precision(device: torch.device, name: str) -> str:
-    """Return ``fp32``, ``bf16`` or ``fp16`` for what ``--train-precision`` says.
+    """Return ``fp32``, ``tf32``, ``bf16`` or ``fp16`` for what ``--train-precision`` says.
 
     ``auto`` is bf16 on a GPU that computes in it; on the CPU it gained nothing for small networks.
 
@@ -104,11 +112,12 @@ def training_precision(device: torch.device, name: str) -> str:
 
 
 def check_precision(device: torch.device, precision: str, option: str = "--precision") -> None:
-    """Refuse a precision that the device computes without instructions of its own, very slowly.
+    """Refuse a precision that the device has no instructions for.
 
     Raises:
         XaibenchError: it has none.
     """
+    check_tf32(device, precision, option)
     if device.type == "cpu":
         refuse_slow_half(precision, option)
     elif device.type == "cuda" and precision == "bf16" and not _has_bf16():
@@ -118,13 +127,24 @@ def check_precision(device: torch.device, precision: str, option: str = "--preci
         )
 
 
+def check_tf32(device: torch.device, precision: str, option: str) -> None:
+    """Refuse ``tf32`` where products of float32 would be exact after all.
+
+    Raises:
+        XaibenchError: the device has none.
+    """
+    if precision != "tf32":
+        return
+    nvidia = device.type == "cuda" and torch.version.hip is None
+    if not nvidia or torch.cuda.get_device_capability(device) < _TF32_FROM:
+        raise XaibenchError(
+            f"{option} tf32: only NVIDIA GPUs from Ampere on (A100, RTX 30) compute in it; take "
+            "fp32."
+        )
+
+
 def _has_bf16() -> bool:
     return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-
-
-def autocast_if_half(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """Return the context of a training step's way forward."""
-    return nullcontext() if precision == "fp32" else autocast(device, precision)
 
 
 def place_model(model: Module, device: torch.device) -> Module:

@@ -14,7 +14,7 @@ from xaibench.core.passes.attnlrp_rules import AttnLRP
 from xaibench.core.passes.batching import BatchSize
 from xaibench.core.passes.compiling import compile_network, eagerly
 from xaibench.core.passes.cuts import refuse_cuts
-from xaibench.core.passes.device import autocast
+from xaibench.core.passes.device import backward_in, check_tf32, forward_in
 from xaibench.core.passes.differences import find_multipliers
 from xaibench.core.passes.differentiate import gradient_by
 from xaibench.core.passes.float32 import exact_float32
@@ -23,7 +23,7 @@ from xaibench.core.passes.opaque import refuse_opaque
 from xaibench.core.passes.precision import at_least_single
 from xaibench.core.passes.rules import guide
 
-Precision = Literal["fp32", "bf16", "fp16"]
+Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 # 16 images of 224 x 224: on the CPU more gain nothing. Smaller images get proportionally more.
 _PIXELS = 16 * 224 * 224
 # A pass that keeps its graph holds every layer's output.
@@ -58,7 +58,7 @@ class Engine:
             compiled: run passes without a graph through ``torch.compile``; it pays for long work.
 
         Raises:
-            XaibenchError: there is no such precision.
+            XaibenchError: there is no such precision, or no TF32 on the model's device.
         """
         if precision not in get_args(Precision):
             raise XaibenchError(
@@ -69,6 +69,7 @@ class Engine:
         self._compiled: dict[torch.Size, Callable[[Tensor], Tensor]] = {}
         self.device = next((t.device for t in model.parameters()), torch.device("cpu"))
         self.folded: Model | None = None if fold else model
+        check_tf32(self.device, precision, "precision")
         self._batch_sizes: dict[tuple[int, bool], BatchSize] = {}
         self.seen = 0
         """Images that went through the network so far, those that fill a pass up not counted."""
@@ -162,7 +163,8 @@ class Engine:
                 leaves, chosen = self.graph(network, images[first:last], targets[first:last])
             if guided:
                 guide(chosen)
-            return gradient_by(leaves, chosen)[: last - first]
+            with self.deriving():
+                return gradient_by(leaves, chosen)[: last - first]
 
         found = torch.cat(list(self.batch_size(images, graph=True).over(len(images), derive)))
         refuse_cuts(self.model, images)
@@ -228,21 +230,20 @@ class Engine:
     @contextmanager
     def casting(self) -> Iterator[None]:
         """Give the context in which the network runs: at its precision, and as it is written."""
-        with self._autocast(), eagerly():
+        with forward_in(self.precision, self.device), eagerly():
             yield
 
-    def _autocast(self) -> AbstractContextManager[object]:
-        return nullcontext() if self.precision == "fp32" else autocast(self.device, self.precision)
+    def deriving(self) -> AbstractContextManager[object]:
+        """Give the context of a plain derivative of such passes; rules that add up are exact."""
+        return backward_in(self.precision)
 
     def batch_size(self, images: Tensor, *, graph: bool = False) -> BatchSize:
         """Return the size of a pass over such images, with a graph or without, found and kept."""
-        pixels = images.shape[2] * images.shape[3]
-        if (pixels, graph) not in self._batch_sizes:
-            fitting = (_PIXELS_WITH_GRAPH if graph else _PIXELS) // pixels
-            self._batch_sizes[pixels, graph] = BatchSize(
-                self.device, fitting, full_blocks=self.full_blocks
-            )
-        return self._batch_sizes[pixels, graph]
+        key = images.shape[2:].numel(), graph
+        if key not in self._batch_sizes:
+            fitting = (_PIXELS_WITH_GRAPH if graph else _PIXELS) // key[0]
+            self._batch_sizes[key] = BatchSize(self.device, fitting, full_blocks=self.full_blocks)
+        return self._batch_sizes[key]
 
 
 def _channels_last(images: Tensor) -> Tensor:

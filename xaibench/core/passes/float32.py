@@ -1,4 +1,4 @@
-"""Float32 as it is written: without TF32, which keeps 10 of its 23 binary digits in products."""
+"""What products of float32 keep: all 23 binary digits, or the 10 of TF32."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,7 +13,7 @@ class _Switch(NamedTuple):
 
     read: Callable[[], Any]
     write: Callable[[Any], None]
-    off: Any
+    said: dict[str, Any]
     places: tuple[str, ...]
 
 
@@ -25,56 +25,63 @@ _SWITCHES = (
     _Switch(
         torch.get_float32_matmul_precision,
         torch.set_float32_matmul_precision,
-        "highest",
+        {"ieee": "highest", "tf32": "high"},
         ("cuda.matmul", "mkldnn.matmul"),
     ),
     _Switch(
         lambda: torch.backends.cudnn.allow_tf32,
         _write_cudnn,
-        False,
+        {"ieee": False, "tf32": True},
         ("cudnn.conv", "cudnn.rnn", "mkldnn.conv", "mkldnn.rnn"),
     ),
 )
 
 
-_lock, _users = Lock(), 0
-_put_back: list[Callable[[], None]] = []
+class _Products:
+    """Contexts in which products are computed in one way; the outermost puts all back."""
+
+    def __init__(self, precision: str) -> None:
+        self._precision, self._lock, self._users = precision, Lock(), 0
+        self._put_back: list[Callable[[], None]] = []
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            if not self._users:
+                self._put_back = [undo for each in _SWITCHES for undo in self._turn(each)]
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if not self._users:
+                    for undo in self._put_back:
+                        undo()
+
+    def _turn(self, switch: _Switch) -> Iterator[Callable[[], None]]:
+        """Turn both switches; yield what puts them back, the former one first."""
+        modern = [(place, place.fp32_precision) for place in _find(switch.places)]
+        before = wanted = switch.said[self._precision]
+        with suppress(RuntimeError):  # the two contradict each other: the modern one alone is read
+            before = switch.read()
+        if before != wanted:
+            switch.write(wanted)
+            yield lambda: switch.write(before)
+        for place, precision in modern:
+            place.fp32_precision = self._precision
+            yield _writer(place, precision)
 
 
-@contextmanager
-def exact_float32() -> Iterator[None]:
-    """Give the context of all that a pass does, the way back included; then all is as it was.
+exact_float32 = _Products("ieee")
+"""Give the context of all that a pass does, the way back included; then all is as it was.
 
-    It is the caller's business what his own products may lose, and by which of torch's switches he
-    says so: torch refuses to read a former one that contradicts its successor.
-    """
-    global _users  # noqa: PLW0603 (the switches are the process's, too)
-    with _lock:
-        if not _users:
-            _put_back[:] = [undo for switch in _SWITCHES for undo in _turn_off(switch)]
-        _users += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _users -= 1
-            if not _users:
-                for undo in _put_back:
-                    undo()
+It is the caller's business what his own products may lose, and by which of torch's switches he
+says so: torch refuses to read a former one that contradicts its successor.
+"""
 
-
-def _turn_off(switch: _Switch) -> Iterator[Callable[[], None]]:
-    """Turn both switches off; yield what puts them back, the former one first."""
-    modern = [(place, place.fp32_precision) for place in _find(switch.places)]
-    before = switch.off
-    with suppress(RuntimeError):  # the two contradict each other: the modern one alone is read
-        before = switch.read()
-    if before != switch.off:
-        switch.write(switch.off)
-        yield lambda: switch.write(before)
-    for place, precision in modern:
-        place.fp32_precision = "ieee"
-        yield _writer(place, precision)
+rounded_float32 = _Products("tf32")
+"""Give the context, within the other, of those products that ``--precision tf32`` is said of."""
 
 
 def _writer(place: Any, precision: str) -> Callable[[], None]:

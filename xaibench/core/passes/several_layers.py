@@ -66,7 +66,8 @@ def record_layers(
             with torch.enable_grad():
                 chosen = at_least_single(logits[:count]).gather(1, targets[first:last, None]).sum()
             outputs = [seen[layer.name] for layer in layers]
-            found = torch.autograd.grad(chosen, outputs)
+            with engine.deriving():
+                found = torch.autograd.grad(chosen, outputs)
         return [
             (_shaped(layer, output.detach(), count), _shaped(layer, gradient, count))
             for layer, output, gradient in zip(layers, outputs, found, strict=True)

@@ -165,9 +165,10 @@ class Tape:
             chosen = (self.logits[rows] * weights).sum()
         gradient = None
         if chosen.requires_grad:
-            (gradient,) = torch.autograd.grad(
-                chosen, self._output, retain_graph=True, allow_unused=True
-            )
+            with self.engine.deriving():
+                (gradient,) = torch.autograd.grad(
+                    chosen, self._output, retain_graph=True, allow_unused=True
+                )
         if gradient is None:
             raise XaibenchError(
                 f"the logits don't depend on the CAM layer '{self.engine.model.cam_layer}', or the "
