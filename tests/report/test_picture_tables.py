@@ -116,6 +116,8 @@ def test_covered_images_have_the_confidences_that_were_scored(made):
         ["0.750", "", "0.600\na drop of 20 %", "0.750 or more", "not measured"],
         ["0.750", "", "0.450\na drop of 40 %", "0.150\na drop of 80 %", "not measured"],
     ]
+    needed = "What is not measured needs the metric `drop_in_confidence[covered=important]`."
+    assert drawn(made, draw_covered).alt.endswith(needed)
     rest, black, darkened = (rows[0][at][0] for at in (2, 3, 4))
     assert rest[:, 0].tolist() == [[0, 0, 0], [67, 33, 17], [133, 67, 33], [200, 100, 50]]
     assert black[:, 0].tolist() == [[200, 100, 50]] * 2 + [[0, 0, 0]] * 2

@@ -119,7 +119,20 @@ def test_new_training_sets_have_a_sentence_of_their_own():
     assert "new test images and to new trainings on the same training sets" in text
     assert "not significantly different from it: `gradcam` on `resnet18`." in text
     advice = " ".join(said(run, *rows, by=recommendation))
-    assert "With new training sets 1 of 1 are not significantly different." in advice
+    assert (
+        "the other row is significantly different from `spn` on `resnet18` (p < 0.001)." in advice
+    )
+    assert "With new training sets the other row is not significantly different." in advice
+
+
+def test_skill_is_asked_for_where_masks_were_scored_alone():
+    drops = run_of(metrics={"drop": metric("faithfulness", higher=False)})
+    advised = [
+        "Skill needs" in " ".join(said(run, *rows, by=conclusions))
+        for run, name in ((RUN, "iou"), (drops, "drop"))
+        for rows in [(rows_of("gradcam", name, values(0.6)), rows_of("spn", name, values(0.4)))]
+    ]
+    assert advised == [True, False]
 
 
 def test_a_single_seed_says_that_it_can_not():
@@ -141,7 +154,7 @@ def test_the_recommendation_names_one_several_or_none():
     assert "or as well `gradcam` on `resnet18`, not significantly different from it." in both or (
         "or as well `spn` on `resnet18`, not significantly different from it." in both
     )
-    assert "1 of 2 other rows are significantly different" in sure
+    assert "1 of 2 other rows are significantly different from `" in sure
     none = said(RUN, best, worst, blind, by=recommendation)[0]
     start = "**Which:** none. By iou ↑ no row is significantly better than `center` (0.700)"
     assert none.startswith(start)

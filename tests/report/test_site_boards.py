@@ -58,6 +58,10 @@ def test_every_link_of_a_site_leads_to_a_file_of_it(site):
     assert not {path.suffix for path in site.rglob("*")} & {".pt", ".npz", ".log", ".svg"}
 
 
+def test_cards_name_methods_as_papers_do(site):
+    assert "<strong>Which:</strong> Grad-CAM.</li>" in (site / INDEX).read_text("utf-8")
+
+
 def test_a_row_has_its_newest_value_and_its_history(site):
     text = (site / "dataset-busi.html").read_text("utf-8")
     rows = re.findall(r'<tr data-kind="(\w+)" data-method="([^"]+)"', text)

@@ -26,6 +26,16 @@ class CoveringWay(NamedTuple):
         how = "by the map" if self.by == "darken" else "at half of the map"
         return f"{PARTS[self.covered]} covered {how}{ground}"
 
+    def asked_by(self, metric: str) -> str:
+        """Return a metric with the options by which it covers images so.
+
+        >>> CoveringWay("important", "darken").asked_by("drop_in_confidence")
+        'drop_in_confidence[covered=important]'
+        """
+        usual = CoveringWay("unimportant", "darken")._asdict()
+        own = [f"{key}={value}" for key, value in self._asdict().items() if value != usual[key]]
+        return f"{metric}[{','.join(own)}]" if own else metric
+
     def cover(self, images: Tensor, maps: Tensor) -> Tensor:
         """Cover images ``(B, C, H, W)`` in [0, 1] under maps ``(B, H, W)`` in [0, 1]."""
         beneath = None if self.baseline == "black" else baseline_of(images, self.baseline)

@@ -1,7 +1,7 @@
 """The pages of a site: from templates and what publications hold, and from nothing else."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from xaibench.core.store import folder_name
 from xaibench.report.facts.dataset_names import bare_dataset_name
+from xaibench.report.facts.proper_names import method_name, network_name
 from xaibench.report.facts.traits import header, primary_metric
 from xaibench.report.judging.estimates import BoardRow, by_section
 from xaibench.report.numbers import with_interval
@@ -211,8 +212,19 @@ def _lead(board: Publication) -> Markup:
     """Return the first two points of a board's first answer: which method, and how sure."""
     for passage in board.answers[:1]:
         points = [line for line in passage.text.splitlines() if line.startswith("- ")]
-        return prose(["\n".join(points[:_POINTS])])
+        text = "\n".join(points[:_POINTS])
+        for row in board.rows:
+            for spec, name_of in ((row.method, method_name), (row.model, network_name)):
+                text = text.replace(f"`{spec}`", _called(spec, name_of))
+        return prose([text])
     return Markup()
+
+
+def _called(spec: str, name_of: Callable[[str], str]) -> str:
+    """Return what papers call it in Markdown; what isn't in our tables stays code."""
+    name, bracket, options = spec.partition("[")
+    proper = name_of(name)
+    return f"`{spec}`" if proper == name else proper + f" `{bracket}{options}`" * bool(bracket)
 
 
 def _rendered(passage: Passage) -> tuple[str, str, Markup]:

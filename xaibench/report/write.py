@@ -129,8 +129,8 @@ def _draw_grid(contents: Contents, stored: Stored, out: Path, title: str) -> Non
         except XaibenchError as error:
             _log.warning("no picture grid: %s", error)
     elif not contents.run.options.get("keep_maps", True):
-        _log.warning(
-            "no gallery and no picture grid: the run kept no maps; to have them, run "
+        _log.info(
+            "note: no gallery and no picture grid: the run kept no maps; to have them, run "
             "it again with --keep-maps and another --out"
         )
     below = list(restored_blocks(contents.analyses))

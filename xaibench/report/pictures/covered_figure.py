@@ -77,6 +77,7 @@ def draw_covered(chapter: Chapter, material: Material, stored: Stored, out: Path
         return None
     if not rows:
         return None
+    missing = [way.asked_by(DROP) for way in asked.shown if way not in asked.drops]
     headings = covered_headings(leader.label, [way.words for way in asked.shown])
     return Drawing(
         draw_picture_table(headings, rows),
@@ -84,7 +85,8 @@ def draw_covered(chapter: Chapter, material: Material, stored: Stored, out: Path
         f"{chapter.section.title}: images with a part covered, each with the confidence in the "
         "class explained.",
         "Images with the smallest and the largest drop; `xaibench explain IMAGE --run DIR "
-        "--covered` shows the same of any picture.",
+        "--covered` shows the same of any picture."
+        + "".join(f" What is not measured needs the metric `{name}`." for name in missing),
     )
 
 

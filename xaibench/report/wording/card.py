@@ -56,7 +56,12 @@ def _card(
     for row in rows:
         costs = [(words, row.cost(name)) for name, words in _COSTS]
         told += [
-            [f"{row.method}: {words}", number(cost)] for words, cost in costs if not isnan(cost)
+            [
+                f"{row.method} on {row.model}: {words}" if row.model else f"{row.method}: {words}",
+                number(cost),
+            ]
+            for words, cost in costs
+            if not isnan(cost)
         ]
     yield markdown_table(["what", "value"], told) if told else "Not measured."
     yield "## Files"

@@ -24,8 +24,8 @@ from xaibench.stats.power import Detectable, components, detectable
 
 _ROUNDING = 1e-7
 _MOST_GAPS = 4
-# Share of the way from blind to perfect that a grid may cost before it is said to bind.
-_BINDING = 0.25
+# Share of the way from blind to perfect that a grid may cost before it is called coarse.
+_COARSE = 0.25
 
 
 def conclusions(
@@ -199,13 +199,13 @@ def _ceilings(section: Section, run: RunRecord, found: Judged, metric: str) -> I
         and not np.isnan(bounds.ceiling[place])
     }
     for model, (ceiling, floor) in told.items():
-        binds = abs(limit - ceiling) > _BINDING * abs(limit - floor)
+        coarse = abs(limit - ceiling) > _COARSE * abs(limit - floor)
         yield (
             f"On the grid of the CAM layer of `{model}` the true mask reaches "
             f"{number(ceiling)}, and the best blind map {number(floor)}."
         ) + (
-            " The grid binds: a layer of a stride of 16 (`--layer`; `xaibench layers MODEL` shows "
-            "them) or a larger `--image-size` has more cells."
-            if binds
+            " So coarse a grid limits the score: a layer with a stride of 16 (`--layer`; `xaibench "
+            "layers MODEL` shows them) or a larger `--image-size` makes it finer."
+            if coarse
             else ""
         )

@@ -29,7 +29,7 @@ def recommendation(
     found, leader = judged[metric], ranked[0]
     tied = [at for at in ranked[1:] if not found.p[leader, at] < LEVEL]
     yield f"**Which:** {_which(section, run, metric, found, ranked, tied)}"
-    yield f"**How sure:** {' '.join(_how_sure(section, found, leader, tied, len(ranked)))}"
+    yield f"**How sure:** {' '.join(_how_sure(section, found, leader))}"
     changes = "; ".join(_changes(section, run, judged, metric, decisions))
     yield f"**What would change it:** {changes}."
 
@@ -51,17 +51,17 @@ def _which(
     return f"{first}, or as well {names_of(section, tied)}, not significantly different from it."
 
 
-def _how_sure(
-    section: Section, found: Judged, leader: int, tied: list[int], count: int
-) -> Iterator[str]:
+def _how_sure(section: Section, found: Judged, leader: int) -> Iterator[str]:
     others = [at for at in section.ranked if at != leader and not np.isnan(found.p[leader, at])]
     if not others:
         yield "there is no other row to compare with."
-    elif tied:
-        yield f"{count - 1 - len(tied)} of {count - 1} other rows are significantly different."
     else:
-        worst = max(found.p[leader, at] for at in others)
-        yield f"all {len(others)} other rows are significantly different ({p_text(worst)} at most)."
+        differ, worst = found.p[leader, others] < LEVEL, found.p[leader, others].max()
+        largest = f" ({p_text(worst)}{' at most' * (len(others) > 1)})" if differ.all() else ""
+        yield (
+            f"{_of(differ.sum(), len(others))} significantly different from "
+            f"{name_of(section, leader)}{largest}."
+        )
     anew = found.over_sets
     if section.units["seed"].nunique() == 1:
         yield "One training seed: training variance is not covered."
@@ -70,10 +70,18 @@ def _how_sure(
     else:
         same = sum(not anew.p[leader, at] < LEVEL for at in others)
         yield (
-            f"With new training sets {same} of {len(others)} are not significantly different."
+            f"With new training sets {_of(len(others) - same, len(others))} significantly "
+            "different."
             if same
             else "The same holds for new training sets."
         )
+
+
+def _of(some: int, count: int) -> str:
+    """Say how many of the other rows are something."""
+    if count == 1:
+        return "the other row is" if some else "the other row is not"
+    return f"all {count} other rows are" if some == count else f"{some} of {count} other rows are"
 
 
 def _changes(

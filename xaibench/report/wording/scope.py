@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from xaibench.report.facts.section import Section
 from xaibench.report.facts.supervision import SEGMENTATION, is_upper_bound
-from xaibench.report.facts.traits import header, primary_metric
+from xaibench.report.facts.traits import header, metrics_of, primary_metric
 from xaibench.report.judging.judge import Judged
 from xaibench.report.judging.standing import order_rows
 from xaibench.report.judging.tested import LEVEL
@@ -28,7 +28,10 @@ def scope(section: Section, run: RunRecord, judged: Mapping[str, Judged]) -> Ite
     folds = section.units["fold"].nunique()
     yield trainings(section) + (f" All {folds} folds are pooled." if folds > 1 else "")
     yield from _over_sets(section, run, judged)
-    if not any(is_upper_bound(run, section.dataset, row.model, row.method) for row in section.rows):
+    bounded = any(
+        is_upper_bound(run, section.dataset, row.model, row.method) for row in section.rows
+    )
+    if metrics_of(run, "localization") and not bounded:  # without masks there is none to train
         yield (
             "Skill needs a segmentation model, trained on all masks: add "
             f"`{SEGMENTATION}` with `unet` or `fcn8` (`--models ...,unet`)."
