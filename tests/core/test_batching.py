@@ -64,13 +64,14 @@ def test_parts_are_consecutive_and_full_but_for_the_last(count):
 def test_rows_that_run_out_of_memory_are_tried_again_in_halves_each_done_once_in_order(
     error, caplog
 ):
+    caplog.set_level("INFO", "xaibench")
     size, work = plain(16), Memory(3, error)
     rows = [row for part in size.over(37, work) for row in part]
     assert rows == list(range(37))
     assert work.tried[:4] == [16, 8, 4, 2]
     assert set(work.tried[3:]) == {2, 1}
     assert size.size == 2
-    assert caplog.messages[-1] == "out of memory: passes now take 2 rows at once"
+    assert caplog.messages[-1] == "note: out of memory: passes take 2 rows at once from now on"
 
 
 def test_memory_that_runs_out_half_way_costs_no_row():

@@ -206,6 +206,7 @@ def test_what_is_published_of_an_archive_holds_before_it_is_unpacked(server, tmp
 def test_an_archive_without_a_published_checksum_is_compared_with_the_first(
     server, tmp_path, cache, caplog
 ):
+    caplog.set_level("INFO", "xaibench")
     get(server, tmp_path / "a")
     sha256 = hashlib.sha256(server.body).hexdigest()
     assert f"unverified, as nobody has published a checksum of it; SHA-256 {sha256}" in caplog.text

@@ -108,6 +108,7 @@ def test_an_unreadable_table_is_refused(tmp_path, content):
 
 
 def test_a_table_may_name_more_than_the_selection_holds(tmp_path, caplog):
+    caplog.set_level("INFO", "xaibench")
     rows = [("a", "1"), ("left out", "1"), ("scan 2", "1")]
     joined = join_groups([sample("a"), sample("scan 2")], write(tmp_path / "g.csv", rows))
     assert [each.group for each in joined] == ["a", "a"]

@@ -394,3 +394,11 @@ def test_a_new_picture_is_cut_as_the_runs_dataset_cuts_it(finished_run, monkeypa
     np.testing.assert_array_equal(heat[5:15, 7:22], alone.answers["gradcam"].heat)
     heat[5:15, 7:22] = 0
     assert not heat.any()
+
+
+@pytest.mark.parametrize(("name", "told"), [("benign/03.png", True), ("other/03.png", False)])
+def test_training_images_are_told_by_their_names(name, told):
+    files = [PictureFile(each, Path("/scans", each)) for each in (name, "malignant/9.png")]
+    said = pictures.note_training(files, frozenset({"benign/03", "malignant/09"}))
+    assert said.startswith("note: 1 of 2 pictures, such as 03.png, are named") == told
+    assert bool(said) == told

@@ -68,11 +68,11 @@ def test_scores_of_the_earlier_name_are_read_under_the_new_one(
     assert set(material.scores["metric"]) == {"iou", "glow", "glow[power=2.0]"}
 
     named = ("iou", "brightness", "shine[power=2.0]")
-    with caplog.at_level(logging.WARNING, "xaibench"):
+    with caplog.at_level(logging.INFO, "xaibench"):
         plan = plan_of(small, out, plugin=later, metrics=named)
     assert (plan.done, plan.jobs) == (plan.cells, [])
     told = [r.getMessage() for r in caplog.records if "is called" in r.getMessage()]
-    assert told == [f"metric '{name}' is called 'glow' now: that is what is used"
+    assert told == [f"note: metric '{name}' is called 'glow' now"
                     for name in ("brightness", "shine")]  # fmt: skip
     run_cells(small, out, plugin=later, metrics=named)
     assert stamps(out) == before

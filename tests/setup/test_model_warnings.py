@@ -20,11 +20,11 @@ def test_a_plan_notes_images_of_another_size_than_the_weights_have_seen():
         ("resnet18", "none", 96): "",
         ("small_resnet", "imagenet", 96): "",
         ("resnet18[checkpoint=x.pth]", "imagenet", 96): "",
-        ("inception_v3", "imagenet", 224): "images of 299 x 299, and the run's are 224 x 224",
-        ("timm/tf_efficientnet_lite0", "x.pth", 96): "it may know less; --image-size 224",
-        (TINY, "imagenet", 96): f"{TINY}: {TINY} learned from images of 160 x 160, and the run's "
-        "are 96 x 96, so that its positions are interpolated",
-        (f"saliency_net[backbone={TINY}]", "x.pth", 96): f"{TINY}]: {TINY} learned",
+        ("inception_v3", "imagenet", 224): "images of 299 x 299; the run's are 224 x 224",
+        ("timm/tf_efficientnet_lite0", "x.pth", 96): "it may be less accurate; --image-size 224",
+        (TINY, "imagenet", 96): f"{TINY}: the first weights of {TINY} come from images of "
+        "160 x 160; the run's are 96 x 96, so that its position embeddings are interpolated",
+        (f"saliency_net[backbone={TINY}]", "x.pth", 96): f"{TINY}]: the first weights of {TINY}",
     }
     wrong = {}
     for (spec, weights, size), said in cases.items():

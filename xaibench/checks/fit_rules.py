@@ -10,7 +10,7 @@ from xaibench.core.errors import Unsupported
 RULES: list[Rule] = []
 
 
-@rule(RULES, "its fit runs", gate=True, anywhere=True)
+@rule(RULES, "its fit, if any, runs", gate=True, anywhere=True)
 def fits(trial: MethodTrial) -> None:
     """A fit returns finite tensors by name."""
     if trial.plugin.fit is None:

@@ -14,7 +14,7 @@ _GRAYS = {0.0: "black", 0.5: "gray", 1.0: "white"}
 _TRUTH = ("masks", "mean_mask")
 
 
-@rule(RULES, "the truth is for controls")
+@rule(RULES, "only controls read the truth")
 def leaves_the_truth_to_controls(trial: MethodTrial) -> None:
     """Only a control may ask for masks."""
     asked = [word for word in trial.words if word in _TRUTH]

@@ -86,7 +86,7 @@ def explain(
     """
     from xaibench.core.spec import split_list
     from xaibench.explaining.explain_files import PictureExplainer, choose_methods
-    from xaibench.explaining.pictures import find_pictures
+    from xaibench.explaining.pictures import find_pictures, note_training
     from xaibench.report.explained import describe, write_explanations
 
     files, missing = find_pictures(images, out)
@@ -100,6 +100,8 @@ def explain(
         table, advice = write_explanations(explainer(files), out, ready.title)
     for line in (*describe(table), *advice):
         say(line)
+    if note := note_training(files, ready.learned):
+        say(note)
     say(f"written to {out}: explained.csv, maps.npz, and overlays in a folder each")
     failures = {**missing, **explainer.failures}
     end_with(f"{what}: {why}" for what, why in failures.items())

@@ -36,7 +36,9 @@ from xaibench.core.errors import XaibenchError
 @text_option("--model", "NAME", "the run's network that the maps explain", one_of("model"))
 @click.option("--name", help="the maps' name on the board; default the file's")
 @click.option("--learned", type=float, metavar="SHARE", help="share of training masks seen")
-@run_options("data_root", "device", "plugin", "out")
+@click.option("--out", type=Path, metavar="DIR",
+              help="folder of the submission; default submissions/<name of the file>")  # fmt: skip
+@run_options("data_root", "device", "plugin")
 def submit(
     given: Path,
     *,
@@ -44,6 +46,7 @@ def submit(
     model: str,
     name: str | None,
     learned: float | None,
+    out: Path | None,
     **chosen: Any,
 ) -> None:
     """Check and score maps or a plugin of yours, and write a folder for a pull request.
@@ -60,7 +63,7 @@ def submit(
     from xaibench.submission.submit import submit_maps, submit_plugin
 
     options = given_ones(chosen)
-    place = Path(options.pop("out", "") or Path("submissions") / given.stem)
+    place = out or Path("submissions") / given.stem
     if given.suffix == ".py":
         if model or name or learned is not None:
             raise XaibenchError("--model, --name and --learned are of maps; a plugin says its own.")
@@ -77,5 +80,6 @@ def submit(
             for warning in done.warnings:
                 say(f"warning: {done.method}: {warning}", err=True)
             card = write_submission(scored, given, [done.method], place)
-    say(f"written to {place}: leaderboard.md, scores, run.json, {card.name}")
-    say("add the folder to results/published, and open a pull request")
+    say(f"written to {place}: {card.name}, leaderboard.md, tables of scores, run.json")
+    say("next: copy the folder into results/published of xaibench's repository, and open a pull")
+    say("request with it")

@@ -66,4 +66,4 @@ def first_spec(kind: str, spec: str) -> str:
 @cache
 def tell_alias(kind: str, before: str, now: str) -> None:
     """Say once that another name was used."""
-    _log.warning("%s '%s' is called '%s' now: that is what is used", kind, before, now)
+    _log.info("note: %s '%s' is called '%s' now", kind, before, now)

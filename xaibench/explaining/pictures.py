@@ -54,6 +54,23 @@ def find_pictures(
     return _name(fit), failures
 
 
+def note_training(files: Sequence[PictureFile], learned: frozenset[str]) -> str:
+    """Say which pictures have names of the model's training images; empty where none has."""
+    known = [file for file in files if any(name in learned for name in _endings(file.path))]
+    if not known:
+        return ""
+    return (
+        f"note: {len(known)} of {len(files)} pictures, such as {known[0].path.name}, are named as "
+        "training images of this model; on those its confidence may be higher than on new images."
+    )
+
+
+def _endings(path: Path) -> Iterator[str]:
+    """Yield a path without its suffix, from the name alone to the whole."""
+    parts = path.with_suffix("").parts
+    return ("/".join(parts[start:]) for start in reversed(range(len(parts))))
+
+
 def read_pictures(
     files: Iterable[PictureFile], channels: int, failures: MutableMapping[str, str]
 ) -> Iterator[tuple[PictureFile, NDArray[np.uint8]]]:

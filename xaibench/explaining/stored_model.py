@@ -26,6 +26,7 @@ from xaibench.explaining.layers import choose_layer
 from xaibench.explaining.stored_analyses import StoredAnalyses
 from xaibench.results.folder import MODEL_FILE, WEIGHTS_FILE, Layout, Place
 from xaibench.results.records import RunRecord
+from xaibench.results.splits import training_ids
 from xaibench.results.stored_run import options_of, read_run
 from xaibench.results.stored_work import stored_model
 from xaibench.setup.building import ModelWords, build_model, numbered
@@ -53,6 +54,7 @@ class StoredModel:
             where nobody knows.
         analyses: what the run's analyses say of pictures; None where there is no run.
         fits: what methods have learned for it, where a run did that.
+        learned: names of its training images, where a run tells them.
     """
 
     title: str
@@ -64,6 +66,7 @@ class StoredModel:
     dataset: Bound | None = None
     analyses: StoredAnalyses | None = None
     fits: Callable[[Bound], FitState] | None = None
+    learned: frozenset[str] = frozenset()
 
     def kept(self, height: int, width: int) -> tuple[slice, slice]:
         """Return the rows and columns of a picture that the model is shown, as in its run."""
@@ -117,6 +120,7 @@ def model_of_run(
         dataset=dataset,
         analyses=StoredAnalyses(layout, place, partial(select, whole)),
         fits=partial(_fit_of, layout, place, options),
+        learned=training_ids(layout.split_file(place)),
     )
 
 

@@ -90,6 +90,17 @@ def find_stored(option: str) -> StoredSplits | None:
     return StoredSplits(name, [files[fold] for fold in range(folds)])
 
 
+def training_ids(path: Path) -> frozenset[str]:
+    """Return the names of the training samples of a stored split; none where it is missing.
+
+    Raises:
+        XaibenchError: the file is unreadable.
+    """
+    found = _read(path) if path.is_file() else {"sample": (), "part": ()}
+    rows = zip(found["sample"], found["part"], strict=True)
+    return frozenset(name for name, part in rows if part == "train")
+
+
 def write_split(path: Path, split: Split, classes: Sequence[str]) -> None:
     """Write which sample is in which part, and whose masks may be seen, unless that is there."""
     rows = [

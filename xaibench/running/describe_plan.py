@@ -19,8 +19,8 @@ def describe_plan(selection: Selection, plan: Plan) -> Sequence[str]:
     lines = [
         f"dataset {selection.dataset_spec}: {len(counts)} images of "
         f"{len(selection.dataset.classes)} classes ({', '.join(selection.dataset.classes)})",
-        f"split {selection.split_name}: {parts}; {grouped} groups kept together; masks seen of "
-        f"{len(split.seen)} training and validation images",
+        f"split {selection.split_name}: {parts}; {grouped} groups kept together; learned methods "
+        f"see the masks of {len(split.seen)} training and validation images",
         f"cells (methods on trained models): {plan.cells}, of which {plan.done} done; "
         f"models to train: {len(plan.trainings)}",
     ]
@@ -54,4 +54,4 @@ def _count_annotated(dataset: Dataset) -> str:
     more = " ..." if len(lacking) > _SHOWN else ""
     without = f"; without: {said}{more}" if lacking else ""
     count = sum(sample.annotated for sample in dataset.samples)
-    return f"masks or boxes: of {count} images{without}"
+    return f"masks or boxes: {count} images{without}"

@@ -68,7 +68,7 @@ def make_plan(selection: Selection, *, timed: bool = False) -> Plan:
         try_metric(metric)
     plan.metrics += _served(selection.metrics, partial(why_no_score, selection), plan)
     splits = {fold: selection.split(fold) for fold in selection.folds}
-    plan.warnings += selection.dataset.notes
+    plan.notes += selection.dataset.notes
     plan.warnings += check_files(selection.dataset, selection.options)
     samples, near = selection.dataset.samples, recall_pairs(selection.dataset.samples)
     plan.warnings += find_leaks(samples, splits, near or (), drawn=selection.is_drawn)

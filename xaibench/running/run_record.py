@@ -63,7 +63,7 @@ def describe_run(
         methods={m.spec: _describe_method(selection, m) for m in selection.methods},
         metrics={m.spec: _describe_metric(selection, m) for m in plan.metrics},
         skipped=list(dict.fromkeys([*plan.skips, *_gather_skips(selection)])),
-        warnings=[*plan.warnings, *mixed_versions(made)],
+        warnings=[*selection.dataset.notes, *plan.warnings, *mixed_versions(made)],
         compute=combine([each.compute for each in made]),
         versions=versions,
         made_by=made,

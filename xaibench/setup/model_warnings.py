@@ -26,10 +26,14 @@ def notes_on_size(model: Bound, weights: str, size: int) -> Iterator[str]:
     learned = source.image_size(own)
     if learned in (None, size):
         return
-    what = "its positions are interpolated" if source.is_of_one_size(own) else "it may know less"
+    what = (
+        "its position embeddings are interpolated"
+        if source.is_of_one_size(own)
+        else "it may be less accurate"
+    )
     yield (
-        f"{model.spec}: {name} learned from images of {learned} x {learned}, and the run's are "
-        f"{size} x {size}, so that {what}; --image-size {learned} would be its own."
+        f"{model.spec}: the first weights of {name} come from images of {learned} x {learned}; the "
+        f"run's are {size} x {size}, so that {what}; --image-size {learned} is its own size."
     )
 
 

@@ -98,7 +98,7 @@ class BatchSize:
                 "with more memory."
             )
         self.size //= 2
-        _log.warning("out of memory: passes now take %d rows at once", self.size)
+        _log.info("note: out of memory: passes take %d rows at once from now on", self.size)
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 

@@ -111,7 +111,7 @@ def _compare_with_first(url: str, found: dict[str, Any]) -> None:
             f"entry in {place} and try again."
         )
     else:
-        _log.warning("%s: unverified, but the same file as on %s", url, first.get("date", "?"))
+        _log.info("note: %s: unverified, but the same file as on %s", url, first.get("date", "?"))
 
 
 def _read(place: Path) -> dict[str, Any]:

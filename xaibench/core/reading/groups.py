@@ -97,8 +97,8 @@ def join_groups(samples: Sequence[Sample], path: Path) -> tuple[Sample, ...]:
             "audit` on the same dataset."
         )
     if strange:
-        _log.warning(
-            "--groups %s: %d of its %d samples are not in this selection, such as '%s'",
+        _log.info(
+            "note: --groups %s: %d of its %d samples are not in this selection, such as '%s'",
             path,
             len(strange),
             len(told),
