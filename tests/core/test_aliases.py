@@ -21,7 +21,7 @@ def test_the_field_s_names_are_asked_for_and_mean_the_same_scores():
     assert bind("metric", "pointing_game[tolerance=0.1]").spec == "hit_rate[tolerance=0.1]"
 
 
-def test_boards_show_the_field_s_name_and_records_without_one_their_own():
+def test_boards_show_the_field_s_name_and_of_unknown_metrics_their_own():
     specs = ["hit_rate[tolerance=0.1]", "iou"]
     entries = {
         spec: MetricEntry(
@@ -33,5 +33,8 @@ def test_boards_show_the_field_s_name_and_records_without_one_their_own():
     }
     run = RunRecord(classes=(), methods={}, metrics=entries)
     assert [header(run, spec) for spec in specs] == ["Pointing Game[tolerance=0.1] ↑", "IoU ↑"]
-    before = replace(run, metrics={specs[0]: replace(entries[specs[0]], title=None)})
-    assert shown(before, specs[0]) == specs[0]
+    untitled = replace(entries[specs[0]], title=None)
+    before = replace(run, metrics={specs[0]: untitled, "mine[a=1]": untitled})
+    assert [shown(before, spec) for spec in before.metrics] == [
+        "Pointing Game[tolerance=0.1]", "mine[a=1]",
+    ]  # fmt: skip

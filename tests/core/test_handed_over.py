@@ -51,7 +51,8 @@ def test_seeds_and_torchs_streams():
     assert torch.randn_like(torch.ones(2)).tolist() == near(
         [-0.3556250333786011, 1.2323857545852661], 1e-6
     )
-    assert nn.Dropout(0.5)(torch.ones(8)).tolist() == [0, 0, 2, 2, 2, 2, 2, 0]
+    of_releases = {"2.6": [0, 2, 2, 0, 2, 0, 2, 0], "2.14": [0, 0, 2, 2, 2, 2, 2, 0]}
+    assert nn.Dropout(0.5)(torch.ones(8)).tolist() in of_releases.values()
 
 
 def test_first_weights_of_layers():

@@ -1,6 +1,7 @@
 """A static site of publications: stored boards, templates, and nothing of a stranger that acts."""
 
 import re
+from dataclasses import replace
 from urllib.parse import unquote
 
 import pandas as pd
@@ -13,6 +14,9 @@ from xaibench.report.judging.estimates import to_frame
 from xaibench.report.judging.stored_board import read_board
 from xaibench.report.site import build_site
 from xaibench.report.site_pages import INDEX
+from xaibench.results.integrity import read_record, write_record
+from xaibench.results.records import RunRecord
+from xaibench.results.seal import seal
 
 
 def test_a_stored_board_comes_back_as_it_was(tmp_path):
@@ -101,7 +105,7 @@ def test_what_a_stranger_hands_over_is_plain_files_without_formulas(tmp_path):
     ]):  # fmt: skip
         folder = published(tmp_path / f"{number}")
         (folder / name).write_bytes(content)
-        refused(folder, tmp_path / "site", match)
+        refused(folder, tmp_path / "site", f"^{re.escape(str(folder / name))}: .*{match}")
     folder = published(tmp_path / "fine")
     (folder / "agreement.csv").write_bytes(b"a,b\n-1,'=x\n-2.5e-3,inf\n")
     build_site([folder], tmp_path / "site2")
@@ -110,6 +114,15 @@ def test_what_a_stranger_hands_over_is_plain_files_without_formulas(tmp_path):
         (folder / name).unlink()
         (folder / name).symlink_to("/etc/passwd")
         refused(folder, tmp_path / "site3", "no plain file|a link")
+
+
+def test_what_was_changed_since_it_was_published_is_refused_by_name(tmp_path):
+    folder = published(tmp_path / "a")
+    seal(folder, [])
+    build_site([folder], tmp_path / "site")
+    record = read_record(folder / "run.json", RunRecord)
+    write_record(folder / "run.json", replace(record, date="2020-01-01"))
+    refused(folder, tmp_path / "site", "changed or gone since it was published: run.json;")
 
 
 def test_nothing_but_an_earlier_site_is_replaced(tmp_path):

@@ -24,6 +24,7 @@ from xaibench.report.study import is_study, read_study
 from xaibench.results.folder import RUN_FILE, STUDY_FIGURE_FILE, STUDY_FILE, STUDY_PAGE_FILE
 from xaibench.results.integrity import read_record
 from xaibench.results.records import RunRecord
+from xaibench.results.seal import changed_since
 
 
 def build_site(results: Sequence[Path], out: Path) -> Sequence[str]:
@@ -86,8 +87,17 @@ def _copy(folder: Path, place: Path) -> None:
     if is_study(folder):
         read_study(folder)
     run = None if is_study(folder) else read_record(folder / RUN_FILE, RunRecord)
-    if run is None or run.publication:
+    if run is None:
         copy_publication(folder, place)
+        return
+    if run.publication:
+        if changed := changed_since(folder):
+            raise XaibenchError(
+                f"{folder}: changed or gone since it was published: {', '.join(changed)}; get it "
+                "again, or publish its run again."
+            )
+        copy_publication(folder, place)
+        read_publication(folder)  # what can't be read is named where it lies, not by its copy
         return
     with tempfile.TemporaryDirectory() as scratch:
         publish(folder, Path(scratch) / folder.name)
