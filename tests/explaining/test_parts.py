@@ -1,16 +1,22 @@
 """Parts: however the test images are divided, the cell is the same, and nothing is done twice."""
 
+import errno
 import gc
 import json
 import shutil
 import tracemalloc
+from threading import Event
 
 import numpy as np
 import pytest
 import torch
 
+from xaibench.core.errors import StorageError
 from xaibench.core.loading import Loader
+from xaibench.explaining import part_writer
+from xaibench.explaining.batch import write_maps
 from xaibench.explaining.part_writer import PartWriter
+from xaibench.explaining.session import Session
 from xaibench.running.plan import make_plan
 from xaibench.running.run import run_plan
 from xaibench.running.task_runner import TaskRunner
@@ -173,3 +179,51 @@ def test_memory_is_flat_from_the_second_part_to_the_tenth(given, tmp_path, monke
     assert len(found) == 10
     kept_maps = 2 * 4 * SIDE**2  # of a part
     assert max(found[2:]) - found[1] < 3 * kept_maps
+
+
+def explain_in_two_batches(small, tmp_path, monkeypatch, write):
+    """Explain few images, one at once, with another `write_maps`; return the run's outcome."""
+    changed = {"dataset": "phantom[images=30]", "epochs": 1, "batch_size": 1}
+    selection = select({**small, **changed, "out": str(tmp_path)})
+    monkeypatch.setattr(part_writer, "write_maps", write)
+    return run_plan(selection, make_plan(selection), "a test")
+
+
+def test_maps_are_written_while_the_next_batch_is_explained(small, tmp_path, monkeypatch):
+    begun, met, explain = Event(), [], Session._do
+    batches = []
+
+    def explaining(*given):
+        batches.append(given)
+        if len(batches) == 2:
+            begun.set()
+        return explain(*given)
+
+    def writing(writer, raw, batch):
+        met.append(begun.wait(20))
+        write_maps(writer, raw, batch)
+
+    monkeypatch.setattr(Session, "_do", explaining)
+    outcome = explain_in_two_batches(small, tmp_path, monkeypatch, writing)
+    assert outcome.failures == {}
+    assert len(met) > 1
+    assert all(met)
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_maps_that_could_not_be_written_are_told_and_never_count(
+    small, tmp_path, monkeypatch, lost
+):
+    calls = []
+
+    def writing(writer, raw, batch):
+        calls.append(batch)
+        if len(calls) == lost:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_maps(writer, raw, batch)
+
+    with pytest.raises(StorageError, match="No space left on device"):
+        explain_in_two_batches(small, tmp_path, monkeypatch, writing)
+    assert len(calls) == lost
+    assert not list((tmp_path / "cells").rglob("part*.json"))
+    assert not list((tmp_path / "cells").rglob("*.npz"))

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 
 from xaibench.core.csv_cells import to_cells
@@ -43,6 +44,7 @@ class PartWriter(MapSource):
         self._files = ExitStack()
         self._reader: MapReader | None = None
         self._writer: MapWriter | None = None
+        self._writing: Future[None] | None = None
         with storing(self._scores):
             state.folder.mkdir(parents=True, exist_ok=True)
             if state.maps:
@@ -50,6 +52,7 @@ class PartWriter(MapSource):
                 self._reader = self._files.enter_context(MapReader(*stored))
             elif keep_maps:
                 self._writer = self._files.enter_context(closing(MapWriter(self._new_maps)))
+                self._beside = self._files.enter_context(ThreadPoolExecutor(1))
             table = self._new_scores.open("w", newline="", encoding="utf-8")
             self._rows = csv.writer(self._files.enter_context(table))
             self._rows.writerow(COLUMNS)
@@ -67,16 +70,26 @@ class PartWriter(MapSource):
     def _write(self, found: Explained) -> None:
         """Append a batch: raw maps, what became of them, and their scores.
 
+        Maps are written by a thread, while the next batch is explained.
+
         Raises:
             StorageError: the disk is full.
         """
         with storing(self._scores.parent):
             if self._writer is not None:
-                write_maps(self._writer, found.raw, found.batch)
+                self._end_writing()
+                self._writing = self._beside.submit(
+                    write_maps, self._writer, found.raw, found.batch
+                )
             self._rows.writerows(map(to_cells, found.scores))
         statuses = _statuses(found)
         self._images += len(statuses)
         self._broken += sum(all(status == NON_FINITE for status in row) for row in statuses)
+
+    def _end_writing(self) -> None:
+        """Wait for the maps before, and raise what went wrong with them."""
+        if self._writing is not None:
+            self._writing.result()
 
     def commit(self) -> None:
         """Put maps and scores in place, then say so in ``part.json``.
@@ -86,6 +99,7 @@ class PartWriter(MapSource):
         """
         state, ledger = self._state, self._state.cell.ledger
         with storing(self._scores.parent):
+            self._end_writing()
             self._files.close()
             if self._writer is not None:
                 settle(self._new_maps, self._maps)
