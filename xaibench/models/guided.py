@@ -11,7 +11,7 @@ from xaibench.core.errors import XaibenchError
 from xaibench.core.networks.backbone import about
 from xaibench.core.networks.class_maps import mean_over_classes
 from xaibench.core.networks.dilation import keep_resolution
-from xaibench.core.networks.guidance import GUIDANCE, energy_dice
+from xaibench.core.networks.guidance import OF_CELLS, OF_PIXELS
 from xaibench.core.networks.trunk_classifier import TrunkClassifier, build_trunk
 from xaibench.core.registry import model
 
@@ -80,11 +80,11 @@ class Guided(TrunkClassifier):
 
     def _costs(self, signed: Tensor, marked: Tensor) -> Tensor:
         """Return how far each map ``(n, h, w)`` is off what is marked ``(n, H, W)``, ``(n,)``."""
-        if self.guidance == "energy_dice":
-            return energy_dice(signed, marked)
+        if self.guidance in OF_PIXELS:
+            return OF_PIXELS[self.guidance](signed, marked)
         cells = (signed.shape[1], signed.shape[2])
         shares = functional.adaptive_avg_pool2d(marked[:, None], cells)[:, 0]
-        return GUIDANCE[self.guidance](signed.relu(), shares)
+        return OF_CELLS[self.guidance](signed.relu(), shares)
 
     def _mine(self, cam: Tensor, shares: Tensor, seen: Tensor, batch: Batch) -> Tensor:
         """Return how sure of the class the network is without what its map shows (li2018gain).
@@ -113,7 +113,7 @@ def guided(
     loss: Literal["energy", "energy_dice", "rrr", "l1", "dice", "ppce", "gain", "res"] = "energy",
     weight: float = 1.0,
     by: Literal["masks", "boxes"] = "masks",
-    stride: Literal[32, 16] = 32,
+    stride: Literal[32, 16] = 16,
     channels: int = 0,
 ) -> Guided:
     """Build a backbone with one linear layer whose Grad-CAM learns to lie on what is marked.

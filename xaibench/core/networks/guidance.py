@@ -1,9 +1,14 @@
 """What a classifier's own map costs where masks say it should lie elsewhere; one value an image.
 
-Each takes the positive part of a class activation map ``(B, h, w)``, at least 0, and what share of
-each of its cells is marked, ``(B, h, w)`` in [0, 1]. Inside are the cells of which at least half as
-much is marked as of the fullest one: by shares alone the best map were that one cell. Definitions
-follow rao2023guidance, whose names for them are in brackets.
+Those `OF_CELLS` take the positive part of a class activation map ``(B, h, w)``, at least 0, and
+what share of each of its cells is marked, ``(B, h, w)`` in [0, 1]. Inside are the cells of which at
+least half as much is marked as of the fullest one: by shares alone the best map were that one cell.
+
+Those `OF_PIXELS` take the map as it is, of either sign, and the marked pixels ``(B, H, W)``, 0 or
+1. They see softplus of the map in place of its positive part, which gives no gradient to cells that
+are to become positive.
+
+Definitions follow rao2023guidance, whose names for them are in brackets.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,9 +30,8 @@ _GAUSSIAN = (0.25, 0.5, 0.25)
 
 
 def energy(cam: Tensor, marked: Tensor) -> Tensor:
-    """Return the share of the map that lies outside, ``(B,)`` (Energy)."""
-    inside = (cam * _inside(marked)).sum(dim=(1, 2))
-    return 1 - inside / cam.sum(dim=(1, 2)).clamp(min=_NOTHING)
+    """Return the share of the enlarged map that lies outside, ``(B,)`` (Energy)."""
+    return _outside(resize(functional.softplus(cam), _size(marked)), marked)
 
 
 def rrr(cam: Tensor, marked: Tensor) -> Tensor:
@@ -72,21 +76,24 @@ def res(cam: Tensor, marked: Tensor) -> Tensor:
 def energy_dice(cam: Tensor, marked: Tensor) -> Tensor:
     """Return what a map costs that is to fill the mask and nothing else, ``(B,)``.
 
-    The share of the map outside, and the Dice loss of the enlarged map, stretched to [0, 1] and cut
-    at 0.5: energy alone is content with a single cell. Both see softplus of the map: its positive
-    part gives no gradient to cells that are to become positive.
-
-    Args:
-        cam: of either sign, ``(B, h, w)``.
-        marked: 0 or 1 for each pixel, ``(B, H, W)``.
+    The share of its cells' sum that lies outside, and the Dice loss of the enlarged map, stretched
+    to [0, 1] and cut at 0.5: energy alone is content with a single cell.
     """
     soft = functional.softplus(cam)
-    cells = (cam.shape[1], cam.shape[2])
-    shares = functional.adaptive_avg_pool2d(marked[:, None], cells)[:, 0]
-    enlarged = resize(soft, (marked.shape[1], marked.shape[2]))
+    shares = functional.adaptive_avg_pool2d(marked[:, None], _size(cam))[:, 0]
+    enlarged = resize(soft, _size(marked))
     lowest = enlarged.amin(dim=(1, 2), keepdim=True)
     cut = torch.sigmoid(_SHARPNESS * (_up_to_one(enlarged - lowest) - _HALF))
-    return energy(soft, shares) + dice_of(cut, marked)
+    return _outside(soft, _inside(shares)) + dice_of(cut, marked)
+
+
+def _outside(maps: Tensor, inside: Tensor) -> Tensor:
+    within = (maps * inside).sum(dim=(1, 2))
+    return 1 - within / maps.sum(dim=(1, 2)).clamp(min=_NOTHING)
+
+
+def _size(maps: Tensor) -> tuple[int, int]:
+    return maps.shape[-2], maps.shape[-1]
 
 
 def _best_cut(maps: Tensor, inside: Tensor) -> Tensor:
@@ -108,6 +115,5 @@ def _up_to_one(cam: Tensor) -> Tensor:
     return cam / cam.amax(dim=(1, 2), keepdim=True).clamp(min=_NOTHING)
 
 
-GUIDANCE: Mapping[str, Guidance] = {
-    each.__name__: each for each in (energy, rrr, l1, dice, ppce, res)
-}
+OF_CELLS: Mapping[str, Guidance] = {each.__name__: each for each in (rrr, l1, dice, ppce, res)}
+OF_PIXELS: Mapping[str, Guidance] = {each.__name__: each for each in (energy, energy_dice)}
