@@ -27,7 +27,7 @@ METHODS = (
         words="network"),
     method("only controls read the truth", "asks for masks, .* declare family='control'",
            "return masks.float()", words="masks"),
-    method("runs", r"raises ValueError: no map today \(trial.py:\d+\); mend that. It asked for "
+    method("runs", r"raises ValueError: no map today \(trial.py:\d+\); fix that. It asked for "
            r"images \(3, 3, 40, 56\)", "gray(images)\nraise ValueError('no map today')"),
     method("one map for each image", r"returned \(3, 3\); return \(3, h, w\)",
            "return images.mean(dim=(2, 3))"),
@@ -80,7 +80,7 @@ METHODS = (
 METRICS = (
     metric("turned by its own options", "turned_by names sign, .* drop it", SHARE,
            turned_by={"sign": 1}),
-    metric("runs", r"KeyError: 'gone' \(trial.py:\d+\); mend .* maps \(16, 40, 56\)",
+    metric("runs", r"KeyError: 'gone' \(trial.py:\d+\); fix .* maps \(16, 40, 56\)",
            "raise KeyError('gone')"),
     metric("one value for each map", r"returned \(\); return \(16,\)", "return maps.mean()"),
     metric("one value for each map", r"returned \(16,\); with `pool` return \(16, S\)", SHARE,
@@ -191,7 +191,7 @@ DATASETS = (
 SPREAD = "spread = embeddings.std(axis=1).astype(float)"
 FOUND = "return xaibench.Findings({'spread': spread})"
 ANALYSES = (
-    analysis("runs", r"raises ValueError: no luck \(trial.py:\d+\); mend that. It asked for "
+    analysis("runs", r"raises ValueError: no luck \(trial.py:\d+\); fix that. It asked for "
              r"embeddings \(30, 8\)", "len(embeddings)\nraise ValueError('no luck')"),
     analysis("runs", "returned a float64; return xaibench.Findings",
              "return np.float64(embeddings.std())"),

@@ -221,7 +221,7 @@ def test_behind_a_broken_gate_nothing_is_said(written, call):
     code, printed, _ = call(written("@xaibench.method()\ndef trial(images):\n    return 1 / 0\n"))
     assert code == 1
     assert "division by zero (trial.py:" in printed
-    assert "-      upright maps: mend 'runs' first" in printed
+    assert "-      upright maps: fix 'runs' first" in printed
     assert "cost   not measured" in printed
 
 

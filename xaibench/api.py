@@ -46,8 +46,8 @@ class Results:
     """
 
     out: Path
-    scores: pd.DataFrame
-    leaderboard: pd.DataFrame
+    scores: pd.DataFrame = field(repr=False)
+    leaderboard: pd.DataFrame = field(repr=False)
     failures: dict[str, str] = field(default_factory=dict)
 
     def show(self) -> Image.Image:
@@ -58,7 +58,7 @@ class Results:
         """
         path = self.out / GRID_FILE
         if not path.is_file():
-            raise XaibenchError(f"{path}: there is none; a run with methods leaves it.")
+            raise XaibenchError(f"{path}: no such file; a run with methods and maps writes it.")
         return open_picture(path).convert("RGB")
 
     def _repr_html_(self) -> str:

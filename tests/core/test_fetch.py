@@ -220,7 +220,7 @@ def test_an_archive_without_a_published_checksum_is_compared_with_the_first(
     cache.unlink()
     get(server, tmp_path / "c")
     cache.write_text("{")
-    with pytest.raises(XaibenchError, match=r"downloads\.json: not readable.*mend or remove it"):
+    with pytest.raises(XaibenchError, match=r"downloads\.json: not readable.*fix or remove it"):
         get(server, tmp_path / "d")
 
 

@@ -43,5 +43,5 @@ def _make(spec: str) -> Callback:
     except Exception as error:
         raise XaibenchError(f"--callbacks {spec}: {reason_of(error)}") from error
     if not isinstance(made, Callback):
-        raise XaibenchError(f"--callbacks {name}: it makes no xaibench.Callback; mend its package.")
+        raise XaibenchError(f"--callbacks {name}: it makes no xaibench.Callback; fix its package.")
     return made

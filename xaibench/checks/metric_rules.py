@@ -220,7 +220,7 @@ def _check_bounds(trial: MetricTrial, values: Tensor, where: str) -> None:
     if len(wrong):
         raise Broken(
             f"it gives {wrong[0].item():.4g}{where}, outside of its bounds {lowest} to {highest}; "
-            "mend the formula, or declare bounds=(lowest, highest)."
+            "fix the formula, or declare bounds=(lowest, highest)."
         )
 
 

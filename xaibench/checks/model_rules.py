@@ -28,9 +28,9 @@ def builds(trial: ModelTrial) -> None:
     except Broken:
         raise
     except Exception as error:
-        said = describe(error, trial.plugin).removesuffix("; mend that.")
+        said = describe(error, trial.plugin).removesuffix("; fix that.")
         raise Broken(
-            f"for {trial.classes} classes {said}; mend that, or give --classes if its weights are "
+            f"for {trial.classes} classes {said}; fix that, or give --classes if its weights are "
             "made for another number."
         ) from error
 

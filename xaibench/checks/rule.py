@@ -88,7 +88,7 @@ def apply_all(rules: Sequence[Rule], trial: Any) -> list[RuleResult]:
         found = RuleResult(each, "skipped", closed) if closed else apply(each, trial)
         findings.append(found)
         if each.gate and found.status in ("fails", "skipped") and not closed:
-            closed = "not tried" if found.status == "skipped" else f"mend '{each.title}' first"
+            closed = "not tried" if found.status == "skipped" else f"fix '{each.title}' first"
     return findings
 
 
@@ -100,7 +100,7 @@ def describe(error: Exception, plugin: Plugin) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if Path(frame.filename) == plugin.file]
     place = f" ({plugin.file.name}:{lines[-1]})" if lines else ""
-    return f"it raises {type(error).__name__}: {said}{place}; mend that."
+    return f"it raises {type(error).__name__}: {said}{place}; fix that."
 
 
 def asked_for(error: Exception, plugin: Plugin) -> str:

@@ -41,7 +41,7 @@ def _check_traits(traits: MethodTraits) -> None:
         if word not in NEEDS:
             raise XaibenchError(
                 f"method: needs={{{word!r}}}: no model is asked for that"
-                f"{did_you_mean(word, NEEDS)}; choose of {', '.join(sorted(NEEDS))}."
+                f"{did_you_mean(word, NEEDS)}; choose one of {', '.join(sorted(NEEDS))}."
             )
     for name, text in {"family": traits.family, "title": traits.title}.items():
         if text is not None and (not text.strip() or not text.isprintable()):

@@ -24,7 +24,7 @@ def failed_import(path: Path, error: BaseException) -> XaibenchError:
     ]
     where = f", line {lines[-1]}" if lines else ""
     said = f"{type(error).__name__}: {error}".rstrip(": ")
-    return XaibenchError(f"--plugin {path}{where}: it fails to import ({said}); mend it.")
+    return XaibenchError(f"--plugin {path}{where}: it fails to import ({said}); fix it.")
 
 
 def import_file(path: Path) -> None:

@@ -97,5 +97,5 @@ def load_entry(entry: EntryPoint, what: str) -> Any:
         package = f" '{entry.dist.name}'" if entry.dist else ""
         raise XaibenchError(
             f"{what}: the package{package} that brings it fails to import ({type(error).__name__}: "
-            f"{error}); mend or uninstall it."
+            f"{error}); fix or uninstall it."
         ) from error

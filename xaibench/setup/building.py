@@ -110,7 +110,7 @@ def try_out(model: Model, spec: str, image: Tensor) -> None:
         said = (str(error) or type(error).__name__).splitlines()[0].rstrip(".!")
         raise XaibenchError(
             f"model {spec} takes no images of {size} ({said}); choose another --image-size, or "
-            "mend the model."
+            "fix the model."
         ) from error
 
 

@@ -101,7 +101,7 @@ def _look(dataset: Dataset, sample: Sample) -> Header | str:
     if outside := [b for b in sample.boxes if b.left >= header.width or b.top >= header.height]:
         return (
             f"{sample.path}: a box from ({outside[0].left}, {outside[0].top}) lies outside the "
-            f"image, which is {header.width}x{header.height}; mend or remove it."
+            f"image, which is {header.width}x{header.height}; fix or remove it."
         )
     # Sides may be swapped by EXIF data, which only reading tells.
     wrong = _read(dataset, sample) if sizes - {header[:2]} else ""

@@ -62,5 +62,5 @@ def doubts_about(model: Bound, prototype: Model, weights: str, *, drawn: bool) -
     if prototype.trained and drawn:
         yield (
             f"{model.spec}: it comes trained, so that some of the test images may be those that it "
-            "learned from, which flatters it; test it on others, by --split official or file:DIR."
+            "learned from, and its scores too high; test on others: --split official or file:DIR."
         )

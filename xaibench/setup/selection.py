@@ -245,4 +245,4 @@ def control_plugins() -> list[Plugin]:
 def _refuse_repeats(kind: str, specs: list[str]) -> None:
     repeated = sorted({spec for spec in specs if specs.count(spec) > 1})
     if repeated:
-        raise XaibenchError(f"--{kind}: {', '.join(repeated)} is named twice (defaults spelt out).")
+        raise XaibenchError(f"--{kind}: {', '.join(repeated)} is named twice (with its defaults).")

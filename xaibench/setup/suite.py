@@ -83,7 +83,7 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise XaibenchError(f"--suite {path}: {error.strerror}; give a TOML file.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise XaibenchError(f"--suite {path}: not a TOML file ({error}); mend it.") from error
+        raise XaibenchError(f"--suite {path}: not a TOML file ({error}); fix it.") from error
 
 
 def _tables(path: Path, content: Mapping[str, Any], name: str) -> dict[str, dict[str, Any]]:

@@ -46,8 +46,8 @@ def _chosen(values: Sequence[str]) -> dict[str, list[str]]:
         factor = "blocks" if value.isdecimal() and int(value) else known.get(value)
         if factor is None:
             raise XaibenchError(
-                f"--values {value}: there is no such level{did_you_mean(value, known)}; choose of "
-                f"{', '.join(known)}, or another number of blocks."
+                f"--values {value}: there is no such level{did_you_mean(value, known)}; choose one "
+                f"of {', '.join(known)}, or another number of blocks."
             )
         if value in found[factor]:
             raise XaibenchError(f"--values {','.join(values)}: repeats {value}.")

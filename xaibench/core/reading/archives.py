@@ -122,6 +122,6 @@ def _read(place: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise XaibenchError(
             f"{place}: not readable ({type(error).__name__}), so that downloads can't be compared "
-            "with earlier ones; mend or remove it."
+            "with earlier ones; fix or remove it."
         ) from error
     return seen if isinstance(seen, dict) else {}

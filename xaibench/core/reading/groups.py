@@ -54,7 +54,7 @@ def group_by_name(owner: str, samples: Sequence[Sample], rule: str) -> tuple[Sam
     try:
         re.compile(pattern)
     except re.error as error:
-        raise XaibenchError(f"{given}: not a regular expression ({error}); mend it.") from error
+        raise XaibenchError(f"{given}: not a regular expression ({error}); fix it.") from error
     if kind != "regex" or not pattern:
         raise XaibenchError(f"{given}: write regex: and a regular expression, as regex:(P[0-9]+).")
     names = [sample.id for sample in samples]

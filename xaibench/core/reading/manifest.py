@@ -191,7 +191,7 @@ def _read_box(where: str, cells: Mapping[str, str]) -> tuple[Box, ...]:
     left, top, right, bottom = numbers
     if not all(map(math.isfinite, numbers)) or right <= max(left, 0) or bottom <= max(top, 0):
         raise XaibenchError(
-            f"{where}: the box {', '.join(told)} is empty or outside, or no number; mend it."
+            f"{where}: the box {', '.join(told)} is empty or outside, or no number; fix it."
         )
     if max(numbers) <= 1:
         raise XaibenchError(f"{where}: the box is in shares of the image; write it in pixels.")

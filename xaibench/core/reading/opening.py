@@ -16,7 +16,7 @@ FORMATS = ("PNG", "JPEG", "BMP", "DIB", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000"
 _MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "I"})
 _DEEPEST, _PHOTOMETRIC, _BITS = 65535, 262, 258
 
-# Large scans are no bombs below Pillow's own limit, and what it guesses at its readers can't mend.
+# Large scans are no bombs below Pillow's own limit, and what it guesses at its readers can't fix.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 warnings.filterwarnings("ignore", module=r"PIL\.")
 

@@ -74,7 +74,7 @@ def _check_inside(path: Path, objects: Collection[Named], width: int, height: in
         if left >= width or top >= height:
             raise XaibenchError(
                 f"{path}: the box that begins at ({left + 1}, {top + 1}) lies outside its image, "
-                f"which is {width}x{height}; mend or remove it."
+                f"which is {width}x{height}; fix or remove it."
             )
 
 
@@ -132,7 +132,7 @@ def _read_box(path: Path, element: ElementTree.Element, factors: tuple[float, fl
     if right < max(left, 1) or bottom < max(top, 1):
         raise XaibenchError(
             f"{path}: the box from ({left}, {top}) to ({right}, {bottom}) is empty or lies outside "
-            "the image; mend or remove it."
+            "the image; fix or remove it."
         )
     across, down = factors
     return Box(

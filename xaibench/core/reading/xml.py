@@ -25,10 +25,10 @@ def read_xml(path: Path, root: str, kind: str) -> ElementTree.Element:
         found = _parse(path)
     except OSError as error:
         raise XaibenchError(
-            f"{path}: cannot be read ({error.strerror}); mend or remove it."
+            f"{path}: cannot be read ({error.strerror}); fix or remove it."
         ) from error
     except (expat.ExpatError, ValueError, LookupError) as error:
-        raise XaibenchError(f"{path}: not well-formed XML ({error}); mend or remove it.") from error
+        raise XaibenchError(f"{path}: not well-formed XML ({error}); fix or remove it.") from error
     if found.tag != root:
         raise XaibenchError(
             f"{path}: its root is <{found.tag}>, not the <{root}> of {kind}; remove it."

@@ -73,7 +73,7 @@ def read_names(path: Path) -> tuple[str, ...]:
         )
     if content.get("nc", str(len(told))) != str(len(told)):
         raise XaibenchError(
-            f"{path}: nc is {content['nc']}, but names has {len(told)}; mend one of them."
+            f"{path}: nc is {content['nc']}, but names has {len(told)}; fix one of them."
         )
     return tuple(map(str, told))
 
@@ -92,7 +92,7 @@ def _load_yaml(path: Path) -> dict[str, Any]:
         content = yaml.load(_read_text(path), yaml.BaseLoader)  # 'no' is a name, and no truth
     except yaml.YAMLError as error:
         said = " ".join(str(error).split())
-        raise XaibenchError(f"{path}: not well-formed YAML ({said}); mend it.") from error
+        raise XaibenchError(f"{path}: not well-formed YAML ({said}); fix it.") from error
     return content if isinstance(content, dict) else {}
 
 

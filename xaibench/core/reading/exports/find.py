@@ -147,7 +147,7 @@ def load_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
-        raise XaibenchError(f"{path}: not readable JSON ({error}); mend or remove it.") from error
+        raise XaibenchError(f"{path}: not readable JSON ({error}); fix or remove it.") from error
 
 
 def _yolo(place: Path, naming: Path | None = None) -> Export:
