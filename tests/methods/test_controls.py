@@ -7,6 +7,7 @@ from scipy import ndimage
 from xaibench.core.seeds import BatchGenerator
 from xaibench.methods.all_ones import all_ones
 from xaibench.methods.average_mask import average_mask
+from xaibench.methods.ceiling import ceiling
 from xaibench.methods.center import center
 from xaibench.methods.oracle import oracle
 from xaibench.methods.random import random
@@ -50,3 +51,8 @@ def test_random_is_uniform_and_each_image_has_its_own_stream():
     assert abs(np.corrcoef(first.flatten(), second.flatten())[0, 1]) < 0.05
     assert abs(float(first.mean()) - 0.5) < 0.02
     assert abs(float(first.std()) - 1 / math.sqrt(12)) < 0.02
+
+
+def test_the_ceiling_knows_that_a_thin_layer_counts_more():
+    masks = torch.tensor([[[1, 1, 3, -1], [1, 1, 2, -1]]], dtype=torch.int8)
+    assert ceiling(torch.zeros(1, 5, 1, 2), masks).tolist() == [[[1.0, 1.25]]]

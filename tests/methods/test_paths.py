@@ -35,18 +35,10 @@ def theirs(network, explain):
     return torch.as_tensor(np.stack(found)).sum(dim=3).abs()
 
 
-def test_guided_ig_equals_the_authors(monkeypatch):
-    network, quantile = build("small"), np.quantile
-    # NumPy has given this argument another name since.
-    monkeypatch.setattr(
-        np, "quantile", lambda x, q, interpolation: quantile(x, q, method=interpolation)
-    )
-    said = theirs(
-        network,
-        lambda image, call: pair.GuidedIG().GetMask(
-            image, call, x_baseline=np.zeros_like(image), x_steps=9, fraction=0.3, max_dist=0.1
-        ),
-    )
+def test_guided_ig_equals_the_authors():
+    network = build("small")
+    arguments = "arguments=x_steps:9+fraction:0.3+max_dist:0.1"
+    said = raw_maps(network, f"saliency_lib[name=GuidedIG,{arguments}]")
     close(raw_maps(network, "guided_ig[steps=9,fraction=0.3,deviation=0.1]"), said, atol=1e-4)
 
 

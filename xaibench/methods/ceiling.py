@@ -8,10 +8,10 @@ from xaibench.core.registry import method
 
 @method(family="control")
 def ceiling(activations: Tensor, masks: Tensor) -> Tensor:
-    """Return the mean over each cell of (mask > 0), shape (B, h, w).
+    """Return the mean over each cell of the mask's positive grades, shape (B, h, w).
 
     It is resized and scored like any map of that grid. A method whose map has more cells is bounded
     by `oracle` instead.
     """
-    truth, (height, width) = (masks > 0).to(activations.dtype), activations.shape[2:]
-    return adaptive_avg_pool2d(truth, (height, width))
+    grades, (height, width) = masks.to(activations.dtype).relu(), activations.shape[2:]
+    return adaptive_avg_pool2d(grades, (height, width))

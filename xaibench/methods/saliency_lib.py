@@ -1,6 +1,7 @@
 """Any method of PAIR's saliency library, by its class's name."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,7 @@ def saliency_lib(
     """
     owner, maps = f"saliency_lib[name={name}]", []
     library = import_peer("saliency.core")
+    library.guided_ig.np = SimpleNamespace(**{**vars(np), "quantile": _quantile})
     chosen = choose_class(owner, _find_classes(library), name)
     calling = parameters_of(chosen.GetMask)
     extra = parameters_of(chosen.GetSmoothedMask) if smooth else set()
@@ -64,6 +66,11 @@ def saliency_lib(
                 found = found if found.ndim == image.ndim else found[..., None]
                 maps.append(torch.from_numpy(np.ascontiguousarray(found)).permute(2, 0, 1))
     return fold_channels(torch.stack(maps).to(images), part)
+
+
+def _quantile(values: Any, share: float, *, interpolation: Any) -> Any:
+    """Return numpy's quantile, called as Guided IG does; numpy 2.4 says ``method`` alone."""
+    return np.quantile(values, share, method=interpolation)
 
 
 def _find_classes(library: Any) -> dict[str, Any]:
