@@ -1,5 +1,6 @@
 """Covered pictures by hand, and drawn by the command."""
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -15,7 +16,9 @@ def test_four_coverings_of_a_picture_by_hand():
         bright = given.mean(dim=(1, 2, 3))
         return torch.stack([bright, 1 - bright], dim=1)
 
-    (shown,) = cover_pictures(images, maps, torch.tensor([0]), predict)
+    picture = np.zeros((5, 9, 3), np.uint8)
+    (shown,) = cover_pictures([picture], images, maps, torch.tensor([0]), predict)
+    assert shown.picture is picture
     assert [each.words for each in shown.covered] == [
         "the rest covered by the map",
         "the important part covered by the map",
@@ -41,3 +44,9 @@ def test_the_command_draws_them(finished_run, call, tmp_path, plugin_file):
     assert {file.name for file in out.rglob("covered-*.png")} == {
         "covered-gradcam.png", "covered-occlusion-window=8.png",
     }  # fmt: skip
+    Image.new("RGB", (20, 30), "gray").save(tmp_path / "gray.png")
+    tall = tmp_path / "tall"
+    call("explain", tmp_path / "gray.png", "--run", finished_run.out, "--covered",
+         "--methods", "gradcam", "--out", tall)  # fmt: skip
+    heights = [Image.open(next(each.rglob("covered-gradcam.png"))).height for each in (out, tall)]
+    assert heights[0] < heights[1]  # as tall as the picture is, not as the network's square

@@ -28,11 +28,12 @@ class CoveredPicture(NamedTuple):
 
 
 class CoveredPictures(NamedTuple):
-    """A picture ``(H, W, 3)`` as the network sees it, covered under its map ``(H, W)``.
+    """A picture as the network sees it, ``(h, w, 3)``, covered under its map ``(h, w)``.
 
-    ``confidence`` is the target's on the picture itself.
+    ``picture`` is the same ``(H, W, 3)``, as large as it is. ``confidence`` is the target's on it.
     """
 
+    picture: NDArray[np.uint8]
     image: NDArray[np.uint8]
     heat: NDArray[np.float32]
     confidence: float

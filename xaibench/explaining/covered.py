@@ -1,5 +1,6 @@
 """Covered pictures: what Average Drop and Increase in Confidence ask the model about."""
 
+from collections.abc import Sequence
 from itertools import product
 from typing import get_args
 
@@ -18,11 +19,16 @@ _WAYS = [CoveringWay(covered, by) for by, covered in product(get_args(By), get_a
 
 
 def cover_pictures(
-    images: Tensor, maps: Tensor, targets: Tensor, predict: Predict
+    pictures: Sequence[NDArray[np.uint8]],
+    images: Tensor,
+    maps: Tensor,
+    targets: Tensor,
+    predict: Predict,
 ) -> list[CoveredPictures]:
     """Return each image, and covered in four ways, with the target's confidence.
 
     Args:
+        pictures: what the images are of, ``(H, W, 3)`` each, as large as they are.
         images: ``(B, C, H, W)`` in [0, 1].
         maps: ``(B, H, W)`` in [0, 1].
         targets: ``(B,)``.
@@ -34,6 +40,7 @@ def cover_pictures(
     seen, heat = _seen(images), maps.cpu().numpy()
     return [
         CoveredPictures(
+            pictures[row],
             seen[row],
             heat[row],
             float(whole[row]),

@@ -115,7 +115,8 @@ class PictureExplainer:
         advice: Sequence[Advice],
     ) -> Iterator[Explanation]:
         shows = self._shows_covered and known is not None
-        covered = {spec: self._cover(each) for spec, each in found.items()} if shows else {}
+        shown = [in_color(picture[self.stored.kept(*picture.shape[:2])]) for _, picture in pictures]
+        covered = {spec: self._cover(shown, each) for spec, each in found.items()} if shows else {}
         for row, (file, picture) in enumerate(pictures):
             sure = None if known is None else known[row].cpu()
             answers = {
@@ -133,10 +134,11 @@ class PictureExplainer:
             confidence = float("nan") if sure is None else float(sure.max())
             yield Explanation(file, in_color(picture), prediction, confidence, answers, advice[row])
 
-    def _cover(self, found: Explained) -> list[CoveredPictures]:
+    def _cover(self, shown: Sequence[NDArray[np.uint8]], found: Explained) -> list[CoveredPictures]:
         batch, (kind, maps) = found.batch, next(iter(found.maps.items()))
         targets = batch.targets[kind]
-        return cover_pictures(batch.images, maps.values, targets, self.stored.engine.predict)
+        predict = self.stored.engine.predict
+        return cover_pictures(shown, batch.images, maps.values, targets, predict)
 
     def _targets(self, known: Tensor | None, count: int) -> dict[str, Tensor]:
         """Return the class of each image; the first and the last where nobody names or knows one.

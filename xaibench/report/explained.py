@@ -109,10 +109,10 @@ def _show_covered(each: Explanation, out: Path) -> None:
     for method, answer in each.answers.items():
         if answer.covered is None:
             continue
-        image, heat, before, covered = answer.covered
+        picture, image, heat, before, covered = answer.covered
         cells = [CoveredCell(c.image, change_in_words(before, c.confidence)) for c in covered]
         heads = covered_headings(method_name(method), [shown.words for shown in covered])
-        line = covered_line(f"explained: {answer.target}", image, image, heat, before, cells)
+        line = covered_line(f"explained: {answer.target}", picture, image, heat, before, cells)
         drawn = styled(draw_picture_table)(heads, [line])
         save_picture(drawn, out / each.file.name / f"covered-{folder_name(method)}.png")
 
