@@ -199,9 +199,9 @@ def test_maps_are_written_while_the_next_batch_is_explained(small, tmp_path, mon
             begun.set()
         return explain(*given)
 
-    def writing(writer, raw, batch):
+    def writing(writer, maps):
         met.append(begun.wait(20))
-        write_maps(writer, raw, batch)
+        write_maps(writer, maps)
 
     monkeypatch.setattr(Session, "_do", explaining)
     outcome = explain_in_two_batches(small, tmp_path, monkeypatch, writing)
@@ -216,11 +216,11 @@ def test_maps_that_could_not_be_written_are_told_and_never_count(
 ):
     calls = []
 
-    def writing(writer, raw, batch):
-        calls.append(batch)
+    def writing(writer, maps):
+        calls.append(maps)
         if len(calls) == lost:
             raise OSError(errno.ENOSPC, "No space left on device")
-        write_maps(writer, raw, batch)
+        write_maps(writer, maps)
 
     with pytest.raises(StorageError, match="No space left on device"):
         explain_in_two_batches(small, tmp_path, monkeypatch, writing)

@@ -218,11 +218,19 @@ def _enlarge(method: Bound, homes: Mapping[int, Tensor], row: int, size: tuple[i
     return finish(homes[row], size, sign=traits.sign, rescale=traits.rescale)[0]
 
 
-def write_maps(writer: MapWriter, raw: Mapping[str, Tensor], batch: ImageBatch) -> None:
-    """Append a batch's raw maps to a cell's archive."""
-    for kind, maps in raw.items():
-        for row, values in zip(batch.rows(kind).tolist(), maps.cpu().numpy(), strict=True):
-            writer.add(map_key(kind, batch.ids[row]), values)
+def keyed_maps(raw: Mapping[str, Tensor], batch: ImageBatch) -> list[tuple[str, Tensor]]:
+    """Return a batch's raw maps on the CPU, under their keys in a cell's archive."""
+    return [
+        (map_key(kind, batch.ids[row]), values)
+        for kind, maps in raw.items()
+        for row, values in zip(batch.rows(kind).tolist(), maps.cpu(), strict=True)
+    ]
+
+
+def write_maps(writer: MapWriter, maps: Sequence[tuple[str, Tensor]]) -> None:
+    """Append maps of `keyed_maps` to a cell's archive; any thread can, as no device is asked."""
+    for key, values in maps:
+        writer.add(key, values.numpy())
 
 
 def read_maps(reader: MapReader, method: Bound, batch: ImageBatch) -> dict[str, Maps]:

@@ -10,7 +10,7 @@ from xaibench.core.fingerprints import checksum
 from xaibench.core.maps import NON_FINITE
 from xaibench.core.plugin import Bound
 from xaibench.core.store import settle, storing, temporary_path
-from xaibench.explaining.batch import ImageBatch, Maps, read_maps, write_maps
+from xaibench.explaining.batch import ImageBatch, Maps, keyed_maps, read_maps, write_maps
 from xaibench.explaining.meter import Meter
 from xaibench.explaining.parts import COLUMNS, SCORES, PartState, failure_of, tuned_for
 from xaibench.explaining.score import Scorer
@@ -78,9 +78,8 @@ class PartWriter(MapSource):
         with storing(self._scores.parent):
             if self._writer is not None:
                 self._end_writing()
-                self._writing = self._beside.submit(
-                    write_maps, self._writer, found.raw, found.batch
-                )
+                maps = keyed_maps(found.raw, found.batch)
+                self._writing = self._beside.submit(write_maps, self._writer, maps)
             self._rows.writerows(map(to_cells, found.scores))
         statuses = _statuses(found)
         self._images += len(statuses)
