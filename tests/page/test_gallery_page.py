@@ -10,6 +10,8 @@ import torch
 
 from xaibench.core.loading import resize_picture
 from xaibench.core.overlap import jaccard, mark
+from xaibench.report.facts.proper_names import bare_method_name
+from xaibench.report.pictures.shown_rows import short_names
 from xaibench.report.pictures.stored import Stored
 from xaibench.results.folder import Layout, Place
 from xaibench.results.stored_run import read_run
@@ -131,7 +133,8 @@ def test_keys_move_the_threshold_and_pictures_say_what_they_show(page):
     assert page.locator("#gallery-at").inner_text() == "0.52"
     assert page.locator("[value=binary]").is_checked()
     tile = tiles_of(page)[0]
-    where = f"{tile.method} on {tile.model} for image {tile.sample}"
+    model = short_names([each.model for each in tiles_of(page) if each.model])[tile.model]
+    where = f"{bare_method_name(tile.method)} on {model} for image {tile.sample}"
     assert tile.label == f"{where}, {tile.text} at threshold 0.52"
 
 
@@ -238,6 +241,7 @@ def test_two_maps_are_compared_over_one_image(page):
     page.locator("#gallery-compare summary").click()
     names = page.locator("#gallery-pair-left option").all_inner_texts()
     assert len(names) == len(set(names)) > 3
+    assert any(name.startswith("Grad-CAM on ") for name in names)
     assert page.locator(".gallery-pair").count() == 0
     for side, name in zip(("left", "right"), names[1:3], strict=True):
         page.locator(f"#gallery-pair-{side}").select_option(label=name)

@@ -54,6 +54,10 @@ def test_the_best_is_bold_and_arrows_and_letters_are_there():
     board = rows_on_board(rows_of("gradcam", "iou", values) + rows_of("spn", "iou", values / 2))
     text = to_latex(board, RUN)
     assert r"iou $\uparrow$" in text
+    (caption,) = re.findall(r"\\caption\{(.*)", text)
+    (headed,) = re.findall(r"\\caption\{(.*)", to_latex(board, RUN, "50 % & more"))
+    where, rest = caption.split(": ", 1)
+    assert headed == rf"50 \% \& more ({where}): {rest}"
     assert re.search(r"Grad-CAM & ResNet-18.* & \\textbf\{0\.300\} .*\\textit\{a\}", text)
     assert re.search(
         r"SPN \(learned, masks for 25 \\%\) & ResNet-18 & 0\.150 .*\\textit\{b\}", text

@@ -190,7 +190,7 @@ def _run(options: dict[str, Any], origin: Mapping[str, str], *, dry_run: bool) -
     is_flag=True,
     help="report files that were changed since the run, and say so on the page",
 )
-@click.option("--title", default="", help="heading of the page; default the dataset's name")
+@text_option("--title", "TEXT", "heading of page, grid and LaTeX; default the dataset's name")
 @plugin_option
 def report(directory: Path, *, full: bool, accept_changes: bool, title: str) -> None:
     """Write a run's or a study's tables and pictures again."""

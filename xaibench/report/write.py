@@ -44,7 +44,7 @@ def write_report(out: Path, *, accept_changes: bool = False, title: str = "") ->
     Args:
         out: the folder.
         accept_changes: take files that were changed since the run; the page says so.
-        title: of the page and the picture grid; by default the dataset's name.
+        title: of the page, the picture grid and the LaTeX tables; by default the dataset's name.
 
     Returns:
         What they say, in numbers.
@@ -55,7 +55,7 @@ def write_report(out: Path, *, accept_changes: bool = False, title: str = "") ->
     sources = sources_of(out)
     with written_files() as written:
         contents = judge_all(read_material(out, accept_changes=accept_changes), out)
-        write_tables(contents, out)
+        write_tables(contents, out, title)
         illustrate(contents, out, title)
     keep(out, sources, written, "\n".join([summary(contents, plain=True), *analysis_lines(out)]))
     return contents
@@ -81,8 +81,11 @@ def illustrate(contents: Contents, out: Path, title: str = "") -> None:
     write_page(contents, draw_report(contents, stored, out), gallery, out, title)
 
 
-def write_tables(contents: Contents, out: Path) -> None:
-    """Write ``leaderboard.csv``, ``.md`` and ``.tex``, ``slices.csv`` and the other tables."""
+def write_tables(contents: Contents, out: Path, title: str = "") -> None:
+    """Write ``leaderboard.csv``, ``.md`` and ``.tex``, ``slices.csv`` and the other tables.
+
+    Captions in LaTeX begin with a title that is given.
+    """
     run, chapters = contents.run, contents.chapters
     classified = {
         "classification": contents.classification,
@@ -111,7 +114,7 @@ def write_tables(contents: Contents, out: Path) -> None:
         rows = [row for chapter in chapters for row in chapter.board]
         cards = [chapter.scorecard for chapter in chapters]
         texts[SCORECARD_FILE] = scorecard_to_markdown(cards, run)
-        texts[BOARD_LATEX_FILE] = to_latex(rows, run)
+        texts[BOARD_LATEX_FILE] = to_latex(rows, run, title)
     for name, table in tables.items():
         # Numbers of different protocols must never mix.
         told = table.assign(protocol=run.protocol_hash)

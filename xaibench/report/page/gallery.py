@@ -9,6 +9,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from xaibench.core.errors import XaibenchError
+from xaibench.report.facts.proper_names import bare_method_name
 from xaibench.report.facts.section import Section
 from xaibench.report.facts.units import parts_of_unit
 from xaibench.report.judging.chapter import Chapter, Contents
@@ -41,8 +42,9 @@ class Gallery:
         samples: the images shown, those to look at first in front.
         images: how many images these are, of ``total`` test images; where an image may show several
             classes it is a sample for each that is explained.
-        classes: of the images shown; ``methods``, ``models`` and ``reasons`` likewise.
-        short: what each model is called where there is little room.
+        classes: of the images shown; ``reasons`` likewise, in words.
+        methods: what papers call the methods shown.
+        short: what each model shown is called where there is little room.
         threshold: in hundredths, where the slider is first.
         explained: whose class the maps explain, ``true`` or ``predicted``.
         trained: in words, of which training seed they are; empty where there is one alone.
@@ -56,8 +58,7 @@ class Gallery:
     images: int
     total: int
     classes: Sequence[str]
-    methods: Sequence[str]
-    models: Sequence[str]
+    methods: dict[str, str]
     reasons: dict[str, str]
     short: dict[str, str]
     threshold: int
@@ -133,8 +134,7 @@ def _describe(chapter: Chapter, reader: Reader, shown: Sequence[Pictured]) -> Ga
         images=len({sample.image for sample in shown}),
         total=_count_images(section, reader.run),
         classes=list(dict.fromkeys(sample.label for sample in shown)),
-        methods=list(dict.fromkeys(tile.method for tile in tiles)),
-        models=models,
+        methods={tile.method: bare_method_name(tile.method) for tile in tiles},
         short=short_names(models),
         reasons={
             way: words

@@ -16,7 +16,7 @@ from xaibench.core.overlap import jaccard
 from xaibench.core.spec import parse_spec
 from xaibench.report.facts.material import Material
 from xaibench.report.facts.section import Row, Section
-from xaibench.report.facts.traits import headlines
+from xaibench.report.facts.traits import headlines, shown
 from xaibench.report.facts.units import RIGHT, SHOWN, TRUTH, parts_of_unit
 from xaibench.report.numbers import number
 from xaibench.report.page.gallery_choice import Choice
@@ -133,7 +133,7 @@ class Reader:
 
     def _scores(self, unit: int, place: int) -> list[tuple[str, str]]:
         return [
-            (metric, number(values[unit, place]))
+            (shown(self.run, metric), number(values[unit, place]))
             for metric, values in self.section.values.items()
             if self.section.present[metric][unit, place]
         ]

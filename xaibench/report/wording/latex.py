@@ -45,12 +45,13 @@ def escape(text: str) -> str:
     return "".join(_ESCAPES.get(sign, sign) for sign in visible(text, lines=False))
 
 
-def to_latex(rows: Sequence[BoardRow], run: RunRecord) -> str:
+def to_latex(rows: Sequence[BoardRow], run: RunRecord, heading: str = "") -> str:
     r"""Write all boards, a ``table*`` each, to be pasted or ``\input``.
 
     Args:
         rows: from `leaderboard`.
         run: ``run.json``.
+        heading: what captions begin with, before the dataset and the split.
     """
     parts = [
         "% \\usepackage{booktabs,graphicx}",
@@ -60,7 +61,7 @@ def to_latex(rows: Sequence[BoardRow], run: RunRecord) -> str:
     for title, section in by_section(rows):
         cost = cost_board(section, run)
         for each in [*boards(section, run), *([cost] if cost else [])]:
-            parts.append(_table(each, title))
+            parts.append(_table(each, f"{heading} ({title})" if heading else title))
     return "\n".join(parts) + "\n"
 
 

@@ -53,7 +53,7 @@
   }
 
   function describe(tile) {
-    const { method, model } = tile.figure.dataset, map = tile.sample.maps[tile.at];
+    const { name } = tile.figure.dataset, map = tile.sample.maps[tile.at];
     const why = tile.sample.data.undefined;
     const value = why ? NaN : iouOf(map);
     const words = why ? `IoU undefined (${why})` : `IoU ${value.toFixed(3)}`;
@@ -61,7 +61,7 @@
       tile.iou.textContent = words;
       tile.iou.dataset.iou = value;
     }
-    const where = `${method}${model ? ` on ${model}` : ""} for image ${tile.sample.name}`;
+    const where = `${name} for image ${tile.sample.name}`;
     const said = tile.iou ? `, ${words} at threshold ${slider.value}` : "";
     tile.canvas.setAttribute("aria-label", where + said);
     tile.stale = true;
@@ -204,7 +204,6 @@
   }
 
   const keyOf = ({ method, model }) => JSON.stringify([method, model]);
-  const nameOf = ({ method, model }) => (model ? `${method} on ${model}` : method);
 
   // Two maps over one image, the second from the divider to the right.
   function makePair(sample, sides) {
@@ -220,9 +219,9 @@
       return { ...tile, canvas, iou: null, stale: true, figure: { dataset: tile.figure.dataset, hidden: false } };
     });
     Object.assign(divider, { type: "range", min: 0, max: 100, value: 50 });
-    divider.setAttribute("aria-label", `divider between ${sides.map(({ figure: own }) => nameOf(own.dataset)).join(" and ")}`);
+    divider.setAttribute("aria-label", `divider between ${sides.map(({ figure: own }) => own.dataset.name).join(" and ")}`);
     divider.addEventListener("input", () => frame.style.setProperty("--cut", `${divider.value}%`));
-    caption.textContent = sides.map(({ figure: own }) => nameOf(own.dataset)).join(" | ");
+    caption.textContent = sides.map(({ figure: own }) => own.dataset.name).join(" | ");
     figure.append(frame, divider, caption);
     sample.article.querySelector(".gallery-tiles").prepend(figure);
     return pair;
@@ -240,7 +239,7 @@
   }
 
   function offerPairs() {
-    const names = new Map(samples.flatMap(({ tiles }) => tiles.map(({ figure }) => [keyOf(figure.dataset), nameOf(figure.dataset)])));
+    const names = new Map(samples.flatMap(({ tiles }) => tiles.map(({ figure }) => [keyOf(figure.dataset), figure.dataset.name])));
     for (const side of ["left", "right"]) {
       const choice = find(`#gallery-pair-${side}`);
       for (const [key, name] of names) choice.append(new Option(name, key));
