@@ -30,7 +30,7 @@ def test_maps_become_a_folder_for_a_pull_request(finished_run, plugin_file, maps
         "--plugin", plugin_file,
     )  # fmt: skip
     assert code == 0, err
-    assert "pull request" in said
+    assert "open a pull request" in " ".join(said.split())
     card = (out / "card.md").read_text("utf-8")
     for told in ("mine", "pocket", "phantom[images=48]", "kfold:2", "## Compute"):
         assert told in card
