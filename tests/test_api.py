@@ -115,7 +115,7 @@ def test_a_model_in_float64_gets_its_maps_in_float64(net, images):
 def test_a_model_in_halves_is_told_what_to_do(net, images, dtype):
     with pytest.raises(XaibenchError, match=r"pass model.float\(\)"):
         explain(net.to(dtype), images)
-    with pytest.raises(XaibenchError, match="choose one of fp32, bf16, fp16"):
+    with pytest.raises(XaibenchError, match="choose one of fp32, tf32, bf16, fp16"):
         Explainer(net.float(), precision="float16")(images)
 
 

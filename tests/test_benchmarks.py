@@ -73,7 +73,7 @@ def test_every_system_has_its_suite():
         "saliency_aware_busi", "saliency_aware_birds", "cam_dogs_vs_cats", "skin_attention",
         "features_mnist", "segmentation_voc", "reconstruction", "pneumonia",
         "two_cores",  # what all of them come to without a GPU
-        "busi",  # post-hoc, guided or learned
+        "busi", "busi_efficientnet",  # post-hoc, guided or learned
         "pointing_game_voc07", "pointing_game_coco14", "wsol_cub", "wsol_openimages",
         "chexlocalize",  # the field's protocols
     }  # fmt: skip

@@ -90,7 +90,7 @@ def test_run_json_says_how_to_repeat_the_run(finished_run, settings, monkeypatch
     assert run["protocol_hash"] == fingerprint(run["protocol"])
     for change in (
         {"precision": "bf16"}, {"train_precision": "fp32"}, {"fold": False}, {"layer": "1"},
-        {"image_size": 64}, {"precision": "tf32"}, {"train_precision": "tf32"},
+        {"image_size": 64},
     ):  # fmt: skip
         changed = select(again | change)
         protocol = describe_protocol(changed, make_plan(changed))
