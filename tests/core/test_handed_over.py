@@ -52,7 +52,9 @@ def test_seeds_and_torchs_streams():
         [-0.3556250333786011, 1.2323857545852661], 1e-6
     )
     of_releases = {"2.6": [0, 2, 2, 0, 2, 0, 2, 0], "2.14": [0, 0, 2, 2, 2, 2, 2, 0]}
-    assert nn.Dropout(0.5)(torch.ones(8)).tolist() in of_releases.values()
+    release = ".".join(torch.__version__.split(".")[:2])
+    known = [of_releases[release]] if release in of_releases else of_releases.values()
+    assert nn.Dropout(0.5)(torch.ones(8)).tolist() in known
 
 
 def test_first_weights_of_layers():
