@@ -99,11 +99,12 @@ def examine(dataset: Dataset, sample: Sample) -> Facts:
 
 def _describe(facts: Facts, image: NDArray[np.uint8]) -> None:
     facts.size = (image.shape[0], image.shape[1])
-    facts.colored = int((_spread(in_color(image)) > _TINT).sum())
+    colors = in_color(image)
+    facts.colored = int((_spread(colors) > _TINT).sum())
     digest = hashlib.sha256(repr(image.shape).encode())
     digest.update(image.tobytes())
     facts.pixels = digest.hexdigest()
-    facts.imprint = take_imprint(in_color(image))
+    facts.imprint = take_imprint(colors)
 
 
 def _spread(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -1,6 +1,7 @@
 """What the channels of a layer look for: filters, maps, and the patches that excite them most."""
 
 from collections.abc import Sequence
+from typing import TypeGuard
 
 import numpy as np
 import torch
@@ -49,10 +50,7 @@ class LayerView:
             XaibenchError: the layer is no convolution of an image's channels or their luminance.
         """
         part = self._layer.module
-        if not isinstance(part, nn.Conv2d) or part.weight.shape[1] not in (
-            1,
-            self._model.image_channels,
-        ):
+        if not _reads_images(part, self._model):
             raise XaibenchError(
                 f"layer '{self.name}' has no filters that can be shown as pictures: these are "
                 "those of a convolution that reads the image."
@@ -154,6 +152,11 @@ def first_convolution(model: Model) -> str:
         XaibenchError: there is none.
     """
     for name, part in model.named_modules():
-        if isinstance(part, nn.Conv2d) and part.weight.shape[1] in (1, model.image_channels):
+        if _reads_images(part, model):
             return str(name)
     raise XaibenchError("the network has no convolution that reads the image; name a --layer.")
+
+
+def _reads_images(part: nn.Module, model: Model) -> TypeGuard[nn.Conv2d]:
+    """Whether a layer is a convolution of the images' channels, or of their luminance."""
+    return isinstance(part, nn.Conv2d) and part.weight.shape[1] in (1, model.image_channels)

@@ -1,6 +1,7 @@
 """Files that hold numbers rather than pictures: numpy's arrays, DICOM and NIfTI."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -38,9 +39,20 @@ def open_array(path: Path, *, as_stored: bool, slice_at: int | None = None) -> I
     reader = next((read for ending, read in readers.items() if is_called(path, ending)), None)
     if reader is None:
         return None
-    try:
+    with reading_numbers(path):
         check_plain_file(path)
         return reader(path, as_stored)
+
+
+@contextmanager
+def reading_numbers(path: Path) -> Iterator[None]:
+    """Give the context in which such a file is read; what goes wrong is said of the file.
+
+    Raises:
+        XaibenchError: it is missing or damaged.
+    """
+    try:
+        yield
     except XaibenchError:
         raise
     except FileNotFoundError:

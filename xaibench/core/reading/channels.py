@@ -11,6 +11,7 @@ from PIL import Image
 
 from xaibench.core.errors import XaibenchError
 from xaibench.core.files import open_plain
+from xaibench.core.reading.arrays import reading_numbers
 
 COLORS = 3
 _DIMENSIONS = 3
@@ -57,15 +58,8 @@ def _open(path: Path, channels: int, *, whole: bool) -> NDArray[Any]:
             f"{path}: with channels={channels} images are TIFF or arrays (.npy) of so many "
             "channels; the fourth of a picture such as PNG is its opacity."
         )
-    try:
+    with reading_numbers(path):
         values = _array(path) if name.endswith(_ARRAY) else _tiff(path, whole=whole)
-    except XaibenchError:
-        raise
-    except FileNotFoundError:
-        raise XaibenchError(f"{path}: no such file; put it there, or remove its link.") from None
-    except Exception as error:  # damaged files raise whatever they like
-        said = " ".join(str(error).split()) or type(error).__name__
-        raise XaibenchError(f"{path}: not readable ({said}); replace or remove it.") from error
     if values.ndim != _DIMENSIONS or values.shape[2] != channels:
         raise XaibenchError(
             f"{path}: an image of shape {values.shape}, where (H, W, {channels}) is expected by "
